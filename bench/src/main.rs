@@ -1,0 +1,2 @@
+//! Programs that compare corio with its peers.
+fn main() {}

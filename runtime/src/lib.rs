@@ -1,0 +1,1 @@
+//! Tasks, event loops, timers and executors.

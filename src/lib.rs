@@ -1,0 +1,2 @@
+//! asyncio's model on every core.
+#![forbid(unsafe_code)]

@@ -1,0 +1,13 @@
+//! Waiting and waking: the synchronization layer of corio.
+//!
+//! This crate knows no runtime. Everything in it depends on [`std::task::Waker`] alone and works
+//! under corio, tokio, smol or a bare `block_on`.
+//!
+//! All atomics, cells and threads come from [`shim`], so that every protocol in corio can be
+//! model-checked with loom (plain and with sequential loads) and explored with shuttle.
+
+#[doc(hidden)]
+pub mod shim;
+
+#[cfg(test)]
+mod shim_tests;

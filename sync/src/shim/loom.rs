@@ -1,0 +1,261 @@
+//! Back end for loom; with `corio_sc` every load is a failing compare-exchange.
+
+/// Atomics and fences.
+pub mod atomic {
+    #[cfg(not(corio_sc))]
+    pub use loom::sync::atomic::{
+        AtomicBool, AtomicI64, AtomicIsize, AtomicPtr, AtomicU8, AtomicU16, AtomicU32, AtomicU64,
+        AtomicUsize,
+    };
+    #[cfg(corio_sc)]
+    pub use super::sequential::{
+        AtomicBool, AtomicI64, AtomicIsize, AtomicPtr, AtomicU8, AtomicU16, AtomicU32, AtomicU64,
+        AtomicUsize,
+    };
+    pub use loom::sync::atomic::fence;
+    pub use std::sync::atomic::Ordering;
+}
+
+/// A cell whose accesses loom watches.
+pub mod cell {
+    pub use loom::cell::UnsafeCell;
+}
+
+/// Reference counting.
+pub mod sync {
+    pub use loom::sync::Arc;
+}
+
+/// Threads.
+pub mod thread {
+    pub use loom::thread::{Builder, JoinHandle, Thread, current, park, spawn, yield_now};
+}
+
+/// Processor hints: a spin must let the model's other threads run.
+pub mod hint {
+    pub use loom::thread::yield_now as spin_loop;
+}
+
+/// Runs one model and prints how many executions it took; see [`crate::model!`].
+///
+/// `CORIO_LOOM_BOUND` overrides the preemption bound. With `CORIO_MODEL_LIST` set only the
+/// model's description is printed.
+///
+/// # Panics
+///
+/// If the model fails, or if it explored no execution.
+pub fn run_model(
+    name: &str,
+    threads: usize,
+    bound: usize,
+    claim: &str,
+    body: impl Fn() + Sync + Send + 'static,
+) {
+    println!("model {name} threads {threads} bound {bound} claim {claim}");
+    if std::env::var_os("CORIO_MODEL_LIST").is_some() {
+        return;
+    }
+    let bound = std::env::var("CORIO_LOOM_BOUND").ok().and_then(|v| v.parse().ok()).unwrap_or(bound);
+    let executions = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = Some(bound);
+    builder.max_branches = 50_000;
+    builder.max_duration = None;
+    builder.max_permutations = None;
+    builder.log = false;
+    let counter = executions.clone();
+    builder.check(move || {
+        counter.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        body();
+    });
+    let executions = executions.load(std::sync::atomic::Ordering::Relaxed);
+    assert!(executions > 0, "model {name} explored no execution");
+    println!("model {name} executions {executions} complete");
+}
+
+#[cfg(corio_sc)]
+mod sequential {
+    //! Atomics whose loads are read-modify-writes: loom then branches on every order of accesses.
+    use std::sync::atomic::Ordering;
+
+    macro_rules! integer {
+        ($name:ident, $int:ty) => {
+            /// loom's atomic with sequential loads.
+            #[derive(Debug)]
+            pub struct $name(loom::sync::atomic::$name);
+
+            impl Default for $name {
+                fn default() -> Self {
+                    Self::new(0)
+                }
+            }
+
+            #[allow(missing_docs)]
+            impl $name {
+                #[track_caller]
+                pub fn new(value: $int) -> Self {
+                    Self(loom::sync::atomic::$name::new(value))
+                }
+                #[track_caller]
+                pub fn load(&self, _order: Ordering) -> $int {
+                    // Neither value is ever stored by a model.
+                    let unlikely = <$int>::MAX / 3 * 2 - 9;
+                    match self.0.compare_exchange(
+                        unlikely,
+                        unlikely,
+                        Ordering::AcqRel,
+                        Ordering::Acquire,
+                    ) {
+                        Ok(v) | Err(v) => v,
+                    }
+                }
+                #[track_caller]
+                pub fn store(&self, value: $int, order: Ordering) {
+                    self.0.store(value, order)
+                }
+                #[track_caller]
+                pub fn swap(&self, value: $int, order: Ordering) -> $int {
+                    self.0.swap(value, order)
+                }
+                #[track_caller]
+                pub fn fetch_add(&self, value: $int, order: Ordering) -> $int {
+                    self.0.fetch_add(value, order)
+                }
+                #[track_caller]
+                pub fn fetch_sub(&self, value: $int, order: Ordering) -> $int {
+                    self.0.fetch_sub(value, order)
+                }
+                #[track_caller]
+                pub fn fetch_or(&self, value: $int, order: Ordering) -> $int {
+                    self.0.fetch_or(value, order)
+                }
+                #[track_caller]
+                pub fn fetch_and(&self, value: $int, order: Ordering) -> $int {
+                    self.0.fetch_and(value, order)
+                }
+                #[track_caller]
+                pub fn fetch_xor(&self, value: $int, order: Ordering) -> $int {
+                    self.0.fetch_xor(value, order)
+                }
+                #[track_caller]
+                pub fn fetch_max(&self, value: $int, order: Ordering) -> $int {
+                    self.0.fetch_max(value, order)
+                }
+                #[track_caller]
+                pub fn fetch_min(&self, value: $int, order: Ordering) -> $int {
+                    self.0.fetch_min(value, order)
+                }
+                #[track_caller]
+                pub fn compare_exchange(
+                    &self,
+                    current: $int,
+                    new: $int,
+                    success: Ordering,
+                    failure: Ordering,
+                ) -> Result<$int, $int> {
+                    self.0.compare_exchange(current, new, success, failure)
+                }
+                #[track_caller]
+                pub fn compare_exchange_weak(
+                    &self,
+                    current: $int,
+                    new: $int,
+                    success: Ordering,
+                    failure: Ordering,
+                ) -> Result<$int, $int> {
+                    self.0.compare_exchange(current, new, success, failure)
+                }
+            }
+        };
+    }
+
+    integer!(AtomicU8, u8);
+    integer!(AtomicU16, u16);
+    integer!(AtomicU32, u32);
+    integer!(AtomicU64, u64);
+    integer!(AtomicUsize, usize);
+    integer!(AtomicI64, i64);
+    integer!(AtomicIsize, isize);
+
+    /// loom's atomic with sequential loads.
+    #[derive(Debug)]
+    pub struct AtomicBool(loom::sync::atomic::AtomicBool);
+
+    #[allow(missing_docs)]
+    impl AtomicBool {
+        #[track_caller]
+        pub fn new(value: bool) -> Self {
+            Self(loom::sync::atomic::AtomicBool::new(value))
+        }
+        #[track_caller]
+        pub fn load(&self, _order: Ordering) -> bool {
+            self.0.fetch_or(false, Ordering::AcqRel)
+        }
+        #[track_caller]
+        pub fn store(&self, value: bool, order: Ordering) {
+            self.0.store(value, order)
+        }
+        #[track_caller]
+        pub fn swap(&self, value: bool, order: Ordering) -> bool {
+            self.0.swap(value, order)
+        }
+        #[track_caller]
+        pub fn compare_exchange(
+            &self,
+            current: bool,
+            new: bool,
+            success: Ordering,
+            failure: Ordering,
+        ) -> Result<bool, bool> {
+            self.0.compare_exchange(current, new, success, failure)
+        }
+    }
+
+    /// loom's atomic with sequential loads.
+    #[derive(Debug)]
+    pub struct AtomicPtr<T>(loom::sync::atomic::AtomicPtr<T>);
+
+    #[allow(missing_docs)]
+    impl<T> AtomicPtr<T> {
+        #[track_caller]
+        pub fn new(value: *mut T) -> Self {
+            Self(loom::sync::atomic::AtomicPtr::new(value))
+        }
+        #[track_caller]
+        pub fn load(&self, _order: Ordering) -> *mut T {
+            // Odd and tiny: never the address of anything.
+            let unlikely = std::ptr::without_provenance_mut(3);
+            match self.0.compare_exchange(unlikely, unlikely, Ordering::AcqRel, Ordering::Acquire) {
+                Ok(v) | Err(v) => v,
+            }
+        }
+        #[track_caller]
+        pub fn store(&self, value: *mut T, order: Ordering) {
+            self.0.store(value, order)
+        }
+        #[track_caller]
+        pub fn swap(&self, value: *mut T, order: Ordering) -> *mut T {
+            self.0.swap(value, order)
+        }
+        #[track_caller]
+        pub fn compare_exchange(
+            &self,
+            current: *mut T,
+            new: *mut T,
+            success: Ordering,
+            failure: Ordering,
+        ) -> Result<*mut T, *mut T> {
+            self.0.compare_exchange(current, new, success, failure)
+        }
+        #[track_caller]
+        pub fn compare_exchange_weak(
+            &self,
+            current: *mut T,
+            new: *mut T,
+            success: Ordering,
+            failure: Ordering,
+        ) -> Result<*mut T, *mut T> {
+            self.0.compare_exchange(current, new, success, failure)
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! Back end for shuttle: random and PCT schedules of models too large for loom.
+
+/// Atomics and fences.
+pub mod atomic {
+    pub use shuttle::sync::atomic::{
+        AtomicBool, AtomicI64, AtomicIsize, AtomicPtr, AtomicU8, AtomicU16, AtomicU32, AtomicU64,
+        AtomicUsize, fence,
+    };
+    pub use std::sync::atomic::Ordering;
+}
+
+/// A cell that reports two overlapping accesses.
+pub mod cell {
+    use std::sync::atomic::{AtomicIsize, Ordering};
+
+    /// An `UnsafeCell` that panics when two threads are inside it and one of them writes.
+    #[derive(Debug, Default)]
+    pub struct UnsafeCell<T> {
+        /// Readers inside, or -1 for a writer. Not an atomic of the model: only the check.
+        inside: AtomicIsize,
+        value: std::cell::UnsafeCell<T>,
+    }
+
+    impl<T> UnsafeCell<T> {
+        /// Wraps a value.
+        pub const fn new(value: T) -> Self {
+            Self { inside: AtomicIsize::new(0), value: std::cell::UnsafeCell::new(value) }
+        }
+
+        /// Unwraps the value.
+        pub fn into_inner(self) -> T {
+            self.value.into_inner()
+        }
+
+        /// Lends a pointer for reading.
+        pub fn with<R>(&self, f: impl FnOnce(*const T) -> R) -> R {
+            assert!(self.inside.fetch_add(1, Ordering::Relaxed) >= 0, "cell read while written");
+            shuttle::thread::yield_now();
+            let result = f(self.value.get());
+            self.inside.fetch_sub(1, Ordering::Relaxed);
+            result
+        }
+
+        /// Lends a pointer for writing.
+        pub fn with_mut<R>(&self, f: impl FnOnce(*mut T) -> R) -> R {
+            assert_eq!(self.inside.swap(-1, Ordering::Relaxed), 0, "cell written while in use");
+            shuttle::thread::yield_now();
+            let result = f(self.value.get());
+            self.inside.store(0, Ordering::Relaxed);
+            result
+        }
+    }
+}
+
+/// Reference counting.
+pub mod sync {
+    pub use shuttle::sync::Arc;
+}
+
+/// Threads.
+pub mod thread {
+    pub use shuttle::thread::{Builder, JoinHandle, Thread, current, park, spawn, yield_now};
+}
+
+/// Processor hints: a spin must let the model's other threads run.
+pub mod hint {
+    pub use shuttle::thread::yield_now as spin_loop;
+}
+
+/// Runs one model under PCT schedules (depth 3) and prints how many; see [`crate::model!`].
+///
+/// `CORIO_SHUTTLE_ITERATIONS` overrides the number of schedules (2,000).
+///
+/// # Panics
+///
+/// If the model fails under any schedule; shuttle prints the schedule that replays it.
+pub fn run_model(
+    name: &str,
+    threads: usize,
+    bound: usize,
+    claim: &str,
+    body: impl Fn() + Sync + Send + 'static,
+) {
+    println!("model {name} threads {threads} bound {bound} claim {claim}");
+    if std::env::var_os("CORIO_MODEL_LIST").is_some() {
+        return;
+    }
+    let count = std::env::var("CORIO_SHUTTLE_ITERATIONS");
+    let count = count.ok().and_then(|v| v.parse().ok()).unwrap_or(2_000);
+    shuttle::check_pct(body, count, 3);
+    println!("model {name} executions {count} complete");
+}

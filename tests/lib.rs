@@ -1,0 +1,1 @@
+//! Helpers shared by corio's integration tests.
