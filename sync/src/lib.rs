@@ -9,5 +9,12 @@
 #[doc(hidden)]
 pub mod shim;
 
+#[doc(hidden)]
+pub mod coop;
+#[doc(hidden)]
+pub mod park;
+#[doc(hidden)]
+pub mod waker_slot;
+
 #[cfg(test)]
 mod shim_tests;

@@ -2,17 +2,17 @@
 
 /// Atomics and fences.
 pub mod atomic {
-    #[cfg(not(corio_sc))]
-    pub use loom::sync::atomic::{
-        AtomicBool, AtomicI64, AtomicIsize, AtomicPtr, AtomicU8, AtomicU16, AtomicU32, AtomicU64,
-        AtomicUsize,
-    };
     #[cfg(corio_sc)]
     pub use super::sequential::{
         AtomicBool, AtomicI64, AtomicIsize, AtomicPtr, AtomicU8, AtomicU16, AtomicU32, AtomicU64,
         AtomicUsize,
     };
     pub use loom::sync::atomic::fence;
+    #[cfg(not(corio_sc))]
+    pub use loom::sync::atomic::{
+        AtomicBool, AtomicI64, AtomicIsize, AtomicPtr, AtomicU8, AtomicU16, AtomicU32, AtomicU64,
+        AtomicUsize,
+    };
     pub use std::sync::atomic::Ordering;
 }
 
@@ -55,7 +55,8 @@ pub fn run_model(
     if std::env::var_os("CORIO_MODEL_LIST").is_some() {
         return;
     }
-    let bound = std::env::var("CORIO_LOOM_BOUND").ok().and_then(|v| v.parse().ok()).unwrap_or(bound);
+    let bound =
+        std::env::var("CORIO_LOOM_BOUND").ok().and_then(|v| v.parse().ok()).unwrap_or(bound);
     let executions = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound = Some(bound);

@@ -49,7 +49,9 @@ pub mod sync {
 
 /// Threads.
 pub mod thread {
-    pub use std::thread::{Builder, JoinHandle, Thread, current, park, park_timeout, spawn, yield_now};
+    pub use std::thread::{
+        Builder, JoinHandle, Thread, current, park, park_timeout, spawn, yield_now,
+    };
 }
 
 /// Processor hints.

@@ -1,0 +1,14 @@
+//! Readiness: one poller per worker and the sources registered with it.
+
+pub(crate) mod ownership;
+pub(crate) mod readiness;
+
+#[cfg(not(any(corio_loom, corio_shuttle)))]
+mod poller;
+#[cfg(not(any(corio_loom, corio_shuttle)))]
+mod source;
+#[cfg(not(any(corio_loom, corio_shuttle)))]
+mod sys;
+
+#[cfg(not(any(corio_loom, corio_shuttle)))]
+pub(crate) use poller::Poller;

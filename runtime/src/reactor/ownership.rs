@@ -1,0 +1,1 @@
+//! Who may wait on a poller.

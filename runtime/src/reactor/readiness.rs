@@ -1,0 +1,1 @@
+//! The readiness word of a source.

@@ -1,0 +1,1 @@
+//! Which workers sleep, and who is woken.

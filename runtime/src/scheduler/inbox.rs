@@ -1,0 +1,1 @@
+//! Remote submissions to one worker.

@@ -1,0 +1,1 @@
+//! The slot for the task that runs next.

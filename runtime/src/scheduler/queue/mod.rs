@@ -1,0 +1,1 @@
+//! Run queues that siblings steal from.

@@ -1,0 +1,1 @@
+//! How the Watch sleeps while nothing runs.

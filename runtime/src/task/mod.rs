@@ -1,0 +1,4 @@
+//! Tasks: cell, state word, slab, wakers, handles.
+
+pub(crate) mod slab;
+pub(crate) mod state;

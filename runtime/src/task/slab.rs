@@ -1,0 +1,1 @@
+//! The slab that task cells live in.

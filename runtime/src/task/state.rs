@@ -1,0 +1,1 @@
+//! The state word of a task.

@@ -1,0 +1,5 @@
+//! Sleeping, intervals and timeouts.
+
+mod interval;
+mod sleep;
+mod timeout;

@@ -1,0 +1,1 @@
+//! waker_slot.
