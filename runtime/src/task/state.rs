@@ -112,6 +112,9 @@ impl Snapshot {
     pub(crate) const fn is_taken(self) -> bool {
         self.0 & TAKEN != 0
     }
+    pub(crate) const fn has_join_waker(self) -> bool {
+        self.0 & JOIN_WAKER != 0
+    }
     /// True if the next run must drop the body instead of polling it.
     pub(crate) const fn must_stop(self) -> bool {
         self.0 & (CANCEL | ABORT) != 0
