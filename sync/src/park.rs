@@ -150,8 +150,9 @@ impl Parker {
     #[cfg_attr(any(corio_loom, corio_shuttle), allow(dead_code))]
     fn give_up(&self) -> bool {
         // Ordering(park.give_up): Acquire; pairs with Ordering(park.unpark). As at
-        // Ordering(park.wake), if the swap meets NOTIFIED.
-        self.word().swap(EMPTY, ord("park.give_up", Acquire)) == NOTIFIED
+        // Ordering(park.wake), if the swap meets NOTIFIED. Not killable: the unpark that put
+        // NOTIFIED here goes on to `Thread::unpark`, and loom's carries everything over by itself.
+        self.word().swap(EMPTY, Acquire) == NOTIFIED
     }
 }
 
