@@ -14,6 +14,8 @@ pub mod coop;
 #[doc(hidden)]
 pub mod park;
 #[doc(hidden)]
+pub mod place;
+#[doc(hidden)]
 pub mod waker_slot;
 
 #[cfg(test)]
