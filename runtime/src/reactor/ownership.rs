@@ -142,11 +142,7 @@ impl<H: Unpark> Ownership<H> {
 
     /// Calls `wait`, which must not block or unwind, with the poller claimed for a thread that
     /// does not own it; `None` if somebody is inside. `ring` writes the eventfd.
-    pub(crate) fn harvest<R>(
-        &self,
-        wait: impl FnOnce() -> R,
-        ring: impl FnOnce(),
-    ) -> Option<R> {
+    pub(crate) fn harvest<R>(&self, wait: impl FnOnce() -> R, ring: impl FnOnce()) -> Option<R> {
         self.try_claim(FOREIGN).ok()?;
         let result = wait();
         // Ordering(ownership.leave): Release; pairs with Ordering(ownership.claim). The next to
