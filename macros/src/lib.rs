@@ -1,7 +1,7 @@
 //! `#[corio::main]` and `#[corio::test]`.
 //!
 //! Both work on tokens alone: no parser and no dependency, so that they cost a user's build
-//! nothing. [`entry`] reads what is written and lays out what to write instead, without knowing
+//! nothing. `entry` reads what is written and lays out what to write instead, without knowing
 //! where its tokens come from; this file lends it the compiler's.
 //!
 //! An entry point becomes a plain function around its own `async fn`, unchanged:
