@@ -112,9 +112,32 @@ impl Handle {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        match self.try_create_task(future) {
+        self.create_task_at(future, Location::caller())
+    }
+
+    pub(crate) fn create_task_at<F>(
+        &self,
+        future: F,
+        at: &'static Location<'static>,
+    ) -> Task<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        match self.spawn(future, at) {
             Ok(task) => task,
-            Err(refused) => self.shared.cancelled_task(refused.0, Location::caller()),
+            Err(future) => self.shared.cancelled_task(future, at),
+        }
+    }
+
+    fn spawn<F>(&self, future: F, at: &'static Location<'static>) -> Result<Task<F::Output>, F>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        match self.home {
+            None => self.shared.spawn(future, at),
+            Some(home) => self.shared.spawn_from_outside(future, Some(home), at),
         }
     }
 
@@ -129,12 +152,7 @@ impl Handle {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        let at = Location::caller();
-        match self.home {
-            None => self.shared.spawn(future, at),
-            Some(home) => self.shared.spawn_from_outside(future, Some(home), at),
-        }
-        .map_err(Refused)
+        self.spawn(future, Location::caller()).map_err(Refused)
     }
 
     /// Makes a future on a loop and runs it there: only the closure travels, so the future may be
@@ -192,7 +210,8 @@ impl Handle {
     /// The clock of the runtime.
     #[must_use]
     pub fn time(&self) -> Instant {
-        crate::timer::clock::now()
+        let clock = self.shared.drivers[0].timers.clock();
+        crate::timer::clock::to_instant(clock.now())
     }
 
     /// Runs `f` on a thread that may block; see [`run_in_executor`](crate::run_in_executor).

@@ -2,6 +2,7 @@
 
 use corio_sync::shim::Ordering::Relaxed;
 
+use crate::scheduler::queue::{Inject, Steal};
 use crate::scheduler::shared::Shared;
 
 /// Counters of a runtime at one moment; the parts are read one after the other.

@@ -300,6 +300,7 @@ pub(crate) fn run_main<F: Future>(
     set_running_at(outer);
     let timeout = shared.config.shutdown_timeout;
     drop(own);
+    shared.worker_left();
     let report = start::shut_down(&shared, threads, timeout);
     if !report.is_clean() {
         crate::debug::report(format_args!("shutdown after main: {report}"));

@@ -9,11 +9,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::Waker;
 
 /// Wakers that fit one batch: half a KiB on the stack, and longer batches gain nothing.
-const CAPACITY: usize = 32;
+pub(crate) const BATCH: usize = 32;
 
 /// A fixed number of wakers.
 pub(crate) struct WakeBatch {
-    wakers: [MaybeUninit<Waker>; CAPACITY],
+    wakers: [MaybeUninit<Waker>; BATCH],
     /// # Safety
     ///
     /// The first `len` wakers are initialized.
@@ -23,17 +23,18 @@ pub(crate) struct WakeBatch {
 impl WakeBatch {
     #[inline]
     pub(crate) const fn new() -> Self {
-        Self { wakers: [const { MaybeUninit::uninit() }; CAPACITY], len: 0 }
+        Self { wakers: [const { MaybeUninit::uninit() }; BATCH], len: 0 }
     }
 
     #[inline]
     pub(crate) const fn is_full(&self) -> bool {
-        self.len == CAPACITY
+        self.len == BATCH
     }
 
+    /// How many wakers wait in the batch.
     #[inline]
-    pub(crate) const fn is_empty(&self) -> bool {
-        self.len == 0
+    pub(crate) const fn len(&self) -> usize {
+        self.len
     }
 
     /// Adds a waker.
@@ -69,5 +70,47 @@ impl Drop for WakeBatch {
 impl std::fmt::Debug for WakeBatch {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("WakeBatch").field("len", &self.len).finish_non_exhaustive()
+    }
+}
+
+#[cfg(all(test, not(any(corio_loom, corio_shuttle))))]
+mod tests {
+    use std::sync::{Arc, Mutex};
+    use std::task::Wake;
+
+    use super::*;
+
+    struct Numbered(usize, Arc<Mutex<Vec<usize>>>);
+
+    impl Wake for Numbered {
+        fn wake(self: Arc<Self>) {
+            assert_ne!(self.0, 1, "the bad one");
+            self.1.lock().unwrap().push(self.0);
+        }
+    }
+
+    fn batch_of(n: usize, woken: &Arc<Mutex<Vec<usize>>>) -> WakeBatch {
+        let mut batch = WakeBatch::new();
+        for number in 0..n {
+            batch.push(Waker::from(Arc::new(Numbered(number, woken.clone()))));
+        }
+        batch
+    }
+
+    #[test]
+    fn a_panicking_waker_does_not_lose_the_others() {
+        let woken = Arc::new(Mutex::new(Vec::new()));
+        let mut batch = batch_of(BATCH, &woken);
+        assert!(batch.is_full());
+        batch.wake_all();
+        assert_eq!(woken.lock().unwrap().len(), BATCH - 1);
+        assert_eq!(batch.len(), 0);
+    }
+
+    #[test]
+    fn a_dropped_batch_wakes() {
+        let woken = Arc::new(Mutex::new(Vec::new()));
+        drop(batch_of(1, &woken));
+        assert_eq!(*woken.lock().unwrap(), [0]);
     }
 }

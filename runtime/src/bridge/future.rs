@@ -89,7 +89,7 @@ impl<T> ConcurrentFuture<T> {
             return Err(ConcurrentError::WouldDeadlock { worker });
         }
         let task = &mut self.task;
-        match park::block_on_until(task, deadline) {
+        match park::block_on_deadline(task, deadline) {
             None => Err(ConcurrentError::Timeout),
             Some(Ok(value)) => Ok(value),
             Some(Err(error)) if error.is_cancelled() && self.shared.phase() != Phase::Running => {
@@ -127,7 +127,8 @@ impl<T> ConcurrentFuture<T> {
     /// Calls `f` when the coroutine has ended: on the thread that ends it, or here if it has ended
     /// already. Callbacks should be short; a panic in one is reported and goes no further.
     pub fn add_done_callback(&self, f: impl FnOnce() + Send + 'static) {
-        let header = self.task.ptr().header();
+        let task = self.task.ptr();
+        let header = task.header();
         let call: Box<dyn FnOnce() + Send> = Box::new(f);
         let once = Arc::new(CallOnce(AtomicPtr::new(Box::into_raw(Box::new(call)))));
         let waker = Waker::from(once.clone());

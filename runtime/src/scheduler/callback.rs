@@ -44,6 +44,11 @@ impl CallHandle {
         let _ = self.state.compare_exchange(WAITING, CANCELLED, AcqRel, Acquire);
     }
 
+    /// The handle of a callback that a closed loop refused.
+    pub(crate) fn refused() -> Self {
+        Self { state: Arc::new(AtomicU8::new(CANCELLED)) }
+    }
+
     /// True if the callback was cancelled before it was called.
     #[must_use]
     pub fn cancelled(&self) -> bool {

@@ -4,11 +4,10 @@ use std::future::Future;
 use std::panic::Location;
 use std::ptr::NonNull;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use corio_sync::shim::Ordering::{AcqRel, Acquire, Relaxed};
-use corio_sync::shim::atomic::{AtomicPtr, AtomicU8, AtomicU64, fence};
-use crossbeam_deque::Injector;
+use corio_sync::shim::Ordering::{AcqRel, Acquire, Relaxed, SeqCst};
+use corio_sync::shim::atomic::{AtomicPtr, AtomicU8, AtomicU64, AtomicUsize, fence};
 use crossbeam_utils::CachePadded;
 
 use super::callback::Callbacks;
@@ -16,7 +15,7 @@ use super::hog::HogLine;
 use super::idle::IdleSet;
 use super::inbox::Inbox;
 use super::lifo::LifoSlot;
-use super::queue::local::Stealer;
+use super::queue::{Deque, Inject, Injector, Local, Steal, Victim};
 use super::watch_sleep::WatchSleep;
 use super::worker;
 use crate::blocking::Pool;
@@ -71,7 +70,7 @@ pub(crate) struct Remote {
     pub(crate) hog: CachePadded<HogLine>,
     /// The task that the owner is inside, for reports; compared and named, never trusted.
     pub(crate) running: AtomicPtr<()>,
-    pub(crate) stealer: Stealer<TaskPtr>,
+    pub(crate) stealer: Victim<TaskPtr>,
     pub(crate) arena: AtomicPtr<Arena>,
     pub(crate) metrics: CachePadded<WorkerMetrics>,
 }
@@ -93,6 +92,9 @@ impl WorkerMetrics {
         counter.store(counter.load(Relaxed) + n, Relaxed);
     }
 }
+
+/// Index of arenas made for tasks that a closed runtime refused.
+const LATE_ARENA: u32 = u32::MAX;
 
 /// The life of a runtime.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,6 +122,12 @@ pub(crate) struct Shared {
     pub(crate) watch_thread: std::sync::OnceLock<std::thread::Thread>,
     pub(crate) pool: Pool,
     phase: AtomicU8,
+    /// Workers that have not left yet.
+    workers_left: AtomicUsize,
+    /// Tasks whose bodies a shutdown dropped.
+    stopped: AtomicUsize,
+    /// The thread that waits for the workers to leave.
+    waiter: std::sync::OnceLock<std::thread::Thread>,
 }
 
 // SAFETY: every field that is not Sync by itself is used under the protocol of its own module.
@@ -164,16 +172,7 @@ impl Shared {
         F::Output: Send + 'static,
     {
         worker::with(|worker| match worker {
-            Some(worker) if Arc::ptr_eq(worker.shared(), self) => {
-                if self.phase() != Phase::Running {
-                    return Err(future);
-                }
-                // SAFETY: the worker owns its arena, and the body is `Send`.
-                let task = unsafe { TaskPtr::new(worker.arena(), future, None, at) };
-                worker.push(task);
-                // SAFETY: the cell was made for `F`; its handle is made once.
-                Ok(unsafe { Task::from_ptr(task) })
-            }
+            Some(worker) if Arc::ptr_eq(worker.shared(), self) => worker.spawn(future, at),
             _ => self.spawn_from_outside(future, None, at),
         })
     }
@@ -215,14 +214,18 @@ impl Shared {
     pub(crate) fn push_remote(&self, task: TaskPtr, home: Option<usize>) {
         match home {
             Some(home) => {
-                if self.remotes[home].inbox.push(task.header_ptr()).is_err() {
+                // SAFETY: the entry keeps the header until it is drained.
+                let pushed = unsafe { self.remotes[home].inbox.push(task.header_ptr()) };
+                let Ok(first) = pushed else {
                     // The home stopped its tasks before it closed its inbox, so this one is done
                     // or was never polled; the latter is `Send` and may be stopped here.
                     // SAFETY: the entry keeps the cell; nobody starts tasks any more.
                     unsafe { task.stop_entry() };
                     return;
+                };
+                if first {
+                    self.wake_worker(home);
                 }
-                self.wake_worker(home);
             }
             None => {
                 self.injector.push(task);
@@ -242,17 +245,117 @@ impl Shared {
         }
     }
 
+    /// A worker is through: the last one ends what is left and closes the arenas.
+    pub(crate) fn worker_left(self: &Arc<Self>) {
+        // Ordering(shared.left): AcqRel; pairs with itself and Ordering(shared.wait): the last one
+        // sees what all others did to their arenas.
+        let last = self.workers_left.fetch_sub(1, AcqRel) == 1;
+        if last || self.phase() == Phase::Closed {
+            self.finish_shutdown();
+        }
+        if last {
+            for index in 0..self.remotes.len() {
+                self.close_arena(index);
+            }
+            if let Some(waiter) = self.waiter.get() {
+                waiter.unpark();
+            }
+        }
+    }
+
+    /// Waits until all workers have left; false at the deadline.
+    pub(crate) fn wait_for_workers(&self, deadline: Option<Instant>) -> bool {
+        let _ = self.waiter.set(std::thread::current());
+        // Ordering(shared.wait): Acquire; pairs with Ordering(shared.left). The last worker looks
+        // for the waiter after it has left: either it finds this thread, or this load finds zero.
+        fence(SeqCst);
+        while self.workers_left.load(Acquire) > 0 {
+            match deadline {
+                None => std::thread::park(),
+                Some(deadline) => {
+                    let left = deadline.saturating_duration_since(Instant::now());
+                    if left.is_zero() {
+                        return false;
+                    }
+                    std::thread::park_timeout(left);
+                }
+            }
+        }
+        true
+    }
+
+    /// Counts tasks whose bodies were dropped.
+    pub(crate) fn count_stopped(&self, n: usize) {
+        // Ordering: Relaxed; a number for the report, read after the workers have left.
+        self.stopped.fetch_add(n, Relaxed);
+    }
+
+    pub(crate) fn stopped_tasks(&self) -> usize {
+        // Ordering: Relaxed; as above.
+        self.stopped.load(Relaxed)
+    }
+
+    /// Names of the tasks that workers are inside.
+    pub(crate) fn stuck_workers(&self) -> Vec<String> {
+        let mut names = Vec::new();
+        self.for_each_task(|task| {
+            if task.ptr().header().state.load().is_running() {
+                names.push(format!("{task:?}"));
+            }
+        });
+        names
+    }
+
+    /// The runtime that a live task belongs to.
+    pub(crate) fn of(task: TaskPtr) -> Arc<Self> {
+        let shared: *const Self = task.head().cast::<Self>().as_ptr();
+        // SAFETY: the task's arena keeps the shared part, which was made by an `Arc`.
+        unsafe { Arc::increment_strong_count(shared) };
+        // SAFETY: the reference was just made.
+        unsafe { Arc::from_raw(shared) }
+    }
+
+    /// A task of a closed runtime: its body is dropped and it ends cancelled.
+    pub(crate) fn cancelled_task<F: Future + 'static>(
+        self: &Arc<Self>,
+        future: F,
+        at: &'static Location<'static>,
+    ) -> Task<F::Output> {
+        let tag = Arc::into_raw(self.clone()).cast();
+        // SAFETY: `release_tag` gives the reference back; the arena is this thread's.
+        let arena = unsafe { Arena::new(LATE_ARENA, tag, release_tag) };
+        // SAFETY: this thread owns the arena; the task never runs.
+        let task = unsafe { TaskPtr::new(arena, future, None, at) };
+        // SAFETY: the cell was made for `F`; its handle is made once.
+        let handle = unsafe { Task::from_ptr(task) };
+        handle.abort();
+        // SAFETY: the entry is this thread's, and nobody starts the task.
+        unsafe { task.stop_entry() };
+        // SAFETY: nobody lists the arena.
+        unsafe { Arena::unlist(arena) };
+        // SAFETY: this thread owns the arena and uses it no more.
+        unsafe { Arena::close(arena) };
+        handle
+    }
+
+    fn close_arena(&self, index: usize) {
+        // Ordering: Acquire; the worker that stored it has left.
+        if let Some(arena) = NonNull::new(self.remotes[index].arena.load(Acquire)) {
+            // SAFETY: the worker has left, so this thread is the owner now; the last worker does
+            // this once.
+            unsafe { Arena::close(arena) };
+        }
+    }
+
     /// Stops whatever lies in the injector of a closed runtime.
     pub(crate) fn drain_injector(&self) {
-        loop {
-            match self.injector.steal() {
-                crossbeam_deque::Steal::Success(task) => {
-                    // SAFETY: the entry keeps the cell; nobody starts tasks any more, and what
-                    // lies in the injector is not pinned.
-                    unsafe { task.stop_entry() };
-                }
-                crossbeam_deque::Steal::Empty => return,
-                crossbeam_deque::Steal::Retry => {}
+        let queue = Local::new();
+        while !self.injector.is_empty() {
+            let first = queue.take_from(&self.injector);
+            for task in first.into_iter().chain(std::iter::from_fn(|| queue.pop())) {
+                // SAFETY: the entry keeps the cell; nobody starts tasks any more, and what lies in
+                // the injector is not pinned.
+                unsafe { task.stop_entry() };
             }
         }
     }
@@ -345,6 +448,9 @@ impl Shared {
             watch_thread: std::sync::OnceLock::new(),
             pool: parts.pool,
             phase: AtomicU8::new(Phase::Running as u8),
+            workers_left: AtomicUsize::new(workers),
+            stopped: AtomicUsize::new(0),
+            waiter: std::sync::OnceLock::new(),
             config: parts.config,
         })
     }
@@ -366,4 +472,16 @@ pub(crate) struct Parts {
 pub(crate) unsafe fn release_tag(tag: *const ()) {
     // SAFETY: the caller promises so.
     drop(unsafe { Arc::from_raw(tag.cast::<Shared>()) });
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        for remote in &self.remotes {
+            // Ordering: Acquire; pairs with Ordering(worker.arena).
+            if let Some(arena) = NonNull::new(remote.arena.load(Acquire)) {
+                // SAFETY: nobody can walk the arena through a shared part that is gone.
+                unsafe { Arena::unlist(arena) };
+            }
+        }
+    }
 }

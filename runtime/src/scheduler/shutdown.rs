@@ -13,17 +13,14 @@
 //! A worker that is stuck in a poll beyond the deadline is reported and left behind; when its poll
 //! ends it finds the runtime closed, stops its task and ends.
 
-use std::ptr::NonNull;
-use std::sync::Arc;
 use std::time::Duration;
 
-use corio_sync::shim::Ordering::{AcqRel, SeqCst};
+use corio_sync::shim::Ordering::SeqCst;
 use corio_sync::shim::atomic::fence;
 
 use super::shared::{Phase, Shared};
 use super::worker::Worker;
 use crate::task::raw::TaskPtr;
-use crate::task::slab::Arena;
 
 /// What a shutdown left behind.
 #[derive(Debug, Default)]
@@ -68,9 +65,8 @@ impl Shared {
         first
     }
 
-    /// Step 3, by one thread, once no worker starts tasks any more. Returns how many tasks were
-    /// stopped.
-    pub(crate) fn finish_shutdown(&self) -> usize {
+    /// Step 3, by one thread, once no worker starts tasks any more.
+    pub(crate) fn finish_shutdown(&self) {
         self.advance(Phase::Closed);
         // Pairs with the fence of `notify` in `push_remote`: the late pusher sees the phase, or
         // the drain below sees its entry.
@@ -85,14 +81,15 @@ impl Shared {
         });
         self.drain_injector();
         self.arenas.close();
-        stopped
+        self.count_stopped(stopped);
     }
 }
 
 impl Worker {
-    /// Step 2, on the worker's own thread after its loop. Returns how many tasks were stopped.
-    pub(crate) fn finish(&self) -> usize {
-        let shared = self.shared().clone();
+    /// Step 2, on the worker's own thread after its loop.
+    pub(crate) fn finish(&self) {
+        let shared = self.shared();
+        let remote = self.remote();
         let mut stopped = 0;
         shared.for_each_task(|task| {
             if task.ptr().header().state.load().home() == Some(self.index()) && !task.done() {
@@ -100,23 +97,17 @@ impl Worker {
                 stopped += usize::from(unsafe { task.ptr().stop() });
             }
         });
-        self.discard_queues();
-        let remote = &shared.remotes[self.index()];
         remote.callbacks.close();
-        for task in remote.inbox.close() {
+        remote.inbox.close();
+        for task in remote.inbox.drain() {
             // SAFETY: the entry keeps the cell, and this is the home.
-            unsafe { TaskPtr::from_header(task).stop_entry() };
+            stopped += usize::from(unsafe { TaskPtr::from_header(task).stop_entry() });
         }
-        stopped
-    }
-
-    /// Step 4 for the worker's own arena, after the last walk.
-    pub(crate) fn close_arena(shared: &Arc<Shared>, index: usize) {
-        // Ordering: AcqRel; pairs with Ordering(shared.arena): no walker finds it any more.
-        let arena = shared.remotes[index].arena.swap(std::ptr::null_mut(), AcqRel);
-        if let Some(arena) = NonNull::new(arena) {
-            // SAFETY: the worker has ended, so this thread is the owner now.
-            unsafe { Arena::close(arena) };
+        // Dropped bodies may wake others onto this worker's queues: until nothing is left.
+        while let Some(task) = self.pop_any() {
+            // SAFETY: the entry was popped here, so nobody else starts the task.
+            stopped += usize::from(unsafe { task.stop_entry() });
         }
+        shared.count_stopped(stopped);
     }
 }

@@ -19,6 +19,7 @@
 
 use std::cell::{Cell, UnsafeCell};
 use std::collections::VecDeque;
+use std::future::Future;
 use std::ptr::NonNull;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -26,11 +27,13 @@ use std::time::{Duration, Instant};
 use corio_sync::coop;
 use corio_sync::shim::Ordering::{Relaxed, Release};
 
-use super::queue::local::Queue;
+use super::queue::{Deque, Local};
 use super::shared::{Phase, Remote, Shared, WorkerMetrics};
 use crate::context::{self, Driver, Drivers};
 use crate::task::raw::{self, RuntimeHead, TaskPtr};
 use crate::task::slab::Arena;
+use crate::timer::wheel::NEVER;
+use crate::timer::Role;
 use crate::wake_batch::WakeBatch;
 
 /// Polls in a row from the lifo slot: two tasks that wake each other may not starve the rest.
@@ -63,7 +66,7 @@ pub(crate) struct Worker {
     shared: Arc<Shared>,
     index: usize,
     driver: Arc<Driver>,
-    queue: Queue<TaskPtr>,
+    queue: Local<TaskPtr>,
     /// Pinned tasks that are ready, oldest first.
     pinned: UnsafeCell<VecDeque<TaskPtr>>,
     arena: NonNull<Arena>,
@@ -83,6 +86,10 @@ pub(crate) struct Worker {
     last_victim: Cell<usize>,
     polls: Cell<u64>,
 }
+
+// SAFETY: a worker moves to its thread before it runs, and between threads only while nobody is
+// inside it; what it points to is its own, and its tasks are touched by the thread that runs it.
+unsafe impl Send for Worker {}
 
 thread_local! {
     static WORKER: Cell<*const Worker> = const { Cell::new(std::ptr::null()) };
@@ -125,7 +132,7 @@ pub(crate) unsafe fn schedule(head: NonNull<RuntimeHead>, task: TaskPtr) {
 }
 
 impl Worker {
-    pub(crate) fn new(shared: Arc<Shared>, index: usize, queue: Queue<TaskPtr>) -> Box<Self> {
+    pub(crate) fn new(shared: Arc<Shared>, index: usize, queue: Local<TaskPtr>) -> Box<Self> {
         let tag = Arc::into_raw(shared.clone()).cast();
         // SAFETY: `release_tag` gives the reference back.
         let arena = unsafe { Arena::new(index as u32, tag, super::shared::release_tag) };
@@ -239,6 +246,27 @@ impl Worker {
         }
     }
 
+    /// Spawns a task; the body comes back if the runtime is closed.
+    #[inline]
+    pub(crate) fn spawn<F>(
+        &self,
+        future: F,
+        at: &'static std::panic::Location<'static>,
+    ) -> Result<crate::task::join::Task<F::Output>, F>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        if self.shared.phase() != Phase::Running {
+            return Err(future);
+        }
+        // SAFETY: the worker owns its arena, and the body is `Send`.
+        let task = unsafe { TaskPtr::new(self.arena, future, None, at) };
+        self.push(task);
+        // SAFETY: the cell was made for `F`; its handle is made once.
+        Ok(unsafe { crate::task::join::Task::from_ptr(task) })
+    }
+
     /// Spawns a task on this very loop; its body may be `!Send`.
     pub(crate) fn spawn_local<F: Future + 'static>(
         &self,
@@ -313,6 +341,11 @@ impl Worker {
 impl Worker {
     /// Runs tasks until `stop` says so or the runtime closes.
     pub(crate) fn run(&self, stop: impl Fn() -> bool) {
+        let budget = self.shared.config.poll_budget;
+        coop::enter(budget, self.remote().hog.preempt(), || self.run_loop(stop));
+    }
+
+    fn run_loop(&self, stop: impl Fn() -> bool) {
         self.remote().hog.unpark();
         self.shared.wake_watch();
         while !stop() {
@@ -359,7 +392,7 @@ impl Worker {
     }
 
     fn take_injected(&self) -> Option<TaskPtr> {
-        self.queue.steal_injected(&self.shared.injector)
+        self.queue.take_from(&self.shared.injector)
     }
 
     /// Steals from siblings, if not too many do.
@@ -391,7 +424,7 @@ impl Worker {
 
     fn steal_from(&self, victim: usize) -> Option<TaskPtr> {
         let remote = &self.shared.remotes[victim];
-        if let Some(task) = self.queue.steal_from(&remote.stealer) {
+        if let Some(task) = self.queue.steal_into(&remote.stealer) {
             return Some(task);
         }
         if remote.hog.is_hog() {
@@ -407,8 +440,8 @@ impl Worker {
     /// Fires the timers and harvests the poller of a sibling that is stuck in one poll.
     fn rescue(&self, victim: usize) {
         let driver = &self.shared.drivers[victim];
+        self.fire(driver, Role::Rescuer);
         let mut wakers = WakeBatch::new();
-        driver.timers.rescue(&mut wakers);
         driver.poller.harvest(&mut wakers);
         wakers.wake_all();
     }
@@ -429,10 +462,9 @@ impl Worker {
         remote.hog.begin_poll();
         self.in_poll.set(true);
         let outer = context::set_task(Some(task));
-        let budget = coop::enter(self.shared.config.poll_budget, remote.hog.preempt());
+        coop::refill(self.shared.config.poll_budget);
         // SAFETY: the entry was popped here; pinned tasks come only from this loop's own queues.
         let again = unsafe { task.run() };
-        drop(budget);
         context::set_task(outer);
         self.in_poll.set(false);
         remote.hog.end_poll();
@@ -522,12 +554,38 @@ impl Worker {
 
     /// Fires due timers and takes events without waiting.
     fn poll_driver(&self) {
-        let mut wakers = WakeBatch::new();
-        self.driver.timers.expire(&mut wakers);
-        wakers.wake_all();
+        self.fire(&self.driver, Role::Owner);
         if self.driver.poller.sources() > 0 {
+            let mut wakers = WakeBatch::new();
             self.driver.poller.poll(&mut wakers);
             wakers.wake_all();
+        }
+    }
+
+    /// Fires due timers of this worker, or of one that is stuck.
+    fn fire(&self, driver: &Driver, role: Role) {
+        let mut wakers = WakeBatch::new();
+        loop {
+            let expired = driver.timers.expire(role, driver.timers.clock().now(), &mut wakers);
+            wakers.wake_all();
+            if expired.wake_owner {
+                driver.poller.wake();
+            }
+            if !expired.more {
+                return;
+            }
+        }
+    }
+
+    /// How long the worker may sleep; `None` if a timer is due.
+    fn park_timeout(&self) -> Option<Duration> {
+        let timers = &self.driver.timers;
+        match timers.park_deadline() {
+            NEVER => Some(PARK_MAX),
+            deadline => {
+                let left = deadline.checked_sub(timers.clock().now()).filter(|&left| left > 0)?;
+                Some(Duration::from_nanos(left).min(PARK_MAX))
+            }
         }
     }
 
@@ -539,13 +597,13 @@ impl Worker {
         WorkerMetrics::add(&remote.metrics.parks, 1);
         remote.hog.park();
         shared.idle.enter(self.index);
-        let timeout = self.driver.timers.timeout().map_or(PARK_MAX, |t| t.min(PARK_MAX));
-        if self.has_work() || timeout.is_zero() {
+        let timeout = self.park_timeout().filter(|_| !self.has_work());
+        let Some(timeout) = timeout else {
             remote.hog.unpark();
             shared.idle.leave_to_search(self.index);
             self.searching.set(true);
             return;
-        }
+        };
         let mut wakers = WakeBatch::new();
         let parked = self.driver.poller.park(Some(timeout), &mut wakers);
         remote.hog.unpark();
@@ -554,8 +612,8 @@ impl Worker {
         }
         shared.wake_watch();
         self.last_maintenance.set(Instant::now());
-        self.driver.timers.expire(&mut wakers);
         wakers.wake_all();
+        self.fire(&self.driver, Role::Owner);
         if let Err(error) = parked {
             crate::debug::report(format_args!("worker {}: poll failed: {error}", self.index));
         }
@@ -569,6 +627,14 @@ impl Worker {
             || !remote.callbacks.is_empty()
             || shared.phase() != Phase::Running
             || shared.has_stealable()
+            || self.driver.timers.has_mail()
+    }
+
+    /// Any entry of the worker's own queues, for its end.
+    pub(crate) fn pop_any(&self) -> Option<TaskPtr> {
+        self.standing_in.set(false);
+        let lifo = self.remote().lifo.pop().map(TaskPtr::from_header);
+        lifo.or_else(|| self.queue.pop()).or_else(|| self.pop_pinned())
     }
 
     fn next_random(&self) -> u32 {

@@ -19,9 +19,13 @@ use corio_sync::shim::atomic::{AtomicPtr, AtomicUsize};
 use corio_sync::shim::cell::UnsafeCell;
 
 use super::error::TaskError;
+use crate::scheduler::inbox::Link;
 use super::ext::TaskExt;
 use super::slab::{self, Arena};
 use super::state::{Snapshot, State};
+
+/// The slab's alignment of cells.
+const CELL_ALIGN: usize = 16;
 
 /// What a runtime offers to its tasks; the first field of the scheduler's shared part, found
 /// through the arena of any of its cells.
@@ -100,7 +104,7 @@ struct Typed<F>(std::marker::PhantomData<F>);
 
 impl<F: Future> Typed<F> {
     const BOXED: bool = slab::class_of(size_of::<Direct<F>>()).is_none()
-        || align_of::<Direct<F>>() > slab::CELL_ALIGN;
+        || align_of::<Direct<F>>() > CELL_ALIGN;
 
     const CLASS: u8 = {
         let size = if Self::BOXED { size_of::<Boxed<F>>() } else { size_of::<Direct<F>>() };
@@ -205,6 +209,18 @@ impl TaskPtr {
         unsafe { self.0.as_ref() }
     }
 
+    /// The header's address, for queues that link or point at headers.
+    #[inline]
+    pub(crate) fn header_ptr(self) -> NonNull<Header> {
+        self.0
+    }
+
+    /// A task by the address of its header.
+    #[inline]
+    pub(crate) fn from_header(header: NonNull<Header>) -> Self {
+        Self(header)
+    }
+
     /// The raw pointer that wakers carry.
     #[inline]
     pub(crate) fn as_raw(self) -> *const () {
@@ -237,7 +253,7 @@ impl TaskPtr {
         // SAFETY: the cell is alive, so its arena is.
         let arena = unsafe { slab::arena_of(self.cell()) };
         // SAFETY: as above.
-        let tag = unsafe { Arena::tag(arena) };
+        let tag = unsafe { arena.as_ref() }.tag();
         // SAFETY: `TaskPtr::new` demands a tag that points at the runtime.
         unsafe { NonNull::new_unchecked(tag.cast_mut().cast()) }
     }
@@ -270,7 +286,7 @@ impl TaskPtr {
         unsafe { (header.vtable.free_stage)(self) };
         header.state.retire();
         // SAFETY: nobody holds a reference; `own_arena` is what the calling thread owns.
-        unsafe { Arena::free(self.cell(), own_arena()) };
+        unsafe { slab::free(self.cell(), own_arena()) };
     }
 
     /// Polls the body. `Ready`: the body is dropped and the output written.
@@ -523,4 +539,12 @@ unsafe fn free_stage<F: Future>(task: TaskPtr) {
 unsafe fn output<F: Future>(task: TaskPtr) -> *mut () {
     // SAFETY: the cell is one of `F`.
     unsafe { Typed::<F>::stage(task) }.cast()
+}
+
+// SAFETY: the word belongs to whoever holds the queue entry, and lives as long as the cell.
+unsafe impl Link for Header {
+    unsafe fn link<'a>(node: NonNull<Self>) -> &'a AtomicUsize {
+        // SAFETY: the caller keeps the cell.
+        unsafe { &(*node.as_ptr()).link }
+    }
 }

@@ -165,7 +165,10 @@ impl TaskRef {
     pub fn id(&self) -> TaskId {
         // SAFETY: the reference keeps the cell.
         let id = unsafe { slab::id_of(self.0.cell()) };
-        TaskId { slot: id.position(), generation: id.generation }
+        TaskId {
+            slot: u64::from(id.arena) << 40 | u64::from(id.page) << 12 | u64::from(id.slot),
+            generation: id.generation,
+        }
     }
 
     /// The line that spawned the task.

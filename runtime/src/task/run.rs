@@ -132,9 +132,22 @@ impl TaskPtr {
         }
     }
 
-    /// Releases the reference that a queue entry inherited from a shutdown.
-    pub(crate) fn discard_entry(self) {
+    /// Ends the task of a queue entry that nobody will run, and releases what the entry holds.
+    /// True if that stopped it.
+    ///
+    /// # Safety
+    ///
+    /// As [`TaskPtr::stop`]; the caller holds the entry.
+    pub(crate) unsafe fn stop_entry(self) -> bool {
+        let claim = self.header().state.claim();
+        let stopped = matches!(claim, Claim::Claimed { .. });
+        if stopped {
+            // SAFETY: the claim made this thread the runner.
+            unsafe { self.end_cancelled(true) };
+        }
+        // A task that was done before left its reference to this entry, and so did the one above.
         debug_assert!(self.header().state.load().is_done());
         self.release();
+        stopped
     }
 }

@@ -272,6 +272,13 @@ impl State {
         Snapshot(self.0.load(ord("state.load", Acquire)))
     }
 
+    /// For what never changes after the spawn: whether and where the task is pinned.
+    #[inline]
+    pub(crate) fn load_relaxed(&self) -> Snapshot {
+        // Ordering: Relaxed; the caller's own reference or entry already orders the spawn before.
+        Snapshot(self.0.load(Relaxed))
+    }
+
     /// Edge 1. A wake through a borrowed reference.
     #[inline]
     pub(crate) fn wake(&self) -> Woken {
