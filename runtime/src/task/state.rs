@@ -112,6 +112,9 @@ impl Snapshot {
     pub(crate) const fn is_taken(self) -> bool {
         self.0 & TAKEN != 0
     }
+    pub(crate) const fn has_join_waker(self) -> bool {
+        self.0 & JOIN_WAKER != 0
+    }
     /// True if the next run must drop the body instead of polling it.
     pub(crate) const fn must_stop(self) -> bool {
         self.0 & (CANCEL | ABORT) != 0
@@ -267,6 +270,13 @@ impl State {
         // Ordering(state.load): Acquire; pairs with Ordering(state.finish): who sees DONE may read
         // the output.
         Snapshot(self.0.load(ord("state.load", Acquire)))
+    }
+
+    /// For what never changes after the spawn: whether and where the task is pinned.
+    #[inline]
+    pub(crate) fn load_relaxed(&self) -> Snapshot {
+        // Ordering: Relaxed; the caller's own reference or entry already orders the spawn before.
+        Snapshot(self.0.load(Relaxed))
     }
 
     /// Edge 1. A wake through a borrowed reference.
