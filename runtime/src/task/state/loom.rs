@@ -441,11 +441,13 @@ model! {
             Claim::Claimed { queued } => {
                 twin.body.with_mut(|body| unsafe { *body += 1 });
                 twin.output.with_mut(|output| unsafe { *output = 2 });
-                let Finished::Done { .. } | Finished::Released { .. } =
-                    twin.state.finish(true, queued)
-                else {
-                    panic!("a stopped task was cancelled again");
-                };
+                let finished = twin.state.finish(true, queued);
+                assert_ne!(finished, Finished::CancelFirst, "a stopped task was cancelled again");
+                if matches!(finished, Finished::Released { .. }) {
+                    assert!(!queued, "the entry's reference was released");
+                } else if !queued {
+                    twin.release();
+                }
                 if wakes.join().unwrap() {
                     assert!(queued, "an entry that inherited nothing");
                     twin.release();
