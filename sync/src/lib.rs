@@ -6,15 +6,24 @@
 //! All atomics, cells and threads come from [`shim`], so that every protocol in corio can be
 //! model-checked with loom (plain and with sequential loads) and explored with shuttle.
 
+#[macro_use]
+mod macros;
+
 #[doc(hidden)]
 pub mod shim;
+
+mod wait;
 
 #[doc(hidden)]
 pub mod coop;
 #[doc(hidden)]
 pub mod park;
 #[doc(hidden)]
+pub mod place;
+#[doc(hidden)]
 pub mod waker_slot;
 
 #[cfg(test)]
 mod shim_tests;
+#[cfg(test)]
+mod testing;

@@ -2,6 +2,7 @@
 
 pub(crate) mod ownership;
 pub(crate) mod readiness;
+mod waker_cell;
 
 #[cfg(not(any(corio_loom, corio_shuttle)))]
 mod poller;

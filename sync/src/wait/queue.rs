@@ -1,0 +1,197 @@
+//! The waiter queue: the infinite array of waiting places, made at first contention.
+//!
+//! A primitive is a word and a [`WaitQueue`]: eight bytes that stay null while nobody waits. The
+//! first waiter *or granter* makes the queue (the loser of that race frees its own), and it is kept
+//! until the primitive is dropped.
+
+use super::cell::{Cell, Taken, Waiter};
+use super::list::{Claimed, List};
+use super::wakers::{BATCH, Wakers};
+use crate::shim::atomic::{AtomicPtr, AtomicU64};
+use crate::shim::{Ordering, ord};
+use std::ptr;
+use std::task::{Context, Poll};
+
+/// The queue proper.
+pub(crate) struct Queue {
+    list: List<Cell>,
+    /// Positions handed out by [`Queue::enter`]. Primitives that draw positions from their own
+    /// word leave it at zero.
+    entered: AtomicU64,
+}
+
+/// What became of a grant.
+#[must_use]
+pub(crate) enum Granted {
+    /// It belongs to the next waiter, whose waker, if any, must be woken.
+    Yes(Taken),
+    /// This many waiters had left; the grant is still in the caller's hand.
+    Absent(u64),
+}
+
+impl Queue {
+    fn new() -> Self {
+        Self { list: List::new(), entered: AtomicU64::new(0) }
+    }
+
+    /// Takes the next place in FIFO order.
+    pub(crate) fn enter(&self) -> Waiter {
+        // Ordering(wait.enter): Relaxed. Only a number; the cell orders the rest.
+        let position = self.list.enter(|| Some(self.entered.fetch_add(1, Ordering::Relaxed)));
+        Waiter::new(position.expect("a counter always gives a position"))
+    }
+
+    /// Takes the place that `take` draws from the primitive's own word, unless it declines.
+    pub(crate) fn enter_with(&self, take: impl FnOnce() -> Option<u64>) -> Option<Waiter> {
+        self.list.enter(take).map(Waiter::new)
+    }
+
+    /// Grants the next place, even if its waiter is still on the way.
+    pub(crate) fn grant(&self, note: u64) -> Granted {
+        self.list.claim(|claimed| match claimed {
+            Claimed::SweptUpTo(count) => Granted::Absent(count),
+            Claimed::Cell(cell) => match cell.grant(note) {
+                Ok(waker) => Granted::Yes(waker),
+                Err(()) => Granted::Absent(1),
+            },
+        })
+    }
+
+    /// Grants the first live place below `limit`; false if there is none.
+    pub(crate) fn grant_one_below(&self, limit: u64, note: u64) -> bool {
+        let mut granted = None;
+        while granted.is_none() {
+            let found = self.list.claim_below(limit, 1, |cell| granted = cell.grant(note).ok());
+            if !found {
+                return false;
+            }
+        }
+        if let Some(waker) = granted.flatten() {
+            waker.wake();
+        }
+        true
+    }
+
+    /// Grants all places below `limit`, in batches that are woken outside of every guard.
+    pub(crate) fn grant_all_below(&self, limit: u64) {
+        GrantAll { queue: self, limit }.run();
+    }
+
+    /// The place whose turn comes next.
+    pub(crate) fn next_grant(&self) -> u64 {
+        self.list.next_claim()
+    }
+
+    /// Grants up to [`BATCH`] places below `limit`; false if there were none left.
+    fn grant_batch(&self, limit: u64) -> bool {
+        let mut wakers = Wakers::new();
+        let found = self.list.claim_below(limit, BATCH as u64, |cell| {
+            if let Ok(Some(waker)) = cell.grant(0) {
+                wakers.push(waker);
+            }
+        });
+        wakers.wake_all();
+        found
+    }
+
+    /// Polls a place; `Ready` finishes it and empties the option.
+    pub(crate) fn poll(&self, waiter: &mut Option<Waiter>, cx: &mut Context<'_>) -> Poll<u64> {
+        let Some(waiting) = waiter else { unreachable!("polled without a place") };
+        let note = std::task::ready!(waiting.poll(cx));
+        if let Some(waiting) = waiter.take() {
+            waiting.finish(&self.list);
+        }
+        Poll::Ready(note)
+    }
+
+    /// Leaves a place; `Some(note)` if a grant was here already and must be handed on.
+    pub(crate) fn cancel(&self, waiter: Waiter) -> Option<u64> {
+        waiter.cancel(&self.list)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn live_segments(&self) -> usize {
+        self.list.live_segments()
+    }
+}
+
+/// Goes on with the next batch even if a waker of this one panicked.
+struct GrantAll<'q> {
+    queue: &'q Queue,
+    limit: u64,
+}
+
+impl GrantAll<'_> {
+    fn run(self) {
+        while self.queue.grant_batch(self.limit) {}
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for GrantAll<'_> {
+    fn drop(&mut self) {
+        while self.queue.grant_batch(self.limit) {}
+    }
+}
+
+/// A [`Queue`] that is made when it is first needed. One pointer.
+pub(crate) struct WaitQueue(AtomicPtr<Queue>);
+
+const_fn! {
+    impl WaitQueue {
+        /// No queue yet.
+        pub(crate) fn new() -> Self {
+            Self(AtomicPtr::new(ptr::null_mut()))
+        }
+    }
+}
+
+impl WaitQueue {
+    /// The queue, if somebody has needed it.
+    // Ordering(wait.queue_peek): Acquire; pairs with Ordering(wait.queue_make): the queue's
+    // contents are visible to whoever finds it.
+    pub(crate) fn peek(&self) -> Option<&Queue> {
+        let queue = self.0.load(ord("wait.queue_peek", Ordering::Acquire));
+        // SAFETY: once made, the queue lives until `self` is dropped.
+        unsafe { queue.as_ref() }
+    }
+
+    /// The queue, made if it has to be.
+    #[inline]
+    pub(crate) fn get(&self) -> &Queue {
+        match self.peek() {
+            Some(queue) => queue,
+            None => self.make(),
+        }
+    }
+
+    // Ordering(wait.queue_make): Release, Acquire on failure; pairs with
+    // Ordering(wait.queue_peek) and itself.
+    #[cold]
+    fn make(&self) -> &Queue {
+        let made = Box::into_raw(Box::new(Queue::new()));
+        let ok = ord("wait.queue_make", Ordering::Release);
+        let err = ord("wait.queue_make_failed", Ordering::Acquire);
+        match self.0.compare_exchange(ptr::null_mut(), made, ok, err) {
+            // SAFETY: published now; lives until `self` is dropped.
+            Ok(_) => unsafe { &*made },
+            Err(winner) => {
+                // SAFETY: never published.
+                drop(unsafe { Box::from_raw(made) });
+                // SAFETY: as above.
+                unsafe { &*winner }
+            }
+        }
+    }
+}
+
+impl Drop for WaitQueue {
+    fn drop(&mut self) {
+        // Ordering(wait.queue_drop): Relaxed. `&mut self` has been ordered after all uses.
+        let queue = self.0.load(Ordering::Relaxed);
+        if !queue.is_null() {
+            // SAFETY: made by `make`, and nobody can reach it any more.
+            drop(unsafe { Box::from_raw(queue) });
+        }
+    }
+}
