@@ -2,6 +2,8 @@
 
 pub(crate) mod ownership;
 pub(crate) mod readiness;
+mod record;
+mod waiters;
 mod waker_cell;
 
 #[cfg(not(any(corio_loom, corio_shuttle)))]
