@@ -14,6 +14,8 @@ pub(super) enum Attempt<R> {
     Short(R),
     /// The call would have blocked.
     WouldBlock,
+    /// Another thread is about to do what has to be done before the task can sleep.
+    Yield,
 }
 
 /// The readiness of a source and those who wait for it.
@@ -63,6 +65,10 @@ impl Record {
                     }
                     Attempt::WouldBlock => {
                         self.readiness.clear(direction, seen, Proof::WouldBlock);
+                    }
+                    Attempt::Yield => {
+                        waker.wake_by_ref();
+                        return Poll::Pending;
                     }
                 }
             } else if self.wait(direction, cell, waker) {
