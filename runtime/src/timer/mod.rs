@@ -18,8 +18,6 @@ pub(crate) mod wheel;
 #[cfg(all(test, any(corio_loom, corio_shuttle)))]
 mod loom;
 
-pub(crate) use batch::WakeBatch;
 pub(crate) use clock::Clock;
 pub(crate) use entry::{Expiry, Timer};
-pub(crate) use owner::{Expired, Role, Timers};
-pub(crate) use wheel::NEVER;
+pub(crate) use owner::Timers;

@@ -152,22 +152,20 @@ impl Timers {
         timer
     }
 
-    /// Cancels a timer from the worker's own thread. Like dropping it, but the entry is free again
-    /// at once and can be used for the next.
+    /// Cancels a timer from the worker's own thread. Like [`Timer::recall`], and the entry can be
+    /// used again at once. The caller drops the waker when nothing of ours is borrowed.
     #[inline]
-    pub(crate) fn cancel(&self, timer: Timer) {
+    pub(crate) fn cancel(&self, timer: Timer) -> Option<Waker> {
         if !timer.is_at_home(self.shared) {
-            return drop(timer);
+            return timer.recall();
         }
-        let Some(mut owned) = self.shared().own(Role::Owner) else { return drop(timer) };
-        let waker = owned.with(|shared, core| {
+        let Some(mut owned) = self.shared().own(Role::Owner) else { return timer.recall() };
+        owned.with(|shared, core| {
             let waker = core.unlink(shared, &timer);
             core.free(timer.into_entry());
             shared.publish(core);
             waker
-        });
-        drop(owned);
-        drop(waker);
+        })
     }
 
     /// Moves a waiting timer to another deadline, from the worker's own thread. It then counts as
