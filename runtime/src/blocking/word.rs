@@ -16,15 +16,17 @@
 //! # Invariant
 //!
 //! While a job lies in the queue, somebody is searching, or every worker is awake and total is at
-//! the cap, or the pool is stopping and total is not 0. In each case someone looks at the queue
-//! after the job got there. The queue itself is outside; all this needs of it is that a push that
-//! happened before a pop is seen by it.
+//! the cap. In each case someone looks at the queue after the job got there. The queue itself is
+//! outside; all this needs of it is that a pop sees a push that happened before.
+//!
+//! Stopping changes two things: nobody rests any more, and when total has become 0 it stays 0. A
+//! job that is submitted before that is run like any other.
 //!
 //! # Transitions, each one compare-exchange (edge 2: one addition)
 //!
 //! ```text
 //! 1 submit   after a push   searching > 0 → bump; top → take it, searching + 1; total < cap →
-//!                           total + 1, searching + 1; else bump. Stopping: bump; total = 0: refused
+//!                           total + 1, searching + 1; else bump. Stopping and total = 0: refused
 //! 2 arrive   woken, spawned or spun: searching - 1, then look at the queue
 //! 3 assist   arrived and took a job, more are left: as 1, while few enough are searching
 //! 4 rest     found nothing since the word was `seen`: top = self
@@ -124,9 +126,10 @@ impl Word {
 
     /// The word now. Jobs submitted before are visible to a pop after.
     pub(crate) fn look(&self) -> Seen {
-        // Ordering(word.look): Acquire; pairs with Ordering(word.submit) and Ordering(word.rest).
-        // Jobs pushed before the version that we see are found by our next pop; without it a worker
-        // rests on top of a job. What a worker wrote before it rested is visible to who takes it.
+        // Ordering(word.look): Acquire; pairs with Ordering(word.submit), Ordering(word.rest) and
+        // Ordering(word.leave). Jobs pushed before the version that we see are found by our next
+        // pop; without it a worker rests on top of a job. What a worker wrote before it rested is
+        // visible to who takes it.
         Seen(self.bits.load(ord("word.look", Acquire)))
     }
 
@@ -134,10 +137,9 @@ impl Word {
     pub(crate) fn submit(&self, links: &impl Links) -> Duty {
         loop {
             let seen = self.look();
-            let looked_after = seen.is_stopping() || seen.searching() > 0;
-            let (bits, duty) = if seen.is_stopping() && seen.total() == 0 {
-                (seen.0, Duty::Refused)
-            } else if looked_after {
+            let (bits, duty) = if seen.is_over() {
+                return Duty::Refused;
+            } else if seen.searching() > 0 {
                 (seen.0, Duty::Nothing)
             } else {
                 self.hire(seen, links).unwrap_or((seen.0, Duty::Nothing))
@@ -168,7 +170,7 @@ impl Word {
         let limit = if mutant("word.assist") { 0 } else { SEARCHING_MAX.min(left as u64) };
         loop {
             let seen = self.look();
-            if seen.is_stopping() || seen.searching() >= limit {
+            if seen.searching() >= limit {
                 return Duty::Nothing;
             }
             let Some((bits, duty)) = self.hire(seen, links) else { return Duty::Nothing };
@@ -204,9 +206,11 @@ impl Word {
     /// Edge 6: strikes a worker that found nothing since `seen`. False if the word has changed;
     /// look again.
     ///
-    /// Ordering: Relaxed; what a worker leaves behind is not told by this word.
+    /// The worker's existence must be known elsewhere before, until it has really ended.
     pub(crate) fn leave(&self, seen: Seen) -> bool {
-        self.change(seen, seen.0 - TOTAL, Relaxed)
+        // Ordering(word.leave): Release; pairs with Ordering(word.look). Who sees that the pool is
+        // over sees all workers that there were, and can wait for their end.
+        self.change(seen, seen.0 - TOTAL, ord("word.leave", Release))
     }
 
     /// Edge 7: takes the top of the stack, which is to leave. `None` if nobody rests.
@@ -222,7 +226,8 @@ impl Word {
     }
 
     /// Edge 8: takes the decision to spawn back. True if no worker is left: then the caller must
-    /// take all jobs from the queue, because nobody else will look at it.
+    /// take all jobs from the queue, because nobody else will look at it, and see whether the pool
+    /// [is over](Seen::is_over).
     pub(crate) fn unspawn(&self) -> bool {
         // Ordering(word.unspawn): Acquire; pairs with Ordering(word.submit). Those who relied on
         // our worker pushed before: their jobs are found by our next pop.
@@ -266,6 +271,11 @@ impl Seen {
     /// How many workers exist or are being spawned.
     pub(crate) fn total(self) -> u64 {
         self.0 & TOTAL_MASK
+    }
+
+    /// True if the pool has stopped and its last worker has left: nothing happens any more.
+    pub(crate) fn is_over(self) -> bool {
+        self.is_stopping() && self.total() == 0
     }
 
     /// True once the pool takes no more jobs.

@@ -103,11 +103,14 @@ fn a_stopped_pool_wakes_all_and_refuses() {
     assert_eq!(resting.next(&slots), None);
     assert_eq!(word.stop().next(&slots), None);
     assert_eq!(word.submit(&slots), Duty::Nothing, "two are awake and will look");
-    assert_eq!(word.assist(5, &slots), Duty::Nothing);
     assert!(!word.rest(word.look(), SlotId::new(0), &slots));
     assert!(!word.search(word.look()));
     assert!(word.leave(word.look()));
+    assert_eq!(word.submit(&slots), Duty::Spawn, "a late job does not wait for the other one");
+    assert!(!word.unspawn());
+    assert!(!word.look().is_over());
     assert!(word.leave(word.look()));
+    assert!(word.look().is_over());
     assert_eq!(word.submit(&slots), Duty::Refused);
     assert_eq!(word.retire(&slots), None);
 }
