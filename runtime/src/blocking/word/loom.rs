@@ -1,23 +1,24 @@
 //! Models: every job is run or given back, whoever comes, rests, times out, fails or stops meanwhile.
 //!
-//! The pool below is the real one's skeleton. Its queue is a counter whose accesses are Relaxed, so
+//! The pool below is the real one's skeleton. Its queue is a set of flags whose accesses are Relaxed, so
 //! that only the word's own orderings can make a job visible. A stranded job shows as a deadlock: its
 //! worker sleeps, and `finish` waits for it, or at the end jobs are missing.
 use super::{Duty, Link, Links, SlotId, Word};
 use corio_sync::model;
 use corio_sync::park::{Parker, Unparker};
 use corio_sync::shim::Ordering::{AcqRel, Acquire, Relaxed, Release};
-use corio_sync::shim::atomic::{AtomicBool, AtomicUsize};
+use corio_sync::shim::atomic::AtomicUsize;
 use corio_sync::shim::cell::UnsafeCell;
 use corio_sync::shim::{sync::Arc, thread};
 
 const CAP: usize = 2;
+const JOBS: usize = 3;
 
 const WORK: usize = 1;
 const LEAVE: usize = 2;
 
 struct Slot {
-    taken: AtomicBool,
+    taken: AtomicUsize,
     link: Link,
     order: AtomicUsize,
     /// Read by who has taken the resting worker; written by a worker that takes the slot.
@@ -27,7 +28,8 @@ struct Slot {
 struct Pool {
     word: Word,
     slots: [Slot; CAP],
-    queued: AtomicUsize,
+    /// The queue: which of the jobs lie in it.
+    queued: [AtomicUsize; JOBS],
     ran: AtomicUsize,
     given_back: AtomicUsize,
     alive: AtomicUsize,
@@ -63,7 +65,7 @@ fn countdown(counter: &AtomicUsize) -> bool {
 impl Pool {
     fn new(cap: usize, finisher: &Parker) -> Self {
         let slot = |_| Slot {
-            taken: AtomicBool::new(false),
+            taken: AtomicUsize::new(0),
             link: Link::new(),
             order: AtomicUsize::new(0),
             unparker: UnsafeCell::new(None),
@@ -71,7 +73,7 @@ impl Pool {
         Self {
             word: Word::new(cap),
             slots: [0, 1].map(slot),
-            queued: AtomicUsize::new(0),
+            queued: [(); JOBS].map(|()| AtomicUsize::new(0)),
             ran: AtomicUsize::new(0),
             given_back: AtomicUsize::new(0),
             alive: AtomicUsize::new(0),
@@ -83,8 +85,8 @@ impl Pool {
         }
     }
 
-    fn submit(this: &Arc<Self>) {
-        this.queued.fetch_add(1, Relaxed);
+    fn submit(this: &Arc<Self>, job: usize) {
+        this.queued[job].store(1, Relaxed);
         let duty = this.word.submit(&**this);
         Self::carry_out(this, duty);
     }
@@ -108,8 +110,16 @@ impl Pool {
         }
     }
 
+    fn pop(&self) -> bool {
+        self.queued.iter().any(|job| job.load(Relaxed) == 1 && job.swap(0, Relaxed) == 1)
+    }
+
+    fn left(&self) -> usize {
+        self.queued.iter().filter(|job| job.load(Relaxed) == 1).count()
+    }
+
     fn give_back(&self) {
-        while countdown(&self.queued) {
+        while self.pop() {
             self.given_back.fetch_add(1, Relaxed);
         }
     }
@@ -136,7 +146,7 @@ impl Pool {
 
     /// After the end, when nobody submits any more.
     fn check(&self, submitted: usize) {
-        assert_eq!(self.queued.load(Relaxed), 0, "a job was stranded");
+        assert_eq!(self.left(), 0, "a job was stranded");
         assert_eq!(self.ran.load(Relaxed) + self.given_back.load(Relaxed), submitted);
         assert_eq!(self.alive.load(Relaxed), 0, "a worker outlived its pool");
         assert_eq!(self.word.look().searching(), 0);
@@ -151,16 +161,16 @@ impl Pool {
         let (mut arrived, mut leaving) = (true, false);
         loop {
             let seen = this.word.look();
-            if countdown(&this.queued) {
+            if this.pop() {
                 if std::mem::take(&mut arrived) {
-                    let duty = this.word.assist(this.queued.load(Relaxed), &**this);
+                    let duty = this.word.assist(this.left(), &**this);
                     Self::carry_out(this, duty);
                 }
                 leaving = false;
                 this.run();
             } else if leaving || seen.is_stopping() {
                 // The slot is free before the worker is struck, so a spawned one finds a slot.
-                this.slots[slot.index()].taken.store(false, Release);
+                this.slots[slot.index()].taken.store(0, Release);
                 if this.word.leave(seen) {
                     break;
                 }
@@ -204,7 +214,7 @@ impl Pool {
     }
 
     fn take_slot(&self) -> SlotId {
-        let free = |slot: &Slot| slot.taken.compare_exchange(false, true, Acquire, Relaxed).is_ok();
+        let free = |slot: &Slot| slot.taken.compare_exchange(0, 1, Acquire, Relaxed).is_ok();
         loop {
             if let Some(index) = self.slots.iter().position(free) {
                 return SlotId::new(index);
@@ -226,8 +236,8 @@ model! {
         let mut pool = Pool::new(1, &parker);
         pool.timeouts = AtomicUsize::new(1);
         let pool = Arc::new(pool);
-        Pool::submit(&pool);
-        Pool::submit(&pool);
+        Pool::submit(&pool, 0);
+        Pool::submit(&pool, 1);
         pool.finish(&parker);
         pool.check(2);
     }
@@ -238,8 +248,8 @@ model! {
     word_submit_vs_submit(threads = 3, bound = 2, claim = "two submitters spawn one worker, which runs both jobs") {
         let parker = Parker::new();
         let pool = Arc::new(Pool::new(1, &parker));
-        let other = { let pool = pool.clone(); thread::spawn(move || Pool::submit(&pool)) };
-        Pool::submit(&pool);
+        let other = { let pool = pool.clone(); thread::spawn(move || Pool::submit(&pool, 0)) };
+        Pool::submit(&pool, 1);
         other.join().unwrap();
         assert!(pool.alive.load(Relaxed) <= 1, "spawned beyond the cap");
         pool.finish(&parker);
@@ -252,8 +262,8 @@ model! {
     word_stop_vs_submit(threads = 3, bound = 2, claim = "a job submitted while the pool stops is run or given back") {
         let parker = Parker::new();
         let pool = Arc::new(Pool::new(1, &parker));
-        Pool::submit(&pool);
-        let other = { let pool = pool.clone(); thread::spawn(move || Pool::submit(&pool)) };
+        Pool::submit(&pool, 0);
+        let other = { let pool = pool.clone(); thread::spawn(move || Pool::submit(&pool, 1)) };
         pool.finish(&parker);
         other.join().unwrap();
         pool.check(2);
@@ -265,7 +275,7 @@ model! {
     word_end_vs_spawn(threads = 3, bound = 2, claim = "the end of a pool comes after its last worker") {
         let parker = Parker::new();
         let pool = Arc::new(Pool::new(1, &parker));
-        let other = { let pool = pool.clone(); thread::spawn(move || Pool::submit(&pool)) };
+        let other = { let pool = pool.clone(); thread::spawn(move || Pool::submit(&pool, 0)) };
         pool.finish(&parker);
         assert_eq!(pool.alive.load(Relaxed), 0, "a worker outlived its pool");
         other.join().unwrap();
@@ -280,8 +290,8 @@ model! {
         let mut pool = Pool::new(1, &parker);
         pool.failures = AtomicUsize::new(1);
         let pool = Arc::new(pool);
-        let other = { let pool = pool.clone(); thread::spawn(move || Pool::submit(&pool)) };
-        Pool::submit(&pool);
+        let other = { let pool = pool.clone(); thread::spawn(move || Pool::submit(&pool, 0)) };
+        Pool::submit(&pool, 1);
         other.join().unwrap();
         pool.finish(&parker);
         pool.check(2);
@@ -295,8 +305,8 @@ model! {
         let mut pool = Pool::new(2, &parker);
         pool.rendezvous = true;
         let pool = Arc::new(pool);
-        Pool::submit(&pool);
-        Pool::submit(&pool);
+        Pool::submit(&pool, 0);
+        Pool::submit(&pool, 1);
         pool.finish(&parker);
         pool.check(2);
     }
@@ -309,8 +319,8 @@ model! {
         let mut pool = Pool::new(1, &parker);
         pool.spins = AtomicUsize::new(1);
         let pool = Arc::new(pool);
-        Pool::submit(&pool);
-        Pool::submit(&pool);
+        Pool::submit(&pool, 0);
+        Pool::submit(&pool, 1);
         pool.finish(&parker);
         pool.check(2);
     }
@@ -323,9 +333,9 @@ model! {
         let mut pool = Pool::new(2, &parker);
         pool.timeouts = AtomicUsize::new(1);
         let pool = Arc::new(pool);
-        Pool::submit(&pool);
-        Pool::submit(&pool);
-        Pool::submit(&pool);
+        Pool::submit(&pool, 0);
+        Pool::submit(&pool, 1);
+        Pool::submit(&pool, 2);
         pool.finish(&parker);
         pool.check(3);
     }
