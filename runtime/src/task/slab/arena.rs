@@ -275,8 +275,8 @@ impl Arena {
             // SAFETY: nobody else has the arena.
             unsafe { *alive = () };
         });
-        // Relaxed: the ends were acquired.
-        let chunks = arena.chunks.load(Ordering::Relaxed);
+        // SAFETY: nobody else has the arena, so this thread is as good as its owner.
+        let chunks = unsafe { arena.with_owner(|owner| owner.newest()) };
         // SAFETY: no cell is out and no walker will come.
         unsafe { Chunk::free_all(chunks) };
         #[cfg(all(test, any(corio_loom, corio_shuttle)))]
