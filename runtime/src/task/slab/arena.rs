@@ -303,8 +303,12 @@ pub(crate) unsafe fn free(cell: NonNull<u8>, me: Option<NonNull<Arena>>) {
     }
     // SAFETY: the caller owns it and has not closed it.
     let arena = unsafe { this.as_ref() };
-    // SAFETY: the caller is the owner, and holds the cell, which is of this page.
-    unsafe { arena.with_owner(|owner| owner.free(page, cell)) }
+    let take_back = |owner: &mut Owner| {
+        // SAFETY: the caller gives up the cell, which is of this page.
+        unsafe { owner.free(page, cell) }
+    };
+    // SAFETY: the caller is the owner.
+    unsafe { arena.with_owner(take_back) }
 }
 
 /// # Safety

@@ -169,12 +169,13 @@ fn an_empty_page_serves_another_class_and_keeps_its_generations() {
 fn a_worn_slot_is_never_used_again() {
     let (arena, tag) = arena();
     let warm = arena.alloc(BIG, 0);
-    // SAFETY: the arena lives, and this thread owns it.
-    let wear = |page: super::page::PagePtr| unsafe {
-        arena.0.as_ref().with_owner(|owner| page.set_generation(&mut owner.token, WORN - 1));
-    };
     // SAFETY: the test holds the cell.
-    wear(unsafe { super::chunk::page_of(warm.0) });
+    let page = unsafe { super::chunk::page_of(warm.0) };
+    // SAFETY: the arena lives.
+    let inner = unsafe { arena.0.as_ref() };
+    let wear = |owner: &mut super::owner::Owner| page.set_generation(&mut owner.token, WORN - 1);
+    // SAFETY: this thread owns it.
+    unsafe { inner.with_owner(wear) };
     let cell = arena.alloc(BIG, 0);
     assert_eq!(cell.id().generation, WORN - 1);
     arena.free(cell);
@@ -332,7 +333,7 @@ fn shared_arenas_are_reused_and_nest() {
     list.close();
     assert_eq!(tag.deaths(), 2);
     assert!(list.with(hand_out, |_| ()).is_none());
-    assert_eq!(list.maintain(1, 1), false, "a closed arena was claimed");
+    assert!(!list.maintain(1, 1), "a closed arena was claimed");
 }
 
 #[test]
