@@ -181,7 +181,7 @@ fn inside_runtime(tree: &Tree) -> Vec<String> {
 
 #[test]
 fn crates_use_what_lies_below_them() {
-    expect_none("layers of crates", between_crates(&Tree::load()));
+    expect_none("layers of crates", between_crates(Tree::load()));
     let manifests: Vec<(&str, String)> = CRATES
         .iter()
         .filter_map(|(dir, ..)| {
@@ -194,7 +194,7 @@ fn crates_use_what_lies_below_them() {
 
 #[test]
 fn modules_of_the_runtime_use_what_lies_below_them() {
-    expect_none("layers of the runtime", inside_runtime(&Tree::load()));
+    expect_none("layers of the runtime", inside_runtime(Tree::load()));
     for (who, whom, why) in EXCEPTIONS {
         assert!(level(who).is_some() && level(whom).is_some() && why.len() > 20, "{who}, {whom}");
     }

@@ -69,7 +69,9 @@ fn reasons(tree: &Tree) -> Vec<String> {
 }
 
 fn listed(tree: &Tree, allowed: &Allowed) -> Vec<String> {
-    let is_unsafe = |file: &File| uses(file).iter().any(|(_, kind)| *kind != Kind::Type);
+    // A model or a test reaches into what it checks; its file needs no line of its own.
+    let is_unsafe =
+        |file: &File| uses(file).iter().any(|(at, kind)| *kind != Kind::Type && !file.is_test(*at));
     let mut found: Vec<String> = tree
         .files
         .iter()
@@ -88,12 +90,12 @@ fn listed(tree: &Tree, allowed: &Allowed) -> Vec<String> {
 
 #[test]
 fn unsafe_code_is_listed() {
-    expect_none("files with unsafe code", listed(&Tree::load(), &Allowed::load("unsafe.txt")));
+    expect_none("files with unsafe code", listed(Tree::load(), &Allowed::load("unsafe.txt")));
 }
 
 #[test]
 fn unsafe_code_gives_its_reasons() {
-    expect_none("reasons of unsafe code", reasons(&Tree::load()));
+    expect_none("reasons of unsafe code", reasons(Tree::load()));
 }
 
 #[test]
