@@ -163,8 +163,9 @@ fn inside_runtime(tree: &Tree) -> Vec<String> {
             }
             if high > low {
                 found.push(format!(
-                    "{at}: {from} (level {low}) may not use {to} (level {high}); move the code up, \
-                     pass a trait or a vtable down, or argue an exception in layers.rs"
+                    "{at}: {from} (level {low}) may not use {to} (level {high}); move the code (an \
+                     `impl` block may stand beside what it returns), pass a vtable down, or argue \
+                     an exception in layers.rs"
                 ));
             } else if high == low {
                 sideways.insert((from.to_string(), to.to_owned(), at));
