@@ -12,7 +12,14 @@ mod macros;
 #[doc(hidden)]
 pub mod shim;
 
+mod error;
+mod event;
+mod lock;
 mod wait;
+
+pub use error::{BrokenBarrier, Closed, NotLocked, TooManyDone, TooManyReleases, TryAcquireError};
+pub use event::{Event, EventWait};
+pub use lock::{Acquire, AcquireOwned, Lock, LockGuard, OwnedLockGuard};
 
 #[doc(hidden)]
 pub mod coop;
