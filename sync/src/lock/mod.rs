@@ -47,8 +47,8 @@ use std::task::{Context, Poll};
 /// assert_eq!(counter.into_inner(), 1);
 /// ```
 pub struct Lock<T = ()> {
-    raw: RawLock,
-    data: UnsafeCell<T>,
+    pub(crate) raw: RawLock,
+    pub(crate) data: UnsafeCell<T>,
 }
 
 // SAFETY: the lock lets one thread at a time at the data, and may move it between threads.

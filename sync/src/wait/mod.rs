@@ -32,6 +32,7 @@ pub(crate) mod queue;
 pub(crate) mod reclaim;
 pub(crate) mod segment;
 pub(crate) mod wakers;
+pub(crate) mod weighted;
 
 #[cfg(all(test, any(corio_loom, corio_shuttle)))]
 mod loom;

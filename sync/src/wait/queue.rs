@@ -15,10 +15,10 @@ use std::task::{Context, Poll};
 
 /// The queue proper.
 pub(crate) struct Queue {
-    list: List<Cell>,
+    pub(super) list: List<Cell>,
     /// Positions handed out by [`Queue::enter`]. Primitives that draw positions from their own
     /// word leave it at zero.
-    entered: AtomicU64,
+    pub(super) entered: AtomicU64,
 }
 
 /// Where a future stands that waits for one grant.
