@@ -121,7 +121,7 @@ def command(args):
         models.table([[m, s.kind, s.order, f"{s.path}:{s.line}"] for m, s in chosen],
                      ["mutant", "kind", "order", "at"])
         return 0
-    judge = Judge(models.discover("plain") + models.discover("sc"), args)
+    judge = Judge(models.discover("plain", args.crate) + models.discover("sc", args.crate), args)
     reasons = sites.argued()
     rows, counts, untried = [], {"killed": 0, "argued": 0, "survived": 0}, []
 

@@ -12,7 +12,22 @@ mod macros;
 #[doc(hidden)]
 pub mod shim;
 
+mod condition;
+mod error;
+mod event;
+mod lock;
+mod notify;
+mod semaphore;
 mod wait;
+
+pub use condition::{Condition, ConditionWait, ConditionWaitFor};
+pub use error::{BrokenBarrier, Closed, NotLocked, TooManyDone, TooManyReleases, TryAcquireError};
+pub use event::{Event, EventWait};
+pub use lock::{Acquire, AcquireOwned, Lock, LockGuard, OwnedLockGuard};
+pub use notify::{Notified, Notify};
+pub use semaphore::{
+    BoundedSemaphore, OwnedPermit, Permit, SemAcquire, SemAcquireOwned, Semaphore,
+};
 
 #[doc(hidden)]
 pub mod coop;

@@ -163,8 +163,9 @@ fn inside_runtime(tree: &Tree) -> Vec<String> {
             }
             if high > low {
                 found.push(format!(
-                    "{at}: {from} (level {low}) may not use {to} (level {high}); move the code up, \
-                     pass a trait or a vtable down, or argue an exception in layers.rs"
+                    "{at}: {from} (level {low}) may not use {to} (level {high}); move the code (an \
+                     `impl` block may stand beside what it returns), pass a vtable down, or argue \
+                     an exception in layers.rs"
                 ));
             } else if high == low {
                 sideways.insert((from.to_string(), to.to_owned(), at));
@@ -181,7 +182,7 @@ fn inside_runtime(tree: &Tree) -> Vec<String> {
 
 #[test]
 fn crates_use_what_lies_below_them() {
-    expect_none("layers of crates", between_crates(&Tree::load()));
+    expect_none("layers of crates", between_crates(Tree::load()));
     let manifests: Vec<(&str, String)> = CRATES
         .iter()
         .filter_map(|(dir, ..)| {
@@ -194,7 +195,7 @@ fn crates_use_what_lies_below_them() {
 
 #[test]
 fn modules_of_the_runtime_use_what_lies_below_them() {
-    expect_none("layers of the runtime", inside_runtime(&Tree::load()));
+    expect_none("layers of the runtime", inside_runtime(Tree::load()));
     for (who, whom, why) in EXCEPTIONS {
         assert!(level(who).is_some() && level(whom).is_some() && why.len() > 20, "{who}, {whom}");
     }

@@ -8,6 +8,7 @@
 
 mod allow;
 mod layers;
+mod lexer;
 mod orderings;
 mod packages;
 mod repository;

@@ -43,7 +43,7 @@ fn every_package_is_used() {
         .iter()
         .map(|c| fs::read_to_string(root().join(c).join("Cargo.toml")).expect("it is there"))
         .collect();
-    expect_none("packages", unused(&Tree::load(), &manifests));
+    expect_none("packages", unused(Tree::load(), &manifests));
 }
 
 #[test]

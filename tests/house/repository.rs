@@ -1,8 +1,9 @@
 //! What holds for every file: size, words that announce unfinished work, paths of one machine.
 
+use std::collections::BTreeSet;
 use std::fs;
 
-use crate::source::{Tree, root, walk};
+use crate::source::{File, Tree, root, walk};
 use crate::{expect_none, expect_one};
 
 /// A longer file is two files.
@@ -10,6 +11,9 @@ const LINES_MAX: usize = 600;
 
 /// Files whose words are ours.
 const CHECKED: [&str; 8] = ["rs", "md", "toml", "sh", "py", "txt", "yml", "yaml"];
+
+/// Where models and named sites are.
+const PROTOCOLS: [&str; 3] = ["sync/src/", "runtime/src/", "io/src/"];
 
 /// Words in capitals that announce unfinished work. Put together here, so that this file is clean.
 fn unfinished() -> [String; 4] {
@@ -68,7 +72,7 @@ fn words(path: &str, text: &str) -> Vec<String> {
 }
 
 fn too_long(tree: &Tree) -> Vec<String> {
-    let lines = |f: &crate::source::File| f.text.lines().count();
+    let lines = |f: &File| f.text.lines().count();
     tree.files
         .iter()
         .filter(|f| lines(f) > LINES_MAX)
@@ -76,10 +80,20 @@ fn too_long(tree: &Tree) -> Vec<String> {
         .collect()
 }
 
-/// Models must begin with the name of their module: the mutants find them by it.
+/// The modules of the named sites in a file: `idle` for `ord("idle.claim", ..)`.
+fn site_modules(file: &File) -> impl Iterator<Item = &str> {
+    let calls = ["ord(\"", "fence_at(\"", "mutant(\""];
+    calls
+        .into_iter()
+        .flat_map(|call| file.text.split(call).skip(1).filter_map(|rest| rest.split('.').next()))
+}
+
+/// Models must begin with the name of their module, or of the one whose sites they exercise: the
+/// mutants find them by it.
 fn model_names(tree: &Tree) -> Vec<String> {
     let mut found = Vec::new();
-    for file in tree.below(&["sync/src/", "runtime/src/", "io/src/"]) {
+    let sites: BTreeSet<&str> = tree.below(&PROTOCOLS).flat_map(site_modules).collect();
+    for file in tree.below(&PROTOCOLS) {
         let modules: Vec<&str> = file.path.trim_end_matches(".rs").split('/').collect();
         let tokens = file.tokens();
         // Doc comments are blanked, so the name is the first word.
@@ -88,14 +102,14 @@ fn model_names(tree: &Tree) -> Vec<String> {
                 continue;
             }
             let name = five[3];
-            let named = modules[2..].iter().any(|m| {
-                let module = m.trim_end_matches("_tests").trim_end_matches("_loom");
-                name.text.starts_with(&format!("{module}_"))
-            });
+            let modules = modules[2..].iter().map(|m| m.trim_end_matches("_tests"));
+            let named = modules
+                .chain(sites.iter().copied())
+                .any(|m| name.text.strip_prefix(m).is_some_and(|rest| rest.starts_with('_')));
             if !named {
                 found.push(format!(
-                    "{}: model {} does not begin with its module's name and `_`, so .ci/mutants.sh \
-                     cannot find it",
+                    "{}: model {} begins neither with its module's name and `_` nor with that of a \
+                     site, so .ci/mutants.sh cannot find it",
                     file.place(name.at),
                     name.text
                 ));
@@ -119,12 +133,12 @@ fn no_file_announces_unfinished_work() {
 
 #[test]
 fn files_are_short() {
-    expect_none("long files", too_long(&Tree::load()));
+    expect_none("long files", too_long(Tree::load()));
 }
 
 #[test]
 fn models_are_named_after_their_module() {
-    expect_none("model names", model_names(&Tree::load()));
+    expect_none("model names", model_names(Tree::load()));
 }
 
 /// The README's commands are what CI runs; a newcomer's first try is not left to chance.
@@ -159,4 +173,6 @@ fn a_misnamed_model_is_found() {
     let text = "model! {\n    /// Doc.\n    other_x(threads = 2) { }\n}";
     expect_one(model_names(&Tree::of(&[("sync/src/idle.rs", text)])), "idle.rs:3: model other_x");
     expect_none("good", model_names(&Tree::of(&[("sync/src/other/loom.rs", text)])));
+    let good = [("sync/src/idle.rs", text), ("sync/src/o.rs", "mutant(\"other.step\")")];
+    expect_none("named after a site", model_names(&Tree::of(&good)));
 }

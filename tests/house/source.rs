@@ -6,6 +6,9 @@
 use std::fs;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use crate::lexer::{Comment, strip};
 
 /// Folders that hold no source of ours.
 const SKIPPED: [&str; 3] = [".git", "target", "node_modules"];
@@ -27,13 +30,6 @@ pub struct File {
     /// Byte ranges that exist only in tests.
     tests: Vec<Range<usize>>,
     line_starts: Vec<usize>,
-}
-
-/// The comment on one line, without its slashes.
-pub struct Comment {
-    /// Counted from 1.
-    pub line: usize,
-    pub text: String,
 }
 
 /// A word or a mark of the code.
@@ -76,16 +72,19 @@ pub fn walk(folder: &Path, visit: &mut dyn FnMut(String, &Path)) {
 }
 
 impl Tree {
-    /// Reads the workspace.
-    pub fn load() -> Self {
-        let mut files = Vec::new();
-        walk(&root(), &mut |shown, path| {
-            if shown.ends_with(".rs") {
-                let text = fs::read_to_string(path).expect("a source is UTF-8");
-                files.push(File::new(shown, text));
-            }
-        });
-        Self::with(files)
+    /// The workspace, read once.
+    pub fn load() -> &'static Self {
+        static TREE: OnceLock<Tree> = OnceLock::new();
+        TREE.get_or_init(|| {
+            let mut files = Vec::new();
+            walk(&root(), &mut |shown, path| {
+                if shown.ends_with(".rs") {
+                    let text = fs::read_to_string(path).expect("a source is UTF-8");
+                    files.push(File::new(shown, text));
+                }
+            });
+            Self::with(files)
+        })
     }
 
     /// A tree of snippets, to test a rule with.
@@ -206,20 +205,33 @@ impl File {
 
     /// Paths of the files that this one declares as test modules.
     fn test_files(&self) -> Vec<String> {
-        let (folder, name) = self.path.rsplit_once('/').unwrap_or(("", &self.path));
+        let (own_folder, name) = self.path.rsplit_once('/').unwrap_or(("", &self.path));
         let folder = match name {
-            "mod.rs" | "lib.rs" | "main.rs" => folder.to_owned(),
-            _ => format!("{folder}/{}", name.trim_end_matches(".rs")),
+            "mod.rs" | "lib.rs" | "main.rs" => own_folder.to_owned(),
+            _ => format!("{own_folder}/{}", name.trim_end_matches(".rs")),
         };
         let tokens = self.tokens();
         let mut found = Vec::new();
         for three in tokens.windows(3) {
             if three[0].text == "mod" && three[2].text == ";" && self.is_test(three[0].at) {
-                found.push(format!("{folder}/{}.rs", three[1].text));
-                found.push(format!("{folder}/{}/mod.rs", three[1].text));
+                match self.path_attribute(three[0].at) {
+                    Some(path) => found.push(format!("{own_folder}/{path}")),
+                    None => {
+                        found.push(format!("{folder}/{}.rs", three[1].text));
+                        found.push(format!("{folder}/{}/mod.rs", three[1].text));
+                    }
+                }
             }
         }
         found
+    }
+
+    /// The file that `#[path = ".."]` right above an item names.
+    fn path_attribute(&self, item: usize) -> Option<&str> {
+        let above = self.text[..item].trim_end().trim_end_matches("pub(crate)").trim_end();
+        let quoted = above.strip_suffix("\"]")?;
+        let (before, path) = quoted.rsplit_once('"')?;
+        before.ends_with("#[path = ").then_some(path)
     }
 }
 
@@ -238,15 +250,41 @@ fn attribute<'t, 'a>(tokens: &'t [Token<'a>], hash: usize) -> Option<(&'t [Token
     Some((tokens.get(open + 1..close)?, close + 1))
 }
 
-/// True for `test`, `corio::test` and any `cfg(..)` that asks for `test` other than by `not`.
+/// True for `test`, `corio::test`, and a `cfg(..)` that no program fulfils: one that asks for
+/// tests or for a model checker.
 fn means_test(attribute: &[Token<'_>]) -> bool {
     let words: Vec<&str> = attribute.iter().map(|t| t.text).collect();
     match words.as_slice() {
         ["test"] | ["corio", "::", "test", ..] => true,
-        ["cfg", "(", rest @ ..] => {
-            (0..rest.len()).any(|i| rest[i] == "test" && !(i >= 2 && rest[i - 2] == "not"))
-        }
+        ["cfg", "(", rest @ ..] => holds_in_programs(rest, &mut 0) == Some(false),
         _ => false,
+    }
+}
+
+/// Whether the `cfg` predicate at `at` holds in a program; `None` if that depends on what is not
+/// known here. Moves `at` behind it.
+fn holds_in_programs(words: &[&str], at: &mut usize) -> Option<bool> {
+    let name = *words.get(*at)?;
+    *at += 1;
+    if words.get(*at) != Some(&"(") {
+        while words.get(*at).is_some_and(|word| !matches!(*word, "," | ")")) {
+            *at += 1;
+        }
+        let only_in_tests = matches!(name, "test" | "corio_loom" | "corio_sc" | "corio_shuttle");
+        return if only_in_tests { Some(false) } else { None };
+    }
+    let mut held = Vec::new();
+    while matches!(words.get(*at), Some(&("(" | ","))) && words.get(*at + 1) != Some(&")") {
+        *at += 1;
+        held.push(holds_in_programs(words, at));
+    }
+    *at += 1;
+    match name {
+        "not" => held.first().copied().flatten().map(|h| !h),
+        "all" if held.contains(&Some(false)) => Some(false),
+        "any" if held.contains(&Some(true)) => Some(true),
+        _ if held.contains(&None) => None,
+        _ => Some(name == "all"),
     }
 }
 
@@ -363,128 +401,6 @@ fn branch<'a>(
     i
 }
 
-/// Blanks comments and literals; collects the comments line by line.
-fn strip(text: &str) -> (String, Vec<Comment>) {
-    let bytes = text.as_bytes();
-    let mut code: Vec<u8> = bytes.to_vec();
-    let mut comments = Vec::new();
-    let (mut at, mut line) = (0, 1);
-    while at < bytes.len() {
-        let (end, keep) = literal_or_comment(bytes, at);
-        if end == at {
-            line += usize::from(bytes[at] == b'\n');
-            at += 1;
-            continue;
-        }
-        if bytes[at] == b'/' {
-            for (i, one) in text[at..end].lines().enumerate() {
-                let bare = one.trim().trim_start_matches(['/', '!', '*']).trim_end_matches("*/");
-                comments.push(Comment { line: line + i, text: bare.trim().to_owned() });
-            }
-        }
-        line += bytes[at..end].iter().filter(|b| **b == b'\n').count();
-        for byte in &mut code[at + keep..end - keep] {
-            if *byte != b'\n' {
-                *byte = b' ';
-            }
-        }
-        at = end;
-    }
-    for byte in &mut code {
-        if !byte.is_ascii() {
-            *byte = b'_';
-        }
-    }
-    (String::from_utf8(code).expect("only ASCII is left"), comments)
-}
-
-/// The end of a literal or comment that starts at `at` (or `at`), and how many of its bytes stay at
-/// each side: quotes do, so that a call keeps its argument.
-fn literal_or_comment(bytes: &[u8], at: usize) -> (usize, usize) {
-    let rest = &bytes[at..];
-    let word_before = at > 0 && (bytes[at - 1].is_ascii_alphanumeric() || bytes[at - 1] == b'_');
-    match rest {
-        [b'/', b'/', ..] => (at + rest.iter().position(|b| *b == b'\n').unwrap_or(rest.len()), 0),
-        [b'/', b'*', ..] => (at + block_comment(rest), 0),
-        [b'"', ..] => (at + quoted(rest), 1),
-        [b'r', b'"' | b'#', ..] if !word_before => (at + raw_string(rest), 0),
-        [b'b', b'r', b'"' | b'#', ..] if !word_before => (at + 1 + raw_string(&rest[1..]), 0),
-        // A lifetime has no closing quote right behind its first letter.
-        [b'\'', b'\\', ..] => {
-            let body = rest.iter().skip(3).position(|b| *b == b'\'');
-            (at + body.map_or(1, |n| n + 4), 0)
-        }
-        [b'\'', first, ..] => {
-            let width = match first {
-                0xF0.. => 4,
-                0xE0.. => 3,
-                0xC0.. => 2,
-                _ => 1,
-            };
-            (if rest.get(width + 1) == Some(&b'\'') { at + width + 2 } else { at }, 0)
-        }
-        _ => (at, 0),
-    }
-}
-
-fn quoted(rest: &[u8]) -> usize {
-    let mut i = 1;
-    while i < rest.len() {
-        match rest[i] {
-            b'\\' => i += 1,
-            b'"' => return i + 1,
-            _ => {}
-        }
-        i += 1;
-    }
-    rest.len()
-}
-
-fn block_comment(rest: &[u8]) -> usize {
-    let (mut depth, mut i) = (0, 0);
-    while i + 1 < rest.len() {
-        match &rest[i..i + 2] {
-            b"/*" => depth += 1,
-            b"*/" => depth -= 1,
-            _ => {
-                i += 1;
-                continue;
-            }
-        }
-        i += 2;
-        if depth == 0 {
-            return i;
-        }
-    }
-    rest.len()
-}
-
-/// The length of `r"..."` or `r#"..."#`; 0 for a raw identifier.
-fn raw_string(rest: &[u8]) -> usize {
-    let hashes = rest[1..].iter().take_while(|b| **b == b'#').count();
-    if rest.get(1 + hashes) != Some(&b'"') {
-        return 0;
-    }
-    let close: Vec<u8> = std::iter::once(b'"').chain(std::iter::repeat_n(b'#', hashes)).collect();
-    let body = 2 + hashes;
-    let end = rest[body..].windows(close.len()).position(|w| w == close);
-    end.map_or(rest.len(), |n| body + n + close.len())
-}
-
-#[test]
-fn comments_and_literals_are_blanked() {
-    let tree = Tree::of(&[(
-        "a.rs",
-        "let a = \"// no \\\" comment\"; // yes 'x'\nlet b: &'static str = r#\"\"/*\"#; /* two\nlines */ let c = '\"'; let d = '\\'';",
-    )]);
-    let file = &tree.files[0];
-    assert_eq!(file.code.len(), file.text.len());
-    assert!(!file.code.contains("comment") && !file.code.contains("lines"), "{}", file.code);
-    assert!(file.code.contains("'static") && file.code.contains("let d"), "{}", file.code);
-    let texts: Vec<_> = file.comments.iter().map(|c| (c.line, c.text.as_str())).collect();
-    assert_eq!(texts, [(1, "yes 'x'"), (2, "two"), (3, "lines")]);
-}
-
 #[test]
 fn paths_are_taken_apart() {
     let tree = Tree::of(&[("a.rs", "use a::{b::{c, d as e}, f}; x::<T>::y(); g::h(crate::i);")]);
@@ -508,4 +424,22 @@ fn test_code_is_told_apart() {
     assert!(is_test("fake") && is_test("body"));
     assert!(!is_test("real") && !is_test("end"));
     assert!(tree.files[1].is_test(0) && !tree.files[2].is_test(0));
+}
+
+#[test]
+fn model_code_is_told_apart() {
+    let tree = Tree::of(&[
+        (
+            "k/src/a.rs",
+            "#[cfg(any(corio_loom, corio_shuttle))]\n#[path = \"twin.rs\"]\nmod imp;\n\
+             #[cfg(not(any(corio_loom, corio_shuttle)))]\nmod real { fn real() {} }\n\
+             #[cfg(all(unix, any(test, corio_loom)))]\nfn fake() {}\n\
+             #[cfg(any(feature = \"x\", test))]\nfn both() {}",
+        ),
+        ("k/src/twin.rs", "fn all() {}"),
+    ]);
+    let file = &tree.files[0];
+    let is_test = |word: &str| file.is_test(file.text.find(word).expect("the word is there"));
+    assert!(is_test("fake") && !is_test("fn real") && !is_test("both"));
+    assert!(tree.files[1].is_test(0));
 }

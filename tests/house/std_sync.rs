@@ -67,13 +67,13 @@ fn locks_in_sync(tree: &Tree) -> Vec<String> {
 
 #[test]
 fn atomics_come_from_the_shim() {
-    let found = outside_the_shim(&Tree::load(), &Allowed::load("std_sync.txt"));
+    let found = outside_the_shim(Tree::load(), &Allowed::load("std_sync.txt"));
     expect_none("std's atomics and locks", found);
 }
 
 #[test]
 fn the_primitives_hold_no_lock() {
-    expect_none("locks in sync", locks_in_sync(&Tree::load()));
+    expect_none("locks in sync", locks_in_sync(Tree::load()));
 }
 
 #[test]

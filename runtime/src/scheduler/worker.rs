@@ -30,10 +30,11 @@ use corio_sync::shim::Ordering::{Relaxed, Release};
 use super::queue::{Deque, Local};
 use super::shared::{Phase, Remote, Shared, WorkerMetrics};
 use crate::context::{self, Driver, Drivers};
+use crate::reactor;
 use crate::task::raw::{self, RuntimeHead, TaskPtr};
 use crate::task::slab::Arena;
 use crate::timer::wheel::NEVER;
-use crate::timer::Role;
+use crate::timer::owner::Role;
 use crate::wake_batch::WakeBatch;
 
 /// Polls in a row from the lifo slot: two tasks that wake each other may not starve the rest.
@@ -441,7 +442,7 @@ impl Worker {
     fn rescue(&self, victim: usize) {
         let driver = &self.shared.drivers[victim];
         self.fire(driver, Role::Rescuer);
-        let mut wakers = WakeBatch::new();
+        let mut wakers = reactor::WakeBatch::new();
         driver.poller.harvest(&mut wakers);
         wakers.wake_all();
     }
@@ -556,7 +557,7 @@ impl Worker {
     fn poll_driver(&self) {
         self.fire(&self.driver, Role::Owner);
         if self.driver.poller.sources() > 0 {
-            let mut wakers = WakeBatch::new();
+            let mut wakers = reactor::WakeBatch::new();
             self.driver.poller.poll(&mut wakers);
             wakers.wake_all();
         }
@@ -604,7 +605,7 @@ impl Worker {
             self.searching.set(true);
             return;
         };
-        let mut wakers = WakeBatch::new();
+        let mut wakers = reactor::WakeBatch::new();
         let parked = self.driver.poller.park(Some(timeout), &mut wakers);
         remote.hog.unpark();
         if !shared.idle.leave(self.index) {

@@ -8,6 +8,7 @@
 //! | 1   | `GRANT`    | granter | the turn has come; bits from 8 up are the granter's note |
 //! | 2   | `CANCEL`   | owner   | the owner left |
 //! | 3   | `UPDATING` | owner   | the owner is replacing the waker; the slot is its own |
+//! | 4   | `CLOSED`   | closer  | nothing will come any more ([`super::weighted`] only) |
 //!
 //! ```text
 //! empty --(1) register--> WAITER --(2) update: +UPDATING, swap, -UPDATING--> WAITER
@@ -31,10 +32,14 @@ use std::mem::MaybeUninit;
 use std::ptr;
 use std::task::{Context, Poll, RawWakerVTable, Waker};
 
-const WAITER: u64 = 1;
-const GRANT: u64 = 1 << 1;
-const CANCEL: u64 = 1 << 2;
-const UPDATING: u64 = 1 << 3;
+pub(super) const WAITER: u64 = 1;
+pub(super) const GRANT: u64 = 1 << 1;
+pub(super) const CANCEL: u64 = 1 << 2;
+pub(super) const UPDATING: u64 = 1 << 3;
+/// Set by whoever closes a [`super::weighted`] queue; like `GRANT` it ends the wait.
+pub(super) const CLOSED: u64 = 1 << 4;
+/// Either of these ends the wait; the first to be set decides who owns the waker.
+pub(super) const SETTLED: u64 = GRANT | CLOSED;
 const NOTE_SHIFT: u32 = 8;
 
 /// A waker that was taken out of a cell and must be woken outside of every guard.
@@ -43,13 +48,13 @@ pub(crate) type Taken = Option<Waker>;
 /// One waiting place.
 #[derive(Default)]
 pub(crate) struct Cell {
-    word: AtomicU64,
+    pub(super) word: AtomicU64,
     /// Written by the owner before `WAITER` or inside `UPDATING`; read once by whoever the
     /// module's invariant names.
-    waker: Slot,
+    pub(super) waker: Slot,
 }
 
-struct Slot(UnsafeCell<MaybeUninit<Waker>>);
+pub(super) struct Slot(UnsafeCell<MaybeUninit<Waker>>);
 
 impl Default for Slot {
     fn default() -> Self {
@@ -75,7 +80,7 @@ impl Slot {
     /// # Safety
     ///
     /// The caller owns the slot by the module's invariant, and the slot is filled.
-    unsafe fn take(&self) -> Waker {
+    pub(super) unsafe fn take(&self) -> Waker {
         self.0.with_mut(|slot| {
             // SAFETY: exclusive by the caller's word.
             let slot = unsafe { &mut *slot };
@@ -111,13 +116,13 @@ impl Cell {
     // to use what the grant gave it.
     fn granted(&self) -> Option<u64> {
         let word = self.word.load(ord("wait.cell_peek", Ordering::Acquire));
-        (word & GRANT != 0).then_some(word >> NOTE_SHIFT)
+        (word & SETTLED != 0).then_some(word >> NOTE_SHIFT)
     }
 }
 
 /// The owner's side of a cell.
 pub(crate) struct Waiter {
-    position: Position<Cell>,
+    pub(super) position: Position<Cell>,
     /// What the slot holds, to compare without touching it. Null before the first poll.
     data: *const (),
     vtable: *const RawWakerVTable,
@@ -172,7 +177,7 @@ impl Waiter {
         // SAFETY: no WAITER yet, so the slot is the owner's and empty.
         unsafe { cell.waker.put(waker) };
         let old = cell.word.fetch_or(WAITER, ord("wait.cell_register", Ordering::AcqRel));
-        if old & GRANT != 0 && !mutant("wait.register_late") {
+        if old & SETTLED != 0 && !mutant("wait.register_late") {
             // SAFETY: the grant came before WAITER, so the granter left the slot alone.
             drop(unsafe { cell.waker.take() });
             return Some(old >> NOTE_SHIFT);
@@ -187,7 +192,7 @@ impl Waiter {
     fn update(cell: &Cell, waker: Waker) -> Option<u64> {
         let claim = ord("wait.cell_update_claim", Ordering::Acquire);
         let old = cell.word.fetch_or(UPDATING, claim);
-        if old & GRANT != 0 && !mutant("wait.update_late") {
+        if old & SETTLED != 0 && !mutant("wait.update_late") {
             return Some(old >> NOTE_SHIFT);
         }
         // SAFETY: UPDATING without GRANT: the slot is the owner's, and WAITER filled it.
@@ -195,7 +200,7 @@ impl Waiter {
         // SAFETY: still the owner's, and empty now.
         unsafe { cell.waker.put(waker) };
         let old = cell.word.fetch_and(!UPDATING, ord("wait.cell_update", Ordering::AcqRel));
-        if old & GRANT != 0 && !mutant("wait.update_missed") {
+        if old & SETTLED != 0 && !mutant("wait.update_missed") {
             // SAFETY: the grant came while UPDATING, so the granter left the slot to us.
             let unused = unsafe { cell.waker.take() };
             drop(previous);

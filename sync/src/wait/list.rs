@@ -45,13 +45,28 @@ pub(crate) struct Position<C> {
 }
 
 impl<C> Position<C> {
+    fn segment(&self) -> &Segment<C> {
+        // SAFETY: `finish` has not been called (it consumes the position), so the segment lives.
+        unsafe { Managed::get(self.segment) }
+    }
+
     /// The cell.
     #[inline]
     pub(crate) fn cell(&self) -> &C {
-        // SAFETY: `finish` has not been called (it consumes the position), so the segment lives.
-        let segment = unsafe { Managed::get(self.segment) };
-        &segment.cells[self.index]
+        &self.segment().cells[self.index]
     }
+
+    /// The position in the infinite array.
+    pub(crate) fn number(&self) -> u64 {
+        self.segment().id * CELLS + self.index as u64
+    }
+}
+
+/// The cell whose turn it is, found without claiming it.
+pub(crate) struct Front<'g, C> {
+    pub(crate) number: u64,
+    pub(crate) cell: &'g C,
+    segment: Link<C>,
 }
 
 /// What a granter found at the position it claimed.
@@ -184,6 +199,58 @@ impl<C: Default> List<C> {
             return visit(Claimed::SweptUpTo(next - position));
         }
         visit(Claimed::Cell(&segment.cells[(position % CELLS) as usize]))
+    }
+
+    /// Finds the cell whose turn it is; several threads may work on it.
+    pub(crate) fn front<'g>(&self, guard: &'g Guard) -> Front<'g, C> {
+        loop {
+            let start = self.head_before_claim();
+            // Ordering(wait.front): Relaxed. A number; the cell's word orders the rest.
+            let number = self.claimed.load(Ordering::Relaxed);
+            let found = self.find(guard, start, number / CELLS);
+            self.move_end(guard, End::Head, found);
+            // SAFETY: reached through links since the pin.
+            let segment = unsafe { guard.get(found) };
+            if segment.id == number / CELLS {
+                let cell = &segment.cells[(number % CELLS) as usize];
+                return Front { number, cell, segment: found };
+            }
+            self.advance(number, segment.id * CELLS);
+        }
+    }
+
+    /// The turn of the cells before `to` is over, if nobody has said so already.
+    pub(crate) fn advance(&self, from: u64, to: u64) {
+        // Ordering(wait.advance): Relaxed. Only a number; failure means that somebody helped.
+        let (ok, err) = (Ordering::Relaxed, Ordering::Relaxed);
+        let _ = self.claimed.compare_exchange(from, to, ok, err);
+    }
+
+    /// Finishes a cell in place of its owner, who has left that to the caller.
+    pub(crate) fn finish_front(&self, guard: &Guard, front: &Front<'_, C>) {
+        // SAFETY: reached through links since the pin of `guard`.
+        let segment = unsafe { guard.get(front.segment) };
+        let duty = segment.word.finish_cell();
+        if self.settle(guard, front.segment, duty) {
+            self.sweep_if_due();
+        }
+    }
+
+    /// Shows the cells of `range` that were not swept, without claiming them.
+    pub(crate) fn visit(&self, range: std::ops::Range<u64>, mut visit: impl FnMut(&C)) {
+        let guard = pin();
+        let mut current = self.head_before_claim();
+        let mut number = range.start;
+        while number < range.end {
+            current = self.find(&guard, current, number / CELLS);
+            // SAFETY: reached through links since the pin.
+            let segment = unsafe { guard.get(current) };
+            number = number.max(segment.id * CELLS);
+            if number < range.end {
+                visit(&segment.cells[(number % CELLS) as usize]);
+                number += 1;
+            }
+        }
     }
 
     /// The position whose turn comes next.

@@ -1,7 +1,8 @@
 //! Models of the waiter queue, through [`Permits`]: one segment is one cell, so that every place
 //! crosses every edge of the list.
 
-use super::permits::{Acquiring, Permits};
+use super::permits::Permits;
+use super::queue::Place;
 use crate::model;
 use crate::shim::cell::UnsafeCell;
 use crate::shim::{sync::Arc, thread};
@@ -26,7 +27,7 @@ impl Guarded {
     }
 
     fn acquire(&self) {
-        let mut at = Acquiring::default();
+        let mut at = Place::default();
         block_on(poll_fn(|cx| self.permits.poll_acquire(&mut at, cx)));
     }
 
@@ -48,13 +49,13 @@ impl Guarded {
     }
 
     /// Polls once with a waker that does nothing; true if that was enough.
-    fn poll(&self, at: &mut Acquiring) -> bool {
+    fn poll(&self, at: &mut Place) -> bool {
         poll_once(|cx| self.permits.poll_acquire(at, cx)).is_ready()
     }
 
     /// Waits for one poll, then leaves; true if the permit came in time and is kept.
     fn try_once(&self) -> bool {
-        let mut at = Acquiring::default();
+        let mut at = Place::default();
         let got = self.poll(&mut at);
         self.permits.abandon(&mut at);
         got
@@ -122,7 +123,7 @@ model! {
     wait_repoll_release(threads = 2, bound = 3, claim = "a replaced waker is not missed") {
         let gate = Guarded::new(0);
         let other = spawn(&gate, |gate| { gate.touch(); gate.release() });
-        let mut at = Acquiring::default();
+        let mut at = Place::default();
         if !gate.poll(&mut at) {
             block_on(poll_fn(|cx| gate.permits.poll_acquire(&mut at, cx)));
         }
@@ -136,7 +137,7 @@ model! {
     /// Waiters come and go behind one that stays, while two permits arrive.
     wait_sweep_behind(threads = 3, bound = 2, claim = "sweeping behind a live waiter loses no permit") {
         let gate = Guarded::new(0);
-        let mut front = Acquiring::default();
+        let mut front = Place::default();
         assert!(!gate.poll(&mut front));
         let leaving = spawn(&gate, |gate| for _ in 0..3 { if gate.try_once() { gate.release() } });
         let other = spawn(&gate, Guarded::release);
@@ -153,7 +154,7 @@ model! {
     /// Two threads leave place after place: sweeps overlap.
     wait_two_sweepers(threads = 2, bound = 2, claim = "overlapping sweeps free each segment once") {
         let gate = Guarded::new(0);
-        let other = spawn(&gate, |gate| for _ in 0..3 { assert!(!gate.try_once()) });
+        let other = spawn(&gate, |gate| for _ in 0..2 { assert!(!gate.try_once()) });
         for _ in 0..3 {
             assert!(!gate.try_once());
         }
@@ -182,13 +183,47 @@ model! {
     /// A grant is collected late, after both ends have passed its segment.
     wait_late_collect(threads = 2, bound = 3, claim = "a segment outlives the last of its owners") {
         let gate = Guarded::new(0);
-        let mut late = Acquiring::default();
+        let mut late = Place::default();
         assert!(!gate.poll(&mut late));
         let other = spawn(&gate, |gate| { gate.release(); gate.locked() });
         gate.release();
         block_on(poll_fn(|cx| gate.permits.poll_acquire(&mut late, cx)));
         other.join().unwrap();
         gate.release();
+    }
+}
+
+model! {
+    /// Nothing but the place connects the releaser with the next holder.
+    wait_handover(threads = 2, bound = 3, claim = "the place carries the last holder's writes") {
+        let gate = Guarded::new(0);
+        gate.permits.queue.get();
+        let other = spawn(&gate, |gate| { gate.touch(); gate.release() });
+        let mut at = Place::default();
+        while !gate.poll(&mut at) {
+            thread::yield_now();
+        }
+        gate.touch();
+        other.join().unwrap();
+    }
+}
+
+model! {
+    /// A permit that is taken without waiting brings the last holder's writes, too.
+    wait_try_acquire(threads = 3, bound = 3, claim = "a free permit carries the last holder's writes") {
+        let lock = Guarded::new(1);
+        let threads = [(); 2].map(|()| spawn(&lock, |lock| {
+            if lock.permits.try_acquire() {
+                lock.touch();
+                assert!(lock.permits.release_below(1));
+            }
+        }));
+        if lock.permits.try_acquire() {
+            lock.touch();
+            lock.release();
+        }
+        join_all(threads);
+        assert!(!lock.permits.release_below(1));
     }
 }
 

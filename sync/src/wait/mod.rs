@@ -14,8 +14,7 @@
 //! *Layers.*
 //! [`reclaim`] when memory may go; [`segment`] a run of cells and the word that keeps it;
 //! [`list`] the infinite array; [`cell`] one place; [`queue`] the array of places, made lazily;
-//! [`permits`] a counter with waiters in front of it; [`line`](mod@line) a word that hands out the
-//! places itself; [`weighted`] a counter whose waiters want more than one.
+//! [`permits`] a counter with waiters; [`line`](mod@line) a word that gives out the places itself; [`weighted`] a counter whose waiters want more than one.
 //!
 //! *Bounded memory.* A queue keeps at most two segments plus about twice those with a live waiter;
 //! places that were left are freed in runs, while no thread is stalled inside a sweep or a pin.
@@ -26,12 +25,14 @@
 //! waiter may have to wait. Kotlin's `BufferedChannel`: five spin-waits in its slow paths.
 
 pub(crate) mod cell;
+pub(crate) mod line;
 pub(crate) mod list;
 pub(crate) mod permits;
 pub(crate) mod queue;
 pub(crate) mod reclaim;
 pub(crate) mod segment;
 pub(crate) mod wakers;
+pub(crate) mod weighted;
 
 #[cfg(all(test, any(corio_loom, corio_shuttle)))]
 mod loom;

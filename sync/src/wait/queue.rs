@@ -6,6 +6,7 @@
 
 use super::cell::{Cell, Taken, Waiter};
 use super::list::{Claimed, List};
+use super::reclaim::{Domain, Managed};
 use super::wakers::{BATCH, Wakers};
 use crate::shim::atomic::{AtomicPtr, AtomicU64};
 use crate::shim::{Ordering, ord};
@@ -14,10 +15,32 @@ use std::task::{Context, Poll};
 
 /// The queue proper.
 pub(crate) struct Queue {
-    list: List<Cell>,
+    pub(super) list: List<Cell>,
     /// Positions handed out by [`Queue::enter`]. Primitives that draw positions from their own
     /// word leave it at zero.
-    entered: AtomicU64,
+    pub(super) entered: AtomicU64,
+}
+
+/// Where a future stands that waits for one grant.
+#[derive(Default)]
+pub(crate) enum Place {
+    /// Not polled yet.
+    #[default]
+    Idle,
+    /// In the queue; empty only while a poll collects the grant.
+    Waiting(Option<Waiter>),
+    /// The grant was handed to the caller.
+    Done,
+}
+
+impl Place {
+    /// Takes the waiter out, for good.
+    pub(crate) fn leave(&mut self) -> Option<Waiter> {
+        match std::mem::replace(self, Place::Done) {
+            Place::Waiting(waiter) => waiter,
+            Place::Idle | Place::Done => None,
+        }
+    }
 }
 
 /// What became of a grant.
@@ -73,8 +96,8 @@ impl Queue {
     }
 
     /// Grants all places below `limit`, in batches that are woken outside of every guard.
-    pub(crate) fn grant_all_below(&self, limit: u64) {
-        GrantAll { queue: self, limit }.run();
+    pub(crate) fn grant_all_below(&self, limit: u64, note: u64) {
+        GrantAll { queue: self, limit, note }.run();
     }
 
     /// The place whose turn comes next.
@@ -83,10 +106,10 @@ impl Queue {
     }
 
     /// Grants up to [`BATCH`] places below `limit`; false if there were none left.
-    fn grant_batch(&self, limit: u64) -> bool {
+    fn grant_batch(&self, limit: u64, note: u64) -> bool {
         let mut wakers = Wakers::new();
         let found = self.list.claim_below(limit, BATCH as u64, |cell| {
-            if let Ok(Some(waker)) = cell.grant(0) {
+            if let Ok(Some(waker)) = cell.grant(note) {
                 wakers.push(waker);
             }
         });
@@ -108,90 +131,93 @@ impl Queue {
     pub(crate) fn cancel(&self, waiter: Waiter) -> Option<u64> {
         waiter.cancel(&self.list)
     }
-
-    #[cfg(test)]
-    pub(crate) fn live_segments(&self) -> usize {
-        self.list.live_segments()
-    }
 }
 
 /// Goes on with the next batch even if a waker of this one panicked.
 struct GrantAll<'q> {
     queue: &'q Queue,
     limit: u64,
+    note: u64,
 }
 
 impl GrantAll<'_> {
     fn run(self) {
-        while self.queue.grant_batch(self.limit) {}
+        while self.queue.grant_batch(self.limit, self.note) {}
         std::mem::forget(self);
     }
 }
 
 impl Drop for GrantAll<'_> {
     fn drop(&mut self) {
-        while self.queue.grant_batch(self.limit) {}
+        while self.queue.grant_batch(self.limit, self.note) {}
     }
 }
 
 /// A [`Queue`] that is made when it is first needed. One pointer.
-pub(crate) struct WaitQueue(AtomicPtr<Queue>);
+pub(crate) struct WaitQueue {
+    queue: AtomicPtr<Managed<Queue>>,
+    domain: Domain,
+}
 
 const_fn! {
     impl WaitQueue {
         /// No queue yet.
         pub(crate) fn new() -> Self {
-            Self(AtomicPtr::new(ptr::null_mut()))
+            Self { queue: AtomicPtr::new(ptr::null_mut()), domain: Domain::new() }
         }
     }
 }
 
 impl WaitQueue {
-    /// The queue, if somebody has needed it.
+    /// The queue, made if it has to be.
     // Ordering(wait.queue_peek): Acquire; pairs with Ordering(wait.queue_make): the queue's
     // contents are visible to whoever finds it.
-    pub(crate) fn peek(&self) -> Option<&Queue> {
-        let queue = self.0.load(ord("wait.queue_peek", Ordering::Acquire));
-        // SAFETY: once made, the queue lives until `self` is dropped.
-        unsafe { queue.as_ref() }
-    }
-
-    /// The queue, made if it has to be.
     #[inline]
     pub(crate) fn get(&self) -> &Queue {
-        match self.peek() {
-            Some(queue) => queue,
-            None => self.make(),
+        let queue = self.queue.load(ord("wait.queue_peek", Ordering::Acquire));
+        if queue.is_null() {
+            return self.make();
+        }
+        // SAFETY: once made, the queue lives until `self` is dropped.
+        unsafe { Managed::get(queue) }
+    }
+
+    // Ordering(wait.queue_make): Release; pairs with Ordering(wait.queue_peek) and
+    // Ordering(wait.queue_lost).
+    // Ordering(wait.queue_lost): Acquire; pairs with Ordering(wait.queue_make): the loser of the
+    // race uses the winner's queue.
+    #[cold]
+    fn make(&self) -> &Queue {
+        let made = self.domain.alloc(Queue::new());
+        let (ok, err) =
+            (ord("wait.queue_make", Ordering::Release), ord("wait.queue_lost", Ordering::Acquire));
+        match self.queue.compare_exchange(ptr::null_mut(), made, ok, err) {
+            // SAFETY: published now; lives until `self` is dropped.
+            Ok(_) => unsafe { Managed::get(made) },
+            Err(winner) => {
+                // SAFETY: never published.
+                unsafe { self.domain.free(made) };
+                // SAFETY: as above.
+                unsafe { Managed::get(winner) }
+            }
         }
     }
 
-    // Ordering(wait.queue_make): Release, Acquire on failure; pairs with
-    // Ordering(wait.queue_peek) and itself.
-    #[cold]
-    fn make(&self) -> &Queue {
-        let made = Box::into_raw(Box::new(Queue::new()));
-        let ok = ord("wait.queue_make", Ordering::Release);
-        let err = ord("wait.queue_make_failed", Ordering::Acquire);
-        match self.0.compare_exchange(ptr::null_mut(), made, ok, err) {
-            // SAFETY: published now; lives until `self` is dropped.
-            Ok(_) => unsafe { &*made },
-            Err(winner) => {
-                // SAFETY: never published.
-                drop(unsafe { Box::from_raw(made) });
-                // SAFETY: as above.
-                unsafe { &*winner }
-            }
-        }
+    #[cfg(test)]
+    pub(crate) fn live_segments(&self) -> usize {
+        let queue = self.queue.load(Ordering::Acquire);
+        // SAFETY: once made, the queue lives until `self` is dropped.
+        if queue.is_null() { 0 } else { unsafe { Managed::get(queue) }.list.live_segments() }
     }
 }
 
 impl Drop for WaitQueue {
     fn drop(&mut self) {
         // Ordering(wait.queue_drop): Relaxed. `&mut self` has been ordered after all uses.
-        let queue = self.0.load(Ordering::Relaxed);
+        let queue = self.queue.load(Ordering::Relaxed);
         if !queue.is_null() {
             // SAFETY: made by `make`, and nobody can reach it any more.
-            drop(unsafe { Box::from_raw(queue) });
+            unsafe { self.domain.free(queue) };
         }
     }
 }

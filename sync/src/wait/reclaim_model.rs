@@ -4,6 +4,7 @@
 //! not a part of it, and must not add orderings or executions.
 
 use crate::shim::atomic::fence;
+use crate::shim::cell::UnsafeCell;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, SeqCst};
 use std::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize};
 
@@ -12,6 +13,9 @@ static CLOCK: AtomicU64 = AtomicU64::new(1);
 /// A node with the time of its retirement, 0 while it is live.
 pub(crate) struct Managed<T> {
     retired_at: AtomicU64,
+    /// Written at birth and read at every look: the model sees a node that is looked into by a
+    /// thread to which its contents were not published.
+    born: UnsafeCell<()>,
     value: T,
 }
 
@@ -52,7 +56,9 @@ impl Domain {
     /// Moves a value to the heap.
     pub(crate) fn alloc<T>(&self, value: T) -> *mut Managed<T> {
         self.allocated.fetch_add(1, Relaxed);
-        Box::into_raw(Box::new(Managed { retired_at: AtomicU64::new(0), value }))
+        let born = UnsafeCell::new(());
+        born.with_mut(|_| ());
+        Box::into_raw(Box::new(Managed { retired_at: AtomicU64::new(0), born, value }))
     }
 
     /// Frees a node at once; a retired node must not come here.
@@ -99,6 +105,7 @@ impl<T> Managed<T> {
         // SAFETY: graves are emptied only with their domain, so the memory is there.
         let node = unsafe { &*node };
         assert_eq!(node.retired_at.load(SeqCst), 0, "an owned node was retired");
+        node.born.with(|_| ());
         &node.value
     }
 }
@@ -114,6 +121,7 @@ impl Guard {
         let node = unsafe { &*node };
         let at = node.retired_at.load(SeqCst);
         assert!(at == 0 || at > self.pinned_at, "retired at {at}, pinned at {}", self.pinned_at);
+        node.born.with(|_| ());
         &node.value
     }
 

@@ -81,8 +81,10 @@ fn agree<Q: Deque<usize>>(steps: &[Step], injector: &Q::Injector) {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+
     #[test]
-    fn the_twin_is_a_queue_of_crossbeams_kind(steps in prop::collection::vec(step(), 0..600)) {
+    fn the_twin_is_a_queue_of_crossbeams_kind(steps in prop::collection::vec(step(), 0..200)) {
         agree::<model::Local<usize>>(&steps, &model::Injector::new());
     }
 

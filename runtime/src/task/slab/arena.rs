@@ -275,8 +275,8 @@ impl Arena {
             // SAFETY: nobody else has the arena.
             unsafe { *alive = () };
         });
-        // Relaxed: the ends were acquired.
-        let chunks = arena.chunks.load(Ordering::Relaxed);
+        // SAFETY: nobody else has the arena, so this thread is as good as its owner.
+        let chunks = unsafe { arena.with_owner(|owner| owner.newest()) };
         // SAFETY: no cell is out and no walker will come.
         unsafe { Chunk::free_all(chunks) };
         #[cfg(all(test, any(corio_loom, corio_shuttle)))]
@@ -303,8 +303,12 @@ pub(crate) unsafe fn free(cell: NonNull<u8>, me: Option<NonNull<Arena>>) {
     }
     // SAFETY: the caller owns it and has not closed it.
     let arena = unsafe { this.as_ref() };
-    // SAFETY: the caller is the owner, and holds the cell, which is of this page.
-    unsafe { arena.with_owner(|owner| owner.free(page, cell)) }
+    let take_back = |owner: &mut Owner| {
+        // SAFETY: the caller gives up the cell, which is of this page.
+        unsafe { owner.free(page, cell) }
+    };
+    // SAFETY: the caller is the owner.
+    unsafe { arena.with_owner(take_back) }
 }
 
 /// # Safety

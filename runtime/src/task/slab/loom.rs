@@ -73,10 +73,10 @@ model! {
                     cell.release(None);
                 })
             });
+            arena.unlist();
             arena.close();
             threads.into_iter().for_each(|thread| thread.join().unwrap());
             assert_eq!(tag.deaths(), 1);
-            arena.unlist();
         });
     }
 }

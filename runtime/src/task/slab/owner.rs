@@ -291,6 +291,11 @@ impl Owner {
         self.live()
     }
 
+    /// The newest chunk, from which all are linked; or null.
+    pub(super) fn newest(&self) -> *mut Chunk {
+        self.newest
+    }
+
     /// Cells that are out, or freed remotely and not yet sorted in.
     pub(super) fn live(&mut self) -> usize {
         let mut live = 0;

@@ -166,9 +166,9 @@ impl SharedArenas {
     pub(crate) fn close(&self) {
         let mut head = self.load_head();
         while !is_closed(head) {
-            // Ordering(slab.close_list): Acquire; pairs with Ordering(slab.append). The arenas on
-            // the list become visible. Failure: the same, for the last round.
-            let order = ord("slab.close_list", Ordering::Acquire);
+            // Relaxed: the arenas are read by the load of `for_each_arena` below, which acquires
+            // them: this thread's own exchange continues the appends' release sequence.
+            let order = Ordering::Relaxed;
             let closed = head.map_addr(|address| address | 1);
             match self.head.compare_exchange(head, closed, order, order) {
                 Ok(_) => break,
@@ -222,8 +222,7 @@ impl SharedArenas {
                 // SAFETY: nobody else knows the arena yet.
                 unsafe { *next = head };
             });
-            // Ordering(slab.append): Release; pairs with Ordering(slab.list) and
-            // Ordering(slab.close_list). The arena becomes visible before its address is.
+            // Ordering(slab.append): Release; pairs with Ordering(slab.list). The arena becomes visible before its address is.
             // Relaxed on failure: the value is only linked to and compared.
             let order = ord("slab.append", Ordering::Release);
             match self.head.compare_exchange(head, this.as_ptr(), order, Ordering::Relaxed) {
