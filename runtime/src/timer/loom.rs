@@ -176,7 +176,7 @@ model! {
 
 model! {
     /// The owner cancels a timer that it had to post, while a rescuer may be linking it.
-    timer_owner_cancels_what_it_posted(threads = 2, bound = 2, claim = "a timer can be moved and cancelled wherever it is on its way") {
+    timer_owner_cancels_what_it_posted(threads = 2, bound = 3, claim = "a timer can be moved and cancelled wherever it is on its way") {
         let timers = timers();
         let (task, waker) = task();
         let early = timers.insert(DUE, waker.clone());
@@ -248,7 +248,7 @@ model! {
 
 model! {
     /// Two such threads; the worker wakes up in between.
-    timer_two_posts_vs_park(threads = 3, bound = 2, claim = "a poster may rely on the wake-up of the one before it") {
+    timer_two_posts_vs_park(threads = 3, bound = 3, claim = "a poster may rely on the wake-up of the one before it") {
         let timers = timers();
         let (task, waker) = task();
         let poller = Arc::new(Sticky::default());
@@ -263,6 +263,37 @@ model! {
         expire(&timers, Role::Owner);
         assert_eq!(task.wakes(), 2);
         drop(armed);
+        assert_all_back(&timers);
+    }
+}
+
+model! {
+    /// A visitor arms a timer while the worker goes to sleep and a rescuer is in its wheel.
+    timer_post_vs_park_vs_rescuer(threads = 3, bound = 3, claim = "whoever takes an arrival in, the worker does not sleep past it") {
+        let timers = timers();
+        let (task, waker) = task();
+        let poller = Arc::new(Sticky::default());
+        let later = timers.insert(DUE - 1, waker.clone());
+        let visitor = visit(&timers, &poller, waker);
+        let rescuer = {
+            let (timers, poller) = (timers.clone(), poller.clone());
+            thread::spawn(move || {
+                let mut batch = WakeBatch::new();
+                if timers.expire(Role::Rescuer, DUE - 1, &mut batch).wake_owner {
+                    poller.wake();
+                }
+            })
+        };
+        let mut deadline = timers.park_deadline();
+        if poller.consume() {
+            deadline = timers.park_deadline();
+        }
+        let armed = visitor.join().unwrap();
+        rescuer.join().unwrap();
+        assert!(deadline <= DUE || poller.consume(), "asleep past the posted deadline");
+        expire(&timers, Role::Owner);
+        assert_eq!(task.wakes(), 2);
+        drop((later, armed));
         assert_all_back(&timers);
     }
 }
@@ -285,8 +316,59 @@ model! {
 }
 
 model! {
+    /// Two sleeps are dropped elsewhere while the owner fires one and arms another.
+    timer_two_drops_vs_owner(threads = 3, bound = 3, claim = "entries come back from any number of threads") {
+        let timers = timers();
+        let (task, waker) = task();
+        let first = timers.insert(DUE, waker.clone());
+        let second = timers.insert(DUE + 1, waker.clone());
+        let sleepers = [thread::spawn(move || drop(first)), thread::spawn(move || drop(second))];
+        expire(&timers, Role::Owner);
+        let third = timers.insert(DUE + 1, waker);
+        for sleeper in sleepers {
+            sleeper.join().unwrap();
+        }
+        assert!(task.wakes() <= 1);
+        drop(timers.cancel(third));
+        assert_all_back(&timers);
+        assert_eq!(std::sync::Arc::strong_count(&task), 1, "a waker leaked");
+    }
+}
+
+model! {
+    /// A task has moved to another worker and polls and drops there, while a rescuer fires and the
+    /// owner goes on.
+    timer_sleeper_vs_rescuer_vs_owner(threads = 3, bound = 3, claim = "sleeper, rescuer and owner at once lose and leak nothing") {
+        let timers = timers();
+        let (moved, moved_waker) = task();
+        let (stays, stays_waker) = task();
+        let mut away = timers.insert(DUE, stays_waker.clone());
+        let here = timers.insert(DUE, stays_waker.clone());
+        let sleeper = thread::spawn(move || {
+            away.poll(&moved_waker);
+        });
+        let rescuer = {
+            let timers = timers.clone();
+            thread::spawn(move || expire(&timers, Role::Rescuer))
+        };
+        drop(timers.cancel(here));
+        let last = timers.insert(DUE, stays_waker);
+        sleeper.join().unwrap();
+        assert!(!rescuer.join().unwrap());
+        let before = stays.wakes();
+        expire(&timers, Role::Owner);
+        assert!(moved.wakes() <= 1 && before <= 3);
+        assert!(stays.wakes() >= 1, "the last timer was lost");
+        drop(timers.cancel(last));
+        assert_all_back(&timers);
+        assert_eq!(std::sync::Arc::strong_count(&moved), 1, "a waker leaked");
+        assert_eq!(std::sync::Arc::strong_count(&stays), 1, "a waker leaked");
+    }
+}
+
+model! {
     /// The last driver goes while two sleeps are dropped elsewhere.
-    timer_end_vs_drop(threads = 3, bound = 2, claim = "the memory is freed once, by whoever comes last") {
+    timer_end_vs_drop(threads = 3, bound = 3, claim = "the memory is freed once, by whoever comes last") {
         let timers = Timers::new(Clock::real());
         let (task, waker) = task();
         let linked = timers.insert(DUE, waker.clone());

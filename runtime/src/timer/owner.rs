@@ -599,7 +599,8 @@ impl Drop for Core {
     fn drop(&mut self) {
         for chunk in &self.chunks {
             // SAFETY: the chunk came from a box, and all of its entries have come back.
-            drop(unsafe { Box::from_raw(chunk.as_ptr()) });
+            let chunk = unsafe { Box::from_raw(chunk.as_ptr()) };
+            chunk.iter().for_each(Entry::debug_assert_empty);
         }
     }
 }
