@@ -282,8 +282,7 @@ pub(crate) fn run_main<F: Future>(
     main: F,
     at: &'static Location<'static>,
 ) -> Result<F::Output, RunError> {
-    let started =
-        start::start(settled, start::Caller::BecomesWorker).map_err(RunError::Build)?;
+    let started = start::start(settled, start::Caller::BecomesWorker).map_err(RunError::Build)?;
     let Started { shared, threads, own } = started;
     let own = own.expect("the caller's worker was asked for");
     let outer = set_running_at(Some(at));

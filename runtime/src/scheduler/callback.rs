@@ -73,7 +73,11 @@ impl Callbacks {
     }
 
     /// Calls at most `limit` callbacks; returns how many there were.
-    pub(crate) fn run(&self, limit: usize, mut report: impl FnMut(Box<dyn std::any::Any + Send>)) -> usize {
+    pub(crate) fn run(
+        &self,
+        limit: usize,
+        mut report: impl FnMut(Box<dyn std::any::Any + Send>),
+    ) -> usize {
         let mut count = 0;
         while count < limit {
             let Ok(callback) = self.queue.pop() else { break };

@@ -83,7 +83,8 @@ struct Starting {
 impl Starting {
     fn spawn_worker(&mut self, worker: Box<Worker>) -> io::Result<()> {
         let config = &self.shared.config;
-        let mut builder = thread::Builder::new().name(format!("{}-{}", config.name, worker.index()));
+        let mut builder =
+            thread::Builder::new().name(format!("{}-{}", config.name, worker.index()));
         if let Some(bytes) = config.stack_size {
             builder = builder.stack_size(bytes);
         }

@@ -33,8 +33,8 @@ use crate::context::{self, Driver, Drivers};
 use crate::reactor;
 use crate::task::raw::{self, RuntimeHead, TaskPtr};
 use crate::task::slab::Arena;
-use crate::timer::wheel::NEVER;
 use crate::timer::owner::Role;
+use crate::timer::wheel::NEVER;
 use crate::wake_batch::WakeBatch;
 
 /// Polls in a row from the lifo slot: two tasks that wake each other may not starve the rest.

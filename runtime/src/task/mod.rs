@@ -2,8 +2,6 @@
 
 #[cfg(not(any(corio_loom, corio_shuttle)))]
 pub(crate) mod error;
-pub(crate) mod slab;
-pub(crate) mod state;
 #[cfg(not(any(corio_loom, corio_shuttle)))]
 pub(crate) mod ext;
 #[cfg(not(any(corio_loom, corio_shuttle)))]
@@ -14,5 +12,7 @@ pub(crate) mod raw;
 pub(crate) mod registry;
 #[cfg(not(any(corio_loom, corio_shuttle)))]
 pub(crate) mod run;
+pub(crate) mod slab;
+pub(crate) mod state;
 #[cfg(not(any(corio_loom, corio_shuttle)))]
 pub(crate) mod waker;

@@ -19,10 +19,10 @@ use corio_sync::shim::atomic::{AtomicPtr, AtomicUsize};
 use corio_sync::shim::cell::UnsafeCell;
 
 use super::error::TaskError;
-use crate::scheduler::inbox::Link;
 use super::ext::TaskExt;
 use super::slab::{self, Arena};
 use super::state::{Snapshot, State};
+use crate::scheduler::inbox::Link;
 
 /// The slab's alignment of cells.
 const CELL_ALIGN: usize = 16;
@@ -103,8 +103,8 @@ struct Boxed<F: Future> {
 struct Typed<F>(std::marker::PhantomData<F>);
 
 impl<F: Future> Typed<F> {
-    const BOXED: bool = slab::class_of(size_of::<Direct<F>>()).is_none()
-        || align_of::<Direct<F>>() > CELL_ALIGN;
+    const BOXED: bool =
+        slab::class_of(size_of::<Direct<F>>()).is_none() || align_of::<Direct<F>>() > CELL_ALIGN;
 
     const CLASS: u8 = {
         let size = if Self::BOXED { size_of::<Boxed<F>>() } else { size_of::<Direct<F>>() };
