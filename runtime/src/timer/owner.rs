@@ -51,11 +51,11 @@ use corio_sync::shim::cell::UnsafeCell;
 use corio_sync::shim::{mutant, ord};
 use crossbeam_utils::CachePadded;
 
-use super::batch::WakeBatch;
 use super::clock::Clock;
 use super::entry::{Cause, Entry, Spot, Timer};
 use super::mail::{Mail, Posted};
 use super::wheel::{Key, NEVER, Wheel};
+use crate::wake_batch::WakeBatch;
 
 /// Entries per allocation: 4 KiB, a page.
 #[cfg(not(any(corio_loom, corio_shuttle)))]
@@ -146,7 +146,7 @@ impl Timers {
         // SAFETY: the entry is new.
         let timer = unsafe { Entry::arm(entry, waker, spot, false) };
         // The mail is closed by `drop` only, which nobody can race who has `&self`.
-        if self.shared().mail.arrivals.push(entry) == Posted::First && !mutant("owner.post_wake") {
+        if self.shared().mail.arrivals.push(entry) == Posted::First && !mutant("timer.post_wake") {
             wake();
         }
         timer
@@ -256,6 +256,13 @@ impl Timers {
         })
     }
 
+    /// Entries that sleepers have.
+    #[cfg(test)]
+    pub(super) fn outside(&self) -> usize {
+        let mut owned = self.shared().own(Role::Owner).expect("nobody else is inside");
+        owned.with(|_, core| core.outside)
+    }
+
     #[inline]
     fn shared(&self) -> &Shared {
         // SAFETY: only our own `drop` gives up the memory.
@@ -326,13 +333,13 @@ impl Shared {
             Role::Owner => OWNER,
             Role::Rescuer => RESCUER,
         };
-        // Ordering(owner.own): Acquire; pairs with Ordering(owner.release) and
-        // Ordering(owner.release_rescuer). The last owner's changes to the wheel are visible.
+        // Ordering(timer.own): Acquire; pairs with Ordering(timer.release) and
+        // Ordering(timer.release_rescuer). The last owner's changes to the wheel are visible.
         // Relaxed on failure: nothing is read.
         let won = self.word.compare_exchange(
             FREE,
             mine,
-            ord("owner.own", Ordering::Acquire),
+            ord("timer.own", Ordering::Acquire),
             Ordering::Relaxed,
         );
         won.ok().map(|_| Owned { shared: self, role })
@@ -343,15 +350,15 @@ impl Shared {
     fn disown(&self, role: Role) -> bool {
         match role {
             Role::Owner => {
-                // Ordering(owner.release): Release; pairs with Ordering(owner.own). A store is
+                // Ordering(timer.release): Release; pairs with Ordering(timer.own). A store is
                 // enough: nobody else changes OWNER.
-                self.word.store(FREE, ord("owner.release", Ordering::Release));
+                self.word.store(FREE, ord("timer.release", Ordering::Release));
                 false
             }
             Role::Rescuer => {
-                // Ordering(owner.release_rescuer): Release; pairs with Ordering(owner.own).
-                let old = self.word.swap(FREE, ord("owner.release_rescuer", Ordering::Release));
-                old == WANTED && !mutant("owner.wanted")
+                // Ordering(timer.release_rescuer): Release; pairs with Ordering(timer.own).
+                let old = self.word.swap(FREE, ord("timer.release_rescuer", Ordering::Release));
+                old == WANTED && !mutant("timer.wanted")
             }
         }
     }
@@ -413,9 +420,9 @@ impl Shared {
     unsafe fn count_back(this: NonNull<Shared>, back: usize) {
         // SAFETY: the caller's share keeps the memory alive until it is subtracted.
         let shared = unsafe { this.as_ref() };
-        // Ordering(owner.orphan): AcqRel; pairs with itself. The last one sees that all others have
+        // Ordering(timer.orphan): AcqRel; pairs with itself. The last one sees that all others have
         // finished, and only then frees what they used.
-        let before = shared.orphans.fetch_sub(back, ord("owner.orphan", Ordering::AcqRel));
+        let before = shared.orphans.fetch_sub(back, ord("timer.orphan", Ordering::AcqRel));
         if before == back {
             // SAFETY: all shares are gone, so this is the only reference; it came from a box.
             drop(unsafe { Box::from_raw(this.as_ptr()) });
@@ -592,7 +599,8 @@ impl Drop for Core {
     fn drop(&mut self) {
         for chunk in &self.chunks {
             // SAFETY: the chunk came from a box, and all of its entries have come back.
-            drop(unsafe { Box::from_raw(chunk.as_ptr()) });
+            let chunk = unsafe { Box::from_raw(chunk.as_ptr()) };
+            chunk.iter().for_each(Entry::debug_assert_empty);
         }
     }
 }

@@ -82,7 +82,7 @@ fn more_than_a_batch_is_fired_in_order() {
     let mut batch = WakeBatch::new();
     let expired = timers.expire(Role::Owner, timers.clock().now(), &mut batch);
     assert_eq!(expired, Expired { more: true, wake_owner: false });
-    assert_eq!(batch.len(), super::super::batch::BATCH);
+    assert_eq!(batch.len(), crate::wake_batch::BATCH);
     assert_eq!(expire(&timers, Role::Owner), 100 - batch.len());
     drop(armed);
 }
