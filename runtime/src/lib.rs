@@ -36,15 +36,18 @@ pub mod time;
 
 #[cfg(not(any(corio_loom, corio_shuttle)))]
 mod exports {
+    pub use crate::blocking::{Job, StuckJob, ThreadPoolExecutor};
     pub use crate::bridge::{ConcurrentError, ConcurrentFuture, run_coroutine_threadsafe};
     pub use crate::builder::{BuildError, Builder};
     pub use crate::handle::{EnterGuard, Handle, LoopClosed, NoLoop, Refused};
     pub use crate::metrics::{Metrics, WorkerCounters};
     pub use crate::runtime::{RunError, Runtime, run};
+    pub use crate::scheduler::block_in_place::block_in_place;
     pub use crate::scheduler::callback::CallHandle;
     pub use crate::scheduler::shutdown::ShutdownReport;
     pub use crate::spawn::{
-        TaskBuilder, all_tasks, create_local_task, create_task, current_task, task,
+        TaskBuilder, all_tasks, create_local_task, create_task, current_task, run_in_executor,
+        task, to_thread,
     };
     pub use crate::task::error::{Cancelled, PanicInfo, ResultError, TaskError};
     pub use crate::task::join::{CancelOnDrop, Task, TaskJoin, TaskObserve};

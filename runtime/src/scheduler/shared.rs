@@ -385,7 +385,8 @@ impl Shared {
     /// Wakes the Watch if it sleeps while a worker starts to run.
     #[inline]
     pub(crate) fn wake_watch(&self) {
-        if self.watch_sleep.wake()
+        if self.config.watch
+            && self.watch_sleep.wake()
             && let Some(watch) = self.watch_thread.get()
         {
             watch.unpark();

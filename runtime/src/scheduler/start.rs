@@ -19,10 +19,10 @@ use super::shared::{Parts, Remote, Shared, WorkerMetrics};
 use super::shutdown::ShutdownReport;
 use super::watch;
 use super::worker::{self, Worker};
-use crate::blocking::Pool;
+use crate::blocking::{Pool, PoolConfig};
 use crate::builder::{BuildError, Settled};
 use crate::context::Driver;
-use crate::reactor::Poller;
+use crate::reactor::{Poller, set_timer_slack};
 use crate::task::error::{Cancelled, ResultError};
 use crate::task::raw::TaskPtr;
 use crate::timer::Timers;
@@ -124,7 +124,15 @@ fn make_remote(queue: &Local<TaskPtr>) -> Remote {
 }
 
 fn make_pool(settled: &Settled) -> Pool {
-    Pool::new(settled)
+    Pool::new(PoolConfig {
+        name: format!("{}-blocking", settled.config.name),
+        threads: settled.blocking_threads,
+        keep_alive: settled.blocking_keep_alive,
+        stack_size: settled.config.stack_size,
+        on_thread_start: settled.config.on_thread_start.clone(),
+        on_thread_stop: settled.config.on_thread_stop.clone(),
+        ..PoolConfig::default()
+    })
 }
 
 /// The life of a worker's thread.
@@ -134,6 +142,8 @@ fn work(worker: Box<Worker>) {
         hook();
     }
     {
+        // Where the kernel refuses it, sleeps are up to 50 us less exact.
+        let _slack = set_timer_slack();
         let _entered = worker.enter();
         worker.run(|| false);
         worker.finish();
@@ -157,6 +167,7 @@ pub(crate) fn run_worker_zero(
         hook();
     }
     let cancelled = {
+        let _slack = set_timer_slack();
         let _entered = worker.enter();
         let task = worker.spawn_local(main, at);
         task.set_name("main");

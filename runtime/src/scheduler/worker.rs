@@ -33,7 +33,7 @@ use crate::context::{self, Driver, Drivers};
 use crate::reactor;
 use crate::task::raw::{self, RuntimeHead, TaskPtr};
 use crate::task::slab::Arena;
-use crate::timer::owner::Role;
+use crate::timer::Role;
 use crate::timer::wheel::NEVER;
 use crate::wake_batch::WakeBatch;
 
@@ -132,6 +132,22 @@ pub(crate) unsafe fn schedule(head: NonNull<RuntimeHead>, task: TaskPtr) {
     shared.push_remote(task, home);
 }
 
+/// Fires due timers of a worker: its own call, or that of a thread that helps it.
+pub(crate) fn fire_timers(driver: &Driver, role: Role) {
+    let timers = &driver.timers;
+    let mut wakers = WakeBatch::new();
+    loop {
+        let expired = timers.expire(role, timers.clock().now(), &mut wakers);
+        wakers.wake_all();
+        if expired.wake_owner {
+            driver.poller.wake();
+        }
+        if !expired.more {
+            return;
+        }
+    }
+}
+
 impl Worker {
     pub(crate) fn new(shared: Arc<Shared>, index: usize, queue: Local<TaskPtr>) -> Box<Self> {
         let tag = Arc::into_raw(shared.clone()).cast();
@@ -206,6 +222,24 @@ impl Drop for EnteredWorker<'_> {
     fn drop(&mut self) {
         WORKER.set(self.outer);
         raw::set_own_arena(self.outer_arena);
+    }
+}
+
+/// Undoes [`Worker::step_out`].
+pub(crate) struct SteppedOut<'a> {
+    worker: &'a Worker,
+    task: Option<TaskPtr>,
+    _drivers: context::Entered,
+}
+
+impl Drop for SteppedOut<'_> {
+    fn drop(&mut self) {
+        WORKER.set(std::ptr::from_ref(self.worker));
+        raw::set_own_arena(Some(self.worker.arena));
+        context::set_task(self.task);
+        self.worker.in_poll.set(true);
+        self.worker.remote().hog.unpark();
+        self.worker.remote().hog.begin_poll();
     }
 }
 
@@ -360,6 +394,39 @@ impl Worker {
             self.park();
         }
         self.stop_searching(false);
+        self.remote().hog.park();
+    }
+
+    /// Runs the loop for the thread that owns the worker and is inside `block_in_place`.
+    pub(crate) fn stand_in(&self, stop: impl Fn() -> bool) {
+        self.standing_in.set(true);
+        self.run(stop);
+        self.standing_in.set(false);
+    }
+
+    /// True inside a poll on the worker's own thread.
+    pub(crate) fn can_be_lent(&self) -> bool {
+        self.in_poll.get() && !self.standing_in.get()
+    }
+
+    /// Ends the sleep of whoever runs this worker's loop.
+    pub(crate) fn wake_own_poller(&self) {
+        self.driver.poller.wake();
+    }
+
+    /// Leaves the worker in the middle of a poll, until the guard is dropped.
+    pub(crate) fn step_out(&self) -> SteppedOut<'_> {
+        self.remote().hog.end_poll();
+        self.in_poll.set(false);
+        raw::set_own_arena(None);
+        let drivers =
+            Drivers { all: self.shared.drivers.clone(), mine: self.index, is_worker: false };
+        WORKER.set(std::ptr::null());
+        SteppedOut {
+            worker: self,
+            task: context::set_task(None),
+            _drivers: context::enter(drivers),
+        }
     }
 
     /// The next task, without sleeping.
@@ -440,8 +507,8 @@ impl Worker {
 
     /// Fires the timers and harvests the poller of a sibling that is stuck in one poll.
     fn rescue(&self, victim: usize) {
-        let driver = &self.shared.drivers[victim];
-        self.fire(driver, Role::Rescuer);
+        let Some(driver) = self.shared.drivers.get(victim) else { return };
+        fire_timers(driver, Role::Rescuer);
         let mut wakers = reactor::WakeBatch::new();
         driver.poller.harvest(&mut wakers);
         wakers.wake_all();
@@ -555,25 +622,13 @@ impl Worker {
 
     /// Fires due timers and takes events without waiting.
     fn poll_driver(&self) {
-        self.fire(&self.driver, Role::Owner);
+        fire_timers(&self.driver, Role::Owner);
         if self.driver.poller.sources() > 0 {
             let mut wakers = reactor::WakeBatch::new();
             self.driver.poller.poll(&mut wakers);
             wakers.wake_all();
-        }
-    }
-
-    /// Fires due timers of this worker, or of one that is stuck.
-    fn fire(&self, driver: &Driver, role: Role) {
-        let mut wakers = WakeBatch::new();
-        loop {
-            let expired = driver.timers.expire(role, driver.timers.clock().now(), &mut wakers);
-            wakers.wake_all();
-            if expired.wake_owner {
-                driver.poller.wake();
-            }
-            if !expired.more {
-                return;
+            for sibling in wakers.take_adopted() {
+                self.rescue(sibling);
             }
         }
     }
@@ -603,6 +658,7 @@ impl Worker {
             remote.hog.unpark();
             shared.idle.leave_to_search(self.index);
             self.searching.set(true);
+            shared.wake_watch();
             return;
         };
         let mut wakers = reactor::WakeBatch::new();
@@ -614,7 +670,10 @@ impl Worker {
         shared.wake_watch();
         self.last_maintenance.set(Instant::now());
         wakers.wake_all();
-        self.fire(&self.driver, Role::Owner);
+        for sibling in wakers.take_adopted() {
+            self.rescue(sibling);
+        }
+        fire_timers(&self.driver, Role::Owner);
         if let Err(error) = parked {
             crate::debug::report(format_args!("worker {}: poll failed: {error}", self.index));
         }
@@ -625,7 +684,7 @@ impl Worker {
         let shared = &self.shared;
         let remote = self.remote();
         !remote.inbox.is_empty()
-            || !remote.callbacks.is_empty()
+            || !remote.callbacks.is_empty() && !self.standing_in.get()
             || shared.phase() != Phase::Running
             || shared.has_stealable()
             || self.driver.timers.has_mail()
