@@ -13,13 +13,14 @@ use crossbeam_utils::CachePadded;
 use super::callback::Callbacks;
 use super::hog::HogLine;
 use super::idle::IdleSet;
-use super::inbox::Inbox;
+use super::inbox::{Inbox, Link};
 use super::lifo::LifoSlot;
 use super::queue::{Deque, Inject, Injector, Local, Steal, Victim};
 use super::watch_sleep::WatchSleep;
 use super::worker;
 use crate::blocking::Pool;
 use crate::context::Driver;
+use crate::reactor::Poller;
 use crate::task::join::Task;
 use crate::task::raw::{Header, RuntimeHead, TaskPtr};
 use crate::task::registry::TaskRef;
@@ -117,6 +118,8 @@ pub(crate) struct Shared {
     pub(crate) injector: Injector<TaskPtr>,
     pub(crate) idle: IdleSet,
     pub(crate) drivers: Arc<[Arc<Driver>]>,
+    /// Those that sources may be placed on.
+    pub(crate) pollers: Arc<[Poller]>,
     pub(crate) arenas: SharedArenas,
     pub(crate) watch_sleep: WatchSleep,
     pub(crate) watch_thread: std::sync::OnceLock<std::thread::Thread>,
@@ -339,8 +342,9 @@ impl Shared {
     }
 
     fn close_arena(&self, index: usize) {
-        // Ordering: Acquire; the worker that stored it has left.
-        if let Some(arena) = NonNull::new(self.remotes[index].arena.load(Acquire)) {
+        // Ordering: Acquire as Ordering(shared.arena); the worker that stored it has left.
+        let arena = self.remotes[index].arena.load(Acquire);
+        if let Some(arena) = NonNull::new(arena) {
             // SAFETY: the worker has left, so this thread is the owner now; the last worker does
             // this once.
             unsafe { Arena::close(arena) };
@@ -376,7 +380,6 @@ impl Shared {
 
     /// Wakes all workers, whatever they sleep on.
     pub(crate) fn wake_all(&self) {
-        fence(corio_sync::shim::Ordering::SeqCst);
         for driver in self.drivers.iter() {
             driver.poller.wake();
         }
@@ -443,6 +446,7 @@ impl Shared {
             remotes: parts.remotes,
             injector: Injector::new(),
             idle: IdleSet::new(workers),
+            pollers: parts.drivers[..parts.pollers].iter().map(|d| d.poller.clone()).collect(),
             drivers: parts.drivers,
             arenas,
             watch_sleep: WatchSleep::new(),
@@ -462,6 +466,8 @@ pub(crate) struct Parts {
     pub(crate) config: Config,
     pub(crate) remotes: Box<[Remote]>,
     pub(crate) drivers: Arc<[Arc<Driver>]>,
+    /// How many drivers take sources.
+    pub(crate) pollers: usize,
     pub(crate) pool: Pool,
 }
 
@@ -484,5 +490,13 @@ impl Drop for Shared {
                 unsafe { Arena::unlist(arena) };
             }
         }
+    }
+}
+
+// SAFETY: the word belongs to whoever holds the queue entry, and lives as long as the cell.
+unsafe impl Link for Header {
+    unsafe fn link<'a>(node: NonNull<Self>) -> &'a AtomicUsize {
+        // SAFETY: the caller keeps the cell.
+        unsafe { &(*node.as_ptr()).link }
     }
 }

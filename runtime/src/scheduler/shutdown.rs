@@ -73,8 +73,9 @@ impl Shared {
     /// Step 3, by one thread, once no worker starts tasks any more.
     pub(crate) fn finish_shutdown(&self) {
         self.advance(Phase::Closed);
-        // Pairs with the fence of `notify` in `push_remote`: the late pusher sees the phase, or
-        // the drain below sees its entry.
+        // Ordering: SeqCst; pairs with the fence of `IdleSet::notify` that a late pusher makes
+        // between its push and its look at the phase: it sees the phase, or the drain below sees
+        // its entry.
         fence(SeqCst);
         let mut stopped = 0;
         self.for_each_task(|task| {

@@ -18,8 +18,8 @@ use corio_sync::shim::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use corio_sync::shim::atomic::{AtomicBool, AtomicPtr};
 use corio_sync::waker_slot::WakerSlot;
 
-use super::error::{Cancelled, TaskError, TaskName};
 use super::raw::{Header, TaskPtr};
+use crate::error::{Cancelled, TaskError, TaskName};
 
 /// The lazy part of a task.
 #[derive(Debug, Default)]

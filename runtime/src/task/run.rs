@@ -6,10 +6,11 @@ use std::task::{Context, Poll};
 use corio_sync::place;
 use corio_sync::shim::Ordering::Relaxed;
 
-use super::error::TaskError;
-use super::raw::{TaskPtr, drop_quietly};
+use super::raw::TaskPtr;
 use super::state::{Claim, Finished, Paused};
 use super::waker::WakerRef;
+use crate::error::TaskError;
+use crate::report::drop_quietly;
 
 impl TaskPtr {
     /// Runs the task once. `true`: it was woken meanwhile, and the caller owes it a queue entry.

@@ -10,20 +10,20 @@ use std::time::{Duration, Instant};
 use corio_sync::shim::atomic::AtomicPtr;
 use crossbeam_utils::CachePadded;
 
-use super::callback::Callbacks;
-use super::hog::HogLine;
-use super::inbox::Inbox;
-use super::lifo::LifoSlot;
-use super::queue::{Deque, Local};
-use super::shared::{Parts, Remote, Shared, WorkerMetrics};
-use super::shutdown::ShutdownReport;
-use super::watch;
-use super::worker::{self, Worker};
 use crate::blocking::{Pool, PoolConfig};
 use crate::builder::{BuildError, Settled};
 use crate::context::Driver;
+use crate::error::{Cancelled, ResultError};
 use crate::reactor::{Poller, set_timer_slack};
-use crate::task::error::{Cancelled, ResultError};
+use crate::scheduler::callback::Callbacks;
+use crate::scheduler::hog::HogLine;
+use crate::scheduler::inbox::Inbox;
+use crate::scheduler::lifo::LifoSlot;
+use crate::scheduler::queue::{Deque, Local};
+use crate::scheduler::shared::{Parts, Remote, Shared, WorkerMetrics};
+use crate::scheduler::shutdown::ShutdownReport;
+use crate::scheduler::watch;
+use crate::scheduler::worker::{self, Worker};
 use crate::task::raw::TaskPtr;
 use crate::timer::Timers;
 use crate::timer::clock::Clock;
@@ -54,7 +54,13 @@ pub(crate) fn start(settled: Settled, caller: Caller) -> Result<Started, BuildEr
     let remotes = queues.iter().map(make_remote).collect();
     let pool = make_pool(&settled);
     let watched = settled.config.watch;
-    let shared = Shared::new(Parts { config: settled.config, remotes, drivers, pool });
+    let shared = Shared::new(Parts {
+        config: settled.config,
+        remotes,
+        drivers,
+        pollers: settled.pollers,
+        pool,
+    });
     let mut starting = Starting { shared: shared.clone(), threads: Vec::new(), own: None };
     for (index, queue) in queues.into_iter().enumerate() {
         let worker = Worker::new(shared.clone(), index, queue);
