@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use corio_sync::shim::Ordering::{AcqRel, Acquire, Relaxed, SeqCst};
-use corio_sync::shim::atomic::{AtomicPtr, AtomicU8, AtomicU64, AtomicUsize, fence};
+use corio_sync::shim::atomic::{AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, fence};
 use crossbeam_utils::CachePadded;
 
 use super::callback::Callbacks;
@@ -93,8 +93,9 @@ impl WorkerMetrics {
     }
 }
 
-/// Index of arenas made for tasks that a closed runtime refused.
-const LATE_ARENA: u32 = u32::MAX;
+/// Index of the first arena made for a task that a closed runtime refused; the next ones count
+/// down, so that each such task has a number of its own.
+const LATE_ARENA: u32 = (1 << 24) - 1;
 
 /// The life of a runtime.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -126,6 +127,8 @@ pub(crate) struct Shared {
     workers_left: AtomicUsize,
     /// Tasks whose bodies a shutdown dropped.
     stopped: AtomicUsize,
+    /// Tasks that were refused.
+    late: AtomicU32,
     /// The thread that waits for the workers to leave.
     waiter: std::sync::OnceLock<std::thread::Thread>,
 }
@@ -321,9 +324,11 @@ impl Shared {
         future: F,
         at: &'static Location<'static>,
     ) -> Task<F::Output> {
+        // Ordering: Relaxed; only that every task gets another number matters.
+        let index = LATE_ARENA - self.late.fetch_add(1, Relaxed) % (LATE_ARENA / 2);
         let tag = Arc::into_raw(self.clone()).cast();
         // SAFETY: `release_tag` gives the reference back; the arena is this thread's.
-        let arena = unsafe { Arena::new(LATE_ARENA, tag, release_tag) };
+        let arena = unsafe { Arena::new(index, tag, release_tag) };
         // SAFETY: this thread owns the arena; the task never runs.
         let task = unsafe { TaskPtr::new(arena, future, None, at) };
         // SAFETY: the cell was made for `F`; its handle is made once.
@@ -450,6 +455,7 @@ impl Shared {
             phase: AtomicU8::new(Phase::Running as u8),
             workers_left: AtomicUsize::new(workers),
             stopped: AtomicUsize::new(0),
+            late: AtomicU32::new(0),
             waiter: std::sync::OnceLock::new(),
             config: parts.config,
         })
