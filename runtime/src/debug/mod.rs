@@ -20,5 +20,5 @@ pub(crate) fn callback_panicked(payload: Box<dyn Any + Send>) {
         .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
         .unwrap_or("a value that is not a string");
     report(format_args!("a callback panicked: {message}"));
-    crate::task::raw::drop_quietly(payload);
+    crate::quiet::drop_payload(payload);
 }

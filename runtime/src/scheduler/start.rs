@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::io;
-use std::panic::Location;
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -15,7 +15,7 @@ use super::hog::HogLine;
 use super::inbox::Inbox;
 use super::lifo::LifoSlot;
 use super::queue::{Deque, Local};
-use super::shared::{Parts, Remote, Shared, WorkerMetrics};
+use super::shared::{Hook, Parts, Remote, Shared, WorkerMetrics};
 use super::shutdown::ShutdownReport;
 use super::watch;
 use super::worker::{self, Worker};
@@ -127,21 +127,27 @@ fn make_pool(settled: &Settled) -> Pool {
     Pool::new(settled)
 }
 
+/// Calls a user's hook. Its panic is reported and goes no further: a worker that did not begin, or
+/// did not leave, would be waited for at the end.
+fn call_hook(hook: Option<&Hook>) {
+    if let Some(hook) = hook
+        && let Err(payload) = catch_unwind(AssertUnwindSafe(|| hook()))
+    {
+        crate::debug::callback_panicked(payload);
+    }
+}
+
 /// The life of a worker's thread.
 fn work(worker: Box<Worker>) {
     let shared = worker.shared().clone();
-    if let Some(hook) = &shared.config.on_thread_start {
-        hook();
-    }
+    call_hook(shared.config.on_thread_start.as_ref());
     {
         let _entered = worker.enter();
         worker.run(|| false);
         worker.finish();
     }
     drop(worker);
-    if let Some(hook) = &shared.config.on_thread_stop {
-        hook();
-    }
+    call_hook(shared.config.on_thread_stop.as_ref());
     shared.worker_left();
 }
 
@@ -153,9 +159,7 @@ pub(crate) fn run_worker_zero(
     at: &'static Location<'static>,
 ) -> Option<Cancelled> {
     let shared = worker.shared().clone();
-    if let Some(hook) = &shared.config.on_thread_start {
-        hook();
-    }
+    call_hook(shared.config.on_thread_start.as_ref());
     let cancelled = {
         let _entered = worker.enter();
         let task = worker.spawn_local(main, at);
@@ -169,9 +173,7 @@ pub(crate) fn run_worker_zero(
             _ => None,
         })
     };
-    if let Some(hook) = &shared.config.on_thread_stop {
-        hook();
-    }
+    call_hook(shared.config.on_thread_stop.as_ref());
     cancelled
 }
 

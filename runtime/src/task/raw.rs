@@ -22,6 +22,7 @@ use super::error::TaskError;
 use super::ext::TaskExt;
 use super::slab::{self, Arena};
 use super::state::{Snapshot, State};
+use crate::quiet::{drop_payload, drop_quietly};
 use crate::scheduler::inbox::Link;
 
 /// The slab's alignment of cells.
@@ -463,17 +464,14 @@ unsafe fn drop_future_then<F: Future>(task: TaskPtr, output: Result<F::Output, T
             drop_quietly(value);
             Err(task.panicked(payload))
         }
-        (_, output) => output,
+        (Err(payload), output) => {
+            drop_payload(payload);
+            output
+        }
+        (Ok(()), output) => output,
     };
     // SAFETY: the stage holds nothing alive any more.
     unsafe { stage.write(Stage { output: ManuallyDrop::new(output) }) };
-}
-
-/// Drops a user's value; a panic in its drop was reported by the panic hook and goes no further.
-pub(crate) fn drop_quietly<T>(value: T) {
-    if std::mem::needs_drop::<T>() {
-        let _ = catch_unwind(AssertUnwindSafe(|| drop(value)));
-    }
 }
 
 /// # Safety

@@ -1,15 +1,15 @@
 //! Running a task: one poll, or its end.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::{Context, Poll};
 
 use corio_sync::place;
 use corio_sync::shim::Ordering::Relaxed;
 
 use super::error::TaskError;
-use super::raw::{TaskPtr, drop_quietly};
+use super::raw::TaskPtr;
 use super::state::{Claim, Finished, Paused};
 use super::waker::WakerRef;
+use crate::quiet::{drop_quietly, quietly};
 
 impl TaskPtr {
     /// Runs the task once. `true`: it was woken meanwhile, and the caller owes it a queue entry.
@@ -102,7 +102,7 @@ impl TaskPtr {
                 drop_quietly(waker);
             } else {
                 // A foreign waker may panic; the task is done all the same.
-                let _ = catch_unwind(AssertUnwindSafe(|| waker.wake()));
+                quietly(|| waker.wake());
             }
         }
         if unwatched {
@@ -110,7 +110,7 @@ impl TaskPtr {
             unsafe { self.drop_output() };
         }
         if observed && let Some(ext) = header.ext() {
-            let _ = catch_unwind(AssertUnwindSafe(|| ext.wake_observers()));
+            ext.wake_observers();
         }
     }
 
