@@ -257,7 +257,13 @@ fn cancels_from_many_threads_are_all_counted() {
         let gate = Signal::new();
         let opened = gate.clone();
         // The task is inside a poll all the while, so that nothing is delivered.
-        let task = runtime.create_task(async move { opened.wait_blocking("the cancels") });
+        let started = Signal::new();
+        let mark = started.clone();
+        let task = runtime.create_task(async move {
+            mark.set();
+            opened.wait_blocking("the cancels");
+        });
+        started.wait_blocking("the task's start");
         let counted = Arc::new(AtomicUsize::new(0));
         let threads: Vec<_> = (0..4)
             .map(|_| {

@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use corio::{ResultError, Task};
 use corio_tests::eventually;
-use corio_tests::kit::{Ledger, Signal};
+use corio_tests::kit::{CountingWaker, Ledger, Signal};
 
 use crate::support::{bounded, message, on_one_worker, on_runtime, one_worker, rt, variant, wait};
 
@@ -235,6 +235,23 @@ fn a_waker_that_panics_does_not_stop_the_worker() {
         runtime.block_on(sleep.as_mut());
         assert_eq!(wait(&runtime, runtime.create_task(async { 3 })).unwrap(), 3);
         assert!(runtime.shutdown(None).is_clean());
+    });
+}
+
+#[test]
+fn a_waker_that_panics_keeps_no_other_observer_asleep() {
+    bounded(|| {
+        let runtime = one_worker().build().unwrap();
+        let gate = Signal::new();
+        let observed = runtime.create_task(gate.wait());
+        let (counts, wakers): (Vec<_>, Vec<_>) = (0..2).map(|_| CountingWaker::new()).unzip();
+        let thorn = Waker::from(Arc::new(Thorn));
+        let mut observers: Vec<_> = (0..3).map(|_| Box::pin((&observed).into_future())).collect();
+        for (observer, waker) in observers.iter_mut().zip([&wakers[0], &thorn, &wakers[1]]) {
+            assert!(observer.as_mut().poll(&mut Context::from_waker(waker)).is_pending());
+        }
+        gate.set();
+        eventually("both wakes", || (counts.iter().all(|c| c.wakes() == 1)).then_some(()));
     });
 }
 
