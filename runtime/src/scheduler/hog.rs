@@ -1,6 +1,6 @@
 //! interim
 use corio_sync::shim::atomic::{AtomicBool, AtomicU64, Ordering::*};
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct HogLine {
     tick: AtomicU64,
     preempt: AtomicBool,
@@ -9,7 +9,12 @@ pub(crate) struct HogLine {
 }
 impl HogLine {
     pub(crate) fn new() -> Self {
-        Self::default()
+        Self {
+            tick: AtomicU64::new(0),
+            preempt: AtomicBool::new(false),
+            hog: AtomicBool::new(false),
+            parked: AtomicBool::new(false),
+        }
     }
     #[inline]
     pub(crate) fn begin_poll(&self) {
