@@ -15,6 +15,7 @@ use super::hog::HogLine;
 use super::idle::IdleSet;
 use super::inbox::Inbox;
 use super::lifo::LifoSlot;
+use super::shutdown::Ending;
 use super::queue::{Deque, Inject, Injector, Local, Steal, Victim};
 use super::watch_sleep::WatchSleep;
 use super::worker;
@@ -243,8 +244,8 @@ impl Shared {
         // `notify` made the fence between the push and this look; the shutdown makes one between
         // its change of phase and its last look at the injector.
         // Ordering: Relaxed; the fences order it.
-        if self.phase.load(Relaxed) == Phase::Closed as u8 {
-            self.drain_injector();
+        if self.phase.load(Relaxed) == Phase::Closed as u8 && !Ending::is_under_way(self) {
+            self.count_stopped(self.drain_queues());
         }
     }
 
@@ -285,6 +286,12 @@ impl Shared {
             }
         }
         true
+    }
+
+    /// True once no worker will ever start a task again.
+    pub(crate) fn no_worker_left(&self) -> bool {
+        // Ordering: Acquire; pairs with Ordering(shared.left), as Ordering(shared.wait) does.
+        self.workers_left.load(Acquire) == 0
     }
 
     /// Counts tasks whose bodies were dropped.
@@ -352,16 +359,26 @@ impl Shared {
         }
     }
 
-    /// Stops whatever lies in the injector of a closed runtime.
-    pub(crate) fn drain_injector(&self) {
+    /// Stops whatever lies in those queues of a closed runtime that any thread may take from; how
+    /// many tasks that were.
+    pub(crate) fn drain_queues(&self) -> usize {
+        let _ending = Ending::of(self);
         let queue = Local::new();
-        while !self.injector.is_empty() {
-            let first = queue.take_from(&self.injector);
-            for task in first.into_iter().chain(std::iter::from_fn(|| queue.pop())) {
-                // SAFETY: the entry keeps the cell; nobody starts tasks any more, and what lies in
-                // the injector is not pinned.
-                unsafe { task.stop_entry() };
-            }
+        let mut stopped = 0;
+        loop {
+            let lifo = || self.remotes.iter().find_map(|r| r.lifo.steal().map(TaskPtr::from_header));
+            let stolen = || self.remotes.iter().find_map(|r| queue.steal_into(&r.stealer));
+            let next = queue.pop().or_else(|| queue.take_from(&self.injector));
+            let Some(task) = next.or_else(stolen).or_else(lifo) else {
+                // A steal may have given up in the face of other thieves.
+                if self.injector.is_empty() && self.remotes.iter().all(|r| r.stealer.is_empty()) {
+                    return stopped;
+                }
+                continue;
+            };
+            // SAFETY: the entry keeps the cell and was taken here; what lies in these queues is
+            // not pinned.
+            stopped += usize::from(unsafe { task.stop_entry() });
         }
     }
 
