@@ -249,6 +249,38 @@ fn bodies_that_spawn_and_wake_in_their_drop_keep_nothing_alive() {
 }
 
 #[test]
+fn tasks_that_await_each_other_end_without_recursion() {
+    bounded(|| {
+        for pinned in [false, true] {
+            let ledger = Ledger::new();
+            let runtime = rt();
+            let chain = move |tokens: Ledger| async move {
+                let token = tokens.token();
+                let mut last = corio::spawn(hold(token));
+                for _ in 0..50_000 {
+                    let token = tokens.token();
+                    let body = async move {
+                        let _token = token;
+                        drop(last.await);
+                    };
+                    last = if pinned { corio::spawn_local(body) } else { corio::spawn(body) };
+                }
+                corio::yield_now().await;
+                last.task_ref()
+            };
+            let tokens = ledger.clone();
+            let made = runtime.handle().create_pinned_task(move || chain(tokens));
+            let last = wait(&runtime, made).unwrap();
+            eventually("the last wait", || {
+                matches!(last.status(), corio::TaskStatus::Waiting(Some(_))).then_some(())
+            });
+            assert!(runtime.shutdown(None).is_clean());
+            assert_eq!((ledger.made(), ledger.live()), (50_001, 0));
+        }
+    });
+}
+
+#[test]
 fn callbacks_that_wait_are_dropped_at_the_end() {
     bounded(|| {
         let ledger = Ledger::new();
