@@ -7,6 +7,7 @@
 #![allow(dead_code)]
 
 mod blocking;
+mod quiet;
 #[doc(hidden)]
 pub mod reactor;
 mod scheduler;

@@ -20,12 +20,5 @@ pub(crate) fn callback_panicked(payload: Box<dyn Any + Send>) {
         .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
         .unwrap_or("a value that is not a string");
     report(format_args!("a callback panicked: {message}"));
-    drop_quietly(payload);
-}
-
-/// Drops a user's value; a panic in its drop was reported by the panic hook and goes no further.
-pub(crate) fn drop_quietly<T>(value: T) {
-    if std::mem::needs_drop::<T>() {
-        let _ = catch_unwind(AssertUnwindSafe(|| drop(value)));
-    }
+    crate::quiet::drop_payload(payload);
 }

@@ -101,7 +101,7 @@ impl Callbacks {
     pub(crate) fn close(&self) {
         self.queue.close();
         while let Ok(callback) = self.queue.pop() {
-            crate::report::drop_quietly(callback);
+            crate::quiet::drop_quietly(callback);
         }
     }
 }

@@ -19,11 +19,11 @@ use corio_sync::shim::atomic::{AtomicPtr, AtomicUsize};
 use corio_sync::shim::cell::UnsafeCell;
 
 use crate::error::TaskError;
-use crate::report::drop_quietly;
 
 use super::ext::TaskExt;
 use super::slab::{self, Arena};
 use super::state::{Snapshot, State};
+use crate::quiet::{drop_payload, drop_quietly};
 
 /// The slab's alignment of cells.
 const CELL_ALIGN: usize = 16;
@@ -464,7 +464,11 @@ unsafe fn drop_future_then<F: Future>(task: TaskPtr, output: Result<F::Output, T
             drop_quietly(value);
             Err(task.panicked(payload))
         }
-        (_, output) => output,
+        (Err(payload), output) => {
+            drop_payload(payload);
+            output
+        }
+        (Ok(()), output) => output,
     };
     // SAFETY: the stage holds nothing alive any more.
     unsafe { stage.write(Stage { output: ManuallyDrop::new(output) }) };
