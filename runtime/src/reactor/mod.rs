@@ -4,6 +4,7 @@
 //! `readiness` and `waker_cell` (the protocols of that meeting), `poller` (parking, waking,
 //! harvesting), `ownership` (who may wait), `sys` (the operating system).
 
+mod lazy;
 pub(crate) mod ownership;
 pub(crate) mod readiness;
 mod record;

@@ -184,9 +184,10 @@ impl Poller {
         self.shared.system.unnest(&other.shared.system)
     }
 
-    /// Tells all sources that no event will come any more, and wakes who waits for them.
+    /// Tells all sources that no event will come any more, and wakes who waits for them. Sources
+    /// that would register later are refused.
     pub(crate) fn close(&self, batch: &mut WakeBatch) {
-        for registration in self.shared.slots.iter() {
+        for registration in self.shared.slots.close() {
             let generation = registration.record.readiness.load().generation();
             registration.record.event(generation, Ready::SHUTDOWN, |waker| batch.push(waker));
         }

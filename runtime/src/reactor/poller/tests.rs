@@ -215,7 +215,7 @@ fn readers(poller: &Poller, count: usize) -> Vec<(UnixStream, UnixStream, Source
         let (near, far) = UnixStream::pair().unwrap();
         near.set_nonblocking(true).unwrap();
         let source = Source::new(SourceKind::UnixStream);
-        source.register_with(near.as_fd(), Direction::Read, poller).unwrap();
+        source.register_with(near.as_fd(), &[Direction::Read], poller).unwrap();
         let task = Task::new();
         let ready = source.poll_ready(near.as_fd(), Direction::Read, &mut task.cx());
         assert!(ready.is_pending());

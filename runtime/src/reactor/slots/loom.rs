@@ -97,3 +97,20 @@ model! {
         other.join().unwrap();
     }
 }
+
+model! {
+    /// One thread takes a slot while another closes.
+    slots_closing(
+        threads = 2, bound = 3,
+        claim = "who takes a slot learns of the closing by the walk or by being refused"
+    ) {
+        let slots = Arc::new(Slots::new());
+        let taker = {
+            let slots = slots.clone();
+            thread::spawn(move || slots.take(make).ok().map(|(index, _)| index))
+        };
+        let told = slots.close().count();
+        let taken = taker.join().unwrap();
+        assert!(taken.is_none() || told == 1, "taken, and not told of the closing");
+    }
+}
