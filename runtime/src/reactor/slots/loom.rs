@@ -59,7 +59,9 @@ model! {
     ) {
         let slots = Arc::new(Slots::new());
         let indices = [(); 2].map(|()| slots.take(make).unwrap().0);
-        indices.map(|index| slots.give(index));
+        for index in indices {
+            slots.give(index);
+        }
         let other = {
             let slots = slots.clone();
             thread::spawn(move || {
