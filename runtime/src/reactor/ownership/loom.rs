@@ -50,6 +50,9 @@ struct Handle {
     written: UnsafeCell<bool>,
 }
 
+// SAFETY: the flag is written before the handle is shared, and only read after.
+unsafe impl Sync for Handle {}
+
 impl Unpark for Handle {
     fn unpark(&self) {
         // SAFETY: a race with the write in `Model::handle` is what loom looks for here.
@@ -70,11 +73,14 @@ struct Model {
     work: AtomicUsize,
 }
 
+// SAFETY: what is in the cells is touched only as the models check it.
+unsafe impl Sync for Model {}
+
 impl Model {
     /// Starts the owner's thread.
     ///
     /// It is never the model's main thread: a late `unpark` would end its `join` (loom's limit).
-    fn start(owner: impl FnOnce(&Self) + 'static) -> (Arc<Self>, thread::JoinHandle<()>) {
+    fn start(owner: impl FnOnce(&Self) + Send + 'static) -> (Arc<Self>, thread::JoinHandle<()>) {
         let thread = Owner::default();
         let model = Arc::new(Self {
             ownership: Ownership::new(),
