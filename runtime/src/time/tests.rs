@@ -40,7 +40,8 @@ impl TestHome {
 
     fn enter_as<R>(&self, is_worker: bool, f: impl FnOnce() -> R) -> R {
         let all = Arc::new([self.0.clone()]);
-        let _entered = context::enter(Drivers { all, mine: 0, is_worker });
+        let pollers = Arc::new([]);
+        let _entered = context::enter(Drivers { all, pollers, mine: 0, is_worker });
         f()
     }
 
