@@ -1,6 +1,5 @@
 //! The executor that users make: a pool with a number of threads and a name.
 use std::fmt;
-use std::panic::Location;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -115,7 +114,7 @@ impl ThreadPoolExecutor {
         F: FnOnce() -> R + Send + 'static,
         R: Send + 'static,
     {
-        self.pool.submit(f, Location::caller())
+        self.pool.submit(f)
     }
 
     /// Takes no more jobs and waits until those it has are finished and its threads have ended.

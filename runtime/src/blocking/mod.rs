@@ -25,4 +25,4 @@ pub use job::Job;
 #[cfg(not(any(corio_loom, corio_shuttle)))]
 pub use pool::StuckJob;
 #[cfg(not(any(corio_loom, corio_shuttle)))]
-pub(crate) use pool::{KEEP_ALIVE_DEFAULT, Pool, PoolConfig, THREADS_DEFAULT};
+pub(crate) use pool::{Pool, PoolConfig};

@@ -33,11 +33,11 @@ use super::worker;
 
 /// The most threads of a pool whose owner does not say otherwise: blocking calls mostly sleep, and
 /// 512 sleeping threads cost address space but little else. The same as tokio's.
-pub(crate) const THREADS_DEFAULT: usize = 512;
+const THREADS_DEFAULT: usize = 512;
 
 /// How long a thread rests before it ends. Long enough for a program that works in bursts of
 /// seconds, short enough that a peak does not keep its threads.
-pub(crate) const KEEP_ALIVE_DEFAULT: Duration = Duration::from_secs(10);
+const KEEP_ALIVE_DEFAULT: Duration = Duration::from_secs(10);
 
 /// Called on each of a pool's threads.
 pub(crate) type Hook = Arc<dyn Fn() + Send + Sync>;
@@ -128,13 +128,14 @@ impl Pool {
     /// Queues `work` and sees to it that a thread will run it. Never waits, never panics.
     ///
     /// If the pool has stopped, or has no thread and cannot make one, awaiting the job gives a
-    /// cancelled error that says so.
-    pub(crate) fn submit<F, R>(&self, work: F, at: &'static Location<'static>) -> Job<R>
+    /// cancelled error that says so. The caller counts as the place that the job comes from.
+    #[track_caller]
+    pub(crate) fn submit<F, R>(&self, work: F) -> Job<R>
     where
         F: FnOnce() -> R + Send + 'static,
         R: Send + 'static,
     {
-        let (queued, job) = job::queue(work, at);
+        let (queued, job) = job::queue(work, Location::caller());
         if self.is_stopped() {
             queued.refuse(STOPPED);
         } else {
