@@ -90,8 +90,34 @@ pub fn run_passes<P: Pass, R: Rt>(rt: &R, count: u64) -> Result<Duration, Wrong>
     })
 }
 
-/// The same for a workload that runs on the calling thread, outside of any task: `pass` does
-/// `ops` operations and says how long they took.
+/// A workload whose unit runs on a thread outside of the runtime.
+pub trait OutsidePass: Send + Sync + 'static {
+    /// The description.
+    const ROW: Row;
+
+    /// Operations in one pass.
+    const OPS: u64;
+
+    /// One pass; how long it took, without what is not to be measured.
+    ///
+    /// # Errors
+    /// The workload's output is wrong.
+    fn pass<R: Rt>(rt: &R) -> Result<Duration, Wrong>;
+}
+
+/// Makes a [`Workload`] of an [`OutsidePass`].
+pub struct RepeatOutside<P>(PhantomData<P>);
+
+impl<P: OutsidePass> Workload for RepeatOutside<P> {
+    const ROW: Row = P::ROW;
+
+    fn measure<R: Rt>(plan: &Plan) -> Result<Figures, Wrong> {
+        let rt = R::start(&plan.setup);
+        repeat(plan, P::OPS, || P::pass(&rt))
+    }
+}
+
+/// Repeats a pass of `ops` operations on the calling thread; `pass` says how long it took.
 ///
 /// # Errors
 /// Those of `pass`.

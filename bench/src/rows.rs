@@ -1,5 +1,6 @@
 //! All rows, in the order of the report. A new row is a type in one of the modules below that is
-//! a [`Pass`](crate::pass::Pass) or a [`Workload`], and one line in [`ROWS`].
+//! a [`Pass`](crate::pass::Pass), an
+//! [`OutsidePass`](crate::pass::OutsidePass) or a [`Workload`], and one line in [`ROWS`].
 
 pub mod blocking;
 pub mod cpu;
@@ -12,7 +13,7 @@ pub mod switch;
 pub mod time;
 pub mod trip;
 
-use crate::pass::Repeat;
+use crate::pass::{Repeat, RepeatOutside};
 use crate::row::{Figures, Plan, Row, Workload, Wrong};
 use crate::rt::{Nio, Smol, Tokio};
 
@@ -58,10 +59,10 @@ pub const ROWS: &[Entry] = &[
     Entry::of::<Repeat<spawn::Skynet>>(),
     Entry::of::<Repeat<spawn::Fib>>(),
     Entry::of::<Repeat<spawn::FanOutIn>>(),
-    Entry::of::<submit::Submit4Threads>(),
+    Entry::of::<RepeatOutside<submit::Submit4Threads>>(),
     Entry::of::<submit::SubmitLatency>(),
     Entry::of::<trip::MainRoundTrip>(),
-    Entry::of::<submit::BlockOnSpawn>(),
+    Entry::of::<RepeatOutside<submit::BlockOnSpawn>>(),
     Entry::of::<submit::StartStop>(),
     Entry::of::<Repeat<time::TimeoutYield>>(),
     Entry::of::<Repeat<time::TimerInsertCancel>>(),

@@ -6,7 +6,7 @@ use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::pass::repeat;
+use crate::pass::{OutsidePass, repeat};
 use crate::row::{Figures, Metric, Plan, Row, Target, Workload, Wrong};
 use crate::rt::Rt;
 use crate::signal::Countdown;
@@ -19,35 +19,33 @@ pub struct Submit4Threads;
 const THREADS: u64 = 4;
 const EACH: u64 = 10_000;
 
-impl Workload for Submit4Threads {
+impl OutsidePass for Submit4Threads {
     const ROW: Row = Row::new(
         "submit_4threads",
         "4 threads outside submit 10,000 tasks each at once, until all have run; per task",
     )
     .target(Target::TimesTokio(2.0));
 
-    fn measure<R: Rt>(plan: &Plan) -> Result<Figures, Wrong> {
-        let rt = R::start(&plan.setup);
-        let tasks = THREADS * EACH;
-        repeat(plan, tasks, || {
-            let countdown = Countdown::new(tasks);
-            let ready = Barrier::new(THREADS as usize + 1);
-            let (took, sum) = thread::scope(|scope| {
-                for thread in 0..THREADS {
-                    let (rt, ready, countdown) = (&rt, &ready, &countdown);
-                    scope.spawn(move || {
-                        ready.wait();
-                        submit_some(rt, countdown, thread * EACH);
-                    });
-                }
-                ready.wait();
-                let start = Instant::now();
-                let sum = futures_lite::future::block_on(countdown.wait());
-                (start.elapsed(), sum)
-            });
-            Wrong::unless_equal("the sum of the tasks", &sum, &(tasks * (tasks - 1) / 2))?;
-            Ok(took)
-        })
+    const OPS: u64 = THREADS * EACH;
+
+    fn pass<R: Rt>(rt: &R) -> Result<Duration, Wrong> {
+        let countdown = Countdown::new(Self::OPS);
+        let ready = Barrier::new(THREADS as usize + 1);
+        let (took, sum) = thread::scope(|scope| {
+            for thread in 0..THREADS {
+                let (ready, countdown) = (&ready, &countdown);
+                scope.spawn(move || {
+                    ready.wait();
+                    submit_some(rt, countdown, thread * EACH);
+                });
+            }
+            ready.wait();
+            let start = Instant::now();
+            let sum = futures_lite::future::block_on(countdown.wait());
+            (start.elapsed(), sum)
+        });
+        Wrong::unless_equal("the sum of the tasks", &sum, &(Self::OPS * (Self::OPS - 1) / 2))?;
+        Ok(took)
     }
 }
 
@@ -118,23 +116,19 @@ fn begin_of_task<R: Rt>(rt: &R, origin: Instant) -> f64 {
 /// A thread outside waits for one task.
 pub struct BlockOnSpawn;
 
-const BLOCK_ONS: u64 = 200;
-
-impl Workload for BlockOnSpawn {
+impl OutsidePass for BlockOnSpawn {
     const ROW: Row = Row::new(
         "block_on_spawn",
         "a thread outside submits a task and blocks on it, 200 times in turn; per task",
     );
+    const OPS: u64 = 200;
 
-    fn measure<R: Rt>(plan: &Plan) -> Result<Figures, Wrong> {
-        let rt = R::start(&plan.setup);
-        repeat(plan, BLOCK_ONS, || {
-            let start = Instant::now();
-            let sum: u64 = (0..BLOCK_ONS).map(|n| rt.block_on(rt.submit(async move { n }))).sum();
-            let took = start.elapsed();
-            Wrong::unless_equal("the sum", &sum, &(BLOCK_ONS * (BLOCK_ONS - 1) / 2))?;
-            Ok(took)
-        })
+    fn pass<R: Rt>(rt: &R) -> Result<Duration, Wrong> {
+        let start = Instant::now();
+        let sum: u64 = (0..Self::OPS).map(|n| rt.block_on(rt.submit(async move { n }))).sum();
+        let took = start.elapsed();
+        Wrong::unless_equal("the sum", &sum, &(Self::OPS * (Self::OPS - 1) / 2))?;
+        Ok(took)
     }
 }
 
