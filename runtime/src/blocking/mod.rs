@@ -6,3 +6,8 @@ pub(crate) mod word;
 mod executor;
 #[cfg(not(any(corio_loom, corio_shuttle)))]
 mod pool;
+
+#[cfg(not(any(corio_loom, corio_shuttle)))]
+pub(crate) use pool::Pool;
+#[cfg(not(any(corio_loom, corio_shuttle)))]
+pub use pool::{Job, ThreadPoolExecutor};

@@ -1,0 +1,79 @@
+//! Which poller a new source is registered with.
+//!
+//! Two choices: the caller's own poller and another at random; the one with fewer sources wins,
+//! the own in a tie. Two random choices keep the fullest poller within log log n of the mean
+//! (Mitzenmacher, "The Power of Two Choices in Randomized Load Balancing", 2001), and looking at
+//! two counters costs the same with any number of workers.
+use std::cell::Cell;
+use std::io;
+
+use super::poller::Poller;
+use crate::context::{Drivers, with_drivers};
+
+/// A poller of the calling thread's runtime.
+///
+/// # Errors
+///
+/// If the thread belongs to no runtime.
+pub(super) fn choose() -> io::Result<Poller> {
+    with_drivers(|drivers| drivers.map(among)).ok_or_else(no_runtime)
+}
+
+fn among(drivers: &Drivers) -> Poller {
+    let count = drivers.all.len();
+    let first = if drivers.is_worker { drivers.mine } else { random(count) };
+    let second = random(count);
+    let [first, second] = [first, second].map(|index| &drivers.all[index].poller);
+    let better = if second.sources() < first.sources() { second } else { first };
+    better.clone()
+}
+
+/// A number below `count`, by a xorshift generator of the calling thread (Marsaglia, 2003).
+fn random(count: usize) -> usize {
+    thread_local! {
+        static STATE: Cell<u32> = Cell::new(seed());
+    }
+    fn seed() -> u32 {
+        // The address of a local differs from thread to thread; zero is the one bad seed.
+        let local = 0_u8;
+        (std::ptr::from_ref(&local).addr() >> 4) as u32 | 1
+    }
+    let state = STATE.with(|state| {
+        let mut x = state.get();
+        x ^= x << 13;
+        x ^= x >> 17;
+        x ^= x << 5;
+        state.set(x);
+        x
+    });
+    ((u64::from(state) * count as u64) >> 32) as usize
+}
+
+#[cold]
+fn no_runtime() -> io::Error {
+    io::Error::other(
+        "no corio runtime on this thread: a socket that has to wait needs an event loop. \
+         Call this from a task or inside `corio::run`, or enter a runtime on this thread first",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn random_numbers_stay_below_and_reach_all() {
+        let mut seen = [0_u32; 7];
+        for _ in 0..7_000 {
+            seen[random(7)] += 1;
+        }
+        assert!(seen.iter().all(|&n| (800..1_200).contains(&n)), "{seen:?}");
+        assert_eq!(random(1), 0);
+    }
+
+    #[test]
+    fn outside_a_runtime_the_error_names_the_remedy() {
+        let error = choose().unwrap_err();
+        assert!(error.to_string().contains("corio::run"), "{error}");
+    }
+}

@@ -1,0 +1,225 @@
+//! Models of the readiness word together with the waker cells: tasks that read and write, a kernel
+//! that announces each change once, and pollers that deliver the announcement.
+use std::sync::atomic::Ordering::{AcqRel, Relaxed};
+use std::task::{Poll, Wake, Waker};
+
+use corio_sync::model;
+use corio_sync::shim::atomic::{AtomicBool, AtomicUsize};
+use corio_sync::shim::sync::Arc;
+use corio_sync::shim::thread;
+
+use super::{Direction, Proof, Ready};
+use crate::reactor::record::{Attempt, Record};
+
+/// Wakes the thread that polls.
+struct Unparker {
+    woken: AtomicBool,
+    thread: thread::Thread,
+}
+
+impl Wake for Unparker {
+    fn wake(self: std::sync::Arc<Self>) {
+        self.woken.swap(true, AcqRel);
+        self.thread.unpark();
+    }
+}
+
+/// Polls until ready; deadlocks if a wake-up is lost.
+///
+/// Not for the model's main thread: a late `unpark` would end its `join` (a limit of loom).
+fn block_on<R>(mut poll: impl FnMut(&Waker) -> Poll<R>) -> R {
+    let unparker = Unparker { woken: AtomicBool::new(false), thread: thread::current() };
+    let unparker = std::sync::Arc::new(unparker);
+    let waker = Waker::from(unparker.clone());
+    loop {
+        if let Poll::Ready(result) = poll(&waker) {
+            return result;
+        }
+        while !unparker.woken.swap(false, AcqRel) {
+            thread::park();
+        }
+    }
+}
+
+/// A source with the kernel's side of it.
+struct Source {
+    record: Record,
+    /// How many bytes the peer has sent. Relaxed everywhere: what orders the reader behind the
+    /// sender has to be the event.
+    sent: AtomicUsize,
+    /// The kernel's announcement, which one poller takes.
+    edge: AtomicBool,
+}
+
+impl Source {
+    fn new() -> Arc<Self> {
+        Arc::new(Self {
+            record: Record::new(),
+            sent: AtomicUsize::new(0),
+            edge: AtomicBool::new(false),
+        })
+    }
+
+    fn deliver(&self, ready: Ready) {
+        self.record.event(0, ready, Waker::wake);
+    }
+
+    /// A peer and a poller in one: a byte arrives and is announced.
+    fn send(&self, total: usize) {
+        self.sent.store(total, Relaxed);
+        self.deliver(Ready::READ);
+    }
+
+    /// A thread that reads until `total` bytes are there; its reads come up short or block.
+    fn reader(source: &Arc<Self>, total: usize) -> thread::JoinHandle<()> {
+        let source = source.clone();
+        thread::spawn(move || source.read(total))
+    }
+
+    fn read(&self, total: usize) {
+        let mut read = 0;
+        while read < total {
+            read += block_on(|waker| {
+                let cell = self.record.waiters.inline(Direction::Read);
+                self.record.poll(Direction::Read, cell, waker, |_| {
+                    match self.sent.load(Relaxed) - read {
+                        0 => Attempt::WouldBlock,
+                        new => Attempt::Short(new),
+                    }
+                })
+            });
+        }
+    }
+}
+
+model! {
+    /// Two bytes arrive while the reader reads, finds nothing, clears and sleeps.
+    readiness_clear_and_event(
+        threads = 2, bound = 3,
+        claim = "a reader never sleeps on what was announced to it, whenever it clears"
+    ) {
+        let source = Source::new();
+        let reader = Source::reader(&source, 2);
+        source.send(1);
+        source.send(2);
+        reader.join().unwrap();
+    }
+}
+
+model! {
+    /// The owner and a thread that adopted its poller deliver at one time.
+    readiness_two_pollers(
+        threads = 3, bound = 2,
+        claim = "events delivered by two pollers at a time reach the reader, in whatever order"
+    ) {
+        let source = Source::new();
+        let pollers = [1, 2].map(|byte| {
+            let source = source.clone();
+            thread::spawn(move || {
+                source.sent.fetch_add(byte, Relaxed);
+                source.edge.swap(true, AcqRel);
+                if source.edge.swap(false, AcqRel) {
+                    source.deliver(Ready::READ);
+                }
+            })
+        });
+        Source::reader(&source, 3).join().unwrap();
+        for poller in pollers {
+            poller.join().unwrap();
+        }
+    }
+}
+
+model! {
+    /// The tick is about to wrap when the reader looks.
+    readiness_tick_wraps(
+        threads = 2, bound = 3,
+        claim = "an event between the call and the clear counts although the tick wraps to 0"
+    ) {
+        let source = Source::new();
+        for _ in 0..super::TICK_MASK {
+            source.deliver(Ready::READ);
+        }
+        let reader = Source::reader(&source, 1);
+        source.send(1);
+        reader.join().unwrap();
+    }
+}
+
+model! {
+    /// A reader and a writer wait for one source.
+    readiness_both_directions(
+        threads = 3, bound = 2,
+        claim = "an event of one direction neither hides nor undoes one of the other"
+    ) {
+        let source = Source::new();
+        let room = Arc::new(AtomicUsize::new(0));
+        let writer = {
+            let (source, room) = (source.clone(), room.clone());
+            thread::spawn(move || block_on(|waker| {
+                let cell = source.record.waiters.inline(Direction::Write);
+                source.record.poll(Direction::Write, cell, waker, |_| {
+                    if room.load(Relaxed) == 1 { Attempt::Done(()) } else { Attempt::WouldBlock }
+                })
+            }))
+        };
+        let reader = Source::reader(&source, 1);
+        source.send(1);
+        room.store(1, Relaxed);
+        source.deliver(Ready::WRITE);
+        reader.join().unwrap();
+        writer.join().unwrap();
+    }
+}
+
+model! {
+    /// The last byte and the FIN are announced together.
+    readiness_fin(
+        threads = 2, bound = 3,
+        claim = "a short read does not clear the announcement of the end of the stream"
+    ) {
+        let source = Source::new();
+        // A read returns one byte, or the end as byte 2, and comes up short each time.
+        let reader = {
+            let source = source.clone();
+            thread::spawn(move || for read in 0..2 {
+                block_on(|waker| {
+                    let cell = source.record.waiters.inline(Direction::Read);
+                    source.record.poll(Direction::Read, cell, waker, |_| {
+                        if source.sent.load(Relaxed) > read {
+                            Attempt::Short(())
+                        } else {
+                            Attempt::WouldBlock
+                        }
+                    })
+                });
+            })
+        };
+        source.sent.store(2, Relaxed);
+        source.deliver(Ready::READ.and(Ready::READ_CLOSED));
+        reader.join().unwrap();
+    }
+}
+
+model! {
+    /// A record is given to its next source while an event for the last one is delivered.
+    readiness_generation(
+        threads = 2, bound = 3,
+        claim = "an event for the last source of a record does not touch the next one"
+    ) {
+        let source = Source::new();
+        let seen = source.record.readiness.load();
+        source.record.readiness.clear(Direction::Read, seen, Proof::WouldBlock);
+        let poller = {
+            let source = source.clone();
+            thread::spawn(move || source.deliver(Ready::READ.and(Ready::READ_CLOSED)))
+        };
+        assert_eq!(source.record.readiness.renew(), 1);
+        let seen = source.record.readiness.load();
+        source.record.readiness.clear(Direction::Read, seen, Proof::WouldBlock);
+        poller.join().unwrap();
+        let state = source.record.readiness.load();
+        assert!(!state.is_ready(Direction::Read) && !state.is_closed(Direction::Read));
+        assert_eq!(state.generation(), 1);
+    }
+}
