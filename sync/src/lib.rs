@@ -17,6 +17,7 @@ mod error;
 mod event;
 mod lock;
 mod notify;
+mod rwlock;
 mod semaphore;
 mod wait;
 
@@ -25,6 +26,10 @@ pub use error::{BrokenBarrier, Closed, NotLocked, TooManyDone, TooManyReleases, 
 pub use event::{Event, EventWait};
 pub use lock::{Acquire, AcquireOwned, Lock, LockGuard, OwnedLockGuard};
 pub use notify::{Notified, Notify};
+pub use rwlock::{
+    OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock, RwLockRead, RwLockReadGuard,
+    RwLockReadOwned, RwLockWrite, RwLockWriteGuard, RwLockWriteOwned,
+};
 pub use semaphore::{
     BoundedSemaphore, OwnedPermit, Permit, SemAcquire, SemAcquireOwned, Semaphore,
 };
