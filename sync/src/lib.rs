@@ -12,6 +12,7 @@ mod macros;
 #[doc(hidden)]
 pub mod shim;
 
+mod channel;
 mod condition;
 mod error;
 mod event;
@@ -21,6 +22,7 @@ mod rwlock;
 mod semaphore;
 mod wait;
 
+pub use channel::oneshot;
 pub use condition::{Condition, ConditionWait, ConditionWaitFor};
 pub use error::{BrokenBarrier, Closed, NotLocked, TooManyDone, TooManyReleases, TryAcquireError};
 pub use event::{Event, EventWait};

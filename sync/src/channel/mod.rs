@@ -1,0 +1,3 @@
+//! Channels with tokio's names: [`oneshot`].
+
+pub mod oneshot;
