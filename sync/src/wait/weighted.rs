@@ -269,6 +269,8 @@ impl Weighted {
     // the owner left.
     // Ordering(weighted.credit): Release; pairs with Ordering(weighted.arrive) and
     // Ordering(weighted.settle): as above, for an owner who is on the way or leaving.
+    // Not killable: the release halves of both. The pin in front contains a fence, which releases
+    // as well; that is the collector's business, and we do not rely on it.
     fn deliver(&self, queue: &Queue, mut k: i64) {
         while k > 0 {
             let guard = pin();
@@ -332,7 +334,7 @@ impl Weighted {
         let acquire = ord("weighted.leave", Ordering::Acquire);
         let mut now = word.load(acquire);
         loop {
-            if now & GRANT != 0 && !mutant("weighted.leave_granted") {
+            if now & GRANT != 0 {
                 waiter.finish(&queue.list);
                 return self.release(n);
             }
@@ -358,7 +360,8 @@ impl Weighted {
     // Ordering(weighted.withdraw): Relaxed. Only the sum matters here; what its permits publish
     // is in the release sequence of those who released them.
     // Ordering(weighted.settle): AcqRel; pairs with Ordering(weighted.credit): the surplus goes on
-    // with what its holders did; whoever pays the quota finishes the place for us.
+    // with what its holders did; whoever pays the quota finishes the place for us, after our last
+    // use of it.
     fn withdraw(&self, queue: &Queue, waiter: Waiter, lacked: i64) {
         let old = self.counter.fetch_add(lacked * ONE, Ordering::Relaxed) >> 1;
         // What is free now and was not before had been released for us and is on its way here.
