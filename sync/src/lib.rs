@@ -18,6 +18,7 @@ mod error;
 mod event;
 mod lock;
 mod notify;
+mod queue;
 mod rwlock;
 mod semaphore;
 mod wait;
@@ -28,6 +29,10 @@ pub use error::{BrokenBarrier, Closed, NotLocked, TooManyDone, TooManyReleases, 
 pub use event::{Event, EventWait};
 pub use lock::{Acquire, AcquireOwned, Lock, LockGuard, OwnedLockGuard};
 pub use notify::{Notified, Notify};
+pub use queue::{
+    BaseQueue, Fifo, Get, GetError, GetTracked, Join, Lifo, LifoQueue, Put, PutError, Queue,
+    QueueShutDown, Store, Tracked,
+};
 pub use rwlock::{
     OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock, RwLockRead, RwLockReadGuard,
     RwLockReadOwned, RwLockWrite, RwLockWriteGuard, RwLockWriteOwned,

@@ -201,6 +201,27 @@ impl<C: Default> List<C> {
         visit(Claimed::Cell(&segment.cells[(position % CELLS) as usize]))
     }
 
+    /// Claims the next position; `visit` also says whether the cell is finished with now.
+    pub(crate) fn claim_and_finish<R>(&self, visit: impl FnOnce(Claimed<'_, C>) -> (bool, R)) -> R {
+        let guard = pin();
+        let start = self.head_before_claim();
+        // Ordering(wait.claim_finish): Relaxed. As in `claim`: only a number.
+        let position = self.claimed.fetch_add(1, Ordering::Relaxed);
+        let segment = self.find(&guard, start, position / CELLS);
+        self.move_end(&guard, End::Head, segment);
+        // SAFETY: reached through links since the pin.
+        let found = unsafe { guard.get(segment) };
+        if found.id > position / CELLS {
+            return visit(Claimed::SweptUpTo(1)).1;
+        }
+        let cell = &found.cells[(position % CELLS) as usize];
+        let (finished, result) = visit(Claimed::Cell(cell));
+        if finished {
+            self.finish_front(&guard, &Front { number: position, cell, segment });
+        }
+        result
+    }
+
     /// Finds the cell whose turn it is; several threads may work on it.
     pub(crate) fn front<'g>(&self, guard: &'g Guard) -> Front<'g, C> {
         loop {

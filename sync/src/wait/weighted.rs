@@ -119,6 +119,22 @@ impl Weighted {
         }
     }
 
+    /// Takes a permit if one is free, whether or not the counter is shut.
+    // Ordering(weighted.try_take_one): Acquire; as Ordering(weighted.try_take).
+    #[inline]
+    pub(crate) fn try_take_one(&self) -> bool {
+        let mut counter = self.counter.load(Ordering::Relaxed);
+        while counter >= ONE {
+            let ok = ord("weighted.try_take_one", Ordering::Acquire);
+            let next = counter - ONE;
+            match self.counter.compare_exchange_weak(counter, next, ok, Ordering::Relaxed) {
+                Ok(_) => return true,
+                Err(now) => counter = now,
+            }
+        }
+        false
+    }
+
     /// Waits for `n` permits, in order of arrival.
     #[inline]
     pub(crate) fn poll_take(
@@ -225,8 +241,8 @@ impl Weighted {
     }
 
     /// Gives `n` permits back, or brings them to those who lack some.
-    // Ordering(weighted.release): Release; pairs with Ordering(weighted.try_take) and
-    // Ordering(weighted.demand): the next holder sees what this one did.
+    // Ordering(weighted.release): Release; pairs with Ordering(weighted.try_take),
+    // Ordering(weighted.try_take_one) and Ordering(weighted.demand): the next holder sees what this one did.
     #[inline]
     pub(crate) fn release(&self, n: usize) {
         let add = n as i64 * ONE;
