@@ -24,10 +24,12 @@ pub use lifo::Lifo;
 
 use self::core::Core;
 use crate::error::TooManyDone;
+#[cfg(not(any(corio_loom, corio_shuttle)))]
 use crate::park;
 use crate::wait::queue::Place;
 use std::fmt;
 use std::panic::Location;
+#[cfg(not(any(corio_loom, corio_shuttle)))]
 use std::time::{Duration, Instant};
 
 /// What keeps the items of a queue; sealed.
@@ -287,6 +289,7 @@ impl<T, S: Store<T>> BaseQueue<T, S> {
     /// # Errors
     ///
     /// [`PutError::Timeout`] or [`PutError::ShutDown`] with the item.
+    #[cfg(not(any(corio_loom, corio_shuttle)))]
     #[track_caller]
     pub fn put_blocking(&self, value: T, d: Option<Duration>) -> Result<(), PutError<T>> {
         let mut put = self.put(value);
@@ -302,6 +305,7 @@ impl<T, S: Store<T>> BaseQueue<T, S> {
     /// # Errors
     ///
     /// [`GetError::Timeout`] or [`GetError::ShutDown`].
+    #[cfg(not(any(corio_loom, corio_shuttle)))]
     #[track_caller]
     pub fn get_blocking(&self, d: Option<Duration>) -> Result<T, GetError> {
         match park::block_on_deadline(self.get(), d.map(|d| Instant::now() + d)) {
