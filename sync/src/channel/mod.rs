@@ -1,3 +1,4 @@
-//! Channels with tokio's names: [`oneshot`].
+//! Channels with tokio's names: [`oneshot`], [`mpsc`].
 
+pub mod mpsc;
 pub mod oneshot;
