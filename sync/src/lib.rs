@@ -28,7 +28,7 @@ mod wait;
 
 pub use barrier::{Barrier, BarrierWait, BarrierWaitResult};
 pub use cancel_token::{CancelToken, TokenCancelled};
-pub use channel::{mpsc, oneshot};
+pub use channel::{broadcast, mpsc, oneshot, watch};
 pub use condition::{Condition, ConditionWait, ConditionWaitFor};
 pub use error::{BrokenBarrier, Closed, NotLocked, TooManyDone, TooManyReleases, TryAcquireError};
 pub use event::{Event, EventWait};

@@ -1,11 +1,11 @@
 //! Tokens: trees, and what they leave behind.
 
 use super::*;
-use crate::testing::poll_once;
 
 #[cfg(not(any(corio_loom, corio_shuttle)))]
 mod sequential {
     use super::*;
+    use crate::testing::poll_once;
 
     #[test]
     fn a_tree_is_cancelled_downwards() {

@@ -41,7 +41,7 @@ model! {
 model! {
     /// Setting meets waiting.
     once_set_wait(threads = 3, bound = 2, claim = "everybody who waits is woken and sees the value") {
-        let cell = Arc::new(SetOnce::new());
+        let cell = Arc::new(SetOnce::<Box<u8>>::new());
         let threads = [(); 2].map(|()| {
             let cell = cell.clone();
             thread::spawn(move || assert_eq!(**block_on(cell.wait()), 1))
