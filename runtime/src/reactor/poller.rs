@@ -193,7 +193,7 @@ impl Poller {
     }
 
     /// Delivers events, with nothing claimed; returns how many were for sources.
-    fn deliver(&self, events: &Events, batch: &mut WakeBatch) -> usize {
+    pub(super) fn deliver(&self, events: &Events, batch: &mut WakeBatch) -> usize {
         let mut delivered = 0;
         for event in events.as_slice() {
             match Key::decode(event.key) {

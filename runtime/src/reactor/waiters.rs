@@ -126,6 +126,12 @@ impl Waiters {
         }
     }
 
+    /// How many nodes there are, claimed or not.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.nodes().count()
+    }
+
     #[cold]
     fn push(&self, direction: Direction) -> NonNull<Node> {
         let node = Box::into_raw(Box::new(Node {
