@@ -13,7 +13,7 @@ fn main() -> io::Result<()> {
         let accept = async {
             loop {
                 let (stream, peer) = listener.accept().await?;
-                corio::task().name(format!("echo for {peer}")).spawn(echo(stream));
+                drop(corio::task().name(format!("echo for {peer}")).spawn(echo(stream)));
             }
         };
         accept.await

@@ -33,9 +33,9 @@ use crate::sys;
 /// let listener = TcpListener::bind("127.0.0.1:8080").await?;
 /// loop {
 ///     let (stream, peer) = listener.accept().await?;
-///     corio_runtime::create_task(async move {
+///     drop(corio_runtime::create_task(async move {
 ///         let _ = stream.write_all(format!("hello, {peer}\n").as_bytes()).await;
-///     });
+///     }));
 /// }
 /// # }
 /// ```
