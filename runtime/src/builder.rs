@@ -259,9 +259,8 @@ impl Builder {
             Some(n) => n,
             None => std::thread::available_parallelism().map_or(1, usize::from).min(WORKERS_MAX),
         };
-        let invalid = |setting, value, allowed| {
-            Err(BuildError::Invalid { setting, value, allowed })
-        };
+        let invalid =
+            |setting, value, allowed| Err(BuildError::Invalid { setting, value, allowed });
         if workers == 0 || workers > WORKERS_MAX {
             return invalid("workers", workers, "at least 1 and at most 1024");
         }

@@ -1,10 +1,6 @@
 //! Tasks: cell, state word, slab, wakers, handles.
 
 #[cfg(not(any(corio_loom, corio_shuttle)))]
-pub(crate) mod error;
-pub(crate) mod slab;
-pub(crate) mod state;
-#[cfg(not(any(corio_loom, corio_shuttle)))]
 pub(crate) mod ext;
 #[cfg(not(any(corio_loom, corio_shuttle)))]
 pub(crate) mod join;
@@ -14,5 +10,7 @@ pub(crate) mod raw;
 pub(crate) mod registry;
 #[cfg(not(any(corio_loom, corio_shuttle)))]
 pub(crate) mod run;
+pub(crate) mod slab;
+pub(crate) mod state;
 #[cfg(not(any(corio_loom, corio_shuttle)))]
 pub(crate) mod waker;

@@ -8,7 +8,6 @@
 //!
 //! `time` builds the public futures on top.
 
-pub(crate) mod batch;
 pub(crate) mod clock;
 pub(crate) mod entry;
 mod mail;

@@ -16,17 +16,10 @@
 //! consistent are weaker here, so what the scheduler proves with the twin does not lean on them.
 
 use super::{Deque, Inject, STEAL_TRIES, Steal};
-<<<<<<< HEAD
 use corio_sync::shim::atomic::{AtomicUsize, Ordering::*};
 use corio_sync::shim::cell::UnsafeCell;
 use corio_sync::shim::sync::Arc;
 use corio_sync::shim::{hint, mutant, ord};
-=======
-use corio_sync::shim::atomic::{AtomicBool, AtomicUsize, Ordering::*};
-use corio_sync::shim::cell::UnsafeCell;
-use corio_sync::shim::sync::Arc;
-use corio_sync::shim::{mutant, ord};
->>>>>>> main
 use std::cell::Cell;
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
@@ -37,11 +30,7 @@ mod loom;
 /// Small enough that a model reaches the spill.
 const BOUND: usize = 4;
 /// Pushes into one queue during its life.
-<<<<<<< HEAD
 const SLOTS: usize = if cfg!(any(corio_loom, corio_shuttle)) { 8 } else { 4096 };
-=======
-const SLOTS: usize = if cfg!(any(corio_loom, corio_shuttle)) { 8 } else { 1024 };
->>>>>>> main
 
 #[derive(Debug)]
 struct Slot<T>(UnsafeCell<MaybeUninit<T>>);
@@ -218,17 +207,12 @@ impl<T> Deque<T> for Local<T> {
 pub(crate) struct Injector<T> {
     ring: Ring<T>,
     /// One per slot: whether its value may be read.
-<<<<<<< HEAD
     full: Box<[AtomicUsize]>,
-=======
-    full: Box<[AtomicBool]>,
->>>>>>> main
 }
 
 impl<T> Injector<T> {
     /// An empty queue.
     pub(crate) fn new() -> Self {
-<<<<<<< HEAD
         Self { ring: Ring::new(), full: (0..SLOTS).map(|_| AtomicUsize::new(0)).collect() }
     }
 
@@ -248,23 +232,6 @@ impl<T> Injector<T> {
             if self.ring.front.compare_exchange(front, front + 1, Relaxed, Relaxed).is_ok() {
                 // SAFETY: the exchange made this thread the only owner of the slot.
                 return Some(unsafe { copy.assume_init() });
-=======
-        Self { ring: Ring::new(), full: (0..SLOTS).map(|_| AtomicBool::new(false)).collect() }
-    }
-
-    fn pop(&self) -> Option<T> {
-        // Relaxed: a stale front makes the exchange fail.
-        let mut front = self.ring.front.load(Relaxed);
-        // Ordering(queue.take): Acquire; pairs with Ordering(queue.inject). The slot becomes
-        // visible; without it a worker would copy what is not yet written.
-        while front < SLOTS && self.full[front].load(ord("queue.take", Acquire)) {
-            let copy = self.ring.slots[front].copy();
-            // Relaxed: a taken slot is not used again.
-            match self.ring.front.compare_exchange(front, front + 1, Relaxed, Relaxed) {
-                // SAFETY: the exchange made this thread the only owner of the slot.
-                Ok(_) => return Some(unsafe { copy.assume_init() }),
-                Err(now) => front = now,
->>>>>>> main
             }
         }
         None
@@ -277,11 +244,7 @@ impl<T> Inject<T> for Injector<T> {
         let back = self.ring.back.fetch_add(1, Relaxed);
         self.ring.slots[back].write(task);
         // Ordering(queue.inject): Release; pairs with Ordering(queue.take). See there.
-<<<<<<< HEAD
         self.full[back].store(1, ord("queue.inject", Release));
-=======
-        self.full[back].store(true, ord("queue.inject", Release));
->>>>>>> main
     }
 
     fn is_empty(&self) -> bool {
