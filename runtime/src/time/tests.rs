@@ -1,9 +1,10 @@
 //! Sleeps, intervals and timeouts by a clock that only the tests move.
+use std::cell::RefCell;
 use std::future::{Future, pending, poll_fn, ready};
 use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
@@ -333,6 +334,47 @@ fn the_time_counts_from_the_first_wait_and_the_value_wins() {
         assert!(!limited.get_ref().is_elapsed());
         assert_eq!(limited.into_inner().deadline(), now() + 2 * MS);
     });
+}
+
+#[test]
+fn a_loop_over_what_is_ready_lets_others_run() {
+    use corio_sync::coop;
+    let home = TestHome::new();
+    home.enter(|| {
+        let task = Arc::new(Task::default());
+        coop::enter(2, &AtomicBool::new(false), || {
+            let mut interval = interval_at(now() - SEC, MS);
+            assert!(task.poll(&mut sleep_until(now())).is_ready());
+            assert!(task.poll(&mut pin!(interval.tick())).is_ready());
+            assert!(task.poll(&mut sleep_until(now())).is_pending(), "the budget is used up");
+            assert!(task.poll(&mut pin!(interval.tick())).is_pending());
+            assert_eq!(task.wakes(), 2);
+            // A limit must hold for a future that uses up every budget.
+            assert!(task.poll(&mut timeout_at(now(), sleep_until(now()))).is_ready());
+            coop::refill(2);
+            assert_eq!(task.poll(&mut pin!(interval.tick())), Poll::Ready(now() - SEC + MS));
+        });
+    });
+}
+
+#[test]
+fn a_sleep_may_be_dropped_by_the_end_of_its_thread() {
+    thread_local! {
+        static KEPT: RefCell<Vec<Sleep>> = const { RefCell::new(Vec::new()) };
+    }
+    let home = TestHome::new();
+    let task = Arc::new(Task::default());
+    let (driver, waits) = (home.clone(), task.clone());
+    let thread = std::thread::spawn(move || {
+        // First used, last destroyed: the drivers are gone when the sleep goes.
+        KEPT.with_borrow_mut(Vec::clear);
+        let mut sleep = driver.visit(|| sleep(MS));
+        driver.visit(|| assert!(waits.poll(&mut sleep).is_pending()));
+        KEPT.with_borrow_mut(|kept| kept.push(sleep));
+    });
+    thread.join().unwrap();
+    assert_eq!(home.advance(MS), 0, "it was cancelled");
+    assert_eq!(Arc::strong_count(&task), 1);
 }
 
 #[test]
