@@ -1,2 +1,46 @@
 //! asyncio's model on every core.
+//!
+//! A [`Runtime`] is one event loop for each core, each with its own run queue, poller and timers.
+//! Tasks run on any loop unless they are pinned; work moves by stealing; anything may be submitted
+//! from anywhere; nothing on the way takes a lock.
+//!
+//! # Examples
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! corio::run(async {
+//!     let slow = corio::create_task(async {
+//!         corio::sleep(Duration::from_millis(5)).await;
+//!         "slow"
+//!     });
+//!     let quick = corio::create_task(async { "quick" });
+//!     assert_eq!(quick.await.unwrap(), "quick");
+//!     assert_eq!(slow.await.unwrap(), "slow");
+//! });
+//! ```
 #![forbid(unsafe_code)]
+
+/// asyncio has no counterpart; this is the name that tokio's users know for
+/// [`create_local_task`].
+pub use corio_runtime::create_local_task as spawn_local;
+/// asyncio's name for it is [`create_task`]; this is the one that tokio's users know.
+pub use corio_runtime::create_task as spawn;
+pub use corio_runtime::time::{
+    Interval, MissedTick, Sleep, Timeout, TimeoutError, YieldNow, interval, interval_at, sleep,
+    sleep_until, timeout, timeout_at, yield_now,
+};
+pub use corio_runtime::{
+    BuildError, Builder, CallHandle, CancelOnDrop, Cancelled, ConcurrentError, ConcurrentFuture,
+    EnterGuard, Frame, Handle, Job, LoopClosed, Metrics, NoLoop, PanicInfo, Refused, ResultError,
+    RunError, Runtime, ShutdownReport, StuckJob, Task, TaskBuilder, TaskError, TaskId, TaskJoin,
+    TaskObserve, TaskRef, TaskStatus, ThreadPoolExecutor, WorkerCounters, all_tasks,
+    block_in_place, create_local_task, create_task, current_task, run, run_coroutine_threadsafe,
+    run_in_executor, task, to_thread,
+};
+
+/// asyncio's name for it is [`to_thread`]; this is the one that tokio's users know.
+pub use corio_runtime::to_thread as spawn_blocking;
+
+#[cfg(feature = "macros")]
+pub use corio_macros::{main, test};

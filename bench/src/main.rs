@@ -1,2 +1,7 @@
 //! Programs that compare corio with its peers.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    corio_bench::cli::main(std::env::args().skip(1))
+}

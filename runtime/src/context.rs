@@ -1,8 +1,14 @@
 //! What the calling thread is to corio: a worker, a thread that entered a runtime, or neither.
-use std::cell::RefCell;
+//!
+//! Timers and sources find the drivers of their runtime here, and a task finds itself.
+
+use std::cell::{Cell, RefCell};
+use std::marker::PhantomData;
 use std::sync::Arc;
 
 use crate::reactor::Poller;
+use crate::task::raw::TaskPtr;
+use crate::task::registry::TaskRef;
 use crate::timer::Timers;
 
 /// The event sources of one worker. Kept alive by its runtime, its sources and its timers.
@@ -27,9 +33,42 @@ pub(crate) struct Drivers {
 
 thread_local! {
     static DRIVERS: RefCell<Option<Drivers>> = const { RefCell::new(None) };
+    static TASK: Cell<Option<TaskPtr>> = const { Cell::new(None) };
 }
 
 /// Calls `f` with the calling thread's drivers: `None` outside a runtime.
 pub(crate) fn with_drivers<R>(f: impl FnOnce(Option<&Drivers>) -> R) -> R {
     DRIVERS.with(|drivers| f(drivers.borrow().as_ref()))
+}
+
+/// Makes the drivers those of the calling thread until the guard is dropped.
+pub(crate) fn enter(drivers: Drivers) -> Entered {
+    Entered { outer: DRIVERS.replace(Some(drivers)), here: PhantomData }
+}
+
+/// Undoes [`enter`]; stays on its thread.
+#[derive(Debug)]
+pub(crate) struct Entered {
+    outer: Option<Drivers>,
+    here: PhantomData<*const ()>,
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        // A thread whose locals are gone has nothing to undo.
+        let outer = self.outer.take();
+        let _ = DRIVERS.try_with(|drivers| drivers.replace(outer));
+    }
+}
+
+/// Names the task that the calling thread is inside; returns the one before.
+#[inline]
+pub(crate) fn set_task(task: Option<TaskPtr>) -> Option<TaskPtr> {
+    TASK.replace(task)
+}
+
+/// The task that the calling thread is inside.
+pub(crate) fn current_task() -> Option<TaskRef> {
+    // The runner keeps the cell while it is inside the task.
+    TASK.get().map(TaskRef::new)
 }

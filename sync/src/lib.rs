@@ -6,15 +6,39 @@
 //! All atomics, cells and threads come from [`shim`], so that every protocol in corio can be
 //! model-checked with loom (plain and with sequential loads) and explored with shuttle.
 
+#[macro_use]
+mod macros;
+
 #[doc(hidden)]
 pub mod shim;
+
+mod condition;
+mod error;
+mod event;
+mod lock;
+mod notify;
+mod semaphore;
+mod wait;
+
+pub use condition::{Condition, ConditionWait, ConditionWaitFor};
+pub use error::{BrokenBarrier, Closed, NotLocked, TooManyDone, TooManyReleases, TryAcquireError};
+pub use event::{Event, EventWait};
+pub use lock::{Acquire, AcquireOwned, Lock, LockGuard, OwnedLockGuard};
+pub use notify::{Notified, Notify};
+pub use semaphore::{
+    BoundedSemaphore, OwnedPermit, Permit, SemAcquire, SemAcquireOwned, Semaphore,
+};
 
 #[doc(hidden)]
 pub mod coop;
 #[doc(hidden)]
 pub mod park;
 #[doc(hidden)]
+pub mod place;
+#[doc(hidden)]
 pub mod waker_slot;
 
 #[cfg(test)]
 mod shim_tests;
+#[cfg(test)]
+mod testing;

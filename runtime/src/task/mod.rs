@@ -1,4 +1,18 @@
 //! Tasks: cell, state word, slab, wakers, handles.
 
+#[cfg(not(any(corio_loom, corio_shuttle)))]
+pub(crate) mod error;
+#[cfg(not(any(corio_loom, corio_shuttle)))]
+pub(crate) mod ext;
+#[cfg(not(any(corio_loom, corio_shuttle)))]
+pub(crate) mod join;
+#[cfg(not(any(corio_loom, corio_shuttle)))]
+pub(crate) mod raw;
+#[cfg(not(any(corio_loom, corio_shuttle)))]
+pub(crate) mod registry;
+#[cfg(not(any(corio_loom, corio_shuttle)))]
+pub(crate) mod run;
 pub(crate) mod slab;
 pub(crate) mod state;
+#[cfg(not(any(corio_loom, corio_shuttle)))]
+pub(crate) mod waker;

@@ -1,1 +1,571 @@
-//! The state word of a task.
+//! The state word of a task: one `AtomicU64` that says who may touch which part of its cell.
+//!
+//! ```text
+//!  bits  0..12  flags
+//!  bits 12..24  cancelling count; saturates at 4095
+//!  bits 24..34  home worker of a pinned task
+//!  bits 34..64  references
+//! ```
+//!
+//! # Flags and who owns what
+//!
+//! | flag | while it is set |
+//! |---|---|
+//! | SCHEDULED | one run-queue entry exists, or is about to be pushed by who set the bit, or (with RUNNING) the runner will push it when the poll ends |
+//! | RUNNING | one thread owns the body; it alone touches the future and writes the output |
+//! | DONE | the body is gone and the output is readable; never cleared |
+//! | CANCEL | a cancel was requested and not delivered |
+//! | ABORT | the body is to be dropped at the next run, whatever its scopes say |
+//! | JOIN_INTEREST | the typed handle exists; it takes or drops the output |
+//! | JOIN_WAKER | the join slot holds a waker that belongs to whoever completes the task |
+//! | OBSERVED | the extension may hold observers that the completer must wake |
+//! | PINNED | the task runs on its home worker only |
+//! | TAKEN | the typed handle has moved the output out |
+//! | SCOPED | the body has cancellation scopes; set and read by the task's own poll |
+//!
+//! Legal combinations: RUNNING and DONE exclude each other; TAKEN implies DONE; JOIN_WAKER is
+//! cleared by the completer or by the handle before DONE.
+//!
+//! # References
+//!
+//! The runtime holds one reference from spawn to DONE, the typed handle one, each waker and
+//! `TaskRef` one. A queue entry needs none: while SCHEDULED is set the task is not done, so the
+//! runtime's own reference keeps the cell. The one exception is [`State::claim`], by which a
+//! shutdown finishes a task whose entry still lies in some queue: there the runtime's reference
+//! passes to the entry and whoever meets the entry releases it.
+//!
+//! # Edges
+//!
+//! ```text
+//!            wake 1                start 2               finish 4
+//!   idle ------------> scheduled ----------> running ------------> done
+//!    ^  \                  ^                 |  |  ^
+//!    |   \ claim 6         | pause 3, woken  |  |  | wake 1 (only marks)
+//!    |    `----> running <-------------------'  |
+//!    `------------------------------------------'
+//!                 pause 3, not woken
+//! ```
+//! 1 [`State::wake`], [`State::wake_by_value`], [`State::request_cancel`], [`State::request_abort`];
+//! 2 [`State::start`]; 3 [`State::pause`]; 4 [`State::finish`]; 6 [`State::claim`].
+//!
+//! Every edge is one read-modify-write (a retry loop where the new value depends on the old), so
+//! each is lock-free; `wake`, `start` and `pause` are wait-free where the processor has the
+//! instruction.
+//!
+//! Rejected: a notification counter in place of the SCHEDULED flag (saves the reset before a poll
+//! but makes every wake of a scheduled task write a new value that the runner must compare again).
+
+use corio_sync::shim::Ordering::{AcqRel, Acquire, Relaxed, Release};
+use corio_sync::shim::atomic::AtomicU64;
+use corio_sync::shim::{mutant, ord};
+
+const SCHEDULED: u64 = 1 << 0;
+const RUNNING: u64 = 1 << 1;
+const DONE: u64 = 1 << 2;
+const CANCEL: u64 = 1 << 3;
+const ABORT: u64 = 1 << 4;
+const JOIN_INTEREST: u64 = 1 << 5;
+const JOIN_WAKER: u64 = 1 << 6;
+const OBSERVED: u64 = 1 << 7;
+const PINNED: u64 = 1 << 8;
+const TAKEN: u64 = 1 << 9;
+
+const COUNT_SHIFT: u32 = 12;
+const HOME_SHIFT: u32 = 24;
+const REFS_SHIFT: u32 = 34;
+
+/// The cancelling count stays here once it is reached: it must not carry into the home field.
+pub(crate) const COUNT_MAX: u64 = (1 << (HOME_SHIFT - COUNT_SHIFT)) - 1;
+/// A pinned task's home must fit its field, so a runtime has at most this many workers.
+pub(crate) const WORKERS_MAX: usize = 1 << (REFS_SHIFT - HOME_SHIFT);
+
+const COUNT_MASK: u64 = COUNT_MAX << COUNT_SHIFT;
+const ONE_REF: u64 = 1 << REFS_SHIFT;
+/// Past this many references an overflow is near; `mem::forget` of wakers in a loop gets here.
+const REFS_LIMIT: u64 = 1 << (64 - REFS_SHIFT - 1);
+
+const _: () = assert!(COUNT_MAX == 4095);
+const _: () = assert!(TAKEN < 1 << COUNT_SHIFT);
+
+/// A value of the state word.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Snapshot(u64);
+
+impl Snapshot {
+    /// The word of a new task: scheduled, with a typed handle.
+    pub(crate) fn spawned(home: Option<usize>) -> Self {
+        let pinned = home.map_or(0, |home| {
+            debug_assert!(home < WORKERS_MAX);
+            PINNED | (home as u64) << HOME_SHIFT
+        });
+        Self(SCHEDULED | JOIN_INTEREST | pinned | 2 * ONE_REF)
+    }
+
+    pub(crate) const fn is_scheduled(self) -> bool {
+        self.0 & SCHEDULED != 0
+    }
+    pub(crate) const fn is_running(self) -> bool {
+        self.0 & RUNNING != 0
+    }
+    pub(crate) const fn is_done(self) -> bool {
+        self.0 & DONE != 0
+    }
+    pub(crate) const fn is_taken(self) -> bool {
+        self.0 & TAKEN != 0
+    }
+    pub(crate) const fn has_join_waker(self) -> bool {
+        self.0 & JOIN_WAKER != 0
+    }
+    /// True if the next run must drop the body instead of polling it.
+    pub(crate) const fn must_stop(self) -> bool {
+        self.0 & (CANCEL | ABORT) != 0
+    }
+    pub(crate) const fn cancelling(self) -> u32 {
+        (self.0 >> COUNT_SHIFT & COUNT_MAX) as u32
+    }
+    /// The worker that a pinned task belongs to.
+    pub(crate) const fn home(self) -> Option<usize> {
+        if self.0 & PINNED == 0 {
+            None
+        } else {
+            Some((self.0 >> HOME_SHIFT) as usize & (WORKERS_MAX - 1))
+        }
+    }
+    pub(crate) const fn refs(self) -> u64 {
+        self.0 >> REFS_SHIFT
+    }
+}
+
+impl std::fmt::Debug for Snapshot {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let flags = [
+            (SCHEDULED, "SCHEDULED"),
+            (RUNNING, "RUNNING"),
+            (DONE, "DONE"),
+            (CANCEL, "CANCEL"),
+            (ABORT, "ABORT"),
+            (JOIN_INTEREST, "JOIN_INTEREST"),
+            (JOIN_WAKER, "JOIN_WAKER"),
+            (OBSERVED, "OBSERVED"),
+            (PINNED, "PINNED"),
+            (TAKEN, "TAKEN"),
+        ];
+        let mut list = f.debug_list();
+        for (bit, name) in flags {
+            if self.0 & bit != 0 {
+                list.entry(&format_args!("{name}"));
+            }
+        }
+        list.entry(&format_args!("cancelling {}", self.cancelling()));
+        list.entry(&format_args!("refs {}", self.refs())).finish()
+    }
+}
+
+/// What the caller of a wake owes the task.
+#[must_use]
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Woken {
+    /// Nothing: it is scheduled, running or done.
+    Nothing,
+    /// Push one queue entry.
+    Enqueue,
+    /// The last reference is gone: free the cell.
+    Free,
+}
+
+/// What the runner owes a task whose poll returned `Pending`.
+#[must_use]
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Paused {
+    /// Nothing: the task sleeps until it is woken.
+    Idle,
+    /// It was woken meanwhile: push one queue entry.
+    Enqueue,
+}
+
+/// What the completer owes a task after [`State::finish`].
+#[must_use]
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Finished {
+    /// A cancel arrived before the task was done: replace the output and finish again.
+    CancelFirst,
+    /// The task is done and the runtime's reference is still held.
+    Done {
+        /// The join slot now belongs to the completer.
+        join_waker: bool,
+        /// No handle will ever look at the output: drop it.
+        unwatched: bool,
+        /// The extension may hold observers.
+        observed: bool,
+    },
+    /// The task is done, nobody waits, and the runtime's reference was released with it.
+    Released {
+        /// That was the last one.
+        free: bool,
+    },
+}
+
+/// What a shutdown found when it tried to take a task's body.
+#[must_use]
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Claim {
+    /// It is done.
+    Done,
+    /// A thread is inside its body; that thread will finish it.
+    Running,
+    /// The body is the caller's. `queued`: an entry exists and inherits the runtime's reference.
+    Claimed {
+        /// An entry lies in some queue or is about to be pushed.
+        queued: bool,
+    },
+}
+
+/// What [`State::publish_join_waker`] found.
+#[must_use]
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Join {
+    /// The completer will use the waker.
+    Waiting,
+    /// The task is done: the slot still belongs to the handle.
+    Done,
+}
+
+/// What the typed handle owes the cell when it goes.
+#[must_use]
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Detached {
+    /// Nothing.
+    Kept,
+    /// The output is the handle's: drop it, then release the reference.
+    OwnsOutput,
+    /// The output was taken: release the reference.
+    Release,
+}
+
+/// The state word of one task.
+#[derive(Debug)]
+#[repr(transparent)]
+pub(crate) struct State(AtomicU64);
+
+impl State {
+    #[cfg(any(test, corio_loom, corio_shuttle))]
+    pub(crate) fn new(value: Snapshot) -> Self {
+        Self(AtomicU64::new(value.0))
+    }
+
+    /// Makes a new cell visible to walkers, after everything else in it was written.
+    pub(crate) fn publish(&self, value: Snapshot) {
+        // Ordering(state.publish): Release; pairs with Ordering(state.try_ref). A walker that sees
+        // references sees an initialized cell; weaker, it would read a vtable from before.
+        self.0.store(value.0, ord("state.publish", Release));
+    }
+
+    /// Marks the memory as a free cell, after everything in it was dropped.
+    pub(crate) fn retire(&self) {
+        // Ordering: Relaxed; the last reference was released with AcqRel, and a walker that
+        // reads an older value fails its compare-exchange on zero references.
+        self.0.store(0, Relaxed);
+    }
+
+    pub(crate) fn load(&self) -> Snapshot {
+        // Ordering(state.load): Acquire; pairs with Ordering(state.finish): who sees DONE may read
+        // the output.
+        Snapshot(self.0.load(ord("state.load", Acquire)))
+    }
+
+    /// For what never changes after the spawn: whether and where the task is pinned.
+    #[inline]
+    pub(crate) fn load_relaxed(&self) -> Snapshot {
+        // Ordering: Relaxed; the caller's own reference or entry already orders the spawn before.
+        Snapshot(self.0.load(Relaxed))
+    }
+
+    /// Edge 1. A wake through a borrowed reference.
+    #[inline]
+    pub(crate) fn wake(&self) -> Woken {
+        // Ordering(state.wake): AcqRel; pairs with Ordering(state.start): the poll that this wake
+        // causes sees what the waker wrote before; and with Ordering(state.pause): the pusher sees
+        // the cell as the last runner left it. Without release a wake-up's cause is missed,
+        // without acquire the queue link races with the note of the wait place.
+        let old = self.0.fetch_or(SCHEDULED, ord("state.wake", AcqRel));
+        if old & (SCHEDULED | RUNNING | DONE) == 0 { Woken::Enqueue } else { Woken::Nothing }
+    }
+
+    /// Edge 1. A wake that also gives its reference back.
+    #[inline]
+    pub(crate) fn wake_by_value(&self) -> Woken {
+        let mut old = self.0.load(Relaxed);
+        loop {
+            let new = (old | SCHEDULED) - ONE_REF;
+            // Ordering(state.wake_by_value): AcqRel; pairs with Ordering(state.start) and
+            // Ordering(state.pause) as Ordering(state.wake) does, and with
+            // Ordering(state.ref_dec): who frees the cell has seen every other use of it.
+            match self.0.compare_exchange_weak(
+                old,
+                new,
+                ord("state.wake_by_value", AcqRel),
+                Relaxed,
+            ) {
+                Ok(_) if new < ONE_REF => return Woken::Free,
+                Ok(_) if old & (SCHEDULED | RUNNING | DONE) == 0 => return Woken::Enqueue,
+                Ok(_) => return Woken::Nothing,
+                Err(now) => old = now,
+            }
+        }
+    }
+
+    /// Edge 2. The holder of the queue entry becomes the runner.
+    #[inline]
+    pub(crate) fn start(&self) -> Snapshot {
+        // SCHEDULED is set and RUNNING is not, so one addition turns the first into the second.
+        // Ordering(state.start): Acquire; pairs with Ordering(state.wake), Ordering(state.pause),
+        // Ordering(state.wake_by_value), Ordering(state.request) and
+        // Ordering(state.request_abort): what the waker and the last runner wrote is visible to
+        // this poll; without it the body is polled as it was before.
+        let old = self.0.fetch_add(RUNNING - SCHEDULED, ord("state.start", Acquire));
+        debug_assert!(old & (SCHEDULED | RUNNING | DONE) == SCHEDULED, "{:?}", Snapshot(old));
+        Snapshot(old)
+    }
+
+    /// Edge 3. The poll returned `Pending`.
+    #[inline]
+    pub(crate) fn pause(&self) -> Paused {
+        // Ordering(state.pause): Release; pairs with Ordering(state.start),
+        // Ordering(state.claim), Ordering(state.wake), Ordering(state.wake_by_value),
+        // Ordering(state.request) and Ordering(state.request_abort): the next runner sees the body
+        // as this poll left it, and a waker that enqueues writes the link after this poll did.
+        let old = self.0.fetch_and(!RUNNING, ord("state.pause", Release));
+        debug_assert!(old & (RUNNING | DONE) == RUNNING, "{:?}", Snapshot(old));
+        if old & SCHEDULED != 0 && !mutant("state.pause_ignores_wake") {
+            Paused::Enqueue
+        } else {
+            Paused::Idle
+        }
+    }
+
+    /// Edge 4. The body is dropped and the output written; `cancelled` says that the output
+    /// already answers any cancel.
+    pub(crate) fn finish(&self, cancelled: bool, queued: bool) -> Finished {
+        let mut old = self.0.load(Relaxed);
+        loop {
+            debug_assert!(old & (RUNNING | DONE) == RUNNING, "{:?}", Snapshot(old));
+            // A cancel() that returned true must not be swallowed by a result that came with it.
+            if old & CANCEL != 0 && !cancelled && !mutant("state.finish_swallows_cancel") {
+                return Finished::CancelFirst;
+            }
+            let kept = !(RUNNING | SCHEDULED | JOIN_WAKER | CANCEL | ABORT);
+            let mut new = old & kept | DONE;
+            // Who has nothing left to do after this step gives the reference back in it.
+            let release = !queued && old & JOIN_INTEREST != 0 && old & (JOIN_WAKER | OBSERVED) == 0;
+            if release {
+                new -= ONE_REF;
+            }
+            // Ordering(state.finish): AcqRel; pairs with Ordering(state.load),
+            // Ordering(state.detach_load), Ordering(state.detach_failure),
+            // Ordering(state.publish_join), Ordering(state.withdraw_join),
+            // Ordering(state.observe) and Ordering(state.detach): who sees DONE reads the output,
+            // a join waker or observer that was published is seen here, and who frees the cell
+            // here comes after the handle's last use. Without release the output is missed,
+            // without acquire the waker is.
+            match self.0.compare_exchange_weak(old, new, ord("state.finish", AcqRel), Relaxed) {
+                Ok(_) if release => return Finished::Released { free: new < ONE_REF },
+                Ok(_) => {
+                    return Finished::Done {
+                        join_waker: old & JOIN_WAKER != 0,
+                        unwatched: old & JOIN_INTEREST == 0,
+                        observed: old & OBSERVED != 0,
+                    };
+                }
+                Err(now) => old = now,
+            }
+        }
+    }
+
+    /// Edge 6. A shutdown takes the body of a task that nobody runs. Only after all workers of the
+    /// runtime have stopped starting tasks: [`State::start`] does not expect a claim beside it.
+    pub(crate) fn claim(&self) -> Claim {
+        let mut old = self.0.load(Relaxed);
+        loop {
+            if old & DONE != 0 {
+                return Claim::Done;
+            }
+            if old & RUNNING != 0 {
+                return Claim::Running;
+            }
+            // Ordering(state.claim): Acquire; pairs with Ordering(state.pause): the body is seen as
+            // its last runner left it; without it the body is dropped as it was before.
+            match self.0.compare_exchange_weak(
+                old,
+                old | RUNNING,
+                ord("state.claim", Acquire),
+                Relaxed,
+            ) {
+                Ok(_) => return Claim::Claimed { queued: old & SCHEDULED != 0 },
+                Err(now) => old = now,
+            }
+        }
+    }
+}
+
+/// Cancellation.
+impl State {
+    /// Edge 1. Counts a cancel and schedules its delivery. `None` if the task is done.
+    pub(crate) fn request_cancel(&self) -> Option<Woken> {
+        let mut old = self.0.load(Relaxed);
+        loop {
+            if old & DONE != 0 {
+                return None;
+            }
+            let mut new = old | CANCEL | SCHEDULED;
+            if old & COUNT_MASK != COUNT_MASK {
+                new += 1 << COUNT_SHIFT;
+            }
+            // Ordering(state.request): AcqRel; pairs with Ordering(state.start): the run that
+            // delivers the cancel sees its message; and with Ordering(state.pause), as
+            // Ordering(state.wake) does.
+            match self.0.compare_exchange_weak(old, new, ord("state.request", AcqRel), Relaxed) {
+                Ok(_) if old & (SCHEDULED | RUNNING) == 0 => return Some(Woken::Enqueue),
+                Ok(_) => return Some(Woken::Nothing),
+                Err(now) => old = now,
+            }
+        }
+    }
+
+    /// Edge 1. Asks for the body to be dropped.
+    pub(crate) fn request_abort(&self) -> Woken {
+        // Ordering(state.request_abort): AcqRel; pairs with Ordering(state.start) and
+        // Ordering(state.pause), as Ordering(state.wake) does, of which this is a case.
+        let old = self.0.fetch_or(ABORT | SCHEDULED, ord("state.request_abort", AcqRel));
+        if old & (SCHEDULED | RUNNING | DONE) == 0 { Woken::Enqueue } else { Woken::Nothing }
+    }
+
+    /// Takes one cancel back; returns how many are left. A cancel that was not delivered yet is
+    /// retracted with the last one.
+    pub(crate) fn uncancel(&self) -> u32 {
+        let mut old = self.0.load(Relaxed);
+        loop {
+            if old & COUNT_MASK == 0 {
+                return 0;
+            }
+            let mut new = old - (1 << COUNT_SHIFT);
+            if new & COUNT_MASK == 0 {
+                new &= !CANCEL;
+            }
+            // Ordering: Relaxed; the count carries no data, and a retracted cancel leaves only a
+            // spurious wake-up behind.
+            match self.0.compare_exchange_weak(old, new, Relaxed, Relaxed) {
+                Ok(_) => return Snapshot(new).cancelling(),
+                Err(now) => old = now,
+            }
+        }
+    }
+}
+
+/// References and the typed handle.
+impl State {
+    #[inline]
+    pub(crate) fn ref_inc(&self) {
+        // Ordering: Relaxed; a new reference is made from one that is held.
+        let old = self.0.fetch_add(ONE_REF, Relaxed);
+        if Snapshot(old).refs() >= REFS_LIMIT {
+            // Unwinding here would let the count go on to overflow and free a cell in use.
+            std::process::abort();
+        }
+    }
+
+    /// Gives a reference back; true if it was the last one.
+    #[inline]
+    pub(crate) fn ref_dec(&self) -> bool {
+        // Ordering(state.ref_dec): AcqRel; pairs with itself and Ordering(state.wake_by_value):
+        // who frees the cell has seen every other use of it.
+        let old = self.0.fetch_sub(ONE_REF, ord("state.ref_dec", AcqRel));
+        debug_assert!(Snapshot(old).refs() > 0);
+        Snapshot(old).refs() == 1
+    }
+
+    /// A walker's attempt to keep a cell that may be free: fails on zero references.
+    pub(crate) fn try_ref(&self) -> bool {
+        let mut old = self.0.load(Relaxed);
+        while Snapshot(old).refs() > 0 || mutant("state.try_ref_zero") {
+            // Ordering(state.try_ref): Acquire; pairs with Ordering(state.publish): the cell was
+            // initialized before it had references.
+            match self.0.compare_exchange_weak(
+                old,
+                old + ONE_REF,
+                ord("state.try_ref", Acquire),
+                Relaxed,
+            ) {
+                Ok(_) => return true,
+                Err(now) => old = now,
+            }
+        }
+        false
+    }
+
+    /// Hands the waker in the join slot to the completer.
+    pub(crate) fn publish_join_waker(&self) -> Join {
+        // Ordering(state.publish_join): AcqRel; pairs with Ordering(state.finish): the completer
+        // sees the waker, or this thread sees the output.
+        let old = self.0.fetch_or(JOIN_WAKER, ord("state.publish_join", AcqRel));
+        if old & DONE == 0 {
+            return Join::Waiting;
+        }
+        // The completer did not see the bit and never looks again.
+        Join::Done
+    }
+
+    /// Takes the join slot back to replace its waker; false if the completer has it.
+    pub(crate) fn withdraw_join_waker(&self) -> bool {
+        // Ordering(state.withdraw_join): Acquire; pairs with Ordering(state.finish): the handle
+        // has the slot back, or it sees the output.
+        let old = self.0.fetch_and(!JOIN_WAKER, ord("state.withdraw_join", Acquire));
+        old & DONE == 0
+    }
+
+    /// The typed handle goes away.
+    pub(crate) fn detach(&self) -> Detached {
+        // Ordering(state.detach_load): Acquire; pairs with Ordering(state.finish): the output is
+        // dropped as it was written.
+        let mut old = self.0.load(ord("state.detach_load", Acquire));
+        loop {
+            if old & TAKEN != 0 {
+                return Detached::Release;
+            }
+            if old & DONE != 0 {
+                return Detached::OwnsOutput;
+            }
+            // Not done: the runtime's own reference remains, so this one is not the last.
+            let new = (old & !JOIN_INTEREST) - ONE_REF;
+            // Ordering(state.detach): Release; pairs with Ordering(state.finish): the completer,
+            // who may free the cell, comes after the handle's last look at the join slot.
+            // Ordering(state.detach_failure): Acquire; pairs with Ordering(state.finish): DONE may
+            // be what made it fail, and then the output is read.
+            match self.0.compare_exchange_weak(
+                old,
+                new,
+                ord("state.detach", Release),
+                ord("state.detach_failure", Acquire),
+            ) {
+                Ok(_) => return Detached::Kept,
+                Err(now) => old = now,
+            }
+        }
+    }
+
+    /// The typed handle moves the output out.
+    pub(crate) fn take(&self) {
+        // Ordering: Relaxed; only the handle, which is unique, sets and reads this bit.
+        self.0.fetch_or(TAKEN, Relaxed);
+    }
+
+    /// Tells the completer to look for observers; true if the task is done already.
+    pub(crate) fn observe(&self) -> bool {
+        // Ordering(state.observe): AcqRel; pairs with Ordering(state.finish): the completer sees
+        // the observer's node, or the observer sees the output.
+        let old = self.0.fetch_or(OBSERVED, ord("state.observe", AcqRel));
+        old & DONE != 0
+    }
+}
+
+#[cfg(all(test, any(corio_loom, corio_shuttle)))]
+mod loom;

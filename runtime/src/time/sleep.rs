@@ -1,1 +1,213 @@
-//! Sleep.
+//! `sleep`, `sleep_until`, `yield_now`.
+use std::fmt;
+use std::future::Future;
+use std::panic::Location;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use corio_sync::place::{self, WaitKind};
+
+use super::alarm::{self, Alarm};
+use crate::timer::clock;
+
+/// Waits until `duration` has passed since this call.
+///
+/// The task is woken at the deadline, never before it; on an idle machine less than a tenth of a
+/// millisecond after it, there is no rounding to milliseconds. A duration too long for the clock
+/// (584 years) never ends.
+///
+/// asyncio: `sleep(delay)`. As there, a delay of zero gives all other ready tasks one turn. Python
+/// counts from the first `await`, corio from the call.
+///
+/// # Panics
+///
+/// When polled outside a corio runtime, unless the duration is zero.
+///
+/// # Cancel safety
+///
+/// Strict: a dropped sleep leaves nothing behind; polling the same one again waits for the same
+/// deadline.
+///
+/// # Examples
+///
+/// ```
+/// # use corio_runtime::time as corio;
+/// # async fn example() {
+/// use std::time::Duration;
+///
+/// corio::sleep(Duration::from_millis(10)).await;
+/// # }
+/// ```
+#[track_caller]
+pub fn sleep(duration: Duration) -> Sleep {
+    let turn = if duration.is_zero() { Turn::Owed } else { Turn::None };
+    Sleep::new(clock::after(alarm::now(), duration), turn)
+}
+
+/// Waits until `deadline`; ready at once if that has passed.
+///
+/// asyncio: no counterpart; `loop.call_at` takes such a time.
+///
+/// # Panics
+///
+/// When polled outside a corio runtime.
+///
+/// # Cancel safety
+///
+/// Strict, as [`sleep`].
+///
+/// # Examples
+///
+/// ```
+/// # use corio_runtime::time as corio;
+/// # async fn example() {
+/// use std::time::Duration;
+///
+/// let deadline = corio::now() + Duration::from_secs(1);
+/// corio::sleep_until(deadline).await;
+/// # }
+/// ```
+#[track_caller]
+pub fn sleep_until(deadline: Instant) -> Sleep {
+    Sleep::new(clock::from_instant(deadline), Turn::None)
+}
+
+/// Future of [`sleep`] and [`sleep_until`].
+///
+/// It can be moved at any time, stored, and used again after [`Sleep::reset`]; it stays ready once
+/// its deadline has come.
+#[must_use = "a sleep does nothing unless it is awaited"]
+pub struct Sleep {
+    alarm: Alarm,
+    turn: Turn,
+    at: &'static Location<'static>,
+}
+
+/// A sleep of zero gives others one turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Turn {
+    /// It has a deadline to wait for.
+    None,
+    Owed,
+    Given,
+}
+
+impl Sleep {
+    #[track_caller]
+    fn new(deadline: u64, turn: Turn) -> Self {
+        Self { alarm: Alarm::new(deadline), turn, at: Location::caller() }
+    }
+
+    /// When the sleep ends. Centuries away if it never does.
+    #[must_use]
+    pub fn deadline(&self) -> Instant {
+        clock::to_instant(self.alarm.deadline())
+    }
+
+    /// True if the deadline has passed, by the clock of the caller's runtime.
+    #[must_use]
+    pub fn is_elapsed(&self) -> bool {
+        alarm::now() >= self.alarm.deadline()
+    }
+
+    /// Changes the deadline, to later or earlier, before or after the old one has come.
+    ///
+    /// If a task waits for this sleep, it is woken at the new deadline, even if it does not poll
+    /// again before. Costs an unlink and a link on the worker where the task waits.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use corio_runtime::time as corio;
+    /// # async fn example() {
+    /// use std::time::Duration;
+    ///
+    /// let mut idle = corio::sleep(Duration::from_secs(30));
+    /// // A request came in: start over.
+    /// idle.reset(corio::now() + Duration::from_secs(30));
+    /// # }
+    /// ```
+    pub fn reset(&mut self, deadline: Instant) {
+        self.turn = Turn::None;
+        self.alarm.set(clock::from_instant(deadline));
+    }
+}
+
+impl Future for Sleep {
+    type Output = ();
+
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = &mut *self;
+        let ready = match this.turn {
+            Turn::None => this.alarm.poll(cx.waker(), "sleep()", this.at),
+            Turn::Given => Poll::Ready(()),
+            Turn::Owed => {
+                this.turn = Turn::Given;
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
+        };
+        if ready.is_pending() {
+            place::note(WaitKind::Sleep, this.at);
+        }
+        ready
+    }
+}
+
+impl fmt::Debug for Sleep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sleep")
+            .field("deadline", &self.deadline())
+            .field("at", &format_args!("{}", self.at))
+            .finish_non_exhaustive()
+    }
+}
+
+/// Gives all other ready tasks of this worker one turn, then goes on.
+///
+/// asyncio: `sleep(0)`. Works under any executor.
+///
+/// # Cancel safety
+///
+/// Strict.
+///
+/// # Examples
+///
+/// ```
+/// # use corio_runtime::time as corio;
+/// # async fn example() {
+/// for _ in 0..1_000 {
+///     // .. a piece of work ..
+///     corio::yield_now().await;
+/// }
+/// # }
+/// ```
+#[track_caller]
+pub fn yield_now() -> YieldNow {
+    YieldNow { turn: Turn::Owed, at: Location::caller() }
+}
+
+/// Future of [`yield_now`].
+#[derive(Debug)]
+#[must_use = "yield_now does nothing unless it is awaited"]
+pub struct YieldNow {
+    turn: Turn,
+    at: &'static Location<'static>,
+}
+
+impl Future for YieldNow {
+    type Output = ();
+
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        if self.turn == Turn::Given {
+            return Poll::Ready(());
+        }
+        self.turn = Turn::Given;
+        cx.waker().wake_by_ref();
+        place::note(WaitKind::Yield, self.at);
+        Poll::Pending
+    }
+}

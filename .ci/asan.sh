@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# Unit and integration tests under AddressSanitizer (and LeakSanitizer) on a nightly toolchain.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+target=x86_64-unknown-linux-gnu
+export RUSTFLAGS="-Zsanitizer=address" CARGO_TARGET_DIR=target/asan
+export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=1:detect_stack_use_after_return=1}
+
+echo "asan: library tests"
+cargo +nightly test --target "$target" --lib -p corio-sync -p corio-runtime -p corio-io
+
+# House reads sources only; stress and the tsan programs have parts of their own.
+mapfile -t names < <(python3 -B .ci/targets.py test corio-tests | grep -vE '^(house|stress|tsan_.*)$')
+if [ ${#names[@]} -eq 0 ]; then
+  echo "asan: no integration test to run"
+  exit
+fi
+echo "asan: integration tests ${names[*]}"
+cargo +nightly test --target "$target" -p corio-tests "${names[@]/#/--test=}"

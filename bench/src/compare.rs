@@ -1,0 +1,235 @@
+//! The comparison: rounds of rows of runtimes, each measured in a fresh process.
+//!
+//! Within a round a row runs under all runtimes before the next row begins, and each round begins
+//! with another runtime, so that a slow spell of the machine meets them all. A fresh process for
+//! each measurement keeps threads, allocator state and resident memory of one runtime out of the
+//! figures of the next.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+use std::time::{Duration, Instant};
+
+use crate::args::{Compare, matches};
+use crate::machine::Machine;
+use crate::measure::{RUNTIMES, Report, needs_best_build, read_report};
+use crate::report::{figure, json, svg, table};
+use crate::results::{Results, RowResults, RuntimeResults};
+use crate::row::Row;
+use crate::rows::ROWS;
+use crate::{best, burn, child};
+
+/// A measurement that takes longer than this hangs: the slowest of them takes some seconds.
+const MEASUREMENT_MAX: Duration = Duration::from_secs(90);
+
+/// How much of a failed process's complaints the report repeats.
+const COMPLAINT_MAX: usize = 400;
+
+/// Runs the comparison and prints it.
+pub fn main(options: &Compare) -> ExitCode {
+    match run(options) {
+        Ok(results) if results.failed() => ExitCode::FAILURE,
+        Ok(_) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("corio-bench: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run(options: &Compare) -> io::Result<Results> {
+    let machine = Machine::here();
+    let mut results = plan(options)?;
+    let programs = Programs::find(&results)?;
+    let steps_per_us = burn::calibrate();
+    eprintln!("{}", machine.headline());
+    let mut progress = Progress::of(&results, options.rounds);
+    for round in 0..options.rounds {
+        for row in &mut results.rows {
+            for turn in 0..row.runtimes.len() {
+                let index = (turn + round) % row.runtimes.len();
+                let runtime = &mut row.runtimes[index];
+                if runtime.skipped.is_some() {
+                    continue;
+                }
+                progress.begin(round, &row.row, &runtime.name);
+                let quiet = options.quiet.map_or(Ok(true), child::wait_until_quiet)?;
+                runtime.unquiet += usize::from(!quiet);
+                let command = command(&programs, options, &row.row, &runtime.name, steps_per_us);
+                let outcome = child::run(&mut { command }, MEASUREMENT_MAX)?;
+                let said = record(&row.row, runtime, round, &outcome);
+                progress.end(&said);
+            }
+        }
+    }
+    println!("{}\n{}", machine.headline(), table::render(&results));
+    write_file(options.json.as_deref(), || json::render(&results, &machine))?;
+    write_file(options.svg.as_deref(), || svg::render(&results, &machine))?;
+    Ok(results)
+}
+
+/// The rows and runtimes that were asked for, without measurements yet.
+fn plan(options: &Compare) -> io::Result<Results> {
+    let runtimes = runtimes(&options.runtimes)?;
+    let rows: Vec<RowResults> = ROWS
+        .iter()
+        .filter(|entry| matches(&options.only, entry.row.name))
+        .map(|entry| RowResults {
+            row: entry.row,
+            runtimes: runtimes.iter().map(|name| planned(&entry.row, name)).collect(),
+        })
+        .collect();
+    let unmatched = options.only.iter().find(|pattern| {
+        let pattern = std::slice::from_ref(*pattern);
+        !ROWS.iter().any(|entry| matches(pattern, entry.row.name))
+    });
+    match unmatched {
+        Some(pattern) => Err(io::Error::other(format!("there is no row {pattern:?}; try --list"))),
+        None => Ok(Results { rows }),
+    }
+}
+
+fn runtimes(asked: &[String]) -> io::Result<Vec<String>> {
+    if let Some(unknown) = asked.iter().find(|asked| !RUNTIMES.iter().any(|(n, _)| n == asked)) {
+        return Err(io::Error::other(format!("there is no runtime {unknown:?}")));
+    }
+    if !cfg!(feature = "corio") && asked.iter().any(|name| name == "corio") {
+        return Err(io::Error::other("this build has no corio; add --features corio"));
+    }
+    let wanted = |(name, usual): &&(&str, bool)| match asked {
+        [] => *usual,
+        _ => asked.iter().any(|asked| asked == name),
+    };
+    Ok(RUNTIMES.iter().filter(wanted).map(|(name, _)| (*name).to_owned()).collect())
+}
+
+fn planned(row: &Row, name: &str) -> RuntimeResults {
+    let skip = row.skip.iter().find(|(skipped, _)| *skipped == name);
+    RuntimeResults {
+        name: name.to_owned(),
+        skipped: skip.map(|(_, why)| (*why).to_owned()),
+        ..RuntimeResults::default()
+    }
+}
+
+/// The two builds of this program.
+struct Programs {
+    stock: PathBuf,
+    best: Option<PathBuf>,
+}
+
+impl Programs {
+    fn find(results: &Results) -> io::Result<Self> {
+        let mut runtimes = results.rows.iter().flat_map(|row| &row.runtimes);
+        let best = runtimes.any(|runtime| needs_best_build(&runtime.name));
+        Ok(Self {
+            stock: std::env::current_exe()?,
+            best: if best { Some(best::build()?) } else { None },
+        })
+    }
+
+    fn of(&self, runtime: &str) -> &Path {
+        match &self.best {
+            Some(best) if needs_best_build(runtime) => best,
+            _ => &self.stock,
+        }
+    }
+}
+
+fn command(
+    programs: &Programs,
+    options: &Compare,
+    row: &Row,
+    runtime: &str,
+    steps_per_us: u64,
+) -> Command {
+    let knobs = &options.knobs;
+    let mut command = Command::new(programs.of(runtime));
+    command.args(["measure", "--row", row.name, "--runtime", runtime]);
+    for (flag, value) in [
+        ("--workers", knobs.workers as u64),
+        ("--warm-up", knobs.warm_up.as_millis() as u64),
+        ("--measure", knobs.measure.as_millis() as u64),
+        ("--steps-per-us", steps_per_us),
+    ] {
+        command.arg(flag).arg(value.to_string());
+    }
+    command
+}
+
+/// Keeps what a measurement found; returns what the progress line says of it.
+fn record(
+    row: &Row,
+    runtime: &mut RuntimeResults,
+    round: usize,
+    outcome: &child::Outcome,
+) -> String {
+    runtime.others.push(outcome.others);
+    match judge(row, outcome) {
+        Ok(report) => {
+            let metric = &row.metrics[0];
+            let said = format!("{} {}", metric.name, figure(report.figures[0], metric.unit));
+            runtime.switches = report.switches;
+            runtime.rounds.push(report.figures);
+            said
+        }
+        Err(why) => {
+            let said = format!("FAILED: {why}");
+            runtime.failures.push(format!("round {}: {why}", round + 1));
+            said
+        }
+    }
+}
+
+fn judge(row: &Row, outcome: &child::Outcome) -> Result<Report, String> {
+    let Some(status) = outcome.status else {
+        return Err(format!("killed after {} s", MEASUREMENT_MAX.as_secs()));
+    };
+    match read_report(row, &outcome.stdout) {
+        Ok(report) if status.success() => Ok(report),
+        Ok(_) => Err(complaint(&status.to_string(), &outcome.stderr)),
+        Err(wrong) => Err(complaint(&wrong.0, &outcome.stderr)),
+    }
+}
+
+fn complaint(what: &str, stderr: &str) -> String {
+    let stderr = stderr.split_whitespace().collect::<Vec<_>>().join(" ");
+    let shown: String = stderr.chars().take(COMPLAINT_MAX).collect();
+    if shown.is_empty() { what.to_owned() } else { format!("{what}; stderr: {shown}") }
+}
+
+fn write_file(path: Option<&Path>, text: impl FnOnce() -> String) -> io::Result<()> {
+    let Some(path) = path else { return Ok(()) };
+    fs::write(path, text())
+        .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))?;
+    eprintln!("wrote {}", path.display());
+    Ok(())
+}
+
+/// A line per measurement on stderr.
+struct Progress {
+    start: Instant,
+    done: usize,
+    total: usize,
+}
+
+impl Progress {
+    fn of(results: &Results, rounds: usize) -> Self {
+        let runtimes = results.rows.iter().flat_map(|row| &row.runtimes);
+        let each = runtimes.filter(|runtime| runtime.skipped.is_none()).count();
+        Self { start: Instant::now(), done: 0, total: each * rounds }
+    }
+
+    fn begin(&self, round: usize, row: &Row, runtime: &str) {
+        let (done, total, round) = (self.done + 1, self.total, round + 1);
+        eprint!("[{done}/{total}] round {round}: {} {runtime} .. ", row.name);
+    }
+
+    fn end(&mut self, said: &str) {
+        self.done += 1;
+        let elapsed = self.start.elapsed().as_secs_f64();
+        let left = elapsed / self.done as f64 * (self.total - self.done) as f64;
+        eprintln!("{said} ({left:.0} s left)");
+    }
+}

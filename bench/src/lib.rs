@@ -1,0 +1,22 @@
+//! One workload, one trait, many runtimes.
+//!
+//! The program `corio-bench` compares corio with its peers; the criterion benches of this
+//! package run the same workloads.
+
+pub mod args;
+pub mod best;
+pub mod burn;
+pub mod child;
+pub mod cli;
+pub mod compare;
+pub mod machine;
+pub mod measure;
+pub mod pass;
+pub mod report;
+pub mod results;
+pub mod row;
+pub mod rows;
+pub mod rt;
+pub mod signal;
+pub mod stats;
+pub mod usage;

@@ -1,0 +1,137 @@
+//! On what and with what a run was made: without it a figure means nothing.
+
+use std::fs;
+use std::process::Command;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// The crates whose versions belong to a figure.
+const CRATES: &[&str] = &[
+    #[cfg(feature = "corio")]
+    "corio",
+    "tokio",
+    "smol",
+    "async-executor",
+    "async-io",
+    "nio",
+    "hyper",
+];
+
+/// A machine, its system and the versions of what was measured.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Machine {
+    /// The processor's name.
+    pub cpu: String,
+    /// Cores that this process may use.
+    pub cores: usize,
+    /// The kernel's version.
+    pub kernel: String,
+    /// The compiler's version.
+    pub rustc: String,
+    /// The command line, from the program's name on.
+    pub command: String,
+    /// When the run began.
+    pub unix_time: u64,
+    /// Crates and their versions.
+    pub versions: Vec<(String, String)>,
+}
+
+impl Machine {
+    /// This machine.
+    pub fn here() -> Self {
+        let cpuinfo = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+        let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let args: Vec<String> = std::env::args().skip(1).collect();
+        Self {
+            cpu: cpu_name(&cpuinfo),
+            cores: std::thread::available_parallelism().map_or(0, usize::from),
+            kernel: kernel.trim().to_owned(),
+            rustc: rustc(),
+            command: format!("corio-bench {}", args.join(" ")),
+            unix_time: now.as_secs(),
+            versions: versions(include_str!("../../Cargo.lock")),
+        }
+    }
+
+    /// What stands above the table.
+    pub fn headline(&self) -> String {
+        let versions: Vec<String> =
+            self.versions.iter().map(|(name, version)| format!("{name} {version}")).collect();
+        format!(
+            "{}\n{}, {} cores, Linux {}, {}\n{}\n",
+            self.command,
+            self.cpu,
+            self.cores,
+            self.kernel,
+            self.rustc,
+            versions.join(", ")
+        )
+    }
+}
+
+fn cpu_name(cpuinfo: &str) -> String {
+    cpuinfo
+        .lines()
+        .find_map(|line| line.strip_prefix("model name")?.split_once(':'))
+        .map_or_else(|| "unknown processor".to_owned(), |(_, name)| name.trim().to_owned())
+}
+
+fn rustc() -> String {
+    let program = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let version = Command::new(program).arg("--version").output();
+    version.map_or_else(
+        |_| "unknown rustc".to_owned(),
+        |output| String::from_utf8_lossy(&output.stdout).trim().to_owned(),
+    )
+}
+
+/// Finds the versions in a lock file, where a `version` line follows each `name` line.
+fn versions(lock: &str) -> Vec<(String, String)> {
+    let quoted = |line: &str, key: &str| {
+        let rest = line.strip_prefix(key)?.strip_prefix(" = \"")?;
+        rest.strip_suffix('"').map(str::to_owned)
+    };
+    let lines: Vec<&str> = lock.lines().collect();
+    let packages: Vec<(String, String)> = lines
+        .windows(2)
+        .filter_map(|pair| Some((quoted(pair[0], "name")?, quoted(pair[1], "version")?)))
+        .collect();
+    let of = |name: &&str| packages.iter().find(|(package, _)| package == name).cloned();
+    CRATES.iter().filter_map(of).collect()
+}
+
+#[cfg(test)]
+impl Machine {
+    /// A machine that is the same everywhere.
+    pub fn of_tests() -> Self {
+        Self {
+            cpu: "a <processor> & more".to_owned(),
+            cores: 2,
+            kernel: "6.0".to_owned(),
+            rustc: "rustc 1.0".to_owned(),
+            command: "corio-bench compare".to_owned(),
+            unix_time: 0,
+            versions: vec![("tokio".to_owned(), "1.54.1".to_owned())],
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_come_from_the_lock_file() {
+        let lock = "[[package]]\nname = \"tokio\"\nversion = \"1.54.1\"\n\n\
+                    [[package]]\nname = \"other\"\nversion = \"1.0.0\"\n";
+        assert_eq!(versions(lock), [("tokio".to_owned(), "1.54.1".to_owned())]);
+        let all: Vec<String> = Machine::here().versions.into_iter().map(|(name, _)| name).collect();
+        assert_eq!(all, CRATES);
+    }
+
+    #[test]
+    fn the_processor_has_a_name() {
+        assert_eq!(cpu_name("processor : 0\nmodel name\t: Fast 9000\n"), "Fast 9000");
+        assert_eq!(cpu_name(""), "unknown processor");
+    }
+}

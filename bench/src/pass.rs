@@ -1,0 +1,137 @@
+//! Workloads that are one async function run again and again: most rows, and all of the
+//! criterion benches.
+//!
+//! The passes run within one spawned task, so that neither the start of the runtime nor the way
+//! into it is part of the figure. Wall time is the median over passes, which a single disturbance
+//! does not move; CPU time is that of the whole process from the first measured pass to the last,
+//! by `getrusage`, divided by the operations.
+
+use std::future::Future;
+use std::marker::PhantomData;
+use std::time::{Duration, Instant};
+
+use crate::row::{Figures, Plan, Row, Workload, Wrong};
+use crate::rt::Rt;
+use crate::stats;
+use crate::usage::Usage;
+
+/// A workload whose unit is one async function.
+pub trait Pass: Send + Sync + 'static {
+    /// The description.
+    const ROW: Row;
+
+    /// Operations in one pass.
+    const OPS: u64;
+
+    /// Whether the passes use timers or sockets of their runtime.
+    const HOME: bool = false;
+
+    /// Rest between two passes, unmeasured, so that idle workers are parked when the next begins.
+    const REST: Duration = Duration::ZERO;
+
+    /// What a pass must return.
+    fn expected() -> u64;
+
+    /// One pass.
+    fn pass<R: Rt>() -> impl Future<Output = u64> + Send;
+}
+
+/// Passes are bounded, lest a very fast one collects samples without end.
+const PASSES_MAX: usize = 10_000;
+
+/// At least so many passes are measured, however long they take.
+const PASSES_MIN: usize = 3;
+
+/// What some passes took.
+#[derive(Debug)]
+pub struct Passes {
+    /// Wall time of each pass.
+    pub wall: Vec<Duration>,
+    /// CPU time of all passes and the rests between them.
+    pub cpu: Duration,
+}
+
+/// Makes a [`Workload`] of a [`Pass`].
+pub struct Repeat<P>(PhantomData<P>);
+
+impl<P: Pass> Workload for Repeat<P> {
+    const ROW: Row = P::ROW;
+
+    fn measure<R: Rt>(plan: &Plan) -> Result<Figures, Wrong> {
+        let rt = R::start(&plan.setup);
+        let (warm_up, measure) = (plan.warm_up, plan.measure);
+        let passes = in_task::<P, R, _>(&rt, move || timed_passes::<P, R>(warm_up, measure))?;
+        let wall: Vec<f64> = passes.wall.iter().map(|wall| wall.as_nanos() as f64).collect();
+        let ops = P::OPS as f64;
+        let wall = stats::median(&wall).expect("some passes were measured") / ops;
+        Ok(vec![wall, passes.cpu.as_nanos() as f64 / (ops * passes.wall.len() as f64)])
+    }
+}
+
+/// Runs a number of passes in a task of `rt`; returns the wall time of all of them together.
+///
+/// # Errors
+/// A pass returned the wrong answer.
+pub fn run_passes<P: Pass, R: Rt>(rt: &R, count: u64) -> Result<Duration, Wrong> {
+    in_task::<P, R, _>(rt, move || async move {
+        let mut total = Duration::ZERO;
+        for _ in 0..count {
+            total += timed_pass::<P, R>().await?;
+            rest::<P, R>().await;
+        }
+        Ok(total)
+    })
+}
+
+fn in_task<P, R, F>(rt: &R, make: impl FnOnce() -> F + Send + 'static) -> <F as Future>::Output
+where
+    P: Pass,
+    R: Rt,
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    rt.block_on(async move {
+        if P::HOME || !P::REST.is_zero() {
+            R::spawn_home(make).await
+        } else {
+            R::spawn(make()).await
+        }
+    })
+}
+
+async fn timed_passes<P: Pass, R: Rt>(
+    warm_up: Duration,
+    measure: Duration,
+) -> Result<Passes, Wrong> {
+    let start = Instant::now();
+    loop {
+        timed_pass::<P, R>().await?;
+        rest::<P, R>().await;
+        if start.elapsed() >= warm_up {
+            break;
+        }
+    }
+    let mut wall = Vec::with_capacity(PASSES_MAX);
+    let before = Usage::of_process();
+    let start = Instant::now();
+    while wall.len() < PASSES_MAX && (wall.len() < PASSES_MIN || start.elapsed() < measure) {
+        wall.push(timed_pass::<P, R>().await?);
+        rest::<P, R>().await;
+    }
+    let cpu = Usage::of_process().since(before).cpu;
+    Ok(Passes { wall, cpu })
+}
+
+async fn timed_pass<P: Pass, R: Rt>() -> Result<Duration, Wrong> {
+    let start = Instant::now();
+    let found = P::pass::<R>().await;
+    let took = start.elapsed();
+    Wrong::unless_equal("the result of a pass", &found, &P::expected())?;
+    Ok(took)
+}
+
+async fn rest<P: Pass, R: Rt>() {
+    if !P::REST.is_zero() {
+        R::sleep(P::REST).await;
+    }
+}

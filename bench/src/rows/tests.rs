@@ -1,0 +1,63 @@
+//! Every row is well described, and the quick ones give the right answer under every runtime.
+
+use std::collections::HashSet;
+
+use super::*;
+use crate::pass::{Pass, run_passes};
+use crate::rt::{Rt, Setup};
+
+const SETUP: Setup = Setup { workers: 2, best: None };
+
+#[test]
+fn rows_have_names_of_their_own_and_figures_too() {
+    let mut names = HashSet::new();
+    for entry in ROWS {
+        let row = &entry.row;
+        assert!(names.insert(row.name), "{} stands twice", row.name);
+        assert!(!row.name.contains([' ', ',', '*']), "{} cannot be asked for", row.name);
+        assert!(!row.metrics.is_empty(), "{} has no figures", row.name);
+        let metrics: HashSet<_> = row.metrics.iter().map(|metric| metric.name).collect();
+        assert_eq!(metrics.len(), row.metrics.len(), "{} has a figure twice", row.name);
+        assert!(metrics.iter().all(|name| !name.contains(' ')), "{}", row.name);
+    }
+}
+
+fn passes<P: Pass>() {
+    passes_under::<P, Tokio>();
+    passes_under::<P, Smol>();
+    passes_under::<P, Nio>();
+    #[cfg(feature = "corio")]
+    passes_under::<P, Corio>();
+}
+
+fn passes_under<P: Pass, R: Rt>() {
+    let rt = R::start(&SETUP);
+    run_passes::<P, R>(&rt, 2).unwrap();
+    rt.stop();
+}
+
+#[test]
+fn spawning_rows_are_right_under_every_runtime() {
+    passes::<spawn::SpawnManyLocal>();
+    passes::<spawn::SpawnJoinOne>();
+    passes::<spawn::ChainedSpawn>();
+    passes::<spawn::FanOutIn>();
+}
+
+#[test]
+fn switching_rows_are_right_under_every_runtime() {
+    passes::<switch::YieldMany>();
+    passes::<switch::PingPong>();
+}
+
+#[test]
+fn timer_rows_are_right_under_every_runtime() {
+    passes::<time::TimeoutYield>();
+    passes::<time::TimerInsertCancel>();
+}
+
+#[test]
+fn computing_rows_are_right_under_every_runtime() {
+    passes::<cpu::Cpu64x50us>();
+    passes::<cpu::ParentChild1ms>();
+}

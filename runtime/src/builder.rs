@@ -1,0 +1,303 @@
+//! How a runtime is configured and started.
+
+use std::error::Error;
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::panic::Location;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::runtime::{RunError, Runtime};
+use crate::scheduler::shared::{Config, Hook};
+use crate::task::state::WORKERS_MAX;
+
+/// Most threads of the default executor unless the builder says otherwise.
+const BLOCKING_THREADS: usize = 512;
+/// Idle life of a thread of the default executor unless the builder says otherwise.
+const BLOCKING_KEEP_ALIVE: Duration = Duration::from_secs(10);
+/// Units of work that a task may do in one poll before it must yield.
+const POLL_BUDGET: u32 = 128;
+/// A callback that runs longer is reported.
+const SLOW_CALLBACK: Duration = Duration::from_millis(100);
+/// How long a dropped runtime waits for workers that are stuck in a poll.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Settings of a runtime.
+///
+/// # Examples
+///
+/// ```
+/// # fn main() {
+/// let answer = corio_runtime::Builder::new().workers(2).run(async { 42 }).unwrap();
+/// assert_eq!(answer, 42);
+/// # }
+/// ```
+#[must_use = "a builder does nothing until `build` or `run`"]
+pub struct Builder {
+    config: Config,
+    workers: Option<usize>,
+    pollers: Option<usize>,
+    blocking_threads: usize,
+    blocking_keep_alive: Duration,
+}
+
+/// Why a runtime could not be started. Nothing of it is left behind.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// A number that makes no sense.
+    Invalid {
+        /// Which setting.
+        setting: &'static str,
+        /// Its value.
+        value: usize,
+        /// What it may be.
+        allowed: &'static str,
+    },
+    /// The operating system gave no thread.
+    Thread(io::Error),
+    /// The operating system gave no poller.
+    Poller(io::Error),
+}
+
+impl fmt::Display for BuildError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Invalid { setting, value, allowed } => {
+                write!(f, "{setting}({value}) is not possible: it must be {allowed}")
+            }
+            Self::Thread(error) => write!(f, "could not start a worker thread: {error}"),
+            Self::Poller(error) => write!(f, "could not create a poller: {error}"),
+        }
+    }
+}
+
+impl Error for BuildError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Invalid { .. } => None,
+            Self::Thread(error) | Self::Poller(error) => Some(error),
+        }
+    }
+}
+
+impl From<BuildError> for io::Error {
+    fn from(error: BuildError) -> Self {
+        match error {
+            BuildError::Invalid { .. } => io::Error::new(io::ErrorKind::InvalidInput, error),
+            BuildError::Thread(error) | BuildError::Poller(error) => error,
+        }
+    }
+}
+
+impl Default for Builder {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Builder {
+    /// The default settings: one worker for each core that the process may use.
+    pub fn new() -> Self {
+        Self {
+            config: Config {
+                name: "corio".to_owned(),
+                workers: 0,
+                stack_size: None,
+                lifo_slot: true,
+                stealing: true,
+                watch: true,
+                debug: std::env::var_os("CORIO_DEBUG").is_some_and(|v| v == "1"),
+                poll_budget: POLL_BUDGET,
+                slow_callback_duration: SLOW_CALLBACK,
+                shutdown_timeout: Some(SHUTDOWN_TIMEOUT),
+                handle_signals: true,
+                on_thread_start: None,
+                on_thread_stop: None,
+            },
+            workers: None,
+            pollers: None,
+            blocking_threads: BLOCKING_THREADS,
+            blocking_keep_alive: BLOCKING_KEEP_ALIVE,
+        }
+    }
+
+    /// How many workers, that is, event loops. Default: the cores that affinity and the cgroup's
+    /// quota leave to the process.
+    pub fn workers(mut self, n: usize) -> Self {
+        self.workers = Some(n);
+        self
+    }
+
+    /// The name of the runtime; its threads are called `name-N`.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.config.name = name.into();
+        self
+    }
+
+    /// Stack of each worker thread in bytes. Default: the standard library's.
+    pub fn stack_size(mut self, bytes: usize) -> Self {
+        self.config.stack_size = Some(bytes);
+        self
+    }
+
+    /// Most threads of the default executor. Default: 512.
+    pub fn blocking_threads(mut self, max: usize) -> Self {
+        self.blocking_threads = max;
+        self
+    }
+
+    /// How long a thread of the default executor lives without work. Default: 10 s.
+    pub fn blocking_keep_alive(mut self, d: Duration) -> Self {
+        self.blocking_keep_alive = d;
+        self
+    }
+
+    /// How many pollers. Default, and the most there can be: one for each worker. Sources are
+    /// placed on the first `n` workers only.
+    pub fn pollers(mut self, n: usize) -> Self {
+        self.pollers = Some(n);
+        self
+    }
+
+    /// Whether a thread watches the workers, rescues the tasks, timers and sockets of one that is
+    /// stuck in a poll, and reports slow callbacks. Default: on. Without it per-core pollers have
+    /// a far worse tail than one shared poller.
+    pub fn watch(mut self, on: bool) -> Self {
+        self.config.watch = on;
+        self
+    }
+
+    /// Debug mode. Default: off, unless `CORIO_DEBUG=1`.
+    pub fn debug(mut self, on: bool) -> Self {
+        self.config.debug = on;
+        self
+    }
+
+    /// A callback or poll that takes longer is reported. Default: 100 ms.
+    pub fn slow_callback_duration(mut self, d: Duration) -> Self {
+        self.config.slow_callback_duration = d;
+        self
+    }
+
+    /// Whether a task that another one wakes may run before the queue. Default: on.
+    pub fn lifo_slot(mut self, on: bool) -> Self {
+        self.config.lifo_slot = on;
+        self
+    }
+
+    /// Whether workers take each other's tasks. Default: on.
+    pub fn stealing(mut self, on: bool) -> Self {
+        self.config.stealing = on;
+        self
+    }
+
+    /// Units of work that a task may do in one poll before it must yield. Default: 128.
+    pub fn poll_budget(mut self, n: u32) -> Self {
+        self.config.poll_budget = n;
+        self
+    }
+
+    /// Whether `run` turns an interrupt into a cancel of its main. Default: on.
+    pub fn handle_signals(mut self, on: bool) -> Self {
+        self.config.handle_signals = on;
+        self
+    }
+
+    /// How long a dropped runtime, or the end of `run`, waits for what is stuck. Default: 10 s.
+    pub fn shutdown_timeout(mut self, d: Duration) -> Self {
+        self.config.shutdown_timeout = Some(d);
+        self
+    }
+
+    /// Runs on each worker thread before anything else does.
+    pub fn on_thread_start(mut self, f: impl Fn() + Send + Sync + 'static) -> Self {
+        let hook: Hook = Arc::new(f);
+        self.config.on_thread_start = Some(hook);
+        self
+    }
+
+    /// Runs on each worker thread after everything else.
+    pub fn on_thread_stop(mut self, f: impl Fn() + Send + Sync + 'static) -> Self {
+        let hook: Hook = Arc::new(f);
+        self.config.on_thread_stop = Some(hook);
+        self
+    }
+
+    /// Starts the runtime with all workers on threads of their own.
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError`]: a setting makes no sense, or the system refuses a thread or a poller. What
+    /// was started by then has ended.
+    pub fn build(self) -> Result<Runtime, BuildError> {
+        let settled = self.settle()?;
+        Runtime::start(settled)
+    }
+
+    /// Runs `main` on the calling thread, which becomes worker 0, and shuts the runtime down after
+    /// it; see [`run`](crate::run).
+    ///
+    /// # Errors
+    ///
+    /// [`RunError`]: nested in another `run`, not started, or `main` was cancelled.
+    ///
+    /// # Panics
+    ///
+    /// If `main` does, with its panic.
+    #[track_caller]
+    pub fn run<F: Future>(self, main: F) -> Result<F::Output, RunError> {
+        let at = Location::caller();
+        crate::runtime::check_not_nested()?;
+        let settled = self.settle().map_err(RunError::Build)?;
+        crate::runtime::run_main(settled, main, at)
+    }
+
+    fn settle(mut self) -> Result<Settled, BuildError> {
+        let workers = match self.workers {
+            Some(n) => n,
+            None => std::thread::available_parallelism().map_or(1, usize::from).min(WORKERS_MAX),
+        };
+        let invalid =
+            |setting, value, allowed| Err(BuildError::Invalid { setting, value, allowed });
+        if workers == 0 || workers > WORKERS_MAX {
+            return invalid("workers", workers, "at least 1 and at most 1024");
+        }
+        const { assert!(WORKERS_MAX == 1024) };
+        if self.blocking_threads == 0 {
+            return invalid("blocking_threads", 0, "at least 1");
+        }
+        if self.config.poll_budget == 0 {
+            return invalid("poll_budget", 0, "at least 1");
+        }
+        let pollers = self.pollers.unwrap_or(workers);
+        if pollers == 0 || pollers > workers {
+            return invalid("pollers", pollers, "at least 1 and at most the number of workers");
+        }
+        self.config.workers = workers;
+        Ok(Settled {
+            config: self.config,
+            pollers,
+            blocking_threads: self.blocking_threads,
+            blocking_keep_alive: self.blocking_keep_alive,
+        })
+    }
+}
+
+/// Settings that were found to make sense.
+pub(crate) struct Settled {
+    pub(crate) config: Config,
+    pub(crate) pollers: usize,
+    pub(crate) blocking_threads: usize,
+    pub(crate) blocking_keep_alive: Duration,
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder")
+            .field("workers", &self.workers)
+            .field("config", &self.config)
+            .finish_non_exhaustive()
+    }
+}

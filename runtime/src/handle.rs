@@ -1,0 +1,330 @@
+//! Handles: how any thread reaches a runtime or one of its loops.
+
+use std::cell::RefCell;
+use std::error::Error;
+use std::fmt;
+use std::future::Future;
+use std::marker::PhantomData;
+use std::panic::Location;
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::blocking::{Job, ThreadPoolExecutor};
+use crate::bridge::ConcurrentFuture;
+use crate::context::{self, Drivers};
+use crate::metrics::Metrics;
+use crate::scheduler::callback::CallHandle;
+use crate::scheduler::shared::{Phase, Shared};
+use crate::scheduler::worker;
+use crate::task::join::Task;
+use crate::task::registry::TaskRef;
+
+/// A runtime, or one of its loops. Cheap to clone, usable from any thread, and harmless after the
+/// runtime is gone: everything is then refused. asyncio: the loop object.
+#[derive(Clone)]
+pub struct Handle {
+    shared: Arc<Shared>,
+    /// The loop that this handle names; `None`: the runtime as a whole.
+    home: Option<usize>,
+}
+
+thread_local! {
+    /// Runtimes that the thread entered by hand, innermost last.
+    static ENTERED: RefCell<Vec<Handle>> = const { RefCell::new(Vec::new()) };
+}
+
+impl Handle {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        Self { shared, home: None }
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    /// The runtime of the calling thread.
+    ///
+    /// # Panics
+    ///
+    /// Outside a runtime. [`Handle::try_current`] returns an error instead.
+    #[track_caller]
+    #[must_use]
+    pub fn current() -> Handle {
+        match Self::try_current() {
+            Ok(handle) => handle,
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    /// The runtime of the calling thread.
+    ///
+    /// # Errors
+    ///
+    /// [`NoLoop`] outside a runtime.
+    pub fn try_current() -> Result<Handle, NoLoop> {
+        let entered = ENTERED.try_with(|entered| entered.borrow().last().cloned());
+        if let Ok(Some(handle)) = entered {
+            return Ok(handle);
+        }
+        worker::with(|worker| worker.map(|worker| Handle::new(worker.shared().clone())))
+            .ok_or(NoLoop(()))
+    }
+
+    /// One handle for each loop of the runtime.
+    #[must_use]
+    pub fn loops(&self) -> Vec<Handle> {
+        let workers = 0..self.shared.config.workers;
+        workers.map(|index| Handle { shared: self.shared.clone(), home: Some(index) }).collect()
+    }
+
+    /// All tasks that have not ended, without stopping anything: a task may end or begin
+    /// meanwhile.
+    #[must_use]
+    pub fn all_tasks(&self) -> Vec<TaskRef> {
+        let mut tasks = self.shared.all_tasks();
+        if let Some(home) = self.home {
+            tasks.retain(|task| task.ptr().header().state.load().home() == Some(home));
+        }
+        tasks
+    }
+
+    /// Makes this runtime the calling thread's until the guard is dropped: `create_task`, timers
+    /// and sockets then work outside its tasks too.
+    #[must_use = "the runtime is left again when the guard is dropped"]
+    pub fn enter(&self) -> EnterGuard<'_> {
+        let drivers = Drivers {
+            all: self.shared.drivers.clone(),
+            mine: self.home.unwrap_or(0),
+            is_worker: false,
+        };
+        ENTERED.with_borrow_mut(|entered| entered.push(self.clone()));
+        EnterGuard { _drivers: context::enter(drivers), _runtime: PhantomData }
+    }
+
+    /// Spawns a task on the runtime, or on the loop that this handle names.
+    ///
+    /// After a shutdown the body is dropped and the task ends cancelled at once;
+    /// [`Handle::try_create_task`] gives the body back instead.
+    #[doc(alias = "spawn")]
+    #[track_caller]
+    pub fn create_task<F>(&self, future: F) -> Task<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        self.create_task_at(future, Location::caller())
+    }
+
+    pub(crate) fn create_task_at<F>(
+        &self,
+        future: F,
+        at: &'static Location<'static>,
+    ) -> Task<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        match self.spawn(future, at) {
+            Ok(task) => task,
+            Err(future) => self.shared.cancelled_task(future, at),
+        }
+    }
+
+    fn spawn<F>(&self, future: F, at: &'static Location<'static>) -> Result<Task<F::Output>, F>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        match self.home {
+            None => self.shared.spawn(future, at),
+            Some(home) => self.shared.spawn_from_outside(future, Some(home), at),
+        }
+    }
+
+    /// As [`Handle::create_task`], but a closed runtime gives the body back.
+    ///
+    /// # Errors
+    ///
+    /// [`Refused`] holds the body.
+    #[track_caller]
+    pub fn try_create_task<F>(&self, future: F) -> Result<Task<F::Output>, Refused<F>>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        self.spawn(future, Location::caller()).map_err(Refused)
+    }
+
+    /// Makes a future on a loop and runs it there: only the closure travels, so the future may be
+    /// `!Send`. On a handle of the runtime as a whole the first loop is taken.
+    #[track_caller]
+    pub fn create_pinned_task<F, Fut>(&self, make: F) -> Task<Fut::Output>
+    where
+        F: FnOnce() -> Fut + Send + 'static,
+        Fut: Future + 'static,
+        Fut::Output: Send + 'static,
+    {
+        let at = Location::caller();
+        let body = async move { make().await };
+        match self.shared.spawn_from_outside(body, Some(self.home.unwrap_or(0)), at) {
+            Ok(task) => task,
+            Err(body) => self.shared.cancelled_task(body, at),
+        }
+    }
+
+    /// Submits a coroutine from any thread, also from one that knows no runtime; see
+    /// [`run_coroutine_threadsafe`](crate::run_coroutine_threadsafe).
+    #[track_caller]
+    pub fn run_coroutine_threadsafe<F>(&self, future: F) -> ConcurrentFuture<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        ConcurrentFuture::new(self.create_task(future), self.shared.clone())
+    }
+
+    /// Calls `f` soon, on the loop that this handle names or on the first one. Callbacks of one
+    /// loop are called in the order in which they were submitted.
+    ///
+    /// After a shutdown `f` is dropped and the handle says `cancelled`.
+    pub fn call_soon(&self, f: impl FnOnce() + Send + 'static) -> CallHandle {
+        self.call_soon_threadsafe(f).unwrap_or_else(|_| CallHandle::refused())
+    }
+
+    /// Calls `f` soon, from any thread.
+    ///
+    /// # Errors
+    ///
+    /// [`LoopClosed`] after a shutdown.
+    pub fn call_soon_threadsafe(
+        &self,
+        f: impl FnOnce() + Send + 'static,
+    ) -> Result<CallHandle, LoopClosed> {
+        let home = self.home.unwrap_or(0);
+        let callbacks = &self.shared.remotes[home].callbacks;
+        let handle = callbacks.push(Box::new(f)).ok_or(LoopClosed(()))?;
+        self.shared.wake_worker(home);
+        Ok(handle)
+    }
+
+    /// The clock of the runtime.
+    #[must_use]
+    pub fn time(&self) -> Instant {
+        let clock = self.shared.drivers[0].timers.clock();
+        crate::timer::clock::to_instant(clock.now())
+    }
+
+    /// Runs `f` on a thread that may block; see [`run_in_executor`](crate::run_in_executor).
+    #[track_caller]
+    pub fn run_in_executor<R: Send + 'static>(
+        &self,
+        executor: Option<&ThreadPoolExecutor>,
+        f: impl FnOnce() -> R + Send + 'static,
+    ) -> Job<R> {
+        match executor {
+            Some(executor) => executor.submit(f),
+            None => self.shared.pool.submit(f),
+        }
+    }
+
+    /// True until the runtime is shut down.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        self.shared.phase() == Phase::Running
+    }
+
+    /// True once the runtime is shut down.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        !self.is_running()
+    }
+
+    /// Counters of the runtime.
+    #[must_use]
+    pub fn metrics(&self) -> Metrics {
+        Metrics::collect(&self.shared)
+    }
+}
+
+impl PartialEq for Handle {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.shared, &other.shared) && self.home == other.home
+    }
+}
+
+impl Eq for Handle {}
+
+impl fmt::Debug for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handle")
+            .field("runtime", &self.shared.config.name)
+            .field("loop", &self.home)
+            .field("running", &self.is_running())
+            .finish()
+    }
+}
+
+/// Leaves a runtime that [`Handle::enter`] entered.
+#[derive(Debug)]
+pub struct EnterGuard<'a> {
+    _drivers: context::Entered,
+    _runtime: PhantomData<&'a Handle>,
+}
+
+impl Drop for EnterGuard<'_> {
+    fn drop(&mut self) {
+        let _ = ENTERED.try_with(|entered| entered.borrow_mut().pop());
+    }
+}
+
+impl<T> Task<T> {
+    /// The runtime that the task belongs to.
+    #[must_use]
+    pub fn get_loop(&self) -> Handle {
+        Handle::new(Shared::of(self.ptr()))
+    }
+}
+
+/// There is no runtime on the calling thread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NoLoop(());
+
+impl fmt::Display for NoLoop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(
+            "no running event loop: call this inside corio::run or a task, or enter a runtime with \
+             Handle::enter",
+        )
+    }
+}
+
+impl Error for NoLoop {}
+
+/// The loop was closed before the call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LoopClosed(pub(crate) ());
+
+impl fmt::Display for LoopClosed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the event loop is closed")
+    }
+}
+
+impl Error for LoopClosed {}
+
+/// A body that a closed runtime did not take.
+pub struct Refused<F>(pub F);
+
+impl<F> fmt::Debug for Refused<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Refused({})", std::any::type_name::<F>())
+    }
+}
+
+impl<F> fmt::Display for Refused<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the runtime is shut down and takes no new tasks")
+    }
+}
+
+impl<F> Error for Refused<F> {}

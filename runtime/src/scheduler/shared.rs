@@ -1,0 +1,488 @@
+//! What all threads see of a runtime: the parts that workers share and the way in from outside.
+
+use std::future::Future;
+use std::panic::Location;
+use std::ptr::NonNull;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use corio_sync::shim::Ordering::{AcqRel, Acquire, Relaxed, SeqCst};
+use corio_sync::shim::atomic::{AtomicPtr, AtomicU8, AtomicU64, AtomicUsize, fence};
+use crossbeam_utils::CachePadded;
+
+use super::callback::Callbacks;
+use super::hog::HogLine;
+use super::idle::IdleSet;
+use super::inbox::Inbox;
+use super::lifo::LifoSlot;
+use super::queue::{Deque, Inject, Injector, Local, Steal, Victim};
+use super::watch_sleep::WatchSleep;
+use super::worker;
+use crate::blocking::Pool;
+use crate::context::Driver;
+use crate::task::join::Task;
+use crate::task::raw::{Header, RuntimeHead, TaskPtr};
+use crate::task::registry::TaskRef;
+use crate::task::slab::{Arena, SharedArenas};
+
+/// What a builder settles for the life of a runtime.
+pub(crate) struct Config {
+    pub(crate) name: String,
+    pub(crate) workers: usize,
+    pub(crate) stack_size: Option<usize>,
+    pub(crate) lifo_slot: bool,
+    pub(crate) stealing: bool,
+    pub(crate) watch: bool,
+    pub(crate) debug: bool,
+    pub(crate) poll_budget: u32,
+    pub(crate) slow_callback_duration: Duration,
+    pub(crate) shutdown_timeout: Option<Duration>,
+    pub(crate) handle_signals: bool,
+    pub(crate) on_thread_start: Option<Hook>,
+    pub(crate) on_thread_stop: Option<Hook>,
+}
+
+/// A user's function that runs on each worker thread.
+pub(crate) type Hook = Arc<dyn Fn() + Send + Sync>;
+
+impl std::fmt::Debug for Config {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Config")
+            .field("name", &self.name)
+            .field("workers", &self.workers)
+            .field("lifo_slot", &self.lifo_slot)
+            .field("stealing", &self.stealing)
+            .field("watch", &self.watch)
+            .field("poll_budget", &self.poll_budget)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The part of one worker that others touch.
+pub(crate) struct Remote {
+    /// The task that runs next. Owner writes; thieves read it from a stuck worker only.
+    pub(crate) lifo: CachePadded<LifoSlot<Header>>,
+    /// Pinned tasks that were woken or submitted elsewhere. Everyone writes, the owner drains.
+    pub(crate) inbox: CachePadded<Inbox<Header>>,
+    /// Callbacks that were submitted from anywhere.
+    pub(crate) callbacks: Callbacks,
+    /// What Watch samples. The owner writes; Watch reads and sets its flags.
+    pub(crate) hog: CachePadded<HogLine>,
+    /// The task that the owner is inside, for reports; compared and named, never trusted.
+    pub(crate) running: AtomicPtr<()>,
+    pub(crate) stealer: Victim<TaskPtr>,
+    pub(crate) arena: AtomicPtr<Arena>,
+    pub(crate) metrics: CachePadded<WorkerMetrics>,
+}
+
+/// Counters of one worker; only the owner writes, so plain loads and stores suffice.
+#[derive(Debug, Default)]
+pub(crate) struct WorkerMetrics {
+    pub(crate) polls: AtomicU64,
+    pub(crate) steals: AtomicU64,
+    pub(crate) parks: AtomicU64,
+    pub(crate) searches: AtomicU64,
+}
+
+impl WorkerMetrics {
+    /// Adds to a counter of the calling worker.
+    #[inline]
+    pub(crate) fn add(counter: &AtomicU64, n: u64) {
+        // Ordering: Relaxed; one writer, and readers want a number only.
+        counter.store(counter.load(Relaxed) + n, Relaxed);
+    }
+}
+
+/// Index of arenas made for tasks that a closed runtime refused.
+const LATE_ARENA: u32 = u32::MAX;
+
+/// The life of a runtime.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Phase {
+    /// Tasks are accepted and run.
+    Running = 0,
+    /// No new task is accepted; workers leave their loops.
+    Closing = 1,
+    /// Every task is stopped.
+    Closed = 2,
+}
+
+/// The shared part of a runtime. `head` is first: an arena's tag points here.
+#[repr(C)]
+pub(crate) struct Shared {
+    pub(crate) head: RuntimeHead,
+    pub(crate) config: Config,
+    pub(crate) remotes: Box<[Remote]>,
+    pub(crate) injector: Injector<TaskPtr>,
+    pub(crate) idle: IdleSet,
+    pub(crate) drivers: Arc<[Arc<Driver>]>,
+    pub(crate) arenas: SharedArenas,
+    pub(crate) watch_sleep: WatchSleep,
+    pub(crate) watch_thread: std::sync::OnceLock<std::thread::Thread>,
+    pub(crate) pool: Pool,
+    phase: AtomicU8,
+    /// Workers that have not left yet.
+    workers_left: AtomicUsize,
+    /// Tasks whose bodies a shutdown dropped.
+    stopped: AtomicUsize,
+    /// The thread that waits for the workers to leave.
+    waiter: std::sync::OnceLock<std::thread::Thread>,
+}
+
+// SAFETY: every field that is not Sync by itself is used under the protocol of its own module.
+unsafe impl Send for Shared {}
+// SAFETY: as above.
+unsafe impl Sync for Shared {}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shared").field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    pub(crate) fn phase(&self) -> Phase {
+        // Ordering(shared.phase): Acquire; pairs with Ordering(shared.advance): who sees a later
+        // phase sees what the shutdown did before it.
+        match self.phase.load(Acquire) {
+            0 => Phase::Running,
+            1 => Phase::Closing,
+            _ => Phase::Closed,
+        }
+    }
+
+    /// Moves to a later phase; true for the one who did it.
+    pub(crate) fn advance(&self, to: Phase) -> bool {
+        // Ordering(shared.advance): AcqRel; pairs with Ordering(shared.phase).
+        let before = self.phase.fetch_max(to as u8, AcqRel);
+        before < to as u8
+    }
+
+    /// Spawns a task on the current worker or, from outside, into the injector. The body comes
+    /// back if the runtime is closed.
+    #[inline]
+    pub(crate) fn spawn<F>(
+        self: &Arc<Self>,
+        future: F,
+        at: &'static Location<'static>,
+    ) -> Result<Task<F::Output>, F>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        worker::with(|worker| match worker {
+            Some(worker) if Arc::ptr_eq(worker.shared(), self) => worker.spawn(future, at),
+            _ => self.spawn_from_outside(future, None, at),
+        })
+    }
+
+    /// Spawns from a thread that is no worker of this runtime, or onto a chosen loop.
+    ///
+    /// A body for a chosen loop must be `Send` until its first poll; see `create_pinned_task`.
+    pub(crate) fn spawn_from_outside<F>(
+        self: &Arc<Self>,
+        future: F,
+        home: Option<usize>,
+        at: &'static Location<'static>,
+    ) -> Result<Task<F::Output>, F>
+    where
+        F: Future + 'static,
+    {
+        if self.phase() != Phase::Running {
+            return Err(future);
+        }
+        let mut body = Some(future);
+        let made = self.arenas.with(
+            || Arc::into_raw(self.clone()).cast(),
+            |token| {
+                let future = body.take()?;
+                // SAFETY: the token owns the arena; a body with a home is `Send` until then.
+                Some(unsafe { TaskPtr::new(token.arena(), future, home, at) })
+            },
+        );
+        let Some(task) = made.flatten() else {
+            return Err(body.take().expect("a refused body was not used"));
+        };
+        // SAFETY: the cell was made for `F`; its handle is made once.
+        let handle = unsafe { Task::from_ptr(task) };
+        self.push_remote(task, home);
+        Ok(handle)
+    }
+
+    /// Pushes a queue entry from a thread that is no worker of this runtime.
+    pub(crate) fn push_remote(&self, task: TaskPtr, home: Option<usize>) {
+        match home {
+            Some(home) => {
+                // SAFETY: the entry keeps the header until it is drained.
+                let pushed = unsafe { self.remotes[home].inbox.push(task.header_ptr()) };
+                let Ok(first) = pushed else {
+                    // The home stopped its tasks before it closed its inbox, so this one is done
+                    // or was never polled; the latter is `Send` and may be stopped here.
+                    // SAFETY: the entry keeps the cell; nobody starts tasks any more.
+                    unsafe { task.stop_entry() };
+                    return;
+                };
+                if first {
+                    self.wake_worker(home);
+                }
+            }
+            None => {
+                self.injector.push(task);
+                self.notify();
+                self.check_late_entry();
+            }
+        }
+    }
+
+    /// An entry that was pushed after the shutdown's last look is stopped by its pusher.
+    fn check_late_entry(&self) {
+        // `notify` made the fence between the push and this look; the shutdown makes one between
+        // its change of phase and its last look at the injector.
+        // Ordering: Relaxed; the fences order it.
+        if self.phase.load(Relaxed) == Phase::Closed as u8 {
+            self.drain_injector();
+        }
+    }
+
+    /// A worker is through: the last one ends what is left and closes the arenas.
+    pub(crate) fn worker_left(self: &Arc<Self>) {
+        // Ordering(shared.left): AcqRel; pairs with itself and Ordering(shared.wait): the last one
+        // sees what all others did to their arenas.
+        let last = self.workers_left.fetch_sub(1, AcqRel) == 1;
+        if last || self.phase() == Phase::Closed {
+            self.finish_shutdown();
+        }
+        if last {
+            for index in 0..self.remotes.len() {
+                self.close_arena(index);
+            }
+            if let Some(waiter) = self.waiter.get() {
+                waiter.unpark();
+            }
+        }
+    }
+
+    /// Waits until all workers have left; false at the deadline.
+    pub(crate) fn wait_for_workers(&self, deadline: Option<Instant>) -> bool {
+        let _ = self.waiter.set(std::thread::current());
+        // Ordering(shared.wait): Acquire; pairs with Ordering(shared.left). The last worker looks
+        // for the waiter after it has left: either it finds this thread, or this load finds zero.
+        fence(SeqCst);
+        while self.workers_left.load(Acquire) > 0 {
+            match deadline {
+                None => std::thread::park(),
+                Some(deadline) => {
+                    let left = deadline.saturating_duration_since(Instant::now());
+                    if left.is_zero() {
+                        return false;
+                    }
+                    std::thread::park_timeout(left);
+                }
+            }
+        }
+        true
+    }
+
+    /// Counts tasks whose bodies were dropped.
+    pub(crate) fn count_stopped(&self, n: usize) {
+        // Ordering: Relaxed; a number for the report, read after the workers have left.
+        self.stopped.fetch_add(n, Relaxed);
+    }
+
+    pub(crate) fn stopped_tasks(&self) -> usize {
+        // Ordering: Relaxed; as above.
+        self.stopped.load(Relaxed)
+    }
+
+    /// Names of the tasks that workers are inside.
+    pub(crate) fn stuck_workers(&self) -> Vec<String> {
+        let mut names = Vec::new();
+        self.for_each_task(|task| {
+            if task.ptr().header().state.load().is_running() {
+                names.push(format!("{task:?}"));
+            }
+        });
+        names
+    }
+
+    /// The runtime that a live task belongs to.
+    pub(crate) fn of(task: TaskPtr) -> Arc<Self> {
+        let shared: *const Self = task.head().cast::<Self>().as_ptr();
+        // SAFETY: the task's arena keeps the shared part, which was made by an `Arc`.
+        unsafe { Arc::increment_strong_count(shared) };
+        // SAFETY: the reference was just made.
+        unsafe { Arc::from_raw(shared) }
+    }
+
+    /// A task of a closed runtime: its body is dropped and it ends cancelled.
+    pub(crate) fn cancelled_task<F: Future + 'static>(
+        self: &Arc<Self>,
+        future: F,
+        at: &'static Location<'static>,
+    ) -> Task<F::Output> {
+        let tag = Arc::into_raw(self.clone()).cast();
+        // SAFETY: `release_tag` gives the reference back; the arena is this thread's.
+        let arena = unsafe { Arena::new(LATE_ARENA, tag, release_tag) };
+        // SAFETY: this thread owns the arena; the task never runs.
+        let task = unsafe { TaskPtr::new(arena, future, None, at) };
+        // SAFETY: the cell was made for `F`; its handle is made once.
+        let handle = unsafe { Task::from_ptr(task) };
+        handle.abort();
+        // SAFETY: the entry is this thread's, and nobody starts the task.
+        unsafe { task.stop_entry() };
+        // SAFETY: nobody lists the arena.
+        unsafe { Arena::unlist(arena) };
+        // SAFETY: this thread owns the arena and uses it no more.
+        unsafe { Arena::close(arena) };
+        handle
+    }
+
+    fn close_arena(&self, index: usize) {
+        // Ordering: Acquire; the worker that stored it has left.
+        if let Some(arena) = NonNull::new(self.remotes[index].arena.load(Acquire)) {
+            // SAFETY: the worker has left, so this thread is the owner now; the last worker does
+            // this once.
+            unsafe { Arena::close(arena) };
+        }
+    }
+
+    /// Stops whatever lies in the injector of a closed runtime.
+    pub(crate) fn drain_injector(&self) {
+        let queue = Local::new();
+        while !self.injector.is_empty() {
+            let first = queue.take_from(&self.injector);
+            for task in first.into_iter().chain(std::iter::from_fn(|| queue.pop())) {
+                // SAFETY: the entry keeps the cell; nobody starts tasks any more, and what lies in
+                // the injector is not pinned.
+                unsafe { task.stop_entry() };
+            }
+        }
+    }
+
+    /// Wakes one sleeping worker for work that any may take, unless one is searching already.
+    pub(crate) fn notify(&self) {
+        if let Some(worker) = self.idle.notify(None) {
+            self.drivers[worker].poller.wake();
+        }
+    }
+
+    /// Wakes one worker for work that only it can take.
+    pub(crate) fn wake_worker(&self, worker: usize) {
+        if self.idle.notify_worker(worker) {
+            self.drivers[worker].poller.wake();
+        }
+    }
+
+    /// Wakes all workers, whatever they sleep on.
+    pub(crate) fn wake_all(&self) {
+        fence(corio_sync::shim::Ordering::SeqCst);
+        for driver in self.drivers.iter() {
+            driver.poller.wake();
+        }
+    }
+
+    /// Wakes the Watch if it sleeps while a worker starts to run.
+    #[inline]
+    pub(crate) fn wake_watch(&self) {
+        if self.config.watch
+            && self.watch_sleep.wake()
+            && let Some(watch) = self.watch_thread.get()
+        {
+            watch.unpark();
+        }
+    }
+
+    /// True if some queue that any worker may take from holds a task.
+    pub(crate) fn has_stealable(&self) -> bool {
+        !self.injector.is_empty()
+            || self.config.stealing && self.remotes.iter().any(|r| !r.stealer.is_empty())
+    }
+
+    /// All tasks that are not done.
+    pub(crate) fn all_tasks(&self) -> Vec<TaskRef> {
+        let mut tasks = Vec::new();
+        self.for_each_task(|task| {
+            if !task.done() {
+                tasks.push(task);
+            }
+        });
+        tasks
+    }
+
+    /// Calls `f` with a reference to every cell in use.
+    pub(crate) fn for_each_task(&self, mut f: impl FnMut(TaskRef)) {
+        let mut visit = |cell: NonNull<u8>| {
+            let task = TaskPtr::from_cell(cell);
+            if task.header().state.try_ref() {
+                // SAFETY: `try_ref` made the reference that passes to the handle.
+                f(unsafe { TaskRef::from_ptr(task) });
+            }
+        };
+        for remote in &self.remotes {
+            // Ordering(shared.arena): Acquire; pairs with Ordering(worker.arena): the arena is
+            // seen initialized.
+            let arena = remote.arena.load(Acquire);
+            if let Some(arena) = NonNull::new(arena) {
+                // SAFETY: arenas of workers are closed after the last walk; see `shutdown`.
+                unsafe { Arena::for_each(arena, &mut visit) };
+            }
+        }
+        self.arenas.for_each_arena(|arena| {
+            // SAFETY: the list keeps its arenas.
+            unsafe { Arena::for_each(arena, &mut visit) };
+        });
+    }
+
+    pub(crate) fn new(parts: Parts) -> Arc<Self> {
+        let workers = parts.config.workers;
+        // SAFETY: the tag of every arena is an `Arc<Shared>` turned into a pointer.
+        let arenas = unsafe { SharedArenas::new(workers as u32, release_tag) };
+        Arc::new(Self {
+            head: RuntimeHead { schedule: worker::schedule },
+            remotes: parts.remotes,
+            injector: Injector::new(),
+            idle: IdleSet::new(workers),
+            drivers: parts.drivers,
+            arenas,
+            watch_sleep: WatchSleep::new(),
+            watch_thread: std::sync::OnceLock::new(),
+            pool: parts.pool,
+            phase: AtomicU8::new(Phase::Running as u8),
+            workers_left: AtomicUsize::new(workers),
+            stopped: AtomicUsize::new(0),
+            waiter: std::sync::OnceLock::new(),
+            config: parts.config,
+        })
+    }
+}
+
+/// What a builder puts together before the shared part exists.
+pub(crate) struct Parts {
+    pub(crate) config: Config,
+    pub(crate) remotes: Box<[Remote]>,
+    pub(crate) drivers: Arc<[Arc<Driver>]>,
+    pub(crate) pool: Pool,
+}
+
+/// Gives back the reference that an arena held.
+///
+/// # Safety
+///
+/// `tag` came from `Arc::<Shared>::into_raw` and is given back once.
+pub(crate) unsafe fn release_tag(tag: *const ()) {
+    // SAFETY: the caller promises so.
+    drop(unsafe { Arc::from_raw(tag.cast::<Shared>()) });
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        for remote in &self.remotes {
+            // Ordering: Acquire; pairs with Ordering(worker.arena).
+            if let Some(arena) = NonNull::new(remote.arena.load(Acquire)) {
+                // SAFETY: nobody can walk the arena through a shared part that is gone.
+                unsafe { Arena::unlist(arena) };
+            }
+        }
+    }
+}

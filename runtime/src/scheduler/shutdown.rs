@@ -1,0 +1,118 @@
+//! The end of a runtime, in order, so that nothing is polled, freed or waited for twice.
+//!
+//! 1. The phase becomes Closing: spawns are refused, workers leave their loops.
+//! 2. Each worker, on its own thread, stops the pinned tasks of its loop: their bodies may be
+//!    `!Send`. Only then it closes its inbox, so that an entry refused later belongs to a task that
+//!    is done, or to one that was never polled and is `Send`.
+//! 3. When all workers are through (or the deadline has passed and some are stuck in a poll), the
+//!    phase becomes Closed, and one thread stops all other tasks, then whatever the injector holds.
+//!    Whoever pushes later stops its own entry.
+//! 4. The arenas are closed. They, and the shared part with them, live on until the last handle or
+//!    waker of a task is gone; a wake finds its task done and does nothing.
+//!
+//! A worker that is stuck in a poll beyond the deadline is reported and left behind; when its poll
+//! ends it finds the runtime closed, stops its task and ends.
+
+use std::time::Duration;
+
+use corio_sync::shim::Ordering::SeqCst;
+use corio_sync::shim::atomic::fence;
+
+use super::shared::{Phase, Shared};
+use super::worker::Worker;
+use crate::blocking::StuckJob;
+use crate::task::raw::TaskPtr;
+
+/// What a shutdown left behind.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct ShutdownReport {
+    /// Tasks that had not ended when the shutdown began; their bodies were dropped.
+    pub stopped: usize,
+    /// Workers that were stuck in a poll at the deadline, with the name of the task.
+    pub stuck: Vec<String>,
+    /// Jobs of the default executor that were running at the deadline.
+    pub busy_threads: Vec<StuckJob>,
+    /// How long it took.
+    pub took: Duration,
+}
+
+impl ShutdownReport {
+    /// True if every task ended and every thread was joined.
+    #[must_use]
+    pub fn is_clean(&self) -> bool {
+        self.stuck.is_empty() && self.busy_threads.is_empty()
+    }
+}
+
+impl std::fmt::Display for ShutdownReport {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "stopped {} tasks in {:?}", self.stopped, self.took)?;
+        for name in &self.stuck {
+            write!(f, "; still inside {name}")?;
+        }
+        for job in &self.busy_threads {
+            write!(f, "; still running {job:?}")?;
+        }
+        Ok(())
+    }
+}
+
+impl Shared {
+    /// Step 1. True for the first caller.
+    pub(crate) fn begin_shutdown(&self) -> bool {
+        let first = self.advance(Phase::Closing);
+        self.wake_all();
+        if let Some(watch) = self.watch_thread.get() {
+            let _ = self.watch_sleep.wake();
+            watch.unpark();
+        }
+        first
+    }
+
+    /// Step 3, by one thread, once no worker starts tasks any more.
+    pub(crate) fn finish_shutdown(&self) {
+        self.advance(Phase::Closed);
+        // Pairs with the fence of `notify` in `push_remote`: the late pusher sees the phase, or
+        // the drain below sees its entry.
+        fence(SeqCst);
+        let mut stopped = 0;
+        self.for_each_task(|task| {
+            // A pinned task is its home's to stop; a home that is stuck does so when it returns.
+            if !task.done() && task.ptr().header().state.load().home().is_none() {
+                // SAFETY: the phase keeps workers from starting tasks; the body is `Send`.
+                stopped += usize::from(unsafe { task.ptr().stop() });
+            }
+        });
+        self.drain_injector();
+        self.arenas.close();
+        self.count_stopped(stopped);
+    }
+}
+
+impl Worker {
+    /// Step 2, on the worker's own thread after its loop.
+    pub(crate) fn finish(&self) {
+        let shared = self.shared();
+        let remote = self.remote();
+        let mut stopped = 0;
+        shared.for_each_task(|task| {
+            if task.ptr().header().state.load().home() == Some(self.index()) && !task.done() {
+                // SAFETY: this is the home, and its loop has ended.
+                stopped += usize::from(unsafe { task.ptr().stop() });
+            }
+        });
+        remote.callbacks.close();
+        remote.inbox.close();
+        for task in remote.inbox.drain() {
+            // SAFETY: the entry keeps the cell, and this is the home.
+            stopped += usize::from(unsafe { TaskPtr::from_header(task).stop_entry() });
+        }
+        // Dropped bodies may wake others onto this worker's queues: until nothing is left.
+        while let Some(task) = self.pop_any() {
+            // SAFETY: the entry was popped here, so nobody else starts the task.
+            stopped += usize::from(unsafe { task.stop_entry() });
+        }
+        shared.count_stopped(stopped);
+    }
+}

@@ -1,0 +1,217 @@
+//! Starting and ending a runtime's threads.
+
+use std::future::Future;
+use std::io;
+use std::panic::Location;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use corio_sync::shim::atomic::AtomicPtr;
+use crossbeam_utils::CachePadded;
+
+use super::callback::Callbacks;
+use super::hog::HogLine;
+use super::inbox::Inbox;
+use super::lifo::LifoSlot;
+use super::queue::{Deque, Local};
+use super::shared::{Parts, Remote, Shared, WorkerMetrics};
+use super::shutdown::ShutdownReport;
+use super::watch;
+use super::worker::{self, Worker};
+use crate::blocking::{Pool, PoolConfig};
+use crate::builder::{BuildError, Settled};
+use crate::context::Driver;
+use crate::reactor::{Poller, set_timer_slack};
+use crate::task::error::{Cancelled, ResultError};
+use crate::task::raw::TaskPtr;
+use crate::timer::Timers;
+use crate::timer::clock::Clock;
+
+/// What the thread that starts a runtime does next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Caller {
+    /// Something else: all workers get threads of their own.
+    Stays,
+    /// It becomes worker 0.
+    BecomesWorker,
+}
+
+/// A runtime whose threads run.
+pub(crate) struct Started {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) threads: Vec<JoinHandle<()>>,
+    /// The caller's worker, if it becomes one.
+    pub(crate) own: Option<Box<Worker>>,
+}
+
+/// Makes the shared part and starts the threads; if one fails, ends those that run.
+pub(crate) fn start(settled: Settled, caller: Caller) -> Result<Started, BuildError> {
+    let workers = settled.config.workers;
+    let queues: Vec<Local<TaskPtr>> = (0..workers).map(|_| Local::new()).collect();
+    let drivers = (0..workers).map(make_driver).collect::<io::Result<_>>();
+    let drivers = drivers.map_err(BuildError::Poller)?;
+    let remotes = queues.iter().map(make_remote).collect();
+    let pool = make_pool(&settled);
+    let watched = settled.config.watch;
+    let shared = Shared::new(Parts { config: settled.config, remotes, drivers, pool });
+    let mut starting = Starting { shared: shared.clone(), threads: Vec::new(), own: None };
+    for (index, queue) in queues.into_iter().enumerate() {
+        let worker = Worker::new(shared.clone(), index, queue);
+        if index == 0 && caller == Caller::BecomesWorker {
+            starting.own = Some(worker);
+        } else if let Err(error) = starting.spawn_worker(worker) {
+            return Err(starting.give_up(error, workers - index));
+        }
+    }
+    if watched {
+        match watch::spawn(&shared) {
+            Ok(thread) => starting.threads.push(thread),
+            Err(error) => return Err(starting.give_up(error, 0)),
+        }
+    }
+    Ok(Started { shared, threads: starting.threads, own: starting.own })
+}
+
+/// A runtime whose threads are being started.
+struct Starting {
+    shared: Arc<Shared>,
+    threads: Vec<JoinHandle<()>>,
+    own: Option<Box<Worker>>,
+}
+
+impl Starting {
+    fn spawn_worker(&mut self, worker: Box<Worker>) -> io::Result<()> {
+        let config = &self.shared.config;
+        let mut builder =
+            thread::Builder::new().name(format!("{}-{}", config.name, worker.index()));
+        if let Some(bytes) = config.stack_size {
+            builder = builder.stack_size(bytes);
+        }
+        self.threads.push(builder.spawn(move || work(worker))?);
+        Ok(())
+    }
+
+    /// Ends what was started; `unborn` workers have no thread.
+    fn give_up(mut self, error: io::Error, unborn: usize) -> BuildError {
+        let unborn = unborn + usize::from(self.own.is_some());
+        drop(self.own.take());
+        self.shared.begin_shutdown();
+        for _ in 0..unborn {
+            self.shared.worker_left();
+        }
+        shut_down(&self.shared, self.threads, None);
+        BuildError::Thread(error)
+    }
+}
+
+fn make_driver(index: usize) -> io::Result<Arc<Driver>> {
+    let timers = Timers::new(Clock::real());
+    Ok(Arc::new(Driver { index, poller: Poller::new()?, timers }))
+}
+
+fn make_remote(queue: &Local<TaskPtr>) -> Remote {
+    Remote {
+        lifo: CachePadded::new(LifoSlot::new()),
+        inbox: CachePadded::new(Inbox::new()),
+        callbacks: Callbacks::new(),
+        hog: CachePadded::new(HogLine::new()),
+        running: AtomicPtr::new(std::ptr::null_mut()),
+        stealer: queue.victim(),
+        arena: AtomicPtr::new(std::ptr::null_mut()),
+        metrics: CachePadded::new(WorkerMetrics::default()),
+    }
+}
+
+fn make_pool(settled: &Settled) -> Pool {
+    Pool::new(PoolConfig {
+        name: format!("{}-blocking", settled.config.name),
+        threads: settled.blocking_threads,
+        keep_alive: settled.blocking_keep_alive,
+        stack_size: settled.config.stack_size,
+        on_thread_start: settled.config.on_thread_start.clone(),
+        on_thread_stop: settled.config.on_thread_stop.clone(),
+        ..PoolConfig::default()
+    })
+}
+
+/// The life of a worker's thread.
+fn work(worker: Box<Worker>) {
+    let shared = worker.shared().clone();
+    if let Some(hook) = &shared.config.on_thread_start {
+        hook();
+    }
+    {
+        // Where the kernel refuses it, sleeps are up to 50 us less exact.
+        let _slack = set_timer_slack();
+        let _entered = worker.enter();
+        worker.run(|| false);
+        worker.finish();
+    }
+    drop(worker);
+    if let Some(hook) = &shared.config.on_thread_stop {
+        hook();
+    }
+    shared.worker_left();
+}
+
+/// Runs `main` on the calling thread as worker 0 until it is done; returns its cancel, if that was
+/// its end. When this returns the task is done and nothing of `main` is used any more.
+pub(crate) fn run_worker_zero(
+    worker: &Worker,
+    main: impl Future<Output = ()> + 'static,
+    at: &'static Location<'static>,
+) -> Option<Cancelled> {
+    let shared = worker.shared().clone();
+    if let Some(hook) = &shared.config.on_thread_start {
+        hook();
+    }
+    let cancelled = {
+        let _slack = set_timer_slack();
+        let _entered = worker.enter();
+        let task = worker.spawn_local(main, at);
+        task.set_name("main");
+        worker.run(|| task.done());
+        shared.begin_shutdown();
+        worker.finish();
+        debug_assert!(task.done());
+        task.exception().err().and_then(|error| match error {
+            ResultError::Cancelled(cancelled) => Some(cancelled),
+            _ => None,
+        })
+    };
+    if let Some(hook) = &shared.config.on_thread_stop {
+        hook();
+    }
+    cancelled
+}
+
+/// Ends a runtime; waits for its threads until `timeout` is over, and not at all on a worker.
+pub(crate) fn shut_down(
+    shared: &Arc<Shared>,
+    threads: Vec<JoinHandle<()>>,
+    timeout: Option<Duration>,
+) -> ShutdownReport {
+    let began = Instant::now();
+    let deadline = timeout.and_then(|timeout| began.checked_add(timeout));
+    shared.begin_shutdown();
+    let mut report = ShutdownReport::default();
+    if worker::with(|worker| worker.is_some()) {
+        // The last worker to leave does the rest.
+        shared.pool.shutdown_now();
+        return report;
+    }
+    if shared.wait_for_workers(deadline) {
+        for thread in threads {
+            // A worker catches every panic, so its thread ends well.
+            let _ = thread.join();
+        }
+    } else {
+        report.stuck = shared.stuck_workers();
+        shared.finish_shutdown();
+    }
+    report.busy_threads = shared.pool.shutdown(deadline);
+    report.stopped = shared.stopped_tasks();
+    report.took = began.elapsed();
+    report
+}

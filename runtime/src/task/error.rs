@@ -1,0 +1,476 @@
+//! How a task can end other than with its value: errors that say which task, from where, and why.
+//!
+//! Vocabulary: a task *fails* when its body panics and is *cancelled* when a request to stop was
+//! not caught. Everything else is a value, also `Err(..)`.
+//!
+//! [`TaskError`] is what awaiting returns. It is one pointer wide, so that `Result<T, TaskError>`
+//! adds at most a word to `T`; the box behind it is made only on the way to failure. The panic's
+//! payload has one owner, because [`TaskError::into_panic`] gives it away whole; what several
+//! readers may want (message, name, place) is a [`PanicInfo`] that [`ResultError`] can share.
+//!
+//! Rejected: `Clone` for `TaskError`. A payload cannot be cloned, and whoever only looks at a task
+//! borrows the error from it instead.
+use std::any::Any;
+use std::error::Error;
+use std::fmt;
+use std::panic::{Location, RefUnwindSafe, UnwindSafe};
+use std::sync::Arc;
+
+/// Why awaiting a task or a job gave no value: it was cancelled, or it panicked.
+///
+/// asyncio: the exception that `await task` raises, with the difference that an error *value* of
+/// the task's own is part of its output here and never ends up in a `TaskError`.
+pub struct TaskError {
+    repr: Box<Repr>,
+}
+
+struct Repr {
+    name: TaskName,
+    spawned_at: &'static Location<'static>,
+    kind: Kind,
+}
+
+enum Kind {
+    Cancelled(Cancelled),
+    Panicked { info: Arc<PanicInfo>, payload: Payload },
+}
+
+/// The name of a task as an error keeps it: type names cost nothing, given names are shared.
+#[derive(Clone)]
+pub(crate) enum TaskName {
+    Static(&'static str),
+    Shared(Arc<str>),
+}
+
+/// A panic's payload: owned, given away once, never lent.
+struct Payload(Box<dyn Any + Send>);
+
+// SAFETY: no method lends the box or anything in it by shared reference: `into_inner` consumes the
+// payload and `Debug` of its owners does not look inside. A `&Payload` is therefore useless, and
+// may be sent anywhere.
+unsafe impl Sync for Payload {}
+
+// Nobody reads a payload before it is taken out whole, so no half-changed state can be seen.
+impl UnwindSafe for Payload {}
+impl RefUnwindSafe for Payload {}
+
+impl Payload {
+    fn into_inner(self) -> Box<dyn Any + Send> {
+        self.0
+    }
+}
+
+impl TaskError {
+    /// The error of a task that a request to stop has ended.
+    pub(crate) fn new_cancelled(
+        cancelled: Cancelled,
+        name: TaskName,
+        spawned_at: &'static Location<'static>,
+    ) -> Self {
+        Self { repr: Box::new(Repr { name, spawned_at, kind: Kind::Cancelled(cancelled) }) }
+    }
+
+    /// The error of a task whose body panicked with `payload`.
+    pub(crate) fn new_panicked(
+        payload: Box<dyn Any + Send>,
+        name: TaskName,
+        spawned_at: &'static Location<'static>,
+    ) -> Self {
+        let message = payload_message(&*payload);
+        let info = Arc::new(PanicInfo { message, name: name.clone(), spawned_at });
+        let kind = Kind::Panicked { info, payload: Payload(payload) };
+        Self { repr: Box::new(Repr { name, spawned_at, kind }) }
+    }
+
+    /// True if the task was cancelled.
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        matches!(self.repr.kind, Kind::Cancelled(_))
+    }
+
+    /// True if the task panicked.
+    #[must_use]
+    pub fn is_panic(&self) -> bool {
+        matches!(self.repr.kind, Kind::Panicked { .. })
+    }
+
+    /// The request that ended the task, if it was cancelled.
+    #[must_use]
+    pub fn cancelled(&self) -> Option<&Cancelled> {
+        match &self.repr.kind {
+            Kind::Cancelled(cancelled) => Some(cancelled),
+            Kind::Panicked { .. } => None,
+        }
+    }
+
+    /// The panic's message; `None` if the task was cancelled or panicked with something else than
+    /// a string.
+    #[must_use]
+    pub fn panic_message(&self) -> Option<&str> {
+        self.panic_info().and_then(|info| info.message())
+    }
+
+    /// What several readers may know of the panic, if it was one.
+    pub(crate) fn panic_info(&self) -> Option<&Arc<PanicInfo>> {
+        match &self.repr.kind {
+            Kind::Cancelled(_) => None,
+            Kind::Panicked { info, .. } => Some(info),
+        }
+    }
+
+    /// The panic's payload, for [`std::panic::resume_unwind`].
+    ///
+    /// # Panics
+    ///
+    /// If the task was cancelled; ask [`is_panic`](Self::is_panic) first.
+    #[must_use]
+    #[track_caller]
+    pub fn into_panic(self) -> Box<dyn Any + Send> {
+        match self.repr.kind {
+            Kind::Panicked { payload, .. } => payload.into_inner(),
+            Kind::Cancelled(_) => panic!(
+                "task '{}' was cancelled and holds no panic; check TaskError::is_panic first",
+                self.repr.name
+            ),
+        }
+    }
+
+    /// The task's name: the one it was given, or the type of its body.
+    #[must_use]
+    pub fn task_name(&self) -> &str {
+        self.repr.name.as_str()
+    }
+
+    /// Where the task was made.
+    #[must_use]
+    pub fn spawned_at(&self) -> &'static Location<'static> {
+        self.repr.spawned_at
+    }
+}
+
+impl fmt::Debug for TaskError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut out = f.debug_struct("TaskError");
+        out.field("task", &self.task_name()).field("spawned_at", &place(self.spawned_at()));
+        match &self.repr.kind {
+            Kind::Cancelled(cancelled) => out.field("cancelled", cancelled),
+            Kind::Panicked { info, .. } => out.field("panicked", &info.message()),
+        };
+        out.finish()
+    }
+}
+
+impl fmt::Display for TaskError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.repr.kind {
+            Kind::Panicked { info, .. } => fmt::Display::fmt(&**info, f),
+            Kind::Cancelled(cancelled) => {
+                let Repr { name, spawned_at, .. } = &*self.repr;
+                write!(f, "task '{name}' (spawned at {}) was cancelled", place(spawned_at))?;
+                cancelled.write_reason(f)
+            }
+        }
+    }
+}
+
+impl Error for TaskError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.cancelled().map(|cancelled| cancelled as _)
+    }
+}
+
+/// A request to stop, as the task that it stops sees it.
+///
+/// asyncio: `CancelledError`. It is a value here: what catches a cancel hands it out, and dropping
+/// it silently would swallow the request, hence `#[must_use]`.
+#[derive(Clone)]
+#[must_use = "a cancel that is dropped is swallowed: raise it again, or say `.suppress()`"]
+pub struct Cancelled {
+    msg: Option<Arc<str>>,
+    requested_at: Option<&'static Location<'static>>,
+}
+
+impl Cancelled {
+    /// A request with a message; the caller counts as the place that asks.
+    #[track_caller]
+    pub fn new(msg: impl Into<Arc<str>>) -> Self {
+        Self { msg: Some(msg.into()), requested_at: Some(Location::caller()) }
+    }
+
+    /// A request as a runtime finds it: either part may be unknown.
+    pub(crate) fn from_parts(
+        msg: Option<Arc<str>>,
+        requested_at: Option<&'static Location<'static>>,
+    ) -> Self {
+        Self { msg, requested_at }
+    }
+
+    /// The message that the request was made with.
+    #[must_use]
+    pub fn msg(&self) -> Option<&str> {
+        self.msg.as_deref()
+    }
+
+    /// The place that asked, where it is known.
+    #[must_use]
+    pub fn requested_at(&self) -> Option<&'static Location<'static>> {
+        self.requested_at
+    }
+
+    /// Writes `: message (requested at file:line)`, leaving out what is unknown.
+    fn write_reason(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(msg) = &self.msg {
+            write!(f, ": {msg}")?;
+        }
+        if let Some(at) = self.requested_at {
+            write!(f, " (requested at {})", place(at))?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Cancelled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cancelled")
+            .field("msg", &self.msg)
+            .field("requested_at", &self.requested_at.map(place))
+            .finish()
+    }
+}
+
+impl fmt::Display for Cancelled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("cancelled")?;
+        self.write_reason(f)
+    }
+}
+
+impl Error for Cancelled {}
+
+/// What is known of a panic apart from its payload; several readers may share it.
+pub struct PanicInfo {
+    message: Option<Box<str>>,
+    name: TaskName,
+    spawned_at: &'static Location<'static>,
+}
+
+impl PanicInfo {
+    /// The panic's message; `None` if the payload was no string.
+    #[must_use]
+    pub fn message(&self) -> Option<&str> {
+        self.message.as_deref()
+    }
+
+    /// The name of the task that panicked.
+    #[must_use]
+    pub fn task_name(&self) -> &str {
+        self.name.as_str()
+    }
+
+    /// Where that task was made.
+    #[must_use]
+    pub fn spawned_at(&self) -> &'static Location<'static> {
+        self.spawned_at
+    }
+}
+
+impl fmt::Debug for PanicInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PanicInfo")
+            .field("message", &self.message)
+            .field("task", &self.task_name())
+            .field("spawned_at", &place(self.spawned_at))
+            .finish()
+    }
+}
+
+impl fmt::Display for PanicInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "task '{}' (spawned at {}) panicked", self.name, place(self.spawned_at))?;
+        match self.message() {
+            Some(message) => write!(f, ": {message}"),
+            None => f.write_str(" with a payload that is not a string"),
+        }
+    }
+}
+
+/// Why a task's result could not be read without waiting.
+///
+/// asyncio: `InvalidStateError` is `NotReady`, `CancelledError` is `Cancelled`, and the task's own
+/// exception is `Panicked`.
+#[derive(Clone, Debug)]
+pub enum ResultError {
+    /// The task has not finished.
+    NotReady,
+    /// The task was cancelled.
+    Cancelled(Cancelled),
+    /// The task panicked.
+    Panicked(Arc<PanicInfo>),
+}
+
+impl From<&TaskError> for ResultError {
+    fn from(error: &TaskError) -> Self {
+        match &error.repr.kind {
+            Kind::Cancelled(cancelled) => Self::Cancelled(cancelled.clone()),
+            Kind::Panicked { info, .. } => Self::Panicked(Arc::clone(info)),
+        }
+    }
+}
+
+impl fmt::Display for ResultError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotReady => f.write_str("the task has not finished: await it first"),
+            Self::Cancelled(cancelled) => fmt::Display::fmt(cancelled, f),
+            Self::Panicked(info) => fmt::Display::fmt(&**info, f),
+        }
+    }
+}
+
+impl Error for ResultError {}
+
+impl TaskName {
+    fn as_str(&self) -> &str {
+        match self {
+            Self::Static(name) => name,
+            Self::Shared(name) => name,
+        }
+    }
+}
+
+impl fmt::Display for TaskName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl From<&'static str> for TaskName {
+    fn from(name: &'static str) -> Self {
+        Self::Static(name)
+    }
+}
+
+impl From<Arc<str>> for TaskName {
+    fn from(name: Arc<str>) -> Self {
+        Self::Shared(name)
+    }
+}
+
+/// `panic!` makes a `&str` of a literal and a `String` of everything formatted.
+fn payload_message(payload: &(dyn Any + Send)) -> Option<Box<str>> {
+    let text = payload.downcast_ref::<&str>().copied();
+    text.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).map(Box::from)
+}
+
+/// `file:line`, without the column, which no reader needs to find a call.
+fn place(at: &'static Location<'static>) -> impl fmt::Display + fmt::Debug {
+    Place(at)
+}
+
+struct Place(&'static Location<'static>);
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.0.file(), self.0.line())
+    }
+}
+
+impl fmt::Debug for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::panic::{catch_unwind, panic_any};
+
+    fn payload(f: impl FnOnce() + UnwindSafe) -> Box<dyn Any + Send> {
+        catch_unwind(f).expect_err("the closure must panic")
+    }
+
+    fn panicked(f: impl FnOnce() + UnwindSafe) -> TaskError {
+        TaskError::new_panicked(payload(f), "worker".into(), Location::caller())
+    }
+
+    const _: () = {
+        const fn shareable<T: Send + Sync + 'static>() {}
+        shareable::<TaskError>();
+        shareable::<ResultError>();
+        assert!(size_of::<Result<u64, TaskError>>() == 16);
+        assert!(size_of::<Result<(), TaskError>>() == 8);
+    };
+
+    #[test]
+    fn a_panic_is_told_with_name_place_and_message() {
+        let error = panicked(|| panic!("no {}", "luck"));
+        assert!(error.is_panic() && !error.is_cancelled());
+        assert!(error.cancelled().is_none());
+        assert_eq!(error.panic_message(), Some("no luck"));
+        assert_eq!(error.task_name(), "worker");
+        let place = place(error.spawned_at());
+        assert_eq!(
+            error.to_string(),
+            format!("task 'worker' (spawned at {place}) panicked: no luck")
+        );
+        assert!(format!("{error:?}").contains("no luck"));
+    }
+
+    #[test]
+    fn a_literal_and_a_foreign_payload_are_both_kept() {
+        let error = panicked(|| panic!("literal"));
+        assert_eq!(error.panic_message(), Some("literal"));
+        assert_eq!(*error.into_panic().downcast::<&str>().unwrap(), "literal");
+
+        let error = panicked(|| panic_any(7_u32));
+        assert_eq!(error.panic_message(), None);
+        assert!(error.to_string().ends_with("panicked with a payload that is not a string"));
+        assert_eq!(*error.into_panic().downcast::<u32>().unwrap(), 7);
+    }
+
+    #[test]
+    fn a_cancel_is_told_with_message_and_place() {
+        let request = Cancelled::new("too slow");
+        let at = request.requested_at().expect("new remembers its caller");
+        let error =
+            TaskError::new_cancelled(request, Arc::<str>::from("fetch").into(), Location::caller());
+        assert!(error.is_cancelled() && !error.is_panic());
+        assert_eq!(error.cancelled().and_then(Cancelled::msg), Some("too slow"));
+        let text = error.to_string();
+        assert!(text.starts_with("task 'fetch' (spawned at "), "{text}");
+        let tail = format!("was cancelled: too slow (requested at {})", place(at));
+        assert!(text.ends_with(&tail), "{text}");
+        assert_eq!(error.source().unwrap().to_string(), format!("cancelled{}", &tail[13..]));
+    }
+
+    #[test]
+    fn a_cancel_without_parts_is_told_briefly() {
+        let request = Cancelled::from_parts(None, None);
+        assert_eq!(request.to_string(), "cancelled");
+        let error = TaskError::new_cancelled(request, "t".into(), Location::caller());
+        assert!(error.to_string().ends_with("was cancelled"));
+    }
+
+    #[test]
+    fn into_panic_of_a_cancel_names_the_remedy() {
+        let error = TaskError::new_cancelled(
+            Cancelled::from_parts(None, None),
+            "t".into(),
+            Location::caller(),
+        );
+        let message = payload(move || drop(error.into_panic()));
+        let message = payload_message(&*message).unwrap();
+        assert!(message.contains("check TaskError::is_panic first"), "{message}");
+    }
+
+    #[test]
+    fn a_result_error_shares_what_can_be_shared() {
+        let error = panicked(|| panic!("once"));
+        let first = ResultError::from(&error);
+        let ResultError::Panicked(info) = first.clone() else { panic!("not {first:?}") };
+        assert_eq!(info.message(), Some("once"));
+        assert_eq!(first.to_string(), error.to_string());
+        assert!(ResultError::NotReady.to_string().contains("await it first"));
+    }
+}

@@ -1,0 +1,231 @@
+//! The lazy part of a task: what most tasks never need.
+//!
+//! The extension is made on first use by a compare-exchange (the loser frees its own) and lives
+//! as long as the cell. It holds the task's given names and its *observers*: futures that wait
+//! for the task through a shared reference, of which there may be many.
+//!
+//! Both lists only grow at their head, so readers walk them without reclamation. Names are few:
+//! each `set_name` adds a node and the newest one counts. Observer nodes are used again: an
+//! observer that goes leaves its node vacant, and the next one takes a vacant node before it adds
+//! another, so the list is as long as the most observers there ever were at one time.
+
+use std::panic::Location;
+use std::ptr::{self, NonNull};
+use std::sync::Arc;
+use std::task::Waker;
+
+use corio_sync::shim::Ordering::{AcqRel, Acquire, Relaxed, Release};
+use corio_sync::shim::atomic::{AtomicBool, AtomicPtr};
+use corio_sync::waker_slot::WakerSlot;
+
+use super::error::{Cancelled, TaskError, TaskName};
+use super::raw::{Header, TaskPtr};
+
+/// The lazy part of a task.
+#[derive(Debug, Default)]
+pub(crate) struct TaskExt {
+    names: AtomicPtr<NameNode>,
+    requests: AtomicPtr<RequestNode>,
+    observers: AtomicPtr<ObserverNode>,
+}
+
+#[derive(Debug)]
+struct NameNode {
+    name: Arc<str>,
+    next: *mut NameNode,
+}
+
+/// The message and place of one cancel.
+#[derive(Debug)]
+struct RequestNode {
+    msg: Option<Arc<str>>,
+    at: &'static Location<'static>,
+    next: *mut RequestNode,
+}
+
+/// One observer's place in the list.
+#[derive(Debug)]
+pub(crate) struct ObserverNode {
+    taken: AtomicBool,
+    slot: WakerSlot,
+    next: *mut ObserverNode,
+}
+
+impl Header {
+    /// The extension, if anything ever needed one.
+    pub(crate) fn ext(&self) -> Option<&TaskExt> {
+        // Ordering(ext.load): Acquire; pairs with Ordering(ext.make): the extension is seen
+        // initialized.
+        let ext = self.ext.load(Acquire);
+        // SAFETY: an extension lives as long as its cell, which `self` keeps alive.
+        NonNull::new(ext).map(|ext| unsafe { ext.as_ref() })
+    }
+
+    /// The extension, made if need be. Lock-free: who loses the race frees its own.
+    pub(crate) fn ext_or_make(&self) -> &TaskExt {
+        if let Some(ext) = self.ext() {
+            return ext;
+        }
+        let made = Box::into_raw(Box::<TaskExt>::default());
+        // Ordering(ext.make): AcqRel; pairs with Ordering(ext.load): who finds the pointer finds
+        // an initialized extension; Acquire on failure for the same reason.
+        let ext = match self.ext.compare_exchange(ptr::null_mut(), made, AcqRel, Acquire) {
+            Ok(_) => made,
+            Err(other) => {
+                // SAFETY: `made` was never published.
+                drop(unsafe { Box::from_raw(made) });
+                other
+            }
+        };
+        // SAFETY: as in `ext`.
+        unsafe { &*ext }
+    }
+
+    /// Frees the extension with the cell.
+    pub(crate) fn free_ext(&self) {
+        // Ordering: Relaxed; the caller released the last reference with AcqRel.
+        let ext = self.ext.load(Relaxed);
+        if !ext.is_null() {
+            // SAFETY: the cell's last reference is gone, so nobody else looks at its extension.
+            drop(unsafe { Box::from_raw(ext) });
+        }
+    }
+}
+
+/// Pushes `node` on a list that only grows. Lock-free.
+fn push<T>(head: &AtomicPtr<T>, mut node: Box<T>, set_next: impl Fn(&mut T, *mut T)) -> *mut T {
+    // Ordering: Relaxed; the compare-exchange below validates it.
+    let mut first = head.load(Relaxed);
+    loop {
+        set_next(&mut node, first);
+        let raw = Box::into_raw(node);
+        // Ordering(ext.push): Release; pairs with Ordering(ext.walk): a walker sees the node
+        // initialized.
+        match head.compare_exchange_weak(first, raw, Release, Relaxed) {
+            Ok(_) => return raw,
+            Err(now) => {
+                first = now;
+                // SAFETY: the push failed, so `raw` is still this thread's alone.
+                node = unsafe { Box::from_raw(raw) };
+            }
+        }
+    }
+}
+
+fn first<T>(head: &AtomicPtr<T>) -> Option<&T> {
+    // Ordering(ext.walk): Acquire; pairs with Ordering(ext.push). Later nodes were pushed
+    // earlier, and each push read the head that it links to.
+    // SAFETY: nodes live as long as the extension, which the borrow keeps alive.
+    unsafe { head.load(Acquire).as_ref() }
+}
+
+fn free_list<T>(head: &AtomicPtr<T>, next: impl Fn(&T) -> *mut T) {
+    // Ordering: Relaxed; the extension is dropped by its last user.
+    let mut node = head.load(Relaxed);
+    while !node.is_null() {
+        // SAFETY: the list is this thread's alone and each node is freed once.
+        let owned = unsafe { Box::from_raw(node) };
+        node = next(&owned);
+    }
+}
+
+impl TaskExt {
+    /// Gives the task a name.
+    pub(crate) fn set_name(&self, name: Arc<str>) {
+        let node = Box::new(NameNode { name, next: ptr::null_mut() });
+        push(&self.names, node, |node, next| node.next = next);
+    }
+
+    pub(crate) fn name(&self) -> Option<&Arc<str>> {
+        first(&self.names).map(|node| &node.name)
+    }
+
+    /// Keeps what a cancel said, for the error that it ends in.
+    pub(crate) fn add_request(&self, msg: Option<Arc<str>>, at: &'static Location<'static>) {
+        let node = Box::new(RequestNode { msg, at, next: ptr::null_mut() });
+        push(&self.requests, node, |node, next| node.next = next);
+    }
+
+    /// The latest cancel, as asyncio keeps it.
+    pub(crate) fn cancelled(&self) -> Option<Cancelled> {
+        first(&self.requests)
+            .map(|request| Cancelled::from_parts(request.msg.clone(), Some(request.at)))
+    }
+
+    /// A node for one more observer.
+    pub(crate) fn add_observer(&self) -> NonNull<ObserverNode> {
+        let mut node = first(&self.observers);
+        while let Some(candidate) = node {
+            // Ordering(ext.take_node): Acquire; pairs with Ordering(ext.vacate): the slot is seen
+            // as its last user left it.
+            let free = candidate.taken.compare_exchange(false, true, Acquire, Relaxed).is_ok();
+            if free {
+                return NonNull::from(candidate);
+            }
+            // SAFETY: nodes live as long as the extension.
+            node = unsafe { candidate.next.as_ref() };
+        }
+        let node = Box::new(ObserverNode {
+            taken: AtomicBool::new(true),
+            slot: WakerSlot::new(),
+            next: ptr::null_mut(),
+        });
+        let raw = push(&self.observers, node, |node, next| node.next = next);
+        // SAFETY: `push` returns a pointer that came from a box.
+        unsafe { NonNull::new_unchecked(raw) }
+    }
+
+    /// Wakes every observer; called by the completer after DONE.
+    pub(crate) fn wake_observers(&self) {
+        let mut node = first(&self.observers);
+        while let Some(observer) = node {
+            observer.slot.wake();
+            // SAFETY: nodes live as long as the extension.
+            node = unsafe { observer.next.as_ref() };
+        }
+    }
+}
+
+impl ObserverNode {
+    pub(crate) fn register(&self, waker: &Waker) {
+        self.slot.register(waker);
+    }
+
+    /// Leaves the node to the next observer.
+    pub(crate) fn vacate(&self) {
+        drop(self.slot.take());
+        // Ordering(ext.vacate): Release; pairs with Ordering(ext.take_node): the next user starts
+        // from an empty slot.
+        self.taken.store(false, Release);
+    }
+}
+
+impl Drop for TaskExt {
+    fn drop(&mut self) {
+        free_list(&self.names, |node| node.next);
+        free_list(&self.requests, |node| node.next);
+        free_list(&self.observers, |node| node.next);
+    }
+}
+
+impl TaskPtr {
+    /// The given name, else the type of the body.
+    pub(crate) fn name(self) -> TaskName {
+        match self.header().ext().and_then(TaskExt::name) {
+            Some(name) => TaskName::from(name.clone()),
+            None => TaskName::from(self.type_name()),
+        }
+    }
+
+    /// The error of a body that panicked.
+    pub(crate) fn panicked(self, payload: Box<dyn std::any::Any + Send>) -> TaskError {
+        TaskError::new_panicked(payload, self.name(), self.header().spawned_at)
+    }
+
+    /// The error of a body that was cancelled or aborted.
+    pub(crate) fn cancelled(self) -> TaskError {
+        let cancelled = self.header().ext().and_then(TaskExt::cancelled);
+        let cancelled = cancelled.unwrap_or_else(|| Cancelled::from_parts(None, None));
+        TaskError::new_cancelled(cancelled, self.name(), self.header().spawned_at)
+    }
+}

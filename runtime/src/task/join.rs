@@ -1,0 +1,431 @@
+//! The typed handle of a task and the futures that wait for it.
+//!
+//! A handle is unique and owns the output from DONE on: it may lend it, move it out, or drop it.
+//! Waiting through `&mut` or by value uses the one join slot of the header; waiting through `&`
+//! uses an observer in the extension, because there may be many.
+
+use std::fmt;
+use std::future::{Future, IntoFuture};
+use std::io::{self, Write};
+use std::marker::PhantomData;
+use std::mem::ManuallyDrop;
+use std::panic::Location;
+use std::pin::Pin;
+use std::ptr::NonNull;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use corio_sync::place::{self, WaitKind};
+
+use super::error::{ResultError, TaskError};
+use super::ext::ObserverNode;
+use super::raw::TaskPtr;
+use super::registry::{Frame, TaskId, TaskRef};
+use super::state::{Detached, Join};
+
+/// A handle to a task: what `create_task` returns.
+///
+/// Awaiting it by value or through `&mut` gives `Result<T, TaskError>`; awaiting `&task` gives
+/// `Result<&T, &TaskError>` and may be done by any number of tasks at once.
+///
+/// Dropping the handle detaches the task: it runs on, and its output is dropped when it ends.
+/// asyncio: `Task`; there the loop holds only a weak reference and a forgotten task may vanish,
+/// here a detached task always runs to its end.
+///
+/// # Examples
+///
+/// ```
+/// # fn main() {
+/// corio_runtime::run(async {
+///     let task = corio_runtime::create_task(async { 6 * 7 });
+///     assert_eq!(task.await.unwrap(), 42);
+/// });
+/// # }
+/// ```
+#[must_use = "a task that nobody awaits runs detached; drop it with `drop(task)` to say so"]
+pub struct Task<T> {
+    ptr: TaskPtr,
+    output: PhantomData<T>,
+}
+
+// SAFETY: the handle gives access to a `T` and may drop one; the rest of the cell is shared by
+// atomics only.
+unsafe impl<T: Send> Send for Task<T> {}
+// SAFETY: a shared handle lends `&T`.
+unsafe impl<T: Send + Sync> Sync for Task<T> {}
+
+impl<T> Unpin for Task<T> {}
+
+impl<T> Task<T> {
+    /// # Safety
+    ///
+    /// `ptr` is a cell whose body gives `T`, and its JOIN_INTEREST reference passes to the handle.
+    pub(crate) unsafe fn from_ptr(ptr: TaskPtr) -> Self {
+        Self { ptr, output: PhantomData }
+    }
+
+    pub(crate) fn ptr(&self) -> TaskPtr {
+        self.ptr
+    }
+
+    /// True once the task has ended, in whatever way.
+    #[doc(alias = "is_finished")]
+    #[must_use]
+    pub fn done(&self) -> bool {
+        self.ptr.header().state.load().is_done()
+    }
+
+    /// True if the task has ended because it was cancelled or aborted.
+    #[must_use]
+    pub fn cancelled(&self) -> bool {
+        matches!(self.outcome(), Some(Err(error)) if error.is_cancelled())
+    }
+
+    /// Asks the task to stop; see [`TaskRef::cancel`].
+    #[track_caller]
+    pub fn cancel(&self) -> bool {
+        self.as_ref().cancel()
+    }
+
+    /// Asks the task to stop and says why; see [`TaskRef::cancel_with`].
+    #[track_caller]
+    pub fn cancel_with(&self, msg: impl Into<Arc<str>>) -> bool {
+        self.as_ref().cancel_with(msg)
+    }
+
+    /// How many cancels were requested and not taken back; see [`TaskRef::cancelling`].
+    #[must_use]
+    pub fn cancelling(&self) -> u32 {
+        self.as_ref().cancelling()
+    }
+
+    /// Takes one cancel back; see [`TaskRef::uncancel`].
+    pub fn uncancel(&self) -> u32 {
+        self.as_ref().uncancel()
+    }
+
+    /// Drops the task's body as soon as possible; see [`TaskRef::abort`].
+    #[track_caller]
+    pub fn abort(&self) {
+        self.as_ref().abort();
+    }
+
+    /// Turns the handle into one that cancels the task when it is dropped.
+    #[must_use = "dropping it at once cancels the task"]
+    pub fn cancel_on_drop(self) -> CancelOnDrop<T> {
+        CancelOnDrop(Some(self))
+    }
+
+    /// The value of an ended task, lent.
+    ///
+    /// # Errors
+    ///
+    /// [`ResultError::NotReady`] before the end (asyncio: `InvalidStateError`) and after the value
+    /// was taken through `&mut`; [`ResultError::Cancelled`] and [`ResultError::Panicked`] if there
+    /// is none.
+    pub fn result(&self) -> Result<&T, ResultError> {
+        match self.outcome() {
+            None => Err(ResultError::NotReady),
+            Some(Ok(value)) => Ok(value),
+            Some(Err(error)) => Err(ResultError::from(error)),
+        }
+    }
+
+    /// The error of an ended task; `None` if it ended well.
+    ///
+    /// # Errors
+    ///
+    /// As [`Task::result`], except that a panic is the answer and no error.
+    pub fn exception(&self) -> Result<Option<&TaskError>, ResultError> {
+        match self.outcome() {
+            None => Err(ResultError::NotReady),
+            Some(Ok(_)) => Ok(None),
+            Some(Err(error)) if error.is_cancelled() => Err(ResultError::from(error)),
+            Some(Err(error)) => Ok(Some(error)),
+        }
+    }
+
+    /// The task's name: the one it was given, else the type of its body.
+    #[doc(alias = "get_name")]
+    #[must_use]
+    pub fn name(&self) -> Arc<str> {
+        self.as_ref().name()
+    }
+
+    /// Gives the task a name for dumps and errors.
+    pub fn set_name(&self, name: impl Into<Arc<str>>) {
+        self.as_ref().set_name(name);
+    }
+
+    /// A number that no other task of this runtime ever has.
+    #[must_use]
+    pub fn id(&self) -> TaskId {
+        self.as_ref().id()
+    }
+
+    /// Where the task waits; see [`TaskRef::stack`].
+    #[doc(alias = "get_stack")]
+    #[must_use]
+    pub fn stack(&self, limit: Option<usize>) -> Vec<Frame> {
+        self.as_ref().stack(limit)
+    }
+
+    /// Prints where the task waits; `None` prints to standard error.
+    ///
+    /// # Errors
+    ///
+    /// Those of the writer.
+    pub fn print_stack(&self, limit: Option<usize>, out: Option<&mut dyn Write>) -> io::Result<()> {
+        self.as_ref().print_stack(limit, out)
+    }
+
+    /// An untyped handle, for sets and callbacks.
+    #[must_use]
+    pub fn task_ref(&self) -> TaskRef {
+        (*self.as_ref()).clone()
+    }
+
+    /// The untyped handle that this one contains, without a reference of its own.
+    fn as_ref(&self) -> ManuallyDrop<TaskRef> {
+        // SAFETY: the handle's reference outlives the borrow, and `ManuallyDrop` gives none back.
+        ManuallyDrop::new(unsafe { TaskRef::from_ptr(self.ptr) })
+    }
+
+    /// The output, if the task is done and it was not taken.
+    fn outcome(&self) -> Option<&Result<T, TaskError>> {
+        let state = self.ptr.header().state.load();
+        (state.is_done() && !state.is_taken()).then(|| {
+            // SAFETY: the handle keeps the cell.
+            let output = unsafe { self.ptr.output() };
+            // SAFETY: the output is a `Result<T, TaskError>`, is there, and is the handle's.
+            unsafe { &*output.cast::<Result<T, TaskError>>() }
+        })
+    }
+
+    /// Moves the output of a done task out.
+    #[track_caller]
+    fn take_output(&mut self) -> Result<T, TaskError> {
+        let state = &self.ptr.header().state;
+        assert!(
+            !state.load().is_taken(),
+            "task '{}' was awaited again after it gave its result; keep the result instead",
+            self.name()
+        );
+        state.take();
+        // SAFETY: the handle keeps the cell.
+        let output = unsafe { self.ptr.output() };
+        // SAFETY: the output is a `Result<T, TaskError>`, was not taken before, and is the
+        // handle's; nobody looks at it after TAKEN.
+        unsafe { output.cast::<Result<T, TaskError>>().read() }
+    }
+
+    /// Waits through the join slot.
+    fn poll_join(
+        &mut self,
+        cx: &mut Context<'_>,
+        at: &'static Location<'static>,
+    ) -> Poll<Result<T, TaskError>> {
+        let header = self.ptr.header();
+        let seen = header.state.load();
+        if seen.is_done() {
+            return Poll::Ready(self.take_output());
+        }
+        if seen.has_join_waker() {
+            // SAFETY: the slot was filled by this handle, the only one that ever writes it.
+            if unsafe { header.join_waker_is(cx.waker()) } {
+                place::note(WaitKind::Join, at);
+                return Poll::Pending;
+            }
+            if !header.state.withdraw_join_waker() {
+                return Poll::Ready(self.take_output());
+            }
+            // SAFETY: the slot was withdrawn and is full.
+            drop(unsafe { header.take_join_waker() });
+        }
+        // A clone runs foreign code and may panic: nothing is half-done here.
+        let waker = cx.waker().clone();
+        // SAFETY: the slot is the handle's while JOIN_WAKER is clear, and empty.
+        unsafe { header.put_join_waker(waker) };
+        match header.state.publish_join_waker() {
+            Join::Waiting => {
+                place::note(WaitKind::Join, at);
+                Poll::Pending
+            }
+            Join::Done => {
+                // SAFETY: the completer did not see the waker, so the slot is still the handle's.
+                drop(unsafe { header.take_join_waker() });
+                Poll::Ready(self.take_output())
+            }
+        }
+    }
+}
+
+impl<T> Drop for Task<T> {
+    fn drop(&mut self) {
+        match self.ptr.header().state.detach() {
+            Detached::Kept => {}
+            Detached::Release => self.ptr.release(),
+            Detached::OwnsOutput => {
+                // SAFETY: the task is done, and its output is the handle's and not taken.
+                unsafe { self.ptr.drop_output() };
+                self.ptr.release();
+            }
+        }
+    }
+}
+
+impl<T> fmt::Debug for Task<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&*self.as_ref(), f)
+    }
+}
+
+impl<T> IntoFuture for Task<T> {
+    type Output = Result<T, TaskError>;
+    type IntoFuture = TaskJoin<T>;
+
+    #[track_caller]
+    fn into_future(self) -> TaskJoin<T> {
+        TaskJoin { task: self, at: Location::caller() }
+    }
+}
+
+/// The wait for a task's result; made by awaiting a [`Task`].
+///
+/// # Cancel safety
+///
+/// Lossy: dropping it detaches the task. Await `&mut task` to wait again later.
+#[must_use = "futures do nothing unless you `.await` or poll them"]
+#[derive(Debug)]
+pub struct TaskJoin<T> {
+    task: Task<T>,
+    at: &'static Location<'static>,
+}
+
+impl<T> Future for TaskJoin<T> {
+    type Output = Result<T, TaskError>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        this.task.poll_join(cx, this.at)
+    }
+}
+
+/// `&mut task` is for loops that wait for several things: it may be awaited again after a wait
+/// that was dropped.
+///
+/// # Panics
+///
+/// When it is polled after it gave its result.
+impl<T> Future for &mut Task<T> {
+    type Output = Result<T, TaskError>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let task = self.get_mut();
+        let at = task.ptr.header().spawned_at;
+        task.poll_join(cx, at)
+    }
+}
+
+impl<'a, T> IntoFuture for &'a Task<T> {
+    type Output = Result<&'a T, &'a TaskError>;
+    type IntoFuture = TaskObserve<'a, T>;
+
+    #[track_caller]
+    fn into_future(self) -> TaskObserve<'a, T> {
+        TaskObserve { task: self, node: None, at: Location::caller() }
+    }
+}
+
+/// The wait for a task through a shared reference; made by awaiting `&task`.
+///
+/// # Cancel safety
+///
+/// Strict: nothing happens to the task.
+#[must_use = "futures do nothing unless you `.await` or poll them"]
+pub struct TaskObserve<'a, T> {
+    task: &'a Task<T>,
+    node: Option<NonNull<ObserverNode>>,
+    at: &'static Location<'static>,
+}
+
+// SAFETY: the node is shared by atomics only and lives as long as the cell, which `task` keeps.
+unsafe impl<T: Send + Sync> Send for TaskObserve<'_, T> {}
+// SAFETY: as above.
+unsafe impl<T: Send + Sync> Sync for TaskObserve<'_, T> {}
+
+impl<'a, T> Future for TaskObserve<'a, T> {
+    type Output = Result<&'a T, &'a TaskError>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        let header = this.task.ptr.header();
+        if !header.state.load().is_done() {
+            let node = *this.node.get_or_insert_with(|| header.ext_or_make().add_observer());
+            // SAFETY: the node lives as long as the cell.
+            unsafe { node.as_ref() }.register(cx.waker());
+            if !header.state.observe() {
+                place::note(WaitKind::Join, this.at);
+                return Poll::Pending;
+            }
+        }
+        let outcome = this.task.outcome();
+        Poll::Ready(
+            outcome
+                .expect("the result was taken through `&mut`, which excludes this borrow")
+                .as_ref(),
+        )
+    }
+}
+
+impl<T> Drop for TaskObserve<'_, T> {
+    fn drop(&mut self) {
+        if let Some(node) = self.node {
+            // SAFETY: the node lives as long as the cell, which `task` keeps.
+            unsafe { node.as_ref() }.vacate();
+        }
+    }
+}
+
+impl<T> fmt::Debug for TaskObserve<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TaskObserve").field("task", self.task).finish_non_exhaustive()
+    }
+}
+
+/// A handle that cancels its task when it is dropped; made by [`Task::cancel_on_drop`].
+#[must_use = "dropping it cancels the task"]
+#[derive(Debug)]
+pub struct CancelOnDrop<T>(Option<Task<T>>);
+
+impl<T> CancelOnDrop<T> {
+    /// Gives the plain handle back.
+    ///
+    /// # Panics
+    ///
+    /// After the result was taken.
+    pub fn into_inner(mut self) -> Task<T> {
+        self.0.take().expect("the handle is there until the result is taken")
+    }
+}
+
+impl<T> Future for CancelOnDrop<T> {
+    type Output = Result<T, TaskError>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let slot = &mut self.get_mut().0;
+        let task = slot.as_mut().expect("CancelOnDrop was polled after it gave its result");
+        let at = task.ptr.header().spawned_at;
+        let result = std::task::ready!(task.poll_join(cx, at));
+        *slot = None;
+        Poll::Ready(result)
+    }
+}
+
+impl<T> Drop for CancelOnDrop<T> {
+    fn drop(&mut self) {
+        if let Some(task) = &self.0 {
+            task.cancel();
+        }
+    }
+}

@@ -1,0 +1,550 @@
+//! The task cell: a header that the scheduler works with, then the body or its output.
+//!
+//! Everything outside this file knows a task as a [`Header`]; its future's type is erased here and
+//! nowhere else. The header is followed by the [`Stage`], a union: the state word says which of
+//! its halves is alive (the future until DONE, the output from DONE until TAKEN).
+//!
+//! A body that is too large or too strictly aligned for the slab lives in a box of its own; the
+//! cell then holds the pointer to it.
+
+use std::cell::Cell as StdCell;
+use std::future::Future;
+use std::mem::{ManuallyDrop, MaybeUninit};
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::pin::Pin;
+use std::ptr::NonNull;
+use std::task::{Context, Poll, Waker};
+
+use corio_sync::shim::atomic::{AtomicPtr, AtomicUsize};
+use corio_sync::shim::cell::UnsafeCell;
+
+use super::error::TaskError;
+use super::ext::TaskExt;
+use super::slab::{self, Arena};
+use super::state::{Snapshot, State};
+use crate::scheduler::inbox::Link;
+
+/// The slab's alignment of cells.
+const CELL_ALIGN: usize = 16;
+
+/// What a runtime offers to its tasks; the first field of the scheduler's shared part, found
+/// through the arena of any of its cells.
+#[derive(Debug)]
+pub(crate) struct RuntimeHead {
+    /// Pushes a queue entry. The caller has just set SCHEDULED.
+    pub(crate) schedule: unsafe fn(NonNull<RuntimeHead>, TaskPtr),
+}
+
+/// A task by its header. Plain data: who holds one says elsewhere why the cell is alive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TaskPtr(NonNull<Header>);
+
+// SAFETY: the pointer is data; every access through it states its own reason.
+unsafe impl Send for TaskPtr {}
+// SAFETY: as above.
+unsafe impl Sync for TaskPtr {}
+
+/// The part of a cell that does not depend on the future.
+#[repr(C)]
+#[derive(Debug)]
+pub(crate) struct Header {
+    /// First, because the slab's walkers read it in free cells too.
+    pub(crate) state: State,
+    /// While scheduled: the next task of an inbox (even). While parked: the wait place (odd), or
+    /// zero. Second, because the slab threads its free list through it.
+    pub(crate) link: AtomicUsize,
+    vtable: &'static Vtable,
+    /// # Safety
+    ///
+    /// Belongs to the typed handle while JOIN_WAKER is clear and to the completer while it is set.
+    join: UnsafeCell<MaybeUninit<Waker>>,
+    /// Made on first use and freed with the cell.
+    pub(crate) ext: AtomicPtr<TaskExt>,
+    pub(crate) spawned_at: &'static Location<'static>,
+}
+
+#[cfg(not(any(corio_loom, corio_shuttle)))]
+const _: () = assert!(size_of::<Header>() == 56);
+
+/// What is known of a body's type.
+#[derive(Debug)]
+pub(crate) struct Vtable {
+    poll: unsafe fn(TaskPtr, &mut Context<'_>) -> Poll<()>,
+    cancel: unsafe fn(TaskPtr, TaskError),
+    replace_output: unsafe fn(TaskPtr, TaskError),
+    drop_output: unsafe fn(TaskPtr),
+    free_stage: unsafe fn(TaskPtr),
+    output: unsafe fn(TaskPtr) -> *mut (),
+    type_name: fn() -> &'static str,
+    /// Bytes of the future itself.
+    future_size: usize,
+}
+
+/// The future, then its output.
+union Stage<F: Future> {
+    future: ManuallyDrop<F>,
+    output: ManuallyDrop<Result<F::Output, TaskError>>,
+}
+
+/// A cell whose stage fits the slab.
+#[repr(C)]
+struct Direct<F: Future> {
+    header: Header,
+    stage: Stage<F>,
+}
+
+/// A cell whose stage has a box of its own.
+#[repr(C)]
+struct Boxed<F: Future> {
+    header: Header,
+    stage: *mut Stage<F>,
+}
+
+struct Typed<F>(std::marker::PhantomData<F>);
+
+impl<F: Future> Typed<F> {
+    const BOXED: bool =
+        slab::class_of(size_of::<Direct<F>>()).is_none() || align_of::<Direct<F>>() > CELL_ALIGN;
+
+    const CLASS: u8 = {
+        let size = if Self::BOXED { size_of::<Boxed<F>>() } else { size_of::<Direct<F>>() };
+        match slab::class_of(size) {
+            Some(class) => class,
+            None => panic!("a header and a pointer fit the slab"),
+        }
+    };
+
+    const VTABLE: Vtable = Vtable {
+        poll: poll::<F>,
+        cancel: cancel::<F>,
+        replace_output: replace_output::<F>,
+        drop_output: drop_output::<F>,
+        free_stage: free_stage::<F>,
+        output: output::<F>,
+        type_name: std::any::type_name::<F>,
+        future_size: size_of::<F>(),
+    };
+
+    /// The stage of a live cell.
+    ///
+    /// # Safety
+    ///
+    /// `task` is a live cell made by `TaskPtr::new::<F>`.
+    unsafe fn stage(task: TaskPtr) -> *mut Stage<F> {
+        if Self::BOXED {
+            let cell = task.0.cast::<Boxed<F>>().as_ptr();
+            // SAFETY: the cell is a live `Boxed<F>`; the pointer is written once, before the cell
+            // is published.
+            unsafe { (*cell).stage }
+        } else {
+            let cell = task.0.cast::<Direct<F>>().as_ptr();
+            // SAFETY: the cell is a live `Direct<F>`, so the field lies inside it.
+            unsafe { &raw mut (*cell).stage }
+        }
+    }
+}
+
+thread_local! {
+    /// The arena that the calling worker owns.
+    static OWN_ARENA: StdCell<Option<NonNull<Arena>>> = const { StdCell::new(None) };
+}
+
+/// Names the arena that the calling thread owns, for allocation and for local frees.
+pub(crate) fn set_own_arena(arena: Option<NonNull<Arena>>) {
+    OWN_ARENA.set(arena);
+}
+
+/// The arena that the calling thread owns.
+#[inline]
+pub(crate) fn own_arena() -> Option<NonNull<Arena>> {
+    OWN_ARENA.get()
+}
+
+impl TaskPtr {
+    /// Makes a cell in `arena` and publishes it with the state of a spawned task.
+    ///
+    /// # Safety
+    ///
+    /// The calling thread owns `arena`, whose tag points at a `RuntimeHead` that lives as long as
+    /// the arena does. If `F` is not `Send`, `home` is the calling worker.
+    #[inline]
+    pub(crate) unsafe fn new<F: Future>(
+        arena: NonNull<Arena>,
+        future: F,
+        home: Option<usize>,
+        spawned_at: &'static Location<'static>,
+    ) -> Self {
+        // SAFETY: the caller owns the arena.
+        let memory = unsafe { Arena::alloc(arena, Typed::<F>::CLASS) };
+        let task = TaskPtr(memory.cast());
+        let header = task.0.as_ptr();
+        // The state word is not written here: walkers may be reading it.
+        // SAFETY: the memory is this thread's alone and large enough for a header.
+        let link = unsafe { &raw mut (*header).link };
+        // SAFETY: `link` is valid for writes; the slab has let go of its free link.
+        unsafe { link.write(AtomicUsize::new(0)) };
+        // SAFETY: as for `link`.
+        let vtable = unsafe { &raw mut (*header).vtable };
+        // SAFETY: `vtable` is valid for writes.
+        unsafe { vtable.write(&const { Typed::<F>::VTABLE }) };
+        // SAFETY: as for `link`.
+        let ext = unsafe { &raw mut (*header).ext };
+        // SAFETY: `ext` is valid for writes.
+        unsafe { ext.write(AtomicPtr::new(std::ptr::null_mut())) };
+        // SAFETY: as for `link`.
+        let place = unsafe { &raw mut (*header).spawned_at };
+        // SAFETY: `place` is valid for writes.
+        unsafe { place.write(spawned_at) };
+        // SAFETY: the cell is being made for `F`.
+        unsafe { write_stage(task, Stage { future: ManuallyDrop::new(future) }) };
+        task.header().state.publish(Snapshot::spawned(home));
+        task
+    }
+
+    /// The header of a live cell.
+    #[inline]
+    pub(crate) fn header(&self) -> &Header {
+        // SAFETY: whoever holds a TaskPtr keeps the cell alive: by a reference, or as the holder
+        // of a queue entry, or by running the task.
+        unsafe { self.0.as_ref() }
+    }
+
+    /// The header's address, for queues that link or point at headers.
+    #[inline]
+    pub(crate) fn header_ptr(self) -> NonNull<Header> {
+        self.0
+    }
+
+    /// A task by the address of its header.
+    #[inline]
+    pub(crate) fn from_header(header: NonNull<Header>) -> Self {
+        Self(header)
+    }
+
+    /// The raw pointer that wakers carry.
+    #[inline]
+    pub(crate) fn as_raw(self) -> *const () {
+        self.0.as_ptr().cast()
+    }
+
+    /// A task by the pointer that [`TaskPtr::as_raw`] gave.
+    ///
+    /// # Safety
+    ///
+    /// `raw` came from `as_raw`.
+    #[inline]
+    pub(crate) unsafe fn from_raw(raw: *const ()) -> Self {
+        // SAFETY: `as_raw` never returns null.
+        TaskPtr(unsafe { NonNull::new_unchecked(raw.cast_mut().cast()) })
+    }
+
+    /// A task by the address of its cell in the slab.
+    pub(crate) fn from_cell(cell: NonNull<u8>) -> Self {
+        TaskPtr(cell.cast())
+    }
+
+    pub(crate) fn cell(self) -> NonNull<u8> {
+        self.0.cast()
+    }
+
+    /// The runtime that the task belongs to.
+    #[inline]
+    pub(crate) fn head(self) -> NonNull<RuntimeHead> {
+        // SAFETY: the cell is alive, so its arena is.
+        let arena = unsafe { slab::arena_of(self.cell()) };
+        // SAFETY: as above.
+        let tag = unsafe { arena.as_ref() }.tag();
+        // SAFETY: `TaskPtr::new` demands a tag that points at the runtime.
+        unsafe { NonNull::new_unchecked(tag.cast_mut().cast()) }
+    }
+
+    /// Pushes the queue entry that the caller owes.
+    #[inline]
+    pub(crate) fn schedule(self) {
+        let head = self.head();
+        // SAFETY: the arena keeps the runtime's shared part alive.
+        let schedule = unsafe { head.as_ref() }.schedule;
+        // SAFETY: the caller has just set SCHEDULED, as the contract demands.
+        unsafe { schedule(head, self) }
+    }
+
+    /// Gives a reference back and frees the cell with the last one.
+    #[inline]
+    pub(crate) fn release(self) {
+        if self.header().state.ref_dec() {
+            self.free();
+        }
+    }
+
+    /// Frees a cell whose last reference is gone.
+    #[cold]
+    pub(crate) fn free(self) {
+        let header = self.header();
+        header.free_ext();
+        // SAFETY: the body and the output are gone: DONE precedes the last release, and the
+        // output was dropped or taken by whoever it belonged to.
+        unsafe { (header.vtable.free_stage)(self) };
+        header.state.retire();
+        // SAFETY: nobody holds a reference; `own_arena` is what the calling thread owns.
+        unsafe { slab::free(self.cell(), own_arena()) };
+    }
+
+    /// Polls the body. `Ready`: the body is dropped and the output written.
+    ///
+    /// # Safety
+    ///
+    /// The caller is the runner (holds RUNNING).
+    #[inline]
+    pub(crate) unsafe fn poll(self, cx: &mut Context<'_>) -> Poll<()> {
+        // SAFETY: the caller is the runner.
+        unsafe { (self.header().vtable.poll)(self, cx) }
+    }
+
+    /// Drops the body and writes `error` as the output.
+    ///
+    /// # Safety
+    ///
+    /// The caller is the runner, and the body has not returned `Ready`.
+    pub(crate) unsafe fn cancel_body(self, error: TaskError) {
+        // SAFETY: passed on.
+        unsafe { (self.header().vtable.cancel)(self, error) }
+    }
+
+    /// Drops the output and writes `error` in its place.
+    ///
+    /// # Safety
+    ///
+    /// The caller is the runner, and has written the output.
+    pub(crate) unsafe fn replace_output(self, error: TaskError) {
+        // SAFETY: passed on.
+        unsafe { (self.header().vtable.replace_output)(self, error) }
+    }
+
+    /// Drops the output.
+    ///
+    /// # Safety
+    ///
+    /// The output is there and belongs to the caller.
+    pub(crate) unsafe fn drop_output(self) {
+        // SAFETY: passed on.
+        unsafe { (self.header().vtable.drop_output)(self) }
+    }
+
+    /// Where the output `Result<T, TaskError>` lies.
+    ///
+    /// # Safety
+    ///
+    /// The cell is alive.
+    pub(crate) unsafe fn output(self) -> *mut () {
+        // SAFETY: passed on.
+        unsafe { (self.header().vtable.output)(self) }
+    }
+
+    /// The type of the body.
+    pub(crate) fn type_name(self) -> &'static str {
+        (self.header().vtable.type_name)()
+    }
+
+    /// Bytes of the body.
+    pub(crate) fn future_size(self) -> usize {
+        self.header().vtable.future_size
+    }
+}
+
+impl Header {
+    /// Writes the join slot.
+    ///
+    /// # Safety
+    ///
+    /// The slot is the caller's and empty.
+    pub(crate) unsafe fn put_join_waker(&self, waker: Waker) {
+        self.join.with_mut(|slot| {
+            // SAFETY: the slot is the caller's alone.
+            unsafe { slot.write(MaybeUninit::new(waker)) }
+        });
+    }
+
+    /// True if the slot holds, or last held, this very waker.
+    ///
+    /// # Safety
+    ///
+    /// The caller is the typed handle and has filled the slot before. The completer may be moving
+    /// the waker out at the same time: only its two pointers are compared.
+    pub(crate) unsafe fn join_waker_is(&self, waker: &Waker) -> bool {
+        self.join.with(|slot| {
+            // SAFETY: only the handle writes the slot, and it is here.
+            let slot = unsafe { &*slot };
+            // SAFETY: the slot was filled; a move out of it leaves the bits.
+            let held = unsafe { slot.assume_init_ref() };
+            held.data() == waker.data() && std::ptr::eq(held.vtable(), waker.vtable())
+        })
+    }
+
+    /// Moves the waker out of the join slot.
+    ///
+    /// # Safety
+    ///
+    /// The slot is the caller's and full; it is empty afterwards.
+    pub(crate) unsafe fn take_join_waker(&self) -> Waker {
+        self.join.with(|slot| {
+            // SAFETY: the slot is the caller's alone.
+            let waker = unsafe { slot.read() };
+            // SAFETY: the slot is full.
+            unsafe { waker.assume_init() }
+        })
+    }
+}
+
+/// # Safety
+///
+/// `task` is a cell of `F` whose stage nobody else touches and which holds nothing alive.
+unsafe fn write_stage<F: Future>(task: TaskPtr, stage: Stage<F>) {
+    if Typed::<F>::BOXED {
+        let boxed = Box::into_raw(Box::new(stage));
+        let cell = task.0.cast::<Boxed<F>>().as_ptr();
+        // SAFETY: the memory was allocated for a `Boxed<F>`.
+        let field = unsafe { &raw mut (*cell).stage };
+        // SAFETY: the field is valid for writes.
+        unsafe { field.write(boxed) };
+    } else {
+        let cell = task.0.cast::<Direct<F>>().as_ptr();
+        // SAFETY: the memory was allocated for a `Direct<F>`.
+        let field = unsafe { &raw mut (*cell).stage };
+        // SAFETY: the field is valid for writes.
+        unsafe { field.write(stage) };
+    }
+}
+
+/// # Safety
+///
+/// As [`TaskPtr::poll`], for a cell of `F`.
+unsafe fn poll<F: Future>(task: TaskPtr, cx: &mut Context<'_>) -> Poll<()> {
+    // SAFETY: the cell is one of `F`.
+    let stage = unsafe { Typed::<F>::stage(task) };
+    // SAFETY: the runner alone touches the stage, and the future is alive.
+    let future: &mut F = unsafe { &mut (*stage).future };
+    // SAFETY: the future stays in its cell until it is dropped there.
+    let pinned = unsafe { Pin::new_unchecked(future) };
+    // A panic ends the task, not the worker. The future is dropped at once and never polled
+    // again, so nobody sees what the panic left half-changed.
+    match catch_unwind(AssertUnwindSafe(|| pinned.poll(cx))) {
+        Ok(Poll::Pending) => Poll::Pending,
+        Ok(Poll::Ready(value)) => {
+            // SAFETY: the future is alive and nobody else touches it.
+            unsafe { drop_future_then::<F>(task, Ok(value)) };
+            Poll::Ready(())
+        }
+        Err(payload) => {
+            let error = task.panicked(payload);
+            // SAFETY: as above.
+            unsafe { drop_future_then::<F>(task, Err(error)) };
+            Poll::Ready(())
+        }
+    }
+}
+
+/// Drops the future and writes the output; a panic in the drop is the output unless the body
+/// panicked before.
+///
+/// # Safety
+///
+/// The caller is the runner and the future is alive.
+unsafe fn drop_future_then<F: Future>(task: TaskPtr, output: Result<F::Output, TaskError>) {
+    // SAFETY: the cell is one of `F`.
+    let stage = unsafe { Typed::<F>::stage(task) };
+    // SAFETY: the runner alone touches the stage.
+    let future = unsafe { &mut (*stage).future };
+    let dropped = catch_unwind(AssertUnwindSafe(|| {
+        // SAFETY: the future is alive, and the output overwrites it.
+        unsafe { ManuallyDrop::drop(future) }
+    }));
+    let output = match (dropped, output) {
+        (Err(payload), Ok(value)) => {
+            drop_quietly(value);
+            Err(task.panicked(payload))
+        }
+        (_, output) => output,
+    };
+    // SAFETY: the stage holds nothing alive any more.
+    unsafe { stage.write(Stage { output: ManuallyDrop::new(output) }) };
+}
+
+/// Drops a user's value; a panic in its drop was reported by the panic hook and goes no further.
+pub(crate) fn drop_quietly<T>(value: T) {
+    if std::mem::needs_drop::<T>() {
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(value)));
+    }
+}
+
+/// # Safety
+///
+/// As [`TaskPtr::cancel_body`], for a cell of `F`.
+unsafe fn cancel<F: Future>(task: TaskPtr, error: TaskError) {
+    // A panic in the drop outranks the cancel: it tells of a bug that the cancel would hide.
+    // SAFETY: the cell is one of `F`.
+    let stage = unsafe { Typed::<F>::stage(task) };
+    // SAFETY: the runner alone touches the stage.
+    let future = unsafe { &mut (*stage).future };
+    let dropped = catch_unwind(AssertUnwindSafe(|| {
+        // SAFETY: the future is alive, and the output overwrites it.
+        unsafe { ManuallyDrop::drop(future) }
+    }));
+    let error = match dropped {
+        Ok(()) => error,
+        Err(payload) => task.panicked(payload),
+    };
+    // SAFETY: the stage holds nothing alive any more.
+    unsafe { stage.write(Stage { output: ManuallyDrop::new(Err(error)) }) };
+}
+
+/// # Safety
+///
+/// As [`TaskPtr::replace_output`], for a cell of `F`.
+unsafe fn replace_output<F: Future>(task: TaskPtr, error: TaskError) {
+    // SAFETY: the output is there and the runner's.
+    unsafe { drop_output::<F>(task) };
+    // SAFETY: the cell is one of `F`.
+    let stage = unsafe { Typed::<F>::stage(task) };
+    // SAFETY: the stage holds nothing alive any more.
+    unsafe { stage.write(Stage { output: ManuallyDrop::new(Err(error)) }) };
+}
+
+/// # Safety
+///
+/// As [`TaskPtr::drop_output`], for a cell of `F`.
+unsafe fn drop_output<F: Future>(task: TaskPtr) {
+    // SAFETY: the cell is one of `F`.
+    let stage = unsafe { Typed::<F>::stage(task) };
+    // SAFETY: the output is there and the caller's.
+    let output = unsafe { &mut (*stage).output };
+    // SAFETY: the output is moved out once; the caller never looks at it again.
+    drop_quietly(unsafe { ManuallyDrop::take(output) });
+}
+
+/// # Safety
+///
+/// The cell is one of `F`; neither future nor output is alive.
+unsafe fn free_stage<F: Future>(task: TaskPtr) {
+    if Typed::<F>::BOXED {
+        // SAFETY: the cell is one of `F`.
+        let stage = unsafe { Typed::<F>::stage(task) };
+        // SAFETY: `write_stage` made the box; its content, a union, drops nothing.
+        drop(unsafe { Box::from_raw(stage) });
+    }
+}
+
+/// # Safety
+///
+/// As [`TaskPtr::output`], for a cell of `F`.
+unsafe fn output<F: Future>(task: TaskPtr) -> *mut () {
+    // SAFETY: the cell is one of `F`.
+    unsafe { Typed::<F>::stage(task) }.cast()
+}
+
+// SAFETY: the word belongs to whoever holds the queue entry, and lives as long as the cell.
+unsafe impl Link for Header {
+    unsafe fn link<'a>(node: NonNull<Self>) -> &'a AtomicUsize {
+        // SAFETY: the caller keeps the cell.
+        unsafe { &(*node.as_ptr()).link }
+    }
+}

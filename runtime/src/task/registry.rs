@@ -1,0 +1,274 @@
+//! Untyped handles and identities of tasks.
+
+use std::fmt;
+use std::io::{self, Write};
+use std::panic::Location;
+use std::sync::Arc;
+
+use corio_sync::place::Place;
+use corio_sync::shim::Ordering::Relaxed;
+
+use super::raw::TaskPtr;
+use super::slab;
+use super::state::Woken;
+
+/// A number that names one task of a runtime for ever: no other task gets it, before or after.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TaskId {
+    slot: u64,
+    generation: u32,
+}
+
+impl fmt::Display for TaskId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:x}.{}", self.slot, self.generation)
+    }
+}
+
+impl fmt::Debug for TaskId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "TaskId({self})")
+    }
+}
+
+/// One line of a task's stack: what it does and where.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Frame {
+    /// What is waited for, or `"spawned"`.
+    pub what: &'static str,
+    /// The line that waits or spawned.
+    pub at: &'static Location<'static>,
+}
+
+impl fmt::Display for Frame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} at {}", self.what, self.at)
+    }
+}
+
+/// What a task is doing, as [`TaskRef::status`] saw it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TaskStatus {
+    /// It waits; where, if its innermost future said so.
+    Waiting(Option<Frame>),
+    /// It lies in a run queue.
+    Scheduled,
+    /// A worker is inside it.
+    Running,
+    /// It has ended.
+    Done,
+}
+
+/// An untyped handle to a task: names it, watches it, stops it. It keeps the task's memory, not
+/// its body.
+pub struct TaskRef(TaskPtr);
+
+impl TaskRef {
+    /// # Safety
+    ///
+    /// One reference of the cell passes to the handle.
+    pub(crate) unsafe fn from_ptr(ptr: TaskPtr) -> Self {
+        Self(ptr)
+    }
+
+    /// A new reference to a task that the caller keeps alive.
+    pub(crate) fn new(ptr: TaskPtr) -> Self {
+        ptr.header().state.ref_inc();
+        Self(ptr)
+    }
+
+    pub(crate) fn ptr(&self) -> TaskPtr {
+        self.0
+    }
+
+    /// True once the task has ended, in whatever way.
+    #[doc(alias = "is_finished")]
+    #[must_use]
+    pub fn done(&self) -> bool {
+        self.0.header().state.load().is_done()
+    }
+
+    /// Asks the task to stop. `false` if it has ended already; otherwise the request is counted
+    /// and delivered at the task's next run: its body is dropped and it ends cancelled. asyncio:
+    /// `Task.cancel`.
+    #[track_caller]
+    pub fn cancel(&self) -> bool {
+        self.request(None, Location::caller())
+    }
+
+    /// As [`TaskRef::cancel`], with a message for the error.
+    #[track_caller]
+    pub fn cancel_with(&self, msg: impl Into<Arc<str>>) -> bool {
+        self.request(Some(msg.into()), Location::caller())
+    }
+
+    fn request(&self, msg: Option<Arc<str>>, at: &'static Location<'static>) -> bool {
+        let header = self.0.header();
+        if header.state.load().is_done() {
+            return false;
+        }
+        header.ext_or_make().add_request(msg, at);
+        match header.state.request_cancel() {
+            None => false,
+            Some(Woken::Enqueue) => {
+                self.0.schedule();
+                true
+            }
+            Some(_) => true,
+        }
+    }
+
+    /// How many cancels were requested and not taken back; at most 4095.
+    #[must_use]
+    pub fn cancelling(&self) -> u32 {
+        self.0.header().state.load().cancelling()
+    }
+
+    /// Takes one cancel back and returns how many are left. With the last one a cancel that was
+    /// not delivered yet is forgotten.
+    pub fn uncancel(&self) -> u32 {
+        self.0.header().state.uncancel()
+    }
+
+    /// Drops the task's body as soon as no poll is inside it; nothing in the body can refuse.
+    #[track_caller]
+    pub fn abort(&self) {
+        let header = self.0.header();
+        if header.state.load().is_done() {
+            return;
+        }
+        header.ext_or_make().add_request(None, Location::caller());
+        if header.state.request_abort() == Woken::Enqueue {
+            self.0.schedule();
+        }
+    }
+
+    /// The task's name: the one it was given, else the type of its body.
+    #[doc(alias = "get_name")]
+    #[must_use]
+    pub fn name(&self) -> Arc<str> {
+        match self.0.header().ext().and_then(|ext| ext.name()) {
+            Some(name) => name.clone(),
+            None => Arc::from(self.0.type_name()),
+        }
+    }
+
+    /// Gives the task a name for dumps and errors.
+    pub fn set_name(&self, name: impl Into<Arc<str>>) {
+        self.0.header().ext_or_make().set_name(name.into());
+    }
+
+    /// A number that no other task of this runtime ever has.
+    #[must_use]
+    pub fn id(&self) -> TaskId {
+        // SAFETY: the reference keeps the cell.
+        let id = unsafe { slab::id_of(self.0.cell()) };
+        TaskId {
+            slot: u64::from(id.arena) << 40 | u64::from(id.page) << 12 | u64::from(id.slot),
+            generation: id.generation,
+        }
+    }
+
+    /// The line that spawned the task.
+    #[must_use]
+    pub fn spawned_at(&self) -> &'static Location<'static> {
+        self.0.header().spawned_at
+    }
+
+    /// Bytes of the task's future.
+    #[must_use]
+    pub fn future_size(&self) -> usize {
+        self.0.future_size()
+    }
+
+    /// What the task is doing at this moment.
+    #[must_use]
+    pub fn status(&self) -> TaskStatus {
+        let header = self.0.header();
+        let state = header.state.load();
+        if state.is_done() {
+            TaskStatus::Done
+        } else if state.is_running() {
+            TaskStatus::Running
+        } else if state.is_scheduled() {
+            TaskStatus::Scheduled
+        } else {
+            // Ordering: Relaxed; the word tells by its low bit what it is, and a place points
+            // at a static.
+            let word = header.link.load(Relaxed);
+            // SAFETY: an odd word in `link` is only ever stored by `TaskPtr::run`.
+            let place = unsafe { Place::from_word(word) };
+            TaskStatus::Waiting(place.map(|p| Frame { what: p.kind().name(), at: p.at() }))
+        }
+    }
+
+    /// Where the task waits, innermost first, then where it was spawned.
+    #[doc(alias = "get_stack")]
+    #[must_use]
+    pub fn stack(&self, limit: Option<usize>) -> Vec<Frame> {
+        let waits = match self.status() {
+            TaskStatus::Waiting(frame) => frame,
+            _ => None,
+        };
+        let spawned = Frame { what: "spawned", at: self.spawned_at() };
+        let frames = waits.into_iter().chain([spawned]);
+        frames.take(limit.unwrap_or(usize::MAX)).collect()
+    }
+
+    /// Prints where the task waits; `None` prints to standard error.
+    ///
+    /// # Errors
+    ///
+    /// Those of the writer.
+    pub fn print_stack(&self, limit: Option<usize>, out: Option<&mut dyn Write>) -> io::Result<()> {
+        let mut stderr = io::stderr();
+        let out = out.unwrap_or(&mut stderr);
+        writeln!(out, "Stack for {self:?}:")?;
+        for frame in self.stack(limit) {
+            writeln!(out, "  {frame}")?;
+        }
+        Ok(())
+    }
+}
+
+impl Clone for TaskRef {
+    fn clone(&self) -> Self {
+        Self::new(self.0)
+    }
+}
+
+impl Drop for TaskRef {
+    fn drop(&mut self) {
+        self.0.release();
+    }
+}
+
+impl PartialEq for TaskRef {
+    fn eq(&self, other: &Self) -> bool {
+        self.0 == other.0
+    }
+}
+
+impl Eq for TaskRef {}
+
+impl std::hash::Hash for TaskRef {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.0.as_raw().hash(state);
+    }
+}
+
+impl fmt::Debug for TaskRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "<Task {} name='{}' ", self.id(), self.name())?;
+        match self.status() {
+            TaskStatus::Done => f.write_str("done")?,
+            TaskStatus::Running => f.write_str("running")?,
+            TaskStatus::Scheduled => f.write_str("scheduled")?,
+            TaskStatus::Waiting(Some(frame)) => write!(f, "waiting for {frame}")?,
+            TaskStatus::Waiting(None) => f.write_str("waiting")?,
+        }
+        write!(f, " spawned at {}>", self.spawned_at())
+    }
+}

@@ -1,0 +1,153 @@
+//! Running a task: one poll, or its end.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::task::{Context, Poll};
+
+use corio_sync::place;
+use corio_sync::shim::Ordering::Relaxed;
+
+use super::error::TaskError;
+use super::raw::{TaskPtr, drop_quietly};
+use super::state::{Claim, Finished, Paused};
+use super::waker::WakerRef;
+
+impl TaskPtr {
+    /// Runs the task once. `true`: it was woken meanwhile, and the caller owes it a queue entry.
+    ///
+    /// # Safety
+    ///
+    /// The caller took the task's queue entry; a pinned task runs on its home.
+    #[inline]
+    pub(crate) unsafe fn run(self) -> bool {
+        let header = self.header();
+        let seen = header.state.start();
+        if seen.must_stop() {
+            // SAFETY: `start` made this thread the runner.
+            unsafe { self.end_cancelled(false) };
+            return false;
+        }
+        let waker = WakerRef::new(self);
+        let mut cx = Context::from_waker(&waker);
+        // SAFETY: `start` made this thread the runner.
+        match unsafe { self.poll(&mut cx) } {
+            Poll::Pending => {
+                let place = place::take().map_or(0, place::Place::to_word);
+                // Ordering: Relaxed; a walker reads the word alone, and `pause` releases it
+                // before a waker may use it as a queue link.
+                header.link.store(place, Relaxed);
+                header.state.pause() == Paused::Enqueue
+            }
+            Poll::Ready(()) => {
+                // SAFETY: the output is written.
+                unsafe { self.finish(false, false) };
+                false
+            }
+        }
+    }
+
+    /// Drops the body of a task that must stop.
+    ///
+    /// # Safety
+    ///
+    /// The caller is the runner.
+    #[cold]
+    unsafe fn end_cancelled(self, queued: bool) {
+        let error = self.cancelled();
+        // SAFETY: the caller is the runner.
+        unsafe { self.cancel_body(error) };
+        // SAFETY: the output is written.
+        unsafe { self.finish(true, queued) };
+    }
+
+    /// Makes the task done and tells whoever waits.
+    ///
+    /// # Safety
+    ///
+    /// The caller is the runner and has written the output.
+    #[inline]
+    unsafe fn finish(self, mut cancelled: bool, queued: bool) {
+        let state = &self.header().state;
+        loop {
+            match state.finish(cancelled, queued) {
+                Finished::CancelFirst => {
+                    let error: TaskError = self.cancelled();
+                    // SAFETY: the caller is the runner and has written the output.
+                    unsafe { self.replace_output(error) };
+                    cancelled = true;
+                }
+                Finished::Released { free } => {
+                    if free {
+                        self.free();
+                    }
+                    return;
+                }
+                Finished::Done { join_waker, unwatched, observed } => {
+                    self.tell(join_waker, unwatched, observed);
+                    if !queued {
+                        self.release();
+                    }
+                    return;
+                }
+            }
+        }
+    }
+
+    /// What a completer owes; it still holds the runtime's reference.
+    fn tell(self, join_waker: bool, unwatched: bool, observed: bool) {
+        let header = self.header();
+        if join_waker {
+            // SAFETY: JOIN_WAKER was set at `finish`, so the slot is full and the completer's.
+            let waker = unsafe { header.take_join_waker() };
+            if unwatched {
+                drop_quietly(waker);
+            } else {
+                // A foreign waker may panic; the task is done all the same.
+                let _ = catch_unwind(AssertUnwindSafe(|| waker.wake()));
+            }
+        }
+        if unwatched {
+            // SAFETY: no handle is left to own the output.
+            unsafe { self.drop_output() };
+        }
+        if observed && let Some(ext) = header.ext() {
+            let _ = catch_unwind(AssertUnwindSafe(|| ext.wake_observers()));
+        }
+    }
+
+    /// A shutdown ends the task if nobody is inside it; `false` if somebody is.
+    ///
+    /// # Safety
+    ///
+    /// No worker of the runtime starts tasks any more; a pinned task is stopped by its home, or by
+    /// anyone if its body is `Send`. The caller holds a reference.
+    pub(crate) unsafe fn stop(self) -> bool {
+        match self.header().state.claim() {
+            Claim::Done => true,
+            Claim::Running => false,
+            Claim::Claimed { queued } => {
+                // SAFETY: the claim made this thread the runner.
+                unsafe { self.end_cancelled(queued) };
+                true
+            }
+        }
+    }
+
+    /// Ends the task of a queue entry that nobody will run, and releases what the entry holds.
+    /// True if that stopped it.
+    ///
+    /// # Safety
+    ///
+    /// As [`TaskPtr::stop`]; the caller holds the entry.
+    pub(crate) unsafe fn stop_entry(self) -> bool {
+        let claim = self.header().state.claim();
+        let stopped = matches!(claim, Claim::Claimed { .. });
+        if stopped {
+            // SAFETY: the claim made this thread the runner.
+            unsafe { self.end_cancelled(true) };
+        }
+        // A task that was done before left its reference to this entry, and so did the one above.
+        debug_assert!(self.header().state.load().is_done());
+        self.release();
+        stopped
+    }
+}

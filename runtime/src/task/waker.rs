@@ -1,0 +1,81 @@
+//! Wakers of tasks: one pointer to the cell and one reference.
+
+use std::mem::ManuallyDrop;
+use std::ops::Deref;
+use std::task::{RawWaker, RawWakerVTable, Waker};
+
+use super::raw::TaskPtr;
+use super::state::Woken;
+
+static VTABLE: RawWakerVTable = RawWakerVTable::new(clone, wake, wake_by_ref, drop_waker);
+
+/// A waker lent to a poll: it holds no reference, because the runner keeps the cell alive.
+pub(crate) struct WakerRef(ManuallyDrop<Waker>);
+
+impl WakerRef {
+    #[inline]
+    pub(crate) fn new(task: TaskPtr) -> Self {
+        let raw = RawWaker::new(task.as_raw(), &VTABLE);
+        // SAFETY: the vtable keeps the contract; the waker is never dropped, so the reference
+        // that it lacks is never given back.
+        Self(ManuallyDrop::new(unsafe { Waker::from_raw(raw) }))
+    }
+}
+
+impl Deref for WakerRef {
+    type Target = Waker;
+
+    fn deref(&self) -> &Waker {
+        &self.0
+    }
+}
+
+/// The task that a waker of ours belongs to; it lives as long as the waker.
+pub(crate) fn task_of(waker: &Waker) -> Option<TaskPtr> {
+    std::ptr::eq(waker.vtable(), &raw const VTABLE).then(|| {
+        // SAFETY: the vtable is ours, so the data came from `as_raw`.
+        unsafe { TaskPtr::from_raw(waker.data()) }
+    })
+}
+
+/// # Safety
+///
+/// As the contract of `RawWakerVTable`; so are the three below.
+unsafe fn clone(raw: *const ()) -> RawWaker {
+    // SAFETY: `raw` is the data of a waker of ours, which keeps the cell alive.
+    let task = unsafe { TaskPtr::from_raw(raw) };
+    task.header().state.ref_inc();
+    RawWaker::new(raw, &VTABLE)
+}
+
+/// # Safety
+///
+/// See `clone`.
+unsafe fn wake(raw: *const ()) {
+    // SAFETY: as in `clone`.
+    let task = unsafe { TaskPtr::from_raw(raw) };
+    match task.header().state.wake_by_value() {
+        Woken::Nothing => {}
+        Woken::Enqueue => task.schedule(),
+        Woken::Free => task.free(),
+    }
+}
+
+/// # Safety
+///
+/// See `clone`.
+unsafe fn wake_by_ref(raw: *const ()) {
+    // SAFETY: as in `clone`.
+    let task = unsafe { TaskPtr::from_raw(raw) };
+    if task.header().state.wake() == Woken::Enqueue {
+        task.schedule();
+    }
+}
+
+/// # Safety
+///
+/// See `clone`.
+unsafe fn drop_waker(raw: *const ()) {
+    // SAFETY: as in `clone`.
+    unsafe { TaskPtr::from_raw(raw) }.release();
+}

@@ -1,0 +1,2 @@
+//! Wakers collected while a wheel is owned.
+pub(crate) use crate::wake_batch::{BATCH, WakeBatch};

@@ -1,0 +1,126 @@
+//! The condition on one thread, poll by poll; asyncio's `ConditionTests` by name.
+
+use super::*;
+use crate::testing::{block_on, poll_once};
+
+type Wait<'g> = Pin<Box<ConditionWait<'g, u32>>>;
+
+fn ready(wait: &mut Wait<'_>) -> bool {
+    poll_once(|cx| wait.as_mut().poll(cx)).is_ready()
+}
+
+#[test]
+fn test_notify_wakes_in_order_and_no_more_than_n() {
+    let (lock, condition) = (Lock::new(0), Condition::new());
+    let mut guards: Vec<_> = Vec::new();
+    for _ in 0..3 {
+        let mut guard = block_on(lock.acquire());
+        // Each wait releases the lock for the next.
+        let mut wait: Wait<'_> = Box::pin(condition.wait(&mut guard));
+        assert!(!ready(&mut wait));
+        std::mem::forget(wait);
+        guards.push(guard);
+    }
+    // Forgotten waits cannot be polled; the test looks at the line itself.
+    let guard = block_on(lock.acquire());
+    condition.notify(&guard, 2);
+    assert!(condition.line.grant_one(condition.line.entered()), "the third still waits");
+    assert!(!condition.line.grant_one(condition.line.entered()));
+    condition.notify(&guard, 5);
+    condition.notify_all(&guard);
+}
+
+#[test]
+fn a_wait_comes_back_with_the_lock() {
+    let (lock, condition) = (Lock::new(1), Condition::new());
+    let mut guard = block_on(lock.acquire());
+    let mut wait: Wait<'_> = Box::pin(condition.wait(&mut guard));
+    assert!(!ready(&mut wait));
+    let other = lock.try_acquire().expect("released while waiting");
+    condition.notify(&other, 1);
+    assert!(!ready(&mut wait), "notified, but the lock is held");
+    drop(other);
+    assert!(ready(&mut wait));
+    drop(wait);
+    assert!(guard.is_held());
+    assert_eq!(*guard, 1);
+    assert!(lock.try_acquire().is_none());
+}
+
+#[test]
+fn a_wait_dropped_at_every_poll_leaves_guard_and_lock_in_order() {
+    for polls in 0..3 {
+        let (lock, condition) = (Lock::new(1), Condition::new());
+        let mut guard = block_on(lock.acquire());
+        let mut wait: Wait<'_> = Box::pin(condition.wait(&mut guard));
+        let mut other = None;
+        for poll in 0..polls {
+            assert!(!ready(&mut wait));
+            if poll == 0 {
+                other = lock.try_acquire();
+                condition.notify(other.as_ref().expect("released"), 1);
+            }
+        }
+        drop(wait);
+        assert_eq!(guard.is_held(), polls == 0, "dropped after {polls} polls");
+        drop(guard);
+        drop(other);
+        assert!(!lock.locked(), "dropped after {polls} polls");
+    }
+}
+
+#[test]
+#[should_panic(expected = "does not hold its lock")]
+fn a_guard_that_is_not_held_panics() {
+    let (lock, condition) = (Lock::new(1), Condition::new());
+    let mut guard = block_on(lock.acquire());
+    let mut wait: Wait<'_> = Box::pin(condition.wait(&mut guard));
+    assert!(!ready(&mut wait));
+    drop(wait);
+    let _ = *guard;
+}
+
+#[test]
+fn test_cancelled_wakeup_passes_the_notification_on() {
+    let (lock, condition) = (Lock::new(1), Condition::new());
+    for relocking in [false, true] {
+        let mut first_guard = block_on(lock.acquire());
+        let mut first: Wait<'_> = Box::pin(condition.wait(&mut first_guard));
+        assert!(!ready(&mut first));
+        let mut second_guard = block_on(lock.acquire());
+        let mut second: Wait<'_> = Box::pin(condition.wait(&mut second_guard));
+        assert!(!ready(&mut second));
+        let guard = block_on(lock.acquire());
+        condition.notify(&guard, 1);
+        if relocking {
+            assert!(!ready(&mut first));
+        }
+        drop(first);
+        drop(guard);
+        assert!(ready(&mut second), "relocking: {relocking}");
+    }
+}
+
+#[test]
+fn test_wait_for_returns_at_once_if_true() {
+    let (lock, condition) = (Lock::new(1), Condition::new());
+    let mut guard = block_on(lock.acquire());
+    block_on(condition.wait_for(&mut guard, |value| *value == 1));
+    assert!(guard.is_held());
+}
+
+#[test]
+fn test_explicit_lock_two_conditions_share_one() {
+    let (lock, empty, full) = (Lock::new(0), Condition::new(), Condition::new());
+    let mut guard = block_on(lock.acquire());
+    let mut wait: Wait<'_> = Box::pin(full.wait(&mut guard));
+    assert!(!ready(&mut wait));
+    let other = block_on(lock.acquire());
+    empty.notify_all(&other);
+    drop(other);
+    assert!(!ready(&mut wait));
+    let other = block_on(lock.acquire());
+    full.notify_all(&other);
+    drop(other);
+    assert!(ready(&mut wait));
+}

@@ -1,0 +1,311 @@
+//! The lock without its data: who holds it and who comes next.
+//!
+//! *Fair mode* is [`Permits`] with one permit: releasing hands it to the next place.
+//!
+//! *Unfair mode* uses the same word differently; [`UNFAIR`] is a value that no fair count reaches:
+//!
+//! | bits  | name      | meaning |
+//! |-------|-----------|---------|
+//! | 0     | `LOCKED`  | somebody holds the lock |
+//! | 1     | `WOKEN`   | a waiter has been called out of the queue and is about to compete |
+//! | 2-11  | `STARVED` | waiters that lost [`LOSSES`] times |
+//! | 12-   | `WAITERS` | places in the queue whose turn has not come |
+//!
+//! ```text
+//!  newcomer: LOCKED clear, no STARVED -> set it (1); else WAITERS + 1, wait in the queue (2)
+//!  release:  STARVED, WAITERS  -> keep LOCKED, WAITERS - 1, grant a place: hand-over (3)
+//!            no WOKEN, WAITERS -> clear LOCKED, set WOKEN, WAITERS - 1, call a place (4)
+//!            else              -> clear LOCKED (5)
+//!  called:   clear WOKEN and: LOCKED clear -> set it (6); else WAITERS + 1, wait again (7)
+//!  leaving:  clear WOKEN; if nobody holds the lock, call the next (8)
+//! ```
+//! (1), (2) [`RawLock::barge`], (3)-(5) [`RawLock::release_unfair`], (6), (7)
+//! [`RawLock::compete`], (8) [`RawLock::next_call`].
+//!
+//! *Invariant.* If nobody holds the lock and somebody waits, `WOKEN` is set, and the call it stands
+//! for is on its way to a place, in it, or being passed on.
+//!
+//! *Bound.* A waiter loses at most [`LOSSES`] times. Then newcomers must queue and releases hand
+//! over in order, until it has had its turn.
+//!
+//! *Rejected.* Keeping the loser at the front of the queue: its place would have to be granted
+//! several times, and a releaser could find it while it leaves.
+
+use crate::shim::{Ordering, mutant, ord};
+use crate::wait::permits::Permits;
+use crate::wait::queue::{Granted, Place};
+use std::task::{Context, Poll};
+
+/// Set in every word of an unfair lock; fair counts stay far below.
+const UNFAIR: isize = 1 << (isize::BITS - 3);
+const LOCKED: isize = 1;
+const WOKEN: isize = 1 << 1;
+const STARVED_ONE: isize = 1 << 2;
+const WAITER_ONE: isize = 1 << 12;
+const STARVED: isize = WAITER_ONE - STARVED_ONE;
+const WAITERS: isize = UNFAIR - WAITER_ONE;
+
+/// How often a waiter of an unfair lock may find it taken again; as in Go's mutex the point is that
+/// there is a bound, and a few losses cost less than one hand-over.
+const LOSSES: u8 = 4;
+
+/// The note of a grant that is the lock itself, not a call to compete for it.
+const HAND_OVER: u64 = 1;
+
+/// The word and the queue. 16 bytes.
+pub(crate) struct RawLock {
+    permits: Permits,
+}
+
+/// Where an acquisition stands.
+#[derive(Default)]
+pub(crate) struct Acquiring {
+    place: Place,
+    /// How often this waiter was called and found the lock taken; unfair locks only.
+    losses: u8,
+}
+
+const_fn! {
+    impl RawLock {
+        /// A free lock with hand-over in order of arrival.
+        pub(crate) fn new() -> Self {
+            Self { permits: Permits::new(1) }
+        }
+        /// A free lock that newcomers may take ahead of waiters.
+        pub(crate) fn new_unfair() -> Self {
+            Self { permits: Permits::new(UNFAIR) }
+        }
+    }
+}
+
+impl RawLock {
+    /// Whether the lock is handed over in order.
+    #[inline]
+    pub(crate) fn is_fair(&self) -> bool {
+        self.word() < UNFAIR
+    }
+
+    /// Whether somebody holds the lock or is being handed it.
+    pub(crate) fn locked(&self) -> bool {
+        let word = self.word();
+        if word < UNFAIR { word <= 0 } else { word & LOCKED != 0 }
+    }
+
+    // Ordering(lock.peek): Relaxed. The mode never changes; everything else is a guess that an
+    // exchange verifies.
+    #[inline]
+    fn word(&self) -> isize {
+        self.permits.count.load(Ordering::Relaxed)
+    }
+
+    /// One step of the unfair word: `change` gives the next word and the outcome.
+    // Ordering(lock.step): AcqRel; pairs with itself. The next holder sees the last one's writes,
+    // and a waiter that takes the lock itself was ordered by the word alone.
+    fn step<R>(&self, change: impl Fn(isize) -> (isize, R)) -> R {
+        let mut word = self.word();
+        loop {
+            let (next, outcome) = change(word);
+            let ok = ord("lock.step", Ordering::AcqRel);
+            let count = &self.permits.count;
+            match count.compare_exchange_weak(word, next, ok, Ordering::Relaxed) {
+                Ok(_) => return outcome,
+                Err(now) => word = now,
+            }
+        }
+    }
+
+    #[inline]
+    pub(crate) fn try_acquire(&self) -> bool {
+        if self.is_fair() { self.permits.try_acquire() } else { self.barge(false) }
+    }
+
+    #[inline]
+    pub(crate) fn poll_acquire(&self, at: &mut Acquiring, cx: &mut Context<'_>) -> Poll<()> {
+        if self.is_fair() {
+            self.permits.poll_acquire(&mut at.place, cx)
+        } else {
+            self.poll_unfair(at, cx)
+        }
+    }
+
+    /// Gives up an acquisition; a lock that had come already moves on.
+    #[inline]
+    pub(crate) fn abandon(&self, at: &mut Acquiring) {
+        if let Place::Waiting(_) = at.place {
+            if self.is_fair() {
+                self.permits.abandon(&mut at.place);
+            } else {
+                self.abandon_unfair(at);
+            }
+        }
+    }
+
+    /// Releases a lock that the caller holds.
+    #[inline]
+    pub(crate) fn release(&self) {
+        if self.is_fair() {
+            self.permits.release();
+        } else {
+            self.release_unfair();
+        }
+    }
+
+    /// Releases the lock if somebody holds it.
+    pub(crate) fn release_if_held(&self) -> bool {
+        if self.is_fair() {
+            return self.permits.release_below(1);
+        }
+        let held = self.locked();
+        if held {
+            self.release_unfair();
+        }
+        held
+    }
+
+    /// Takes the lock, ahead of waiters if need be; otherwise counts a waiter if `wait`.
+    fn barge(&self, wait: bool) -> bool {
+        self.step(|word| {
+            let free = word & LOCKED == 0 && (word & STARVED == 0 || word & WAITERS == 0);
+            match (free, wait) {
+                (true, _) => (word | LOCKED, true),
+                (false, true) => (word + WAITER_ONE, false),
+                (false, false) => (word, false),
+            }
+        })
+    }
+
+    fn poll_unfair(&self, at: &mut Acquiring, cx: &mut Context<'_>) -> Poll<()> {
+        if matches!(at.place, Place::Idle) {
+            if self.barge(true) {
+                at.place = Place::Done;
+                return Poll::Ready(());
+            }
+            at.place = Place::Waiting(Some(self.permits.queue.get().enter()));
+        }
+        loop {
+            let Place::Waiting(waiter) = &mut at.place else {
+                panic!("an acquire future was polled after it had completed");
+            };
+            let queue = self.permits.queue.get();
+            let note = std::task::ready!(queue.poll(waiter, cx));
+            if note == HAND_OVER || self.compete(at) {
+                self.satisfied(at);
+                at.place = Place::Done;
+                return Poll::Ready(());
+            }
+            at.place = Place::Waiting(Some(queue.enter()));
+        }
+    }
+
+    /// A called waiter tries for the lock; false if it was taken again and the waiter is counted
+    /// once more.
+    fn compete(&self, at: &mut Acquiring) -> bool {
+        let starves = at.losses + 1 == LOSSES;
+        let (won, losses) = self.step(|word| {
+            if word & LOCKED == 0 {
+                return (word & !WOKEN | LOCKED, (true, at.losses));
+            }
+            let lost = (word & !WOKEN) + WAITER_ONE;
+            if starves && word & STARVED == STARVED {
+                // The count is full: one loss more, and it will have room.
+                return (lost, (false, at.losses));
+            }
+            let starved = if starves { STARVED_ONE } else { 0 };
+            (lost + starved, (false, at.losses.saturating_add(1)))
+        });
+        at.losses = losses;
+        won
+    }
+
+    /// The waiter no longer counts as starved, if it did.
+    fn satisfied(&self, at: &mut Acquiring) {
+        if at.losses >= LOSSES {
+            self.step(|word| (if word & STARVED == 0 { word } else { word - STARVED_ONE }, ()));
+        }
+        at.losses = 0;
+    }
+
+    fn release_unfair(&self) {
+        loop {
+            let (hand_over, call) = self.step(|word| {
+                let waits = word & WAITERS != 0;
+                if waits && word & STARVED != 0 {
+                    (word - WAITER_ONE, (true, false))
+                } else if waits && word & WOKEN == 0 {
+                    ((word & !LOCKED | WOKEN) - WAITER_ONE, (false, true))
+                } else {
+                    (word & !LOCKED, (false, false))
+                }
+            });
+            if call {
+                return self.call();
+            }
+            if !hand_over {
+                return;
+            }
+            match self.permits.queue.get().grant(HAND_OVER) {
+                Granted::Yes(waker) => return wake(waker),
+                Granted::Absent(left) => self.uncount(left),
+            }
+        }
+    }
+
+    /// Takes those off the count whose places were skipped beside the one that was taken off.
+    fn uncount(&self, left: u64) {
+        if left > 1 {
+            self.step(|word| (word - (left as isize - 1) * WAITER_ONE, ()));
+        }
+    }
+
+    /// Calls the next place; `WOKEN` is set and one waiter taken off for it.
+    fn call(&self) {
+        loop {
+            match self.permits.queue.get().grant(0) {
+                Granted::Yes(waker) => return wake(waker),
+                Granted::Absent(left) => self.uncount(left),
+            }
+            if !self.next_call() {
+                return;
+            }
+        }
+    }
+
+    /// The call found nobody, or its waiter left: true if it is to be made again.
+    fn next_call(&self) -> bool {
+        self.step(|word| {
+            let needed = word & LOCKED == 0 || mutant("lock.pass_held");
+            if needed && word & WAITERS != 0 && !mutant("lock.pass_call") {
+                (word - WAITER_ONE, true)
+            } else {
+                (word & !WOKEN, false)
+            }
+        })
+    }
+
+    #[cold]
+    fn abandon_unfair(&self, at: &mut Acquiring) {
+        let Some(waiter) = at.place.leave() else { return };
+        let note = self.permits.queue.get().cancel(waiter);
+        self.satisfied(at);
+        match note {
+            None => {}
+            Some(HAND_OVER) => self.release_unfair(),
+            Some(_) => {
+                if self.next_call() {
+                    self.call();
+                }
+            }
+        }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn live_segments(&self) -> usize {
+        self.permits.live_segments()
+    }
+}
+
+fn wake(waker: Option<std::task::Waker>) {
+    if let Some(waker) = waker {
+        waker.wake();
+    }
+}

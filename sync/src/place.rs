@@ -1,0 +1,243 @@
+//! Where the task that is being polled has come to wait.
+//!
+//! A leaf future that returns `Pending` notes what it waits for and the line that created it. The
+//! runtime collects the note after the poll and keeps it with the parked task, so that a dump can
+//! say where every task is. A note is one thread-local store; under another executor nobody reads
+//! it. When several leaves of one task wait (a `select!`), the last one polled is kept.
+
+use std::cell::Cell;
+use std::panic::Location;
+
+/// What a task waits for. The discriminant is packed beside the address of a `Location`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+#[non_exhaustive]
+pub enum WaitKind {
+    /// A future that does not say.
+    Unknown,
+    /// `sleep`, `sleep_until`.
+    Sleep,
+    /// `Interval::tick`.
+    Interval,
+    /// `timeout`, `timeout_at`.
+    Timeout,
+    /// `yield_now`.
+    Yield,
+    /// A task's result.
+    Join,
+    /// A job in a thread pool.
+    Executor,
+    /// A future submitted to another loop.
+    ConcurrentFuture,
+    /// Reading from a descriptor.
+    Read,
+    /// Writing to a descriptor.
+    Write,
+    /// Accepting a connection.
+    Accept,
+    /// Connecting a socket.
+    Connect,
+    /// A signal.
+    Signal,
+    /// `Lock::acquire`.
+    Lock,
+    /// `RwLock::read`.
+    RwLockRead,
+    /// `RwLock::write`.
+    RwLockWrite,
+    /// `Semaphore::acquire`.
+    Semaphore,
+    /// `Event::wait`.
+    Event,
+    /// `Notify::notified`.
+    Notify,
+    /// `Condition::wait`.
+    Condition,
+    /// `Barrier::wait`.
+    Barrier,
+    /// `OnceCell` initialization.
+    OnceCell,
+    /// A `Deferred` result.
+    Deferred,
+    /// A cancelled token.
+    CancelToken,
+    /// `Queue::put`.
+    QueuePut,
+    /// `Queue::get`.
+    QueueGet,
+    /// `Queue::join`.
+    QueueJoin,
+    /// Sending into a channel.
+    ChannelSend,
+    /// Receiving from a channel.
+    ChannelReceive,
+}
+
+impl WaitKind {
+    const ALL: [WaitKind; 29] = [
+        WaitKind::Unknown,
+        WaitKind::Sleep,
+        WaitKind::Interval,
+        WaitKind::Timeout,
+        WaitKind::Yield,
+        WaitKind::Join,
+        WaitKind::Executor,
+        WaitKind::ConcurrentFuture,
+        WaitKind::Read,
+        WaitKind::Write,
+        WaitKind::Accept,
+        WaitKind::Connect,
+        WaitKind::Signal,
+        WaitKind::Lock,
+        WaitKind::RwLockRead,
+        WaitKind::RwLockWrite,
+        WaitKind::Semaphore,
+        WaitKind::Event,
+        WaitKind::Notify,
+        WaitKind::Condition,
+        WaitKind::Barrier,
+        WaitKind::OnceCell,
+        WaitKind::Deferred,
+        WaitKind::CancelToken,
+        WaitKind::QueuePut,
+        WaitKind::QueueGet,
+        WaitKind::QueueJoin,
+        WaitKind::ChannelSend,
+        WaitKind::ChannelReceive,
+    ];
+
+    /// The name that dumps print.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            WaitKind::Unknown => "something outside corio",
+            WaitKind::Sleep => "sleep",
+            WaitKind::Interval => "Interval::tick",
+            WaitKind::Timeout => "timeout",
+            WaitKind::Yield => "yield_now",
+            WaitKind::Join => "a task",
+            WaitKind::Executor => "run_in_executor",
+            WaitKind::ConcurrentFuture => "run_coroutine_threadsafe",
+            WaitKind::Read => "read",
+            WaitKind::Write => "write",
+            WaitKind::Accept => "accept",
+            WaitKind::Connect => "connect",
+            WaitKind::Signal => "a signal",
+            WaitKind::Lock => "Lock::acquire",
+            WaitKind::RwLockRead => "RwLock::read",
+            WaitKind::RwLockWrite => "RwLock::write",
+            WaitKind::Semaphore => "Semaphore::acquire",
+            WaitKind::Event => "Event::wait",
+            WaitKind::Notify => "Notify::notified",
+            WaitKind::Condition => "Condition::wait",
+            WaitKind::Barrier => "Barrier::wait",
+            WaitKind::OnceCell => "OnceCell",
+            WaitKind::Deferred => "Deferred",
+            WaitKind::CancelToken => "CancelToken::cancelled",
+            WaitKind::QueuePut => "Queue::put",
+            WaitKind::QueueGet => "Queue::get",
+            WaitKind::QueueJoin => "Queue::join",
+            WaitKind::ChannelSend => "send",
+            WaitKind::ChannelReceive => "recv",
+        }
+    }
+}
+
+/// Bits above any user-space address of the platforms that corio runs on.
+const KIND_SHIFT: u32 = usize::BITS - 7;
+
+const _: () = assert!(WaitKind::ALL.len() <= 1 << 7);
+const _: () = assert!(align_of::<Location<'static>>() > 1);
+
+/// A wait kind and a place in one word. The low bit is set: the word can share a field with an
+/// aligned pointer and still be told from it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Place(usize);
+
+impl Place {
+    /// Packs a kind and a place.
+    #[inline]
+    #[must_use]
+    pub fn new(kind: WaitKind, at: &'static Location<'static>) -> Self {
+        let address = std::ptr::from_ref(at).expose_provenance();
+        Self((kind as usize) << KIND_SHIFT | address | 1)
+    }
+
+    /// The word to store; odd.
+    #[inline]
+    #[must_use]
+    pub const fn to_word(self) -> usize {
+        self.0
+    }
+
+    /// Reads a word back: `None` if it is not a place.
+    ///
+    /// # Safety
+    ///
+    /// An odd `word` must come from [`Place::to_word`].
+    #[must_use]
+    pub const unsafe fn from_word(word: usize) -> Option<Self> {
+        if word & 1 == 1 { Some(Self(word)) } else { None }
+    }
+
+    /// What is waited for.
+    #[must_use]
+    pub const fn kind(self) -> WaitKind {
+        WaitKind::ALL[self.0 >> KIND_SHIFT]
+    }
+
+    /// The line that made the waiting future.
+    #[must_use]
+    pub fn at(self) -> &'static Location<'static> {
+        let address = self.0 & ((1 << KIND_SHIFT) - 1) & !1;
+        // SAFETY: the address was exposed by `new` and is that of a `'static` Location; a Place
+        // is only made by `new`, or by `from_word` whose caller promises the same.
+        unsafe { &*std::ptr::with_exposed_provenance(address) }
+    }
+}
+
+impl std::fmt::Debug for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} at {}", self.kind().name(), self.at())
+    }
+}
+
+thread_local! {
+    static NOTED: Cell<Option<Place>> = const { Cell::new(None) };
+}
+
+/// Notes that the current poll is about to return `Pending` at this place.
+#[inline]
+pub fn note(kind: WaitKind, at: &'static Location<'static>) {
+    NOTED.set(Some(Place::new(kind, at)));
+}
+
+/// Takes the note of the poll that just ended.
+#[inline]
+#[must_use]
+pub fn take() -> Option<Place> {
+    NOTED.take()
+}
+
+#[cfg(all(test, not(any(corio_loom, corio_shuttle))))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_survives_packing() {
+        for kind in WaitKind::ALL {
+            let here = Location::caller();
+            let word = Place::new(kind, here).to_word();
+            assert_eq!(word & 1, 1);
+            // SAFETY: the word was made by `to_word`.
+            let place = unsafe { Place::from_word(word) }.unwrap();
+            assert_eq!((place.kind(), place.at()), (kind, here));
+        }
+    }
+
+    #[test]
+    fn a_pointer_is_no_place() {
+        // SAFETY: the word is even.
+        assert_eq!(unsafe { Place::from_word(std::ptr::from_ref(&7u64).addr()) }, None);
+    }
+}

@@ -1,0 +1,121 @@
+//! [`BoundedSemaphore`]: a semaphore that notices one release too many.
+
+use super::permit::Owner;
+use super::{Permit, SemAcquire, SemAcquireOwned, Semaphore};
+use crate::error::{TooManyReleases, TryAcquireError};
+use std::fmt;
+use std::sync::Arc;
+
+/// A [`Semaphore`] whose value cannot rise above the initial one.
+///
+/// asyncio: `BoundedSemaphore`; `release` beyond the bound is an error there and here, and changes
+/// nothing.
+///
+/// # Progress
+///
+/// As [`Semaphore`]; `release` is lock-free.
+///
+/// # Examples
+///
+/// ```
+/// use corio_sync::BoundedSemaphore;
+///
+/// let seats = BoundedSemaphore::new(1);
+/// seats.try_acquire().unwrap().forget();
+/// assert!(seats.release(1).is_ok());
+/// assert!(seats.release(1).is_err());
+/// ```
+pub struct BoundedSemaphore {
+    inner: Semaphore,
+    bound: usize,
+}
+
+const_fn! {
+    impl BoundedSemaphore {
+        /// A semaphore with `value` permits and no more.
+        ///
+        /// # Panics
+        ///
+        /// If `value` exceeds [`Semaphore::MAX_PERMITS`].
+        pub fn new(value: usize) -> Self {
+            Self { inner: Semaphore::new(value), bound: value }
+        }
+    }
+}
+
+impl BoundedSemaphore {
+    pub(super) fn unbounded(&self) -> &Semaphore {
+        &self.inner
+    }
+
+    /// As [`Semaphore::acquire`].
+    #[track_caller]
+    pub fn acquire(&self) -> SemAcquire<'_> {
+        self.inner.acquire()
+    }
+
+    /// As [`Semaphore::acquire_many`]. More than the bound can never be met.
+    ///
+    /// # Panics
+    ///
+    /// If `n` exceeds [`Semaphore::MAX_PERMITS`].
+    #[track_caller]
+    pub fn acquire_many(&self, n: usize) -> SemAcquire<'_> {
+        self.inner.acquire_many(n)
+    }
+
+    /// As [`Semaphore::acquire_owned`].
+    #[track_caller]
+    pub fn acquire_owned(self: Arc<Self>) -> SemAcquireOwned {
+        SemAcquireOwned::new(Owner::Bounded(self), 1)
+    }
+
+    /// As [`Semaphore::try_acquire`].
+    ///
+    /// # Errors
+    ///
+    /// [`TryAcquireError`].
+    pub fn try_acquire(&self) -> Result<Permit<'_>, TryAcquireError> {
+        self.inner.try_acquire()
+    }
+
+    /// Gives `n` permits back that no guard holds.
+    ///
+    /// # Errors
+    ///
+    /// [`TooManyReleases`] if the value would rise above the initial one; nothing changes then.
+    pub fn release(&self, n: usize) -> Result<(), TooManyReleases> {
+        let fits = n <= self.bound && self.inner.permits.release_below(n, self.bound);
+        if fits { Ok(()) } else { Err(TooManyReleases(())) }
+    }
+
+    /// As [`Semaphore::locked`].
+    #[must_use]
+    pub fn locked(&self) -> bool {
+        self.inner.locked()
+    }
+
+    /// As [`Semaphore::available_permits`].
+    #[must_use]
+    pub fn available_permits(&self) -> usize {
+        self.inner.available_permits()
+    }
+
+    /// As [`Semaphore::close`].
+    pub fn close(&self) {
+        self.inner.close();
+    }
+
+    /// As [`Semaphore::is_closed`].
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.inner.is_closed()
+    }
+}
+
+impl fmt::Debug for BoundedSemaphore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut out = f.debug_struct("BoundedSemaphore");
+        out.field("available", &self.available_permits()).field("bound", &self.bound).finish()
+    }
+}

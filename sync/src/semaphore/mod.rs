@@ -1,0 +1,328 @@
+//! [`Semaphore`] and [`BoundedSemaphore`]: a number of permits, in order of arrival.
+
+mod bounded;
+mod permit;
+
+pub use bounded::BoundedSemaphore;
+pub use permit::{OwnedPermit, Permit};
+
+use permit::Owner;
+
+use crate::error::{Closed, TryAcquireError};
+use crate::wait::queue::Place;
+use crate::wait::weighted::{MOST, Shut, Weighted};
+use std::fmt;
+use std::panic::Location;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+/// A counter of permits that tasks wait for, strictly in order of arrival.
+///
+/// asyncio: `Semaphore`. Differences: usable from any thread; permits are given back by a guard
+/// ([`Permit::forget`] keeps them); `acquire_many`; `close`. As there, a released permit goes to the
+/// waiter that has waited longest in the same call, and a newcomer never overtakes, even if the
+/// permits it wants are fewer: a large demand is not starved by small ones.
+///
+/// 16 bytes and no heap until somebody waits.
+///
+/// # Progress
+///
+/// Releasing with nobody waiting is wait-free. Everything else is lock-free; of several releasers
+/// that meet at the foremost waiter one always succeeds. Permits that were brought to a task's place
+/// before the task has finished joining the queue wait there for it alone.
+///
+/// # Examples
+///
+/// ```
+/// use corio_sync::{Semaphore, park::block_on};
+///
+/// let connections = Semaphore::new(2);
+/// block_on(async {
+///     let one = connections.acquire().await?;
+///     let _two = connections.acquire().await?;
+///     assert!(connections.locked());
+///     drop(one);
+///     assert_eq!(connections.available_permits(), 1);
+///     Ok::<_, corio_sync::Closed>(())
+/// })
+/// .unwrap();
+/// ```
+pub struct Semaphore {
+    permits: Weighted,
+}
+
+const_fn! {
+    impl Semaphore {
+        /// A semaphore with `value` permits.
+        ///
+        /// # Panics
+        ///
+        /// If `value` exceeds [`Semaphore::MAX_PERMITS`].
+        pub fn new(value: usize) -> Self {
+            assert!(value <= MOST, "a semaphore holds at most Semaphore::MAX_PERMITS permits");
+            Self { permits: Weighted::new(value) }
+        }
+    }
+}
+
+impl Semaphore {
+    /// The most permits that a semaphore can hold, and that one call may ask for.
+    pub const MAX_PERMITS: usize = MOST;
+
+    /// Waits for a permit. The task joins the queue at its first poll.
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`] if the semaphore was closed before or while waiting.
+    ///
+    /// # Cancel safety
+    ///
+    /// Loses place: permits that had reached a dropped future go to the next waiter in the same
+    /// call.
+    #[track_caller]
+    pub fn acquire(&self) -> SemAcquire<'_> {
+        self.acquire_many(1)
+    }
+
+    /// Waits for `n` permits at once.
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`] if the semaphore was closed before or while waiting.
+    ///
+    /// # Panics
+    ///
+    /// If `n` exceeds [`Semaphore::MAX_PERMITS`].
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`Semaphore::acquire`].
+    #[track_caller]
+    pub fn acquire_many(&self, n: usize) -> SemAcquire<'_> {
+        check(n);
+        SemAcquire { semaphore: self, n, at: Place::Idle, caller: Location::caller() }
+    }
+
+    /// Waits for a permit that keeps the semaphore alive.
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`] if the semaphore was closed before or while waiting.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`Semaphore::acquire`].
+    #[track_caller]
+    pub fn acquire_owned(self: Arc<Self>) -> SemAcquireOwned {
+        self.acquire_many_owned(1)
+    }
+
+    /// Waits for `n` permits that keep the semaphore alive.
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`] if the semaphore was closed before or while waiting.
+    ///
+    /// # Panics
+    ///
+    /// If `n` exceeds [`Semaphore::MAX_PERMITS`].
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`Semaphore::acquire`].
+    #[track_caller]
+    pub fn acquire_many_owned(self: Arc<Self>, n: usize) -> SemAcquireOwned {
+        check(n);
+        SemAcquireOwned::new(Owner::Plain(self), n)
+    }
+
+    /// Takes a permit if one is free and nobody waits.
+    ///
+    /// # Errors
+    ///
+    /// [`TryAcquireError`].
+    #[inline]
+    pub fn try_acquire(&self) -> Result<Permit<'_>, TryAcquireError> {
+        self.try_acquire_many(1)
+    }
+
+    /// Takes `n` permits if they are free and nobody waits.
+    ///
+    /// # Errors
+    ///
+    /// [`TryAcquireError`].
+    ///
+    /// # Panics
+    ///
+    /// If `n` exceeds [`Semaphore::MAX_PERMITS`].
+    #[inline]
+    #[track_caller]
+    pub fn try_acquire_many(&self, n: usize) -> Result<Permit<'_>, TryAcquireError> {
+        self.try_take(n)?;
+        Ok(Permit::new(self, n))
+    }
+
+    /// Takes a permit that keeps the semaphore alive, if one is free and nobody waits.
+    ///
+    /// # Errors
+    ///
+    /// [`TryAcquireError`].
+    pub fn try_acquire_owned(self: Arc<Self>) -> Result<OwnedPermit, TryAcquireError> {
+        self.try_take(1)?;
+        Ok(OwnedPermit::new(Owner::Plain(self), 1))
+    }
+
+    #[inline]
+    #[track_caller]
+    fn try_take(&self, n: usize) -> Result<(), TryAcquireError> {
+        check(n);
+        match self.permits.try_take(n) {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(TryAcquireError::NoPermits),
+            Err(Shut) => Err(TryAcquireError::Closed),
+        }
+    }
+
+    /// Adds `n` permits, to the waiters first; asyncio's `release` with a number.
+    ///
+    /// No permit needs to have been acquired: as in asyncio the value may grow above the initial
+    /// one. See [`BoundedSemaphore`] for the form that refuses it.
+    ///
+    /// # Panics
+    ///
+    /// If there would be more than [`Semaphore::MAX_PERMITS`].
+    #[inline]
+    #[track_caller]
+    pub fn release(&self, n: usize) {
+        check(n);
+        let available = self.permits.available();
+        assert!(n <= MOST - available.min(MOST), "more permits than Semaphore::MAX_PERMITS");
+        self.permits.release(n);
+    }
+
+    /// tokio's name for [`Semaphore::release`].
+    #[track_caller]
+    pub fn add_permits(&self, n: usize) {
+        self.release(n);
+    }
+
+    /// Whether an `acquire` would have to wait: no permit is free, or others wait.
+    #[must_use]
+    pub fn locked(&self) -> bool {
+        self.permits.available() == 0
+    }
+
+    /// The permits that are free; zero while somebody waits.
+    #[must_use]
+    pub fn available_permits(&self) -> usize {
+        self.permits.available()
+    }
+
+    /// Closes the semaphore: everybody who waits, and everybody who comes, gets [`Closed`].
+    ///
+    /// Permits that are held stay valid and may be given back. A closed semaphore cannot be opened
+    /// again.
+    pub fn close(&self) {
+        self.permits.shut();
+    }
+
+    /// Whether [`Semaphore::close`] was called.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.permits.is_shut()
+    }
+}
+
+#[track_caller]
+#[inline]
+fn check(n: usize) {
+    assert!(n <= MOST, "{n} permits asked for, Semaphore::MAX_PERMITS is {MOST}");
+}
+
+impl fmt::Debug for Semaphore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut out = f.debug_struct("Semaphore");
+        out.field("available", &self.available_permits()).field("closed", &self.is_closed());
+        out.finish()
+    }
+}
+
+/// The future of [`Semaphore::acquire`] and [`Semaphore::acquire_many`].
+#[must_use = "futures do nothing unless awaited"]
+pub struct SemAcquire<'a> {
+    semaphore: &'a Semaphore,
+    n: usize,
+    at: Place,
+    caller: &'static Location<'static>,
+}
+
+future_debug!([<'a>] SemAcquire<'a>, "SemAcquire");
+
+impl<'a> Future for SemAcquire<'a> {
+    type Output = Result<Permit<'a>, Closed>;
+
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        let taken = std::task::ready!(this.semaphore.permits.poll_take(&mut this.at, this.n, cx));
+        Poll::Ready(match taken {
+            Ok(()) => Ok(Permit::new(this.semaphore, this.n)),
+            Err(Shut) => Err(Closed(())),
+        })
+    }
+}
+
+impl Drop for SemAcquire<'_> {
+    fn drop(&mut self) {
+        if let Place::Waiting(_) = self.at {
+            self.semaphore.permits.leave(&mut self.at, self.n);
+        }
+    }
+}
+
+/// The future of [`Semaphore::acquire_owned`] and [`Semaphore::acquire_many_owned`].
+#[must_use = "futures do nothing unless awaited"]
+pub struct SemAcquireOwned {
+    owner: Owner,
+    n: usize,
+    at: Place,
+    caller: &'static Location<'static>,
+}
+
+future_debug!([] SemAcquireOwned, "SemAcquireOwned");
+
+impl SemAcquireOwned {
+    #[track_caller]
+    fn new(owner: Owner, n: usize) -> Self {
+        Self { owner, n, at: Place::Idle, caller: Location::caller() }
+    }
+}
+
+impl Future for SemAcquireOwned {
+    type Output = Result<OwnedPermit, Closed>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        let permits = &this.owner.semaphore().permits;
+        let taken = std::task::ready!(permits.poll_take(&mut this.at, this.n, cx));
+        Poll::Ready(match taken {
+            Ok(()) => Ok(OwnedPermit::new(this.owner.clone(), this.n)),
+            Err(Shut) => Err(Closed(())),
+        })
+    }
+}
+
+impl Drop for SemAcquireOwned {
+    fn drop(&mut self) {
+        if let Place::Waiting(_) = self.at {
+            self.owner.semaphore().permits.leave(&mut self.at, self.n);
+        }
+    }
+}
+
+#[cfg(not(any(corio_loom, corio_shuttle)))]
+const _: () = assert!(size_of::<Semaphore>() == 16 && size_of::<crate::Event>() == 16);
+
+#[cfg(all(test, not(any(corio_loom, corio_shuttle))))]
+mod tests;
