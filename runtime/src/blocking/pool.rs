@@ -10,8 +10,8 @@
 //! a thread is a system call that the submitter pays (some 20 us), once per thread.
 //!
 //! Several jobs are woken for by one: a submitter wakes nobody while a worker is on its way, and
-//! each worker that arrives fetches up to two more for the jobs it sees, before it starts its own.
-//! So a burst of n jobs costs its submitter one wake, and is spread in log n steps.
+//! each worker that arrives fetches one or two more for the jobs it sees, before it starts its own.
+//! So a burst of n jobs costs its submitter one wake, and n resting workers have it in log n steps.
 //!
 //! Rejected: a bounded queue (a submitter in async code cannot wait for a place), a worker's private
 //! queue (jobs block, so what lies behind one must stay within everyone's reach).

@@ -84,8 +84,8 @@ impl Slots {
         loop {
             for index in 0..self.cap {
                 let chunk = self.chunks[index / CHUNK].get_or_init(Slot::chunk);
-                // Ordering: Acquire; pairs with the Release of `free`. The last holder, and who
-                // woke it, are done with the slot.
+                // Ordering(worker_slots.take): Acquire; pairs with Ordering(worker_slots.free). The last holder,
+                // and who woke it, are done with the slot's unparker, which we are about to replace.
                 let taken = &chunk[index % CHUNK].taken;
                 if taken.compare_exchange(false, true, Acquire, Relaxed).is_ok() {
                     return SlotId::new(index);
@@ -96,7 +96,7 @@ impl Slots {
 
     /// Gives a held slot back.
     pub(super) fn free(&self, slot: SlotId) {
-        // Ordering: Release; pairs with the Acquire of `take`, which says what for.
+        // Ordering(worker_slots.free): Release; pairs with Ordering(worker_slots.take), which says what for.
         self.slot(slot).taken.store(false, Release);
     }
 
@@ -187,18 +187,20 @@ impl Slot {
     }
 }
 
-/// Ordering: all accesses Relaxed; the words are looked at by people, and point to constants.
 impl Running {
     pub(super) fn set(&self, origin: JobOrigin) {
+        // Ordering: Relaxed; the words are looked at by people, and point to constants.
         self.spawned_at.store(ptr::from_ref(origin.spawned_at).cast_mut(), Relaxed);
         self.kind.store(ptr::from_ref(origin.kind).cast_mut(), Relaxed);
     }
 
     pub(super) fn clear(&self) {
+        // Ordering: Relaxed; as in `set`.
         self.kind.store(ptr::null_mut(), Relaxed);
     }
 
     fn get(&self) -> Option<JobOrigin> {
+        // Ordering: Relaxed; as in `set`.
         let kind = self.kind.load(Relaxed);
         let spawned_at = self.spawned_at.load(Relaxed);
         // SAFETY: null, or made from a `&'static` in `set`.

@@ -13,7 +13,7 @@ use corio_sync::shim::hint;
 use super::job::quietly;
 use super::pool::Shared;
 use super::slots::Order;
-use super::word::{Seen, SlotId};
+use super::word::{Duty, Seen, SlotId};
 
 /// Jobs that come this soon after one another make it worth while to spin for the next one.
 const SPIN_IF_WITHIN: Duration = Duration::from_micros(20);
@@ -96,7 +96,8 @@ impl Worker<'_> {
         self.shared.word.arrive()
     }
 
-    /// Fetches workers for the jobs left in the queue: two, so that a burst spreads by doubling.
+    /// Fetches workers for the jobs left in the queue: two that rest, so that a burst spreads by
+    /// doubling, or one new one, because a thread costs more to make than many short jobs to run.
     fn assist(&mut self) {
         if !std::mem::take(&mut self.arrived) {
             return;
@@ -108,6 +109,9 @@ impl Worker<'_> {
             }
             let duty = self.shared.word.assist(left, &self.shared.slots);
             Shared::carry_out(self.shared, duty);
+            if duty == Duty::Spawn {
+                return;
+            }
         }
     }
 

@@ -33,6 +33,8 @@ mod testing;
 #[allow(unused_imports, reason = "the worker loop is the user")]
 pub(crate) use batch::WakeBatch;
 #[cfg(not(any(corio_loom, corio_shuttle)))]
+pub(crate) use home::{Pollers, set_pollers};
+#[cfg(not(any(corio_loom, corio_shuttle)))]
 pub(crate) use poller::Poller;
 pub use readiness::Direction;
 #[cfg(not(any(corio_loom, corio_shuttle)))]

@@ -16,8 +16,6 @@ pub(crate) mod shared;
 #[cfg(not(any(corio_loom, corio_shuttle)))]
 pub(crate) mod shutdown;
 #[cfg(not(any(corio_loom, corio_shuttle)))]
-pub(crate) mod start;
-#[cfg(not(any(corio_loom, corio_shuttle)))]
 pub(crate) mod watch;
 #[cfg(not(any(corio_loom, corio_shuttle)))]
 pub(crate) mod worker;

@@ -4,15 +4,19 @@
 //! 2. Each worker, on its own thread, stops the pinned tasks of its loop: their bodies may be
 //!    `!Send`. Only then it closes its inbox, so that an entry refused later belongs to a task that
 //!    is done, or to one that was never polled and is `Send`.
-//! 3. When all workers are through (or the deadline has passed and some are stuck in a poll), the
-//!    phase becomes Closed, and one thread stops all other tasks, then whatever the injector holds.
-//!    Whoever pushes later stops its own entry.
+//! 3. When all workers are through, the phase becomes Closed, and one thread stops all other tasks,
+//!    then whatever the injector holds. Whoever pushes later stops its own entry.
+//!    If the deadline has passed and some workers are still inside a poll, the waiting thread does
+//!    so in their place, but leaves every task to the holder of its queue entry: a worker that
+//!    returns may start what it pops. What lies in the queues of such workers is stolen first.
 //! 4. The arenas are closed. They, and the shared part with them, live on until the last handle or
 //!    waker of a task is gone; a wake finds its task done and does nothing.
 //!
 //! A worker that is stuck in a poll beyond the deadline is reported and left behind; when its poll
-//! ends it finds the runtime closed, stops its task and ends.
+//! ends it finds the runtime closed, stops what is left in its queues and ends. The last one to do
+//! so repeats step 3.
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use corio_sync::shim::Ordering::SeqCst;
@@ -70,23 +74,58 @@ impl Shared {
         first
     }
 
-    /// Step 3, by one thread, once no worker starts tasks any more.
+    /// Step 3, once no worker starts tasks any more, or beside workers that were left behind.
     pub(crate) fn finish_shutdown(&self) {
         self.advance(Phase::Closed);
-        // Pairs with the fence of `notify` in `push_remote`: the late pusher sees the phase, or
-        // the drain below sees its entry.
+        let _ending = Ending::of(self);
+        let alone = self.no_worker_left();
+        // Ordering: SeqCst; pairs with the fence of `IdleSet::notify` that a late pusher makes
+        // between its push and its look at the phase: it sees the phase, or the drain below sees
+        // its entry.
         fence(SeqCst);
         let mut stopped = 0;
         self.for_each_task(|task| {
             // A pinned task is its home's to stop; a home that is stuck does so when it returns.
             if !task.done() && task.ptr().header().state.load().home().is_none() {
-                // SAFETY: the phase keeps workers from starting tasks; the body is `Send`.
-                stopped += usize::from(unsafe { task.ptr().stop() });
+                stopped += usize::from(if alone {
+                    // SAFETY: no worker is left to start tasks; the body is `Send`.
+                    unsafe { task.ptr().stop() }
+                } else {
+                    // SAFETY: the body is `Send`.
+                    unsafe { task.ptr().stop_idle() }
+                });
             }
         });
-        self.drain_injector();
+        stopped += self.drain_queues();
         self.arenas.close();
         self.count_stopped(stopped);
+    }
+}
+
+thread_local! {
+    /// The runtime whose tasks the calling thread is ending.
+    static ENDING: Cell<*const Shared> = const { Cell::new(std::ptr::null()) };
+}
+
+/// Says that the calling thread ends the tasks of a runtime and will look at its queues again. A
+/// task that ends wakes its awaiter, whose entry comes late: ending it on the spot would recurse as
+/// deep as tasks await each other.
+pub(crate) struct Ending(*const Shared);
+
+impl Ending {
+    pub(crate) fn of(shared: &Shared) -> Self {
+        Self(ENDING.replace(std::ptr::from_ref(shared)))
+    }
+
+    /// True if a caller of the calling function is at it.
+    pub(crate) fn is_under_way(shared: &Shared) -> bool {
+        std::ptr::eq(ENDING.get(), shared)
+    }
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        ENDING.set(self.0);
     }
 }
 

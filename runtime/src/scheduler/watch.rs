@@ -193,7 +193,7 @@ impl Watch {
                 name = format!("task '{}' (spawned at {})", task.name(), task.spawned_at());
             }
         });
-        crate::debug::report(format_args!(
+        crate::report::report(format_args!(
             "worker {worker} has been inside {name} for {ran:?}; use to_thread for work that blocks{}",
             Others(others)
         ));

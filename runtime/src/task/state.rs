@@ -211,7 +211,8 @@ pub(crate) enum Finished {
 pub(crate) enum Claim {
     /// It is done.
     Done,
-    /// A thread is inside its body; that thread will finish it.
+    /// A thread is inside its body, or (for [`State::claim_idle`]) has its entry: that one will end
+    /// it.
     Running,
     /// The body is the caller's. `queued`: an entry exists and inherits the runtime's reference.
     Claimed {
@@ -381,15 +382,29 @@ impl State {
         }
     }
 
-    /// Edge 6. A shutdown takes the body of a task that nobody runs. Only after all workers of the
-    /// runtime have stopped starting tasks: [`State::start`] does not expect a claim beside it.
+    /// Edge 6. A shutdown takes the body of a task that nobody runs. Only where nobody else starts
+    /// the task, because [`State::start`] does not expect a claim beside it: the caller holds its
+    /// entry, or no worker of the runtime starts tasks any more.
     pub(crate) fn claim(&self) -> Claim {
+        self.claim_unless(RUNNING)
+    }
+
+    /// Edge 6. As [`State::claim`], but leaves a scheduled task to the holder of its entry: safe
+    /// beside workers that still run. Nobody starts what is idle, and a wake only marks the word.
+    pub(crate) fn claim_idle(&self) -> Claim {
+        if mutant("state.claim_takes_scheduled") {
+            return self.claim_unless(RUNNING);
+        }
+        self.claim_unless(RUNNING | SCHEDULED)
+    }
+
+    fn claim_unless(&self, taken: u64) -> Claim {
         let mut old = self.0.load(Relaxed);
         loop {
             if old & DONE != 0 {
                 return Claim::Done;
             }
-            if old & RUNNING != 0 {
+            if old & taken != 0 {
                 return Claim::Running;
             }
             // Ordering(state.claim): Acquire; pairs with Ordering(state.pause): the body is seen as

@@ -341,7 +341,7 @@ impl Timer {
     }
 
     #[inline]
-    fn entry(&self) -> &Entry {
+    pub(super) fn entry(&self) -> &Entry {
         // SAFETY: an entry is not freed before its sleeper has given it back, which `recall`,
         // `into_entry` and `drop` do last.
         unsafe { self.entry.as_ref() }

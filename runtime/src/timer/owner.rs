@@ -121,6 +121,14 @@ impl Timers {
         self.shared().next_deadline.load(Ordering::Relaxed)
     }
 
+    /// The time of the last `expire`. A deadline that lay ahead then has not been fired by it, even
+    /// if it has passed since.
+    #[inline]
+    pub(crate) fn last_look(&self) -> u64 {
+        // Ordering: Relaxed; an old value only stands for an older look.
+        self.shared().last_look.load(Ordering::Relaxed)
+    }
+
     /// Arms a timer from the worker's own thread.
     #[inline]
     pub(crate) fn insert(&self, deadline: u64, waker: Waker) -> Timer {
@@ -161,43 +169,44 @@ impl Timers {
         }
         let Some(mut owned) = self.shared().own(Role::Owner) else { return timer.recall() };
         owned.with(|shared, core| {
-            let waker = core.unlink(shared, &timer);
+            let waker = core.detach(shared, &timer).take_waker_owned();
             core.free(timer.into_entry());
             shared.publish(core);
             waker
         })
     }
 
-    /// Moves a waiting timer to another deadline, from the worker's own thread. It then counts as
-    /// newly inserted. False if that is not possible here, or not any more: then the caller recalls
-    /// the timer and inserts another.
-    pub(crate) fn reset(&self, timer: &Timer, deadline: u64) -> bool {
+    /// Moves a timer to another deadline, from the worker's own thread; it then counts as newly
+    /// inserted. A timer that has fired, or that is not to be had here and now, is given back, and
+    /// the caller gets the waker that still waits, if any.
+    #[inline]
+    pub(crate) fn reset(&self, timer: Timer, deadline: u64) -> Result<Timer, Option<Waker>> {
         if !timer.is_at_home(self.shared) {
-            return false;
+            return Err(timer.recall());
         }
-        let Some(mut owned) = self.shared().own(Role::Owner) else { return false };
+        let Some(mut owned) = self.shared().own(Role::Owner) else { return Err(timer.recall()) };
         owned.with(|shared, core| {
-            core.sort_mail(shared);
-            // SAFETY: the caller's timer has not been given back.
-            let entry = unsafe { timer.entry_ptr().as_ref() };
+            let entry = core.detach(shared, &timer);
             if entry.has_fired_owned() {
-                return false;
+                core.free(timer.into_entry());
+                return Err(None);
             }
-            core.wheel.remove(entry.spot().key);
             let key = core.wheel.insert(deadline, timer.entry_ptr());
             entry.set_spot(Spot { key, deadline });
             shared.publish(core);
-            true
+            Ok(timer)
         })
     }
 
     /// Fires what is due at `now`, as far as `batch` has room. The caller wakes the batch, also
     /// when it unwinds, and then calls again if there is more.
     ///
-    /// When nothing is due and no mail has come this costs two loads. Does nothing if another
-    /// thread is at it.
+    /// When nothing is due and no mail has come this costs three loads and a store. Does nothing if
+    /// another thread is at it.
     #[inline]
     pub(crate) fn expire(&self, role: Role, now: u64, batch: &mut WakeBatch) -> Expired {
+        // Ordering: Relaxed; a hint, see `last_look`.
+        self.shared().last_look.store(now, Ordering::Relaxed);
         if now < self.next_deadline() && !self.has_mail() {
             return Expired::default();
         }
@@ -296,6 +305,8 @@ pub(super) struct Shared {
     word: AtomicU8,
     /// Written by whoever owns the word, read by all.
     next_deadline: AtomicU64,
+    /// Written by whoever expires, read by the owner.
+    last_look: AtomicU64,
     /// Guarded by `word`.
     core: UnsafeCell<Core>,
     /// Entries that have not come back yet, once the timers are gone.
@@ -314,6 +325,7 @@ impl Shared {
         let shared = Box::leak(Box::new(Shared {
             word: AtomicU8::new(FREE),
             next_deadline: AtomicU64::new(NEVER),
+            last_look: AtomicU64::new(0),
             core: UnsafeCell::new(Core::new()),
             orphans: AtomicUsize::new(0),
             mail: CachePadded::new(Boxes { arrivals: Mail::new(), returns: Mail::new() }),
@@ -555,17 +567,16 @@ impl Core {
         }
     }
 
-    /// Takes a timer out of the wheel, and its waker.
+    /// Takes a timer out of the wheel.
     #[inline]
-    fn unlink(&mut self, shared: &Shared, timer: &Timer) -> Option<Waker> {
+    fn detach<'a>(&mut self, shared: &Shared, timer: &'a Timer) -> &'a Entry {
         // It may be among the arrivals still; they must be in before it can be taken out.
         if !shared.mail.arrivals.is_empty() {
             self.sort_arrivals(shared);
         }
-        // SAFETY: the caller's timer has not been given back.
-        let entry = unsafe { timer.entry_ptr().as_ref() };
+        let entry = timer.entry();
         self.wheel.remove(entry.spot().key);
-        entry.take_waker_owned()
+        entry
     }
 
     /// Frees an entry that the wheel does not know and nobody waits for.

@@ -434,6 +434,35 @@ model! {
 }
 
 model! {
+    /// A shutdown that waits no longer stops an idle task while a worker wakes and runs it.
+    state_claim_idle_meets_run(threads = 2, bound = 3, claim = "the worker has the body or the shutdown, never both") {
+        let twin = Twin::new();
+        twin.work(usize::MAX);
+        let worker = twin.clone();
+        worker.state.ref_inc();
+        let runs = thread::spawn(move || {
+            if worker.state.wake() == Woken::Enqueue {
+                worker.enqueue();
+            }
+            worker.work(1);
+            worker.release();
+        });
+        match twin.state.claim_idle() {
+            Claim::Claimed { queued } => {
+                assert!(!queued, "its entry is somebody else's");
+                twin.body.with_mut(|body| unsafe { *body += 1 });
+                twin.complete(true);
+            }
+            Claim::Running | Claim::Done => {}
+        }
+        runs.join().unwrap();
+        assert!(twin.state.load().is_done(), "nobody ended the task");
+        twin.detach();
+        assert_eq!(twin.freed.load(Acquire), 1, "not freed");
+    }
+}
+
+model! {
     /// A shutdown stops a task while a wake is about to push its entry.
     state_claim_meets_wake(threads = 2, bound = 3, claim = "the entry inherits the reference, or there is none") {
         let twin = Twin::new();
