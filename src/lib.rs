@@ -44,3 +44,11 @@ pub use corio_runtime::to_thread as spawn_blocking;
 
 #[cfg(feature = "macros")]
 pub use corio_macros::{main, test};
+
+pub mod net;
+pub mod signal;
+
+#[cfg(feature = "hyper")]
+pub mod hyper;
+#[cfg(feature = "axum_0_8")]
+pub use corio_io::serve;
