@@ -8,6 +8,8 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+pub mod kit;
+
 /// How long a test waits for what should come at once. Generous, because a loaded machine may
 /// keep a thread from running for seconds; a hang is still told from slowness.
 pub const PATIENCE: Duration = Duration::from_secs(30);

@@ -5,8 +5,9 @@
 //! then wakes.
 
 use std::mem::MaybeUninit;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::Waker;
+
+use crate::quiet::quietly;
 
 /// Wakers that fit one batch: half a KiB on the stack, and longer batches gain nothing.
 pub(crate) const BATCH: usize = 32;
@@ -55,7 +56,7 @@ impl WakeBatch {
         for slot in &mut self.wakers[..count] {
             // SAFETY: the first `len` were initialized, and `len` is zero now: each is read once.
             let waker = unsafe { slot.assume_init_read() };
-            let _ = catch_unwind(AssertUnwindSafe(|| waker.wake()));
+            quietly(|| waker.wake());
         }
     }
 }

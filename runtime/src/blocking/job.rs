@@ -24,7 +24,7 @@ use corio_sync::shim::cell::UnsafeCell;
 use corio_sync::waker_slot::WakerSlot;
 
 use super::job_state::{JobState, Outcome};
-use crate::task::error::{Cancelled, TaskError};
+use crate::error::{Cancelled, TaskError};
 
 /// A closure that runs on a thread of an executor; awaiting it gives what the closure returns.
 ///

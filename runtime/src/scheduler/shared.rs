@@ -7,19 +7,21 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use corio_sync::shim::Ordering::{AcqRel, Acquire, Relaxed, SeqCst};
-use corio_sync::shim::atomic::{AtomicPtr, AtomicU8, AtomicU64, AtomicUsize, fence};
+use corio_sync::shim::atomic::{AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, fence};
 use crossbeam_utils::CachePadded;
 
 use super::callback::Callbacks;
 use super::hog::HogLine;
 use super::idle::IdleSet;
-use super::inbox::Inbox;
+use super::inbox::{Inbox, Link};
 use super::lifo::LifoSlot;
 use super::queue::{Deque, Inject, Injector, Local, Steal, Victim};
+use super::shutdown::Ending;
 use super::watch_sleep::WatchSleep;
 use super::worker;
 use crate::blocking::Pool;
 use crate::context::Driver;
+use crate::reactor::Poller;
 use crate::task::join::Task;
 use crate::task::raw::{Header, RuntimeHead, TaskPtr};
 use crate::task::registry::TaskRef;
@@ -93,8 +95,9 @@ impl WorkerMetrics {
     }
 }
 
-/// Index of arenas made for tasks that a closed runtime refused.
-const LATE_ARENA: u32 = u32::MAX;
+/// Index of the first arena made for a task that a closed runtime refused; the next ones count
+/// down, so that each such task has a number of its own.
+const LATE_ARENA: u32 = (1 << 24) - 1;
 
 /// The life of a runtime.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,6 +120,8 @@ pub(crate) struct Shared {
     pub(crate) injector: Injector<TaskPtr>,
     pub(crate) idle: IdleSet,
     pub(crate) drivers: Arc<[Arc<Driver>]>,
+    /// Those that sources may be placed on.
+    pub(crate) pollers: Arc<[Poller]>,
     pub(crate) arenas: SharedArenas,
     pub(crate) watch_sleep: WatchSleep,
     pub(crate) watch_thread: std::sync::OnceLock<std::thread::Thread>,
@@ -126,6 +131,8 @@ pub(crate) struct Shared {
     workers_left: AtomicUsize,
     /// Tasks whose bodies a shutdown dropped.
     stopped: AtomicUsize,
+    /// Tasks that were refused.
+    late: AtomicU32,
     /// The thread that waits for the workers to leave.
     waiter: std::sync::OnceLock<std::thread::Thread>,
 }
@@ -240,8 +247,8 @@ impl Shared {
         // `notify` made the fence between the push and this look; the shutdown makes one between
         // its change of phase and its last look at the injector.
         // Ordering: Relaxed; the fences order it.
-        if self.phase.load(Relaxed) == Phase::Closed as u8 {
-            self.drain_injector();
+        if self.phase.load(Relaxed) == Phase::Closed as u8 && !Ending::is_under_way(self) {
+            self.count_stopped(self.drain_queues());
         }
     }
 
@@ -284,6 +291,12 @@ impl Shared {
         true
     }
 
+    /// True once no worker will ever start a task again.
+    pub(crate) fn no_worker_left(&self) -> bool {
+        // Ordering: Acquire; pairs with Ordering(shared.left), as Ordering(shared.wait) does.
+        self.workers_left.load(Acquire) == 0
+    }
+
     /// Counts tasks whose bodies were dropped.
     pub(crate) fn count_stopped(&self, n: usize) {
         // Ordering: Relaxed; a number for the report, read after the workers have left.
@@ -321,9 +334,11 @@ impl Shared {
         future: F,
         at: &'static Location<'static>,
     ) -> Task<F::Output> {
+        // Ordering: Relaxed; only that every task gets another number matters.
+        let index = LATE_ARENA - self.late.fetch_add(1, Relaxed) % (LATE_ARENA / 2);
         let tag = Arc::into_raw(self.clone()).cast();
         // SAFETY: `release_tag` gives the reference back; the arena is this thread's.
-        let arena = unsafe { Arena::new(LATE_ARENA, tag, release_tag) };
+        let arena = unsafe { Arena::new(index, tag, release_tag) };
         // SAFETY: this thread owns the arena; the task never runs.
         let task = unsafe { TaskPtr::new(arena, future, None, at) };
         // SAFETY: the cell was made for `F`; its handle is made once.
@@ -339,24 +354,36 @@ impl Shared {
     }
 
     fn close_arena(&self, index: usize) {
-        // Ordering: Acquire; the worker that stored it has left.
-        if let Some(arena) = NonNull::new(self.remotes[index].arena.load(Acquire)) {
+        // Ordering: Acquire as Ordering(shared.arena); the worker that stored it has left.
+        let arena = self.remotes[index].arena.load(Acquire);
+        if let Some(arena) = NonNull::new(arena) {
             // SAFETY: the worker has left, so this thread is the owner now; the last worker does
             // this once.
             unsafe { Arena::close(arena) };
         }
     }
 
-    /// Stops whatever lies in the injector of a closed runtime.
-    pub(crate) fn drain_injector(&self) {
+    /// Stops whatever lies in those queues of a closed runtime that any thread may take from; how
+    /// many tasks that were.
+    pub(crate) fn drain_queues(&self) -> usize {
+        let _ending = Ending::of(self);
         let queue = Local::new();
-        while !self.injector.is_empty() {
-            let first = queue.take_from(&self.injector);
-            for task in first.into_iter().chain(std::iter::from_fn(|| queue.pop())) {
-                // SAFETY: the entry keeps the cell; nobody starts tasks any more, and what lies in
-                // the injector is not pinned.
-                unsafe { task.stop_entry() };
-            }
+        let mut stopped = 0;
+        loop {
+            let lifo =
+                || self.remotes.iter().find_map(|r| r.lifo.steal().map(TaskPtr::from_header));
+            let stolen = || self.remotes.iter().find_map(|r| queue.steal_into(&r.stealer));
+            let next = queue.pop().or_else(|| queue.take_from(&self.injector));
+            let Some(task) = next.or_else(stolen).or_else(lifo) else {
+                // A steal may have given up in the face of other thieves.
+                if self.injector.is_empty() && self.remotes.iter().all(|r| r.stealer.is_empty()) {
+                    return stopped;
+                }
+                continue;
+            };
+            // SAFETY: the entry keeps the cell and was taken here; what lies in these queues is
+            // not pinned.
+            stopped += usize::from(unsafe { task.stop_entry() });
         }
     }
 
@@ -376,7 +403,6 @@ impl Shared {
 
     /// Wakes all workers, whatever they sleep on.
     pub(crate) fn wake_all(&self) {
-        fence(corio_sync::shim::Ordering::SeqCst);
         for driver in self.drivers.iter() {
             driver.poller.wake();
         }
@@ -385,7 +411,8 @@ impl Shared {
     /// Wakes the Watch if it sleeps while a worker starts to run.
     #[inline]
     pub(crate) fn wake_watch(&self) {
-        if self.watch_sleep.wake()
+        if self.config.watch
+            && self.watch_sleep.wake()
             && let Some(watch) = self.watch_thread.get()
         {
             watch.unpark();
@@ -442,6 +469,7 @@ impl Shared {
             remotes: parts.remotes,
             injector: Injector::new(),
             idle: IdleSet::new(workers),
+            pollers: parts.drivers[..parts.pollers].iter().map(|d| d.poller.clone()).collect(),
             drivers: parts.drivers,
             arenas,
             watch_sleep: WatchSleep::new(),
@@ -450,6 +478,7 @@ impl Shared {
             phase: AtomicU8::new(Phase::Running as u8),
             workers_left: AtomicUsize::new(workers),
             stopped: AtomicUsize::new(0),
+            late: AtomicU32::new(0),
             waiter: std::sync::OnceLock::new(),
             config: parts.config,
         })
@@ -461,6 +490,8 @@ pub(crate) struct Parts {
     pub(crate) config: Config,
     pub(crate) remotes: Box<[Remote]>,
     pub(crate) drivers: Arc<[Arc<Driver>]>,
+    /// How many drivers take sources.
+    pub(crate) pollers: usize,
     pub(crate) pool: Pool,
 }
 
@@ -483,5 +514,13 @@ impl Drop for Shared {
                 unsafe { Arena::unlist(arena) };
             }
         }
+    }
+}
+
+// SAFETY: the word belongs to whoever holds the queue entry, and lives as long as the cell.
+unsafe impl Link for Header {
+    unsafe fn link<'a>(node: NonNull<Self>) -> &'a AtomicUsize {
+        // SAFETY: the caller keeps the cell.
+        unsafe { &(*node.as_ptr()).link }
     }
 }

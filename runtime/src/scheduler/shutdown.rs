@@ -4,15 +4,19 @@
 //! 2. Each worker, on its own thread, stops the pinned tasks of its loop: their bodies may be
 //!    `!Send`. Only then it closes its inbox, so that an entry refused later belongs to a task that
 //!    is done, or to one that was never polled and is `Send`.
-//! 3. When all workers are through (or the deadline has passed and some are stuck in a poll), the
-//!    phase becomes Closed, and one thread stops all other tasks, then whatever the injector holds.
-//!    Whoever pushes later stops its own entry.
+//! 3. When all workers are through, the phase becomes Closed, and one thread stops all other tasks,
+//!    then whatever the injector holds. Whoever pushes later stops its own entry.
+//!    If the deadline has passed and some workers are still inside a poll, the waiting thread does
+//!    so in their place, but leaves every task to the holder of its queue entry: a worker that
+//!    returns may start what it pops. What lies in the queues of such workers is stolen first.
 //! 4. The arenas are closed. They, and the shared part with them, live on until the last handle or
 //!    waker of a task is gone; a wake finds its task done and does nothing.
 //!
 //! A worker that is stuck in a poll beyond the deadline is reported and left behind; when its poll
-//! ends it finds the runtime closed, stops its task and ends.
+//! ends it finds the runtime closed, stops what is left in its queues and ends. The last one to do
+//! so repeats step 3.
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use corio_sync::shim::Ordering::SeqCst;
@@ -20,6 +24,7 @@ use corio_sync::shim::atomic::fence;
 
 use super::shared::{Phase, Shared};
 use super::worker::Worker;
+use crate::blocking::StuckJob;
 use crate::task::raw::TaskPtr;
 
 /// What a shutdown left behind.
@@ -30,8 +35,8 @@ pub struct ShutdownReport {
     pub stopped: usize,
     /// Workers that were stuck in a poll at the deadline, with the name of the task.
     pub stuck: Vec<String>,
-    /// Threads of the default executor that were busy at the deadline.
-    pub busy_threads: usize,
+    /// Jobs of the default executor that were running at the deadline.
+    pub busy_threads: Vec<StuckJob>,
     /// How long it took.
     pub took: Duration,
 }
@@ -40,7 +45,7 @@ impl ShutdownReport {
     /// True if every task ended and every thread was joined.
     #[must_use]
     pub fn is_clean(&self) -> bool {
-        self.stuck.is_empty() && self.busy_threads == 0
+        self.stuck.is_empty() && self.busy_threads.is_empty()
     }
 }
 
@@ -50,8 +55,8 @@ impl std::fmt::Display for ShutdownReport {
         for name in &self.stuck {
             write!(f, "; still inside {name}")?;
         }
-        if self.busy_threads > 0 {
-            write!(f, "; {} busy threads left behind", self.busy_threads)?;
+        for job in &self.busy_threads {
+            write!(f, "; still running {job:?}")?;
         }
         Ok(())
     }
@@ -62,26 +67,65 @@ impl Shared {
     pub(crate) fn begin_shutdown(&self) -> bool {
         let first = self.advance(Phase::Closing);
         self.wake_all();
+        if let Some(watch) = self.watch_thread.get() {
+            let _ = self.watch_sleep.wake();
+            watch.unpark();
+        }
         first
     }
 
-    /// Step 3, by one thread, once no worker starts tasks any more.
+    /// Step 3, once no worker starts tasks any more, or beside workers that were left behind.
     pub(crate) fn finish_shutdown(&self) {
         self.advance(Phase::Closed);
-        // Pairs with the fence of `notify` in `push_remote`: the late pusher sees the phase, or
-        // the drain below sees its entry.
+        let _ending = Ending::of(self);
+        let alone = self.no_worker_left();
+        // Ordering: SeqCst; pairs with the fence of `IdleSet::notify` that a late pusher makes
+        // between its push and its look at the phase: it sees the phase, or the drain below sees
+        // its entry.
         fence(SeqCst);
         let mut stopped = 0;
         self.for_each_task(|task| {
             // A pinned task is its home's to stop; a home that is stuck does so when it returns.
             if !task.done() && task.ptr().header().state.load().home().is_none() {
-                // SAFETY: the phase keeps workers from starting tasks; the body is `Send`.
-                stopped += usize::from(unsafe { task.ptr().stop() });
+                stopped += usize::from(if alone {
+                    // SAFETY: no worker is left to start tasks; the body is `Send`.
+                    unsafe { task.ptr().stop() }
+                } else {
+                    // SAFETY: the body is `Send`.
+                    unsafe { task.ptr().stop_idle() }
+                });
             }
         });
-        self.drain_injector();
+        stopped += self.drain_queues();
         self.arenas.close();
         self.count_stopped(stopped);
+    }
+}
+
+thread_local! {
+    /// The runtime whose tasks the calling thread is ending.
+    static ENDING: Cell<*const Shared> = const { Cell::new(std::ptr::null()) };
+}
+
+/// Says that the calling thread ends the tasks of a runtime and will look at its queues again. A
+/// task that ends wakes its awaiter, whose entry comes late: ending it on the spot would recurse as
+/// deep as tasks await each other.
+pub(crate) struct Ending(*const Shared);
+
+impl Ending {
+    pub(crate) fn of(shared: &Shared) -> Self {
+        Self(ENDING.replace(std::ptr::from_ref(shared)))
+    }
+
+    /// True if a caller of the calling function is at it.
+    pub(crate) fn is_under_way(shared: &Shared) -> bool {
+        std::ptr::eq(ENDING.get(), shared)
+    }
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        ENDING.set(self.0);
     }
 }
 

@@ -18,8 +18,9 @@ use corio_sync::shim::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use corio_sync::shim::atomic::{AtomicBool, AtomicPtr};
 use corio_sync::waker_slot::WakerSlot;
 
-use super::error::{Cancelled, TaskError, TaskName};
 use super::raw::{Header, TaskPtr};
+use crate::error::{Cancelled, TaskError, TaskName};
+use crate::quiet::quietly;
 
 /// The lazy part of a task.
 #[derive(Debug, Default)]
@@ -175,11 +176,12 @@ impl TaskExt {
         unsafe { NonNull::new_unchecked(raw) }
     }
 
-    /// Wakes every observer; called by the completer after DONE.
+    /// Wakes every observer; called by the completer after DONE. A waker that panics keeps none of
+    /// the others asleep.
     pub(crate) fn wake_observers(&self) {
         let mut node = first(&self.observers);
         while let Some(observer) = node {
-            observer.slot.wake();
+            quietly(|| observer.slot.wake());
             // SAFETY: nodes live as long as the extension.
             node = unsafe { observer.next.as_ref() };
         }

@@ -18,11 +18,12 @@ use std::task::{Context, Poll, Waker};
 use corio_sync::shim::atomic::{AtomicPtr, AtomicUsize};
 use corio_sync::shim::cell::UnsafeCell;
 
-use super::error::TaskError;
+use crate::error::TaskError;
+
 use super::ext::TaskExt;
 use super::slab::{self, Arena};
 use super::state::{Snapshot, State};
-use crate::scheduler::inbox::Link;
+use crate::quiet::{drop_payload, drop_quietly};
 
 /// The slab's alignment of cells.
 const CELL_ALIGN: usize = 16;
@@ -463,17 +464,14 @@ unsafe fn drop_future_then<F: Future>(task: TaskPtr, output: Result<F::Output, T
             drop_quietly(value);
             Err(task.panicked(payload))
         }
-        (_, output) => output,
+        (Err(payload), output) => {
+            drop_payload(payload);
+            output
+        }
+        (Ok(()), output) => output,
     };
     // SAFETY: the stage holds nothing alive any more.
     unsafe { stage.write(Stage { output: ManuallyDrop::new(output) }) };
-}
-
-/// Drops a user's value; a panic in its drop was reported by the panic hook and goes no further.
-pub(crate) fn drop_quietly<T>(value: T) {
-    if std::mem::needs_drop::<T>() {
-        let _ = catch_unwind(AssertUnwindSafe(|| drop(value)));
-    }
 }
 
 /// # Safety
@@ -539,12 +537,4 @@ unsafe fn free_stage<F: Future>(task: TaskPtr) {
 unsafe fn output<F: Future>(task: TaskPtr) -> *mut () {
     // SAFETY: the cell is one of `F`.
     unsafe { Typed::<F>::stage(task) }.cast()
-}
-
-// SAFETY: the word belongs to whoever holds the queue entry, and lives as long as the cell.
-unsafe impl Link for Header {
-    unsafe fn link<'a>(node: NonNull<Self>) -> &'a AtomicUsize {
-        // SAFETY: the caller keeps the cell.
-        unsafe { &(*node.as_ptr()).link }
-    }
 }

@@ -1,15 +1,15 @@
 //! Running a task: one poll, or its end.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::{Context, Poll};
 
 use corio_sync::place;
 use corio_sync::shim::Ordering::Relaxed;
 
-use super::error::TaskError;
-use super::raw::{TaskPtr, drop_quietly};
+use super::raw::TaskPtr;
 use super::state::{Claim, Finished, Paused};
 use super::waker::WakerRef;
+use crate::error::TaskError;
+use crate::quiet::{drop_quietly, quietly};
 
 impl TaskPtr {
     /// Runs the task once. `true`: it was woken meanwhile, and the caller owes it a queue entry.
@@ -102,7 +102,7 @@ impl TaskPtr {
                 drop_quietly(waker);
             } else {
                 // A foreign waker may panic; the task is done all the same.
-                let _ = catch_unwind(AssertUnwindSafe(|| waker.wake()));
+                quietly(|| waker.wake());
             }
         }
         if unwatched {
@@ -110,7 +110,7 @@ impl TaskPtr {
             unsafe { self.drop_output() };
         }
         if observed && let Some(ext) = header.ext() {
-            let _ = catch_unwind(AssertUnwindSafe(|| ext.wake_observers()));
+            ext.wake_observers();
         }
     }
 
@@ -118,10 +118,28 @@ impl TaskPtr {
     ///
     /// # Safety
     ///
-    /// No worker of the runtime starts tasks any more; a pinned task is stopped by its home, or by
-    /// anyone if its body is `Send`. The caller holds a reference.
+    /// Nobody but the caller starts the task; a pinned task is stopped by its home, or by anyone if
+    /// its body is `Send`. The caller holds a reference.
     pub(crate) unsafe fn stop(self) -> bool {
-        match self.header().state.claim() {
+        // SAFETY: passed on.
+        unsafe { self.stop_claimed(self.header().state.claim()) }
+    }
+
+    /// A shutdown ends the task if it is idle; `false` if somebody is inside it or has its entry.
+    ///
+    /// # Safety
+    ///
+    /// As [`TaskPtr::stop`], except that workers may start tasks meanwhile.
+    pub(crate) unsafe fn stop_idle(self) -> bool {
+        // SAFETY: passed on.
+        unsafe { self.stop_claimed(self.header().state.claim_idle()) }
+    }
+
+    /// # Safety
+    ///
+    /// As [`TaskPtr::stop`]; the claim is the caller's.
+    unsafe fn stop_claimed(self, claim: Claim) -> bool {
+        match claim {
             Claim::Done => true,
             Claim::Running => false,
             Claim::Claimed { queued } => {
@@ -137,7 +155,8 @@ impl TaskPtr {
     ///
     /// # Safety
     ///
-    /// As [`TaskPtr::stop`]; the caller holds the entry.
+    /// The caller holds the entry; a pinned task is stopped by its home, or by anyone if its body is
+    /// `Send` or gone.
     pub(crate) unsafe fn stop_entry(self) -> bool {
         let claim = self.header().state.claim();
         let stopped = matches!(claim, Claim::Claimed { .. });
@@ -145,8 +164,8 @@ impl TaskPtr {
             // SAFETY: the claim made this thread the runner.
             unsafe { self.end_cancelled(true) };
         }
-        // A task that was done before left its reference to this entry, and so did the one above.
-        debug_assert!(self.header().state.load().is_done());
+        // Who ended or is ending the task through a claim of its own left the runtime's reference
+        // to this entry, and holds another one as long as it is at it.
         self.release();
         stopped
     }

@@ -49,7 +49,8 @@
 //! 2 [`State::start`]; 3 [`State::pause`]; 4 [`State::finish`]; 6 [`State::claim`].
 //!
 //! Every edge is one read-modify-write (a retry loop where the new value depends on the old), so
-//! each is lock-free, and `wake`, `start` and `pause` are wait-free.
+//! each is lock-free; `wake`, `start` and `pause` are wait-free where the processor has the
+//! instruction.
 //!
 //! Rejected: a notification counter in place of the SCHEDULED flag (saves the reset before a poll
 //! but makes every wake of a scheduled task write a new value that the runner must compare again).
@@ -210,7 +211,8 @@ pub(crate) enum Finished {
 pub(crate) enum Claim {
     /// It is done.
     Done,
-    /// A thread is inside its body; that thread will finish it.
+    /// A thread is inside its body, or (for [`State::claim_idle`]) has its entry: that one will end
+    /// it.
     Running,
     /// The body is the caller's. `queued`: an entry exists and inherits the runtime's reference.
     Claimed {
@@ -296,9 +298,9 @@ impl State {
         let mut old = self.0.load(Relaxed);
         loop {
             let new = (old | SCHEDULED) - ONE_REF;
-            // Ordering(state.wake_by_value): AcqRel; pairs with Ordering(state.start) as
-            // Ordering(state.wake) does, and with Ordering(state.ref_dec): who frees the cell has
-            // seen every other use of it.
+            // Ordering(state.wake_by_value): AcqRel; pairs with Ordering(state.start) and
+            // Ordering(state.pause) as Ordering(state.wake) does, and with
+            // Ordering(state.ref_dec): who frees the cell has seen every other use of it.
             match self.0.compare_exchange_weak(
                 old,
                 new,
@@ -317,10 +319,11 @@ impl State {
     #[inline]
     pub(crate) fn start(&self) -> Snapshot {
         // SCHEDULED is set and RUNNING is not, so one addition turns the first into the second.
-        // Ordering(state.start): AcqRel; pairs with Ordering(state.wake), Ordering(state.pause),
-        // Ordering(state.wake_by_value) and Ordering(state.request): what the waker and the last
-        // runner wrote is visible to this poll.
-        let old = self.0.fetch_add(RUNNING - SCHEDULED, ord("state.start", AcqRel));
+        // Ordering(state.start): Acquire; pairs with Ordering(state.wake), Ordering(state.pause),
+        // Ordering(state.wake_by_value), Ordering(state.request) and
+        // Ordering(state.request_abort): what the waker and the last runner wrote is visible to
+        // this poll; without it the body is polled as it was before.
+        let old = self.0.fetch_add(RUNNING - SCHEDULED, ord("state.start", Acquire));
         debug_assert!(old & (SCHEDULED | RUNNING | DONE) == SCHEDULED, "{:?}", Snapshot(old));
         Snapshot(old)
     }
@@ -328,10 +331,11 @@ impl State {
     /// Edge 3. The poll returned `Pending`.
     #[inline]
     pub(crate) fn pause(&self) -> Paused {
-        // Ordering(state.pause): AcqRel; pairs with Ordering(state.start) and Ordering(state.wake):
-        // the next runner sees the body as this poll left it, and a wake that only marked the
-        // word is seen here.
-        let old = self.0.fetch_and(!RUNNING, ord("state.pause", AcqRel));
+        // Ordering(state.pause): Release; pairs with Ordering(state.start),
+        // Ordering(state.claim), Ordering(state.wake), Ordering(state.wake_by_value),
+        // Ordering(state.request) and Ordering(state.request_abort): the next runner sees the body
+        // as this poll left it, and a waker that enqueues writes the link after this poll did.
+        let old = self.0.fetch_and(!RUNNING, ord("state.pause", Release));
         debug_assert!(old & (RUNNING | DONE) == RUNNING, "{:?}", Snapshot(old));
         if old & SCHEDULED != 0 && !mutant("state.pause_ignores_wake") {
             Paused::Enqueue
@@ -357,10 +361,13 @@ impl State {
             if release {
                 new -= ONE_REF;
             }
-            // Ordering(state.finish): AcqRel; pairs with Ordering(state.load) and
-            // Ordering(state.publish_join): who sees DONE reads the output, and a join waker that
-            // was published is seen here. The acquire half also makes the releaser of the last
-            // reference see the handle's last use.
+            // Ordering(state.finish): AcqRel; pairs with Ordering(state.load),
+            // Ordering(state.detach_load), Ordering(state.detach_failure),
+            // Ordering(state.publish_join), Ordering(state.withdraw_join),
+            // Ordering(state.observe) and Ordering(state.detach): who sees DONE reads the output,
+            // a join waker or observer that was published is seen here, and who frees the cell
+            // here comes after the handle's last use. Without release the output is missed,
+            // without acquire the waker is.
             match self.0.compare_exchange_weak(old, new, ord("state.finish", AcqRel), Relaxed) {
                 Ok(_) if release => return Finished::Released { free: new < ONE_REF },
                 Ok(_) => {
@@ -375,23 +382,37 @@ impl State {
         }
     }
 
-    /// Edge 6. A shutdown takes the body of a task that nobody runs. Only after all workers of the
-    /// runtime have stopped starting tasks: [`State::start`] does not expect a claim beside it.
+    /// Edge 6. A shutdown takes the body of a task that nobody runs. Only where nobody else starts
+    /// the task, because [`State::start`] does not expect a claim beside it: the caller holds its
+    /// entry, or no worker of the runtime starts tasks any more.
     pub(crate) fn claim(&self) -> Claim {
+        self.claim_unless(RUNNING)
+    }
+
+    /// Edge 6. As [`State::claim`], but leaves a scheduled task to the holder of its entry: safe
+    /// beside workers that still run. Nobody starts what is idle, and a wake only marks the word.
+    pub(crate) fn claim_idle(&self) -> Claim {
+        if mutant("state.claim_takes_scheduled") {
+            return self.claim_unless(RUNNING);
+        }
+        self.claim_unless(RUNNING | SCHEDULED)
+    }
+
+    fn claim_unless(&self, taken: u64) -> Claim {
         let mut old = self.0.load(Relaxed);
         loop {
             if old & DONE != 0 {
                 return Claim::Done;
             }
-            if old & RUNNING != 0 {
+            if old & taken != 0 {
                 return Claim::Running;
             }
-            // Ordering(state.claim): AcqRel; pairs with Ordering(state.pause): the body is seen as
-            // its last runner left it.
+            // Ordering(state.claim): Acquire; pairs with Ordering(state.pause): the body is seen as
+            // its last runner left it; without it the body is dropped as it was before.
             match self.0.compare_exchange_weak(
                 old,
                 old | RUNNING,
-                ord("state.claim", AcqRel),
+                ord("state.claim", Acquire),
                 Relaxed,
             ) {
                 Ok(_) => return Claim::Claimed { queued: old & SCHEDULED != 0 },
@@ -415,7 +436,8 @@ impl State {
                 new += 1 << COUNT_SHIFT;
             }
             // Ordering(state.request): AcqRel; pairs with Ordering(state.start): the run that
-            // delivers the cancel sees its message. Otherwise as Ordering(state.wake).
+            // delivers the cancel sees its message; and with Ordering(state.pause), as
+            // Ordering(state.wake) does.
             match self.0.compare_exchange_weak(old, new, ord("state.request", AcqRel), Relaxed) {
                 Ok(_) if old & (SCHEDULED | RUNNING) == 0 => return Some(Woken::Enqueue),
                 Ok(_) => return Some(Woken::Nothing),
@@ -426,7 +448,8 @@ impl State {
 
     /// Edge 1. Asks for the body to be dropped.
     pub(crate) fn request_abort(&self) -> Woken {
-        // Ordering: AcqRel as Ordering(state.wake), of which this is a case.
+        // Ordering(state.request_abort): AcqRel; pairs with Ordering(state.start) and
+        // Ordering(state.pause), as Ordering(state.wake) does, of which this is a case.
         let old = self.0.fetch_or(ABORT | SCHEDULED, ord("state.request_abort", AcqRel));
         if old & (SCHEDULED | RUNNING | DONE) == 0 { Woken::Enqueue } else { Woken::Nothing }
     }
@@ -508,14 +531,16 @@ impl State {
 
     /// Takes the join slot back to replace its waker; false if the completer has it.
     pub(crate) fn withdraw_join_waker(&self) -> bool {
-        // Ordering(state.withdraw_join): AcqRel; pairs with Ordering(state.finish) as above; the
-        // release half keeps the read of the old waker before a later completer's.
-        let old = self.0.fetch_and(!JOIN_WAKER, ord("state.withdraw_join", AcqRel));
+        // Ordering(state.withdraw_join): Acquire; pairs with Ordering(state.finish): the handle
+        // has the slot back, or it sees the output.
+        let old = self.0.fetch_and(!JOIN_WAKER, ord("state.withdraw_join", Acquire));
         old & DONE == 0
     }
 
     /// The typed handle goes away.
     pub(crate) fn detach(&self) -> Detached {
+        // Ordering(state.detach_load): Acquire; pairs with Ordering(state.finish): the output is
+        // dropped as it was written.
         let mut old = self.0.load(ord("state.detach_load", Acquire));
         loop {
             if old & TAKEN != 0 {
@@ -526,13 +551,14 @@ impl State {
             }
             // Not done: the runtime's own reference remains, so this one is not the last.
             let new = (old & !JOIN_INTEREST) - ONE_REF;
-            // Ordering(state.detach): AcqRel on success: the completer sees the handle's last use
-            // of the cell (pairs with Ordering(state.finish)); Acquire on failure: DONE may be
-            // what made it fail, and then the output is read (pairs with Ordering(state.finish)).
+            // Ordering(state.detach): Release; pairs with Ordering(state.finish): the completer,
+            // who may free the cell, comes after the handle's last look at the join slot.
+            // Ordering(state.detach_failure): Acquire; pairs with Ordering(state.finish): DONE may
+            // be what made it fail, and then the output is read.
             match self.0.compare_exchange_weak(
                 old,
                 new,
-                ord("state.detach", AcqRel),
+                ord("state.detach", Release),
                 ord("state.detach_failure", Acquire),
             ) {
                 Ok(_) => return Detached::Kept,

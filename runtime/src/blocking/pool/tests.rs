@@ -314,7 +314,7 @@ fn submit_at_random(
 }
 
 impl Tally {
-    fn count(&mut self, round: usize, outcome: Result<usize, crate::task::error::TaskError>) {
+    fn count(&mut self, round: usize, outcome: Result<usize, crate::error::TaskError>) {
         match outcome {
             Ok(value) => {
                 assert_eq!(value, round);

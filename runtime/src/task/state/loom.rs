@@ -1,5 +1,7 @@
 //! Models of the state word. The cell is a twin: a body, an output and a join slot that loom
 //! watches, a queue of entries, and a `freed` flag; the transitions are the real ones.
+// SAFETY: in this file every access to a cell of the twin is one that the protocol allows; loom
+// checks exactly that.
 use super::*;
 use corio_sync::model;
 use corio_sync::shim::atomic::{AtomicBool, AtomicUsize};
@@ -14,8 +16,10 @@ struct Twin {
     body: UnsafeCell<usize>,
     /// Written by the completer, read by who sees DONE.
     output: UnsafeCell<usize>,
-    /// The join slot: true while a waker lies in it.
-    join: UnsafeCell<bool>,
+    /// The join slot. Written by the handle and by who frees, read by the completer.
+    slot: UnsafeCell<usize>,
+    /// Whether a waker lies in the join slot.
+    full: AtomicBool,
     /// Set by what a wake announces, seen by the poll that it causes.
     cause: UnsafeCell<usize>,
     /// Entries that lie in a queue.
@@ -30,7 +34,8 @@ impl Twin {
             state: State::new(Snapshot::spawned(None)),
             body: UnsafeCell::new(0),
             output: UnsafeCell::new(0),
-            join: UnsafeCell::new(false),
+            slot: UnsafeCell::new(0),
+            full: AtomicBool::new(false),
             cause: UnsafeCell::new(0),
             entries: AtomicUsize::new(1),
             joined: AtomicBool::new(false),
@@ -53,7 +58,8 @@ impl Twin {
         // Whoever frees must come after every use of the cell.
         self.body.with_mut(|body| unsafe { *body = usize::MAX });
         self.output.with_mut(|output| unsafe { *output = usize::MAX });
-        self.join.with_mut(|join| unsafe { assert!(!*join, "a join waker leaked") });
+        self.slot.with_mut(|slot| unsafe { *slot = usize::MAX });
+        assert!(!self.full.load(Relaxed), "a join waker leaked");
     }
 
     fn release(&self) {
@@ -95,10 +101,8 @@ impl Twin {
                 }
                 Finished::Done { join_waker, unwatched, .. } => {
                     if join_waker {
-                        self.join.with_mut(|join| unsafe {
-                            assert!(*join, "an empty join slot was handed over");
-                            *join = false;
-                        });
+                        self.slot.with(|slot| assert_eq!(unsafe { *slot }, 1));
+                        assert!(self.full.swap(false, Relaxed), "an empty slot was handed over");
                         self.joined.store(true, Release);
                     }
                     if unwatched {
@@ -115,11 +119,12 @@ impl Twin {
         if self.state.load().is_done() {
             return true;
         }
-        self.join.with_mut(|join| unsafe { *join = true });
+        self.slot.with_mut(|slot| unsafe { *slot = 1 });
+        self.full.store(true, Relaxed);
         match self.state.publish_join_waker() {
             Join::Waiting => false,
             Join::Done => {
-                self.join.with_mut(|join| unsafe { *join = false });
+                self.full.store(false, Relaxed);
                 true
             }
         }
@@ -235,20 +240,21 @@ model! {
         let twin = Twin::new();
         let handle = twin.clone();
         let joiner = thread::spawn(move || {
-            if handle.join() {
+            let done = handle.join();
+            if done {
                 handle.output.with(|output| assert_eq!(unsafe { *output }, 1));
-            } else {
-                while !handle.joined.load(Acquire) {
-                    thread::yield_now();
-                }
-                assert!(handle.state.load().is_done(), "woken before the end");
-                handle.output.with(|output| assert_eq!(unsafe { *output }, 1));
+                handle.state.take();
+                handle.detach();
             }
-            handle.state.take();
-            handle.detach();
+            done
         });
         twin.work(1);
-        joiner.join().unwrap();
+        if !joiner.join().unwrap() {
+            assert!(twin.joined.load(Acquire), "the join waker was not woken");
+            twin.output.with(|output| assert_eq!(unsafe { *output }, 1));
+            twin.state.take();
+            twin.detach();
+        }
         assert_eq!(twin.freed.load(Acquire), 1, "not freed");
     }
 }
@@ -262,7 +268,7 @@ model! {
             let mut done = handle.join();
             if !done {
                 if handle.state.withdraw_join_waker() {
-                    handle.join.with_mut(|join| unsafe { *join = false });
+                    handle.full.store(false, Relaxed);
                     done = handle.join();
                 } else {
                     done = true;
@@ -286,6 +292,8 @@ model! {
         let handle = twin.clone();
         let dropper = thread::spawn(move || {
             let _ = handle.join();
+            // A second poll compares the waker in the slot with its own.
+            handle.slot.with(|slot| assert_eq!(unsafe { *slot } & !1, 0));
             handle.detach();
         });
         twin.work(1);
@@ -426,6 +434,35 @@ model! {
 }
 
 model! {
+    /// A shutdown that waits no longer stops an idle task while a worker wakes and runs it.
+    state_claim_idle_meets_run(threads = 2, bound = 3, claim = "the worker has the body or the shutdown, never both") {
+        let twin = Twin::new();
+        twin.work(usize::MAX);
+        let worker = twin.clone();
+        worker.state.ref_inc();
+        let runs = thread::spawn(move || {
+            if worker.state.wake() == Woken::Enqueue {
+                worker.enqueue();
+            }
+            worker.work(1);
+            worker.release();
+        });
+        match twin.state.claim_idle() {
+            Claim::Claimed { queued } => {
+                assert!(!queued, "its entry is somebody else's");
+                twin.body.with_mut(|body| unsafe { *body += 1 });
+                twin.complete(true);
+            }
+            Claim::Running | Claim::Done => {}
+        }
+        runs.join().unwrap();
+        assert!(twin.state.load().is_done(), "nobody ended the task");
+        twin.detach();
+        assert_eq!(twin.freed.load(Acquire), 1, "not freed");
+    }
+}
+
+model! {
     /// A shutdown stops a task while a wake is about to push its entry.
     state_claim_meets_wake(threads = 2, bound = 3, claim = "the entry inherits the reference, or there is none") {
         let twin = Twin::new();
@@ -487,5 +524,60 @@ model! {
             _ => false,
         };
         assert!(observes.join().unwrap() != told, "told twice or not at all");
+    }
+}
+
+model! {
+    /// As `state_waker_sees_the_pause`, for a cancel.
+    state_canceller_sees_the_pause(threads = 2, bound = 3, claim = "a canceller that enqueues comes after the last runner") {
+        let twin = Twin::new();
+        twin.entries.store(0, Relaxed);
+        twin.state.start();
+        let runner = twin.clone();
+        let pauses = thread::spawn(move || {
+            runner.body.with_mut(|body| unsafe { *body = 1 });
+            let _ = runner.state.pause();
+        });
+        if twin.state.request_cancel() == Some(Woken::Enqueue) {
+            twin.body.with_mut(|body| unsafe { *body = 2 });
+        }
+        pauses.join().unwrap();
+    }
+}
+
+model! {
+    /// As `state_waker_sees_the_pause`, for an abort.
+    state_aborter_sees_the_pause(threads = 2, bound = 3, claim = "an aborter that enqueues comes after the last runner") {
+        let twin = Twin::new();
+        twin.entries.store(0, Relaxed);
+        twin.state.start();
+        let runner = twin.clone();
+        let pauses = thread::spawn(move || {
+            runner.body.with_mut(|body| unsafe { *body = 1 });
+            let _ = runner.state.pause();
+        });
+        if twin.state.request_abort() == Woken::Enqueue {
+            twin.body.with_mut(|body| unsafe { *body = 2 });
+        }
+        pauses.join().unwrap();
+    }
+}
+
+model! {
+    /// A shutdown takes a body whose last poll has just ended on another thread.
+    state_claim_meets_pause(threads = 2, bound = 3, claim = "who claims a body comes after its last runner") {
+        let twin = Twin::new();
+        twin.entries.store(0, Relaxed);
+        twin.state.start();
+        let runner = twin.clone();
+        let pauses = thread::spawn(move || {
+            runner.body.with_mut(|body| unsafe { *body = 1 });
+            let _ = runner.state.pause();
+        });
+        if let Claim::Claimed { queued } = twin.state.claim() {
+            assert!(!queued);
+            twin.body.with_mut(|body| unsafe { *body = 2 });
+        }
+        pauses.join().unwrap();
     }
 }

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::io;
-use std::panic::Location;
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -10,20 +10,20 @@ use std::time::{Duration, Instant};
 use corio_sync::shim::atomic::AtomicPtr;
 use crossbeam_utils::CachePadded;
 
-use super::callback::Callbacks;
-use super::hog::HogLine;
-use super::inbox::Inbox;
-use super::lifo::LifoSlot;
-use super::queue::{Deque, Local};
-use super::shared::{Parts, Remote, Shared, WorkerMetrics};
-use super::shutdown::ShutdownReport;
-use super::watch;
-use super::worker::{self, Worker};
 use crate::blocking::{Pool, PoolConfig};
 use crate::builder::{BuildError, Settled};
 use crate::context::Driver;
-use crate::reactor::Poller;
-use crate::task::error::{Cancelled, ResultError};
+use crate::error::{Cancelled, ResultError};
+use crate::reactor::{Poller, set_timer_slack};
+use crate::scheduler::callback::Callbacks;
+use crate::scheduler::hog::HogLine;
+use crate::scheduler::inbox::Inbox;
+use crate::scheduler::lifo::LifoSlot;
+use crate::scheduler::queue::{Deque, Local};
+use crate::scheduler::shared::{Hook, Parts, Remote, Shared, WorkerMetrics};
+use crate::scheduler::shutdown::ShutdownReport;
+use crate::scheduler::watch;
+use crate::scheduler::worker::{self, Worker};
 use crate::task::raw::TaskPtr;
 use crate::timer::Timers;
 use crate::timer::clock::Clock;
@@ -54,7 +54,13 @@ pub(crate) fn start(settled: Settled, caller: Caller) -> Result<Started, BuildEr
     let remotes = queues.iter().map(make_remote).collect();
     let pool = make_pool(&settled);
     let watched = settled.config.watch;
-    let shared = Shared::new(Parts { config: settled.config, remotes, drivers, pool });
+    let shared = Shared::new(Parts {
+        config: settled.config,
+        remotes,
+        drivers,
+        pollers: settled.pollers,
+        pool,
+    });
     let mut starting = Starting { shared: shared.clone(), threads: Vec::new(), own: None };
     for (index, queue) in queues.into_iter().enumerate() {
         let worker = Worker::new(shared.clone(), index, queue);
@@ -128,25 +134,36 @@ fn make_pool(settled: &Settled) -> Pool {
         name: format!("{}-blocking", settled.config.name),
         threads: settled.blocking_threads,
         keep_alive: settled.blocking_keep_alive,
+        stack_size: settled.config.stack_size,
+        on_thread_start: settled.config.on_thread_start.clone(),
+        on_thread_stop: settled.config.on_thread_stop.clone(),
         ..PoolConfig::default()
     })
+}
+
+/// Calls a user's hook. Its panic is reported and goes no further: a worker that did not begin, or
+/// did not leave, would be waited for at the end.
+fn call_hook(hook: Option<&Hook>) {
+    if let Some(hook) = hook
+        && let Err(payload) = catch_unwind(AssertUnwindSafe(|| hook()))
+    {
+        crate::report::callback_panicked(payload);
+    }
 }
 
 /// The life of a worker's thread.
 fn work(worker: Box<Worker>) {
     let shared = worker.shared().clone();
-    if let Some(hook) = &shared.config.on_thread_start {
-        hook();
-    }
+    call_hook(shared.config.on_thread_start.as_ref());
     {
+        // Where the kernel refuses it, sleeps are up to 50 us less exact.
+        let _slack = set_timer_slack();
         let _entered = worker.enter();
         worker.run(|| false);
         worker.finish();
     }
     drop(worker);
-    if let Some(hook) = &shared.config.on_thread_stop {
-        hook();
-    }
+    call_hook(shared.config.on_thread_stop.as_ref());
     shared.worker_left();
 }
 
@@ -158,10 +175,9 @@ pub(crate) fn run_worker_zero(
     at: &'static Location<'static>,
 ) -> Option<Cancelled> {
     let shared = worker.shared().clone();
-    if let Some(hook) = &shared.config.on_thread_start {
-        hook();
-    }
+    call_hook(shared.config.on_thread_start.as_ref());
     let cancelled = {
+        let _slack = set_timer_slack();
         let _entered = worker.enter();
         let task = worker.spawn_local(main, at);
         task.set_name("main");
@@ -174,9 +190,7 @@ pub(crate) fn run_worker_zero(
             _ => None,
         })
     };
-    if let Some(hook) = &shared.config.on_thread_stop {
-        hook();
-    }
+    call_hook(shared.config.on_thread_stop.as_ref());
     cancelled
 }
 
@@ -204,7 +218,7 @@ pub(crate) fn shut_down(
         report.stuck = shared.stuck_workers();
         shared.finish_shutdown();
     }
-    report.busy_threads = shared.pool.shutdown(deadline).len();
+    report.busy_threads = shared.pool.shutdown(deadline);
     report.stopped = shared.stopped_tasks();
     report.took = began.elapsed();
     report

@@ -1,4 +1,4 @@
-//! What the runtime tells people: reports of panicked callbacks, slow polls, shutdowns.
+//! What the runtime tells people, on standard error: panicked callbacks, slow polls, shutdowns.
 
 use std::any::Any;
 use std::fmt::Arguments;
@@ -20,5 +20,5 @@ pub(crate) fn callback_panicked(payload: Box<dyn Any + Send>) {
         .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
         .unwrap_or("a value that is not a string");
     report(format_args!("a callback panicked: {message}"));
-    crate::task::raw::drop_quietly(payload);
+    crate::quiet::drop_payload(payload);
 }

@@ -1,0 +1,20 @@
+//! The runtime through its public API: tasks, scheduler, runtimes, bridges, timers, executors.
+//!
+//! [`variants`] runs all of it again with other settings: one worker, no stealing, no LIFO slot, a
+//! budget of one, no Watch.
+
+mod bridge;
+mod builder;
+mod cancel;
+mod identity;
+mod lifecycle;
+mod outputs;
+mod panics;
+mod places;
+mod scheduler;
+mod shutdown;
+mod support;
+mod tasks;
+mod timers;
+mod variants;
+mod wakers;

@@ -1,0 +1,367 @@
+//! Who runs when and where: everything runs, nothing is starved, pinned tasks stay, others move.
+
+use std::collections::HashSet;
+use std::future::poll_fn;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Poll, Waker};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use corio_tests::eventually;
+use corio_tests::kit::Signal;
+
+use crate::support::{
+    bounded, burn, here, on_one_worker, on_runtime, one_worker, rt, variant, wait,
+};
+
+/// Polls of a busy task between two looks of its worker at everything else, with room to spare:
+/// a worker looks at least every 128 polls.
+const POLLS_UNTIL_A_LOOK: usize = 10 * 128;
+
+#[test]
+fn everything_runs() {
+    const TASKS: usize = 10_000;
+    on_runtime(|| async {
+        let ran = Arc::new(AtomicUsize::new(0));
+        let tasks: Vec<_> = (0..TASKS)
+            .map(|i| {
+                let ran = ran.clone();
+                corio::spawn(async move {
+                    for _ in 0..i % 4 {
+                        corio::yield_now().await;
+                    }
+                    ran.fetch_add(1, Ordering::Relaxed);
+                })
+            })
+            .collect();
+        for task in tasks {
+            task.await.unwrap();
+        }
+        assert_eq!(ran.load(Ordering::Relaxed), TASKS);
+    });
+}
+
+#[test]
+fn yielding_tasks_take_turns() {
+    on_one_worker(|| async {
+        const TASKS: usize = 10;
+        let turns: Arc<[AtomicUsize; TASKS]> = Arc::default();
+        let tasks: Vec<_> = (0..TASKS)
+            .map(|me| {
+                let turns = turns.clone();
+                corio::spawn(async move {
+                    for _ in 0..500 {
+                        let mine = turns[me].fetch_add(1, Ordering::Relaxed);
+                        let least = turns.iter().map(|t| t.load(Ordering::Relaxed)).min().unwrap();
+                        // A turn of the pinned queue, or a task brought in from outside, may come
+                        // in between.
+                        assert!(mine <= least + 16, "{mine} turns against {least}");
+                        corio::yield_now().await;
+                    }
+                })
+            })
+            .collect();
+        for task in tasks {
+            task.await.unwrap();
+        }
+    });
+}
+
+#[test]
+fn a_yielding_task_lets_everything_else_go_first() {
+    on_one_worker(|| async {
+        let order = Arc::new(Mutex::new(Vec::new()));
+        let first = {
+            let order = order.clone();
+            corio::create_local_task(async move {
+                order.lock().unwrap().push("a");
+                corio::yield_now().await;
+                order.lock().unwrap().push("c");
+            })
+        };
+        let second = {
+            let order = order.clone();
+            corio::create_local_task(async move { order.lock().unwrap().push("b") })
+        };
+        first.await.unwrap();
+        second.await.unwrap();
+        assert_eq!(*order.lock().unwrap(), ["a", "b", "c"]);
+    });
+}
+
+/// Two tasks that wake each other without end; counts their exchanges.
+fn ping_pong(stop: &Arc<AtomicBool>) -> (Arc<AtomicUsize>, [corio::Task<()>; 2]) {
+    let exchanges = Arc::new(AtomicUsize::new(0));
+    let wakers: Arc<[Mutex<Option<Waker>>; 2]> = Arc::default();
+    let players = [0, 1].map(|me| {
+        let (stop, exchanges, wakers) = (stop.clone(), exchanges.clone(), wakers.clone());
+        corio::spawn(poll_fn(move |cx| {
+            *wakers[me].lock().unwrap() = Some(cx.waker().clone());
+            if let Some(other) = wakers[1 - me].lock().unwrap().take() {
+                other.wake();
+            }
+            if stop.load(Ordering::Relaxed) {
+                return Poll::Ready(());
+            }
+            exchanges.fetch_add(1, Ordering::Relaxed);
+            Poll::Pending
+        }))
+    });
+    (exchanges, players)
+}
+
+#[test]
+fn two_tasks_that_wake_each_other_do_not_starve_a_third() {
+    on_one_worker(|| async {
+        let stop = Arc::new(AtomicBool::new(false));
+        let (exchanges, players) = ping_pong(&stop);
+        while exchanges.load(Ordering::Relaxed) < 100 {
+            corio::yield_now().await;
+        }
+        let before = exchanges.load(Ordering::Relaxed);
+        let (count, halt) = (exchanges.clone(), stop.clone());
+        let third = corio::spawn(async move {
+            halt.store(true, Ordering::Relaxed);
+            count.load(Ordering::Relaxed) - before
+        });
+        let waited = third.await.unwrap();
+        assert!(waited <= 40, "the third task waited for {waited} exchanges");
+        for player in players {
+            player.await.unwrap();
+        }
+    });
+}
+
+/// Tasks that keep one worker busy until they are told to stop; counts their polls.
+fn busy(runtime: &corio::Runtime, tasks: usize) -> (Arc<AtomicUsize>, Signal) {
+    let (polls, stop) = (Arc::new(AtomicUsize::new(0)), Signal::new());
+    for _ in 0..tasks {
+        let (polls, stop) = (polls.clone(), stop.clone());
+        drop(runtime.create_task(async move {
+            while !stop.is_set() {
+                polls.fetch_add(1, Ordering::SeqCst);
+                corio::yield_now().await;
+            }
+        }));
+    }
+    eventually("the busy tasks' polls", || (polls.load(Ordering::SeqCst) > 1000).then_some(()));
+    (polls, stop)
+}
+
+#[test]
+fn a_busy_queue_does_not_starve_what_comes_from_outside() {
+    bounded(|| {
+        let runtime = one_worker().build().unwrap();
+        let (polls, stop) = busy(&runtime, 8);
+        let submit = |way: usize| {
+            let (counted, before) = (polls.clone(), polls.load(Ordering::SeqCst));
+            let ran = Arc::new(AtomicUsize::new(usize::MAX));
+            let mark = ran.clone();
+            let note =
+                move || mark.store(counted.load(Ordering::SeqCst) - before, Ordering::SeqCst);
+            match way {
+                0 => drop(runtime.create_task(async move { note() })),
+                1 => drop(runtime.handle().create_pinned_task(|| async move { note() })),
+                2 => drop(runtime.handle().call_soon(note)),
+                _ => drop(runtime.handle().run_coroutine_threadsafe(async move { note() })),
+            }
+            eventually("the submission's run", || {
+                let waited = ran.load(Ordering::SeqCst);
+                (waited != usize::MAX).then_some(waited)
+            })
+        };
+        for way in 0..4 {
+            // The submitting thread may be descheduled between its look at the count and its
+            // submission: the best of several tells what the runtime does.
+            let waited = (0..10).map(|_| submit(way)).min().unwrap();
+            assert!(waited <= POLLS_UNTIL_A_LOOK, "way {way} waited for {waited} polls");
+        }
+        stop.set();
+    });
+}
+
+#[test]
+fn a_busy_queue_does_not_starve_timers() {
+    bounded(|| {
+        let runtime = one_worker().build().unwrap();
+        let (polls, stop) = busy(&runtime, 8);
+        let counted = polls.clone();
+        let task = runtime.create_task(async move {
+            let mut best = usize::MAX;
+            for _ in 0..10 {
+                let due = Instant::now() + Duration::from_millis(3);
+                let mut sleep = std::pin::pin!(corio::sleep_until(due));
+                let mut polls_when_due = None;
+                let mut on_time = std::pin::pin!(corio::sleep_until(due));
+                poll_fn(|cx| {
+                    // Whoever polls after the deadline notes how far the others were.
+                    if Instant::now() >= due && polls_when_due.is_none() {
+                        polls_when_due = Some(counted.load(Ordering::SeqCst));
+                    }
+                    on_time.as_mut().poll(cx)
+                })
+                .await;
+                let late = counted.load(Ordering::SeqCst);
+                sleep.as_mut().await;
+                best = best.min(late - polls_when_due.unwrap_or(late));
+            }
+            best
+        });
+        let late = wait(&runtime, task).unwrap();
+        stop.set();
+        assert!(late <= POLLS_UNTIL_A_LOOK, "the timer came {late} polls late");
+    });
+}
+
+#[test]
+fn pinned_and_other_tasks_have_their_turns() {
+    for pinned_are_busy in [false, true] {
+        on_one_worker(move || async move {
+            let stop = Signal::new();
+            for _ in 0..4 {
+                let stop = stop.clone();
+                let spin = async move {
+                    while !stop.is_set() {
+                        corio::yield_now().await;
+                    }
+                };
+                if pinned_are_busy {
+                    drop(corio::spawn_local(spin))
+                } else {
+                    drop(corio::spawn(spin))
+                }
+            }
+            let halt = stop.clone();
+            let other = async move { halt.set() };
+            let other =
+                if pinned_are_busy { corio::spawn(other) } else { corio::spawn_local(other) };
+            other.await.unwrap();
+        });
+    }
+}
+
+#[test]
+fn idle_workers_take_part() {
+    // On a loaded machine a worker may do it all before another one wakes: some round must differ.
+    bounded(|| {
+        let runtime = rt();
+        let spread = |from_outside: bool| {
+            let spawn_all = || {
+                let work =
+                    || corio::spawn(async { (burn(Duration::from_millis(1)), here().await).1 });
+                (0..40).map(|_| work()).collect::<Vec<_>>()
+            };
+            let tasks = if from_outside {
+                let _entered = runtime.enter();
+                spawn_all()
+            } else {
+                wait(&runtime, runtime.create_task(async move { spawn_all() })).unwrap()
+            };
+            let threads: HashSet<_> =
+                tasks.into_iter().map(|t| wait(&runtime, t).unwrap()).collect();
+            threads.len()
+        };
+        let variant = variant();
+        if variant.workers == 1 {
+            return assert_eq!((spread(true), spread(false)), (1, 1));
+        }
+        assert!((0..20).any(|_| spread(true) > 1), "one worker took all submissions");
+        if variant.stealing {
+            assert!((0..20).any(|_| spread(false) > 1), "nobody took the children of one task");
+            let steals: u64 = runtime.handle().metrics().workers.iter().map(|w| w.steals).sum();
+            assert!(steals > 0, "{:?}", runtime.handle().metrics());
+        } else {
+            assert_eq!(spread(false), 1, "tasks moved without stealing");
+            let steals: u64 = runtime.handle().metrics().workers.iter().map(|w| w.steals).sum();
+            assert_eq!(steals, 0);
+        }
+    });
+}
+
+#[test]
+fn a_sleeping_runtime_does_not_spin() {
+    bounded(|| {
+        let runtime = rt();
+        drop(runtime.create_task(corio::sleep(Duration::from_secs(3600))));
+        let parks =
+            || runtime.handle().metrics().workers.iter().map(|w| w.parks).sum::<u64>() as usize;
+        // Workers go to sleep and stay there: look for a quiet stretch, not at a fixed time.
+        eventually("a quiet stretch", || {
+            let before = parks();
+            thread::sleep(Duration::from_millis(50));
+            (parks() == before).then_some(())
+        });
+    });
+}
+
+#[test]
+fn metrics_count() {
+    bounded(|| {
+        let runtime = rt();
+        for _ in 0..100 {
+            wait(&runtime, runtime.create_task(corio::yield_now())).unwrap();
+        }
+        eventually("the published counts", || {
+            let metrics = runtime.handle().metrics();
+            assert_eq!(metrics.workers.len(), variant().workers);
+            let polls: u64 = metrics.workers.iter().map(|w| w.polls).sum();
+            (polls >= 200 && metrics.tasks == 0 && metrics.injected == 0).then_some(())
+        });
+    });
+}
+
+#[test]
+fn one_submission_wakes_a_sleeping_runtime() {
+    bounded(|| {
+        let runtime = rt();
+        for round in 0..300 {
+            if round % 10 == 0 {
+                // Let everybody fall asleep.
+                thread::sleep(Duration::from_millis(2));
+            }
+            assert_eq!(wait(&runtime, runtime.create_task(async move { round })).unwrap(), round);
+        }
+    });
+}
+
+#[test]
+fn submissions_and_falling_asleep_race() {
+    const THREADS: usize = 3;
+    bounded(|| {
+        let runtime = rt();
+        thread::scope(|scope| {
+            for me in 0..THREADS {
+                let runtime = &runtime;
+                scope.spawn(move || {
+                    for round in 0..1000 {
+                        for _ in 0..(round * 7 + me * 13) % 200 {
+                            std::hint::spin_loop();
+                        }
+                        let task = match round % 3 {
+                            0 => runtime.create_task(async {}),
+                            1 => runtime.handle().create_pinned_task(|| async {}),
+                            _ => runtime.create_task(async {
+                                corio::spawn(corio::yield_now()).await.unwrap();
+                            }),
+                        };
+                        wait(runtime, task).unwrap();
+                    }
+                });
+            }
+        });
+    });
+}
+
+#[test]
+fn more_tasks_than_a_queue_holds() {
+    on_one_worker(|| async {
+        // A worker's own queue holds 256; the rest goes around through the injector.
+        let tasks: Vec<_> = (0..5000_u64).map(|i| corio::spawn(async move { i })).collect();
+        let mut sum = 0;
+        for task in tasks {
+            sum += task.await.unwrap();
+        }
+        assert_eq!(sum, 5000 * 4999 / 2);
+    });
+}
