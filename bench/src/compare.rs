@@ -49,6 +49,8 @@ fn run(options: &Compare) -> io::Result<Results> {
     }
     let mut progress = Progress::of(&results, options.rounds);
     for round in 0..options.rounds {
+        // What earlier rounds found is on disk, should this one be interrupted.
+        write_files(options, &results, &machine)?;
         for row in &mut results.rows {
             for turn in 0..row.runtimes.len() {
                 let index = (turn + round) % row.runtimes.len();
@@ -67,8 +69,10 @@ fn run(options: &Compare) -> io::Result<Results> {
         }
     }
     println!("{}\n{}", machine.introduction(), table::render(&results));
-    write_file(options.json.as_deref(), || json::render(&results, &machine))?;
-    write_file(options.svg.as_deref(), || svg::render(&results, &machine))?;
+    write_files(options, &results, &machine)?;
+    for path in options.json.iter().chain(&options.svg) {
+        eprintln!("wrote {}", path.display());
+    }
     Ok(results)
 }
 
@@ -202,12 +206,19 @@ fn complaint(what: &str, stderr: &str) -> String {
     if shown.is_empty() { what.to_owned() } else { format!("{what}; stderr: {shown}") }
 }
 
-fn write_file(path: Option<&Path>, text: impl FnOnce() -> String) -> io::Result<()> {
-    let Some(path) = path else { return Ok(()) };
-    fs::write(path, text())
-        .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))?;
-    eprintln!("wrote {}", path.display());
+fn write_files(options: &Compare, results: &Results, machine: &Machine) -> io::Result<()> {
+    if let Some(path) = &options.json {
+        write_file(path, &json::render(results, machine))?;
+    }
+    if let Some(path) = &options.svg {
+        write_file(path, &svg::render(results, machine))?;
+    }
     Ok(())
+}
+
+fn write_file(path: &Path, text: &str) -> io::Result<()> {
+    fs::write(path, text)
+        .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))
 }
 
 /// A line per measurement on stderr.
