@@ -19,7 +19,7 @@ mod future;
 mod lifo;
 
 pub use fifo::Fifo;
-pub use future::{Get, GetTracked, Join, Put, Tracked};
+pub use future::{Get, GetTracked, Items, Join, Put, Tracked};
 pub use lifo::Lifo;
 
 use self::core::Core;
@@ -236,6 +236,12 @@ impl<T, S: Store<T>> BaseQueue<T, S> {
     #[track_caller]
     pub fn get_tracked(&self) -> GetTracked<'_, T, S> {
         GetTracked { get: self.get() }
+    }
+
+    /// The items as a stream, until the queue is shut down and empty.
+    #[track_caller]
+    pub fn stream(&self) -> Items<'_, T, S> {
+        Items::new(self)
     }
 
     /// Puts an item if there is room.
