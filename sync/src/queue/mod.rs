@@ -372,10 +372,11 @@ impl<T, S: Store<T>> BaseQueue<T, S> {
     /// items are dropped and count as done.
     pub fn shutdown(&self, immediate: bool) {
         self.core.shut();
-        while immediate {
-            let Some(value) = self.core.try_get() else { return };
-            self.core.count_done();
-            drop(value);
+        if immediate {
+            while let Some(value) = self.core.try_get() {
+                self.core.count_done();
+                drop(value);
+            }
         }
     }
 }
