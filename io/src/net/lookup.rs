@@ -10,11 +10,10 @@ use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use corio_runtime::{Job, to_thread};
 use corio_sync::place::{self, WaitKind};
 
 use crate::context::failed;
-
-mod thread;
 
 /// Looks a host name up by the system's resolver.
 ///
@@ -48,7 +47,7 @@ pub fn lookup_host(host: &str, port: u16) -> LookupHost {
 pub struct LookupHost {
     host: Box<str>,
     port: u16,
-    job: Option<thread::Job>,
+    job: Option<Job<io::Result<Vec<SocketAddr>>>>,
     at: &'static Location<'static>,
 }
 
@@ -78,7 +77,7 @@ impl Future for LookupHost {
         let (host, port) = (&this.host, this.port);
         let job = this.job.get_or_insert_with(|| {
             let host = host.clone();
-            thread::start(move || Ok((&*host, port).to_socket_addrs()?.collect()))
+            to_thread(move || Ok((&*host, port).to_socket_addrs()?.collect()))
         });
         place::note(WaitKind::Executor, this.at);
         let found = match ready!(Pin::new(job).poll(cx)) {
