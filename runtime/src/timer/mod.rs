@@ -19,4 +19,4 @@ mod loom;
 
 pub(crate) use clock::Clock;
 pub(crate) use entry::{Expiry, Timer};
-pub(crate) use owner::Timers;
+pub(crate) use owner::{Role, Timers};
