@@ -97,10 +97,8 @@ fn a_runtime_that_is_gone_is_named() {
     let (client, server) = runtime.block_on(pair());
     let mut buf = [0; 8];
     // Registered now.
-    let waiting = runtime.block_on(corio::timeout(
-        std::time::Duration::from_millis(1),
-        client.read(&mut buf),
-    ));
+    let waiting = runtime
+        .block_on(corio::timeout(std::time::Duration::from_millis(1), client.read(&mut buf)));
     assert!(waiting.is_err());
     assert!(runtime.shutdown(None).is_clean());
     let mut cx = Context::from_waker(Waker::noop());

@@ -14,29 +14,45 @@ use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use corio::net::{TcpListener, TcpStream};
+use corio_tests::within;
 
 /// A test that takes longer hangs.
 pub const LIMIT: Duration = Duration::from_secs(30);
+/// For the thread of a test whose runtime cannot end it.
+const HARD_LIMIT: Duration = Duration::from_secs(35);
 
-/// Runs a test with every setting that changes how tasks and sockets meet.
-pub fn everywhere(test: impl AsyncFn()) {
-    let settings: [(&str, fn(corio::Builder) -> corio::Builder); 6] = [
-        ("two workers", |b| b.workers(2)),
-        ("one worker", |b| b.workers(1)),
-        ("no stealing", |b| b.workers(2).stealing(false)),
-        ("no LIFO slot", |b| b.workers(2).lifo_slot(false)),
-        ("a budget of 1", |b| b.workers(2).poll_budget(1)),
-        ("no Watch", |b| b.workers(2).watch(false)),
-    ];
-    for (name, set) in settings {
-        let in_time = set(corio::Builder::new()).run(corio::timeout(LIMIT, test()));
-        in_time.expect("it starts").unwrap_or_else(|_| panic!("with {name}: not done in {LIMIT:?}"));
+/// A setting, and how it is made.
+type Setting = (&'static str, fn(corio::Builder) -> corio::Builder);
+
+/// The settings that change how tasks and sockets meet.
+const SETTINGS: [Setting; 6] = [
+    ("two workers", |b| b.workers(2)),
+    ("one worker", |b| b.workers(1)),
+    ("no stealing", |b| b.workers(2).stealing(false)),
+    ("no LIFO slot", |b| b.workers(2).lifo_slot(false)),
+    ("a budget of 1", |b| b.workers(2).poll_budget(1)),
+    ("no Watch", |b| b.workers(2).watch(false)),
+];
+
+/// Runs a test with each of the settings.
+pub fn everywhere<F: AsyncFn() + Copy + Send + 'static>(test: F) {
+    for (name, set) in SETTINGS {
+        within(HARD_LIMIT, name, move || {
+            let done = set(corio::Builder::new()).run(corio::timeout(LIMIT, test()));
+            done.expect("it starts").unwrap_or_else(|error| panic!("with {name}: {error}"));
+        });
     }
 }
 
-/// Runs a test with the default settings.
-pub fn once<F: Future>(test: F) -> F::Output {
-    corio::run(corio::timeout(LIMIT, test)).expect("it ends in time")
+/// Runs a test with two workers.
+pub fn once<F: Future + Send + 'static>(test: F) -> F::Output
+where
+    F::Output: Send,
+{
+    within(HARD_LIMIT, "the test", || {
+        let run = corio::Builder::new().workers(2).run(corio::timeout(LIMIT, test));
+        run.expect("it starts").unwrap_or_else(|error| panic!("{error}"))
+    })
 }
 
 /// Two ends of one connection.
@@ -69,11 +85,6 @@ pub async fn until(what: &str, mut done: impl FnMut() -> bool) {
         assert!(start.elapsed() < LIMIT, "{what}: not within {LIMIT:?}");
         corio::sleep(Duration::from_millis(1)).await;
     }
-}
-
-/// How many descriptors this process has open.
-pub fn descriptors() -> usize {
-    std::fs::read_dir("/proc/self/fd").expect("Linux has it").count()
 }
 
 /// Set in a process that a test has started to play a part.
