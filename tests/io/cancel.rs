@@ -99,7 +99,7 @@ struct Flag(AtomicBool);
 
 impl Wake for Flag {
     fn wake(self: Arc<Self>) {
-        self.0.store(true, Ordering::SeqCst);
+        self.0.store(true, Ordering::Release);
     }
 }
 
@@ -115,13 +115,13 @@ impl<'a> Watched<'a> {
     }
 
     fn poll(&mut self) -> Poll<io::Result<usize>> {
-        self.flag.0.store(false, Ordering::SeqCst);
+        self.flag.0.store(false, Ordering::Release);
         let waker = Waker::from(self.flag.clone());
         self.future.as_mut().poll(&mut Context::from_waker(&waker))
     }
 
     fn woken(&self) -> bool {
-        self.flag.0.load(Ordering::SeqCst)
+        self.flag.0.load(Ordering::Acquire)
     }
 }
 
