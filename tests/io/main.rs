@@ -3,6 +3,7 @@
 mod cancel;
 mod errors;
 mod many;
+mod portable;
 mod serve;
 mod signals;
 mod streams;
