@@ -21,9 +21,8 @@ fn a_name_is_the_bodys_type_until_one_is_given() {
         assert_eq!((&*task.name(), &*task.task_ref().name()), ("second", "second"));
         assert!(format!("{task:?}").contains("name='second'"), "{task:?}");
         task.await.unwrap();
-        let built = corio::task().name("built").spawn(async {
-            corio::current_task().unwrap().name()
-        });
+        let built =
+            corio::task().name("built").spawn(async { corio::current_task().unwrap().name() });
         assert_eq!((&*built.name(), &*built.await.unwrap()), ("built", "built"));
     });
 }
@@ -57,9 +56,8 @@ fn ids_are_never_used_twice() {
         let seen = runtime.block_on(async {
             let mut seen = HashSet::new();
             for round in 0..50 {
-                let tasks: Vec<_> = (0..100)
-                    .map(|i| corio::spawn(async move { i + round }))
-                    .collect();
+                let tasks: Vec<_> =
+                    (0..100).map(|i| corio::spawn(async move { i + round })).collect();
                 for task in tasks {
                     assert!(seen.insert(task.id()), "{} came again", task.id());
                     assert_eq!(task.id(), task.task_ref().id());

@@ -59,12 +59,15 @@ fn a_run_inside_a_task_on_any_worker_is_nested() {
         let line = line!() + 1;
         let runtime = builder().build().unwrap();
         for one in runtime.handle().loops() {
-            let outer = wait(&runtime, one.create_task(async {
-                match builder().run(async { 1 }) {
-                    Err(RunError::Nested { outer }) => outer,
-                    other => panic!("{other:?}"),
-                }
-            }));
+            let outer = wait(
+                &runtime,
+                one.create_task(async {
+                    match builder().run(async { 1 }) {
+                        Err(RunError::Nested { outer }) => outer,
+                        other => panic!("{other:?}"),
+                    }
+                }),
+            );
             assert_eq!(outer.unwrap().line(), line, "where the runtime was built");
         }
         let all_nested = builder().run(async {
@@ -114,7 +117,10 @@ fn block_on_runs_inside_the_runtime_but_on_the_calling_thread() {
             for i in 0..4 {
                 let runtime = &runtime;
                 scope.spawn(move || {
-                    assert_eq!(runtime.block_on(async { corio::spawn(async move { i }).await }).unwrap(), i);
+                    assert_eq!(
+                        runtime.block_on(async { corio::spawn(async move { i }).await }).unwrap(),
+                        i
+                    );
                 });
             }
         });
@@ -147,11 +153,14 @@ fn several_runtimes_live_side_by_side() {
         for round in 0..50 {
             for (i, runtime) in runtimes.iter().enumerate() {
                 let handle = runtime.handle().clone();
-                tasks.push((i, runtime.create_task(async move {
-                    corio::yield_now().await;
-                    assert!(Handle::current() == handle);
-                    round
-                })));
+                tasks.push((
+                    i,
+                    runtime.create_task(async move {
+                        corio::yield_now().await;
+                        assert!(Handle::current() == handle);
+                        round
+                    }),
+                ));
             }
         }
         for (i, task) in tasks {
@@ -228,7 +237,10 @@ fn nothing_stays_of_a_hundred_runtimes() {
         for round in 0..100 {
             let runtime = builder().workers(2).name("brief").build().unwrap();
             if round % 2 == 0 {
-                assert_eq!(wait(&runtime, runtime.create_task(async move { round })).unwrap(), round);
+                assert_eq!(
+                    wait(&runtime, runtime.create_task(async move { round })).unwrap(),
+                    round
+                );
             }
             drop(runtime);
         }
@@ -252,7 +264,9 @@ fn a_closed_runtime_refuses_everything_politely() {
         let token = ledger.token();
         let task = handle.create_task(async move { token });
         assert!(task.done() && task.cancelled() && ledger.live() == 0);
-        assert!(corio_tests::kit::block_on(task.into_future()).map(drop).unwrap_err().is_cancelled());
+        assert!(
+            corio_tests::kit::block_on(task.into_future()).map(drop).unwrap_err().is_cancelled()
+        );
         let pinned = handle.create_pinned_task(|| async { 1 });
         assert!(pinned.cancelled());
         let one = handle.loops().pop().unwrap();
@@ -281,7 +295,9 @@ fn runtime_and_handle_may_be_sent_and_shared() {
         let threads: Vec<_> = (0..4)
             .map(|i| {
                 let runtime = runtime.clone();
-                thread::spawn(move || wait(&runtime, runtime.create_task(async move { i })).unwrap())
+                thread::spawn(move || {
+                    wait(&runtime, runtime.create_task(async move { i })).unwrap()
+                })
             })
             .collect();
         for (i, thread) in threads.into_iter().enumerate() {

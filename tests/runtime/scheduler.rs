@@ -158,7 +158,8 @@ fn a_busy_queue_does_not_starve_what_comes_from_outside() {
             let (counted, before) = (polls.clone(), polls.load(Ordering::SeqCst));
             let ran = Arc::new(AtomicUsize::new(usize::MAX));
             let mark = ran.clone();
-            let note = move || mark.store(counted.load(Ordering::SeqCst) - before, Ordering::SeqCst);
+            let note =
+                move || mark.store(counted.load(Ordering::SeqCst) - before, Ordering::SeqCst);
             match way {
                 0 => drop(runtime.create_task(async move { note() })),
                 1 => drop(runtime.handle().create_pinned_task(|| async move { note() })),
@@ -225,7 +226,11 @@ fn pinned_and_other_tasks_have_their_turns() {
                         corio::yield_now().await;
                     }
                 };
-                if pinned_are_busy { drop(corio::spawn_local(spin)) } else { drop(corio::spawn(spin)) }
+                if pinned_are_busy {
+                    drop(corio::spawn_local(spin))
+                } else {
+                    drop(corio::spawn(spin))
+                }
             }
             let halt = stop.clone();
             let other = async move { halt.set() };
@@ -243,7 +248,8 @@ fn idle_workers_take_part() {
         let runtime = rt();
         let spread = |from_outside: bool| {
             let spawn_all = || {
-                let work = || corio::spawn(async { (burn(Duration::from_millis(1)), here().await).1 });
+                let work =
+                    || corio::spawn(async { (burn(Duration::from_millis(1)), here().await).1 });
                 (0..40).map(|_| work()).collect::<Vec<_>>()
             };
             let tasks = if from_outside {
@@ -252,7 +258,8 @@ fn idle_workers_take_part() {
             } else {
                 wait(&runtime, runtime.create_task(async move { spawn_all() })).unwrap()
             };
-            let threads: HashSet<_> = tasks.into_iter().map(|t| wait(&runtime, t).unwrap()).collect();
+            let threads: HashSet<_> =
+                tasks.into_iter().map(|t| wait(&runtime, t).unwrap()).collect();
             threads.len()
         };
         let variant = variant();
@@ -277,9 +284,8 @@ fn a_sleeping_runtime_does_not_spin() {
     bounded(|| {
         let runtime = rt();
         drop(runtime.create_task(corio::sleep(Duration::from_secs(3600))));
-        let parks = || {
-            runtime.handle().metrics().workers.iter().map(|w| w.parks).sum::<u64>() as usize
-        };
+        let parks =
+            || runtime.handle().metrics().workers.iter().map(|w| w.parks).sum::<u64>() as usize;
         // Workers go to sleep and stay there: look for a quiet stretch, not at a fixed time.
         eventually("a quiet stretch", || {
             let before = parks();

@@ -120,7 +120,10 @@ fn a_stuck_task_is_named_and_left_behind() {
         let report = runtime.shutdown(Some(Duration::from_millis(30)));
         assert!(!report.is_clean() && report.took >= Duration::from_millis(30));
         assert_eq!(report.stuck.len(), 1, "{report}");
-        assert!(report.to_string().contains("still inside") && report.stuck[0].contains("the stuck one"));
+        assert!(
+            report.to_string().contains("still inside")
+                && report.stuck[0].contains("the stuck one")
+        );
         eventually("the end of all others", || (ledger.live() == 1).then_some(()));
         assert!(!stuck.done());
         release.set();

@@ -94,10 +94,7 @@ where
 
 /// Runs a coroutine as main of `builder`'s runtime; fails if it hangs.
 #[track_caller]
-pub fn on<F, T: Send + 'static>(
-    builder: Builder,
-    main: impl FnOnce() -> F + Send + 'static,
-) -> T
+pub fn on<F, T: Send + 'static>(builder: Builder, main: impl FnOnce() -> F + Send + 'static) -> T
 where
     F: Future<Output = T>,
 {
