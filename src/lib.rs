@@ -32,11 +32,23 @@ pub use corio_runtime::time::{
 };
 pub use corio_runtime::{
     BuildError, Builder, CallHandle, CancelOnDrop, Cancelled, ConcurrentError, ConcurrentFuture,
-    EnterGuard, Frame, Handle, LoopClosed, Metrics, NoLoop, PanicInfo, Refused, ResultError,
-    RunError, Runtime, ShutdownReport, Task, TaskBuilder, TaskError, TaskId, TaskJoin, TaskObserve,
-    TaskRef, TaskStatus, WorkerCounters, all_tasks, create_local_task, create_task, current_task,
-    run, run_coroutine_threadsafe, task,
+    EnterGuard, Frame, Handle, Job, LoopClosed, Metrics, NoLoop, PanicInfo, Refused, ResultError,
+    RunError, Runtime, ShutdownReport, StuckJob, Task, TaskBuilder, TaskError, TaskId, TaskJoin,
+    TaskObserve, TaskRef, TaskStatus, ThreadPoolExecutor, WorkerCounters, all_tasks,
+    block_in_place, create_local_task, create_task, current_task, run, run_coroutine_threadsafe,
+    run_in_executor, task, to_thread,
 };
+
+/// asyncio's name for it is [`to_thread`]; this is the one that tokio's users know.
+pub use corio_runtime::to_thread as spawn_blocking;
 
 #[cfg(feature = "macros")]
 pub use corio_macros::{main, test};
+
+pub mod net;
+pub mod signal;
+
+#[cfg(feature = "hyper")]
+pub mod hyper;
+#[cfg(feature = "axum_0_8")]
+pub use corio_io::serve;

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use crate::args::{self, Command};
-use crate::{compare, measure, rows};
+use crate::{compare, load, measure, rows};
 
 /// Nothing could be run: bad arguments, a debug build.
 const NOTHING_RAN: u8 = 2;
@@ -23,7 +23,7 @@ pub fn main(args: impl IntoIterator<Item = String>) -> ExitCode {
         }
         Command::Compare(options) => compare::main(&options),
         Command::Measure(options) => measure::main(&options),
-        Command::Load(_) => refuse("no load yet"),
+        Command::Load(options) => load::main(&options),
     }
 }
 

@@ -39,11 +39,14 @@ pub fn main(options: &Compare) -> ExitCode {
 }
 
 fn run(options: &Compare) -> io::Result<Results> {
-    let machine = Machine::here();
+    let machine = Machine::here(options);
     let mut results = plan(options)?;
     let programs = Programs::find(&results)?;
     let steps_per_us = burn::calibrate();
     eprintln!("{}", machine.headline());
+    if !cfg!(feature = "corio") {
+        eprintln!("this build measures the peers only; --features corio adds corio");
+    }
     let mut progress = Progress::of(&results, options.rounds);
     for round in 0..options.rounds {
         for row in &mut results.rows {
@@ -63,7 +66,7 @@ fn run(options: &Compare) -> io::Result<Results> {
             }
         }
     }
-    println!("{}\n{}", machine.headline(), table::render(&results));
+    println!("{}\n{}", machine.introduction(), table::render(&results));
     write_file(options.json.as_deref(), || json::render(&results, &machine))?;
     write_file(options.svg.as_deref(), || svg::render(&results, &machine))?;
     Ok(results)

@@ -9,6 +9,7 @@ pub mod burn;
 pub mod child;
 pub mod cli;
 pub mod compare;
+pub mod load;
 pub mod machine;
 pub mod measure;
 pub mod pass;

@@ -4,6 +4,8 @@ use std::fs;
 use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use crate::args::Compare;
+
 /// The crates whose versions belong to a figure.
 const CRATES: &[&str] = &[
     #[cfg(feature = "corio")]
@@ -15,6 +17,15 @@ const CRATES: &[&str] = &[
     "nio",
     "hyper",
 ];
+
+/// What every report says of the workloads.
+const PREAMBLE: &str = "\
+Every measurement ran in a process of its own; wall times are medians of passes, cpu is user and
+system time of the whole process, or of the server alone, by getrusage. The table shows medians
+over rounds. \"vs tokio\" is how many times better than stock tokio: below 1 is a loss. \"others\"
+are the cores that other processes kept busy; ! marks figures that they may have spoilt. \"set\" is
+all that an adapter sets beyond the number of workers. Tasks signal each other by a oneshot, a
+slot and a countdown of this program, the same for every runtime, so that rows compare schedulers.";
 
 /// A machine, its system and the versions of what was measured.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,6 +40,8 @@ pub struct Machine {
     pub rustc: String,
     /// The command line, from the program's name on.
     pub command: String,
+    /// How it was measured.
+    pub settings: String,
     /// When the run began.
     pub unix_time: u64,
     /// Crates and their versions.
@@ -36,8 +49,8 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// This machine.
-    pub fn here() -> Self {
+    /// This machine, measuring with these options.
+    pub fn here(options: &Compare) -> Self {
         let cpuinfo = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
         let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -48,6 +61,7 @@ impl Machine {
             kernel: kernel.trim().to_owned(),
             rustc: rustc(),
             command: format!("corio-bench {}", args.join(" ")),
+            settings: settings(options),
             unix_time: now.as_secs(),
             versions: versions(include_str!("../../Cargo.lock")),
         }
@@ -58,8 +72,9 @@ impl Machine {
         let versions: Vec<String> =
             self.versions.iter().map(|(name, version)| format!("{name} {version}")).collect();
         format!(
-            "{}\n{}, {} cores, Linux {}, {}\n{}\n",
+            "{}\n{}\n{}, {} cores, Linux {}, {}\n{}\n",
             self.command,
+            self.settings,
             self.cpu,
             self.cores,
             self.kernel,
@@ -67,6 +82,26 @@ impl Machine {
             versions.join(", ")
         )
     }
+
+    /// The headline and how the table is to be read.
+    pub fn introduction(&self) -> String {
+        format!("{}\n{PREAMBLE}\n", self.headline())
+    }
+}
+
+fn settings(options: &Compare) -> String {
+    let knobs = &options.knobs;
+    let quiet = options.quiet.map_or_else(
+        || "no wait for a quiet machine".to_owned(),
+        |quiet| format!("others still for {} ms before each", quiet.as_millis()),
+    );
+    format!(
+        "{} workers, {} rounds, at least {} ms after {} ms of warm-up, {quiet}",
+        knobs.workers,
+        options.rounds,
+        knobs.measure.as_millis(),
+        knobs.warm_up.as_millis()
+    )
 }
 
 fn cpu_name(cpuinfo: &str) -> String {
@@ -110,6 +145,7 @@ impl Machine {
             kernel: "6.0".to_owned(),
             rustc: "rustc 1.0".to_owned(),
             command: "corio-bench compare".to_owned(),
+            settings: settings(&Compare::default()),
             unix_time: 0,
             versions: vec![("tokio".to_owned(), "1.54.1".to_owned())],
         }
@@ -125,8 +161,16 @@ mod tests {
         let lock = "[[package]]\nname = \"tokio\"\nversion = \"1.54.1\"\n\n\
                     [[package]]\nname = \"other\"\nversion = \"1.0.0\"\n";
         assert_eq!(versions(lock), [("tokio".to_owned(), "1.54.1".to_owned())]);
-        let all: Vec<String> = Machine::here().versions.into_iter().map(|(name, _)| name).collect();
+        let all: Vec<String> =
+            Machine::here(&Compare::default()).versions.into_iter().map(|(name, _)| name).collect();
         assert_eq!(all, CRATES);
+    }
+
+    #[test]
+    fn the_headline_says_how_it_was_measured() {
+        let headline = Machine::of_tests().headline();
+        assert!(headline.contains("2 workers, 3 rounds, at least 400 ms"), "{headline}");
+        assert!(headline.contains("tokio 1.54.1"), "{headline}");
     }
 
     #[test]

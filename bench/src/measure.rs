@@ -50,6 +50,8 @@ pub struct Report {
 ///
 /// It never returns, since some runtimes cannot be stopped.
 pub fn main(options: &Measure) -> ExitCode {
+    // A measurement whose starter was interrupted is of no use.
+    let _ = rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL));
     let code = match take(options) {
         Ok((row, report)) => print_report(row, &report).map_or(1, |()| 0),
         Err(wrong) => {

@@ -51,6 +51,16 @@ pub struct Passes {
     pub cpu: Duration,
 }
 
+impl Passes {
+    /// Wall and CPU time of one operation, for passes of `ops` operations each.
+    fn figures(&self, ops: u64) -> Figures {
+        let ops = ops as f64;
+        let wall: Vec<f64> = self.wall.iter().map(|wall| wall.as_nanos() as f64).collect();
+        let median = stats::median(&wall).expect("some passes were measured");
+        vec![median / ops, self.cpu.as_nanos() as f64 / (ops * wall.len() as f64)]
+    }
+}
+
 /// Makes a [`Workload`] of a [`Pass`].
 pub struct Repeat<P>(PhantomData<P>);
 
@@ -61,10 +71,7 @@ impl<P: Pass> Workload for Repeat<P> {
         let rt = R::start(&plan.setup);
         let (warm_up, measure) = (plan.warm_up, plan.measure);
         let passes = in_task::<P, R, _>(&rt, move || timed_passes::<P, R>(warm_up, measure))?;
-        let wall: Vec<f64> = passes.wall.iter().map(|wall| wall.as_nanos() as f64).collect();
-        let ops = P::OPS as f64;
-        let wall = stats::median(&wall).expect("some passes were measured") / ops;
-        Ok(vec![wall, passes.cpu.as_nanos() as f64 / (ops * passes.wall.len() as f64)])
+        Ok(passes.figures(P::OPS))
     }
 }
 
@@ -81,6 +88,59 @@ pub fn run_passes<P: Pass, R: Rt>(rt: &R, count: u64) -> Result<Duration, Wrong>
         }
         Ok(total)
     })
+}
+
+/// A workload whose unit runs on a thread outside of the runtime.
+pub trait OutsidePass: Send + Sync + 'static {
+    /// The description.
+    const ROW: Row;
+
+    /// Operations in one pass.
+    const OPS: u64;
+
+    /// One pass; how long it took, without what is not to be measured.
+    ///
+    /// # Errors
+    /// The workload's output is wrong.
+    fn pass<R: Rt>(rt: &R) -> Result<Duration, Wrong>;
+}
+
+/// Makes a [`Workload`] of an [`OutsidePass`].
+pub struct RepeatOutside<P>(PhantomData<P>);
+
+impl<P: OutsidePass> Workload for RepeatOutside<P> {
+    const ROW: Row = P::ROW;
+
+    fn measure<R: Rt>(plan: &Plan) -> Result<Figures, Wrong> {
+        let rt = R::start(&plan.setup);
+        repeat(plan, P::OPS, || P::pass(&rt))
+    }
+}
+
+/// Repeats a pass of `ops` operations on the calling thread; `pass` says how long it took.
+///
+/// # Errors
+/// Those of `pass`.
+pub fn repeat(
+    plan: &Plan,
+    ops: u64,
+    mut pass: impl FnMut() -> Result<Duration, Wrong>,
+) -> Result<Figures, Wrong> {
+    let start = Instant::now();
+    loop {
+        pass()?;
+        if start.elapsed() >= plan.warm_up {
+            break;
+        }
+    }
+    let mut wall = Vec::new();
+    let before = Usage::of_process();
+    let start = Instant::now();
+    while wall.len() < PASSES_MAX && (wall.len() < PASSES_MIN || start.elapsed() < plan.measure) {
+        wall.push(pass()?);
+    }
+    let passes = Passes { wall, cpu: Usage::of_process().since(before).cpu };
+    Ok(passes.figures(ops))
 }
 
 fn in_task<P, R, F>(rt: &R, make: impl FnOnce() -> F + Send + 'static) -> <F as Future>::Output

@@ -54,8 +54,7 @@ impl RowResults {
 
     /// How many times better the medians of a runtime are than stock tokio's.
     ///
-    /// `None` without figures of both, for a figure without a good direction, and where one is
-    /// zero and the other is not.
+    /// `None` without figures of both and for a figure without a good direction.
     pub fn ratio(&self, runtime: &RuntimeResults, metric: usize) -> Option<f64> {
         let lower = match self.row.metrics.get(metric)?.better {
             Better::Lower => true,
@@ -164,7 +163,7 @@ pub(crate) mod tests {
         assert_eq!(row.ratio(corio, 1), Some(0.5));
         assert_eq!(row.ratio(corio, 2), Some(2.0));
         assert_eq!(row.ratio(corio, 3), None);
-        assert_eq!(row.ratio(row.runtime("tokio-best").unwrap(), 1), None);
+        assert_eq!(row.ratio(row.runtime("tokio-best").unwrap(), 1), Some(f64::INFINITY));
         assert_eq!(row.ratio(row.runtime("smol").unwrap(), 0), None);
     }
 

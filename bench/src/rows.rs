@@ -1,12 +1,19 @@
 //! All rows, in the order of the report. A new row is a type in one of the modules below that is
-//! a [`Pass`](crate::pass::Pass) or a [`Workload`], and one line in [`ROWS`].
+//! a [`Pass`](crate::pass::Pass), an
+//! [`OutsidePass`](crate::pass::OutsidePass) or a [`Workload`], and one line in [`ROWS`].
 
+pub mod blocking;
 pub mod cpu;
+pub mod memory;
+pub mod net;
 pub mod spawn;
+pub mod stall;
+pub mod submit;
 pub mod switch;
 pub mod time;
+pub mod trip;
 
-use crate::pass::Repeat;
+use crate::pass::{Repeat, RepeatOutside};
 use crate::row::{Figures, Plan, Row, Workload, Wrong};
 use crate::rt::{Nio, Smol, Tokio};
 
@@ -52,10 +59,28 @@ pub const ROWS: &[Entry] = &[
     Entry::of::<Repeat<spawn::Skynet>>(),
     Entry::of::<Repeat<spawn::Fib>>(),
     Entry::of::<Repeat<spawn::FanOutIn>>(),
+    Entry::of::<RepeatOutside<submit::Submit4Threads>>(),
+    Entry::of::<submit::SubmitLatency>(),
+    Entry::of::<trip::MainRoundTrip>(),
+    Entry::of::<RepeatOutside<submit::BlockOnSpawn>>(),
+    Entry::of::<submit::StartStop>(),
     Entry::of::<Repeat<time::TimeoutYield>>(),
     Entry::of::<Repeat<time::TimerInsertCancel>>(),
+    Entry::of::<time::Sleep1msLate>(),
+    Entry::of::<Repeat<blocking::BlockingRtt>>(),
+    Entry::of::<Repeat<blocking::Blocking10k>>(),
     Entry::of::<Repeat<cpu::Cpu64x50us>>(),
     Entry::of::<Repeat<cpu::ParentChild1ms>>(),
+    Entry::of::<memory::MemPerTask>(),
+    Entry::of::<net::Idle1000Conn>(),
+    Entry::of::<net::Echo<1>>(),
+    Entry::of::<net::Echo<64>>(),
+    Entry::of::<net::Echo<1000>>(),
+    Entry::of::<net::Http64>(),
+    Entry::of::<net::AcceptClose>(),
+    Entry::of::<net::Hog>(),
+    Entry::of::<stall::WeakA>(),
+    Entry::of::<stall::WeakB>(),
 ];
 
 /// The row of that name.

@@ -123,6 +123,12 @@ pub trait Rt: Sized + Send + Sync + 'static {
         F: Future + Send + 'static,
         F::Output: Send + 'static;
 
+    /// The same without interest in the result.
+    fn spawn_home_detached<M, F>(make: M)
+    where
+        M: FnOnce() -> F + Send + 'static,
+        F: Future<Output = ()> + Send + 'static;
+
     /// Lets other tasks run.
     fn yield_now() -> impl Future<Output = ()> + Send;
 

@@ -53,14 +53,24 @@ fn median_of_sorted(sorted: &[f64]) -> Option<f64> {
 
 /// How many times better `ours` is than `theirs`: above 1 is a win, below 1 a loss.
 ///
-/// Two figures of zero are equal. A zero against something is better by more than can be said,
-/// which is `None`, as are figures that are not finite.
+/// Two zeroes are equal; a zero against something is infinitely better or worse. `None` when a
+/// figure is not a number.
 pub fn times_better(ours: f64, theirs: f64, lower_is_better: bool) -> Option<f64> {
     if ours == theirs {
         return Some(1.0);
     }
     let ratio = if lower_is_better { theirs / ours } else { ours / theirs };
-    (ratio.is_finite() && ratio > 0.0).then_some(ratio)
+    (!ratio.is_nan()).then_some(ratio)
+}
+
+/// A ratio in a few characters.
+pub fn show_times(ratio: f64) -> String {
+    match ratio {
+        _ if ratio.is_infinite() => "inf".to_owned(),
+        99.95.. => format!("{ratio:.0}x"),
+        9.995.. => format!("{ratio:.1}x"),
+        _ => format!("{ratio:.2}x"),
+    }
 }
 
 #[cfg(test)]
@@ -97,7 +107,18 @@ mod tests {
         assert_eq!(times_better(50.0, 100.0, true), Some(2.0));
         assert_eq!(times_better(50.0, 100.0, false), Some(0.5));
         assert_eq!(times_better(0.0, 0.0, true), Some(1.0));
-        assert_eq!(times_better(0.0, 5.0, true), None);
+        assert_eq!(times_better(0.0, 5.0, true), Some(f64::INFINITY));
+        assert_eq!(times_better(5.0, 0.0, true), Some(0.0));
         assert_eq!(times_better(f64::NAN, 5.0, true), None);
+    }
+
+    #[test]
+    fn ratios_are_short() {
+        for (ratio, text) in
+            [(0.0, "0.00x"), (0.514, "0.51x"), (12.34, "12.3x"), (43_603.6, "43604x")]
+        {
+            assert_eq!(show_times(ratio), text);
+        }
+        assert_eq!(show_times(f64::INFINITY), "inf");
     }
 }

@@ -19,6 +19,11 @@ impl Usage {
         rusage(libc::RUSAGE_SELF)
     }
 
+    /// What the calling thread has used.
+    pub fn of_thread() -> Self {
+        rusage(libc::RUSAGE_THREAD)
+    }
+
     /// What the waited-for child processes of this process have used.
     pub fn of_children() -> Self {
         rusage(libc::RUSAGE_CHILDREN)
@@ -36,7 +41,7 @@ impl Usage {
 fn rusage(who: libc::c_int) -> Usage {
     // SAFETY: `rusage` is a plain record of integers, for which all zeroes is a value.
     let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
-    // SAFETY: `usage` is a live record that this frame owns; `who` is one of the two constants.
+    // SAFETY: `usage` is a live record that this frame owns; `who` is a constant of it.
     let failed = unsafe { libc::getrusage(who, &raw mut usage) };
     assert_eq!(failed, 0, "getrusage: {}", io::Error::last_os_error());
     let time = |t: libc::timeval| {

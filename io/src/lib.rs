@@ -1,1 +1,22 @@
-//! Sockets, streams and signals.
+//! Sockets and signals of corio.
+//!
+//! Users depend on the facade crate `corio`. Read in this order: `source` (a descriptor and its
+//! readiness), `sys` (the system calls), `net` (listeners, streams, name resolution, `serve`),
+//! `compat` (the same streams for futures-io, tokio's traits and hyper), `signal`.
+
+mod compat;
+mod context;
+mod source;
+mod sys;
+
+pub mod net;
+pub mod signal;
+
+#[cfg(feature = "axum_0_8")]
+pub use net::serve::serve;
+
+/// What hyper asks of a runtime: an executor and a timer.
+#[cfg(feature = "hyper")]
+pub mod hyper {
+    pub use crate::compat::hyper::{CorioExecutor, CorioTimer};
+}

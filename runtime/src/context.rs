@@ -6,7 +6,7 @@ use std::cell::{Cell, RefCell};
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use crate::reactor::Poller;
+use crate::reactor::{self, Poller, Pollers};
 use crate::task::raw::TaskPtr;
 use crate::task::registry::TaskRef;
 use crate::timer::Timers;
@@ -25,6 +25,8 @@ pub(crate) struct Driver {
 pub(crate) struct Drivers {
     /// All drivers of the runtime, one per worker.
     pub(crate) all: Arc<[Arc<Driver>]>,
+    /// Those pollers that sources may be placed on.
+    pub(crate) pollers: Arc<[Poller]>,
     /// The calling worker's own, or the one that serves this foreign thread.
     pub(crate) mine: usize,
     /// True if the calling thread is the worker `mine`.
@@ -43,19 +45,24 @@ pub(crate) fn with_drivers<R>(f: impl FnOnce(Option<&Drivers>) -> R) -> R {
 
 /// Makes the drivers those of the calling thread until the guard is dropped.
 pub(crate) fn enter(drivers: Drivers) -> Entered {
-    Entered { outer: DRIVERS.replace(Some(drivers)), here: PhantomData }
+    let pollers =
+        Pollers { all: drivers.pollers.clone(), own: drivers.is_worker.then_some(drivers.mine) };
+    let outer_pollers = reactor::set_pollers(Some(pollers));
+    Entered { outer: DRIVERS.replace(Some(drivers)), outer_pollers, here: PhantomData }
 }
 
 /// Undoes [`enter`]; stays on its thread.
 #[derive(Debug)]
 pub(crate) struct Entered {
     outer: Option<Drivers>,
+    outer_pollers: Option<Pollers>,
     here: PhantomData<*const ()>,
 }
 
 impl Drop for Entered {
     fn drop(&mut self) {
         // A thread whose locals are gone has nothing to undo.
+        reactor::set_pollers(self.outer_pollers.take());
         let outer = self.outer.take();
         let _ = DRIVERS.try_with(|drivers| drivers.replace(outer));
     }

@@ -10,9 +10,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::blocking::{Job, ThreadPoolExecutor};
-use crate::bridge::ConcurrentFuture;
 use crate::context::{self, Drivers};
-use crate::metrics::Metrics;
 use crate::scheduler::callback::CallHandle;
 use crate::scheduler::shared::{Phase, Shared};
 use crate::scheduler::worker;
@@ -94,6 +92,7 @@ impl Handle {
     pub fn enter(&self) -> EnterGuard<'_> {
         let drivers = Drivers {
             all: self.shared.drivers.clone(),
+            pollers: self.shared.pollers.clone(),
             mine: self.home.unwrap_or(0),
             is_worker: false,
         };
@@ -172,17 +171,6 @@ impl Handle {
         }
     }
 
-    /// Submits a coroutine from any thread, also from one that knows no runtime; see
-    /// [`run_coroutine_threadsafe`](crate::run_coroutine_threadsafe).
-    #[track_caller]
-    pub fn run_coroutine_threadsafe<F>(&self, future: F) -> ConcurrentFuture<F::Output>
-    where
-        F: Future + Send + 'static,
-        F::Output: Send + 'static,
-    {
-        ConcurrentFuture::new(self.create_task(future), self.shared.clone())
-    }
-
     /// Calls `f` soon, on the loop that this handle names or on the first one. Callbacks of one
     /// loop are called in the order in which they were submitted.
     ///
@@ -237,12 +225,6 @@ impl Handle {
     #[must_use]
     pub fn is_closed(&self) -> bool {
         !self.is_running()
-    }
-
-    /// Counters of the runtime.
-    #[must_use]
-    pub fn metrics(&self) -> Metrics {
-        Metrics::collect(&self.shared)
     }
 }
 

@@ -23,11 +23,13 @@ mod builder;
 #[doc(hidden)]
 pub mod context;
 #[cfg(not(any(corio_loom, corio_shuttle)))]
-mod debug;
+mod error;
 #[cfg(not(any(corio_loom, corio_shuttle)))]
 mod handle;
 #[cfg(not(any(corio_loom, corio_shuttle)))]
 mod metrics;
+#[cfg(not(any(corio_loom, corio_shuttle)))]
+mod report;
 #[cfg(not(any(corio_loom, corio_shuttle)))]
 mod runtime;
 #[cfg(not(any(corio_loom, corio_shuttle)))]
@@ -37,17 +39,20 @@ pub mod time;
 
 #[cfg(not(any(corio_loom, corio_shuttle)))]
 mod exports {
+    pub use crate::blocking::{Job, StuckJob, ThreadPoolExecutor};
     pub use crate::bridge::{ConcurrentError, ConcurrentFuture, run_coroutine_threadsafe};
     pub use crate::builder::{BuildError, Builder};
+    pub use crate::error::{Cancelled, PanicInfo, ResultError, TaskError};
     pub use crate::handle::{EnterGuard, Handle, LoopClosed, NoLoop, Refused};
     pub use crate::metrics::{Metrics, WorkerCounters};
     pub use crate::runtime::{RunError, Runtime, run};
+    pub use crate::scheduler::block_in_place::block_in_place;
     pub use crate::scheduler::callback::CallHandle;
     pub use crate::scheduler::shutdown::ShutdownReport;
     pub use crate::spawn::{
-        TaskBuilder, all_tasks, create_local_task, create_task, current_task, task,
+        TaskBuilder, all_tasks, create_local_task, create_task, current_task, run_in_executor,
+        task, to_thread,
     };
-    pub use crate::task::error::{Cancelled, PanicInfo, ResultError, TaskError};
     pub use crate::task::join::{CancelOnDrop, Task, TaskJoin, TaskObserve};
     pub use crate::task::registry::{Frame, TaskId, TaskRef, TaskStatus};
 }

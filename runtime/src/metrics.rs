@@ -2,6 +2,7 @@
 
 use corio_sync::shim::Ordering::Relaxed;
 
+use crate::handle::Handle;
 use crate::scheduler::queue::{Inject, Steal};
 use crate::scheduler::shared::Shared;
 
@@ -60,5 +61,13 @@ impl Metrics {
             blocking_queued: shared.pool.queued(),
             sources: shared.drivers.iter().map(|driver| driver.poller.sources()).sum(),
         }
+    }
+}
+
+impl Handle {
+    /// Counters of the runtime.
+    #[must_use]
+    pub fn metrics(&self) -> Metrics {
+        Metrics::collect(self.shared())
     }
 }

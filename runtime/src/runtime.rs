@@ -1,5 +1,7 @@
 //! A runtime as a value, and `run`.
 
+pub(crate) mod start;
+
 use std::cell::Cell;
 use std::error::Error;
 use std::fmt;
@@ -10,18 +12,19 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use corio_sync::park;
 
 use crate::builder::{BuildError, Builder, Settled};
+use crate::error::Cancelled;
 use crate::handle::{EnterGuard, Handle};
-use crate::scheduler::shared::{Phase, Shared};
+use crate::scheduler::shared::Phase;
 use crate::scheduler::shutdown::ShutdownReport;
-use crate::scheduler::start::{self, Started};
 use crate::scheduler::worker;
-use crate::task::error::Cancelled;
 use crate::task::join::Task;
+
+use start::Started;
 
 /// Event loops on threads of their own. Dropping it shuts it down.
 ///
@@ -133,7 +136,7 @@ impl Drop for Runtime {
             let timeout = self.handle.shared().config.shutdown_timeout;
             let report = self.shut_down(timeout);
             if !report.is_clean() {
-                crate::debug::report(format_args!("shutdown of a dropped runtime: {report}"));
+                crate::report::report(format_args!("shutdown of a dropped runtime: {report}"));
             }
         }
     }
@@ -305,7 +308,7 @@ pub(crate) fn run_main<F: Future>(
     shared.worker_left();
     let report = start::shut_down(&shared, threads, timeout);
     if !report.is_clean() {
-        crate::debug::report(format_args!("shutdown after main: {report}"));
+        crate::report::report(format_args!("shutdown after main: {report}"));
     }
     match (result, cancelled) {
         (Some(Ok(value)), None) => Ok(value),
@@ -313,14 +316,4 @@ pub(crate) fn run_main<F: Future>(
         (_, Some(cancelled)) => Err(RunError::Cancelled(cancelled)),
         (None, None) => Err(RunError::Stopped),
     }
-}
-
-/// When a wait that began now with `timeout` is over.
-pub(crate) fn deadline(timeout: Option<Duration>) -> Option<Instant> {
-    timeout.and_then(|timeout| Instant::now().checked_add(timeout))
-}
-
-/// The shared part of the calling thread's runtime.
-pub(crate) fn current_shared() -> Option<Arc<Shared>> {
-    Handle::try_current().ok().map(|handle| handle.shared().clone())
 }

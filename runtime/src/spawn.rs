@@ -4,6 +4,7 @@ use std::future::Future;
 use std::panic::Location;
 use std::sync::Arc;
 
+use crate::blocking::{Job, ThreadPoolExecutor};
 use crate::context;
 use crate::handle::Handle;
 use crate::scheduler::worker;
@@ -109,6 +110,50 @@ pub fn current_task() -> Option<TaskRef> {
 #[must_use]
 pub fn all_tasks() -> Vec<TaskRef> {
     Handle::current().all_tasks()
+}
+
+/// Runs a function that blocks on a thread of the default executor.
+///
+/// asyncio: `to_thread`. Dropping the job lets the function run to its end; [`Job::cancel`] keeps
+/// it from starting.
+///
+/// # Panics
+///
+/// Outside a runtime.
+///
+/// # Examples
+///
+/// ```
+/// # fn main() {
+/// corio_runtime::run(async {
+///     let sum = corio_runtime::to_thread(|| (1..=10).sum::<u32>()).await.unwrap();
+///     assert_eq!(sum, 55);
+/// });
+/// # }
+/// ```
+#[doc(alias = "spawn_blocking")]
+#[track_caller]
+pub fn to_thread<R: Send + 'static>(f: impl FnOnce() -> R + Send + 'static) -> Job<R> {
+    run_in_executor(None, f)
+}
+
+/// Runs a function on a thread of an executor; `None` is the default one, for functions that
+/// block.
+///
+/// asyncio: `loop.run_in_executor`.
+///
+/// # Panics
+///
+/// Outside a runtime, if the default executor is asked for.
+#[track_caller]
+pub fn run_in_executor<R: Send + 'static>(
+    executor: Option<&ThreadPoolExecutor>,
+    f: impl FnOnce() -> R + Send + 'static,
+) -> Job<R> {
+    match executor {
+        Some(executor) => executor.submit(f),
+        None => Handle::current().run_in_executor(None, f),
+    }
 }
 
 /// Settings of one task, to be spawned by one of its methods.

@@ -12,19 +12,37 @@ mod macros;
 #[doc(hidden)]
 pub mod shim;
 
+mod barrier;
+mod cancel_token;
+mod channel;
 mod condition;
 mod error;
 mod event;
 mod lock;
 mod notify;
+mod once;
+mod queue;
+mod rwlock;
 mod semaphore;
 mod wait;
 
+pub use barrier::{Barrier, BarrierWait, BarrierWaitResult};
+pub use cancel_token::{CancelToken, TokenCancelled};
+pub use channel::{broadcast, mpsc, oneshot, watch};
 pub use condition::{Condition, ConditionWait, ConditionWaitFor};
 pub use error::{BrokenBarrier, Closed, NotLocked, TooManyDone, TooManyReleases, TryAcquireError};
 pub use event::{Event, EventWait};
 pub use lock::{Acquire, AcquireOwned, Lock, LockGuard, OwnedLockGuard};
 pub use notify::{Notified, Notify};
+pub use once::{GetOrInit, GetOrTryInit, OnceCell, SetOnce, SetOnceWait};
+pub use queue::{
+    BaseQueue, Fifo, Get, GetError, GetTracked, Join, Lifo, LifoQueue, Put, PutError, Queue,
+    QueueShutDown, Store, Tracked,
+};
+pub use rwlock::{
+    OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock, RwLockRead, RwLockReadGuard,
+    RwLockReadOwned, RwLockWrite, RwLockWriteGuard, RwLockWriteOwned,
+};
 pub use semaphore::{
     BoundedSemaphore, OwnedPermit, Permit, SemAcquire, SemAcquireOwned, Semaphore,
 };

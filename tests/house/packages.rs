@@ -24,7 +24,7 @@ fn unused(tree: &Tree, manifests: &str) -> Vec<String> {
         // A package is used by its path, a macro by its name.
         let used = tree.below(&[folder]).any(|file| {
             let tokens = file.tokens();
-            tokens.windows(2).any(|t| t[0].text == word && matches!(t[1].text, "::" | "!"))
+            tokens.windows(2).any(|t| t[0].text == word && matches!(t[1].text, "::" | "!" | "as"))
         });
         let due = tree.file(WHOLE).is_some() || package == "loom" && word == "loom";
         if !used && due {

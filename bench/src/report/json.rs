@@ -123,6 +123,7 @@ pub fn render(results: &Results, machine: &Machine) -> String {
     });
     let run = Json::Object(vec![
         ("command", Json::text(&machine.command)),
+        ("settings", Json::text(&machine.settings)),
         ("unix_time", Json::Number(machine.unix_time as f64)),
         ("cpu", Json::text(&machine.cpu)),
         ("cores", Json::Number(machine.cores as f64)),

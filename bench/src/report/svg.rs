@@ -9,6 +9,7 @@ use std::fmt::Write;
 use crate::machine::Machine;
 use crate::measure::REFERENCE;
 use crate::results::{Results, RowResults};
+use crate::stats;
 
 /// Colours of the runtimes, by name; chosen to differ in lightness as well.
 const COLOURS: &[(&str, &str)] = &[
@@ -152,7 +153,7 @@ fn draw(svg: &mut String, group: &Group<'_>, scale: &Scale, top: f64) {
         });
         let (x, anchor, colour) =
             if bar.ratio < 1.0 { (end - 4.0, "end", "#c00") } else { (end + 4.0, "start", "#111") };
-        text(svg, x, y + BAR - 1.5, anchor, colour, &format!("{:.2}x", bar.ratio));
+        text(svg, x, y + BAR - 1.5, anchor, colour, &stats::show_times(bar.ratio));
     }
 }
 

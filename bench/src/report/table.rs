@@ -69,7 +69,7 @@ fn line(row: &RowResults, runtime: &RuntimeResults) -> Vec<String> {
         }
         if metric.better != Better::Context {
             let ratio = row.ratio(runtime, index);
-            cells.push(ratio.map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.2}x")));
+            cells.push(ratio.map_or_else(|| "-".to_owned(), stats::show_times));
         }
     }
     cells.push(others(runtime));

@@ -1,9 +1,10 @@
 //! Every row is well described, and the quick ones give the right answer under every runtime.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use super::*;
-use crate::pass::{Pass, run_passes};
+use crate::pass::{OutsidePass, Pass, run_passes};
 use crate::rt::{Rt, Setup};
 
 const SETUP: Setup = Setup { workers: 2, best: None };
@@ -60,4 +61,52 @@ fn timer_rows_are_right_under_every_runtime() {
 fn computing_rows_are_right_under_every_runtime() {
     passes::<cpu::Cpu64x50us>();
     passes::<cpu::ParentChild1ms>();
+}
+
+#[test]
+fn blocking_rows_are_right_under_every_runtime() {
+    passes::<blocking::BlockingRtt>();
+    passes::<blocking::Blocking10k>();
+}
+
+#[test]
+fn forking_is_right_under_every_runtime() {
+    passes::<spawn::Fib>();
+}
+
+fn outside<P: OutsidePass>() {
+    outside_under::<P, Tokio>();
+    outside_under::<P, Smol>();
+    outside_under::<P, Nio>();
+    #[cfg(feature = "corio")]
+    outside_under::<P, Corio>();
+}
+
+fn outside_under<P: OutsidePass, R: Rt>() {
+    let rt = R::start(&SETUP);
+    P::pass(&rt).unwrap();
+    rt.stop();
+}
+
+#[test]
+fn submitting_rows_are_right_under_every_runtime() {
+    outside::<submit::Submit4Threads>();
+    outside::<submit::BlockOnSpawn>();
+}
+
+#[test]
+fn round_trips_are_right_under_every_runtime() {
+    let row = find("main_round_trip").unwrap();
+    for adapter in [
+        "tokio",
+        "smol",
+        "nio",
+        #[cfg(feature = "corio")]
+        "corio",
+    ] {
+        let plan = Plan { setup: SETUP, warm_up: Duration::ZERO, measure: Duration::ZERO };
+        let figures = row.measure(adapter).unwrap()(&plan).unwrap();
+        assert_eq!(figures.len(), row.row.metrics.len());
+        assert!(figures.iter().all(|figure| figure.is_finite()), "{figures:?}");
+    }
 }

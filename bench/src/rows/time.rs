@@ -3,11 +3,13 @@
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::task::Poll;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::pass::Pass;
-use crate::row::{Row, Target};
+use crate::row::{Figures, Metric, Plan, Row, Target, Workload, Wrong};
 use crate::rt::Rt;
+use crate::stats;
+use crate::usage::Usage;
 
 /// A deadline that never comes during a row.
 const FAR: Duration = Duration::from_secs(10);
@@ -65,4 +67,51 @@ impl Pass for TimerInsertCancel {
 
 fn poll_once<F: Future>(mut future: Pin<&mut F>) -> impl Future<Output = Poll<F::Output>> {
     poll_fn(move |cx| Poll::Ready(future.as_mut().poll(cx)))
+}
+
+/// How late a short sleep is.
+pub struct Sleep1msLate;
+
+const SLEEP: Duration = Duration::from_millis(1);
+
+/// Fewest samples, for quantiles that mean something.
+const SAMPLES_MIN: usize = 200;
+
+impl Workload for Sleep1msLate {
+    const ROW: Row = Row::new(
+        "sleep_1ms_late",
+        "a task sleeps for 1 ms, again and again, all else idle; lateness",
+    )
+    .metrics(&[Metric::nanos("p50"), Metric::nanos("p99"), Metric::nanos("cpu")])
+    .target(Target::AtMost(100_000.0));
+
+    fn measure<R: Rt>(plan: &Plan) -> Result<Figures, Wrong> {
+        let rt = R::start(&plan.setup);
+        let (warm_up, measure) = (plan.warm_up, plan.measure);
+        rt.block_on(async move {
+            R::spawn_home(move || async move {
+                R::sleep(warm_up).await;
+                let mut late = Vec::new();
+                let before = Usage::of_process();
+                let start = Instant::now();
+                while late.len() < SAMPLES_MIN || start.elapsed() < measure {
+                    late.push(lateness::<R>().await?);
+                }
+                let cpu = Usage::of_process().since(before).cpu.as_nanos() as f64;
+                let quantile = |q| stats::quantile(&late, q).expect("there are samples");
+                Ok(vec![quantile(0.5), quantile(0.99), cpu / late.len() as f64])
+            })
+            .await
+        })
+    }
+}
+
+async fn lateness<R: Rt>() -> Result<f64, Wrong> {
+    let start = Instant::now();
+    R::sleep(SLEEP).await;
+    let slept = start.elapsed();
+    match slept.checked_sub(SLEEP) {
+        Some(late) => Ok(late.as_nanos() as f64),
+        None => Err(Wrong(format!("a sleep of 1 ms took {slept:?}"))),
+    }
 }

@@ -89,6 +89,14 @@ impl Rt for Corio {
         Self::spawn(make())
     }
 
+    fn spawn_home_detached<M, F>(make: M)
+    where
+        M: FnOnce() -> F + Send + 'static,
+        F: Future<Output = ()> + Send + 'static,
+    {
+        Self::spawn_detached(make());
+    }
+
     fn yield_now() -> impl Future<Output = ()> + Send {
         corio::yield_now()
     }

@@ -96,6 +96,14 @@ impl Rt for Nio {
         joined(nio::spawn_pinned(make))
     }
 
+    fn spawn_home_detached<M, F>(make: M)
+    where
+        M: FnOnce() -> F + Send + 'static,
+        F: Future<Output = ()> + Send + 'static,
+    {
+        drop(nio::spawn_pinned(make));
+    }
+
     fn yield_now() -> impl Future<Output = ()> + Send {
         let mut yielded = false;
         poll_fn(move |cx| {

@@ -124,6 +124,14 @@ impl Rt for Smol {
         current().spawn(make())
     }
 
+    fn spawn_home_detached<M, F>(make: M)
+    where
+        M: FnOnce() -> F + Send + 'static,
+        F: Future<Output = ()> + Send + 'static,
+    {
+        current().spawn(make()).detach();
+    }
+
     fn yield_now() -> impl Future<Output = ()> + Send {
         smol::future::yield_now()
     }

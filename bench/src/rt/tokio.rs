@@ -97,6 +97,14 @@ impl Rt for Tokio {
         joined(tokio::spawn(make()))
     }
 
+    fn spawn_home_detached<M, F>(make: M)
+    where
+        M: FnOnce() -> F + Send + 'static,
+        F: Future<Output = ()> + Send + 'static,
+    {
+        tokio::spawn(make());
+    }
+
     fn yield_now() -> impl Future<Output = ()> + Send {
         tokio::task::yield_now()
     }

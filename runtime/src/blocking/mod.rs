@@ -1,13 +1,28 @@
 //! Threads for work that blocks or computes.
+//!
+//! From the bottom: [`word`] decides who looks at the queue, [`job_state`] who owns a job; these two
+//! are modelled. [`job`] is the closure and the future of its outcome, [`slots`] and [`worker`] are
+//! a pool's threads, [`pool`] puts them together, [`executor`] is what users see of it.
 
+pub(crate) mod job_state;
 pub(crate) mod word;
 
 #[cfg(not(any(corio_loom, corio_shuttle)))]
 mod executor;
 #[cfg(not(any(corio_loom, corio_shuttle)))]
+mod job;
+#[cfg(not(any(corio_loom, corio_shuttle)))]
 mod pool;
+#[cfg(not(any(corio_loom, corio_shuttle)))]
+mod slots;
+#[cfg(not(any(corio_loom, corio_shuttle)))]
+mod worker;
 
 #[cfg(not(any(corio_loom, corio_shuttle)))]
-pub(crate) use pool::Pool;
+pub use executor::ThreadPoolExecutor;
 #[cfg(not(any(corio_loom, corio_shuttle)))]
-pub use pool::{Job, ThreadPoolExecutor};
+pub use job::Job;
+#[cfg(not(any(corio_loom, corio_shuttle)))]
+pub use pool::StuckJob;
+#[cfg(not(any(corio_loom, corio_shuttle)))]
+pub(crate) use pool::{Pool, PoolConfig};

@@ -27,7 +27,7 @@
 //! ```text
 //! 1 submit   after a push   searching > 0 → bump; top → take it, searching + 1; total < cap →
 //!                           total + 1, searching + 1; else bump. Stopping and total = 0: refused
-//! 2 arrive   woken, spawned or spun: searching - 1, then look at the word and the queue
+//! 2 arrive   woken, spawned or spun: searching - 1, then look at the queue
 //! 3 assist   arrived and took a job, more are left: as 1, while few enough are searching
 //! 4 rest     found nothing since the word was `seen`: top = self
 //! 5 search   found nothing since the word was `seen`, and will spin: searching + 1
@@ -147,8 +147,9 @@ impl Word {
             if duty == Duty::Nothing && mutant("word.bump") {
                 return duty;
             }
-            // Ordering(word.submit): Release; pairs with Ordering(word.look) and
-            // Ordering(word.unspawn). The push before us is visible to whoever sees this version.
+            // Ordering(word.submit): Release; pairs with Ordering(word.look),
+            // Ordering(word.arrive) and Ordering(word.unspawn). The push before us is visible to
+            // whoever sees this version.
             if self.change(seen, bits, ord("word.submit", Release)) {
                 return duty;
             }
@@ -156,12 +157,13 @@ impl Word {
     }
 
     /// Edge 2: ends the search of a worker that was woken, spawned or spinning. It must look at the
-    /// word and at the queue now.
-    ///
-    /// Ordering: Relaxed; a submitter that saw us searching left its job to us, and the look that
-    /// follows reads this version or a later one and so acquires that submitter's push.
-    pub(crate) fn arrive(&self) {
-        self.bits.fetch_add(VERSION - SEARCHING, Relaxed);
+    /// queue now.
+    #[must_use = "a worker that has arrived owes a look at the queue"]
+    pub(crate) fn arrive(&self) -> Seen {
+        // Ordering(word.arrive): Acquire; pairs with Ordering(word.submit). A submitter that saw us
+        // searching left its job to us: its push is found by our next pop.
+        let before = self.bits.fetch_add(VERSION - SEARCHING, ord("word.arrive", Acquire));
+        Seen(before.wrapping_add(VERSION - SEARCHING))
     }
 
     /// Edge 3: a worker has arrived, and `left` jobs are in the queue beside the one it is about to

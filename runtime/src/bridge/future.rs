@@ -12,9 +12,9 @@ use corio_sync::park;
 use corio_sync::shim::Ordering::AcqRel;
 use corio_sync::shim::atomic::AtomicPtr;
 
+use crate::error::TaskError;
 use crate::scheduler::shared::{Phase, Shared};
 use crate::scheduler::worker;
-use crate::task::error::TaskError;
 use crate::task::join::Task;
 
 /// The result of a submitted coroutine, for threads and for other loops. asyncio:
@@ -147,7 +147,7 @@ struct CallOnce(AtomicPtr<Box<dyn FnOnce() + Send>>);
 
 impl CallOnce {
     fn take(&self) -> Option<Box<dyn FnOnce() + Send>> {
-        // Ordering: AcqRel; the swap alone decides who calls, and hands over what the box holds.
+        // Ordering(call_once.take): AcqRel; pairs with itself: the swap alone decides who calls, and hands over what the box holds.
         let raw = self.0.swap(std::ptr::null_mut(), AcqRel);
         // SAFETY: a non-null pointer came from `Box::into_raw` and was swapped out once.
         (!raw.is_null()).then(|| *unsafe { Box::from_raw(raw) })
@@ -157,7 +157,7 @@ impl CallOnce {
         if let Some(f) = self.take() {
             let called = std::panic::catch_unwind(std::panic::AssertUnwindSafe(f));
             if let Err(payload) = called {
-                crate::debug::callback_panicked(payload);
+                crate::report::callback_panicked(payload);
             }
         }
     }

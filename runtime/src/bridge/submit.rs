@@ -30,3 +30,16 @@ where
 {
     handle.run_coroutine_threadsafe(future)
 }
+
+impl Handle {
+    /// Submits a coroutine from any thread, also from one that knows no runtime; see
+    /// [`run_coroutine_threadsafe`].
+    #[track_caller]
+    pub fn run_coroutine_threadsafe<F>(&self, future: F) -> ConcurrentFuture<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        ConcurrentFuture::new(self.create_task(future), self.shared().clone())
+    }
+}

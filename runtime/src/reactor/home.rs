@@ -4,11 +4,11 @@
 //! the own in a tie. Two random choices keep the fullest poller within log log n of the mean
 //! (Mitzenmacher, "The Power of Two Choices in Randomized Load Balancing", 2001), and looking at
 //! two counters costs the same with any number of workers.
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::io;
+use std::sync::Arc;
 
 use super::poller::Poller;
-use crate::context::{Drivers, with_drivers};
 
 /// A poller of the calling thread's runtime.
 ///
@@ -16,14 +16,33 @@ use crate::context::{Drivers, with_drivers};
 ///
 /// If the thread belongs to no runtime.
 pub(super) fn choose() -> io::Result<Poller> {
-    with_drivers(|drivers| drivers.map(among)).ok_or_else(no_runtime)
+    POLLERS.with_borrow(|pollers| pollers.as_ref().map(among)).ok_or_else(no_runtime)
 }
 
-fn among(drivers: &Drivers) -> Poller {
-    let count = drivers.all.len();
-    let first = if drivers.is_worker { drivers.mine } else { random(count) };
+/// The pollers that a thread may register sources with.
+#[derive(Clone, Debug)]
+pub(crate) struct Pollers {
+    /// Those of the thread's runtime.
+    pub(crate) all: Arc<[Poller]>,
+    /// The calling worker's own, if it has one.
+    pub(crate) own: Option<usize>,
+}
+
+thread_local! {
+    static POLLERS: RefCell<Option<Pollers>> = const { RefCell::new(None) };
+}
+
+/// Makes these the calling thread's pollers; returns those before. `None` if the thread's locals
+/// are gone.
+pub(crate) fn set_pollers(pollers: Option<Pollers>) -> Option<Pollers> {
+    POLLERS.try_with(|place| place.replace(pollers)).ok().flatten()
+}
+
+fn among(pollers: &Pollers) -> Poller {
+    let count = pollers.all.len();
+    let first = pollers.own.filter(|&own| own < count).unwrap_or_else(|| random(count));
     let second = random(count);
-    let [first, second] = [first, second].map(|index| &drivers.all[index].poller);
+    let [first, second] = [first, second].map(|index| &pollers.all[index]);
     let better = if second.sources() < first.sources() { second } else { first };
     better.clone()
 }

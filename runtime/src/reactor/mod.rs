@@ -4,6 +4,7 @@
 //! `readiness` and `waker_cell` (the protocols of that meeting), `poller` (parking, waking,
 //! harvesting), `ownership` (who may wait), `sys` (the operating system).
 
+mod lazy;
 pub(crate) mod ownership;
 pub(crate) mod readiness;
 mod record;
@@ -31,6 +32,8 @@ mod testing;
 #[cfg(not(any(corio_loom, corio_shuttle)))]
 #[allow(unused_imports, reason = "the worker loop is the user")]
 pub(crate) use batch::WakeBatch;
+#[cfg(not(any(corio_loom, corio_shuttle)))]
+pub(crate) use home::{Pollers, set_pollers};
 #[cfg(not(any(corio_loom, corio_shuttle)))]
 pub(crate) use poller::Poller;
 pub use readiness::Direction;

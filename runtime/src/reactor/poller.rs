@@ -43,7 +43,18 @@ pub(super) struct Shared {
     pub(super) slots: Slots<Registration>,
     /// Registered sources, for the choice of a home.
     pub(super) sources: AtomicUsize,
+    /// Adopted siblings.
+    adopted: AtomicUsize,
     last_poll: AtomicU64,
+}
+
+impl Shared {
+    /// True if nothing is registered whose events anybody would wait for.
+    fn is_empty(&self) -> bool {
+        // Relaxed: counted before the system learns of a source. Who does not see the count yet
+        // polls again, and a park always asks the system.
+        self.sources.load(Relaxed) == 0 && self.adopted.load(Relaxed) == 0
+    }
 }
 
 thread_local! {
@@ -67,6 +78,7 @@ impl Poller {
             system,
             slots: Slots::new(),
             sources: AtomicUsize::new(0),
+            adopted: AtomicUsize::new(0),
             last_poll: AtomicU64::new(0),
         };
         Self { shared: Arc::new(shared) }
@@ -107,8 +119,12 @@ impl Poller {
         Ok(self.deliver(&events, batch))
     }
 
-    /// The owner takes the events that are there; 0 if a harvester is inside.
+    /// The owner takes the events that are there; 0 if a harvester is inside. Without sources no
+    /// system call is made.
     pub(crate) fn poll(&self, batch: &mut WakeBatch) -> usize {
+        if self.shared.is_empty() {
+            return 0;
+        }
         let mut events = Events::new();
         let wait = || self.shared.system.wait(&mut events, Some(Duration::ZERO));
         // An error here shows again at the next park, which reports it.
@@ -119,6 +135,9 @@ impl Poller {
     /// Another thread than the owner takes the events that are there; 0 if anybody is inside.
     pub(crate) fn harvest(&self, batch: &mut WakeBatch) -> usize {
         let mut delivered = 0;
+        if self.shared.is_empty() {
+            return 0;
+        }
         loop {
             let mut events = Events::new();
             let wait = || self.shared.system.wait(&mut events, Some(Duration::ZERO));
@@ -172,7 +191,9 @@ impl Poller {
             return Err(io::ErrorKind::Unsupported.into());
         }
         let key = Key::Adopted { sibling: sibling as u32 };
-        self.shared.system.nest(&other.shared.system, key)
+        // Relaxed, before the system learns of it: see `is_empty`.
+        self.shared.adopted.fetch_add(1, Relaxed);
+        self.shared.system.nest(&other.shared.system, key).inspect_err(|_| self.count_out())
     }
 
     /// Undoes [`adopt`](Self::adopt). A last event may still be told.
@@ -181,12 +202,20 @@ impl Poller {
     ///
     /// `NotFound` if `other` is not adopted.
     pub(crate) fn unadopt(&self, other: &Self) -> io::Result<()> {
-        self.shared.system.unnest(&other.shared.system)
+        self.shared.system.unnest(&other.shared.system)?;
+        self.count_out();
+        Ok(())
     }
 
-    /// Tells all sources that no event will come any more, and wakes who waits for them.
+    fn count_out(&self) {
+        // Relaxed: see `is_empty`.
+        self.shared.adopted.fetch_sub(1, Relaxed);
+    }
+
+    /// Tells all sources that no event will come any more, and wakes who waits for them. Sources
+    /// that would register later are refused.
     pub(crate) fn close(&self, batch: &mut WakeBatch) {
-        for registration in self.shared.slots.iter() {
+        for registration in self.shared.slots.close() {
             let generation = registration.record.readiness.load().generation();
             registration.record.event(generation, Ready::SHUTDOWN, |waker| batch.push(waker));
         }

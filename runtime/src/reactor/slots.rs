@@ -7,13 +7,24 @@
 //! head that went and came back. Reading the link of a slot that is no longer free is harmless:
 //! slots are atomics and never go away.
 //!
+//! # Closing
+//!
+//! When a poller closes, every source must learn of it: those there are from the walk over all
+//! slots, those that come later from [`take`](Slots::take). The two sides are
+//!
+//! ```text
+//!   close: closed = true;  fence;  walk over the slots below `fresh`
+//!   take:  fresh + 1;      fence;  look at closed
+//! ```
+//! and one of the fences comes first: either the walk finds the slot or `take` finds `closed`.
+//!
 //! `take` and `give` are lock-free: an exchange that fails means another one succeeded. The
 //! allocation of a bucket is as good as the allocator; of two threads that make the same bucket
 //! one throws its own away.
 use std::ptr;
 
-use corio_sync::shim::atomic::{AtomicPtr, AtomicU32, AtomicU64};
-use corio_sync::shim::{Ordering, mutant, ord};
+use corio_sync::shim::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64};
+use corio_sync::shim::{Ordering, fence_at, mutant, ord};
 
 use Ordering::{Acquire, Relaxed, Release};
 
@@ -48,6 +59,16 @@ pub(super) struct Slots<T> {
     fresh: AtomicU32,
     /// Index of the first free slot, and above it the tag.
     free: AtomicU64,
+    closed: AtomicBool,
+}
+
+/// Why there is no slot to be had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NoSlot {
+    /// All indices are in use.
+    Full,
+    /// The slots were closed.
+    Closed,
 }
 
 // SAFETY: the pointers are owned boxes of `T`, shared by reference only.
@@ -61,6 +82,7 @@ impl<T> Slots<T> {
             buckets: std::array::from_fn(|_| AtomicPtr::new(ptr::null_mut())),
             fresh: AtomicU32::new(0),
             free: AtomicU64::new(NONE.into()),
+            closed: AtomicBool::new(false),
         }
     }
 
@@ -69,13 +91,18 @@ impl<T> Slots<T> {
         Some(&self.slot(index)?.value)
     }
 
-    /// Takes a slot. The caller has it alone until it gives it back. `None` if there are too many.
-    pub(super) fn take(&self, make: impl Fn() -> T) -> Option<(u32, &T)> {
-        let index = match self.pop() {
-            Some(index) => index,
-            None => self.grow(make)?,
-        };
-        Some((index, &self.slot(index)?.value))
+    /// Takes a slot. The caller has it alone until it gives it back.
+    pub(super) fn take(&self, make: impl Fn() -> T) -> Result<(u32, &T), NoSlot> {
+        let index = self.pop().or_else(|| self.grow(make)).ok_or(NoSlot::Full)?;
+        // Pairs with the fence "slots.close": see the module's documentation.
+        fence_at("slots.take_fence");
+        // Relaxed: the fences see to it that we find what the walk has missed.
+        if self.closed.load(Relaxed) {
+            self.give(index);
+            return Err(NoSlot::Closed);
+        }
+        let slot = self.slot(index).ok_or(NoSlot::Full)?;
+        Ok((index, &slot.value))
     }
 
     /// Gives back a slot that [`take`](Self::take) returned.
@@ -96,11 +123,15 @@ impl<T> Slots<T> {
         }
     }
 
-    /// The values of all slots ever taken.
-    pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
-        // Relaxed: a slot taken meanwhile may be missed.
+    /// Lets no slot be taken any more, and returns the values of all that ever were.
+    pub(super) fn close(&self) -> impl Iterator<Item = &T> {
+        // Relaxed: the fences carry it.
+        self.closed.store(true, Relaxed);
+        // Pairs with the fence "slots.take_fence": see the module's documentation.
+        fence_at("slots.close");
+        // Relaxed: as above. A slot missed here is one whose taker finds `closed`.
         let fresh = self.fresh.load(Relaxed);
-        (0..fresh).map_while(|index| self.get(index))
+        (0..fresh).filter_map(|index| self.get(index))
     }
 
     fn pop(&self) -> Option<u32> {
@@ -249,7 +280,8 @@ mod tests {
         let again: HashSet<u32> = (0..1_000).map(|_| slots.take(|| 0).unwrap().0).collect();
         assert_eq!(again, taken.into_iter().collect());
         assert_eq!(slots.get(0).unwrap() as *const u8, first, "slots must not move");
-        assert_eq!(slots.iter().count(), 1_000);
+        assert_eq!(slots.close().count(), 1_000);
+        assert_eq!(slots.take(|| 0).unwrap_err(), NoSlot::Closed);
         assert!(slots.get(1_000_000).is_none());
     }
 }

@@ -29,20 +29,22 @@ use std::ptr::{self, NonNull};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use corio_sync::shim::Ordering::{Acquire, Relaxed, Release};
-use corio_sync::shim::atomic::AtomicPtr;
-
 use super::home;
+use super::lazy::Lazy;
 use super::poller::{Poller, Shared};
 use super::readiness::{Direction, Proof};
 use super::record::{Attempt, Record};
 use super::registration::{Home, Registration};
+use super::slots::NoSlot;
 use super::sys::Interest;
 use super::waiters::{Node, Waiters};
 use super::waker_cell::WakerCell;
 
 #[cfg(test)]
 mod tests;
+
+const READ: Direction = Direction::Read;
+const WRITE: Direction = Direction::Write;
 
 /// What a descriptor is, as far as readiness is concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -76,13 +78,13 @@ impl SourceKind {
 #[derive(Debug)]
 pub struct Source {
     kind: SourceKind,
-    /// Null until the first call that would block.
+    /// Unset until the first call that would block.
     ///
     /// # Safety
     ///
-    /// Not null: a slot that this source has taken and moved into. The slot's home keeps the
-    /// poller and with it the slot alive until this source moves out, which takes `&mut self`.
-    registration: AtomicPtr<Registration>,
+    /// A slot that this source has taken and moved into. The slot's home keeps the poller and
+    /// with it the slot alive until this source moves out, which takes `&mut self`.
+    registration: Lazy<Registration>,
 }
 
 /// A place in the list of those who wait for a source, for a future to own.
@@ -110,7 +112,7 @@ unsafe impl Sync for Place {}
 impl Source {
     /// The source of a descriptor that is not registered yet.
     pub const fn new(kind: SourceKind) -> Self {
-        Self { kind, registration: AtomicPtr::new(ptr::null_mut()) }
+        Self { kind, registration: Lazy::new() }
     }
 
     /// What the descriptor is.
@@ -234,7 +236,7 @@ impl Source {
         direction: Direction,
         mut op: impl FnMut() -> io::Result<R>,
     ) -> io::Result<R> {
-        let registration = self.registration();
+        let registration = self.registration.get();
         let seen = registration.map(|registration| registration.record.readiness.load());
         if seen.is_some_and(|seen| !seen.is_ready(direction)) {
             return Err(io::ErrorKind::WouldBlock.into());
@@ -260,7 +262,7 @@ impl Source {
     ///
     /// The system's, if it does not know the descriptor. The source is deregistered all the same.
     pub fn deregister(&mut self, fd: BorrowedFd<'_>) -> io::Result<()> {
-        match self.registration() {
+        match self.registration.get() {
             Some(registration) => {
                 let result = registration.remove(fd);
                 self.move_out();
@@ -268,13 +270,6 @@ impl Source {
             }
             None => Ok(()),
         }
-    }
-
-    fn registration(&self) -> Option<&Registration> {
-        // Acquire; pairs with the exchange in `publish`: the slot's home is written.
-        let registration = self.registration.load(Acquire);
-        // SAFETY: see the field.
-        unsafe { registration.as_ref() }
     }
 
     fn drive<R>(
@@ -285,11 +280,11 @@ impl Source {
         cx: &mut Context<'_>,
         mut op: impl FnMut() -> Attempt<io::Result<R>>,
     ) -> Poll<io::Result<R>> {
-        let registration = match self.registration() {
+        let registration = match self.registration.get() {
             Some(registration) => registration,
             None => match op() {
                 Attempt::Done(result) | Attempt::Short(result) => return Poll::Ready(result),
-                Attempt::WouldBlock | Attempt::Yield => self.register(fd, direction)?,
+                Attempt::WouldBlock | Attempt::Yield => self.register(fd, &[direction])?,
             },
         };
         let cell = cell(registration, direction, waiter);
@@ -311,9 +306,15 @@ impl Source {
         waiter: Option<&mut Waiter>,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
-        let registration = match self.registration() {
+        let registration = match self.registration.get() {
             Some(registration) => registration,
-            None => self.register(fd, direction)?,
+            None => {
+                let asked: &[_] = match self.kind.interest() {
+                    Interest::Both => &[READ, WRITE],
+                    Interest::Read => &[direction],
+                };
+                self.register(fd, asked)?
+            }
         };
         let readiness = &registration.record.readiness;
         if !readiness.load().is_ready(direction)
@@ -345,71 +346,64 @@ impl Source {
     fn short_is_proof(&self) -> bool {
         self.kind == SourceKind::Stream
             && self
-                .registration()
+                .registration
+                .get()
                 .is_some_and(|registration| registration.home().shared.system.announces_end())
     }
 
-    /// Registers with a poller of the calling thread's runtime, after `direction` would block.
+    /// Registers with a poller of the calling thread's runtime; see `register_with`.
     #[cold]
-    fn register<'a>(
-        &'a self,
-        fd: BorrowedFd<'_>,
-        direction: Direction,
-    ) -> io::Result<&'a Registration> {
-        self.register_with(fd, direction, &home::choose()?)
+    fn register(&self, fd: BorrowedFd<'_>, asked: &[Direction]) -> io::Result<&Registration> {
+        self.register_with(fd, asked, &home::choose()?)
     }
 
-    /// Registers with a poller, unless another thread just has.
-    pub(super) fn register_with<'a>(
-        &'a self,
+    /// Registers with a poller, unless another thread just has. The directions that are `asked`
+    /// about count as not ready until the system says otherwise.
+    pub(super) fn register_with(
+        &self,
         fd: BorrowedFd<'_>,
-        direction: Direction,
+        asked: &[Direction],
         poller: &Poller,
-    ) -> io::Result<&'a Registration> {
-        let Some((index, registration)) = poller.shared.slots.take(Registration::new) else {
-            return Err(io::Error::other("more sources than a poller can tell apart"));
+    ) -> io::Result<&Registration> {
+        let registration = match self.move_in(poller)? {
+            Ok(ours) => ours,
+            Err(theirs) => return Ok(theirs),
         };
         let fresh = registration.record.readiness.load();
-        let home = Home { shared: poller.shared.clone(), index };
-        // SAFETY: we have taken the slot, and publish it below.
-        unsafe { registration.move_in(home) };
-        let registration = match self.publish(registration) {
-            Ok(ours) => ours,
-            Err(theirs) => {
-                // SAFETY: we have taken the slot and not shared it.
-                unsafe { registration.move_out() }.give_back();
-                return Ok(theirs);
-            }
-        };
-        registration.count(1);
+        let direction = if asked.contains(&WRITE) { WRITE } else { READ };
         if registration.ensure(fd, direction, self.kind.interest())? {
-            // We had been told "would block" before the system knew of us: whatever it has
-            // announced since has changed the tick.
-            registration.record.readiness.clear(direction, fresh, Proof::WouldBlock);
+            // Asked before the system knew of us: whatever it has announced since has changed the
+            // tick, and what it has not announced was not so when it learned of us.
+            for &direction in asked {
+                registration.record.readiness.clear(direction, fresh, Proof::WouldBlock);
+            }
         }
         Ok(registration)
     }
 
-    /// Makes a slot this source's, unless it has one: then returns that as an error.
-    fn publish<'a>(
-        &'a self,
-        registration: &Registration,
-    ) -> Result<&'a Registration, &'a Registration> {
-        let ours = ptr::from_ref(registration).cast_mut();
-        // Release; pairs with the load in `registration`. Acquire on failure as there.
-        match self.registration.compare_exchange(ptr::null_mut(), ours, Release, Acquire) {
-            // SAFETY: see the field: from now on the slot is kept alive by its home.
-            Ok(_) => Ok(unsafe { &*ours }),
-            // SAFETY: see the field.
-            Err(theirs) => Err(unsafe { &*theirs }),
+    /// Takes a slot and makes it this source's, unless it has one: then returns that as an error.
+    fn move_in(&self, poller: &Poller) -> io::Result<Result<&Registration, &Registration>> {
+        let (index, ours) = poller.shared.slots.take(Registration::new).map_err(refused)?;
+        let home = Home { shared: poller.shared.clone(), index };
+        // SAFETY: we have taken the slot, and publish it below.
+        unsafe { ours.move_in(home) };
+        // Counted before it is shared, so that it is never counted out before.
+        ours.count(1);
+        // SAFETY: its home keeps the slot alive until it moves out.
+        if let Err(theirs) = unsafe { self.registration.publish(ours) } {
+            ours.count(-1);
+            // SAFETY: we have taken the slot and not shared it.
+            unsafe { ours.move_out() }.give_back();
+            return Ok(Err(theirs));
         }
+        // SAFETY: as above.
+        Ok(Ok(unsafe { &*ptr::from_ref(ours) }))
     }
 
     fn move_out(&mut self) {
-        // Relaxed: `&mut self` says that nobody else is here.
-        let registration = self.registration.swap(ptr::null_mut(), Relaxed);
-        // SAFETY: see the field.
-        if let Some(registration) = unsafe { registration.as_ref() } {
+        if let Some(registration) = self.registration.take() {
+            // SAFETY: see the field.
+            let registration = unsafe { registration.as_ref() };
             registration.count(-1);
             // SAFETY: we took the slot, and `&mut self` says that nobody shares it any more.
             let home = unsafe { registration.move_out() };
@@ -472,6 +466,14 @@ fn attempt<R>(op: &mut impl FnMut() -> io::Result<R>) -> Attempt<io::Result<R>> 
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Attempt::WouldBlock,
             result => return Attempt::Done(result),
         }
+    }
+}
+
+#[cold]
+fn refused(reason: NoSlot) -> io::Error {
+    match reason {
+        NoSlot::Full => io::Error::other("more sources than a poller can tell apart"),
+        NoSlot::Closed => shut_down(),
     }
 }
 

@@ -90,14 +90,11 @@ impl Waiters {
     pub(super) fn claim(&self, direction: Direction) -> NonNull<Node> {
         for node in self.nodes() {
             // Ordering(waiters.claim): Acquire; pairs with Ordering(waiters.release). The last
-            // user's waker is out of the cell. Its own exchanges see to the cell's contents; what
-            // this adds is that an old `release` cannot take our waker.
-            let claimed = node.interest.compare_exchange(
-                FREE,
-                interest(direction),
-                ord("waiters.claim", Acquire),
-                Relaxed,
-            );
+            // user's `take` comes before our waker; without it that `take` might come after, and
+            // drop the waker of the new user. Not killable: loom executes in program order and
+            // never lets the store of FREE overtake the exchanges before it.
+            let claimed =
+                node.interest.compare_exchange(FREE, interest(direction), Acquire, Relaxed);
             if claimed.is_ok() {
                 return NonNull::from(node);
             }
@@ -108,9 +105,9 @@ impl Waiters {
     /// Frees a node that [`claim`](Self::claim) returned, with the waker in it.
     pub(super) fn release(node: &Node) {
         let waker = node.cell.take();
-        // Ordering(waiters.release): Release; pairs with Ordering(waiters.claim). The waker was
-        // taken before the node is another's.
-        node.interest.store(FREE, ord("waiters.release", Release));
+        // Ordering(waiters.release): Release; pairs with Ordering(waiters.claim), see there. Not
+        // killable for the same reason.
+        node.interest.store(FREE, Release);
         drop(waker);
     }
 

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use concurrent_queue::ConcurrentQueue;
-use corio_sync::shim::Ordering::{AcqRel, Acquire};
+use corio_sync::shim::Ordering::Relaxed;
 use corio_sync::shim::atomic::AtomicU8;
 
 /// The callbacks submitted to one loop.
@@ -40,8 +40,9 @@ pub struct CallHandle {
 impl CallHandle {
     /// Keeps the callback from being called, unless that has begun.
     pub fn cancel(&self) {
-        // Ordering: AcqRel; the word decides alone between this and the loop.
-        let _ = self.state.compare_exchange(WAITING, CANCELLED, AcqRel, Acquire);
+        // Ordering: Relaxed; the word alone decides between the loop and a cancel, and carries
+        // nothing.
+        let _ = self.state.compare_exchange(WAITING, CANCELLED, Relaxed, Relaxed);
     }
 
     /// The handle of a callback that a closed loop refused.
@@ -52,7 +53,8 @@ impl CallHandle {
     /// True if the callback was cancelled before it was called.
     #[must_use]
     pub fn cancelled(&self) -> bool {
-        self.state.load(Acquire) == CANCELLED
+        // Ordering: Relaxed; an answer that may be old as soon as it is given.
+        self.state.load(Relaxed) == CANCELLED
     }
 }
 
@@ -82,8 +84,9 @@ impl Callbacks {
         while count < limit {
             let Ok(callback) = self.queue.pop() else { break };
             count += 1;
-            // Ordering: AcqRel; the word decides alone between this and `cancel`.
-            let won = callback.state.compare_exchange(WAITING, CALLED, AcqRel, Acquire).is_ok();
+            // Ordering: Relaxed; the word alone decides between the loop and a cancel, and carries
+            // nothing.
+            let won = callback.state.compare_exchange(WAITING, CALLED, Relaxed, Relaxed).is_ok();
             if won {
                 let call = std::panic::AssertUnwindSafe(callback.call);
                 if let Err(payload) = std::panic::catch_unwind(call) {

@@ -82,6 +82,8 @@ use crossbeam_utils::CachePadded;
 
 #[cfg(all(test, any(corio_loom, corio_shuttle)))]
 mod loom;
+#[cfg(all(test, not(any(corio_loom, corio_shuttle))))]
+mod tests;
 
 /// Workers per word: each has two lanes of a `u64`.
 const LANES: usize = 32;
@@ -320,77 +322,4 @@ const fn idle(lane: usize) -> u64 {
 /// The bit of a worker that was claimed by name.
 const fn direct(lane: usize) -> u64 {
     1 << (lane + LANES)
-}
-
-#[cfg(all(test, not(any(corio_loom, corio_shuttle))))]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn wakes_the_preferred_or_else_the_lowest() {
-        let set = IdleSet::new(70);
-        for worker in [69, 3, 40] {
-            set.enter(worker);
-        }
-        assert_eq!(set.notify(Some(40)), Some(40));
-        assert_eq!(set.notify(None), None, "one searcher is on its way");
-        assert!(!set.leave(40));
-        assert!(set.end_search(true));
-        assert_eq!(set.notify(Some(5)), Some(3));
-        assert!(!set.leave(3));
-        assert!(!set.end_search(false));
-        assert_eq!(set.notify(None), Some(69));
-        assert!(!set.any());
-    }
-
-    #[test]
-    fn a_direct_claim_counts_no_searcher() {
-        let set = IdleSet::new(2);
-        set.enter(1);
-        assert!(set.notify_worker(1));
-        assert!(!set.notify_worker(1), "claimed once");
-        assert!(!set.notify_worker(0), "awake");
-        assert_eq!(set.notify(None), None);
-        assert!(set.leave(1));
-        assert_eq!(set.searching(), 0);
-        set.enter(1);
-        assert!(set.leave(1), "nobody claimed it");
-    }
-
-    #[test]
-    fn at_most_half_search() {
-        for (workers, half) in [(1, 1), (2, 1), (3, 2), (4, 2), (64, 32)] {
-            let set = IdleSet::new(workers);
-            let admitted = (0..workers).filter(|_| set.try_search()).count();
-            assert_eq!(admitted, half, "of {workers}");
-            let last = (0..half).filter(|_| set.end_search(true)).count();
-            assert_eq!(last, 1, "one of them is the last");
-        }
-    }
-
-    #[test]
-    fn a_last_look_that_finds_something_makes_a_searcher() {
-        let set = IdleSet::new(2);
-        set.enter(0);
-        set.leave_to_search(0);
-        assert_eq!(set.searching(), 1);
-        set.enter(1);
-        assert_eq!(set.notify(None), None, "the searcher is relied on");
-        assert!(set.end_search(true));
-        assert_eq!(set.notify(None), Some(1));
-        set.leave_to_search(1);
-        assert_eq!(set.searching(), 1, "its waker had counted it");
-    }
-
-    #[test]
-    fn all_asleep_wants_every_unclaimed_bit() {
-        let set = IdleSet::new(33);
-        for worker in 0..33 {
-            assert!(!set.all_asleep());
-            set.enter(worker);
-        }
-        assert!(set.all_asleep());
-        assert!(set.notify_worker(32));
-        assert!(!set.all_asleep());
-    }
 }

@@ -47,7 +47,7 @@
 //!   the worker also sleeps on its injector, siblings and timers, so the idle set must know anyway.
 //! - A closed sentinel that replaces the chain: who closes would have to carry the nodes home.
 
-use corio_sync::shim::atomic::{AtomicUsize, Ordering::*};
+use corio_sync::shim::atomic::{AtomicPtr, AtomicUsize, Ordering::*};
 use corio_sync::shim::{mutant, ord};
 use std::marker::PhantomData;
 use std::ptr::{NonNull, with_exposed_provenance_mut};
@@ -79,7 +79,7 @@ pub(crate) unsafe trait Link {
 pub(crate) struct Inbox<T: Link> {
     word: AtomicUsize,
     /// Nodes pass between threads as raw pointers; [`push`](Self::push) asks for permission.
-    nodes: PhantomData<std::sync::atomic::AtomicPtr<T>>,
+    nodes: PhantomData<AtomicPtr<T>>,
 }
 
 impl<T: Link> Inbox<T> {

@@ -8,13 +8,13 @@ pub(crate) mod queue;
 pub(crate) mod watch_sleep;
 
 #[cfg(not(any(corio_loom, corio_shuttle)))]
+pub(crate) mod block_in_place;
+#[cfg(not(any(corio_loom, corio_shuttle)))]
 pub(crate) mod callback;
 #[cfg(not(any(corio_loom, corio_shuttle)))]
 pub(crate) mod shared;
 #[cfg(not(any(corio_loom, corio_shuttle)))]
 pub(crate) mod shutdown;
-#[cfg(not(any(corio_loom, corio_shuttle)))]
-pub(crate) mod start;
 #[cfg(not(any(corio_loom, corio_shuttle)))]
 pub(crate) mod watch;
 #[cfg(not(any(corio_loom, corio_shuttle)))]

@@ -13,14 +13,15 @@ use crossbeam_utils::CachePadded;
 use super::callback::Callbacks;
 use super::hog::HogLine;
 use super::idle::IdleSet;
-use super::inbox::Inbox;
+use super::inbox::{Inbox, Link};
 use super::lifo::LifoSlot;
-use super::shutdown::Ending;
 use super::queue::{Deque, Inject, Injector, Local, Steal, Victim};
+use super::shutdown::Ending;
 use super::watch_sleep::WatchSleep;
 use super::worker;
 use crate::blocking::Pool;
 use crate::context::Driver;
+use crate::reactor::Poller;
 use crate::task::join::Task;
 use crate::task::raw::{Header, RuntimeHead, TaskPtr};
 use crate::task::registry::TaskRef;
@@ -121,6 +122,8 @@ pub(crate) struct Shared {
     pub(crate) injector: Injector<TaskPtr>,
     pub(crate) idle: IdleSet,
     pub(crate) drivers: Arc<[Arc<Driver>]>,
+    /// Those that sources may be placed on.
+    pub(crate) pollers: Arc<[Poller]>,
     pub(crate) arenas: SharedArenas,
     pub(crate) watch_sleep: WatchSleep,
     pub(crate) watch_thread: std::sync::OnceLock<std::thread::Thread>,
@@ -353,8 +356,9 @@ impl Shared {
     }
 
     fn close_arena(&self, index: usize) {
-        // Ordering: Acquire; the worker that stored it has left.
-        if let Some(arena) = NonNull::new(self.remotes[index].arena.load(Acquire)) {
+        // Ordering: Acquire as Ordering(shared.arena); the worker that stored it has left.
+        let arena = self.remotes[index].arena.load(Acquire);
+        if let Some(arena) = NonNull::new(arena) {
             // SAFETY: the worker has left, so this thread is the owner now; the last worker does
             // this once.
             unsafe { Arena::close(arena) };
@@ -368,7 +372,8 @@ impl Shared {
         let queue = Local::new();
         let mut stopped = 0;
         loop {
-            let lifo = || self.remotes.iter().find_map(|r| r.lifo.steal().map(TaskPtr::from_header));
+            let lifo =
+                || self.remotes.iter().find_map(|r| r.lifo.steal().map(TaskPtr::from_header));
             let stolen = || self.remotes.iter().find_map(|r| queue.steal_into(&r.stealer));
             let next = queue.pop().or_else(|| queue.take_from(&self.injector));
             let Some(task) = next.or_else(stolen).or_else(lifo) else {
@@ -400,7 +405,6 @@ impl Shared {
 
     /// Wakes all workers, whatever they sleep on.
     pub(crate) fn wake_all(&self) {
-        fence(corio_sync::shim::Ordering::SeqCst);
         for driver in self.drivers.iter() {
             driver.poller.wake();
         }
@@ -409,7 +413,8 @@ impl Shared {
     /// Wakes the Watch if it sleeps while a worker starts to run.
     #[inline]
     pub(crate) fn wake_watch(&self) {
-        if self.watch_sleep.wake()
+        if self.config.watch
+            && self.watch_sleep.wake()
             && let Some(watch) = self.watch_thread.get()
         {
             watch.unpark();
@@ -466,6 +471,7 @@ impl Shared {
             remotes: parts.remotes,
             injector: Injector::new(),
             idle: IdleSet::new(workers),
+            pollers: parts.drivers[..parts.pollers].iter().map(|d| d.poller.clone()).collect(),
             drivers: parts.drivers,
             arenas,
             watch_sleep: WatchSleep::new(),
@@ -486,6 +492,8 @@ pub(crate) struct Parts {
     pub(crate) config: Config,
     pub(crate) remotes: Box<[Remote]>,
     pub(crate) drivers: Arc<[Arc<Driver>]>,
+    /// How many drivers take sources.
+    pub(crate) pollers: usize,
     pub(crate) pool: Pool,
 }
 
@@ -508,5 +516,13 @@ impl Drop for Shared {
                 unsafe { Arena::unlist(arena) };
             }
         }
+    }
+}
+
+// SAFETY: the word belongs to whoever holds the queue entry, and lives as long as the cell.
+unsafe impl Link for Header {
+    unsafe fn link<'a>(node: NonNull<Self>) -> &'a AtomicUsize {
+        // SAFETY: the caller keeps the cell.
+        unsafe { &(*node.as_ptr()).link }
     }
 }

@@ -24,6 +24,7 @@ use corio_sync::shim::atomic::fence;
 
 use super::shared::{Phase, Shared};
 use super::worker::Worker;
+use crate::blocking::StuckJob;
 use crate::task::raw::TaskPtr;
 
 /// What a shutdown left behind.
@@ -34,8 +35,8 @@ pub struct ShutdownReport {
     pub stopped: usize,
     /// Workers that were stuck in a poll at the deadline, with the name of the task.
     pub stuck: Vec<String>,
-    /// Threads of the default executor that were busy at the deadline.
-    pub busy_threads: usize,
+    /// Jobs of the default executor that were running at the deadline.
+    pub busy_threads: Vec<StuckJob>,
     /// How long it took.
     pub took: Duration,
 }
@@ -44,7 +45,7 @@ impl ShutdownReport {
     /// True if every task ended and every thread was joined.
     #[must_use]
     pub fn is_clean(&self) -> bool {
-        self.stuck.is_empty() && self.busy_threads == 0
+        self.stuck.is_empty() && self.busy_threads.is_empty()
     }
 }
 
@@ -54,8 +55,8 @@ impl std::fmt::Display for ShutdownReport {
         for name in &self.stuck {
             write!(f, "; still inside {name}")?;
         }
-        if self.busy_threads > 0 {
-            write!(f, "; {} busy threads left behind", self.busy_threads)?;
+        for job in &self.busy_threads {
+            write!(f, "; still running {job:?}")?;
         }
         Ok(())
     }
@@ -66,6 +67,10 @@ impl Shared {
     pub(crate) fn begin_shutdown(&self) -> bool {
         let first = self.advance(Phase::Closing);
         self.wake_all();
+        if let Some(watch) = self.watch_thread.get() {
+            let _ = self.watch_sleep.wake();
+            watch.unpark();
+        }
         first
     }
 
@@ -74,8 +79,9 @@ impl Shared {
         self.advance(Phase::Closed);
         let _ending = Ending::of(self);
         let alone = self.no_worker_left();
-        // Pairs with the fence of `notify` in `push_remote`: the late pusher sees the phase, or
-        // the drain below sees its entry.
+        // Ordering: SeqCst; pairs with the fence of `IdleSet::notify` that a late pusher makes
+        // between its push and its look at the phase: it sees the phase, or the drain below sees
+        // its entry.
         fence(SeqCst);
         let mut stopped = 0;
         self.for_each_task(|task| {

@@ -1,9 +1,210 @@
-//! interim
-use super::shared::{Phase, Shared};
+//! The Watch: one thread that notices workers stuck in a poll, and brings help.
+//!
+//! It looks at each worker's tick every millisecond while something may be stuck, less often while
+//! nothing is, and sleeps without a deadline while all workers are parked. The decisions are those
+//! of [`hog`](super::hog), which is tested without threads; this file acts on them.
+//!
+//! Help for a worker that has been in one poll for a millisecond:
+//!
+//! 1. it is marked, so that its task's waiting calls yield and thieves may take its lifo slot;
+//! 2. a sleeping sibling adopts its poller: events there then end the sibling's sleep, and the
+//!    sibling harvests them. Without a sleeping sibling, Watch harvests, and so do siblings in
+//!    their maintenance;
+//! 3. Watch fires its timers;
+//! 4. a sleeping sibling is woken as long as the stuck worker has tasks.
+//!
+//! A sibling is also woken for a worker that merely has had a backlog at two samples. A poll of
+//! 100 ms or more is reported while it runs, with the task's name and place, at most once a second.
+//!
+//! With one worker there is nobody to help: Watch then marks and reports only, and fires no timers,
+//! since what they wake could not run.
+
+use std::io;
 use std::sync::Arc;
-pub(crate) fn spawn(shared: &Arc<Shared>) -> std::io::Result<std::thread::JoinHandle<()>> {
-    let shared = shared.clone();
-    std::thread::Builder::new().spawn(move || {
-        let _ = (&shared, Phase::Running);
-    })
+use std::thread::{self, JoinHandle, Thread};
+use std::time::{Duration, Instant};
+
+use corio_sync::shim::Ordering::Relaxed;
+
+use super::hog::{Limits, Pace, Sampler, Verdict};
+use super::queue::Steal;
+use super::shared::{Phase, Shared};
+use super::worker;
+use crate::reactor::WakeBatch;
+use crate::timer::Role;
+
+/// At most one report of a slow poll in this time: a server full of them must not drown its log.
+const REPORT_PERIOD: Duration = Duration::from_secs(1);
+
+/// Starts the Watch of a runtime.
+pub(crate) fn spawn(shared: &Arc<Shared>) -> io::Result<JoinHandle<()>> {
+    let mut watch = Watch::new(shared.clone());
+    let name = format!("{}-watch", shared.config.name);
+    let thread = thread::Builder::new().name(name).spawn(move || watch.run())?;
+    let handle: Thread = thread.thread().clone();
+    // Workers that looked before this was set found the Watch awake, as it is until it sleeps.
+    let _ = shared.watch_thread.set(handle);
+    Ok(thread)
+}
+
+struct Watch {
+    shared: Arc<Shared>,
+    samplers: Vec<Sampler>,
+    /// For each worker, the sibling that has adopted its poller.
+    adopted_by: Vec<Option<usize>>,
+    had_backlog: Vec<bool>,
+    limits: Limits,
+    pace: Pace,
+    last_report: Option<Instant>,
+    unreported: usize,
+}
+
+impl Watch {
+    fn new(shared: Arc<Shared>) -> Self {
+        let workers = shared.remotes.len();
+        let limits = Limits { report: shared.config.slow_callback_duration, ..Limits::default() };
+        Self {
+            shared,
+            samplers: vec![Sampler::new(); workers],
+            adopted_by: vec![None; workers],
+            had_backlog: vec![false; workers],
+            limits,
+            pace: Pace::new(),
+            last_report: None,
+            unreported: 0,
+        }
+    }
+
+    fn run(&mut self) {
+        let began = Instant::now();
+        // Its help is as exact as its sleep.
+        let _slack = crate::reactor::set_timer_slack();
+        while self.shared.phase() == Phase::Running {
+            let now = began.elapsed();
+            for worker in 0..self.samplers.len() {
+                let sight = self.shared.remotes[worker].hog.sight();
+                let verdict = self.samplers[worker].observe(sight, now, &self.limits);
+                self.pace.note(&verdict);
+                self.act(worker, &verdict);
+            }
+            thread::park_timeout(self.pace.next_period());
+            self.sleep_while_idle();
+        }
+        for worker in 0..self.samplers.len() {
+            self.release(worker);
+        }
+    }
+
+    fn sleep_while_idle(&self) {
+        let shared = &self.shared;
+        let idle = || {
+            shared.remotes.iter().all(|remote| remote.hog.is_parked())
+                && shared.phase() == Phase::Running
+        };
+        if idle() && self.adopted_by.iter().all(Option::is_none) {
+            shared.watch_sleep.sleep(idle, thread::park);
+        }
+    }
+
+    fn act(&mut self, worker: usize, verdict: &Verdict) {
+        if verdict.released {
+            self.release(worker);
+        }
+        if verdict.became_stuck {
+            self.shared.remotes[worker].hog.mark();
+        }
+        if self.samplers[worker].is_stuck() && self.shared.remotes.len() > 1 {
+            self.help(worker);
+        } else {
+            self.spread_backlog(worker, verdict);
+        }
+        if let Some(ran) = verdict.report {
+            self.report(worker, ran);
+        }
+    }
+
+    fn help(&mut self, worker: usize) {
+        if self.adopted_by[worker].is_none() {
+            self.adopt(worker);
+        }
+        let shared = &self.shared;
+        if self.adopted_by[worker].is_none_or(|by| !shared.remotes[by].hog.is_parked()) {
+            let mut wakers = WakeBatch::new();
+            shared.drivers[worker].poller.harvest(&mut wakers);
+        }
+        worker::fire_timers(&shared.drivers[worker], Role::Rescuer);
+        let remote = &shared.remotes[worker];
+        if shared.config.stealing && (!remote.stealer.is_empty() || !remote.lifo.is_empty()) {
+            shared.notify();
+        }
+    }
+
+    /// Lets a sleeping sibling hear of the stuck worker's events.
+    fn adopt(&mut self, worker: usize) {
+        let shared = &self.shared;
+        let mut siblings = (0..shared.remotes.len()).filter(|&sibling| sibling != worker);
+        let sleeper = siblings.find(|&sibling| {
+            // An adopter may not be adopted itself: edges must not form a circle.
+            shared.remotes[sibling].hog.is_parked()
+                && self.adopted_by[sibling].is_none()
+                && !self.adopted_by.contains(&Some(worker))
+        });
+        if let Some(sleeper) = sleeper {
+            let adopter = &shared.drivers[sleeper].poller;
+            if adopter.adopt(&shared.drivers[worker].poller, worker).is_ok() {
+                self.adopted_by[worker] = Some(sleeper);
+            }
+        }
+    }
+
+    fn release(&mut self, worker: usize) {
+        if let Some(by) = self.adopted_by[worker].take() {
+            let drivers = &self.shared.drivers;
+            // The pollers are both alive, so the edge is there to be removed.
+            let _ = drivers[by].poller.unadopt(&drivers[worker].poller);
+        }
+    }
+
+    /// Wakes a sibling for tasks that have waited from one sample to the next.
+    fn spread_backlog(&mut self, worker: usize, verdict: &Verdict) {
+        let shared = &self.shared;
+        let backlog = verdict.awake_twice
+            && shared.config.stealing
+            && !shared.remotes[worker].stealer.is_empty();
+        if backlog && std::mem::replace(&mut self.had_backlog[worker], backlog) {
+            shared.notify();
+        }
+        self.had_backlog[worker] = backlog;
+    }
+
+    fn report(&mut self, worker: usize, ran: Duration) {
+        let now = Instant::now();
+        if self.last_report.is_some_and(|last| now.duration_since(last) < REPORT_PERIOD) {
+            self.unreported += 1;
+            return;
+        }
+        self.last_report = Some(now);
+        let others = std::mem::take(&mut self.unreported);
+        // Ordering: Relaxed; compared with the tasks that a walk finds, never followed.
+        let inside = self.shared.remotes[worker].running.load(Relaxed).cast_const();
+        let mut name = String::from("a callback");
+        self.shared.for_each_task(|task| {
+            if task.ptr().as_raw() == inside && task.ptr().header().state.load().is_running() {
+                name = format!("task '{}' (spawned at {})", task.name(), task.spawned_at());
+            }
+        });
+        crate::report::report(format_args!(
+            "worker {worker} has been inside {name} for {ran:?}; use to_thread for work that blocks{}",
+            Others(others)
+        ));
+    }
+}
+
+/// How many reports were left out.
+struct Others(usize);
+
+impl std::fmt::Display for Others {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.0 == 0 { Ok(()) } else { write!(f, " ({} more since the last report)", self.0) }
+    }
 }

@@ -18,8 +18,8 @@ use corio_sync::shim::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use corio_sync::shim::atomic::{AtomicBool, AtomicPtr};
 use corio_sync::waker_slot::WakerSlot;
 
-use super::error::{Cancelled, TaskError, TaskName};
 use super::raw::{Header, TaskPtr};
+use crate::error::{Cancelled, TaskError, TaskName};
 use crate::quiet::quietly;
 
 /// The lazy part of a task.

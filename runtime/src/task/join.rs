@@ -17,11 +17,11 @@ use std::task::{Context, Poll};
 
 use corio_sync::place::{self, WaitKind};
 
-use super::error::{ResultError, TaskError};
 use super::ext::ObserverNode;
 use super::raw::TaskPtr;
 use super::registry::{Frame, TaskId, TaskRef};
 use super::state::{Detached, Join};
+use crate::error::{ResultError, TaskError};
 
 /// A handle to a task: what `create_task` returns.
 ///

@@ -1,8 +1,6 @@
 //! Tasks: cell, state word, slab, wakers, handles.
 
 #[cfg(not(any(corio_loom, corio_shuttle)))]
-pub(crate) mod error;
-#[cfg(not(any(corio_loom, corio_shuttle)))]
 pub(crate) mod ext;
 #[cfg(not(any(corio_loom, corio_shuttle)))]
 pub(crate) mod join;

@@ -18,12 +18,12 @@ use std::task::{Context, Poll, Waker};
 use corio_sync::shim::atomic::{AtomicPtr, AtomicUsize};
 use corio_sync::shim::cell::UnsafeCell;
 
-use super::error::TaskError;
+use crate::error::TaskError;
+
 use super::ext::TaskExt;
 use super::slab::{self, Arena};
 use super::state::{Snapshot, State};
 use crate::quiet::{drop_payload, drop_quietly};
-use crate::scheduler::inbox::Link;
 
 /// The slab's alignment of cells.
 const CELL_ALIGN: usize = 16;
@@ -537,12 +537,4 @@ unsafe fn free_stage<F: Future>(task: TaskPtr) {
 unsafe fn output<F: Future>(task: TaskPtr) -> *mut () {
     // SAFETY: the cell is one of `F`.
     unsafe { Typed::<F>::stage(task) }.cast()
-}
-
-// SAFETY: the word belongs to whoever holds the queue entry, and lives as long as the cell.
-unsafe impl Link for Header {
-    unsafe fn link<'a>(node: NonNull<Self>) -> &'a AtomicUsize {
-        // SAFETY: the caller keeps the cell.
-        unsafe { &(*node.as_ptr()).link }
-    }
 }

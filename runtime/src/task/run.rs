@@ -5,10 +5,10 @@ use std::task::{Context, Poll};
 use corio_sync::place;
 use corio_sync::shim::Ordering::Relaxed;
 
-use super::error::TaskError;
 use super::raw::TaskPtr;
 use super::state::{Claim, Finished, Paused};
 use super::waker::WakerRef;
+use crate::error::TaskError;
 use crate::quiet::{drop_quietly, quietly};
 
 impl TaskPtr {

@@ -18,12 +18,8 @@ use crate::timer::{Clock, Expiry, Timer, Timers};
 /// Nanoseconds since the clock's base, by the calling thread's clock.
 #[inline]
 pub(super) fn now() -> u64 {
-    try_now().unwrap_or_else(|| Clock::real().now())
-}
-
-#[inline]
-fn try_now() -> Option<u64> {
-    with_home(|home| home.map(|home| home.timers.clock().now()))
+    let here = with_home(|home| home.map(|home| home.timers.clock().now()));
+    here.unwrap_or_else(|| Clock::real().now())
 }
 
 /// The timers that serve the calling thread.
@@ -69,6 +65,8 @@ fn with_home<R>(f: impl FnOnce(Option<Home<'_>>) -> R) -> R {
 #[derive(Debug)]
 pub(super) struct Alarm {
     deadline: u64,
+    /// A time at which the deadline lay ahead; 0 if none is known.
+    ahead_at: u64,
     /// Present from the first poll that had to wait until the deadline is set anew.
     timer: Option<Timer>,
 }
@@ -76,7 +74,13 @@ pub(super) struct Alarm {
 impl Alarm {
     #[inline]
     pub(super) const fn new(deadline: u64) -> Self {
-        Self { deadline, timer: None }
+        Self { deadline, ahead_at: 0, timer: None }
+    }
+
+    /// An alarm whose deadline lies ahead, seen from `now`, which the caller has just read.
+    #[inline]
+    pub(super) const fn new_ahead(deadline: u64, now: u64) -> Self {
+        Self { deadline, ahead_at: now, timer: None }
     }
 
     #[inline]
@@ -89,7 +93,7 @@ impl Alarm {
     ///
     /// # Panics
     ///
-    /// On a thread that is in no runtime, when it has to wait.
+    /// On a thread that is in no runtime, unless the timer is armed already.
     #[inline]
     pub(super) fn poll(
         &mut self,
@@ -105,46 +109,57 @@ impl Alarm {
                 Expiry::Closed => self.timer = None,
             }
         }
-        let Some(now) = try_now() else { outside(what, at) };
-        if now >= self.deadline {
-            return Poll::Ready(());
-        }
-        self.arm(waker, what, at);
-        Poll::Pending
+        self.arm(waker.clone(), what, at)
     }
 
-    /// Arms the timer of an alarm that the caller knows to lie ahead.
+    /// Arms the timer, unless the deadline has passed.
     #[inline]
-    pub(super) fn arm(&mut self, waker: &Waker, what: &str, at: &'static Location<'static>) {
-        let waker = waker.clone();
-        let armed = with_home(|home| home.map(|home| home.arm(self.deadline, waker)));
-        match armed {
-            Some(timer) => self.timer = Some(timer),
-            None => outside(what, at),
-        }
+    fn arm(&mut self, waker: Waker, what: &str, at: &'static Location<'static>) -> Poll<()> {
+        let mut waker = Some(waker);
+        with_home(|home| {
+            let Some(home) = home else { outside(what, at) };
+            if !self.is_ahead(&home) {
+                return Poll::Ready(());
+            }
+            self.timer = waker.take().map(|waker| home.arm(self.deadline, waker));
+            Poll::Pending
+        })
+    }
+
+    /// True if the deadline lies ahead. A sleep that was made after its worker last looked at its
+    /// timers does not need a second look at the clock: had it been armed when it was made, it
+    /// would not have fired either.
+    #[inline]
+    fn is_ahead(&self, home: &Home<'_>) -> bool {
+        let seen = home.is_worker && home.timers.last_look() < self.ahead_at;
+        seen || home.timers.clock().now() < self.deadline
     }
 
     /// Changes the deadline. An alarm that somebody waits for stays armed: the task is woken at the
     /// new deadline, even if it does not poll again.
     pub(super) fn set(&mut self, deadline: u64) {
         self.deadline = deadline;
+        self.ahead_at = 0;
         let Some(timer) = self.timer.take() else { return };
-        let recalled = with_home(|home| {
-            let Some(home) = home else { return timer.recall() };
-            if home.is_worker && home.timers.reset(&timer, deadline) {
-                self.timer = Some(timer);
-                return None;
-            }
-            home.cancel(timer)
+        let moved = with_home(|home| match home {
+            Some(home) if home.is_worker => home.timers.reset(timer, deadline),
+            _ => Err(timer.recall()),
         });
-        // It waited with another worker. It follows its task, which is here.
-        let mut waker = recalled;
-        if waker.is_none() {
-            return;
+        match moved {
+            Ok(timer) => self.timer = Some(timer),
+            // It fired: who waits for the new deadline has yet to poll.
+            Err(None) => {}
+            Err(Some(waker)) => self.follow(waker),
         }
+    }
+
+    /// Arms a timer that waited with another worker where its task is now.
+    #[cold]
+    fn follow(&mut self, waker: Waker) {
+        let mut waker = Some(waker);
         with_home(|home| {
             let Some(home) = home else { return };
-            self.timer = waker.take().map(|waker| home.arm(deadline, waker));
+            self.timer = waker.take().map(|waker| home.arm(self.deadline, waker));
         });
         // Outside a runtime nothing can be armed: let the task poll again, where it can.
         if let Some(waker) = waker {

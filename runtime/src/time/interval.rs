@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
+use corio_sync::coop;
 use corio_sync::place::{self, WaitKind};
 
 use super::alarm::{self, Alarm};
@@ -147,6 +148,8 @@ impl Interval {
             place::note(WaitKind::Interval, at);
         }
         ready!(elapsed);
+        // Ticks that are made up for must let others run, too.
+        ready!(coop::poll_proceed(cx)).made_progress();
         let due = self.alarm.deadline();
         self.alarm.set(self.missed.next(due, alarm::now(), clock::nanos(self.period)));
         Poll::Ready(clock::to_instant(due))

@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use corio_sync::coop;
 use corio_sync::place::{self, WaitKind};
 
 use super::alarm::{self, Alarm};
@@ -42,7 +43,8 @@ use crate::timer::clock;
 #[track_caller]
 pub fn sleep(duration: Duration) -> Sleep {
     let turn = if duration.is_zero() { Turn::Owed } else { Turn::None };
-    Sleep::new(clock::after(alarm::now(), duration), turn)
+    let now = alarm::now();
+    Sleep::new(Alarm::new_ahead(clock::after(now, duration), now), turn)
 }
 
 /// Waits until `deadline`; ready at once if that has passed.
@@ -70,7 +72,7 @@ pub fn sleep(duration: Duration) -> Sleep {
 /// ```
 #[track_caller]
 pub fn sleep_until(deadline: Instant) -> Sleep {
-    Sleep::new(clock::from_instant(deadline), Turn::None)
+    Sleep::new(Alarm::new(clock::from_instant(deadline)), Turn::None)
 }
 
 /// Future of [`sleep`] and [`sleep_until`].
@@ -95,8 +97,8 @@ enum Turn {
 
 impl Sleep {
     #[track_caller]
-    fn new(deadline: u64, turn: Turn) -> Self {
-        Self { alarm: Alarm::new(deadline), turn, at: Location::caller() }
+    fn new(alarm: Alarm, turn: Turn) -> Self {
+        Self { alarm, turn, at: Location::caller() }
     }
 
     /// When the sleep ends. Centuries away if it never does.
@@ -151,8 +153,10 @@ impl Future for Sleep {
         };
         if ready.is_pending() {
             place::note(WaitKind::Sleep, this.at);
+            return Poll::Pending;
         }
-        ready
+        // A loop over sleeps that have passed must let others run, too.
+        coop::poll_proceed(cx).map(|unit| unit.made_progress())
     }
 }
 

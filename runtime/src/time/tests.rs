@@ -11,10 +11,10 @@ use std::time::{Duration, Instant};
 
 use super::alarm::Home;
 use super::*;
-use crate::timer::batch::WakeBatch;
 use crate::timer::owner::Role;
 use crate::timer::wheel::NEVER;
 use crate::timer::{Clock, Timers};
+use crate::wake_batch::WakeBatch;
 
 const MS: Duration = Duration::from_millis(1);
 const SEC: Duration = Duration::from_secs(1);

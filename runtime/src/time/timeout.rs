@@ -166,17 +166,19 @@ fn start(
     cx: &Context<'_>,
     at: &'static Location<'static>,
 ) -> Poll<()> {
-    let now = alarm::now();
-    let deadline = match limit {
+    let next = match limit {
         Limit::None => return Poll::Pending,
-        Limit::After(limit) => clock::after(now, limit),
-        Limit::Until(deadline) => clock::from_instant(deadline),
+        Limit::After(limit) => {
+            let now = alarm::now();
+            let deadline = clock::after(now, limit);
+            if deadline == now {
+                return Poll::Ready(());
+            }
+            Alarm::new_ahead(deadline, now)
+        }
+        Limit::Until(deadline) => Alarm::new(clock::from_instant(deadline)),
     };
-    if deadline <= now {
-        return Poll::Ready(());
-    }
-    alarm.insert(Alarm::new(deadline)).arm(cx.waker(), "timeout()", at);
-    Poll::Pending
+    alarm.insert(next).poll(cx.waker(), "timeout()", at)
 }
 
 /// Says where the task waits, unless the future itself has said so: it knows better.

@@ -48,9 +48,9 @@ impl Clock {
     pub(crate) fn now(&self) -> u64 {
         match &self.virtual_nanos {
             None => nanos(Instant::now().duration_since(self.base)),
-            // Ordering(clock.read): Acquire; pairs with Ordering(clock.advance). Who sees a later
+            // Ordering(timer.clock_read): Acquire; pairs with Ordering(timer.clock_advance). Who sees a later
             // time also sees what its mover did before.
-            Some(now) => now.load(ord("clock.read", Ordering::Acquire)),
+            Some(now) => now.load(ord("timer.clock_read", Ordering::Acquire)),
         }
     }
 
@@ -70,12 +70,12 @@ impl Clock {
         seen = now.load(Ordering::Relaxed);
         loop {
             next = seen.saturating_add(by);
-            // Ordering(clock.advance): Release; pairs with Ordering(clock.read). On failure
+            // Ordering(timer.clock_advance): Release; pairs with Ordering(timer.clock_read). On failure
             // Relaxed: the value is only tried again.
             match now.compare_exchange(
                 seen,
                 next,
-                ord("clock.advance", Ordering::Release),
+                ord("timer.clock_advance", Ordering::Release),
                 Ordering::Relaxed,
             ) {
                 Ok(_) => return next,

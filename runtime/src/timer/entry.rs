@@ -152,11 +152,11 @@ impl Entry {
             Cause::Deadline => FIRED,
             Cause::Closed => FIRED | CLOSED,
         };
-        // Ordering(entry.fire): AcqRel. Acquire pairs with Ordering(entry.put_back): the waker taken
-        // below is complete. Release pairs with Ordering(entry.poll), Ordering(entry.hold) and
-        // Ordering(entry.put_back): who sees FIRED sees a clock that has reached the deadline.
-        let old = self.state.fetch_or(bits, ord("entry.fire", Ordering::AcqRel));
-        if old & HELD != 0 && !mutant("entry.fire_held") {
+        // Ordering(timer.fire): AcqRel. Acquire pairs with Ordering(timer.put_back): the waker taken
+        // below is complete. Release pairs with Ordering(timer.poll), Ordering(timer.hold) and
+        // Ordering(timer.put_back): who sees FIRED sees a clock that has reached the deadline.
+        let old = self.state.fetch_or(bits, ord("timer.fire", Ordering::AcqRel));
+        if old & HELD != 0 && !mutant("timer.fire_held") {
             return None;
         }
         // SAFETY: the entry was waiting and not held, so the cell is ours: a sleeper that comes
@@ -168,9 +168,10 @@ impl Entry {
     /// Edge 3, by the owner: the entry came by mail and enters the wheel. False if its sleeper is
     /// already gone; then the entry is the owner's to free.
     pub(super) fn link(&self) -> bool {
-        // Ordering(entry.link): Acquire; pairs with Ordering(entry.cancel). If the sleeper is gone,
-        // it has also finished with the waker cell; the entry may be freed.
-        let old = self.state.fetch_or(LINKED, ord("entry.link", Ordering::Acquire));
+        // Ordering(timer.link): AcqRel; pairs with Ordering(timer.cancel). Acquire: if the sleeper is
+        // gone, it has also finished with the waker cell; the entry may be freed. Release: a sleeper
+        // that sees LINKED may use the entry's link, which was the mail's until now.
+        let old = self.state.fetch_or(LINKED, ord("timer.link", Ordering::AcqRel));
         old & CANCELLED == 0
     }
 
@@ -254,9 +255,9 @@ impl Timer {
     /// Asks whether the timer has fired; if not, `waker` is the one that it will wake.
     #[inline]
     pub(crate) fn poll(&mut self, waker: &Waker) -> Expiry {
-        // Ordering(entry.poll): Acquire; pairs with Ordering(entry.fire). A sleeper that reads the
+        // Ordering(timer.poll): Acquire; pairs with Ordering(timer.fire). A sleeper that reads the
         // clock next finds its deadline passed.
-        let state = self.entry().state.load(ord("entry.poll", Ordering::Acquire));
+        let state = self.entry().state.load(ord("timer.poll", Ordering::Acquire));
         if state & FIRED != 0 {
             return Expiry::of(state);
         }
@@ -274,18 +275,18 @@ impl Timer {
     fn replace_waker(&mut self, waker: &Waker) -> Expiry {
         let waker = waker.clone();
         let id = WakerId::of(&waker);
-        // Ordering(entry.hold): Acquire; pairs with Ordering(entry.fire), as Ordering(entry.poll).
-        let old = self.entry().state.fetch_or(HELD, ord("entry.hold", Ordering::Acquire));
-        if old & FIRED != 0 && !mutant("entry.hold_fired") {
+        // Ordering(timer.hold): Acquire; pairs with Ordering(timer.fire), as Ordering(timer.poll).
+        let old = self.entry().state.fetch_or(HELD, ord("timer.hold", Ordering::Acquire));
+        if old & FIRED != 0 && !mutant("timer.hold_fired") {
             return Expiry::of(old);
         }
         // SAFETY: HELD is set and FIRED was not, so the owner keeps out of the cell.
         let previous = self.entry().waker.with_mut(|cell| unsafe { (*cell).replace(waker) });
         self.waker = id;
-        // Ordering(entry.put_back): AcqRel. Release pairs with Ordering(entry.fire), which reads the
-        // waker. Acquire pairs with it too, as Ordering(entry.poll).
-        let old = self.entry().state.fetch_and(!HELD, ord("entry.put_back", Ordering::AcqRel));
-        if old & FIRED == 0 || mutant("entry.put_back_fired") {
+        // Ordering(timer.put_back): AcqRel. Release pairs with Ordering(timer.fire), which reads the
+        // waker. Acquire pairs with it too, as Ordering(timer.poll).
+        let old = self.entry().state.fetch_and(!HELD, ord("timer.put_back", Ordering::AcqRel));
+        if old & FIRED == 0 || mutant("timer.put_back_fired") {
             drop(previous);
             return Expiry::Pending;
         }
@@ -312,9 +313,9 @@ impl Timer {
         } else {
             None
         };
-        // Ordering(entry.cancel): Release; pairs with Ordering(entry.link), which may free the entry
-        // as soon as it sees CANCELLED.
-        let old = entry.state.fetch_or(CANCELLED, ord("entry.cancel", Ordering::Release));
+        // Ordering(timer.cancel): AcqRel; pairs with Ordering(timer.link). Release: the owner may
+        // free the entry as soon as it sees CANCELLED. Acquire: if it is linked, its link is free.
+        let old = entry.state.fetch_or(CANCELLED, ord("timer.cancel", Ordering::AcqRel));
         // From here on the entry is ours only if it is linked: then the owner waits for its return.
         if old & LINKED != 0 {
             Shared::give_back(self.entry);
@@ -340,7 +341,7 @@ impl Timer {
     }
 
     #[inline]
-    fn entry(&self) -> &Entry {
+    pub(super) fn entry(&self) -> &Entry {
         // SAFETY: an entry is not freed before its sleeper has given it back, which `recall`,
         // `into_entry` and `drop` do last.
         unsafe { self.entry.as_ref() }

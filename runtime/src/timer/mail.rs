@@ -40,10 +40,10 @@ impl Mail {
 
     /// Gives `entry` to the wheel's owner. Unless refused, the caller may not touch it again.
     pub(super) fn push(&self, entry: NonNull<Entry>) -> Posted {
-        // Ordering(mail.refused): Acquire, here and when the exchange fails; pairs with
-        // Ordering(mail.close). Who is refused sees the count of orphans; without it the entry's
+        // Ordering(timer.mail_refused): Acquire, here and when the exchange fails; pairs with
+        // Ordering(timer.mail_close). Who is refused sees the count of orphans; without it the entry's
         // return would be subtracted from a count that is not there yet.
-        let mut head = self.head.load(ord("mail.refused", Ordering::Acquire));
+        let mut head = self.head.load(ord("timer.mail_refused", Ordering::Acquire));
         loop {
             if head == CLOSED {
                 return Posted::Refused;
@@ -51,14 +51,14 @@ impl Mail {
             // SAFETY: the caller owns the entry until the exchange below succeeds.
             let target = unsafe { entry.as_ref() };
             target.set_next(head);
-            // Ordering(mail.post): Release; pairs with Ordering(mail.take). The owner sees the link
+            // Ordering(timer.mail_post): Release; pairs with Ordering(timer.mail_take). The owner sees the link
             // and everything that was written to the entry; later pushes are read-modify-writes and
             // continue this release sequence, so it holds for each entry below the head as well.
             match self.head.compare_exchange(
                 head,
                 entry.as_ptr(),
-                ord("mail.post", Ordering::Release),
-                ord("mail.refused", Ordering::Acquire),
+                ord("timer.mail_post", Ordering::Release),
+                ord("timer.mail_refused", Ordering::Acquire),
             ) {
                 Ok(_) if head.is_null() => return Posted::First,
                 Ok(_) => return Posted::Behind,
@@ -79,16 +79,16 @@ impl Mail {
         if self.is_empty() {
             return Letters { head: ptr::null_mut() };
         }
-        // Ordering(mail.take): Acquire; pairs with Ordering(mail.post).
-        let head = self.head.swap(ptr::null_mut(), ord("mail.take", Ordering::Acquire));
+        // Ordering(timer.mail_take): Acquire; pairs with Ordering(timer.mail_post).
+        let head = self.head.swap(ptr::null_mut(), ord("timer.mail_take", Ordering::Acquire));
         Letters { head }
     }
 
     /// Takes all entries and refuses those to come.
     pub(super) fn close(&self) -> Letters {
-        // Ordering(mail.close): AcqRel; pairs with Ordering(mail.refused), and as Ordering(mail.take)
-        // with Ordering(mail.post).
-        let head = self.head.swap(CLOSED, ord("mail.close", Ordering::AcqRel));
+        // Ordering(timer.mail_close): AcqRel; pairs with Ordering(timer.mail_refused), and as Ordering(timer.mail_take)
+        // with Ordering(timer.mail_post).
+        let head = self.head.swap(CLOSED, ord("timer.mail_close", Ordering::AcqRel));
         Letters { head }
     }
 }

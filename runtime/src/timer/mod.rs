@@ -8,7 +8,6 @@
 //!
 //! `time` builds the public futures on top.
 
-pub(crate) mod batch;
 pub(crate) mod clock;
 pub(crate) mod entry;
 mod mail;
@@ -20,4 +19,4 @@ mod loom;
 
 pub(crate) use clock::Clock;
 pub(crate) use entry::{Expiry, Timer};
-pub(crate) use owner::Timers;
+pub(crate) use owner::{Role, Timers};

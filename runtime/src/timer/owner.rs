@@ -51,11 +51,11 @@ use corio_sync::shim::cell::UnsafeCell;
 use corio_sync::shim::{mutant, ord};
 use crossbeam_utils::CachePadded;
 
-use super::batch::WakeBatch;
 use super::clock::Clock;
 use super::entry::{Cause, Entry, Spot, Timer};
 use super::mail::{Mail, Posted};
 use super::wheel::{Key, NEVER, Wheel};
+use crate::wake_batch::WakeBatch;
 
 /// Entries per allocation: 4 KiB, a page.
 #[cfg(not(any(corio_loom, corio_shuttle)))]
@@ -121,6 +121,14 @@ impl Timers {
         self.shared().next_deadline.load(Ordering::Relaxed)
     }
 
+    /// The time of the last `expire`. A deadline that lay ahead then has not been fired by it, even
+    /// if it has passed since.
+    #[inline]
+    pub(crate) fn last_look(&self) -> u64 {
+        // Ordering: Relaxed; an old value only stands for an older look.
+        self.shared().last_look.load(Ordering::Relaxed)
+    }
+
     /// Arms a timer from the worker's own thread.
     #[inline]
     pub(crate) fn insert(&self, deadline: u64, waker: Waker) -> Timer {
@@ -146,7 +154,7 @@ impl Timers {
         // SAFETY: the entry is new.
         let timer = unsafe { Entry::arm(entry, waker, spot, false) };
         // The mail is closed by `drop` only, which nobody can race who has `&self`.
-        if self.shared().mail.arrivals.push(entry) == Posted::First && !mutant("owner.post_wake") {
+        if self.shared().mail.arrivals.push(entry) == Posted::First && !mutant("timer.post_wake") {
             wake();
         }
         timer
@@ -161,43 +169,44 @@ impl Timers {
         }
         let Some(mut owned) = self.shared().own(Role::Owner) else { return timer.recall() };
         owned.with(|shared, core| {
-            let waker = core.unlink(shared, &timer);
+            let waker = core.detach(shared, &timer).take_waker_owned();
             core.free(timer.into_entry());
             shared.publish(core);
             waker
         })
     }
 
-    /// Moves a waiting timer to another deadline, from the worker's own thread. It then counts as
-    /// newly inserted. False if that is not possible here, or not any more: then the caller recalls
-    /// the timer and inserts another.
-    pub(crate) fn reset(&self, timer: &Timer, deadline: u64) -> bool {
+    /// Moves a timer to another deadline, from the worker's own thread; it then counts as newly
+    /// inserted. A timer that has fired, or that is not to be had here and now, is given back, and
+    /// the caller gets the waker that still waits, if any.
+    #[inline]
+    pub(crate) fn reset(&self, timer: Timer, deadline: u64) -> Result<Timer, Option<Waker>> {
         if !timer.is_at_home(self.shared) {
-            return false;
+            return Err(timer.recall());
         }
-        let Some(mut owned) = self.shared().own(Role::Owner) else { return false };
+        let Some(mut owned) = self.shared().own(Role::Owner) else { return Err(timer.recall()) };
         owned.with(|shared, core| {
-            core.sort_mail(shared);
-            // SAFETY: the caller's timer has not been given back.
-            let entry = unsafe { timer.entry_ptr().as_ref() };
+            let entry = core.detach(shared, &timer);
             if entry.has_fired_owned() {
-                return false;
+                core.free(timer.into_entry());
+                return Err(None);
             }
-            core.wheel.remove(entry.spot().key);
             let key = core.wheel.insert(deadline, timer.entry_ptr());
             entry.set_spot(Spot { key, deadline });
             shared.publish(core);
-            true
+            Ok(timer)
         })
     }
 
     /// Fires what is due at `now`, as far as `batch` has room. The caller wakes the batch, also
     /// when it unwinds, and then calls again if there is more.
     ///
-    /// When nothing is due and no mail has come this costs two loads. Does nothing if another
-    /// thread is at it.
+    /// When nothing is due and no mail has come this costs three loads and a store. Does nothing if
+    /// another thread is at it.
     #[inline]
     pub(crate) fn expire(&self, role: Role, now: u64, batch: &mut WakeBatch) -> Expired {
+        // Ordering: Relaxed; a hint, see `last_look`.
+        self.shared().last_look.store(now, Ordering::Relaxed);
         if now < self.next_deadline() && !self.has_mail() {
             return Expired::default();
         }
@@ -256,6 +265,13 @@ impl Timers {
         })
     }
 
+    /// Entries that sleepers have.
+    #[cfg(test)]
+    pub(super) fn outside(&self) -> usize {
+        let mut owned = self.shared().own(Role::Owner).expect("nobody else is inside");
+        owned.with(|_, core| core.outside)
+    }
+
     #[inline]
     fn shared(&self) -> &Shared {
         // SAFETY: only our own `drop` gives up the memory.
@@ -289,6 +305,8 @@ pub(super) struct Shared {
     word: AtomicU8,
     /// Written by whoever owns the word, read by all.
     next_deadline: AtomicU64,
+    /// Written by whoever expires, read by the owner.
+    last_look: AtomicU64,
     /// Guarded by `word`.
     core: UnsafeCell<Core>,
     /// Entries that have not come back yet, once the timers are gone.
@@ -307,6 +325,7 @@ impl Shared {
         let shared = Box::leak(Box::new(Shared {
             word: AtomicU8::new(FREE),
             next_deadline: AtomicU64::new(NEVER),
+            last_look: AtomicU64::new(0),
             core: UnsafeCell::new(Core::new()),
             orphans: AtomicUsize::new(0),
             mail: CachePadded::new(Boxes { arrivals: Mail::new(), returns: Mail::new() }),
@@ -326,13 +345,13 @@ impl Shared {
             Role::Owner => OWNER,
             Role::Rescuer => RESCUER,
         };
-        // Ordering(owner.own): Acquire; pairs with Ordering(owner.release) and
-        // Ordering(owner.release_rescuer). The last owner's changes to the wheel are visible.
+        // Ordering(timer.own): Acquire; pairs with Ordering(timer.release) and
+        // Ordering(timer.release_rescuer). The last owner's changes to the wheel are visible.
         // Relaxed on failure: nothing is read.
         let won = self.word.compare_exchange(
             FREE,
             mine,
-            ord("owner.own", Ordering::Acquire),
+            ord("timer.own", Ordering::Acquire),
             Ordering::Relaxed,
         );
         won.ok().map(|_| Owned { shared: self, role })
@@ -343,15 +362,15 @@ impl Shared {
     fn disown(&self, role: Role) -> bool {
         match role {
             Role::Owner => {
-                // Ordering(owner.release): Release; pairs with Ordering(owner.own). A store is
+                // Ordering(timer.release): Release; pairs with Ordering(timer.own). A store is
                 // enough: nobody else changes OWNER.
-                self.word.store(FREE, ord("owner.release", Ordering::Release));
+                self.word.store(FREE, ord("timer.release", Ordering::Release));
                 false
             }
             Role::Rescuer => {
-                // Ordering(owner.release_rescuer): Release; pairs with Ordering(owner.own).
-                let old = self.word.swap(FREE, ord("owner.release_rescuer", Ordering::Release));
-                old == WANTED && !mutant("owner.wanted")
+                // Ordering(timer.release_rescuer): Release; pairs with Ordering(timer.own).
+                let old = self.word.swap(FREE, ord("timer.release_rescuer", Ordering::Release));
+                old == WANTED && !mutant("timer.wanted")
             }
         }
     }
@@ -413,9 +432,9 @@ impl Shared {
     unsafe fn count_back(this: NonNull<Shared>, back: usize) {
         // SAFETY: the caller's share keeps the memory alive until it is subtracted.
         let shared = unsafe { this.as_ref() };
-        // Ordering(owner.orphan): AcqRel; pairs with itself. The last one sees that all others have
+        // Ordering(timer.orphan): AcqRel; pairs with itself. The last one sees that all others have
         // finished, and only then frees what they used.
-        let before = shared.orphans.fetch_sub(back, ord("owner.orphan", Ordering::AcqRel));
+        let before = shared.orphans.fetch_sub(back, ord("timer.orphan", Ordering::AcqRel));
         if before == back {
             // SAFETY: all shares are gone, so this is the only reference; it came from a box.
             drop(unsafe { Box::from_raw(this.as_ptr()) });
@@ -548,17 +567,16 @@ impl Core {
         }
     }
 
-    /// Takes a timer out of the wheel, and its waker.
+    /// Takes a timer out of the wheel.
     #[inline]
-    fn unlink(&mut self, shared: &Shared, timer: &Timer) -> Option<Waker> {
+    fn detach<'a>(&mut self, shared: &Shared, timer: &'a Timer) -> &'a Entry {
         // It may be among the arrivals still; they must be in before it can be taken out.
         if !shared.mail.arrivals.is_empty() {
             self.sort_arrivals(shared);
         }
-        // SAFETY: the caller's timer has not been given back.
-        let entry = unsafe { timer.entry_ptr().as_ref() };
+        let entry = timer.entry();
         self.wheel.remove(entry.spot().key);
-        entry.take_waker_owned()
+        entry
     }
 
     /// Frees an entry that the wheel does not know and nobody waits for.
@@ -592,7 +610,8 @@ impl Drop for Core {
     fn drop(&mut self) {
         for chunk in &self.chunks {
             // SAFETY: the chunk came from a box, and all of its entries have come back.
-            drop(unsafe { Box::from_raw(chunk.as_ptr()) });
+            let chunk = unsafe { Box::from_raw(chunk.as_ptr()) };
+            chunk.iter().for_each(Entry::debug_assert_empty);
         }
     }
 }

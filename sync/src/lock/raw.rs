@@ -273,8 +273,7 @@ impl RawLock {
     /// The call found nobody, or its waiter left: true if it is to be made again.
     fn next_call(&self) -> bool {
         self.step(|word| {
-            let needed = word & LOCKED == 0 || mutant("lock.pass_held");
-            if needed && word & WAITERS != 0 && !mutant("lock.pass_call") {
+            if word & LOCKED == 0 && word & WAITERS != 0 && !mutant("lock.pass_call") {
                 (word - WAITER_ONE, true)
             } else {
                 (word & !WOKEN, false)

@@ -95,7 +95,8 @@ impl Cell {
     // Ordering(wait.cell_grant): AcqRel; pairs with Ordering(wait.cell_register),
     // Ordering(wait.cell_update), Ordering(wait.cell_cancel) and Ordering(wait.cell_peek). The
     // granter sees the waker; the owner sees everything that the granter did before, which is
-    // what a lock's next holder reads.
+    // what a lock's next holder reads. Not killable: the release half. The pin in front contains
+    // a fence, which releases as well; we do not rely on it.
     pub(crate) fn grant(&self, note: u64) -> Result<Taken, ()> {
         let bits = GRANT | note << NOTE_SHIFT;
         let old = self.word.fetch_or(bits, ord("wait.cell_grant", Ordering::AcqRel));

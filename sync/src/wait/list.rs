@@ -201,6 +201,27 @@ impl<C: Default> List<C> {
         visit(Claimed::Cell(&segment.cells[(position % CELLS) as usize]))
     }
 
+    /// Claims the next position; `visit` also says whether the cell is finished with now.
+    pub(crate) fn claim_and_finish<R>(&self, visit: impl FnOnce(Claimed<'_, C>) -> (bool, R)) -> R {
+        let guard = pin();
+        let start = self.head_before_claim();
+        // Ordering(wait.claim_finish): Relaxed. As in `claim`: only a number.
+        let position = self.claimed.fetch_add(1, Ordering::Relaxed);
+        let segment = self.find(&guard, start, position / CELLS);
+        self.move_end(&guard, End::Head, segment);
+        // SAFETY: reached through links since the pin.
+        let found = unsafe { guard.get(segment) };
+        if found.id > position / CELLS {
+            return visit(Claimed::SweptUpTo(1)).1;
+        }
+        let cell = &found.cells[(position % CELLS) as usize];
+        let (finished, result) = visit(Claimed::Cell(cell));
+        if finished {
+            self.finish_front(&guard, &Front { number: position, cell, segment });
+        }
+        result
+    }
+
     /// Finds the cell whose turn it is; several threads may work on it.
     pub(crate) fn front<'g>(&self, guard: &'g Guard) -> Front<'g, C> {
         loop {
@@ -403,12 +424,15 @@ impl<C: Default> List<C> {
             // Ordering(wait.sweep_enter): AcqRel; pairs with Ordering(wait.sweep_leave). The
             // next sweeper sees the links that this one wrote. A thread that finds the flag set
             // has its dead segment counted by the sweeper, which looks again after leaving.
+            // Not killable: sweeping retires and pins, whose fences order the links as well, and
+            // a count that is seen late only delays the next sweep.
             if self.sweeping.swap(true, ord("wait.sweep_enter", Ordering::AcqRel)) {
                 return;
             }
             self.dead.store(0, Ordering::Relaxed);
             self.sweep(&pin());
             // Ordering(wait.sweep_leave): AcqRel; pairs with Ordering(wait.sweep_enter).
+            // Not killable: as there.
             self.sweeping.swap(false, ord("wait.sweep_leave", Ordering::AcqRel));
         }
     }
@@ -433,7 +457,8 @@ impl<C: Default> List<C> {
             if segment.word.try_sweep() {
                 // Ordering(wait.sweep_unlink): Release; pairs with Ordering(wait.next_link)'s
                 // loads: `next` is looked into by whoever follows. Only the sweeper writes a
-                // link that is not null, so a plain store cannot undo another's.
+                // link that is not null, so a plain store cannot undo another's. Not killable:
+                // the fence of the retirement below orders it for later pins as well.
                 before.next.store(next, ord("wait.sweep_unlink", Ordering::Release));
                 self.retire(guard, current);
             } else {

@@ -97,24 +97,17 @@ impl Queue {
 
     /// Grants all places below `limit`, in batches that are woken outside of every guard.
     pub(crate) fn grant_all_below(&self, limit: u64, note: u64) {
-        GrantAll { queue: self, limit, note }.run();
+        GrantAll { queue: self, limit, note, step: 0 }.run();
+    }
+
+    /// As `grant_all_below`; the live places get the notes 0, 1, 2 and so on. Returns how many.
+    pub(crate) fn grant_numbered_below(&self, limit: u64) -> u64 {
+        GrantAll { queue: self, limit, note: 0, step: 1 }.run()
     }
 
     /// The place whose turn comes next.
     pub(crate) fn next_grant(&self) -> u64 {
         self.list.next_claim()
-    }
-
-    /// Grants up to [`BATCH`] places below `limit`; false if there were none left.
-    fn grant_batch(&self, limit: u64, note: u64) -> bool {
-        let mut wakers = Wakers::new();
-        let found = self.list.claim_below(limit, BATCH as u64, |cell| {
-            if let Ok(Some(waker)) = cell.grant(note) {
-                wakers.push(waker);
-            }
-        });
-        wakers.wake_all();
-        found
     }
 
     /// Polls a place; `Ready` finishes it and empties the option.
@@ -137,19 +130,36 @@ impl Queue {
 struct GrantAll<'q> {
     queue: &'q Queue,
     limit: u64,
+    /// For the next live place, and by how much it grows from one to the next.
     note: u64,
+    step: u64,
 }
 
 impl GrantAll<'_> {
-    fn run(self) {
-        while self.queue.grant_batch(self.limit, self.note) {}
+    fn run(mut self) -> u64 {
+        while self.batch() {}
+        let note = self.note;
         std::mem::forget(self);
+        note
+    }
+
+    /// Grants up to [`BATCH`] places; false if there were none left.
+    fn batch(&mut self) -> bool {
+        let mut wakers = Wakers::new();
+        let found = self.queue.list.claim_below(self.limit, BATCH as u64, |cell| {
+            if let Ok(waker) = cell.grant(self.note) {
+                self.note += self.step;
+                waker.into_iter().for_each(|waker| wakers.push(waker));
+            }
+        });
+        wakers.wake_all();
+        found
     }
 }
 
 impl Drop for GrantAll<'_> {
     fn drop(&mut self) {
-        while self.queue.grant_batch(self.limit, self.note) {}
+        while self.batch() {}
     }
 }
 

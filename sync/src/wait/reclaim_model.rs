@@ -16,6 +16,8 @@ pub(crate) struct Managed<T> {
     /// Written at birth and read at every look: the model sees a node that is looked into by a
     /// thread to which its contents were not published.
     born: UnsafeCell<()>,
+    /// Read by owners, written at retirement: the model sees an owner whose last use was not over.
+    owned: UnsafeCell<()>,
     value: T,
 }
 
@@ -58,7 +60,12 @@ impl Domain {
         self.allocated.fetch_add(1, Relaxed);
         let born = UnsafeCell::new(());
         born.with_mut(|_| ());
-        Box::into_raw(Box::new(Managed { retired_at: AtomicU64::new(0), born, value }))
+        Box::into_raw(Box::new(Managed {
+            retired_at: AtomicU64::new(0),
+            born,
+            owned: UnsafeCell::new(()),
+            value,
+        }))
     }
 
     /// Frees a node at once; a retired node must not come here.
@@ -106,6 +113,7 @@ impl<T> Managed<T> {
         let node = unsafe { &*node };
         assert_eq!(node.retired_at.load(SeqCst), 0, "an owned node was retired");
         node.born.with(|_| ());
+        node.owned.with(|_| ());
         &node.value
     }
 }
@@ -138,7 +146,9 @@ impl Guard {
         fence(SeqCst);
         let now = CLOCK.fetch_add(1, SeqCst);
         // SAFETY: graves are emptied only with their domain, so the memory is there.
-        let old = unsafe { (*node).retired_at.swap(now, SeqCst) };
+        let shared = unsafe { &*node };
+        shared.owned.with_mut(|_| ());
+        let old = shared.retired_at.swap(now, SeqCst);
         assert_eq!(old, 0, "a node was retired twice");
         let grave = Box::new(Grave {
             next: domain.buried.load(Acquire),

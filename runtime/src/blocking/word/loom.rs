@@ -157,32 +157,38 @@ impl Pool {
     fn work(this: &Arc<Self>) {
         let (parker, mut slot) = (Parker::new(), this.take_slot());
         this.leave_unparker(slot, &parker);
-        this.word.arrive();
+        let mut seen = Some(this.word.arrive());
         let (mut arrived, mut leaving) = (true, false);
         loop {
-            let seen = this.word.look();
             if this.pop() {
                 if std::mem::take(&mut arrived) {
                     let duty = this.word.assist(this.left(), &**this);
                     Self::carry_out(this, duty);
                 }
                 leaving = false;
+                seen = None;
                 this.run();
-            } else if leaving || seen.is_stopping() {
+                continue;
+            }
+            let Some(found_nothing) = seen.take() else {
+                seen = Some(this.word.look());
+                continue;
+            };
+            if leaving || found_nothing.is_stopping() {
                 // The slot is free before the worker is struck, so a spawned one finds a slot.
                 this.slots[slot.index()].taken.store(0, Release);
-                if this.word.leave(seen) {
+                if this.word.leave(found_nothing) {
                     break;
                 }
                 slot = this.take_slot();
                 this.leave_unparker(slot, &parker);
-            } else if countdown(&this.spins) && this.word.search(seen) {
-                this.word.arrive();
+            } else if countdown(&this.spins) && this.word.search(found_nothing) {
+                seen = Some(this.word.arrive());
                 arrived = true;
-            } else if this.word.rest(seen, slot, &**this) {
+            } else if this.word.rest(found_nothing, slot, &**this) {
                 leaving = this.sleep(slot, &parker) == LEAVE;
                 if !leaving {
-                    this.word.arrive();
+                    seen = Some(this.word.arrive());
                     arrived = true;
                 }
             }
@@ -350,7 +356,7 @@ model! {
         let slots = [0, 1].map(SlotId::new);
         for slot in slots {
             assert_eq!(pool.word.submit(&*pool), Duty::Spawn);
-            pool.word.arrive();
+            let _ = pool.word.arrive();
             if slot == slots[0] {
                 continue;
             }

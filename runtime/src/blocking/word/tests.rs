@@ -24,8 +24,8 @@ fn the_first_jobs_spawn_one_worker_that_asks_for_the_next() {
     assert_eq!(word.submit(&slots), Duty::Nothing, "somebody is on the way");
     assert_eq!(word.assist(2, &slots), Duty::Spawn, "two jobs are worth two searchers");
     assert_eq!(word.assist(2, &slots), Duty::Nothing);
-    word.arrive();
-    word.arrive();
+    let _ = word.arrive();
+    let _ = word.arrive();
     assert_eq!(word.look().searching(), 0);
     assert_eq!(word.submit(&slots), Duty::Nothing, "the cap is reached");
     assert_eq!(word.assist(9, &slots), Duty::Nothing);
@@ -37,19 +37,19 @@ fn the_last_to_rest_is_the_first_to_be_woken() {
     let (word, slots) = pool(3);
     for index in 0..3 {
         assert_eq!(word.submit(&slots), Duty::Spawn);
-        word.arrive();
+        let _ = word.arrive();
         rest(&word, &slots, index);
         if index < 2 {
             // Keep it awake while the next one is spawned.
             assert_eq!(word.submit(&slots), Duty::Wake(SlotId::new(index)));
-            word.arrive();
+            let _ = word.arrive();
         }
     }
     rest(&word, &slots, 0);
     rest(&word, &slots, 1);
     for index in [1, 0, 2] {
         assert_eq!(word.submit(&slots), Duty::Wake(SlotId::new(index)));
-        word.arrive();
+        let _ = word.arrive();
     }
     assert_eq!(word.look().top(), None);
 }
@@ -58,7 +58,7 @@ fn the_last_to_rest_is_the_first_to_be_woken() {
 fn a_worker_that_found_nothing_fails_if_a_job_came() {
     let (word, slots) = pool(1);
     assert_eq!(word.submit(&slots), Duty::Spawn);
-    word.arrive();
+    let _ = word.arrive();
     let seen = word.look();
     assert_eq!(word.submit(&slots), Duty::Nothing);
     assert!(!word.rest(seen, SlotId::new(0), &slots));
@@ -67,7 +67,7 @@ fn a_worker_that_found_nothing_fails_if_a_job_came() {
     let seen = word.look();
     assert!(word.search(seen));
     assert!(!word.search(word.look()), "one spinning worker is enough");
-    word.arrive();
+    let _ = word.arrive();
     assert!(word.leave(word.look()));
     assert_eq!(word.look().total(), 0);
 }
@@ -78,7 +78,7 @@ fn a_resting_worker_retires_and_a_failed_spawn_is_taken_back() {
     assert_eq!(word.submit(&slots), Duty::Spawn);
     assert!(word.unspawn(), "nobody is left");
     assert_eq!(word.submit(&slots), Duty::Spawn);
-    word.arrive();
+    let _ = word.arrive();
     assert_eq!(word.submit(&slots), Duty::Spawn);
     assert!(!word.unspawn(), "the first one will look at the queue");
     assert_eq!(word.retire(&slots), None);
@@ -93,7 +93,7 @@ fn a_stopped_pool_wakes_all_and_refuses() {
     let (word, slots) = pool(2);
     for _ in 0..2 {
         assert_eq!(word.submit(&slots), Duty::Spawn);
-        word.arrive();
+        let _ = word.arrive();
     }
     rest(&word, &slots, 0);
     rest(&word, &slots, 1);
@@ -120,7 +120,7 @@ fn no_field_carries_into_the_next() {
     let (word, slots) = pool(THREADS_MAX);
     for _ in 0..THREADS_MAX {
         assert_eq!(word.submit(&slots), Duty::Spawn);
-        word.arrive();
+        let _ = word.arrive();
     }
     assert_eq!(word.submit(&slots), Duty::Nothing);
     let last = THREADS_MAX - 1;

@@ -13,12 +13,15 @@ use super::{Ownership, Unpark};
 /// other: the model's threads have one park token, real workers two things to sleep on.
 struct Token {
     set: AtomicBool,
-    thread: thread::Thread,
+    thread: Owner,
 }
 
+/// The owner's thread: known before any other thread that could wake it exists.
+type Owner = std::sync::Arc<std::sync::OnceLock<thread::Thread>>;
+
 impl Token {
-    fn new() -> Self {
-        Self { set: AtomicBool::new(false), thread: thread::current() }
+    fn new(thread: &Owner) -> Self {
+        Self { set: AtomicBool::new(false), thread: thread.clone() }
     }
 
     /// The kernel orders a wake-up against nothing but itself: relaxed, lest it hide our bugs.
@@ -37,7 +40,7 @@ impl Unpark for Token {
     fn unpark(&self) {
         // A swap: loom orders plain stores and exchanges of one location only partially.
         self.set.swap(true, Relaxed);
-        self.thread.unpark();
+        self.thread.get().unwrap().unpark();
     }
 }
 
@@ -47,6 +50,9 @@ struct Handle {
     written: UnsafeCell<bool>,
 }
 
+// SAFETY: the flag is written before the handle is shared, and only read after.
+unsafe impl Sync for Handle {}
+
 impl Unpark for Handle {
     fn unpark(&self) {
         // SAFETY: a race with the write in `Model::handle` is what loom looks for here.
@@ -55,7 +61,7 @@ impl Unpark for Handle {
     }
 }
 
-/// A poller whose owner is the thread that made it.
+/// A poller and the kernel's side of it.
 struct Model {
     ownership: Ownership<Handle>,
     /// The edge-triggered eventfd.
@@ -67,15 +73,26 @@ struct Model {
     work: AtomicUsize,
 }
 
+// SAFETY: what is in the cells is touched only as the models check it.
+unsafe impl Sync for Model {}
+
 impl Model {
-    fn new() -> Arc<Self> {
-        Arc::new(Self {
+    /// Starts the owner's thread.
+    ///
+    /// It is never the model's main thread: a late `unpark` would end its `join` (loom's limit).
+    fn start(owner: impl FnOnce(&Self) + Send + 'static) -> (Arc<Self>, thread::JoinHandle<()>) {
+        let thread = Owner::default();
+        let model = Arc::new(Self {
             ownership: Ownership::new(),
-            bell: Token::new(),
-            thread: Arc::new(Token::new()),
+            bell: Token::new(&thread),
+            thread: Arc::new(Token::new(&thread)),
             buffer: UnsafeCell::new(0),
             work: AtomicUsize::new(0),
-        })
+        });
+        let owned = model.clone();
+        let owner = thread::spawn(move || owner(&owned));
+        assert!(thread.set(owner.thread().clone()).is_ok());
+        (model, owner)
     }
 
     fn handle(&self) -> Arc<Handle> {
@@ -135,12 +152,11 @@ model! {
         threads = 3, bound = 3,
         claim = "a wake-up is not lost to a harvester, whatever the owner sleeps on"
     ) {
-        let model = Model::new();
-        let waker = { let model = model.clone(); thread::spawn(move || model.post()) };
+        let (model, owner) = Model::start(|model| model.run(1));
         let harvester = { let model = model.clone(); thread::spawn(move || { model.harvest(); }) };
-        model.run(1);
-        waker.join().unwrap();
+        model.post();
         harvester.join().unwrap();
+        owner.join().unwrap();
     }
 }
 
@@ -150,15 +166,12 @@ model! {
         threads = 3, bound = 2,
         claim = "each of two wake-ups is seen, whether it meets a park, a run or another wake-up"
     ) {
-        let model = Model::new();
-        let waker = {
-            let model = model.clone();
-            thread::spawn(move || { model.post(); model.post() })
-        };
+        let (model, owner) = Model::start(|model| model.run(2));
         let harvester = { let model = model.clone(); thread::spawn(move || { model.harvest(); }) };
-        model.run(2);
-        waker.join().unwrap();
+        model.post();
+        model.post();
         harvester.join().unwrap();
+        owner.join().unwrap();
     }
 }
 
@@ -168,32 +181,21 @@ model! {
         threads = 2, bound = 3,
         claim = "an owner that found a harvester inside is woken when that harvester leaves"
     ) {
-        let model = Model::new();
-        // The harvester is inside before the owner parks, and tells when it is about to leave.
-        let inside = Arc::new(AtomicBool::new(false));
-        let harvester = {
-            let (model, inside) = (model.clone(), inside.clone());
-            thread::spawn(move || {
-                let entered = || { model.touch(); inside.store(true, Release) };
-                model.ownership.harvest(entered, || model.bell.unpark());
-            })
-        };
-        if inside.load(Acquire) {
-            // Either the harvester has left, and the poller is to be had, or it has to wake us.
-            let polled = model.ownership.park(
+        let inside = Arc::new(AtomicUsize::new(0));
+        let seen = inside.clone();
+        let (model, owner) = Model::start(move |model| {
+            let park = || model.ownership.park(
                 || model.handle(),
                 |_| model.touch(),
                 || model.thread.sleep(),
             );
-            if polled.is_none() {
-                model.ownership.park(
-                    || model.handle(),
-                    |_| model.touch(),
-                    || unreachable!("the only harvester has left"),
-                );
+            if seen.load(Acquire) == 1 && park().is_none() {
+                assert!(park().is_some(), "the only harvester has left");
             }
-        }
-        harvester.join().unwrap();
+        });
+        let enter = || { model.touch(); inside.store(1, Release) };
+        model.ownership.harvest(enter, || model.bell.unpark());
+        owner.join().unwrap();
     }
 }
 
@@ -203,25 +205,28 @@ model! {
         threads = 3, bound = 3,
         claim = "of two harvesters and the owner at most one is inside"
     ) {
-        let model = Model::new();
         let inside = Arc::new(AtomicUsize::new(0));
         let enter = |model: &Model, inside: &AtomicUsize| {
             assert_eq!(inside.fetch_add(1, AcqRel), 0, "two inside");
             model.touch();
             inside.fetch_sub(1, AcqRel);
         };
-        let harvesters = [(); 2].map(|()| {
-            let (model, inside) = (model.clone(), inside.clone());
-            thread::spawn(move || {
-                model.ownership.harvest(|| model.touch(), || model.bell.unpark());
-                model.ownership.harvest(|| enter(&model, &inside), || model.bell.unpark());
-            })
+        let entered = inside.clone();
+        let (model, owner) = Model::start(move |model| {
+            model.ownership.try_poll(|| model.touch());
+            model.ownership.try_poll(|| enter(model, &entered));
         });
-        model.ownership.try_poll(|| model.touch());
-        model.ownership.try_poll(|| enter(&model, &inside));
-        for harvester in harvesters {
-            harvester.join().unwrap();
-        }
+        let harvest = move |model: &Model, inside: &AtomicUsize| {
+            model.ownership.harvest(|| model.touch(), || model.bell.unpark());
+            model.ownership.harvest(|| enter(model, inside), || model.bell.unpark());
+        };
+        let other = {
+            let (model, inside) = (model.clone(), inside.clone());
+            thread::spawn(move || harvest(&model, &inside))
+        };
+        harvest(&model, &inside);
+        other.join().unwrap();
+        owner.join().unwrap();
     }
 }
 
@@ -231,10 +236,11 @@ model! {
         threads = 2, bound = 3,
         claim = "a wake-up before the park makes the park return, and brings what was written"
     ) {
-        let model = Model::new();
-        let waker = { let model = model.clone(); thread::spawn(move || model.post()) };
-        model.park();
-        assert_eq!(model.work.load(Relaxed), 1, "woken, but the work is not visible");
-        waker.join().unwrap();
+        let (model, owner) = Model::start(|model| {
+            model.park();
+            assert_eq!(model.work.load(Relaxed), 1, "woken, but the work is not visible");
+        });
+        model.post();
+        owner.join().unwrap();
     }
 }

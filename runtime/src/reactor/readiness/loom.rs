@@ -47,17 +47,11 @@ struct Source {
     /// How many bytes the peer has sent. Relaxed everywhere: what orders the reader behind the
     /// sender has to be the event.
     sent: AtomicUsize,
-    /// The kernel's announcement, which one poller takes.
-    edge: AtomicBool,
 }
 
 impl Source {
     fn new() -> Arc<Self> {
-        Arc::new(Self {
-            record: Record::new(),
-            sent: AtomicUsize::new(0),
-            edge: AtomicBool::new(false),
-        })
+        Arc::new(Self { record: Record::new(), sent: AtomicUsize::new(0) })
     }
 
     fn deliver(&self, ready: Ready) {
@@ -107,26 +101,52 @@ model! {
 }
 
 model! {
+    /// A task that waits on a node of its own, which the event has to find.
+    readiness_arm_and_walk(
+        threads = 2, bound = 3,
+        claim = "an event that finds WAIT finds the waiter, though it joined only just before"
+    ) {
+        let source = Source::new();
+        let reader = {
+            let source = source.clone();
+            thread::spawn(move || {
+                let node = source.record.waiters.claim(Direction::Read);
+                // SAFETY: the node lives as long as the source.
+                let cell = unsafe { &node.as_ref().cell };
+                block_on(|waker| {
+                    source.record.poll(Direction::Read, cell, waker, |_| {
+                        match source.sent.load(Relaxed) {
+                            0 => Attempt::WouldBlock,
+                            _ => Attempt::Done(()),
+                        }
+                    })
+                });
+            })
+        };
+        source.send(1);
+        reader.join().unwrap();
+    }
+}
+
+model! {
     /// The owner and a thread that adopted its poller deliver at one time.
     readiness_two_pollers(
         threads = 3, bound = 2,
         claim = "events delivered by two pollers at a time reach the reader, in whatever order"
     ) {
         let source = Source::new();
-        let pollers = [1, 2].map(|byte| {
+        let reader = Source::reader(&source, 3);
+        let deliver = |source: &Source, bytes| {
+            source.sent.fetch_add(bytes, Relaxed);
+            source.deliver(Ready::READ);
+        };
+        let adopter = {
             let source = source.clone();
-            thread::spawn(move || {
-                source.sent.fetch_add(byte, Relaxed);
-                source.edge.swap(true, AcqRel);
-                if source.edge.swap(false, AcqRel) {
-                    source.deliver(Ready::READ);
-                }
-            })
-        });
-        Source::reader(&source, 3).join().unwrap();
-        for poller in pollers {
-            poller.join().unwrap();
-        }
+            thread::spawn(move || deliver(&source, 2))
+        };
+        deliver(&source, 1);
+        adopter.join().unwrap();
+        reader.join().unwrap();
     }
 }
 

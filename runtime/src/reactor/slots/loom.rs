@@ -59,7 +59,9 @@ model! {
     ) {
         let slots = Arc::new(Slots::new());
         let indices = [(); 2].map(|()| slots.take(make).unwrap().0);
-        indices.map(|index| slots.give(index));
+        for index in indices {
+            slots.give(index);
+        }
         let other = {
             let slots = slots.clone();
             thread::spawn(move || {
@@ -95,5 +97,22 @@ model! {
         };
         slots.take(make).unwrap();
         other.join().unwrap();
+    }
+}
+
+model! {
+    /// One thread takes a slot while another closes.
+    slots_closing(
+        threads = 2, bound = 3,
+        claim = "who takes a slot learns of the closing by the walk or by being refused"
+    ) {
+        let slots = Arc::new(Slots::new());
+        let taker = {
+            let slots = slots.clone();
+            thread::spawn(move || slots.take(make).ok().map(|(index, _)| index))
+        };
+        let told = slots.close().count();
+        let taken = taker.join().unwrap();
+        assert!(taken.is_none() || told == 1, "taken, and not told of the closing");
     }
 }

@@ -9,9 +9,6 @@ use super::super::batch::WakeBatch;
 use super::super::testing::{LIMIT, Task, settle, turn, with_both};
 use super::*;
 
-const READ: Direction = Direction::Read;
-const WRITE: Direction = Direction::Write;
-
 /// A descriptor with its source, and a count of the system calls made on it.
 struct Socket<T: AsFd> {
     io: T,
@@ -24,7 +21,7 @@ impl<T: AsFd> Socket<T> {
     fn new(io: T, kind: SourceKind, poller: &Poller) -> Self {
         rustix::io::ioctl_fionbio(&io, true).unwrap();
         let source = Source::new(kind);
-        source.register_with(io.as_fd(), READ, poller).unwrap();
+        source.register_with(io.as_fd(), &[READ], poller).unwrap();
         Self { io, source, calls: 0 }
     }
 
@@ -342,7 +339,7 @@ fn a_writer_is_woken_when_there_is_room() {
 fn a_peer_that_reads_does_not_disturb_who_only_writes() {
     let poller = Poller::with_system(super::super::sys::System::native().unwrap());
     let (mut near, far) = unix_reader(&poller);
-    let mut task = Task::new();
+    let task = Task::new();
     settle(&poller);
     for _ in 0..3 {
         assert!(near.write(b"message", &mut task.cx()).is_ready());
@@ -385,7 +382,7 @@ fn a_source_registers_anew_after_deregistering() {
         near.source.deregister(near.io.as_fd()).unwrap();
         assert!(near.source.deregister(near.io.as_fd()).is_ok(), "once more is nothing");
         assert_eq!(first.sources(), 0);
-        near.source.register_with(near.io.as_fd(), READ, &second).unwrap();
+        near.source.register_with(near.io.as_fd(), &[READ], &second).unwrap();
         assert!(near.read(64, &mut task.cx()).is_pending());
         far.write_all(b"x").unwrap();
         assert_eq!(task.run(&second, |cx| near.read(64, cx)), b"x");
@@ -439,7 +436,7 @@ fn dropped_waiters_leave_no_trace() {
             let ready = source.poll_ready_with(io.as_fd(), READ, &mut waiter, &mut task.cx());
             assert!(ready.is_pending());
         }
-        let registration = near.source.registration().unwrap();
+        let registration = near.source.registration.get().unwrap();
         assert_eq!(registration.record.waiters.len(), 1);
     });
 }
@@ -484,7 +481,7 @@ fn a_connection_being_made_is_awaited() {
             // On loopback this may succeed or fail at once.
             let _ = connect(&io, &address);
             let mut source = Source::new(SourceKind::Stream);
-            source.register_with(io.as_fd(), WRITE, &poller).unwrap();
+            source.register_with(io.as_fd(), &[WRITE], &poller).unwrap();
             let mut task = Task::new();
             task.run(&poller, |cx| source.poll_ready(io.as_fd(), WRITE, cx)).unwrap();
             let peer = TcpStream::from(io.try_clone().unwrap());
@@ -520,7 +517,7 @@ fn what_cannot_be_polled_is_refused() {
             return;
         };
         let source = Source::new(SourceKind::Other);
-        assert!(source.register_with(file.as_fd(), READ, &poller).is_err());
+        assert!(source.register_with(file.as_fd(), &[READ], &poller).is_err());
     });
 }
 
@@ -531,7 +528,7 @@ fn two_tasks_that_register_at_once_share_one_registration() {
         for _ in 0..200 {
             let (near, mut far) = UnixStream::pair().unwrap();
             near.set_nonblocking(true).unwrap();
-            let mut source = Source::new(SourceKind::UnixStream);
+            let mut source = Source::new(SourceKind::Stream);
             let barrier = Barrier::new(2);
             let mut tasks = [Task::new(), Task::new()];
             std::thread::scope(|scope| {
@@ -541,17 +538,19 @@ fn two_tasks_that_register_at_once_share_one_registration() {
                     let (source, near, barrier) = (&source, &near, &barrier);
                     scope.spawn(move || {
                         barrier.wait();
-                        source.register_with(near.as_fd(), direction, poller).unwrap();
-                        // Each waits as a reader.
+                        source.register_with(near.as_fd(), &[direction], poller).unwrap();
+                        // Each waits as a reader, whichever way it registered.
                         let mut waiter = Waiter::default();
                         loop {
-                            let ready = source.poll_ready_with(
+                            task.wakes();
+                            let read = source.poll_io_with(
                                 near.as_fd(),
                                 READ,
                                 &mut waiter,
                                 &mut task.cx(),
+                                || Ok(rustix::io::read(near, &mut [0; 8])?),
                             );
-                            assert!(ready.is_pending());
+                            assert!(read.is_pending());
                             if task.wakes() == 0 {
                                 break;
                             }
@@ -561,7 +560,7 @@ fn two_tasks_that_register_at_once_share_one_registration() {
             });
             assert_eq!(pollers.iter().map(Poller::sources).sum::<usize>(), 1);
             far.write_all(b"x").unwrap();
-            assert_eq!(pollers.iter().map(settle).sum::<usize>(), 1);
+            assert!(pollers.iter().map(settle).sum::<usize>() >= 1);
             source.deregister(near.as_fd()).unwrap();
         }
     });

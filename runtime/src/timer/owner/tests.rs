@@ -82,7 +82,7 @@ fn more_than_a_batch_is_fired_in_order() {
     let mut batch = WakeBatch::new();
     let expired = timers.expire(Role::Owner, timers.clock().now(), &mut batch);
     assert_eq!(expired, Expired { more: true, wake_owner: false });
-    assert_eq!(batch.len(), super::super::batch::BATCH);
+    assert_eq!(batch.len(), crate::wake_batch::BATCH);
     assert_eq!(expire(&timers, Role::Owner), 100 - batch.len());
     drop(armed);
 }
@@ -120,28 +120,42 @@ fn a_new_waker_replaces_the_old() {
 }
 
 #[test]
-fn reset_moves_a_waiting_timer_and_refuses_a_fired_one() {
+fn reset_moves_a_waiting_timer_and_gives_back_a_fired_one() {
     let timers = timers();
     let (count, waker) = counter();
     let start = timers.clock().now();
-    let timer = timers.insert(start + 10, waker.clone());
-    assert!(timers.reset(&timer, start + 20));
+    let timer = timers.insert(start + 10, waker);
+    let timer = timers.reset(timer, start + 20).unwrap();
     timers.clock().advance(Duration::from_nanos(10));
     assert_eq!(expire(&timers, Role::Owner), 0);
     timers.clock().advance(Duration::from_nanos(10));
     assert_eq!(expire(&timers, Role::Owner), 1);
-    assert!(!timers.reset(&timer, start + 30));
-    assert_eq!(count.get(), 1);
-    assert!(timer.recall().is_none(), "a fired timer has no waker to give back");
+    assert!(timers.reset(timer, start + 30).unwrap_err().is_none(), "its waker was used");
+    assert_eq!((count.get(), timers.entries()), (1, (0, 1)));
+}
+
+#[test]
+fn reset_moves_a_timer_that_is_still_in_the_mail() {
+    let timers = timers();
+    let (count, waker) = counter();
+    let start = timers.clock().now();
+    let timer = timers.post(start + 10, waker, || ());
+    let timer = timers.reset(timer, start + 20).unwrap();
+    assert_eq!(timers.next_deadline(), start + 20);
+    timers.clock().advance(Duration::from_nanos(20));
+    assert_eq!(expire(&timers, Role::Owner), 1);
+    drop(timers.cancel(timer));
+    assert_eq!((count.get(), timers.entries()), (1, (0, 0)));
 }
 
 #[test]
 fn a_timer_of_another_worker_is_neither_cancelled_nor_reset_here() {
     let (home, other) = (timers(), timers());
     let (_, waker) = counter();
-    let timer = home.insert(home.clock().now() + 10, waker);
-    assert!(!other.reset(&timer, 1));
-    other.cancel(timer);
+    let first = home.insert(home.clock().now() + 10, waker.clone());
+    let second = home.insert(home.clock().now() + 10, waker);
+    assert!(other.reset(first, 1).unwrap_err().is_some(), "the waker comes back");
+    assert!(other.cancel(second).is_some());
     assert!(home.has_mail(), "given back by mail");
     assert_eq!(expire(&home, Role::Owner), 0);
     assert_eq!(home.entries(), (0, 1));
@@ -200,8 +214,9 @@ fn who_loses_the_word_takes_the_other_way() {
     let inserted = timers.insert(at, waker.clone());
     let rescuer = timers.shared().own(Role::Rescuer).unwrap();
     let posted = timers.insert(at, waker.clone());
-    assert!(!timers.reset(&inserted, at + 1));
-    timers.cancel(inserted);
+    let cancelled = timers.insert(at, waker.clone());
+    assert!(timers.reset(inserted, at + 1).unwrap_err().is_some());
+    assert!(timers.cancel(cancelled).is_some());
     assert_eq!(timers.park_deadline(), NEVER, "the rescuer will wake it");
     assert_eq!(timers.park_deadline(), NEVER);
     assert!(rescuer.release(), "the owner wants to be woken");

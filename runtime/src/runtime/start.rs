@@ -10,20 +10,20 @@ use std::time::{Duration, Instant};
 use corio_sync::shim::atomic::AtomicPtr;
 use crossbeam_utils::CachePadded;
 
-use super::callback::Callbacks;
-use super::hog::HogLine;
-use super::inbox::Inbox;
-use super::lifo::LifoSlot;
-use super::queue::{Deque, Local};
-use super::shared::{Hook, Parts, Remote, Shared, WorkerMetrics};
-use super::shutdown::ShutdownReport;
-use super::watch;
-use super::worker::{self, Worker};
-use crate::blocking::Pool;
+use crate::blocking::{Pool, PoolConfig};
 use crate::builder::{BuildError, Settled};
 use crate::context::Driver;
-use crate::reactor::Poller;
-use crate::task::error::{Cancelled, ResultError};
+use crate::error::{Cancelled, ResultError};
+use crate::reactor::{Poller, set_timer_slack};
+use crate::scheduler::callback::Callbacks;
+use crate::scheduler::hog::HogLine;
+use crate::scheduler::inbox::Inbox;
+use crate::scheduler::lifo::LifoSlot;
+use crate::scheduler::queue::{Deque, Local};
+use crate::scheduler::shared::{Hook, Parts, Remote, Shared, WorkerMetrics};
+use crate::scheduler::shutdown::ShutdownReport;
+use crate::scheduler::watch;
+use crate::scheduler::worker::{self, Worker};
 use crate::task::raw::TaskPtr;
 use crate::timer::Timers;
 use crate::timer::clock::Clock;
@@ -54,7 +54,13 @@ pub(crate) fn start(settled: Settled, caller: Caller) -> Result<Started, BuildEr
     let remotes = queues.iter().map(make_remote).collect();
     let pool = make_pool(&settled);
     let watched = settled.config.watch;
-    let shared = Shared::new(Parts { config: settled.config, remotes, drivers, pool });
+    let shared = Shared::new(Parts {
+        config: settled.config,
+        remotes,
+        drivers,
+        pollers: settled.pollers,
+        pool,
+    });
     let mut starting = Starting { shared: shared.clone(), threads: Vec::new(), own: None };
     for (index, queue) in queues.into_iter().enumerate() {
         let worker = Worker::new(shared.clone(), index, queue);
@@ -124,7 +130,15 @@ fn make_remote(queue: &Local<TaskPtr>) -> Remote {
 }
 
 fn make_pool(settled: &Settled) -> Pool {
-    Pool::new(settled)
+    Pool::new(PoolConfig {
+        name: format!("{}-blocking", settled.config.name),
+        threads: settled.blocking_threads,
+        keep_alive: settled.blocking_keep_alive,
+        stack_size: settled.config.stack_size,
+        on_thread_start: settled.config.on_thread_start.clone(),
+        on_thread_stop: settled.config.on_thread_stop.clone(),
+        ..PoolConfig::default()
+    })
 }
 
 /// Calls a user's hook. Its panic is reported and goes no further: a worker that did not begin, or
@@ -133,7 +147,7 @@ fn call_hook(hook: Option<&Hook>) {
     if let Some(hook) = hook
         && let Err(payload) = catch_unwind(AssertUnwindSafe(|| hook()))
     {
-        crate::debug::callback_panicked(payload);
+        crate::report::callback_panicked(payload);
     }
 }
 
@@ -142,6 +156,8 @@ fn work(worker: Box<Worker>) {
     let shared = worker.shared().clone();
     call_hook(shared.config.on_thread_start.as_ref());
     {
+        // Where the kernel refuses it, sleeps are up to 50 us less exact.
+        let _slack = set_timer_slack();
         let _entered = worker.enter();
         worker.run(|| false);
         worker.finish();
@@ -161,6 +177,7 @@ pub(crate) fn run_worker_zero(
     let shared = worker.shared().clone();
     call_hook(shared.config.on_thread_start.as_ref());
     let cancelled = {
+        let _slack = set_timer_slack();
         let _entered = worker.enter();
         let task = worker.spawn_local(main, at);
         task.set_name("main");

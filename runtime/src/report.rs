@@ -1,4 +1,4 @@
-//! What the runtime tells people: reports of panicked callbacks, slow polls, shutdowns.
+//! What the runtime tells people, on standard error: panicked callbacks, slow polls, shutdowns.
 
 use std::any::Any;
 use std::fmt::Arguments;

@@ -1,0 +1,242 @@
+#!/usr/bin/env bash
+# The web example under real load generators: wrk at 64 and at 1,000 connections beside a client
+# that sends one byte at a time and a handler that blocks for 300 ms every second, h2load over
+# HTTP/2, clients killed under load, and an orderly Ctrl-C.
+#
+#   bash .ci/web.sh            the full form, about 3 minutes: wrk runs 30 s each
+#   bash .ci/web.sh --short    the same steps with 3 s each; p99 is printed, not judged
+#
+# Loads nothing but 127.0.0.1, and ends all that it has started.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+exec </dev/null
+
+seconds=30 warm_seconds=10 requests=200000 form=full
+case ${1:-} in
+  --short) seconds=3 warm_seconds=3 requests=20000 form=short ;;
+  "") ;;
+  *) echo "usage: web.sh [--short]"; exit 2 ;;
+esac
+# The worst p99 of `/` at 64 connections, in ms, with all that goes on beside.
+P99_MAX=10
+# Memory may grow by this part of what it was after the warm-up, in percent.
+GROWTH_MAX=1
+
+need() {
+  command -v "$1" >/dev/null && return
+  local as_root=()
+  [ "$(id -u)" = 0 ] || as_root=(sudo -n)
+  echo "installing $2"
+  "${as_root[@]}" apt-get update -qq && "${as_root[@]}" apt-get install -y -qq "$2" >/dev/null
+}
+need wrk wrk
+need h2load nghttp2-client
+need curl curl
+
+ulimit -n "$(ulimit -Hn)" 2>/dev/null || true
+cargo build --quiet --release --example web
+web=${CARGO_TARGET_DIR:-target}/release/examples/web
+
+dir=$(mktemp -d)
+children=() server=
+finish() {
+  # Each by its own number; a child that has ended is none any more.
+  for pid in "${children[@]}" $server; do kill -9 "$pid" 2>/dev/null || true; done
+  rm -rf "$dir"
+}
+trap finish EXIT
+trap 'exit 130' INT TERM
+
+failures=0
+check() { # check WHAT CONDITION..
+  local what=$1
+  shift
+  if "$@"; then echo "ok      $what"; else
+    echo "FAILED  $what"
+    failures=$((failures + 1))
+  fi
+}
+
+start() {
+  "$web" --addr 127.0.0.1:0 --workers 2 --misbehave >"$dir/out" 2>"$dir/err" &
+  server=$!
+  for _ in $(seq 100); do
+    url=$(sed -n 's/^listening on //p' "$dir/out")
+    [ -n "$url" ] && return
+    sleep 0.1
+  done
+  echo "the server did not start:"
+  cat "$dir/err"
+  exit 1
+}
+
+rss() { awk '/^VmRSS/ { print $2 }' "/proc/$server/status"; }
+fds() { find "/proc/$server/fd" -mindepth 1 | wc -l; }
+# The task that answers is one of them, before and after.
+tasks() { curl -sf -m 5 "$url/tasks" | wc -l; }
+
+# Waits until descriptors and tasks are what they were, for 10 s at most.
+settled() {
+  for _ in $(seq 100); do
+    [ "$(fds)" = "$1" ] && [ "$(tasks)" = "$2" ] && return
+    sleep 0.1
+  done
+  echo "descriptors: $(fds), were $1; tasks: $(tasks), were $2"
+  curl -s -m 5 "$url/tasks" | sort | uniq -c | sort -rn | head -5
+  return 1
+}
+
+slow_client() {
+  local host=${url#http://} request byte i
+  request=$'GET / HTTP/1.1\r\nHost: slow\r\nConnection: close\r\n\r\n'
+  while :; do
+    exec 3<>"/dev/tcp/${host%:*}/${host#*:}"
+    for ((i = 0; i < ${#request}; i++)); do
+      byte=${request:i:1}
+      printf '%s' "$byte" >&3
+      sleep 0.02
+    done
+    if head -1 <&3 | grep -q "200 OK"; then echo answered; else echo refused; fi
+    exec 3>&-
+  done
+}
+
+blocker() {
+  while :; do
+    curl -sf -o /dev/null -m 5 "$url/block/300" || echo "the blocking handler failed"
+    sleep 0.7
+  done
+}
+
+stop_child() {
+  kill -9 "$1" 2>/dev/null || true
+  wait "$1" 2>/dev/null || true
+}
+
+# load CONNECTIONS SECONDS FILE
+load() {
+  wrk -t1 -c"$1" -d"$2"s --timeout 5s --latency "$url/" >"$3" 2>&1
+}
+
+p99_ms() {
+  awk '$1 == "99%" {
+    v = $2
+    if (v ~ /us$/) print v / 1000; else if (v ~ /ms$/) print v + 0; else print v * 1000
+  }' "$1"
+}
+
+clean() { ! grep -E "Socket errors|Non-2xx" "$1" && grep -q "Requests/sec" "$1"; }
+
+summary() {
+  awk '/Requests\/sec/ { r = $2 } $1 == "50%" { a = $2 } $1 == "99%" { b = $2 }
+    END { print r " requests/s, p50 " a ", p99 " b }' "$1"
+}
+
+with_company() { # with_company CONNECTIONS: the measured load beside the two troublemakers
+  slow_client >"$dir/slow" 2>&1 &
+  local slow=$!
+  blocker >"$dir/blocker" 2>&1 &
+  local block=$!
+  children+=("$slow" "$block")
+  load "$1" "$seconds" "$dir/wrk$1" || true
+  stop_child "$slow"
+  stop_child "$block"
+  echo "        $1 connections: $(summary "$dir/wrk$1")"
+  check "wrk at $1 connections without errors" clean "$dir/wrk$1"
+  check "the slow client was answered beside $1 connections" grep -q answered "$dir/slow"
+  check "and never refused" sh -c '! grep -q refused "$1"' - "$dir/slow"
+  check "the blocking handler has worked beside $1 connections" test ! -s "$dir/blocker"
+}
+
+start
+echo "== warm-up"
+for n in 64 1000; do load "$n" "$warm_seconds" "$dir/warm" || true; done
+h2load -n "$((requests / 10))" -c 16 -m 10 "$url/" >"$dir/warm" 2>&1 || true
+curl -sf -o /dev/null "$url/block/300"
+sleep 2
+fds0=$(fds) tasks0=$(tasks) rss0=$(rss)
+echo "        $rss0 KiB, $fds0 descriptors, $tasks0 tasks"
+
+echo "== wrk"
+with_company 64
+p99=$(p99_ms "$dir/wrk64")
+if [ $form = full ]; then
+  check "p99 at 64 connections: $p99 ms, at most $P99_MAX" \
+    awk -v p="$p99" -v m="$P99_MAX" 'BEGIN { exit !(p != "" && p <= m) }'
+fi
+with_company 1000
+
+echo "== h2load"
+h2load -n "$requests" -c 16 -m 10 "$url/" >"$dir/h2" 2>&1 || true
+echo "        $(grep -E '^finished' "$dir/h2" || tail -1 "$dir/h2")"
+check "h2load without errors" \
+  grep -qE "requests: .* $requests succeeded, 0 failed, 0 errored, 0 timeout" "$dir/h2"
+
+check "descriptors and tasks as before" settled "$fds0" "$tasks0"
+rss1=$(rss)
+check "memory as before: $rss1 KiB, was $rss0, at most $GROWTH_MAX % more" \
+  test $((rss1 * 100)) -le $((rss0 * (100 + GROWTH_MAX)))
+
+echo "== clients killed under load"
+for _ in 1 2 3; do
+  load 200 30 "$dir/killed" &
+  victim=$!
+  children+=("$victim")
+  sleep 1
+  # wrk is a child of the subshell that runs load.
+  inner=$(pgrep -P "$victim" wrk || true)
+  kill -9 $inner "$victim" 2>/dev/null || true
+  wait "$victim" 2>/dev/null || true
+done
+check "descriptors and tasks as before after kill -9" settled "$fds0" "$tasks0"
+
+echo "== faults"
+check "a handler that panics closes its connection" sh -c '! curl -sf -m 5 "$1/panic"' - "$url"
+check "and no other" curl -sf -o /dev/null -m 5 "$url/"
+check "its message is printed" grep -q "a handler panics" "$dir/err"
+"$web" --addr "${url#http://}" >"$dir/second" 2>&1 && code=0 || code=$?
+check "a port in use: one line and exit code 1" \
+  sh -c '[ "$1" = 1 ] && [ "$(wc -l <"$2")" = 1 ] && grep -q "${3#http://}" "$2"' - \
+  "$code" "$dir/second" "$url"
+sed 's/^/        /' "$dir/second"
+
+echo "== Ctrl-C"
+curl -sf -m 10 "$url/sleep/1000" >"$dir/last" &
+last=$!
+children+=("$last")
+sleep 0.3
+kill -INT "$server"
+sleep 0.3
+check "no new connections" sh -c '! curl -s -o /dev/null -m 2 "$1/"' - "$url"
+wait "$last" || true
+check "the request in progress was answered" grep -q "slept 1000 ms" "$dir/last"
+code=0
+wait "$server" || code=$?
+server=
+check "exit code 0, was $code" test "$code" = 0
+sed 's/^/        /' "$dir/out"
+check "nothing was left" grep -q "none was left" "$dir/out"
+
+echo "== a second Ctrl-C"
+start
+curl -s -m 30 "$url/sleep/20000" >"$dir/never" &
+never=$!
+children+=("$never")
+sleep 0.3
+kill -INT "$server"
+sleep 0.3
+began=$SECONDS
+kill -INT "$server"
+code=0
+wait "$server" || code=$?
+server=
+check "exit code 130 at once, was $code after $((SECONDS - began)) s" \
+  test "$code" = 130 -a $((SECONDS - began)) -le 1
+stop_child "$never"
+
+echo
+if [ "$failures" != 0 ]; then
+  echo "web: $failures checks failed"
+  exit 1
+fi
+echo "web: all checks passed ($form form, $SECONDS s)"

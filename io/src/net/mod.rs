@@ -1,0 +1,28 @@
+//! TCP: listeners, streams, addresses, and a server for HTTP.
+//!
+//! asyncio's counterparts are `loop.sock_*` (one call each) and transports. Reads and writes take
+//! `&self`: many tasks may use one socket at a time, and each of them is woken.
+
+mod addrs;
+mod connect;
+mod listener;
+mod lookup;
+mod options;
+mod split;
+mod tcp;
+mod transfer;
+
+#[cfg(feature = "axum_0_8")]
+pub(crate) mod serve;
+
+pub use addrs::{Addrs, ToAddrs};
+pub use connect::Connect;
+pub use listener::{Accept, Bind, TcpListener};
+pub use lookup::{LookupHost, lookup_host};
+pub use options::{Keepalive, ListenerBuilder, StreamBuilder};
+#[cfg(feature = "axum_0_8")]
+pub use serve::{Listener, Peer, Serve, ServeFuture, ServeReport, ServeReporting};
+pub use split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, WriteHalf};
+pub use std::net::Shutdown;
+pub use tcp::TcpStream;
+pub use transfer::{Peek, Read, ReadExact, ReadVectored, Ready, Write, WriteAll, WriteVectored};

@@ -1,0 +1,339 @@
+//! A server for HTTP/1 and HTTP/2 from a listener and a tower service.
+//!
+//! One task accepts; each connection is a task of its own, with a name that says whose it is, and a
+//! clone of the service. hyper speaks the protocols. See `connections` for how they are told to
+//! end, and counted.
+
+mod connections;
+mod report;
+
+use std::error::Error;
+use std::fmt;
+use std::future::{Future, IntoFuture, poll_fn};
+use std::io;
+use std::net::SocketAddr;
+use std::panic::Location;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use corio_runtime::time::sleep;
+use corio_sync::place::{self, WaitKind};
+use hyper::body::{Body, Incoming};
+use hyper::rt::{Read, Write};
+use hyper::{Request, Response};
+use tower_service::Service;
+
+use super::listener::TcpListener;
+use super::tcp::TcpStream;
+use crate::context::failed;
+use crate::sys;
+use connections::Connections;
+pub use connections::Peer;
+pub use report::ServeReport;
+
+/// How long accepting pauses when the system has no room for another connection, unless one is
+/// closed before. Long enough not to spin, short enough not to be noticed by a client that retries.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Serves HTTP/1 and HTTP/2 (also with upgrades, such as WebSocket) on a listener.
+///
+/// `service` is an axum `Router` or any other tower service that is `Clone`: each connection gets
+/// a clone. The future never ends unless a shutdown is asked for by
+/// [`with_graceful_shutdown`](Serve::with_graceful_shutdown). Dropping it ends the accepting;
+/// connections live on.
+///
+/// asyncio has no HTTP server; the accept loop is that of `start_server(..).serve_forever()`.
+///
+/// # Errors
+///
+/// That of the listener, if it cannot accept any more. It goes on after all that passes by: a
+/// connection that was reset before it was accepted, or too many open files. The latter is reported
+/// once on standard error; then it pauses until a connection is closed, 1 s at most.
+///
+/// A handler that panics closes its connection (over HTTP/2, its stream) and nothing else.
+///
+/// # Examples
+///
+/// ```no_run
+/// # use corio_io::{net::TcpListener, serve, signal};
+/// # async fn example<S, B>(router: S) -> std::io::Result<()>
+/// # where
+/// #     S: tower_service::Service<
+/// #             hyper::Request<hyper::body::Incoming>,
+/// #             Response = hyper::Response<B>,
+/// #             Error = std::convert::Infallible,
+/// #         > + Clone + Send + 'static,
+/// #     S::Future: Send,
+/// #     B: hyper::body::Body<Data: Send, Error = std::convert::Infallible> + Send + 'static,
+/// # {
+/// let listener = TcpListener::bind("127.0.0.1:8080").await?;
+/// serve(listener, router).with_graceful_shutdown(signal::ctrl_c()).await
+/// # }
+/// ```
+#[track_caller]
+pub fn serve<L: Listener, S>(listener: L, service: S) -> Serve<L, S> {
+    let at = Location::caller();
+    Serve { listener, service, signal: None, deadline: None, add_peer: false, at }
+}
+
+/// What [`serve`] accepts connections from: a [`TcpListener`], or one of yours, for TLS or Unix
+/// sockets.
+pub trait Listener: Send + 'static {
+    /// A connection.
+    type Io: Read + Write + Unpin + Send + 'static;
+    /// The address of a peer, for names and reports.
+    type Addr: fmt::Display + Clone + Send + Sync + 'static;
+
+    /// The next connection.
+    ///
+    /// # Errors
+    ///
+    /// The system's. Hand the errors of the `accept` call on as they are: `serve` knows which of
+    /// them pass by.
+    fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<(Self::Io, Self::Addr)>>;
+}
+
+impl Listener for TcpListener {
+    type Io = TcpStream;
+    type Addr = SocketAddr;
+
+    /// Connections send small writes at once: a response in several parts would otherwise wait
+    /// for the peer's acknowledgement, up to 40 ms.
+    fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<(TcpStream, SocketAddr)>> {
+        TcpListener::poll_accept(self, cx).map_ok(|(stream, peer)| {
+            // It fails if the peer is gone already, which the first read will say.
+            let _ = stream.set_nodelay(true);
+            (stream, peer)
+        })
+    }
+}
+
+type Signal = Pin<Box<dyn Future<Output = ()> + Send>>;
+type BoxError = Box<dyn Error + Send + Sync>;
+
+/// A server that has not started; made by [`serve`], started by `.await`.
+#[must_use = "nothing is served unless this is awaited"]
+pub struct Serve<L, S> {
+    listener: L,
+    service: S,
+    signal: Option<Signal>,
+    deadline: Option<Duration>,
+    add_peer: bool,
+    at: &'static Location<'static>,
+}
+
+impl<L, S> Serve<L, S> {
+    /// When `signal` is ready, closes the listener, tells each connection to end after the request
+    /// that it serves, and waits for all of them.
+    pub fn with_graceful_shutdown<F>(mut self, signal: F) -> Self
+    where
+        F: IntoFuture,
+        F::IntoFuture: Send + 'static,
+    {
+        let signal = signal.into_future();
+        self.signal = Some(Box::pin(async {
+            signal.await;
+        }));
+        self
+    }
+
+    /// How long a graceful shutdown waits; then the bodies of the connections that are left are
+    /// dropped. Default: as long as it takes.
+    pub fn drain_deadline(mut self, deadline: Duration) -> Self {
+        self.deadline = Some(deadline);
+        self
+    }
+
+    /// Whether each request carries the peer's address in its extensions, as a [`Peer`]. Costs an
+    /// allocation per request. Default: no.
+    pub fn add_peer(mut self, on: bool) -> Self {
+        self.add_peer = on;
+        self
+    }
+
+    /// As `.await`, but a graceful shutdown tells what was left.
+    pub fn report<B>(self) -> ServeReporting
+    where
+        L: Listener,
+        S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
+        S::Future: Send,
+        S::Error: Into<BoxError>,
+        B: Body + Send + 'static,
+        B::Data: Send,
+        B::Error: Into<BoxError>,
+    {
+        ServeReporting(Box::pin(run(self)))
+    }
+}
+
+impl<L, S, B> IntoFuture for Serve<L, S>
+where
+    L: Listener,
+    S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
+    S::Future: Send,
+    S::Error: Into<BoxError>,
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<BoxError>,
+{
+    type Output = io::Result<()>;
+    type IntoFuture = ServeFuture;
+
+    fn into_future(self) -> ServeFuture {
+        ServeFuture(self.report())
+    }
+}
+
+/// A running server; made by awaiting [`Serve`]: `io::Result<()>`.
+#[derive(Debug)]
+#[must_use = "nothing is served unless this is awaited"]
+pub struct ServeFuture(ServeReporting);
+
+impl Future for ServeFuture {
+    type Output = io::Result<()>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.0).poll(cx).map_ok(drop)
+    }
+}
+
+/// A running server; made by [`Serve::report`]: `io::Result<ServeReport>`.
+#[must_use = "nothing is served unless this is awaited"]
+pub struct ServeReporting(Pin<Box<dyn Future<Output = io::Result<ServeReport>> + Send>>);
+
+impl Future for ServeReporting {
+    type Output = io::Result<ServeReport>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.0.as_mut().poll(cx)
+    }
+}
+
+/// What the accept loop has to react to.
+enum Event<I, A> {
+    Connection(I, A),
+    /// Nothing to tell: a connection failed before it was one.
+    Lost,
+    /// No room for another connection.
+    Exhausted(io::Error),
+    Broken(io::Error),
+    Stop,
+}
+
+async fn run<L, S, B>(serve: Serve<L, S>) -> io::Result<ServeReport>
+where
+    L: Listener,
+    S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
+    S::Future: Send,
+    S::Error: Into<BoxError>,
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<BoxError>,
+{
+    let Serve { mut listener, service, mut signal, deadline, add_peer, at } = serve;
+    let mut connections = Connections::new(add_peer);
+    let mut reported = false;
+    loop {
+        match next(&mut listener, signal.as_mut(), at).await {
+            Event::Connection(io, peer) => {
+                reported = false;
+                connections.spawn(io, peer, service.clone());
+            }
+            Event::Lost => {}
+            Event::Exhausted(error) => {
+                if !std::mem::replace(&mut reported, true) {
+                    report::exhausted(&error, connections.live());
+                }
+                if pause(&connections, signal.as_mut()).await {
+                    break;
+                }
+            }
+            Event::Broken(error) => return Err(failed("serve", "a listener", error)),
+            Event::Stop => break,
+        }
+    }
+    drop(listener);
+    Ok(connections.drain(deadline).await)
+}
+
+/// The next event. The shutdown goes first: a flood of connections must not hide it.
+async fn next<L: Listener>(
+    listener: &mut L,
+    mut signal: Option<&mut Signal>,
+    at: &'static Location<'static>,
+) -> Event<L::Io, L::Addr> {
+    poll_fn(|cx| {
+        if poll_signal(&mut signal, cx).is_ready() {
+            return Poll::Ready(Event::Stop);
+        }
+        let accepted = listener.poll_accept(cx);
+        if accepted.is_pending() {
+            place::note(WaitKind::Accept, at);
+        }
+        accepted.map(|accepted| match accepted {
+            Ok((io, peer)) => Event::Connection(io, peer),
+            Err(error) if sys::is_exhausted(&error) => Event::Exhausted(error),
+            Err(error) if is_lost(&error) => Event::Lost,
+            Err(error) => Event::Broken(error),
+        })
+    })
+    .await
+}
+
+fn poll_signal(signal: &mut Option<&mut Signal>, cx: &mut Context<'_>) -> Poll<()> {
+    match signal {
+        Some(signal) => signal.as_mut().poll(cx),
+        None => Poll::Pending,
+    }
+}
+
+/// Errors of a connection that `accept` hands over (accept(2), "Error handling"), not of the
+/// listener.
+fn is_lost(error: &io::Error) -> bool {
+    use io::ErrorKind::*;
+
+    matches!(
+        error.kind(),
+        ConnectionAborted
+            | ConnectionRefused
+            | ConnectionReset
+            | NetworkDown
+            | NetworkUnreachable
+            | HostUnreachable
+            | PermissionDenied
+            | TimedOut
+    )
+}
+
+/// Waits until a connection is closed, for [`PAUSE`] at most. True if the shutdown came meanwhile.
+async fn pause(connections: &Connections, mut signal: Option<&mut Signal>) -> bool {
+    let before = connections.live();
+    let mut limit = sleep(PAUSE);
+    poll_fn(|cx| {
+        if poll_signal(&mut signal, cx).is_ready() {
+            return Poll::Ready(true);
+        }
+        if connections.poll_at_most(before.saturating_sub(1), cx).is_ready() {
+            return Poll::Ready(false);
+        }
+        Pin::new(&mut limit).poll(cx).map(|()| false)
+    })
+    .await
+}
+
+impl<L, S> fmt::Debug for Serve<L, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Serve")
+            .field("graceful", &self.signal.is_some())
+            .field("deadline", &self.deadline)
+            .field("at", &format_args!("{}", self.at))
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for ServeReporting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServeReporting").finish_non_exhaustive()
+    }
+}

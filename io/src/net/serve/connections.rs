@@ -1,0 +1,229 @@
+//! The connections of a server: started, counted, told to end.
+//!
+//! Vocabulary: the *server* is the task that accepts; a connection is *live* until its future is
+//! dropped, also by a panic.
+//!
+//! Protocol: the server sets `closing` and then takes the waker of each connection; a connection
+//! leaves its waker and then looks at `closing`. A connection that ends counts `live` down and then
+//! takes the server's waker; the server leaves its waker and then looks at `live`. Both are what
+//! `WakerSlot` is made for: whoever comes second sees what the other has done.
+//!
+//! Ended connections are swept from the server's list when it has doubled, so that a connection
+//! costs O(1) and the list holds at most twice the live ones.
+
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use corio_runtime::time::sleep;
+use corio_runtime::{Task, task};
+use corio_sync::shim::Ordering::Relaxed;
+use corio_sync::shim::atomic::{AtomicBool, AtomicUsize};
+use corio_sync::waker_slot::WakerSlot;
+use hyper::body::{Body, Incoming};
+use hyper::rt::{Read, Write};
+use hyper::{Request, Response};
+use hyper_util::server::conn::auto;
+use hyper_util::service::TowerToHyperService;
+use tower_service::Service;
+
+use super::{BoxError, ServeReport};
+use crate::compat::hyper::{CorioExecutor, CorioTimer};
+
+/// A list shorter than this is not swept.
+const SWEEP_MIN: usize = 64;
+
+/// The address of the peer, in a request's extensions; see
+/// [`Serve::add_peer`](super::Serve::add_peer).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Peer<A>(pub A);
+
+pub(super) struct Connections {
+    shared: Arc<Shared>,
+    builder: Arc<auto::Builder<CorioExecutor>>,
+    all: Vec<Connection>,
+    sweep_at: usize,
+    accepted: u64,
+    add_peer: bool,
+}
+
+struct Connection {
+    task: Task<()>,
+    waker: Arc<WakerSlot>,
+}
+
+/// What the server and its connections share.
+struct Shared {
+    closing: AtomicBool,
+    live: AtomicUsize,
+    server: WakerSlot,
+}
+
+/// One live connection.
+struct Live(Arc<Shared>);
+
+impl Live {
+    fn new(shared: &Arc<Shared>) -> Self {
+        // Ordering: Relaxed; a count that only the server raises and looks at.
+        shared.live.fetch_add(1, Relaxed);
+        Self(shared.clone())
+    }
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        // Ordering: Relaxed; the slot orders it, see the protocol above.
+        self.0.live.fetch_sub(1, Relaxed);
+        self.0.server.wake();
+    }
+}
+
+impl Connections {
+    pub(super) fn new(add_peer: bool) -> Self {
+        let shared = Shared {
+            closing: AtomicBool::new(false),
+            live: AtomicUsize::new(0),
+            server: WakerSlot::new(),
+        };
+        let mut builder = auto::Builder::new(CorioExecutor);
+        builder.http1().timer(CorioTimer);
+        builder.http2().timer(CorioTimer).enable_connect_protocol();
+        Self {
+            shared: Arc::new(shared),
+            builder: Arc::new(builder),
+            all: Vec::new(),
+            sweep_at: SWEEP_MIN,
+            accepted: 0,
+            add_peer,
+        }
+    }
+
+    /// How many connections are live.
+    pub(super) fn live(&self) -> usize {
+        // Ordering: Relaxed; a count.
+        self.shared.live.load(Relaxed)
+    }
+
+    /// Ready when at most `n` connections are live. One task at a time may wait.
+    pub(super) fn poll_at_most(&self, n: usize, cx: &mut Context<'_>) -> Poll<()> {
+        self.shared.server.register(cx.waker());
+        if self.live() <= n { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    /// Starts the task of a connection.
+    pub(super) fn spawn<I, A, S, B>(&mut self, io: I, peer: A, service: S)
+    where
+        I: Read + Write + Unpin + Send + 'static,
+        A: fmt::Display + Clone + Send + Sync + 'static,
+        S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
+        S::Future: Send,
+        S::Error: Into<BoxError>,
+        B: Body + Send + 'static,
+        B::Data: Send,
+        B::Error: Into<BoxError>,
+    {
+        self.accepted += 1;
+        if self.all.len() >= self.sweep_at {
+            self.all.retain(|connection| !connection.task.done());
+            self.sweep_at = SWEEP_MIN.max(2 * self.all.len());
+        }
+        let waker = Arc::new(WakerSlot::new());
+        let name = format!("http connection from {peer}");
+        let service = WithPeer {
+            service: TowerToHyperService::new(service),
+            peer: self.add_peer.then_some(peer),
+        };
+        let body = drive(Live::new(&self.shared), waker.clone(), self.builder.clone(), io, service);
+        self.all.push(Connection { task: task().name(name).spawn(body), waker });
+    }
+
+    /// Tells all connections to end and waits for them, until the deadline if there is one. What
+    /// is left then is dropped.
+    pub(super) async fn drain(self, deadline: Option<Duration>) -> ServeReport {
+        // Ordering: Relaxed; the slots order it, see the protocol above.
+        self.shared.closing.store(true, Relaxed);
+        for connection in &self.all {
+            connection.waker.wake();
+        }
+        let mut limit = deadline.map(sleep);
+        poll_fn(|cx| {
+            if self.poll_at_most(0, cx).is_ready() {
+                return Poll::Ready(());
+            }
+            match &mut limit {
+                Some(limit) => Pin::new(limit).poll(cx),
+                None => Poll::Pending,
+            }
+        })
+        .await;
+        let mut report = ServeReport { accepted: self.accepted, ..ServeReport::default() };
+        for Connection { task, .. } in self.all.iter().filter(|c| !c.task.done()) {
+            // One that has just ended is not done yet, but has no body any more.
+            if self.live() > 0 {
+                report.left.push(task.name());
+                task.abort();
+            }
+        }
+        report
+    }
+}
+
+/// The body of a connection's task.
+async fn drive<I, A, S, B>(
+    live: Live,
+    waker: Arc<WakerSlot>,
+    builder: Arc<auto::Builder<CorioExecutor>>,
+    io: I,
+    service: WithPeer<S, A>,
+) where
+    I: Read + Write + Unpin + Send + 'static,
+    A: Clone + Send + Sync + 'static,
+    S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
+    S::Future: Send,
+    S::Error: Into<BoxError>,
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<BoxError>,
+{
+    let mut connection = pin!(builder.serve_connection_with_upgrades(io, service));
+    let mut told = false;
+    // What a connection ends with concerns its peer alone: resets, malformed requests, timeouts.
+    let _ = poll_fn(|cx| {
+        if !told {
+            waker.register(cx.waker());
+            // Ordering: Relaxed; the slot orders it, see the protocol above.
+            if live.0.closing.load(Relaxed) {
+                told = true;
+                connection.as_mut().graceful_shutdown();
+            }
+        }
+        connection.as_mut().poll(cx)
+    })
+    .await;
+}
+
+/// A tower service as hyper wants it, that adds the peer's address if asked to.
+struct WithPeer<S, A> {
+    service: TowerToHyperService<S>,
+    peer: Option<A>,
+}
+
+impl<S, A> hyper::service::Service<Request<Incoming>> for WithPeer<S, A>
+where
+    S: Service<Request<Incoming>> + Clone,
+    A: Clone + Send + Sync + 'static,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = <TowerToHyperService<S> as hyper::service::Service<Request<Incoming>>>::Future;
+
+    fn call(&self, mut request: Request<Incoming>) -> Self::Future {
+        if let Some(peer) = &self.peer {
+            request.extensions_mut().insert(Peer(peer.clone()));
+        }
+        self.service.call(request)
+    }
+}

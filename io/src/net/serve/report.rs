@@ -1,0 +1,69 @@
+//! What a server tells people.
+
+use std::fmt;
+use std::io::{self, Write};
+use std::sync::Arc;
+
+/// What a graceful shutdown has left.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct ServeReport {
+    /// How many connections were accepted in all.
+    pub accepted: u64,
+    /// The names of the connections that had not ended at the deadline.
+    pub left: Vec<Arc<str>>,
+}
+
+impl ServeReport {
+    /// True if all connections had ended in time.
+    #[must_use]
+    pub fn is_clean(&self) -> bool {
+        self.left.is_empty()
+    }
+}
+
+impl fmt::Display for ServeReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        /// More names are no help.
+        const NAMES_MAX: usize = 10;
+
+        let left = self.left.len();
+        write!(f, "{} connections served, ", self.accepted)?;
+        if left == 0 {
+            return f.write_str("none was left");
+        }
+        write!(f, "{left} were left:")?;
+        for name in self.left.iter().take(NAMES_MAX) {
+            write!(f, "\n  {name}")?;
+        }
+        if left > NAMES_MAX {
+            write!(f, "\n  and {} more", left - NAMES_MAX)?;
+        }
+        Ok(())
+    }
+}
+
+/// Tells that accepting pauses; a closed standard error loses the line.
+pub(super) fn exhausted(error: &io::Error, live: usize) {
+    let _ = writeln!(
+        io::stderr(),
+        "corio: cannot accept with {live} connections open: {error}; accepting goes on as soon as \
+         one is closed (see `ulimit -n` for the number of files)"
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_reports_are_cut() {
+        let left = (0..12).map(|i| Arc::from(format!("c{i}"))).collect();
+        let report = ServeReport { accepted: 20, left };
+        let text = report.to_string();
+        assert!(text.starts_with("20 connections served, 12 were left:\n  c0\n"), "{text}");
+        assert!(text.ends_with("c9\n  and 2 more"), "{text}");
+        let clean = ServeReport::default();
+        assert!(clean.is_clean() && clean.to_string().ends_with("none was left"));
+    }
+}

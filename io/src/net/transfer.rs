@@ -1,0 +1,319 @@
+//! The futures of reading and writing a stream.
+//!
+//! Each has a waiter of its own, so that any number of them may wait for one stream, and borrows
+//! the stream and its buffer: nothing is copied, and dropping one is all that cancelling it takes.
+
+use std::fmt;
+use std::future::Future;
+use std::io::{self, IoSlice, IoSliceMut};
+use std::panic::Location;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use corio_runtime::reactor::{Direction, Waiter};
+use corio_sync::place::WaitKind;
+
+use super::tcp::TcpStream;
+use crate::source::step;
+use crate::sys;
+
+/// Who waits, and where.
+struct Wait<'a> {
+    stream: &'a TcpStream,
+    waiter: Waiter,
+    at: &'static Location<'static>,
+}
+
+impl<'a> Wait<'a> {
+    fn new(stream: &'a TcpStream, at: &'static Location<'static>) -> Self {
+        Self { stream, waiter: Waiter::default(), at }
+    }
+
+    /// One transfer of up to `want` bytes.
+    #[inline]
+    fn poll(
+        &mut self,
+        direction: Direction,
+        want: usize,
+        cx: &mut Context<'_>,
+        op: impl FnMut() -> io::Result<usize>,
+    ) -> Poll<io::Result<usize>> {
+        let Self { stream, waiter, at } = self;
+        let (fd, source) = (stream.io.fd(), stream.io.source());
+        step(kind(direction), at, cx, |cx| {
+            source.poll_transfer_with(fd, direction, want, waiter, cx, op)
+        })
+    }
+}
+
+fn kind(direction: Direction) -> WaitKind {
+    match direction {
+        Direction::Read => WaitKind::Read,
+        Direction::Write => WaitKind::Write,
+    }
+}
+
+/// Future of [`TcpStream::read`]: `io::Result<usize>`.
+#[must_use = "nothing is read unless this is awaited"]
+pub struct Read<'a> {
+    wait: Wait<'a>,
+    buf: &'a mut [u8],
+}
+
+impl<'a> Read<'a> {
+    pub(super) fn new(s: &'a TcpStream, buf: &'a mut [u8], at: &'static Location<'static>) -> Self {
+        Self { wait: Wait::new(s, at), buf }
+    }
+}
+
+impl Future for Read<'_> {
+    type Output = io::Result<usize>;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let Self { wait, buf } = self.get_mut();
+        if buf.is_empty() {
+            return Poll::Ready(Ok(0));
+        }
+        let (fd, want) = (wait.stream.io.fd(), buf.len());
+        wait.poll(Direction::Read, want, cx, || sys::recv_init(fd, buf))
+    }
+}
+
+/// Future of [`TcpStream::read_exact`]: `io::Result<()>`.
+#[must_use = "nothing is read unless this is awaited"]
+pub struct ReadExact<'a> {
+    wait: Wait<'a>,
+    buf: &'a mut [u8],
+    filled: usize,
+}
+
+impl<'a> ReadExact<'a> {
+    pub(super) fn new(s: &'a TcpStream, buf: &'a mut [u8], at: &'static Location<'static>) -> Self {
+        Self { wait: Wait::new(s, at), buf, filled: 0 }
+    }
+
+    /// How much of the buffer is filled so far.
+    #[must_use]
+    pub fn filled(&self) -> usize {
+        self.filled
+    }
+}
+
+impl Future for ReadExact<'_> {
+    type Output = io::Result<()>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let Self { wait, buf, filled } = self.get_mut();
+        let fd = wait.stream.io.fd();
+        while *filled < buf.len() {
+            let rest = &mut buf[*filled..];
+            let n =
+                ready!(wait.poll(Direction::Read, rest.len(), cx, || sys::recv_init(fd, rest)))?;
+            if n == 0 {
+                return Poll::Ready(Err(ended(*filled, buf.len())));
+            }
+            *filled += n;
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+#[cold]
+fn ended(filled: usize, expected: usize) -> io::Error {
+    let message = format!("the stream ended after {filled} of {expected} bytes");
+    io::Error::new(io::ErrorKind::UnexpectedEof, message)
+}
+
+/// Future of [`TcpStream::read_vectored`]: `io::Result<usize>`.
+#[must_use = "nothing is read unless this is awaited"]
+pub struct ReadVectored<'a> {
+    wait: Wait<'a>,
+    bufs: &'a mut [IoSliceMut<'a>],
+}
+
+impl<'a> ReadVectored<'a> {
+    pub(super) fn new(
+        stream: &'a TcpStream,
+        bufs: &'a mut [IoSliceMut<'a>],
+        at: &'static Location<'static>,
+    ) -> Self {
+        Self { wait: Wait::new(stream, at), bufs }
+    }
+}
+
+impl Future for ReadVectored<'_> {
+    type Output = io::Result<usize>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let Self { wait, bufs } = self.get_mut();
+        let want = bufs.iter().map(|buf| buf.len()).sum();
+        if want == 0 {
+            return Poll::Ready(Ok(0));
+        }
+        let fd = wait.stream.io.fd();
+        wait.poll(Direction::Read, want, cx, || sys::recv_vectored(fd, bufs))
+    }
+}
+
+/// Future of [`TcpStream::peek`]: `io::Result<usize>`.
+#[must_use = "nothing is looked at unless this is awaited"]
+pub struct Peek<'a> {
+    wait: Wait<'a>,
+    buf: &'a mut [u8],
+}
+
+impl<'a> Peek<'a> {
+    pub(super) fn new(s: &'a TcpStream, buf: &'a mut [u8], at: &'static Location<'static>) -> Self {
+        Self { wait: Wait::new(s, at), buf }
+    }
+}
+
+impl Future for Peek<'_> {
+    type Output = io::Result<usize>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let Self { wait: Wait { stream, waiter, at }, buf } = self.get_mut();
+        if buf.is_empty() {
+            return Poll::Ready(Ok(0));
+        }
+        let (fd, source) = (stream.io.fd(), stream.io.source());
+        // A peek that comes up short proves nothing, so this is no transfer.
+        step(WaitKind::Read, at, cx, |cx| {
+            source.poll_io_with(fd, Direction::Read, waiter, cx, || sys::peek(fd, buf))
+        })
+    }
+}
+
+/// Future of [`TcpStream::write`]: `io::Result<usize>`.
+#[must_use = "nothing is written unless this is awaited"]
+pub struct Write<'a> {
+    wait: Wait<'a>,
+    buf: &'a [u8],
+}
+
+impl<'a> Write<'a> {
+    pub(super) fn new(s: &'a TcpStream, buf: &'a [u8], at: &'static Location<'static>) -> Self {
+        Self { wait: Wait::new(s, at), buf }
+    }
+}
+
+impl Future for Write<'_> {
+    type Output = io::Result<usize>;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let Self { wait, buf } = self.get_mut();
+        let fd = wait.stream.io.fd();
+        wait.poll(Direction::Write, buf.len(), cx, || sys::send(fd, buf))
+    }
+}
+
+/// Future of [`TcpStream::write_all`]: `io::Result<()>`.
+#[must_use = "nothing is written unless this is awaited"]
+pub struct WriteAll<'a> {
+    wait: Wait<'a>,
+    buf: &'a [u8],
+    written: usize,
+}
+
+impl<'a> WriteAll<'a> {
+    pub(super) fn new(s: &'a TcpStream, buf: &'a [u8], at: &'static Location<'static>) -> Self {
+        Self { wait: Wait::new(s, at), buf, written: 0 }
+    }
+
+    /// How much has been written so far.
+    #[must_use]
+    pub fn written(&self) -> usize {
+        self.written
+    }
+}
+
+impl Future for WriteAll<'_> {
+    type Output = io::Result<()>;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let Self { wait, buf, written } = self.get_mut();
+        let fd = wait.stream.io.fd();
+        while *written < buf.len() {
+            let rest = &buf[*written..];
+            let n = ready!(wait.poll(Direction::Write, rest.len(), cx, || sys::send(fd, rest)))?;
+            if n == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            *written += n;
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// Future of [`TcpStream::write_vectored`]: `io::Result<usize>`.
+#[must_use = "nothing is written unless this is awaited"]
+pub struct WriteVectored<'a> {
+    wait: Wait<'a>,
+    bufs: &'a [IoSlice<'a>],
+}
+
+impl<'a> WriteVectored<'a> {
+    pub(super) fn new(
+        stream: &'a TcpStream,
+        bufs: &'a [IoSlice<'a>],
+        at: &'static Location<'static>,
+    ) -> Self {
+        Self { wait: Wait::new(stream, at), bufs }
+    }
+}
+
+impl Future for WriteVectored<'_> {
+    type Output = io::Result<usize>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let Self { wait, bufs } = self.get_mut();
+        let fd = wait.stream.io.fd();
+        let want = bufs.iter().map(|buf| buf.len()).sum();
+        wait.poll(Direction::Write, want, cx, || sys::send_vectored(fd, bufs))
+    }
+}
+
+/// Future of [`TcpStream::readable`] and [`TcpStream::writable`]: `io::Result<()>`.
+#[must_use = "nothing is awaited unless this is"]
+pub struct Ready<'a> {
+    wait: Wait<'a>,
+    direction: Direction,
+}
+
+impl<'a> Ready<'a> {
+    pub(super) fn new(
+        stream: &'a TcpStream,
+        direction: Direction,
+        at: &'static Location<'static>,
+    ) -> Self {
+        Self { wait: Wait::new(stream, at), direction }
+    }
+}
+
+impl Future for Ready<'_> {
+    type Output = io::Result<()>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let Self { wait: Wait { stream, waiter, at }, direction } = self.get_mut();
+        let (fd, source) = (stream.io.fd(), stream.io.source());
+        step(kind(*direction), at, cx, |cx| source.poll_ready_with(fd, *direction, waiter, cx))
+    }
+}
+
+macro_rules! debug {
+    ($($future:ident)*) => {$(
+        impl fmt::Debug for $future<'_> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_struct(stringify!($future))
+                    .field("stream", self.wait.stream)
+                    .field("at", &format_args!("{}", self.wait.at))
+                    .finish_non_exhaustive()
+            }
+        }
+    )*};
+}
+
+debug!(Read ReadExact ReadVectored Peek Write WriteAll WriteVectored Ready);

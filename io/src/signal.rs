@@ -1,0 +1,291 @@
+//! Signals of the operating system, as futures.
+//!
+//! # How a signal travels
+//!
+//! Each listener owns a pair of connected sockets. A signal handler may call almost nothing, but it
+//! may write to a descriptor: it writes a byte to one end of every listener's pair, and the
+//! listener's task waits for the other end like for any other descriptor. So there is no thread
+//! that hands signals on, no waker is called in a handler, and one signal reaches the listeners of
+//! several runtimes.
+//!
+//! Signals of one kind that come faster than they are taken may be merged, as the system does too.
+//!
+//! # The default action
+//!
+//! While a kind has a listener, its default action (mostly to end the process) does not happen.
+//! When the last listener has been dropped it happens again: a program that has waited for one
+//! Ctrl-C and no longer listens is ended by the next. See `default`.
+
+mod default;
+
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::os::unix::net::UnixStream;
+use std::panic::Location;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use corio_runtime::reactor::{Direction, SourceKind, Waiter};
+use corio_sync::place::WaitKind;
+use futures_core::Stream;
+use signal_hook_registry::SigId;
+
+use crate::context::failed;
+use crate::source::{Registered, step};
+use crate::sys;
+
+/// Waits for Ctrl-C, that is, for SIGINT. It listens from this call on, not from the first poll:
+/// an interrupt in between is not lost.
+///
+/// asyncio: `loop.add_signal_handler(SIGINT, ..)`.
+///
+/// # Errors
+///
+/// The system's, if it takes no handler; or, if it has to wait outside a runtime, one that says
+/// so.
+///
+/// # Cancel safety
+///
+/// Strict. Dropping the future ends the listening.
+///
+/// # Examples
+///
+/// ```no_run
+/// # async fn example() -> std::io::Result<()> {
+/// corio_io::signal::ctrl_c().await?;
+/// println!("good bye");
+/// # Ok(())
+/// # }
+/// ```
+#[track_caller]
+pub fn ctrl_c() -> CtrlC {
+    CtrlC {
+        signals: stream(SignalKind::interrupt()).map_err(Some),
+        waiter: Waiter::default(),
+        at: Location::caller(),
+    }
+}
+
+/// Listens to a kind of signal.
+///
+/// # Errors
+///
+/// The system's; also if it lets nobody listen to this kind.
+///
+/// # Examples
+///
+/// ```no_run
+/// use corio_io::signal::{SignalKind, stream};
+///
+/// # async fn example() -> std::io::Result<()> {
+/// let hangups = stream(SignalKind::hangup())?;
+/// loop {
+///     hangups.recv().await?;
+///     println!("reading the settings again");
+/// }
+/// # }
+/// ```
+pub fn stream(kind: SignalKind) -> io::Result<Signals> {
+    Signals::listen(kind).map_err(|error| failed("listen to", kind, error))
+}
+
+/// A kind of signal.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SignalKind(i32);
+
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $name:ident = $raw:ident;)*) => {
+        impl SignalKind {
+            $($(#[$doc])* #[must_use] pub const fn $name() -> Self { Self(libc::$raw) })*
+
+            /// The kind with this number.
+            #[must_use]
+            pub const fn from_raw(number: i32) -> Self {
+                Self(number)
+            }
+
+            /// The system's number of this kind.
+            #[must_use]
+            pub const fn as_raw(self) -> i32 {
+                self.0
+            }
+
+            fn name(self) -> Option<&'static str> {
+                match self.0 {
+                    $(libc::$raw => Some(stringify!($raw)),)*
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+
+kinds! {
+    /// SIGINT: Ctrl-C.
+    interrupt = SIGINT;
+    /// SIGTERM: a polite request to end.
+    terminate = SIGTERM;
+    /// SIGHUP: the terminal is gone; by custom, read the settings again.
+    hangup = SIGHUP;
+    /// SIGQUIT: Ctrl-\.
+    quit = SIGQUIT;
+    /// SIGUSR1: for any purpose.
+    user_defined1 = SIGUSR1;
+    /// SIGUSR2: for any purpose.
+    user_defined2 = SIGUSR2;
+    /// SIGCHLD: a child process has changed its state.
+    child = SIGCHLD;
+    /// SIGALRM: a timer of the process has run out.
+    alarm = SIGALRM;
+    /// SIGPIPE: a write to a pipe that nobody reads. Rust ignores it.
+    pipe = SIGPIPE;
+    /// SIGWINCH: the terminal has another size.
+    window_change = SIGWINCH;
+    /// SIGCONT: the process goes on after a stop.
+    resume = SIGCONT;
+    /// SIGTSTP: Ctrl-Z.
+    suspend = SIGTSTP;
+}
+
+impl fmt::Display for SignalKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.name() {
+            Some(name) => f.write_str(name),
+            None => write!(f, "signal {}", self.0),
+        }
+    }
+}
+
+impl fmt::Debug for SignalKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SignalKind({self})")
+    }
+}
+
+/// A listener to one kind of signal; made by [`stream`]. Also a `Stream` that never ends.
+pub struct Signals {
+    kind: SignalKind,
+    id: SigId,
+    ours: Registered<UnixStream>,
+}
+
+impl Signals {
+    fn listen(kind: SignalKind) -> io::Result<Self> {
+        default::prepare(kind)?;
+        let (ours, theirs) = UnixStream::pair()?;
+        ours.set_nonblocking(true)?;
+        theirs.set_nonblocking(true)?;
+        let ring = move || {
+            // If there is no room, the listener has signals to take already.
+            let _ = rustix::io::write(&theirs, &[0]);
+        };
+        // SAFETY: the action makes one system call that may be made in a handler, does not
+        // allocate, lock or panic, and keeps what it uses alive.
+        let id = unsafe { signal_hook_registry::register(kind.0, ring) }?;
+        default::suspend(kind);
+        Ok(Self { kind, id, ours: Registered::new(ours, SourceKind::UnixStream) })
+    }
+
+    /// Waits for a signal since the last one was taken.
+    ///
+    /// # Errors
+    ///
+    /// If it has to wait outside a runtime, or the runtime has shut down.
+    ///
+    /// # Cancel safety
+    ///
+    /// Strict: no signal is lost.
+    #[track_caller]
+    pub fn recv(&self) -> RecvSignal<'_> {
+        RecvSignal { signals: self, waiter: Waiter::default(), at: Location::caller() }
+    }
+
+    /// What this listens to.
+    #[must_use]
+    pub fn kind(&self) -> SignalKind {
+        self.kind
+    }
+
+    fn poll(
+        &self,
+        waiter: Option<&mut Waiter>,
+        at: &'static Location<'static>,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        let (fd, source) = (self.ours.fd(), self.ours.source());
+        // Takes all that have come, unless there are very many.
+        let mut taken = [0; 64];
+        let take = || sys::recv_init(fd, &mut taken);
+        ready!(step(WaitKind::Signal, at, cx, |cx| match waiter {
+            Some(waiter) => source.poll_io_with(fd, Direction::Read, waiter, cx, take),
+            None => source.poll_io(fd, Direction::Read, cx, take),
+        }))?;
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl Drop for Signals {
+    fn drop(&mut self) {
+        default::resume(self.kind);
+        signal_hook_registry::unregister(self.id);
+    }
+}
+
+impl Stream for Signals {
+    type Item = io::Result<()>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.poll(None, Location::caller(), cx).map(Some)
+    }
+}
+
+impl fmt::Debug for Signals {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Signals({})", self.kind)
+    }
+}
+
+/// Future of [`Signals::recv`]: `io::Result<()>`.
+#[derive(Debug)]
+#[must_use = "nothing is awaited unless this is"]
+pub struct RecvSignal<'a> {
+    signals: &'a Signals,
+    waiter: Waiter,
+    at: &'static Location<'static>,
+}
+
+impl Future for RecvSignal<'_> {
+    type Output = io::Result<()>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let Self { signals, waiter, at } = self.get_mut();
+        signals.poll(Some(waiter), at, cx)
+    }
+}
+
+/// Future of [`ctrl_c`]: `io::Result<()>`. After an interrupt it can be polled again, for the next.
+#[derive(Debug)]
+#[must_use = "nothing is awaited unless this is"]
+pub struct CtrlC {
+    /// The error is given once.
+    signals: Result<Signals, Option<io::Error>>,
+    waiter: Waiter,
+    at: &'static Location<'static>,
+}
+
+impl Future for CtrlC {
+    type Output = io::Result<()>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let Self { signals, waiter, at } = self.get_mut();
+        match signals {
+            Ok(signals) => signals.poll(Some(waiter), at, cx),
+            Err(error) => Poll::Ready(Err(error.take().unwrap_or_else(refused))),
+        }
+    }
+}
+
+fn refused() -> io::Error {
+    io::Error::other("Ctrl-C could not be listened to; the first poll has said why")
+}

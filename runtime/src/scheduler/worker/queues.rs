@@ -1,0 +1,188 @@
+//! A worker's own queues: where a woken or spawned task goes, and which one runs next.
+
+use std::future::Future;
+use std::panic::Location;
+use std::time::{Duration, Instant};
+
+use super::Worker;
+use crate::scheduler::queue::Deque;
+use crate::scheduler::shared::Phase;
+use crate::task::join::Task;
+use crate::task::raw::TaskPtr;
+
+/// Polls in a row from the lifo slot: two tasks that wake each other may not starve the rest.
+const LIFO_IN_A_ROW: u32 = 3;
+/// Tasks that a worker may keep to itself while a sibling sleeps: waking one costs 1-30 us, more
+/// than a few short polls.
+const BACKLOG_ALONE: usize = 4;
+/// A poll longer than this makes waking a sibling worth its price for any backlog.
+const POLL_LONG: Duration = Duration::from_micros(50);
+/// Pushes within one poll after which the backlog is compared before the poll ends.
+const PUSHES_PER_CHECK: u32 = 8;
+/// Tasks from one queue before the other has its turn.
+const TURN: u32 = 16;
+/// Callbacks called in a row.
+const CALLBACKS_IN_A_ROW: usize = 64;
+
+impl Worker {
+    /// Pushes a queue entry of a task that was woken or spawned on this worker.
+    #[inline]
+    pub(crate) fn push(&self, task: TaskPtr) {
+        if let Some(home) = task.header().state.load_relaxed().home() {
+            return self.push_pinned(task, home);
+        }
+        if !self.shared.config.lifo_slot || !self.in_poll.get() {
+            return self.push_back(task);
+        }
+        let displaced = self.remote().lifo.push(task.header_ptr());
+        if let Some(displaced) = displaced {
+            self.push_back(TaskPtr::from_header(displaced));
+        }
+    }
+
+    /// Pushes to the end of the deque.
+    pub(super) fn push_back(&self, task: TaskPtr) {
+        self.queue.push(task, &self.shared.injector);
+        let pushes = self.pushes.get() + 1;
+        self.pushes.set(pushes);
+        if pushes.is_multiple_of(PUSHES_PER_CHECK) {
+            self.compare_backlog(false);
+        }
+    }
+
+    #[cold]
+    pub(super) fn push_pinned(&self, task: TaskPtr, home: usize) {
+        if home == self.index {
+            // SAFETY: one thread at a time uses the worker, and no reference to the queue is held
+            // across a call.
+            unsafe { &mut *self.pinned.get() }.push_back(task);
+        } else {
+            self.shared.push_remote(task, Some(home));
+        }
+    }
+
+    /// Spawns a task; the body comes back if the runtime is closed.
+    #[inline]
+    pub(crate) fn spawn<F>(
+        &self,
+        future: F,
+        at: &'static Location<'static>,
+    ) -> Result<Task<F::Output>, F>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        if self.shared.phase() != Phase::Running {
+            return Err(future);
+        }
+        // SAFETY: the worker owns its arena, and the body is `Send`.
+        let task = unsafe { TaskPtr::new(self.arena, future, None, at) };
+        self.push(task);
+        // SAFETY: the cell was made for `F`; its handle is made once.
+        Ok(unsafe { Task::from_ptr(task) })
+    }
+
+    /// Spawns a task on this very loop; its body may be `!Send`.
+    pub(crate) fn spawn_local<F: Future + 'static>(
+        &self,
+        future: F,
+        at: &'static Location<'static>,
+    ) -> Task<F::Output> {
+        // SAFETY: the worker owns its arena and is the home.
+        let task = unsafe { TaskPtr::new(self.arena, future, Some(self.index), at) };
+        self.push_pinned(task, self.index);
+        // SAFETY: the cell was made for `F`; its handle is made once.
+        unsafe { Task::from_ptr(task) }
+    }
+
+    pub(super) fn pop(&self) -> Option<TaskPtr> {
+        if self.lifo_run.get() < LIFO_IN_A_ROW
+            && let Some(task) = self.remote().lifo.pop()
+        {
+            self.lifo_run.set(self.lifo_run.get() + 1);
+            return Some(TaskPtr::from_header(task));
+        }
+        if self.lifo_run.replace(0) >= LIFO_IN_A_ROW
+            && let Some(task) = self.remote().lifo.pop()
+        {
+            self.queue.push(TaskPtr::from_header(task), &self.shared.injector);
+        }
+        let turn = self.turn.get();
+        self.turn.set(turn.wrapping_add(1));
+        if turn & TURN == 0 {
+            self.queue.pop().or_else(|| self.pop_pinned())
+        } else {
+            self.pop_pinned().or_else(|| self.queue.pop())
+        }
+    }
+
+    pub(super) fn pop_pinned(&self) -> Option<TaskPtr> {
+        if self.standing_in.get() {
+            return None;
+        }
+        // SAFETY: as in `push_pinned`.
+        unsafe { &mut *self.pinned.get() }.pop_front()
+    }
+
+    /// Moves what others sent to this loop into its own queue. True if there was anything.
+    pub(super) fn drain_inbox(&self) -> bool {
+        let remote = self.remote();
+        let mut any = false;
+        if !remote.inbox.is_empty() {
+            for task in remote.inbox.drain() {
+                any = true;
+                // SAFETY: as in `push_pinned`.
+                unsafe { &mut *self.pinned.get() }.push_back(TaskPtr::from_header(task));
+            }
+        }
+        if !remote.callbacks.is_empty() && !self.standing_in.get() {
+            any |= self.run_callbacks();
+        }
+        any
+    }
+
+    pub(super) fn run_callbacks(&self) -> bool {
+        let remote = self.remote();
+        remote.hog.begin_poll();
+        let count = remote.callbacks.run(CALLBACKS_IN_A_ROW, |payload| {
+            crate::report::callback_panicked(payload);
+        });
+        remote.hog.end_poll();
+        count > 0
+    }
+
+    pub(super) fn push_again(&self, task: TaskPtr) {
+        match task.header().state.load_relaxed().home() {
+            Some(home) => self.push_pinned(task, home),
+            None => self.queue.push(task, &self.shared.injector),
+        }
+    }
+
+    /// Wakes a sibling if the backlog is worth it; see the module's documentation.
+    #[inline]
+    pub(super) fn compare_backlog(&self, poll_ended: bool) {
+        let shared = &self.shared;
+        if shared.remotes.len() < 2 || !shared.config.stealing {
+            return;
+        }
+        let backlog = self.queue.len();
+        if backlog == 0 || !shared.idle.any() {
+            self.poll_ended.set(None);
+        } else if backlog > BACKLOG_ALONE {
+            shared.notify();
+        } else if poll_ended {
+            let now = Instant::now();
+            let before = self.poll_ended.replace(Some(now));
+            if before.is_some_and(|before| now.duration_since(before) > POLL_LONG) {
+                shared.notify();
+            }
+        }
+    }
+
+    /// Any entry of the worker's own queues, for its end.
+    pub(crate) fn pop_any(&self) -> Option<TaskPtr> {
+        self.standing_in.set(false);
+        let lifo = self.remote().lifo.pop().map(TaskPtr::from_header);
+        lifo.or_else(|| self.queue.pop()).or_else(|| self.pop_pinned())
+    }
+}

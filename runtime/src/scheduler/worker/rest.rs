@@ -1,0 +1,126 @@
+//! What a worker does besides tasks: the look at everything else, and sleeping.
+
+use std::time::{Duration, Instant};
+
+use super::{MAINTENANCE_MIN, Worker, fire_timers};
+use crate::reactor;
+use crate::scheduler::queue::Deque;
+use crate::scheduler::shared::{Phase, WorkerMetrics};
+use crate::task::slab::Arena;
+use crate::timer::Role;
+use crate::timer::wheel::NEVER;
+
+/// Run time between two looks at timers, poller and injector.
+const MAINTENANCE_PERIOD: Duration = Duration::from_micros(100);
+/// Polls between two such looks, at most: bounds the wait where single polls vary in length.
+const MAINTENANCE_MAX: u32 = 128;
+/// Remote frees taken back by one look, and empty pages returned: bounds its length.
+const MAINTAIN_CELLS: usize = 1024;
+const MAINTAIN_PAGES: usize = 1;
+/// Longest sleep: a bound on the damage of a clock that jumps, not a polling interval.
+const PARK_MAX: Duration = Duration::from_secs(3600);
+
+impl Worker {
+    /// The look at everything else while there are tasks.
+    #[cold]
+    pub(super) fn maintain(&self) {
+        let now = Instant::now();
+        let ran = now.duration_since(self.last_maintenance.replace(now));
+        let every = self.maintenance_every.get();
+        // Aim at the period by the mean poll since the last look, changing at most twofold.
+        let aim = if ran.is_zero() {
+            MAINTENANCE_MAX
+        } else {
+            let ratio = MAINTENANCE_PERIOD.as_nanos() as u64 * u64::from(every)
+                / ran.as_nanos().max(1) as u64;
+            (ratio as u32).clamp(every / 2, every * 2)
+        };
+        let every = aim.clamp(MAINTENANCE_MIN, MAINTENANCE_MAX);
+        self.maintenance_every.set(every);
+        self.polls_left.set(every);
+        self.publish_metrics();
+        self.drain_inbox();
+        self.poll_driver();
+        if let Some(task) = self.take_injected() {
+            self.queue.push(task, &self.shared.injector);
+        }
+        self.harvest_stale();
+        // SAFETY: this thread owns the arena.
+        unsafe { Arena::maintain(self.arena, MAINTAIN_CELLS, MAINTAIN_PAGES) };
+    }
+
+    pub(super) fn publish_metrics(&self) {
+        let polls = self.polls.replace(0);
+        WorkerMetrics::add(&self.remote().metrics.polls, polls);
+    }
+
+    /// Fires due timers and takes events without waiting.
+    pub(super) fn poll_driver(&self) {
+        fire_timers(&self.driver, Role::Owner);
+        if self.driver.poller.sources() > 0 {
+            let mut wakers = reactor::WakeBatch::new();
+            self.driver.poller.poll(&mut wakers);
+            wakers.wake_all();
+            for sibling in wakers.take_adopted() {
+                self.rescue(sibling);
+            }
+        }
+    }
+
+    /// How long the worker may sleep; `None` if a timer is due.
+    pub(super) fn park_timeout(&self) -> Option<Duration> {
+        let timers = &self.driver.timers;
+        match timers.park_deadline() {
+            NEVER => Some(PARK_MAX),
+            deadline => {
+                let left = deadline.checked_sub(timers.clock().now()).filter(|&left| left > 0)?;
+                Some(Duration::from_nanos(left).min(PARK_MAX))
+            }
+        }
+    }
+
+    /// Sleeps until there may be work.
+    pub(super) fn park(&self) {
+        let shared = &self.shared;
+        let remote = self.remote();
+        self.publish_metrics();
+        WorkerMetrics::add(&remote.metrics.parks, 1);
+        remote.hog.park();
+        shared.idle.enter(self.index);
+        let timeout = self.park_timeout().filter(|_| !self.has_work());
+        let Some(timeout) = timeout else {
+            remote.hog.unpark();
+            shared.idle.leave_to_search(self.index);
+            self.searching.set(true);
+            shared.wake_watch();
+            return;
+        };
+        let mut wakers = reactor::WakeBatch::new();
+        let parked = self.driver.poller.park(Some(timeout), &mut wakers);
+        remote.hog.unpark();
+        if !shared.idle.leave(self.index) {
+            self.searching.set(true);
+        }
+        shared.wake_watch();
+        self.last_maintenance.set(Instant::now());
+        wakers.wake_all();
+        for sibling in wakers.take_adopted() {
+            self.rescue(sibling);
+        }
+        fire_timers(&self.driver, Role::Owner);
+        if let Err(error) = parked {
+            crate::report::report(format_args!("worker {}: poll failed: {error}", self.index));
+        }
+    }
+
+    /// The last look before sleeping.
+    pub(super) fn has_work(&self) -> bool {
+        let shared = &self.shared;
+        let remote = self.remote();
+        !remote.inbox.is_empty()
+            || !remote.callbacks.is_empty() && !self.standing_in.get()
+            || shared.phase() != Phase::Running
+            || shared.has_stealable()
+            || self.driver.timers.has_mail()
+    }
+}

@@ -1,0 +1,110 @@
+//! Finding work elsewhere: the injector, siblings, and siblings that are stuck.
+
+use super::{Worker, fire_timers};
+use crate::reactor;
+use crate::scheduler::queue::Deque;
+use crate::scheduler::shared::WorkerMetrics;
+use crate::task::raw::TaskPtr;
+use crate::timer::Role;
+
+impl Worker {
+    /// Looks everywhere else.
+    pub(super) fn find(&self) -> Option<TaskPtr> {
+        self.drain_inbox();
+        self.poll_driver();
+        if let Some(task) = self.pop() {
+            self.stop_searching(true);
+            return Some(task);
+        }
+        let found = self.take_injected().or_else(|| self.search());
+        self.stop_searching(found.is_some());
+        found
+    }
+
+    pub(super) fn take_injected(&self) -> Option<TaskPtr> {
+        self.queue.take_from(&self.shared.injector)
+    }
+
+    /// Steals from siblings, if not too many do.
+    pub(super) fn search(&self) -> Option<TaskPtr> {
+        let shared = &self.shared;
+        if shared.remotes.len() < 2 || !shared.config.stealing {
+            return None;
+        }
+        if !self.searching.get() {
+            if !shared.idle.try_search() {
+                return None;
+            }
+            self.searching.set(true);
+        }
+        WorkerMetrics::add(&self.remote().metrics.searches, 1);
+        let count = shared.remotes.len();
+        let start = self.next_random() as usize % count;
+        let order = std::iter::once(self.last_victim.get())
+            .chain((0..count).map(|step| (start + step) % count));
+        for victim in order.filter(|&victim| victim != self.index) {
+            if let Some(task) = self.steal_from(victim) {
+                self.last_victim.set(victim);
+                WorkerMetrics::add(&self.remote().metrics.steals, 1);
+                return Some(task);
+            }
+        }
+        None
+    }
+
+    pub(super) fn steal_from(&self, victim: usize) -> Option<TaskPtr> {
+        let remote = &self.shared.remotes[victim];
+        if let Some(task) = self.queue.steal_into(&remote.stealer) {
+            return Some(task);
+        }
+        if remote.hog.is_hog() {
+            self.rescue(victim);
+            if let Some(task) = remote.lifo.steal() {
+                return Some(TaskPtr::from_header(task));
+            }
+            return self.pop();
+        }
+        None
+    }
+
+    /// Fires the timers and harvests the poller of a sibling that is stuck in one poll.
+    pub(super) fn rescue(&self, victim: usize) {
+        let Some(driver) = self.shared.drivers.get(victim) else { return };
+        fire_timers(driver, Role::Rescuer);
+        let mut wakers = reactor::WakeBatch::new();
+        driver.poller.harvest(&mut wakers);
+        wakers.wake_all();
+    }
+
+    pub(super) fn stop_searching(&self, found: bool) {
+        if self.searching.replace(false)
+            && self.shared.idle.end_search(found)
+            && (self.shared.has_stealable() || !self.queue.is_empty())
+        {
+            self.shared.notify();
+        }
+    }
+
+    /// Harvests a sibling that runs but has not looked at its poller for long, so that its
+    /// sockets do not wait behind it (it may be descheduled).
+    pub(super) fn harvest_stale(&self) {
+        let count = self.shared.remotes.len();
+        if count < 2 || !self.shared.config.stealing {
+            return;
+        }
+        let victim = self.next_random() as usize % count;
+        if victim != self.index && self.shared.remotes[victim].hog.is_hog() {
+            self.rescue(victim);
+        }
+    }
+
+    pub(super) fn next_random(&self) -> u32 {
+        // Marsaglia's xorshift: quality does not matter, only that victims differ.
+        let mut x = self.random.get();
+        x ^= x << 13;
+        x ^= x >> 17;
+        x ^= x << 5;
+        self.random.set(x);
+        x
+    }
+}

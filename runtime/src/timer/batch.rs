@@ -1,2 +1,0 @@
-//! Wakers collected while a wheel is owned.
-pub(crate) use crate::wake_batch::{BATCH, WakeBatch};

@@ -1,0 +1,122 @@
+//! Models of the barrier: rounds, waits that give up, reset and abort.
+
+use super::Barrier;
+use crate::model;
+use crate::shim::cell::UnsafeCell;
+use crate::shim::{sync::Arc, thread};
+use crate::testing::{block_on, join_all, poll_once};
+use std::pin::pin;
+
+struct Shared {
+    barrier: Barrier,
+    data: [UnsafeCell<usize>; 2],
+}
+
+// SAFETY: each task writes its own cell before the barrier and reads the other's after it.
+unsafe impl Sync for Shared {}
+// SAFETY: as above.
+unsafe impl Send for Shared {}
+
+fn shared(parties: usize) -> Arc<Shared> {
+    let data = [UnsafeCell::new(0), UnsafeCell::new(0)];
+    Arc::new(Shared { barrier: Barrier::new(parties), data })
+}
+
+fn meet(shared: &Shared, me: usize) -> usize {
+    // SAFETY: the model's claim.
+    shared.data[me].with_mut(|data| unsafe { *data = 7 });
+    let index = block_on(shared.barrier.wait()).expect("not broken").index();
+    // SAFETY: the model's claim.
+    shared.data[1 - me].with(|data| assert_eq!(unsafe { *data }, 7));
+    index
+}
+
+fn spawn(
+    shared: &Arc<Shared>,
+    body: impl FnOnce(&Shared) + Send + 'static,
+) -> thread::JoinHandle<()> {
+    let shared = shared.clone();
+    thread::spawn(move || body(&shared))
+}
+
+fn glance(shared: &Shared) {
+    let mut wait = pin!(shared.barrier.wait());
+    let _ = poll_once(|cx| wait.as_mut().poll(cx));
+}
+
+model! {
+    /// Two tasks meet; each sees what the other did before.
+    barrier_meet(threads = 2, bound = 3, claim = "whoever passes sees what all did before; indices differ") {
+        let shared = shared(2);
+        let other = shared.clone();
+        let thread = thread::spawn(move || meet(&other, 1));
+        let index = meet(&shared, 0);
+        assert_eq!(index + thread.join().unwrap(), 1);
+    }
+}
+
+model! {
+    /// Two rounds without a pause: the second waits until the first has left.
+    barrier_two_rounds(threads = 2, bound = 3, claim = "a round starts when the last has left") {
+        let shared = shared(2);
+        let twice = |shared: &Shared| for _ in 0..2 { block_on(shared.barrier.wait()).unwrap(); };
+        let thread = spawn(&shared, twice);
+        twice(&shared);
+        thread.join().unwrap();
+        assert_eq!(shared.barrier.n_waiting(), 0);
+    }
+}
+
+model! {
+    /// A wait gives up while the round fills.
+    barrier_give_up(threads = 3, bound = 2, claim = "a wait that gives up is not counted, or took part") {
+        let shared = shared(2);
+        let threads = [spawn(&shared, glance), spawn(&shared, |shared| { let _ = block_on(shared.barrier.wait()); })];
+        // One other waits for sure; it may have met the one that glanced.
+        let mut wait = Box::pin(shared.barrier.wait());
+        let passed = poll_once(|cx| wait.as_mut().poll(cx)).is_ready();
+        if !passed {
+            shared.barrier.abort();
+            let _ = block_on(wait);
+        }
+        shared.barrier.abort();
+        join_all(threads);
+        shared.barrier.reset();
+        assert_eq!(shared.barrier.n_waiting(), 0);
+        assert!(!shared.barrier.broken());
+    }
+}
+
+model! {
+    /// A reset meets a round that fills and drains.
+    barrier_reset(threads = 3, bound = 2, claim = "a reset breaks the round or the next one never, and leaves the barrier usable") {
+        let shared = shared(2);
+        let wait = |shared: &Shared| { let _ = block_on(shared.barrier.wait()); };
+        let threads = [spawn(&shared, |shared| shared.barrier.reset()), spawn(&shared, move |shared| {
+            wait(shared);
+            // Whoever is alone now is let go.
+            shared.barrier.abort();
+        })];
+        wait(&shared);
+        shared.barrier.abort();
+        join_all(threads);
+        shared.barrier.reset();
+        assert!(!shared.barrier.broken());
+        assert_eq!(shared.barrier.n_waiting(), 0);
+    }
+}
+
+model! {
+    /// Three for two: the third waits at the gate and is let in.
+    barrier_gate(threads = 3, bound = 2, claim = "whoever waits at the gate is let in when the round has left") {
+        let shared = shared(2);
+        let mut first = Box::pin(shared.barrier.wait());
+        assert!(poll_once(|cx| first.as_mut().poll(cx)).is_pending());
+        let second = spawn(&shared, |shared| { block_on(shared.barrier.wait()).unwrap(); });
+        second.join().unwrap();
+        let third = spawn(&shared, |shared| { block_on(shared.barrier.wait()).unwrap(); });
+        assert!(poll_once(|cx| first.as_mut().poll(cx)).is_ready());
+        block_on(shared.barrier.wait()).unwrap();
+        third.join().unwrap();
+    }
+}

@@ -1,0 +1,209 @@
+//! [`CancelToken`]: a flag that a whole tree of work looks at.
+//!
+//! *How a child learns.* A token is an [`Event`](crate::Event)'s line. A child takes a place in its
+//! parent's line and leaves a waker there that cancels the child; dropping the child leaves the
+//! place. So a parent's list of children is a waiter queue: lock-free, and children that are gone
+//! leave no memory.
+
+use crate::wait::line::{Line, OnFlag};
+use crate::wait::queue::Place;
+use std::cell::RefCell;
+use std::fmt;
+use std::panic::Location;
+use std::pin::Pin;
+use std::sync::{Arc, Weak};
+use std::task::{Context, Poll, Wake, Waker};
+
+/// A flag that is set once and seen by all clones and all children.
+///
+/// asyncio has no counterpart: it is for telling work that is not a task of one's own, such as
+/// connections of a server, to wind up. To cancel a task, use its handle.
+///
+/// # Progress
+///
+/// `is_cancelled` is one load. Everything else is lock-free; `cancel` takes time in proportion to
+/// the tree below.
+///
+/// # Examples
+///
+/// ```
+/// use corio_sync::{CancelToken, park::block_on};
+///
+/// let server = CancelToken::new();
+/// let connection = server.child();
+/// connection.cancel();
+/// assert!(!server.is_cancelled());
+/// let other = server.child();
+/// server.cancel();
+/// block_on(other.cancelled());
+/// ```
+#[derive(Clone)]
+pub struct CancelToken {
+    node: Arc<Node>,
+}
+
+struct Node {
+    line: Line,
+    /// The parent and the place in its line; `None` for a root.
+    parent: Option<(Arc<Node>, Place)>,
+}
+
+/// Cancels a child when its parent is cancelled.
+struct Link(Weak<Node>);
+
+thread_local! {
+    /// Nodes that a `cancel` further down this thread's stack will cancel; `None` without one.
+    /// Keeps the depth of the stack from growing with the depth of the tree.
+    static TO_CANCEL: RefCell<Option<Vec<Arc<Node>>>> = const { RefCell::new(None) };
+}
+
+impl Wake for Link {
+    fn wake(self: Arc<Self>) {
+        if let Some(node) = self.0.upgrade() {
+            node.cancel();
+        }
+    }
+}
+
+impl Node {
+    /// Sets the flag of this node and of all below.
+    fn cancel(self: Arc<Self>) {
+        let queued = TO_CANCEL.with_borrow_mut(|list| match list {
+            Some(list) => {
+                list.push(self.clone());
+                true
+            }
+            None => {
+                *list = Some(vec![self.clone()]);
+                false
+            }
+        });
+        if !queued {
+            Drain.run();
+        }
+    }
+}
+
+/// Cancels what is listed, also if a waker panics.
+struct Drain;
+
+impl Drain {
+    fn run(&self) {
+        while let Some(node) = TO_CANCEL.with_borrow_mut(|list| list.as_mut().and_then(Vec::pop)) {
+            node.line.set_flag();
+        }
+    }
+}
+
+impl Drop for Drain {
+    fn drop(&mut self) {
+        self.run();
+        TO_CANCEL.with_borrow_mut(|list| *list = None);
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        // A loop: dropping the last handle of a long chain must not recurse.
+        let mut next = self.parent.take();
+        while let Some((parent, mut place)) = next {
+            let _ = parent.line.leave(&mut place);
+            next = Arc::into_inner(parent).and_then(|mut parent| parent.parent.take());
+        }
+    }
+}
+
+impl CancelToken {
+    /// A token that is not cancelled.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { node: Arc::new(Node { line: Line::new(), parent: None }) }
+    }
+
+    /// A token that is cancelled with this one, but not the other way round.
+    #[must_use]
+    pub fn child(&self) -> Self {
+        let parent = &self.node;
+        let node = Arc::new_cyclic(|weak| {
+            let mut place = Place::Idle;
+            if parent.line.enter(&mut place, OnFlag::Keep) {
+                let waker = Waker::from(Arc::new(Link(weak.clone())));
+                let _ = parent.line.poll_granted(&mut place, &mut Context::from_waker(&waker));
+            }
+            Node { line: Line::new(), parent: Some((parent.clone(), place)) }
+        });
+        // The link could not reach the child before it was complete.
+        if parent.line.flag() {
+            node.line.set_flag();
+        }
+        Self { node }
+    }
+
+    /// Sets the flag, here and in all children, and wakes everybody who waits for it.
+    pub fn cancel(&self) {
+        self.node.clone().cancel();
+    }
+
+    /// Whether this token, or one above it, was cancelled.
+    #[inline]
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        self.node.line.flag()
+    }
+
+    /// Waits until the token is cancelled.
+    ///
+    /// # Cancel safety
+    ///
+    /// Strict.
+    #[track_caller]
+    pub fn cancelled(&self) -> TokenCancelled<'_> {
+        TokenCancelled { token: self, at: Place::Idle, caller: Location::caller() }
+    }
+}
+
+impl Default for CancelToken {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for CancelToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CancelToken").field("is_cancelled", &self.is_cancelled()).finish()
+    }
+}
+
+/// The future of [`CancelToken::cancelled`].
+#[must_use = "futures do nothing unless awaited"]
+pub struct TokenCancelled<'a> {
+    token: &'a CancelToken,
+    at: Place,
+    caller: &'static Location<'static>,
+}
+
+future_debug!([<'a>] TokenCancelled<'a>, "TokenCancelled");
+
+impl Future for TokenCancelled<'_> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = &mut *self;
+        let line = &this.token.node.line;
+        if line.flag() || matches!(this.at, Place::Idle) && !line.enter(&mut this.at, OnFlag::Keep)
+        {
+            return Poll::Ready(());
+        }
+        line.poll_granted(&mut this.at, cx).map(drop)
+    }
+}
+
+impl Drop for TokenCancelled<'_> {
+    fn drop(&mut self) {
+        // A grant needs no heir: everybody got one.
+        let _ = self.token.node.line.leave(&mut self.at);
+    }
+}
+
+#[cfg(test)]
+mod tests;

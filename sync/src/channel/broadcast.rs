@@ -1,0 +1,423 @@
+//! A channel in which every receiver gets every value, or is told how many it missed.
+//!
+//! asyncio has no counterpart; names are tokio's. Differences: a value stays in its slot until it is
+//! overwritten, even if all receivers have seen it; receivers take no lock.
+//!
+//! *How.* A ring of slots, each a pointer to a node with its sequence number. A sender draws a
+//! number and puts its node into the slot of that number, unless a later one is there already. A
+//! receiver looks at the slot of the number it expects: the same number is its value, a smaller one
+//! (or none) has not come yet, a larger one means that the ring has gone round.
+//!
+//! # Progress
+//!
+//! Sending and receiving are lock-free. A sender that is descheduled between drawing its number and
+//! putting its node delays the values behind it for receivers that have not lagged past it, not the
+//! other senders.
+//!
+//! # Examples
+//!
+//! ```
+//! use corio_sync::{broadcast, park::block_on};
+//!
+//! let (sender, mut one) = broadcast::channel(4);
+//! let mut two = sender.subscribe();
+//! assert_eq!(sender.send("hello"), Ok(2));
+//! block_on(async {
+//!     assert_eq!(one.recv().await, Ok("hello"));
+//!     assert_eq!(two.recv().await, Ok("hello"));
+//! });
+//! ```
+
+use crate::coop;
+use crate::shim::atomic::{AtomicPtr, AtomicU64, AtomicUsize};
+use crate::shim::{Ordering, fence_at, mutant, ord};
+use crate::wait::line::{Line, OnFlag};
+use crate::wait::queue::Place;
+use crate::wait::reclaim::{Domain, Managed, pin};
+use std::fmt;
+use std::panic::Location;
+use std::pin::Pin;
+use std::ptr;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+/// There is no receiver; the value comes back.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct SendError<T>(pub T);
+
+impl<T> fmt::Debug for SendError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SendError(..)")
+    }
+}
+
+impl<T> fmt::Display for SendError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("there is no receiver")
+    }
+}
+
+impl<T> std::error::Error for SendError<T> {}
+
+/// Why a receiver got no value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RecvError {
+    /// All senders are gone, and all values were received.
+    Closed,
+    /// The receiver was too slow and missed so many values; the next call goes on with the oldest
+    /// that is left.
+    Lagged(u64),
+}
+
+impl fmt::Display for RecvError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Closed => f.write_str("the channel is closed"),
+            Self::Lagged(missed) => write!(f, "the receiver missed {missed} values"),
+        }
+    }
+}
+
+impl std::error::Error for RecvError {}
+
+/// Why [`Receiver::try_recv`] got no value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TryRecvError {
+    /// Nothing new.
+    Empty,
+    /// As [`RecvError::Closed`].
+    Closed,
+    /// As [`RecvError::Lagged`].
+    Lagged(u64),
+}
+
+impl fmt::Display for TryRecvError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Empty => f.write_str("the channel is empty"),
+            Self::Closed => RecvError::Closed.fmt(f),
+            Self::Lagged(missed) => RecvError::Lagged(*missed).fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for TryRecvError {}
+
+struct Message<T> {
+    number: u64,
+    value: T,
+}
+
+type Slot<T> = AtomicPtr<Managed<Message<T>>>;
+
+struct Shared<T> {
+    ring: Box<[Slot<T>]>,
+    /// Numbers drawn so far.
+    drawn: AtomicU64,
+    domain: Domain,
+    senders: AtomicUsize,
+    receivers: AtomicUsize,
+    /// Receivers that wait. Flagged when the senders are gone.
+    waiting: Line,
+}
+
+// SAFETY: values are shared between threads and dropped on any.
+unsafe impl<T: Send + Sync> Send for Shared<T> {}
+// SAFETY: as above.
+unsafe impl<T: Send + Sync> Sync for Shared<T> {}
+
+impl<T> Shared<T> {
+    fn slot(&self, number: u64) -> &Slot<T> {
+        &self.ring[(number % self.ring.len() as u64) as usize]
+    }
+
+    // Ordering(broadcast.put): AcqRel; pairs with Ordering(broadcast.look) and itself: the node
+    // is looked into by receivers, and by senders that find it in their slot.
+    fn put(&self, value: T) {
+        // Ordering(broadcast.draw): Relaxed. Only a number; the slot publishes.
+        let number = self.drawn.fetch_add(1, Ordering::Relaxed);
+        let node = self.domain.alloc(Message { number, value });
+        let slot = self.slot(number);
+        let guard = pin();
+        let mut old = slot.load(ord("broadcast.put_look", Ordering::Acquire));
+        loop {
+            // SAFETY: read from the slot since the pin.
+            let later = !old.is_null() && unsafe { guard.get(old) }.number > number;
+            if later && !mutant("broadcast.overtaken") {
+                // The ring went round while this thread was away: all receivers have lagged.
+                // SAFETY: never published.
+                unsafe { self.domain.free(node) };
+                break;
+            }
+            let ok = ord("broadcast.put", Ordering::AcqRel);
+            let err = ord("broadcast.put_failed", Ordering::Acquire);
+            match slot.compare_exchange(old, node, ok, err) {
+                Ok(_) if old.is_null() => break,
+                Ok(_) => {
+                    // SAFETY: replaced by us, so out of reach for later pins; once.
+                    unsafe { guard.retire(&self.domain, old) };
+                    break;
+                }
+                Err(now) => old = now,
+            }
+        }
+        drop(guard);
+        // Either we see who waits, or they see the value: pairs with fence(broadcast.waits).
+        fence_at("broadcast.announce");
+        self.waiting.grant_all(self.waiting.entered(), 0);
+    }
+}
+
+impl<T> Drop for Shared<T> {
+    fn drop(&mut self) {
+        for slot in &self.ring {
+            // Ordering(broadcast.drop): Relaxed. `&mut self` has been ordered after all uses.
+            let node = slot.load(Ordering::Relaxed);
+            if !node.is_null() {
+                // SAFETY: exclusive; what lies in a slot was not retired.
+                unsafe { self.domain.free(node) };
+            }
+        }
+    }
+}
+
+/// A channel whose receivers may lag behind by `capacity` values.
+///
+/// # Panics
+///
+/// If `capacity` is zero.
+#[must_use]
+#[track_caller]
+pub fn channel<T: Clone>(capacity: usize) -> (Sender<T>, Receiver<T>) {
+    assert!(capacity > 0, "a broadcast channel needs room for one value at least");
+    let shared = Arc::new(Shared {
+        ring: (0..capacity).map(|_| AtomicPtr::new(ptr::null_mut())).collect(),
+        drawn: AtomicU64::new(0),
+        domain: Domain::new(),
+        senders: AtomicUsize::new(1),
+        receivers: AtomicUsize::new(1),
+        waiting: Line::new(),
+    });
+    (Sender { shared: shared.clone() }, Receiver { shared, next: 0 })
+}
+
+/// An end that sends.
+pub struct Sender<T> {
+    shared: Arc<Shared<T>>,
+}
+
+impl<T> Sender<T> {
+    /// Sends a value to all receivers; returns how many there are. Never waits.
+    ///
+    /// # Errors
+    ///
+    /// The value comes back if there is no receiver.
+    pub fn send(&self, value: T) -> Result<usize, SendError<T>> {
+        let receivers = self.receiver_count();
+        if receivers == 0 {
+            return Err(SendError(value));
+        }
+        self.shared.put(value);
+        Ok(receivers)
+    }
+
+    /// A receiver of what is sent from now on.
+    #[must_use]
+    pub fn subscribe(&self) -> Receiver<T> {
+        Receiver::of(&self.shared)
+    }
+
+    /// How many receivers there are.
+    #[must_use]
+    pub fn receiver_count(&self) -> usize {
+        self.shared.receivers.load(Ordering::Relaxed)
+    }
+}
+
+impl<T> Clone for Sender<T> {
+    fn clone(&self) -> Self {
+        // Ordering(broadcast.clone): Relaxed. The caller holds a sender.
+        self.shared.senders.fetch_add(1, Ordering::Relaxed);
+        Self { shared: self.shared.clone() }
+    }
+}
+
+impl<T> Drop for Sender<T> {
+    fn drop(&mut self) {
+        // Ordering(broadcast.last_sender): AcqRel; pairs with itself: the flag comes after the
+        // values of all senders, so a receiver that sees it sees them, too.
+        let order = ord("broadcast.last_sender", Ordering::AcqRel);
+        if self.shared.senders.fetch_sub(1, order) == 1 {
+            self.shared.waiting.set_flag();
+        }
+    }
+}
+
+impl<T> fmt::Debug for Sender<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sender").finish_non_exhaustive()
+    }
+}
+
+/// An end that receives.
+pub struct Receiver<T> {
+    shared: Arc<Shared<T>>,
+    /// The number of the value it expects.
+    next: u64,
+}
+
+impl<T: Clone> Receiver<T> {
+    /// Receives the next value.
+    ///
+    /// # Errors
+    ///
+    /// [`RecvError`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Strict.
+    #[track_caller]
+    pub fn recv(&mut self) -> Recv<'_, T> {
+        Recv { receiver: self, at: Place::Idle, caller: Location::caller() }
+    }
+
+    /// Receives the next value if it is here.
+    ///
+    /// # Errors
+    ///
+    /// [`TryRecvError`].
+    // Ordering(broadcast.look): Acquire; pairs with Ordering(broadcast.put): the value is visible.
+    pub fn try_recv(&mut self) -> Result<T, TryRecvError> {
+        // Read first: with the flag all values are visible.
+        let over = self.shared.waiting.flag();
+        let guard = pin();
+        let node = self.shared.slot(self.next).load(ord("broadcast.look", Ordering::Acquire));
+        // SAFETY: read from the slot since the pin.
+        let message = (!node.is_null()).then(|| unsafe { guard.get(node) });
+        match message {
+            Some(message) if message.number == self.next => {
+                let value = message.value.clone();
+                self.next += 1;
+                Ok(value)
+            }
+            Some(message) if message.number > self.next => Err(self.lagged(message.number)),
+            _ if over => Err(TryRecvError::Closed),
+            _ => Err(TryRecvError::Empty),
+        }
+    }
+
+    /// Goes on with the oldest value that may be left; `found` lies where ours was.
+    fn lagged(&mut self, found: u64) -> TryRecvError {
+        let capacity = self.shared.ring.len() as u64;
+        let drawn = self.shared.drawn.load(Ordering::Relaxed).max(found + 1);
+        let oldest = drawn.saturating_sub(capacity).max(self.next + 1);
+        let missed = oldest - self.next;
+        self.next = oldest;
+        TryRecvError::Lagged(missed)
+    }
+
+    /// Receives from a thread that may block.
+    ///
+    /// # Errors
+    ///
+    /// [`RecvError`].
+    #[cfg(not(any(corio_loom, corio_shuttle)))]
+    #[track_caller]
+    pub fn blocking_recv(&mut self) -> Result<T, RecvError> {
+        crate::park::block_on(self.recv())
+    }
+
+    /// A receiver of what is sent from now on.
+    #[must_use]
+    pub fn resubscribe(&self) -> Self {
+        Self::of(&self.shared)
+    }
+}
+
+impl<T> Receiver<T> {
+    /// A receiver of what is sent from now on.
+    // Ordering(broadcast.subscribe): Relaxed, both. The count carries no data; a number that is
+    // drawn at the same moment may or may not be received.
+    fn of(shared: &Arc<Shared<T>>) -> Self {
+        shared.receivers.fetch_add(1, Ordering::Relaxed);
+        Self { next: shared.drawn.load(Ordering::Relaxed), shared: shared.clone() }
+    }
+}
+
+impl<T> Drop for Receiver<T> {
+    fn drop(&mut self) {
+        // Ordering(broadcast.last_receiver): Relaxed. The count carries no data.
+        self.shared.receivers.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl<T> fmt::Debug for Receiver<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Receiver").field("next", &self.next).finish_non_exhaustive()
+    }
+}
+
+/// The future of [`Receiver::recv`].
+#[must_use = "futures do nothing unless awaited"]
+pub struct Recv<'a, T: Clone> {
+    receiver: &'a mut Receiver<T>,
+    at: Place,
+    caller: &'static Location<'static>,
+}
+
+future_debug!([<T: Clone>] Recv<'_, T>, "Recv");
+
+impl<T: Clone> Recv<'_, T> {
+    fn news(&mut self) -> Option<Result<T, RecvError>> {
+        match self.receiver.try_recv() {
+            Ok(value) => Some(Ok(value)),
+            Err(TryRecvError::Lagged(missed)) => Some(Err(RecvError::Lagged(missed))),
+            Err(TryRecvError::Closed) => Some(Err(RecvError::Closed)),
+            Err(TryRecvError::Empty) => None,
+        }
+    }
+
+    fn poll_news(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, RecvError>> {
+        loop {
+            if matches!(self.at, Place::Idle | Place::Done) {
+                if let Some(news) = self.news() {
+                    return Poll::Ready(news);
+                }
+                if !self.receiver.shared.waiting.enter(&mut self.at, OnFlag::Keep) {
+                    continue;
+                }
+                // Pairs with fence(broadcast.announce).
+                fence_at("broadcast.waits");
+                let news = if mutant("broadcast.recheck") { None } else { self.news() };
+                if let Some(news) = news {
+                    let _ = self.receiver.shared.waiting.leave(&mut self.at);
+                    return Poll::Ready(news);
+                }
+            }
+            ready!(self.receiver.shared.waiting.poll_granted(&mut self.at, cx));
+        }
+    }
+}
+
+impl<T: Clone> Future for Recv<'_, T> {
+    type Output = Result<T, RecvError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let unit = ready!(coop::poll_proceed(cx));
+        let news = ready!(self.poll_news(cx));
+        unit.made_progress();
+        Poll::Ready(news)
+    }
+}
+
+impl<T: Clone> Drop for Recv<'_, T> {
+    fn drop(&mut self) {
+        // A grant needs no heir: everybody who waited got one.
+        let _ = self.receiver.shared.waiting.leave(&mut self.at);
+    }
+}
+
+#[cfg(all(test, any(corio_loom, corio_shuttle)))]
+mod loom;
+#[cfg(all(test, not(any(corio_loom, corio_shuttle))))]
+mod tests;

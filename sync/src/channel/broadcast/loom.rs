@@ -1,0 +1,39 @@
+//! Models of the broadcast channel.
+
+use super::{RecvError, channel};
+use crate::model;
+use crate::shim::thread;
+use crate::testing::{block_on, join_all};
+
+model! {
+    /// Two senders, a ring of one, a receiver that may lag.
+    broadcast_lag(threads = 3, bound = 2, claim = "what is received and what is missed add up") {
+        let (sender, mut receiver) = channel(1);
+        let other = sender.clone();
+        let threads = [
+            thread::spawn(move || { other.send(Box::new(1)).unwrap(); }),
+            thread::spawn(move || { sender.send(Box::new(2)).unwrap(); }),
+        ];
+        let mut seen = 0;
+        loop {
+            match block_on(receiver.recv()) {
+                Ok(value) => { assert!(*value > 0); seen += 1 }
+                Err(RecvError::Lagged(missed)) => seen += missed,
+                Err(RecvError::Closed) => break,
+            }
+        }
+        assert_eq!(seen, 2);
+        join_all(threads);
+    }
+}
+
+model! {
+    /// A receiver waits for a value and for the end.
+    broadcast_wait(threads = 2, bound = 3, claim = "a value or the end is never missed") {
+        let (sender, mut receiver) = channel(2);
+        let thread = thread::spawn(move || { sender.send(7).unwrap(); });
+        assert_eq!(block_on(receiver.recv()), Ok(7));
+        assert_eq!(block_on(receiver.recv()), Err(RecvError::Closed));
+        thread.join().unwrap();
+    }
+}

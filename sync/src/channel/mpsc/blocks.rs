@@ -1,0 +1,426 @@
+//! A list of blocks: any number of threads push, one pops.
+//!
+//! *Source.* The list of tokio's mpsc channel; what differs is that a push that nobody waits for is
+//! two read-modify-writes and no more: the receiver says *in the block* that it waits, so the step
+//! that makes a slot ready also tells whether there is somebody to wake.
+//!
+//! *A push* takes an index from `tail`, finds the block of that index, writes the slot and sets its
+//! bit in the block's word:
+//!
+//! | bits  | name        | meaning |
+//! |-------|-------------|---------|
+//! | 0-15  | slots       | the slot's value is here |
+//! | 16    | `RELEASED`  | `tail_block` is beyond; `seen_tail` is written |
+//! | 17    | `RX_WAITS`  | the receiver waits for a slot of this block |
+//! | 18    | `TX_CLOSED` | behind the slots that are ready nothing will come |
+//!
+//! *When a block may be used again.* Whoever moves `tail_block` beyond a block reads `tail`
+//! afterwards. A thread that still holds the old pointer took its index before that read (else its
+//! own step on `tail` would have shown it the new pointer), so once the receiver has taken all
+//! indices below `seen_tail`, nobody holds the block.
+//!
+//! *Progress.* Pushing is lock-free: a search is as long as the distance to `tail_block`, appending
+//! fails only if another thread appended. Popping is wait-free.
+
+use crate::shim::atomic::{AtomicPtr, AtomicU64, AtomicUsize};
+use crate::shim::cell::UnsafeCell;
+use crate::shim::{Ordering, mutant, ord};
+use std::mem::MaybeUninit;
+use std::ptr;
+
+/// Slots per block: 16 words and a header fit the 400 bytes that a channel may have after its first
+/// message.
+const SLOTS: usize = if cfg!(any(corio_loom, corio_shuttle)) { 2 } else { 16 };
+const ALL: usize = (1 << SLOTS) - 1;
+const RELEASED: usize = 1 << 16;
+const RX_WAITS: usize = 1 << 17;
+const TX_CLOSED: usize = 1 << 18;
+
+/// `tail` counts in twos; bit 0 says that the receiver accepts no more.
+const CLOSED: u64 = 1;
+const ONE: u64 = 2;
+
+/// How often the receiver tries to append a used block before it frees it.
+const REUSE_TRIES: usize = 3;
+
+struct Block<T> {
+    start: AtomicU64,
+    next: AtomicPtr<Block<T>>,
+    word: AtomicUsize,
+    /// Written before `RELEASED`.
+    seen_tail: UnsafeCell<u64>,
+    slots: [UnsafeCell<MaybeUninit<T>>; SLOTS],
+}
+
+impl<T> Block<T> {
+    fn alloc(start: u64) -> *mut Self {
+        Box::into_raw(Box::new(Self {
+            start: AtomicU64::new(start),
+            next: AtomicPtr::new(ptr::null_mut()),
+            word: AtomicUsize::new(0),
+            seen_tail: UnsafeCell::new(0),
+            slots: std::array::from_fn(|_| UnsafeCell::new(MaybeUninit::uninit())),
+        }))
+    }
+
+    /// The first index of the block.
+    fn start(&self) -> u64 {
+        // Ordering(mpsc.start): Relaxed. Written before the block is linked.
+        self.start.load(Ordering::Relaxed)
+    }
+
+    /// # Safety
+    ///
+    /// The slot's bit was seen by the receiver, who calls this once for each index.
+    unsafe fn take(&self, index: u64) -> T {
+        self.slots[slot(index)].with_mut(|slot| {
+            // SAFETY: the receiver's, by the bit.
+            let slot = unsafe { &mut *slot };
+            // SAFETY: written before the bit was set, and taken once.
+            unsafe { slot.assume_init_read() }
+        })
+    }
+}
+
+fn slot(index: u64) -> usize {
+    (index % SLOTS as u64) as usize
+}
+
+fn start_of(index: u64) -> u64 {
+    index - index % SLOTS as u64
+}
+
+/// The senders' side.
+pub(super) struct Blocks<T> {
+    tail: AtomicU64,
+    tail_block: AtomicPtr<Block<T>>,
+    /// The block of index 0, made by the first push. Kept for the receiver's first look.
+    first: AtomicPtr<Block<T>>,
+}
+
+/// The receiver's side.
+pub(super) struct Head<T> {
+    index: u64,
+    /// The block of `index`, or one before it; null before the first look.
+    block: *mut Block<T>,
+    /// The oldest block that has not been used again.
+    oldest: *mut Block<T>,
+    /// No value will come at or beyond this index.
+    limit: u64,
+}
+
+// SAFETY: values move between threads; the blocks are shared by protocol.
+unsafe impl<T: Send> Send for Blocks<T> {}
+// SAFETY: as above.
+unsafe impl<T: Send> Sync for Blocks<T> {}
+// SAFETY: as above; one thread at a time has the head.
+unsafe impl<T: Send> Send for Head<T> {}
+
+/// What the receiver finds.
+pub(super) enum Pop<T> {
+    Value(T),
+    /// Nothing yet.
+    Empty,
+    /// Nothing any more.
+    Closed,
+}
+
+impl<T> Blocks<T> {
+    pub(super) fn new() -> Self {
+        Self {
+            tail: AtomicU64::new(0),
+            tail_block: AtomicPtr::new(ptr::null_mut()),
+            first: AtomicPtr::new(ptr::null_mut()),
+        }
+    }
+
+    /// Whether the receiver accepts no more.
+    pub(super) fn is_closed(&self) -> bool {
+        // Ordering(mpsc.peek_closed): Relaxed. A snapshot that is stale at once.
+        self.tail.load(Ordering::Relaxed) & CLOSED != 0
+    }
+
+    /// Pushes a value; `Ok(true)` if the receiver waits and must be woken.
+    #[inline]
+    pub(super) fn push(&self, value: T) -> Result<bool, T> {
+        let Some(index) = self.draw() else { return Err(value) };
+        let block = self.find(index);
+        block.slots[slot(index)].with_mut(|slot| {
+            // SAFETY: the index was drawn by us alone.
+            let slot = unsafe { &mut *slot };
+            slot.write(value);
+        });
+        Ok(self.publish(block, 1 << slot(index)))
+    }
+
+    /// Says that nothing will be pushed any more; true if the receiver must be woken.
+    pub(super) fn finish(&self) -> bool {
+        self.draw().is_some_and(|index| self.publish(self.find(index), TX_CLOSED))
+    }
+
+    // Ordering(mpsc.draw): Acquire; pairs with Ordering(mpsc.release_tail): a push whose index is
+    // not below `seen_tail` sees the `tail_block` beyond.
+    fn draw(&self) -> Option<u64> {
+        let old = self.tail.fetch_add(ONE, ord("mpsc.draw", Ordering::Acquire));
+        (old & CLOSED == 0).then_some(old / ONE)
+    }
+
+    // Ordering(mpsc.publish): AcqRel; pairs with Ordering(mpsc.pop) and Ordering(mpsc.wait). The
+    // value is visible to the receiver; if it waits, its waker is visible to us.
+    fn publish(&self, block: &Block<T>, bits: usize) -> bool {
+        let old = block.word.fetch_or(bits, ord("mpsc.publish", Ordering::AcqRel));
+        old & RX_WAITS != 0
+    }
+
+    /// Walks to the block of an index that the caller drew.
+    #[inline]
+    fn find(&self, index: u64) -> &Block<T> {
+        let start = start_of(index);
+        // Ordering(mpsc.tail_block): Acquire; pairs with Ordering(mpsc.move_tail) and
+        // Ordering(mpsc.make_first): the block's contents are visible.
+        let mut current = self.tail_block.load(ord("mpsc.tail_block", Ordering::Acquire));
+        if current.is_null() {
+            current = self.make_first();
+        }
+        // SAFETY: by the module's note the block is not used again before our index is taken.
+        let mut block = unsafe { &*current };
+        if block.start() == start {
+            return block;
+        }
+        // Only the threads that are far ahead try to move the end, so that few of them collide.
+        let blocks_ahead = (start - block.start()) / SLOTS as u64;
+        let mut moves = (slot(index) as u64) < blocks_ahead;
+        while block.start() != start {
+            let next = Self::next_or_append(block);
+            moves = moves && self.try_move(block, next);
+            // SAFETY: as above; linked behind a block that is not used again.
+            block = unsafe { &*next };
+        }
+        block
+    }
+
+    // Ordering(mpsc.make_first): Release, Acquire on failure; pairs with itself,
+    // Ordering(mpsc.tail_block) and Ordering(mpsc.first): the block's contents are visible.
+    #[cold]
+    fn make_first(&self) -> *mut Block<T> {
+        let (ok, err) = (ord("mpsc.make_first", Ordering::Release), Ordering::Acquire);
+        let made = Block::alloc(0);
+        let first = match self.first.compare_exchange(ptr::null_mut(), made, ok, err) {
+            Ok(_) => made,
+            Err(winner) => {
+                // SAFETY: never published.
+                drop(unsafe { Box::from_raw(made) });
+                winner
+            }
+        };
+        let _ = self.tail_block.compare_exchange(ptr::null_mut(), first, ok, Ordering::Relaxed);
+        first
+    }
+
+    // Ordering(mpsc.next): Acquire; pairs with Ordering(mpsc.append): the block's contents are
+    // visible.
+    // Ordering(mpsc.append): Release, Acquire on failure; pairs with Ordering(mpsc.next).
+    fn next_or_append(block: &Block<T>) -> *mut Block<T> {
+        let next = block.next.load(ord("mpsc.next", Ordering::Acquire));
+        if !next.is_null() {
+            return next;
+        }
+        let made = Block::alloc(block.start() + SLOTS as u64);
+        let (ok, err) = (ord("mpsc.append", Ordering::Release), Ordering::Acquire);
+        match block.next.compare_exchange(ptr::null_mut(), made, ok, err) {
+            Ok(_) => made,
+            Err(winner) => {
+                // SAFETY: never published.
+                drop(unsafe { Box::from_raw(made) });
+                winner
+            }
+        }
+    }
+
+    /// Moves `tail_block` from `block` to `next` if all of `block`'s slots are written.
+    fn try_move(&self, block: &Block<T>, next: *mut Block<T>) -> bool {
+        // Ordering(mpsc.is_full): Acquire; pairs with Ordering(mpsc.publish): who wrote them is
+        // done with the block, and the receiver, told so by us, may use it again.
+        let word = block.word.load(ord("mpsc.is_full", Ordering::Acquire));
+        if word & ALL != ALL {
+            return false;
+        }
+        // Ordering(mpsc.move_tail): Release; pairs with Ordering(mpsc.tail_block).
+        let ok = ord("mpsc.move_tail", Ordering::Release);
+        let this = ptr::from_ref(block).cast_mut();
+        if self.tail_block.compare_exchange(this, next, ok, Ordering::Relaxed).is_err() {
+            return false;
+        }
+        // Ordering(mpsc.release_tail): Release; pairs with Ordering(mpsc.draw). A read that must
+        // be a write: whoever draws after it has to see the pointer that we moved.
+        let tail = if mutant("mpsc.seen_tail") {
+            0
+        } else {
+            self.tail.fetch_or(0, ord("mpsc.release_tail", Ordering::Release))
+        };
+        block.seen_tail.with_mut(|seen| {
+            // SAFETY: only the one thread that moved `tail_block` beyond this block writes it.
+            unsafe { *seen = tail / ONE };
+        });
+        // Ordering(mpsc.released): Release; pairs with Ordering(mpsc.reclaim): `seen_tail`.
+        block.word.fetch_or(RELEASED, ord("mpsc.released", Ordering::Release));
+        true
+    }
+
+    /// Accepts no more; what was drawn before will still come.
+    pub(super) fn close(&self, head: &mut Head<T>) {
+        // Ordering(mpsc.close): Relaxed. The word's own order decides which pushes came before.
+        let old = self.tail.fetch_or(CLOSED, Ordering::Relaxed);
+        if old & CLOSED == 0 {
+            head.limit = old / ONE;
+        }
+    }
+
+    /// Takes the next value.
+    #[inline]
+    pub(super) fn pop(&self, head: &mut Head<T>) -> Pop<T> {
+        if head.index >= head.limit {
+            return Pop::Closed;
+        }
+        let Some(block) = self.advance(head) else { return Pop::Empty };
+        // Ordering(mpsc.pop): Acquire; pairs with Ordering(mpsc.publish): the value is visible.
+        let word = block.word.load(ord("mpsc.pop", Ordering::Acquire));
+        if word & (1 << slot(head.index)) == 0 {
+            return if word & TX_CLOSED != 0 { Pop::Closed } else { Pop::Empty };
+        }
+        // SAFETY: the bit is set, and the index is taken once: it grows now.
+        let value = unsafe { block.take(head.index) };
+        head.index += 1;
+        Pop::Value(value)
+    }
+
+    /// Says that the receiver waits; false if there is news and it must look again.
+    // Ordering(mpsc.wait): AcqRel; pairs with Ordering(mpsc.publish). Either the push sees that we
+    // wait, and our waker, or we see its bit.
+    pub(super) fn wait(&self, head: &mut Head<T>) -> bool {
+        let Some(block) = self.advance(head) else {
+            // The block of the next index does not exist: make it, there is nowhere else to wait.
+            self.find_for_receiver(head);
+            return false;
+        };
+        let bit = 1 << slot(head.index);
+        let old = block.word.fetch_or(RX_WAITS, ord("mpsc.wait", Ordering::AcqRel));
+        old & (bit | TX_CLOSED) == 0
+    }
+
+    /// The receiver goes on: pushes need not wake it.
+    pub(super) fn stop_waiting(&self, head: &Head<T>) {
+        // SAFETY: the head's block is used again only by the receiver.
+        let Some(block) = (unsafe { head.block.as_ref() }) else { return };
+        // Ordering(mpsc.stop): Relaxed. A late push wakes once in vain.
+        if block.word.load(Ordering::Relaxed) & RX_WAITS != 0 {
+            block.word.fetch_and(!RX_WAITS, Ordering::Relaxed);
+        }
+    }
+
+    /// Makes the block of the head's index, or the first one.
+    fn find_for_receiver(&self, head: &mut Head<T>) {
+        if head.block.is_null() {
+            self.make_first();
+        } else {
+            // SAFETY: the head's block is used again only by the receiver.
+            Self::next_or_append(unsafe { &*head.block });
+        }
+    }
+
+    /// The block of the head's index, if it exists.
+    #[inline]
+    fn advance<'b>(&self, head: &mut Head<T>) -> Option<&'b Block<T>> {
+        if head.block.is_null() {
+            // Ordering(mpsc.first): Acquire; pairs with Ordering(mpsc.make_first).
+            let first = self.first.load(ord("mpsc.first", Ordering::Acquire));
+            head.block = first;
+            head.oldest = first;
+        }
+        // SAFETY: blocks from `oldest` on are used again only by the receiver.
+        let mut block = unsafe { head.block.as_ref() }?;
+        while block.start() != start_of(head.index) {
+            let next = block.next.load(ord("mpsc.next", Ordering::Acquire));
+            if next.is_null() {
+                return None;
+            }
+            head.block = next;
+            // SAFETY: as above.
+            block = unsafe { &*next };
+            self.reclaim(head);
+        }
+        Some(block)
+    }
+
+    /// Uses blocks again that lie behind the head and that no push can hold.
+    fn reclaim(&self, head: &mut Head<T>) {
+        while head.oldest != head.block {
+            // SAFETY: as in `advance`.
+            let block = unsafe { &*head.oldest };
+            // Ordering(mpsc.reclaim): Acquire; pairs with Ordering(mpsc.released): `seen_tail`,
+            // and the last use of the block by whoever released it.
+            if block.word.load(ord("mpsc.reclaim", Ordering::Acquire)) & RELEASED == 0 {
+                return;
+            }
+            let seen_tail = block.seen_tail.with(|seen| {
+                // SAFETY: RELEASED: written and not written again.
+                unsafe { *seen }
+            });
+            if seen_tail > head.index {
+                return;
+            }
+            let next = block.next.load(Ordering::Relaxed);
+            // SAFETY: by the module's note nobody holds the block any more.
+            unsafe { self.reuse(head.oldest) };
+            head.oldest = next;
+        }
+    }
+
+    /// # Safety
+    ///
+    /// Nobody but the caller holds the block.
+    unsafe fn reuse(&self, used: *mut Block<T>) {
+        // SAFETY: exclusive by the caller's word.
+        let block = unsafe { &*used };
+        // Ordering(mpsc.reset): Relaxed. Exclusive; published by the append below.
+        block.next.store(ptr::null_mut(), Ordering::Relaxed);
+        block.word.store(0, Ordering::Relaxed);
+        let mut current = self.tail_block.load(ord("mpsc.tail_block", Ordering::Acquire));
+        for _ in 0..REUSE_TRIES {
+            // SAFETY: only the receiver frees blocks, and this one lies at or behind the tail.
+            let last = unsafe { &*current };
+            block.start.store(last.start() + SLOTS as u64, Ordering::Relaxed);
+            let (ok, err) = (ord("mpsc.append", Ordering::Release), Ordering::Acquire);
+            match last.next.compare_exchange(ptr::null_mut(), used, ok, err) {
+                Ok(_) => return,
+                Err(next) => current = next,
+            }
+        }
+        // SAFETY: as above, and not appended.
+        drop(unsafe { Box::from_raw(used) });
+    }
+
+    /// Drops the values that are left and frees the blocks.
+    ///
+    /// # Safety
+    ///
+    /// Called once, by the last owner of both sides.
+    pub(super) unsafe fn free(&self, head: &mut Head<T>) {
+        head.limit = u64::MAX;
+        while let Pop::Value(value) = self.pop(head) {
+            drop(value);
+        }
+        let mut current = head.oldest;
+        while !current.is_null() {
+            // SAFETY: exclusive; linked blocks are live.
+            let block = unsafe { Box::from_raw(current) };
+            current = block.next.load(Ordering::Relaxed);
+        }
+    }
+}
+
+impl<T> Head<T> {
+    pub(super) fn new() -> Self {
+        Self { index: 0, block: ptr::null_mut(), oldest: ptr::null_mut(), limit: u64::MAX }
+    }
+}

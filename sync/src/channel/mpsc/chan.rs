@@ -1,0 +1,231 @@
+//! What the bounded and the unbounded channel share.
+
+use super::blocks::{Blocks, Head, Pop};
+use crate::shim::atomic::AtomicUsize;
+use crate::shim::cell::UnsafeCell;
+use crate::shim::{Ordering, ord};
+use crate::wait::line::{Line, OnFlag};
+use crate::wait::queue::Place;
+use crate::wait::weighted::Weighted;
+use crate::waker_slot::WakerSlot;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+/// The allocation of a channel.
+pub(super) struct Chan<T> {
+    blocks: Blocks<T>,
+    senders: AtomicUsize,
+    /// Room; unused in an unbounded channel.
+    pub(super) room: Weighted,
+    /// 0 for no limit.
+    pub(super) capacity: usize,
+    rx_waker: WakerSlot,
+    /// Flagged when the receiver has closed or is gone.
+    closed: Line,
+    /// The receiver's, or that of whoever drops the channel.
+    head: UnsafeCell<Head<T>>,
+}
+
+// SAFETY: values move between threads; `head` is used by the one receiver.
+unsafe impl<T: Send> Send for Chan<T> {}
+// SAFETY: as above.
+unsafe impl<T: Send> Sync for Chan<T> {}
+
+impl<T> Chan<T> {
+    /// A channel with one sender.
+    pub(super) fn new(capacity: usize) -> Arc<Self> {
+        Arc::new(Self {
+            blocks: Blocks::new(),
+            senders: AtomicUsize::new(1),
+            room: Weighted::new(capacity),
+            capacity,
+            rx_waker: WakerSlot::new(),
+            closed: Line::new(),
+            head: UnsafeCell::new(Head::new()),
+        })
+    }
+
+    // The senders' side.
+
+    /// Pushes a value for which there is room.
+    #[inline]
+    pub(super) fn push(&self, value: T) -> Result<(), T> {
+        if self.blocks.push(value)? {
+            self.rx_waker.wake();
+        }
+        Ok(())
+    }
+
+    /// Gives room back that was not used; a receiver that has closed waits for the last of it.
+    pub(super) fn give_room_back(&self) {
+        self.room.release(1);
+        if self.room.is_shut() {
+            self.rx_waker.wake();
+        }
+    }
+
+    /// Whether the receiver has closed or is gone.
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed.flag() || self.blocks.is_closed()
+    }
+
+    pub(super) fn poll_closed(&self, at: &mut Place, cx: &mut Context<'_>) -> Poll<()> {
+        let line = &self.closed;
+        if line.flag() || matches!(at, Place::Idle) && !line.enter(at, OnFlag::Keep) {
+            return Poll::Ready(());
+        }
+        line.poll_granted(at, cx).map(drop)
+    }
+
+    pub(super) fn leave_closed(&self, at: &mut Place) {
+        let _ = self.closed.leave(at);
+    }
+
+    pub(super) fn add_sender(&self) {
+        // Ordering(mpsc.add_sender): Relaxed. The caller holds a sender, so the count is not zero.
+        self.senders.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// One sender more, unless all are gone.
+    pub(super) fn try_add_sender(&self) -> bool {
+        // Ordering(mpsc.upgrade): Relaxed, all. Zero is final, and the count carries no data.
+        let mut senders = self.senders.load(Ordering::Relaxed);
+        while senders > 0 {
+            let (ok, err) = (Ordering::Relaxed, Ordering::Relaxed);
+            match self.senders.compare_exchange_weak(senders, senders + 1, ok, err) {
+                Ok(_) => return true,
+                Err(now) => senders = now,
+            }
+        }
+        false
+    }
+
+    // Ordering(mpsc.drop_sender): AcqRel; pairs with itself: the last sender has seen the others'
+    // pushes, so that its mark lies behind them for the receiver, too.
+    pub(super) fn drop_sender(&self) {
+        let order = ord("mpsc.drop_sender", Ordering::AcqRel);
+        if self.senders.fetch_sub(1, order) == 1 && self.blocks.finish() {
+            self.rx_waker.wake();
+        }
+    }
+
+    // The receiver's side.
+
+    /// # Safety
+    ///
+    /// The caller is the receiver, and does not re-enter.
+    unsafe fn with_head<R>(&self, f: impl FnOnce(&mut Head<T>) -> R) -> R {
+        self.head.with_mut(|head| {
+            // SAFETY: exclusive by the caller's word.
+            f(unsafe { &mut *head })
+        })
+    }
+
+    /// # Safety
+    ///
+    /// The caller is the receiver.
+    #[inline]
+    pub(super) unsafe fn pop(&self) -> Pop<T> {
+        // SAFETY: as the caller's; popping calls no user code.
+        let popped = unsafe { self.with_head(|head| self.blocks.pop(head)) };
+        match popped {
+            Pop::Value(value) => {
+                if self.capacity > 0 {
+                    self.room.release(1);
+                }
+                Pop::Value(value)
+            }
+            // A bounded channel that was closed is over when all room is back: then no permit is
+            // out that could still send.
+            Pop::Empty if self.is_drained() => Pop::Closed,
+            other => other,
+        }
+    }
+
+    fn is_drained(&self) -> bool {
+        self.capacity > 0 && self.room.is_shut() && self.room.available() == self.capacity
+    }
+
+    /// # Safety
+    ///
+    /// The caller is the receiver.
+    #[inline]
+    pub(super) unsafe fn poll_pop(&self, cx: &mut Context<'_>) -> Poll<Option<T>> {
+        // SAFETY: as the caller's.
+        match unsafe { self.pop() } {
+            Pop::Value(value) => Poll::Ready(Some(value)),
+            Pop::Closed => Poll::Ready(None),
+            // SAFETY: as the caller's.
+            Pop::Empty => unsafe { self.poll_wait(cx) },
+        }
+    }
+
+    /// # Safety
+    ///
+    /// The caller is the receiver.
+    #[cold]
+    unsafe fn poll_wait(&self, cx: &mut Context<'_>) -> Poll<Option<T>> {
+        self.rx_waker.register(cx.waker());
+        loop {
+            // SAFETY: as the caller's; waiting calls no user code.
+            let waits = unsafe { self.with_head(|head| self.blocks.wait(head)) };
+            // Also after a successful wait: room may have come back from a permit.
+            // SAFETY: as the caller's.
+            let popped = unsafe { self.pop() };
+            if waits && matches!(popped, Pop::Empty) {
+                return Poll::Pending;
+            }
+            // SAFETY: as the caller's.
+            unsafe { self.with_head(|head| self.blocks.stop_waiting(head)) };
+            match popped {
+                Pop::Value(value) => return Poll::Ready(Some(value)),
+                Pop::Closed => return Poll::Ready(None),
+                Pop::Empty => {}
+            }
+        }
+    }
+
+    /// Refuses new values; those that are here or under way can still be received.
+    ///
+    /// # Safety
+    ///
+    /// The caller is the receiver.
+    pub(super) unsafe fn close(&self) {
+        if self.capacity > 0 {
+            self.room.shut();
+        } else {
+            // SAFETY: as the caller's.
+            unsafe { self.with_head(|head| self.blocks.close(head)) };
+        }
+        self.closed.set_flag();
+    }
+
+    /// The receiver goes: drops what is here.
+    ///
+    /// # Safety
+    ///
+    /// The caller is the receiver, for the last time.
+    pub(super) unsafe fn drop_receiver(&self) {
+        // SAFETY: as the caller's.
+        unsafe { self.with_head(|head| self.blocks.close(head)) };
+        self.room.shut();
+        self.closed.set_flag();
+        drop(self.rx_waker.take());
+        // SAFETY: as the caller's.
+        while let Pop::Value(value) = unsafe { self.pop() } {
+            drop(value);
+        }
+    }
+}
+
+impl<T> Drop for Chan<T> {
+    fn drop(&mut self) {
+        let blocks = &self.blocks;
+        self.head.with_mut(|head| {
+            // SAFETY: `&mut self`: the last owner of both sides.
+            let head = unsafe { &mut *head };
+            // SAFETY: as above, and once.
+            unsafe { blocks.free(head) };
+        });
+    }
+}

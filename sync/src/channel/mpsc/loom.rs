@@ -1,0 +1,117 @@
+//! Models of the mpsc channels: blocks of two slots, so that every other push crosses an edge.
+
+use super::{Receiver, TryRecvError, channel, unbounded};
+use crate::model;
+use crate::shim::{sync::Arc, thread};
+use crate::testing::{block_on, join_all, poll_once};
+use std::pin::pin;
+
+model! {
+    /// Two senders, one receiver, three values in two blocks.
+    mpsc_two_senders(threads = 3, bound = 2, claim = "every value arrives once, in order for each sender, then the end") {
+        let kept = Arc::new(());
+        let (sender, mut receiver) = unbounded();
+        let (other, a) = (sender.clone(), kept.clone());
+        let b = kept.clone();
+        let threads = [
+            thread::spawn(move || { other.send((1, a.clone())).unwrap(); other.send((2, a)).unwrap() }),
+            thread::spawn(move || sender.send((4, b)).unwrap()),
+        ];
+        let (mut sum, mut last) = (0, 0);
+        while let Some((value, _)) = block_on(receiver.recv()) {
+            assert!(value != 1 || last & 2 == 0, "out of order");
+            last = value;
+            sum += value;
+        }
+        assert_eq!(sum, 7);
+        join_all(threads);
+        drop(receiver);
+        assert_eq!(Arc::strong_count(&kept), 1);
+    }
+}
+
+model! {
+    /// Enough values that blocks are used again while a slow sender is on its way.
+    mpsc_reuse(threads = 2, bound = 2, claim = "a block is used again only when no push can hold it") {
+        let (sender, mut receiver) = unbounded();
+        let other = sender.clone();
+        let thread = thread::spawn(move || for value in 0..2 { other.send(Box::new(value)).unwrap() });
+        let mut received = 0;
+        for _ in 0..5 {
+            sender.send(Box::new(9)).unwrap();
+            received += usize::from(receiver.try_recv().is_ok());
+        }
+        drop(sender);
+        while block_on(receiver.recv()).is_some() {
+            received += 1;
+        }
+        assert_eq!(received, 7);
+        thread.join().unwrap();
+    }
+}
+
+model! {
+    /// flume#120: the sender goes right after its last value.
+    mpsc_last_value(threads = 2, bound = 3, claim = "a value sent right before the end is not lost") {
+        let (sender, mut receiver) = unbounded();
+        let thread = thread::spawn(move || sender.send(1).unwrap());
+        let first = receiver.try_recv();
+        match first {
+            Ok(_) => {}
+            Err(TryRecvError::Empty) => assert_eq!(block_on(receiver.recv()), Some(1)),
+            Err(TryRecvError::Disconnected) => panic!("the value was lost"),
+        }
+        assert_eq!(block_on(receiver.recv()), None);
+        thread.join().unwrap();
+    }
+}
+
+model! {
+    /// The receiver closes or goes while values are sent.
+    mpsc_close(threads = 2, bound = 3, claim = "after a close a value is with exactly one side") {
+        let kept = Arc::new(());
+        let (sender, mut receiver) = unbounded();
+        let value = kept.clone();
+        let thread = thread::spawn(move || usize::from(sender.send(value).is_ok()));
+        receiver.close();
+        let mut received = 0;
+        while block_on(receiver.recv()).is_some() {
+            received += 1;
+        }
+        assert_eq!(thread.join().unwrap(), received);
+        drop(receiver);
+        assert_eq!(Arc::strong_count(&kept), 1);
+    }
+}
+
+model! {
+    /// Room for one, two senders, one of which leaves.
+    mpsc_bounded(threads = 3, bound = 2, claim = "room that reached a send that leaves goes to the next") {
+        let (sender, receiver) = channel(1);
+        sender.try_send(1).unwrap();
+        let other = sender.clone();
+        let threads = [
+            thread::spawn(move || { let mut send = pin!(sender.send(2)); let _ = poll_once(|cx| send.as_mut().poll(cx)); }),
+            thread::spawn(move || block_on(other.send(4)).unwrap()),
+        ];
+        let mut receiver: Receiver<i32> = receiver;
+        let mut sum = 0;
+        while let Some(value) = block_on(receiver.recv()) {
+            sum += value;
+        }
+        assert!(sum == 5 || sum == 7, "{sum}");
+        join_all(threads);
+    }
+}
+
+model! {
+    /// tokio#8260: a permit is out while the receiver has closed and waits.
+    mpsc_permit_close(threads = 2, bound = 3, claim = "a closed receiver is woken when the last permit comes back") {
+        let (sender, mut receiver) = channel::<u8>(1);
+        let permit = sender.try_reserve_owned().unwrap();
+        let thread = thread::spawn(move || drop(permit));
+        receiver.close();
+        assert_eq!(block_on(receiver.recv()), None);
+        thread.join().unwrap();
+    }
+}

@@ -1,0 +1,123 @@
+//! A channel of many senders and one receiver, with tokio's names.
+//!
+//! asyncio: a `Queue` with one consumer. [`Queue`](crate::Queue) is the form for several.
+//!
+//! # Progress
+//!
+//! Sending without a limit is lock-free; with a limit, [`Semaphore`](crate::Semaphore) decides who
+//! may send, in order of arrival. Receiving is wait-free but for giving room to a sender that waits.
+//! Memory: blocks of 16 values that are used again; an empty channel has none.
+//!
+//! # Examples
+//!
+//! ```
+//! use corio_sync::{mpsc, park::block_on};
+//!
+//! let (sender, mut receiver) = mpsc::channel(2);
+//! let thread = std::thread::spawn(move || block_on(async {
+//!     for number in 0..5 {
+//!         sender.send(number).await.unwrap();
+//!     }
+//! }));
+//! let sum = block_on(async {
+//!     let mut sum = 0;
+//!     while let Some(number) = receiver.recv().await {
+//!         sum += number;
+//!     }
+//!     sum
+//! });
+//! assert_eq!(sum, 10);
+//! thread.join().unwrap();
+//! ```
+
+mod blocks;
+mod bounded;
+mod chan;
+mod receive;
+mod unbounded;
+
+pub use bounded::{OwnedPermit, Permit, Receiver, Reserve, Send, Sender, WeakSender, channel};
+pub use receive::{Recv, RecvMany, SenderClosed};
+pub use unbounded::{UnboundedReceiver, UnboundedSender, WeakUnboundedSender, unbounded};
+
+use std::fmt;
+
+/// The receiver is gone or has closed; the value comes back.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct SendError<T>(pub T);
+
+impl<T> fmt::Debug for SendError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SendError(..)")
+    }
+}
+
+impl<T> fmt::Display for SendError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the channel is closed")
+    }
+}
+
+impl<T> std::error::Error for SendError<T> {}
+
+/// Why a value was not sent; it comes back.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum TrySendError<T> {
+    /// No room, or others wait for it.
+    Full(T),
+    /// The receiver is gone or has closed.
+    Closed(T),
+}
+
+impl<T> TrySendError<T> {
+    /// The value.
+    pub fn into_inner(self) -> T {
+        let (Self::Full(value) | Self::Closed(value)) = self;
+        value
+    }
+}
+
+impl<T> fmt::Debug for TrySendError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Full(_) => "Full(..)",
+            Self::Closed(_) => "Closed(..)",
+        })
+    }
+}
+
+impl<T> fmt::Display for TrySendError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Full(_) => "the channel is full",
+            Self::Closed(_) => "the channel is closed",
+        })
+    }
+}
+
+impl<T> std::error::Error for TrySendError<T> {}
+
+/// Why [`Receiver::try_recv`] got nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TryRecvError {
+    /// Nothing is here.
+    Empty,
+    /// Nothing is here, and nothing will come.
+    Disconnected,
+}
+
+impl fmt::Display for TryRecvError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Empty => "the channel is empty",
+            Self::Disconnected => "the channel is closed",
+        })
+    }
+}
+
+impl std::error::Error for TryRecvError {}
+
+#[cfg(all(test, any(corio_loom, corio_shuttle)))]
+mod loom;
+#[cfg(all(test, not(any(corio_loom, corio_shuttle))))]
+mod tests;

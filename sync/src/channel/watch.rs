@@ -1,0 +1,541 @@
+//! A channel that holds one value, of which receivers see the latest.
+//!
+//! asyncio has no counterpart; names are tokio's. Difference: [`Receiver::borrow`] gives a snapshot,
+//! not a lock: holding it blocks nobody, and the sender may send meanwhile.
+//!
+//! *How.* The value and its version lie in one shared node behind a pointer; sending swaps the
+//! pointer, and epochs keep the old node while somebody is about to count a reference to it.
+//!
+//! # Progress
+//!
+//! Looking at the value is wait-free, sending lock-free plus time in proportion to those who wait.
+//!
+//! # Examples
+//!
+//! ```
+//! use corio_sync::{park::block_on, watch};
+//!
+//! let (sender, mut receiver) = watch::channel(1);
+//! sender.send(2).unwrap();
+//! block_on(async {
+//!     receiver.changed().await.unwrap();
+//!     assert_eq!(*receiver.borrow_and_update(), 2);
+//! });
+//! ```
+
+use crate::coop;
+use crate::shim::atomic::{AtomicPtr, AtomicUsize};
+use crate::shim::{Ordering, fence_at, mutant, ord};
+use crate::wait::line::{Line, OnFlag};
+use crate::wait::queue::Place;
+use crate::wait::reclaim::{Domain, Guard, Managed, pin};
+use std::fmt;
+use std::ops::Deref;
+use std::panic::Location;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+/// All receivers are gone; the value comes back.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct SendError<T>(pub T);
+
+impl<T> fmt::Debug for SendError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SendError(..)")
+    }
+}
+
+impl<T> fmt::Display for SendError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("all receivers are gone")
+    }
+}
+
+impl<T> std::error::Error for SendError<T> {}
+
+/// All senders are gone, and the latest value was seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RecvError(());
+
+impl fmt::Display for RecvError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("all senders are gone")
+    }
+}
+
+impl std::error::Error for RecvError {}
+
+struct Versioned<T> {
+    version: u64,
+    value: T,
+}
+
+type Node<T> = Managed<Arc<Versioned<T>>>;
+
+struct Shared<T> {
+    latest: AtomicPtr<Node<T>>,
+    domain: Domain,
+    senders: AtomicUsize,
+    receivers: AtomicUsize,
+    /// Receivers that wait for a change. Flagged when the senders are gone.
+    changed: Line,
+    /// Senders that wait for the receivers to go.
+    deserted: Line,
+}
+
+// SAFETY: values are shared between threads and dropped on any.
+unsafe impl<T: Send + Sync> Send for Shared<T> {}
+// SAFETY: as above.
+unsafe impl<T: Send + Sync> Sync for Shared<T> {}
+
+impl<T> Shared<T> {
+    fn node(&self, version: u64, value: T) -> *mut Node<T> {
+        self.domain.alloc(Arc::new(Versioned { version, value }))
+    }
+
+    // Ordering(watch.latest): Acquire; pairs with Ordering(watch.replace): the node is looked into.
+    fn latest<'g>(&self, guard: &'g Guard) -> (*mut Node<T>, &'g Arc<Versioned<T>>) {
+        let node = self.latest.load(ord("watch.latest", Ordering::Acquire));
+        // SAFETY: read from the shared pointer since the pin; it is never null.
+        (node, unsafe { guard.get(node) })
+    }
+
+    fn version(&self) -> u64 {
+        self.latest(&pin()).1.version
+    }
+
+    fn borrow(&self) -> Ref<T> {
+        Ref(self.latest(&pin()).1.clone())
+    }
+
+    /// Publishes `value` as the successor of `old`, unless that was overtaken; then it comes back.
+    // Ordering(watch.replace): Release; pairs with Ordering(watch.latest).
+    fn try_replace(&self, guard: &Guard, old: *mut Node<T>, value: T) -> Result<Ref<T>, T> {
+        // SAFETY: `old` was read under `guard`.
+        let current = unsafe { guard.get(old) };
+        let new = self.node(current.version + 1, value);
+        let (ok, err) = (ord("watch.replace", Ordering::Release), Ordering::Relaxed);
+        if self.latest.compare_exchange(old, new, ok, err).is_ok() {
+            let before = Ref(current.clone());
+            // SAFETY: replaced by us, so out of reach for later pins; once.
+            unsafe { guard.retire(&self.domain, old) };
+            return Ok(before);
+        }
+        // SAFETY: never published, so ours.
+        let shared = unsafe { Managed::get(new) }.clone();
+        // SAFETY: as above; the clone keeps the value.
+        unsafe { self.domain.free(new) };
+        Err(Arc::into_inner(shared).expect("never published").value)
+    }
+
+    /// Makes a new value of the latest one until that is not overtaken; `Err` leaves it.
+    fn replace<E>(&self, mut make: impl FnMut(&T) -> Result<T, E>) -> Result<Ref<T>, E> {
+        let guard = pin();
+        let before = loop {
+            let (old, current) = self.latest(&guard);
+            if let Ok(before) = self.try_replace(&guard, old, make(&current.value)?) {
+                break before;
+            }
+        };
+        drop(guard);
+        self.announce();
+        Ok(before)
+    }
+
+    /// Replaces the latest value.
+    fn replace_with(&self, mut value: T) -> Ref<T> {
+        let guard = pin();
+        let before = loop {
+            match self.try_replace(&guard, self.latest(&guard).0, value) {
+                Ok(before) => break before,
+                Err(refused) => value = refused,
+            }
+        };
+        drop(guard);
+        self.announce();
+        before
+    }
+
+    fn announce(&self) {
+        // Either we see who waits, or they see the change: pairs with fence(watch.waits).
+        fence_at("watch.announce");
+        self.changed.grant_all(self.changed.entered(), 0);
+    }
+}
+
+impl<T> Drop for Shared<T> {
+    fn drop(&mut self) {
+        // Ordering(watch.drop): Relaxed. `&mut self` has been ordered after all uses.
+        let node = self.latest.load(Ordering::Relaxed);
+        // SAFETY: exclusive; the latest node was not retired.
+        unsafe { self.domain.free(node) };
+    }
+}
+
+/// A channel that holds `value` until another one is sent.
+#[must_use]
+pub fn channel<T>(value: T) -> (Sender<T>, Receiver<T>) {
+    let domain = Domain::new();
+    let node = domain.alloc(Arc::new(Versioned { version: 0, value }));
+    let shared = Arc::new(Shared {
+        latest: AtomicPtr::new(node),
+        domain,
+        senders: AtomicUsize::new(1),
+        receivers: AtomicUsize::new(1),
+        changed: Line::new(),
+        deserted: Line::new(),
+    });
+    (Sender { shared: shared.clone() }, Receiver { shared, seen: 0 })
+}
+
+/// A snapshot of the value.
+pub struct Ref<T>(Arc<Versioned<T>>);
+
+impl<T> Deref for Ref<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0.value
+    }
+}
+
+impl<T: fmt::Debug> fmt::Debug for Ref<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&**self, f)
+    }
+}
+
+/// An end that sends.
+pub struct Sender<T> {
+    shared: Arc<Shared<T>>,
+}
+
+impl<T> Sender<T> {
+    /// Sends a value to all receivers.
+    ///
+    /// # Errors
+    ///
+    /// The value comes back if there is no receiver.
+    pub fn send(&self, value: T) -> Result<(), SendError<T>> {
+        if self.is_closed() {
+            return Err(SendError(value));
+        }
+        self.send_replace(value);
+        Ok(())
+    }
+
+    /// Sends a value, also if nobody is there to receive it; returns the one before.
+    pub fn send_replace(&self, value: T) -> Ref<T> {
+        self.shared.replace_with(value)
+    }
+
+    /// Sends a changed copy of the value.
+    pub fn send_modify(&self, mut modify: impl FnMut(&mut T))
+    where
+        T: Clone,
+    {
+        self.send_if_modified(|value| {
+            modify(value);
+            true
+        });
+    }
+
+    /// Sends a changed copy of the value if `modify` says so; returns what it said.
+    ///
+    /// `modify` runs again if another sender was faster.
+    pub fn send_if_modified(&self, mut modify: impl FnMut(&mut T) -> bool) -> bool
+    where
+        T: Clone,
+    {
+        let make = |value: &T| {
+            let mut value = value.clone();
+            if modify(&mut value) { Ok(value) } else { Err(()) }
+        };
+        self.shared.replace(make).is_ok()
+    }
+
+    /// A snapshot of the value.
+    #[must_use]
+    pub fn borrow(&self) -> Ref<T> {
+        self.shared.borrow()
+    }
+
+    /// A receiver that has seen the present value.
+    #[must_use]
+    pub fn subscribe(&self) -> Receiver<T> {
+        // Ordering(watch.receivers): Relaxed. The count carries no data.
+        self.shared.receivers.fetch_add(1, Ordering::Relaxed);
+        self.shared.deserted.clear_flag();
+        Receiver { seen: self.shared.version(), shared: self.shared.clone() }
+    }
+
+    /// How many receivers there are.
+    #[must_use]
+    pub fn receiver_count(&self) -> usize {
+        self.shared.receivers.load(Ordering::Relaxed)
+    }
+
+    /// Whether there is no receiver.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.receiver_count() == 0
+    }
+
+    /// Waits until there is no receiver.
+    ///
+    /// # Cancel safety
+    ///
+    /// Strict.
+    #[track_caller]
+    pub fn closed(&self) -> SenderClosed<'_, T> {
+        SenderClosed { sender: self, at: Place::Idle, caller: Location::caller() }
+    }
+}
+
+impl<T> Clone for Sender<T> {
+    fn clone(&self) -> Self {
+        // Ordering(watch.senders): Relaxed. The caller holds a sender.
+        self.shared.senders.fetch_add(1, Ordering::Relaxed);
+        Self { shared: self.shared.clone() }
+    }
+}
+
+impl<T> Drop for Sender<T> {
+    fn drop(&mut self) {
+        // Ordering(watch.last_sender): AcqRel; pairs with itself: the flag comes after the values
+        // of all senders, so a receiver that sees it sees them, too.
+        let order = ord("watch.last_sender", Ordering::AcqRel);
+        if self.shared.senders.fetch_sub(1, order) == 1 {
+            self.shared.changed.set_flag();
+        }
+    }
+}
+
+impl<T: fmt::Debug> fmt::Debug for Sender<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sender").field("value", &self.borrow()).finish()
+    }
+}
+
+/// The future of [`Sender::closed`].
+#[must_use = "futures do nothing unless awaited"]
+pub struct SenderClosed<'a, T> {
+    sender: &'a Sender<T>,
+    at: Place,
+    caller: &'static Location<'static>,
+}
+
+future_debug!([<T>] SenderClosed<'_, T>, "SenderClosed");
+
+impl<T> Future for SenderClosed<'_, T> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = &mut *self;
+        let line = &this.sender.shared.deserted;
+        if line.flag() || matches!(this.at, Place::Idle) && !line.enter(&mut this.at, OnFlag::Keep)
+        {
+            return Poll::Ready(());
+        }
+        line.poll_granted(&mut this.at, cx).map(drop)
+    }
+}
+
+impl<T> Drop for SenderClosed<'_, T> {
+    fn drop(&mut self) {
+        let _ = self.sender.shared.deserted.leave(&mut self.at);
+    }
+}
+
+/// An end that receives.
+pub struct Receiver<T> {
+    shared: Arc<Shared<T>>,
+    /// The version that this receiver has seen.
+    seen: u64,
+}
+
+impl<T> Receiver<T> {
+    /// A snapshot of the value; does not mark it as seen.
+    #[must_use]
+    pub fn borrow(&self) -> Ref<T> {
+        self.shared.borrow()
+    }
+
+    /// A snapshot of the value, which counts as seen from now on.
+    pub fn borrow_and_update(&mut self) -> Ref<T> {
+        let snapshot = self.shared.borrow();
+        self.seen = snapshot.0.version;
+        snapshot
+    }
+
+    /// Whether there is a value that was not seen.
+    ///
+    /// # Errors
+    ///
+    /// [`RecvError`] if the senders are gone.
+    pub fn has_changed(&self) -> Result<bool, RecvError> {
+        if self.shared.changed.flag() {
+            return Err(RecvError(()));
+        }
+        Ok(self.shared.version() != self.seen)
+    }
+
+    /// Makes the next [`Receiver::changed`] return at once.
+    pub fn mark_changed(&mut self) {
+        self.seen = u64::MAX;
+    }
+
+    /// Counts the present value as seen.
+    pub fn mark_unchanged(&mut self) {
+        self.seen = self.shared.version();
+    }
+
+    /// Waits for a value that was not seen, and counts it as seen.
+    ///
+    /// # Errors
+    ///
+    /// [`RecvError`] if the senders are gone and the latest value was seen.
+    ///
+    /// # Cancel safety
+    ///
+    /// Strict.
+    #[track_caller]
+    pub fn changed(&mut self) -> Changed<'_, T> {
+        Changed { receiver: self, at: Place::Idle, caller: Location::caller() }
+    }
+
+    /// Waits until the value satisfies `predicate`; returns at once if it does.
+    ///
+    /// # Errors
+    ///
+    /// [`RecvError`] if the senders are gone before it does.
+    ///
+    /// # Cancel safety
+    ///
+    /// Strict.
+    #[track_caller]
+    pub fn wait_for<P: FnMut(&T) -> bool + Unpin>(&mut self, predicate: P) -> WaitFor<'_, T, P> {
+        WaitFor { changed: self.changed(), predicate }
+    }
+}
+
+impl<T> Clone for Receiver<T> {
+    fn clone(&self) -> Self {
+        // Ordering(watch.clone): Relaxed. The caller holds a receiver.
+        self.shared.receivers.fetch_add(1, Ordering::Relaxed);
+        Self { shared: self.shared.clone(), seen: self.seen }
+    }
+}
+
+impl<T> Drop for Receiver<T> {
+    fn drop(&mut self) {
+        // Ordering(watch.last_receiver): Relaxed. The flag carries no data.
+        if self.shared.receivers.fetch_sub(1, Ordering::Relaxed) == 1 {
+            self.shared.deserted.set_flag();
+        }
+    }
+}
+
+impl<T: fmt::Debug> fmt::Debug for Receiver<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Receiver").field("value", &self.borrow()).finish()
+    }
+}
+
+/// The future of [`Receiver::changed`].
+#[must_use = "futures do nothing unless awaited"]
+pub struct Changed<'a, T> {
+    receiver: &'a mut Receiver<T>,
+    at: Place,
+    caller: &'static Location<'static>,
+}
+
+future_debug!([<T>] Changed<'_, T>, "Changed");
+
+impl<T> Changed<'_, T> {
+    /// The flag is read first: with it all values are visible.
+    fn news(&mut self) -> Option<Result<(), RecvError>> {
+        let over = self.receiver.shared.changed.flag();
+        let version = self.receiver.shared.version();
+        if version != self.receiver.seen {
+            self.receiver.seen = version;
+            return Some(Ok(()));
+        }
+        over.then_some(Err(RecvError(())))
+    }
+
+    fn poll_news(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), RecvError>> {
+        loop {
+            if matches!(self.at, Place::Idle | Place::Done) {
+                if let Some(news) = self.news() {
+                    return Poll::Ready(news);
+                }
+                if !self.receiver.shared.changed.enter(&mut self.at, OnFlag::Keep) {
+                    continue;
+                }
+                // Pairs with fence(watch.announce).
+                fence_at("watch.waits");
+                let news = if mutant("watch.recheck") { None } else { self.news() };
+                if let Some(news) = news {
+                    let _ = self.receiver.shared.changed.leave(&mut self.at);
+                    return Poll::Ready(news);
+                }
+            }
+            ready!(self.receiver.shared.changed.poll_granted(&mut self.at, cx));
+        }
+    }
+}
+
+impl<T> Future for Changed<'_, T> {
+    type Output = Result<(), RecvError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let unit = ready!(coop::poll_proceed(cx));
+        let news = ready!(self.poll_news(cx));
+        unit.made_progress();
+        Poll::Ready(news)
+    }
+}
+
+impl<T> Drop for Changed<'_, T> {
+    fn drop(&mut self) {
+        // A grant needs no heir: everybody who waited got one.
+        let _ = self.receiver.shared.changed.leave(&mut self.at);
+    }
+}
+
+/// The future of [`Receiver::wait_for`].
+#[must_use = "futures do nothing unless awaited"]
+pub struct WaitFor<'a, T, P> {
+    changed: Changed<'a, T>,
+    predicate: P,
+}
+
+impl<T, P> fmt::Debug for WaitFor<'_, T, P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WaitFor").field("changed", &self.changed).finish_non_exhaustive()
+    }
+}
+
+impl<T, P: FnMut(&T) -> bool + Unpin> Future for WaitFor<'_, T, P> {
+    type Output = Result<Ref<T>, RecvError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        loop {
+            if matches!(this.changed.at, Place::Idle | Place::Done) {
+                let value = this.changed.receiver.borrow_and_update();
+                if (this.predicate)(&value) {
+                    return Poll::Ready(Ok(value));
+                }
+            }
+            ready!(this.changed.poll_news(cx))?;
+        }
+    }
+}
+
+#[cfg(all(test, any(corio_loom, corio_shuttle)))]
+mod loom;
+#[cfg(all(test, not(any(corio_loom, corio_shuttle))))]
+mod tests;

@@ -1,0 +1,282 @@
+//! What all queues share: the two counters, admission, and the count of unfinished items.
+//!
+//! | word   | counts |
+//! |--------|--------|
+//! | `puts` | bit 0: shut down; above: admitted puts, twice for a put that had to store again |
+//! | `voids`| admissions that were given up: the put stored again, or was refused after all |
+//! | `gets` | items taken out |
+//! | `done` | items reported by `task_done` |
+//!
+//! *Unfinished* are `puts - voids - done`. A reader takes `done` first, then `voids`, then `puts`:
+//! each can only have grown since, so the difference is never too small, and a zero was true at the
+//! moment `done` was read.
+
+use super::Store;
+use crate::error::TooManyDone;
+use crate::shim::atomic::AtomicU64;
+use crate::shim::{Ordering, fence_at, mutant, ord};
+use crate::wait::line::{Line, OnFlag};
+use crate::wait::queue::Place;
+use crate::wait::weighted::{Shut, Weighted};
+use std::marker::PhantomData;
+use std::task::{Context, Poll, ready};
+
+const SHUT: u64 = 1;
+const ONE: u64 = 2;
+
+pub(super) struct Core<T, S> {
+    puts: AtomicU64,
+    voids: AtomicU64,
+    gets: AtomicU64,
+    done: AtomicU64,
+    /// One for each item in the store that no get has been promised.
+    items: Weighted,
+    /// One for each item that there is room for; unused if there is no limit.
+    slots: Weighted,
+    pub(super) maxsize: usize,
+    /// Those who wait for `unfinished` to be zero.
+    joining: Line,
+    store: S,
+    holds: PhantomData<T>,
+}
+
+// SAFETY: items move between threads; the store synchronizes them.
+unsafe impl<T: Send, S: Store<T>> Send for Core<T, S> {}
+// SAFETY: as above; no `&T` is ever handed out.
+unsafe impl<T: Send, S: Store<T>> Sync for Core<T, S> {}
+
+impl<T, S: Store<T>> Core<T, S> {
+    pub(super) fn new(maxsize: usize) -> Self {
+        assert!(maxsize <= crate::Semaphore::MAX_PERMITS, "maxsize exceeds MAX_PERMITS");
+        Self {
+            puts: AtomicU64::new(0),
+            voids: AtomicU64::new(0),
+            gets: AtomicU64::new(0),
+            done: AtomicU64::new(0),
+            items: Weighted::new(0),
+            slots: Weighted::new(maxsize),
+            maxsize,
+            joining: Line::new(),
+            store: S::new(),
+            holds: PhantomData,
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.items.available()
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.maxsize > 0 && self.slots.available() == 0
+    }
+
+    pub(super) fn is_shut(&self) -> bool {
+        // Ordering(queue.peek_shut): Relaxed. A snapshot that is stale at once.
+        self.puts.load(Ordering::Relaxed) & SHUT != 0
+    }
+
+    // Puts.
+
+    /// Takes room for one item, if there is some.
+    #[inline]
+    pub(super) fn try_slot(&self) -> Result<bool, Shut> {
+        if self.maxsize == 0 { Ok(true) } else { self.slots.try_take(1) }
+    }
+
+    /// Waits for room for one item.
+    #[inline]
+    pub(super) fn poll_slot(&self, at: &mut Place, cx: &mut Context<'_>) -> Poll<Result<(), Shut>> {
+        if self.maxsize == 0 { Poll::Ready(Ok(())) } else { self.slots.poll_take(at, 1, cx) }
+    }
+
+    /// Gives up waiting for room.
+    pub(super) fn leave_slots(&self, at: &mut Place) {
+        if let Place::Waiting(_) = at {
+            self.slots.leave(at, 1);
+        }
+    }
+
+    /// Stores an item for which there is room, unless the queue is shut down.
+    #[inline]
+    pub(super) fn store(&self, value: T) -> Result<(), T> {
+        match self.store.push(|| self.admit(), value) {
+            Ok(()) => {
+                self.items.release(1);
+                Ok(())
+            }
+            Err(value) => {
+                self.release_slot();
+                Err(value)
+            }
+        }
+    }
+
+    // Ordering(queue.admit): Relaxed. The number decides who came before a shutdown; the store and
+    // `items` publish the item.
+    fn admit(&self) -> Option<u64> {
+        let old = self.puts.fetch_add(ONE, Ordering::Relaxed);
+        if old & SHUT == 0 {
+            return Some(old / ONE);
+        }
+        // Too late: the number is taken back. `unfinished` was too large for a moment.
+        self.void();
+        None
+    }
+
+    /// One admission more that will not become an item.
+    fn void(&self) {
+        // Ordering(queue.void): Relaxed. Read before `puts`, see the module's note; the fence in
+        // `wake_joining` orders it against those who join.
+        self.voids.fetch_add(1, Ordering::Relaxed);
+        self.wake_joining();
+    }
+
+    fn release_slot(&self) {
+        if self.maxsize > 0 {
+            self.slots.release(1);
+        }
+    }
+
+    // Gets.
+
+    /// Takes an item out if one is there that no get was promised.
+    #[inline]
+    pub(super) fn try_get(&self) -> Option<T> {
+        self.items.try_take_one().then(|| self.take_out())
+    }
+
+    /// Waits for an item; `Err` once the queue is over.
+    #[inline]
+    pub(super) fn poll_get(&self, at: &mut Place, cx: &mut Context<'_>) -> Poll<Result<T, Shut>> {
+        if ready!(self.items.poll_take(at, 1, cx)).is_ok() {
+            return Poll::Ready(Ok(self.take_out()));
+        }
+        self.poll_shut(at, cx)
+    }
+
+    /// A get of a queue that is shut down.
+    #[cold]
+    fn poll_shut(&self, at: &mut Place, cx: &mut Context<'_>) -> Poll<Result<T, Shut>> {
+        let over = self.is_over();
+        if let Some(value) = self.try_get() {
+            return Poll::Ready(Ok(value));
+        }
+        if over {
+            return Poll::Ready(Err(Shut));
+        }
+        // A put was admitted before the shutdown and is still storing its item.
+        *at = Place::Idle;
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    fn take_out(&self) -> T {
+        let value = self.store.pop(|| self.void());
+        // Ordering(queue.gets): Release; pairs with Ordering(queue.is_over).
+        self.gets.fetch_add(1, ord("queue.gets", Ordering::Release));
+        self.release_slot();
+        value
+    }
+
+    /// Gives up waiting for an item.
+    pub(super) fn leave_items(&self, at: &mut Place) {
+        if let Place::Waiting(_) = at {
+            self.items.leave(at, 1);
+        }
+    }
+
+    /// Whether the queue is shut down and every admitted item was taken out.
+    // Ordering(queue.is_over): Acquire; pairs with Ordering(queue.gets). Numbers that have grown
+    // since only make the answer no.
+    pub(super) fn is_over(&self) -> bool {
+        let gets = self.gets.load(ord("queue.is_over", Ordering::Acquire));
+        let voids = self.voids.load(Ordering::Acquire);
+        let puts = self.puts.load(Ordering::Acquire);
+        puts & SHUT != 0 && gets + voids >= puts / ONE
+    }
+
+    /// Refuses puts from now on, and tells those who wait.
+    pub(super) fn shut(&self) {
+        // Ordering(queue.shut): Relaxed. The word's own order decides which puts came before.
+        self.puts.fetch_or(SHUT, Ordering::Relaxed);
+        self.slots.shut();
+        self.items.shut();
+    }
+
+    // The count of unfinished items.
+
+    // Ordering(queue.unfinished): Acquire, on the first two; pairs with Ordering(queue.done): the
+    // later loads are not moved before them. See the module's note.
+    pub(super) fn unfinished(&self) -> u64 {
+        let done = self.done.load(ord("queue.unfinished", Ordering::Acquire));
+        let voids = self.voids.load(Ordering::Acquire);
+        let puts = self.puts.load(Ordering::Relaxed);
+        (puts / ONE).saturating_sub(voids + done)
+    }
+
+    // Ordering(queue.done): AcqRel; pairs with Ordering(queue.unfinished): whoever joins sees the
+    // work that is reported here, of all who reported before, too.
+    pub(super) fn task_done(&self) -> Result<(), TooManyDone> {
+        let mut done = self.done.load(Ordering::Acquire);
+        loop {
+            let voids = self.voids.load(Ordering::Acquire);
+            let puts = self.puts.load(Ordering::Relaxed);
+            if done + voids >= puts / ONE {
+                return Err(TooManyDone(()));
+            }
+            let ok = ord("queue.done", Ordering::AcqRel);
+            match self.done.compare_exchange_weak(done, done + 1, ok, Ordering::Acquire) {
+                Ok(_) => break,
+                Err(now) => done = now,
+            }
+        }
+        self.wake_joining();
+        Ok(())
+    }
+
+    /// As `task_done` for an item that was taken out just now.
+    pub(super) fn count_done(&self) {
+        self.done.fetch_add(1, ord("queue.done", Ordering::AcqRel));
+        self.wake_joining();
+    }
+
+    fn wake_joining(&self) {
+        // Either we see who joins, or they see what we counted: pairs with fence(queue.join).
+        fence_at("queue.counted");
+        let joining = self.joining.entered();
+        if joining > 0 && self.unfinished() == 0 {
+            self.joining.grant_all(joining, 0);
+        }
+    }
+
+    /// Waits until nothing is unfinished.
+    pub(super) fn poll_join(&self, at: &mut Place, cx: &mut Context<'_>) -> Poll<()> {
+        if let Place::Idle = at {
+            if self.unfinished() == 0 {
+                *at = Place::Done;
+                return Poll::Ready(());
+            }
+            self.joining.enter(at, OnFlag::Ignore);
+            // Pairs with fence(queue.counted).
+            fence_at("queue.join");
+            if self.unfinished() == 0 && !mutant("queue.join_recheck") {
+                self.joining.leave(at);
+                return Poll::Ready(());
+            }
+        }
+        self.joining.poll_granted(at, cx).map(drop)
+    }
+
+    /// Gives up joining.
+    pub(super) fn leave_joining(&self, at: &mut Place) {
+        let _ = self.joining.leave(at);
+    }
+}
+
+#[cfg(test)]
+impl<T, S> Core<T, S> {
+    /// Segments of the two counters' queues.
+    pub(super) fn live_segments(&self) -> (usize, usize) {
+        (self.items.live_segments(), self.slots.live_segments())
+    }
+}

@@ -1,0 +1,141 @@
+//! The FIFO store: the infinite array, an item per cell.
+//!
+//! ```text
+//! EMPTY --(1) put--> FULL --(2) get--> taken
+//!   +-----(3) get--> VOID               the put finds it and stores again at a new position
+//! ```
+//! (1) [`Fifo::push`], (2), (3) [`Fifo::pop`]. A get holds one of the queue's `items`, so there is a
+//! full cell at or behind its position; if its own is empty, the put that drew it is slow, and the
+//! get goes on to the next. So a get never waits for a put. That put overtakes nobody: it has not
+//! returned.
+//!
+//! *Source.* Poisoned cells as in LCRQ (Morrison, Afek, PPoPP 2013) and Kotlin's channels.
+
+use super::sealed::Sealed;
+use crate::shim::atomic::AtomicU8;
+use crate::shim::cell::UnsafeCell;
+use crate::shim::{Ordering, ord};
+use crate::wait::list::{Claimed, List};
+use std::mem::MaybeUninit;
+
+const EMPTY: u8 = 0;
+const FULL: u8 = 1;
+const VOID: u8 = 2;
+const TAKEN: u8 = 3;
+
+struct Item<T> {
+    state: AtomicU8,
+    value: UnsafeCell<MaybeUninit<T>>,
+}
+
+impl<T> Default for Item<T> {
+    fn default() -> Self {
+        Self { state: AtomicU8::new(EMPTY), value: UnsafeCell::new(MaybeUninit::uninit()) }
+    }
+}
+
+// SAFETY: the value is written by the put that drew the cell and read by the get that claimed it.
+unsafe impl<T: Send> Sync for Item<T> {}
+
+impl<T> Item<T> {
+    /// # Safety
+    ///
+    /// The caller drew this cell and has not published it.
+    unsafe fn write(&self, value: T) {
+        self.value.with_mut(|slot| {
+            // SAFETY: exclusive by the caller's word.
+            let slot = unsafe { &mut *slot };
+            slot.write(value);
+        });
+    }
+
+    /// # Safety
+    ///
+    /// The caller is the put that found VOID, the get that found FULL, or exclusive.
+    unsafe fn take(&self) -> T {
+        self.value.with_mut(|slot| {
+            // SAFETY: exclusive by the caller's word.
+            let slot = unsafe { &mut *slot };
+            // SAFETY: written before, and taken once.
+            unsafe { slot.assume_init_read() }
+        })
+    }
+}
+
+impl<T> Drop for Item<T> {
+    fn drop(&mut self) {
+        // Ordering(fifo.drop): Relaxed. `&mut self` has been ordered after all uses.
+        if self.state.load(Ordering::Relaxed) == FULL {
+            // SAFETY: exclusive; FULL has a value that nobody took.
+            drop(unsafe { self.take() });
+        }
+    }
+}
+
+/// The FIFO store of a [`Queue`](super::Queue).
+pub struct Fifo<T> {
+    list: List<Item<T>>,
+}
+
+impl<T> super::Store<T> for Fifo<T> where Self: Sealed<T> {}
+
+// SAFETY: items cross threads by value only.
+unsafe impl<T> Send for Fifo<T> {}
+// SAFETY: as above; `Core` asks for `T: Send`.
+unsafe impl<T> Sync for Fifo<T> {}
+
+impl<T> Sealed<T> for Fifo<T> {
+    fn new() -> Self {
+        Self { list: List::new() }
+    }
+
+    // Ordering(fifo.fill): Release, Acquire on failure; pairs with Ordering(fifo.look): the item is
+    // visible to the get. On failure nothing was published and nothing is read but our own.
+    fn push(&self, admit: impl Fn() -> Option<u64>, value: T) -> Result<(), T> {
+        let mut value = value;
+        loop {
+            let Some(position) = self.list.enter(&admit) else { return Err(value) };
+            let item = position.cell();
+            // SAFETY: drawn by us.
+            unsafe { item.write(value) };
+            let (ok, err) = (ord("fifo.fill", Ordering::Release), Ordering::Relaxed);
+            match item.state.compare_exchange(EMPTY, FULL, ok, err) {
+                // The get finishes the cell.
+                Ok(_) => return Ok(()),
+                Err(_) => {
+                    // SAFETY: VOID: the get has gone on.
+                    value = unsafe { item.take() };
+                    self.list.finish(position);
+                }
+            }
+        }
+    }
+
+    // Ordering(fifo.look): Acquire; pairs with Ordering(fifo.fill): the item is visible.
+    fn pop(&self, void: impl Fn()) -> T {
+        loop {
+            let taken = self.list.claim_and_finish(|claimed| {
+                let Claimed::Cell(item) = claimed else {
+                    unreachable!("a cell is finished only after its turn, so none is swept before")
+                };
+                let acquire = ord("fifo.look", Ordering::Acquire);
+                if item.state.load(acquire) == EMPTY {
+                    let ok = ord("fifo.void", Ordering::Relaxed);
+                    if item.state.compare_exchange(EMPTY, VOID, ok, acquire).is_ok() {
+                        // The put finishes the cell.
+                        return (false, None);
+                    }
+                }
+                // SAFETY: FULL, and this get claimed it.
+                let value = unsafe { item.take() };
+                // Ordering(fifo.taken): Relaxed. For the drop of the store only.
+                item.state.store(TAKEN, Ordering::Relaxed);
+                (true, Some(value))
+            });
+            match taken {
+                Some(value) => return value,
+                None => void(),
+            }
+        }
+    }
+}

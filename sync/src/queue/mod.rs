@@ -1,0 +1,390 @@
+//! [`Queue`] and [`LifoQueue`]: asyncio's queues, for tasks and threads.
+//!
+//! *Parts.* A queue is a **store** of items between two counters with waiters: **slots** (room for
+//! puts, if bounded) and **items** (gets). A put takes a slot, is *admitted*, stores its item and
+//! releases one of `items`; a get takes one of `items`, takes an item out of the store and releases
+//! a slot. So nobody waits inside the store, and order is that of the counters: first come, first
+//! served on both sides.
+//!
+//! *Admission* is one read-modify-write of `puts`, whose bit 0 says that the queue is shut down. It
+//! decides whether a put came before the shutdown; for the FIFO store it is the item's position,
+//! too.
+//!
+//! *What waits for whom.* A get that finds the queue shut down while an admitted put has not yet
+//! stored its item asks to be polled again until it has. Everything else is lock-free.
+
+mod core;
+mod fifo;
+mod future;
+mod lifo;
+
+pub use fifo::Fifo;
+pub use future::{Get, GetTracked, Join, Put, Tracked};
+pub use lifo::Lifo;
+
+use self::core::Core;
+use crate::error::TooManyDone;
+#[cfg(not(any(corio_loom, corio_shuttle)))]
+use crate::park;
+use crate::wait::queue::Place;
+use std::fmt;
+use std::panic::Location;
+#[cfg(not(any(corio_loom, corio_shuttle)))]
+use std::time::{Duration, Instant};
+
+/// What keeps the items of a queue; sealed.
+pub trait Store<T>: sealed::Sealed<T> {}
+
+pub(crate) mod sealed {
+    /// The operations of a store.
+    pub trait Sealed<T>: Send + Sync {
+        /// An empty store.
+        fn new() -> Self;
+        /// Stores an item. `admit` is called once per attempt and gives the put's number, or none
+        /// if the queue is shut down; `void` is called for a number that turned out unusable.
+        ///
+        /// # Errors
+        ///
+        /// The item comes back if `admit` declined.
+        fn push(&self, admit: impl Fn() -> Option<u64>, value: T) -> Result<(), T>;
+        /// Takes an item out; the caller holds one of `items`, so there is one. `void` is called
+        /// for each number that is given up because its put was too slow.
+        fn pop(&self, void: impl Fn()) -> T;
+    }
+}
+
+/// Why a put was refused; the item comes back.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum PutError<T> {
+    /// No room, or others wait for it (asyncio: `QueueFull`).
+    Full(T),
+    /// The queue was shut down (asyncio: `QueueShutDown`).
+    ShutDown(T),
+    /// No room in time.
+    Timeout(T),
+}
+
+impl<T> PutError<T> {
+    /// The item.
+    pub fn into_inner(self) -> T {
+        let (Self::Full(value) | Self::ShutDown(value) | Self::Timeout(value)) = self;
+        value
+    }
+}
+
+impl<T> fmt::Debug for PutError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Full(_) => "Full(..)",
+            Self::ShutDown(_) => "ShutDown(..)",
+            Self::Timeout(_) => "Timeout(..)",
+        })
+    }
+}
+
+impl<T> fmt::Display for PutError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Full(_) => "the queue is full",
+            Self::ShutDown(_) => "the queue was shut down",
+            Self::Timeout(_) => "the queue stayed full for too long",
+        })
+    }
+}
+
+impl<T> std::error::Error for PutError<T> {}
+
+/// Why a get got nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GetError {
+    /// No item, or others wait for it (asyncio: `QueueEmpty`).
+    Empty,
+    /// The queue was shut down and is empty (asyncio: `QueueShutDown`).
+    ShutDown,
+    /// No item in time.
+    Timeout,
+}
+
+impl fmt::Display for GetError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Empty => "the queue is empty",
+            Self::ShutDown => "the queue was shut down",
+            Self::Timeout => "the queue stayed empty for too long",
+        })
+    }
+}
+
+impl std::error::Error for GetError {}
+
+/// The queue was shut down; a refused item comes back in it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct QueueShutDown<T = ()>(pub T);
+
+impl<T> fmt::Debug for QueueShutDown<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("QueueShutDown")
+    }
+}
+
+impl<T> fmt::Display for QueueShutDown<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the queue was shut down")
+    }
+}
+
+impl<T> std::error::Error for QueueShutDown<T> {}
+
+/// First in, first out; see [`BaseQueue`] for the methods.
+pub type Queue<T> = BaseQueue<T, Fifo<T>>;
+
+/// Last in, first out; see [`BaseQueue`] for the methods.
+pub type LifoQueue<T> = BaseQueue<T, Lifo<T>>;
+
+/// A queue between any number of producers and consumers; [`Queue`] and [`LifoQueue`].
+///
+/// asyncio: `Queue`, `LifoQueue`. Differences: usable from any thread; order of arrival is strict
+/// for puts and gets that wait (in asyncio a running task may overtake a woken one); a refused item
+/// comes back in the error; `get_tracked` calls `task_done` by itself.
+///
+/// # Progress
+///
+/// Lock-free, with two exceptions. A get whose item is being stored by a put that was descheduled
+/// takes the next item instead, and that put has to store again. After a shutdown a get may have to
+/// wait for a put that was admitted before it and has not finished. Memory: an item's place is
+/// freed in runs of 16.
+///
+/// # Examples
+///
+/// ```
+/// use corio_sync::{Queue, park::block_on};
+/// use std::sync::Arc;
+///
+/// let queue = Arc::new(Queue::new(2));
+/// let producer = queue.clone();
+/// let thread = std::thread::spawn(move || block_on(async {
+///     for number in 0..5 {
+///         producer.put(number).await.unwrap();
+///     }
+///     producer.shutdown(false);
+/// }));
+/// let sum = block_on(async {
+///     let mut sum = 0;
+///     while let Ok(number) = queue.get().await {
+///         sum += number;
+///         queue.task_done().unwrap();
+///     }
+///     queue.join().await;
+///     sum
+/// });
+/// assert_eq!(sum, 10);
+/// thread.join().unwrap();
+/// ```
+pub struct BaseQueue<T, S: Store<T> = Fifo<T>> {
+    core: Core<T, S>,
+}
+
+impl<T, S: Store<T>> BaseQueue<T, S> {
+    /// A queue with room for `maxsize` items; 0 for no limit.
+    ///
+    /// # Panics
+    ///
+    /// If `maxsize` exceeds [`Semaphore::MAX_PERMITS`](crate::Semaphore::MAX_PERMITS).
+    #[must_use]
+    pub fn new(maxsize: usize) -> Self {
+        Self { core: Core::new(maxsize) }
+    }
+
+    /// Puts an item, waiting for room.
+    ///
+    /// # Errors
+    ///
+    /// [`QueueShutDown`] with the item.
+    ///
+    /// # Cancel safety
+    ///
+    /// Loses place: a dropped future has not put anything, and drops its item; [`Put::take`] takes
+    /// it back before.
+    #[track_caller]
+    pub fn put(&self, value: T) -> Put<'_, T, S> {
+        Put { queue: self, value: Some(value), at: Place::Idle, caller: Location::caller() }
+    }
+
+    /// Gets an item, waiting for one.
+    ///
+    /// # Errors
+    ///
+    /// [`QueueShutDown`] once the queue is shut down and empty.
+    ///
+    /// # Cancel safety
+    ///
+    /// Loses place: a dropped future takes no item.
+    #[track_caller]
+    pub fn get(&self) -> Get<'_, T, S> {
+        Get { queue: self, at: Place::Idle, caller: Location::caller() }
+    }
+
+    /// As [`BaseQueue::get`]; the item calls [`BaseQueue::task_done`] when it is dropped.
+    ///
+    /// # Errors
+    ///
+    /// [`QueueShutDown`] once the queue is shut down and empty.
+    ///
+    /// # Cancel safety
+    ///
+    /// Loses place.
+    #[track_caller]
+    pub fn get_tracked(&self) -> GetTracked<'_, T, S> {
+        GetTracked { get: self.get() }
+    }
+
+    /// Puts an item if there is room.
+    ///
+    /// # Errors
+    ///
+    /// [`PutError::Full`] or [`PutError::ShutDown`] with the item.
+    #[inline]
+    pub fn put_nowait(&self, value: T) -> Result<(), PutError<T>> {
+        match self.core.try_slot() {
+            Ok(true) => self.core.store(value).map_err(PutError::ShutDown),
+            Ok(false) => Err(PutError::Full(value)),
+            Err(_) => Err(PutError::ShutDown(value)),
+        }
+    }
+
+    /// Rust's name for [`BaseQueue::put_nowait`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn try_put(&self, value: T) -> Result<(), PutError<T>> {
+        self.put_nowait(value)
+    }
+
+    /// Gets an item if there is one.
+    ///
+    /// # Errors
+    ///
+    /// [`GetError::Empty`], or [`GetError::ShutDown`] once the queue is shut down and empty.
+    #[inline]
+    pub fn get_nowait(&self) -> Result<T, GetError> {
+        match self.core.try_get() {
+            Some(value) => Ok(value),
+            None if self.core.is_over() => Err(GetError::ShutDown),
+            None => Err(GetError::Empty),
+        }
+    }
+
+    /// Rust's name for [`BaseQueue::get_nowait`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn try_get(&self) -> Result<T, GetError> {
+        self.get_nowait()
+    }
+
+    /// Puts an item from a thread that may block, for `d` at the most; `None` for no limit.
+    ///
+    /// # Errors
+    ///
+    /// [`PutError::Timeout`] or [`PutError::ShutDown`] with the item.
+    #[cfg(not(any(corio_loom, corio_shuttle)))]
+    #[track_caller]
+    pub fn put_blocking(&self, value: T, d: Option<Duration>) -> Result<(), PutError<T>> {
+        let mut put = self.put(value);
+        match park::block_on_deadline(&mut put, d.map(|d| Instant::now() + d)) {
+            Some(Ok(())) => Ok(()),
+            Some(Err(QueueShutDown(value))) => Err(PutError::ShutDown(value)),
+            None => Err(PutError::Timeout(put.take().expect("not put in time"))),
+        }
+    }
+
+    /// Gets an item from a thread that may block, for `d` at the most; `None` for no limit.
+    ///
+    /// # Errors
+    ///
+    /// [`GetError::Timeout`] or [`GetError::ShutDown`].
+    #[cfg(not(any(corio_loom, corio_shuttle)))]
+    #[track_caller]
+    pub fn get_blocking(&self, d: Option<Duration>) -> Result<T, GetError> {
+        match park::block_on_deadline(self.get(), d.map(|d| Instant::now() + d)) {
+            Some(Ok(value)) => Ok(value),
+            Some(Err(QueueShutDown(()))) => Err(GetError::ShutDown),
+            None => Err(GetError::Timeout),
+        }
+    }
+
+    /// Says that the work on an item that was gotten is done; see [`BaseQueue::join`].
+    ///
+    /// # Errors
+    ///
+    /// [`TooManyDone`] if called more often than items were put; nothing changes then.
+    pub fn task_done(&self) -> Result<(), TooManyDone> {
+        self.core.task_done()
+    }
+
+    /// Waits until every item that was put has been reported by [`BaseQueue::task_done`].
+    ///
+    /// Returns at once if none is outstanding.
+    ///
+    /// # Cancel safety
+    ///
+    /// Strict.
+    #[track_caller]
+    pub fn join(&self) -> Join<'_, T, S> {
+        Join { queue: self, at: Place::Idle, caller: Location::caller() }
+    }
+
+    /// Items that a get could take now.
+    #[must_use]
+    pub fn qsize(&self) -> usize {
+        self.core.len()
+    }
+
+    /// Whether a get would wait.
+    #[must_use]
+    pub fn empty(&self) -> bool {
+        self.core.len() == 0
+    }
+
+    /// Whether a put would wait; never, if there is no limit.
+    #[must_use]
+    pub fn full(&self) -> bool {
+        self.core.is_full()
+    }
+
+    /// The limit; 0 for none.
+    #[must_use]
+    pub fn maxsize(&self) -> usize {
+        self.core.maxsize
+    }
+
+    /// Shuts the queue down: puts are refused from now on, and those that wait fail.
+    ///
+    /// Items that are in the queue can still be gotten; then gets fail, too. With `immediate` those
+    /// items are dropped and count as done.
+    pub fn shutdown(&self, immediate: bool) {
+        self.core.shut();
+        while immediate {
+            let Some(value) = self.core.try_get() else { return };
+            self.core.count_done();
+            drop(value);
+        }
+    }
+}
+
+impl<T, S: Store<T>> fmt::Debug for BaseQueue<T, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut out = f.debug_struct("Queue");
+        out.field("maxsize", &self.maxsize()).field("items", &self.qsize());
+        out.field("unfinished", &self.core.unfinished())
+            .field("shut", &self.core.is_shut())
+            .finish()
+    }
+}
+
+#[cfg(all(test, any(corio_loom, corio_shuttle)))]
+mod loom;
+#[cfg(all(test, not(any(corio_loom, corio_shuttle))))]
+mod tests;
