@@ -50,11 +50,7 @@ fn pick<T: Clone>(list: &Mutex<Vec<T>>, random: &mut Random) -> Option<T> {
 
 pub fn run(world: &World, random: &mut Random) {
     let runtime = world.runtime();
-    let sky = Sky {
-        books: world.books.clone(),
-        seen: Arc::default(),
-        wakers: Arc::default(),
-    };
+    let sky = Sky { books: world.books.clone(), seen: Arc::default(), wakers: Arc::default() };
     let threads: Vec<_> = (0..1 + random.below(3))
         .map(|_| {
             let (sky, handle) = (sky.clone(), runtime.handle().clone());

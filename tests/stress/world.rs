@@ -45,11 +45,7 @@ pub struct World {
 impl World {
     pub fn new(random: &mut Random) -> Self {
         Self {
-            books: Books {
-                bodies: Ledger::new(),
-                outputs: Ledger::new(),
-                ended: Arc::default(),
-            },
+            books: Books { bodies: Ledger::new(), outputs: Ledger::new(), ended: Arc::default() },
             workers: 1 + random.below(4),
             stealing: random.below(4) > 0,
             lifo_slot: random.below(4) > 0,
