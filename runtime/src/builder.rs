@@ -92,6 +92,7 @@ impl From<BuildError> for io::Error {
 }
 
 impl Default for Builder {
+    #[track_caller]
     fn default() -> Self {
         Self::new()
     }
@@ -99,10 +100,12 @@ impl Default for Builder {
 
 impl Builder {
     /// The default settings: one worker for each core that the process may use.
+    #[track_caller]
     pub fn new() -> Self {
         Self {
             config: Config {
                 name: "corio".to_owned(),
+                built_at: Location::caller(),
                 workers: 0,
                 stack_size: None,
                 lifo_slot: true,
@@ -231,7 +234,9 @@ impl Builder {
     ///
     /// [`BuildError`]: a setting makes no sense, or the system refuses a thread or a poller. What
     /// was started by then has ended.
-    pub fn build(self) -> Result<Runtime, BuildError> {
+    #[track_caller]
+    pub fn build(mut self) -> Result<Runtime, BuildError> {
+        self.config.built_at = Location::caller();
         let settled = self.settle()?;
         Runtime::start(settled)
     }
@@ -247,8 +252,9 @@ impl Builder {
     ///
     /// If `main` does, with its panic.
     #[track_caller]
-    pub fn run<F: Future>(self, main: F) -> Result<F::Output, RunError> {
+    pub fn run<F: Future>(mut self, main: F) -> Result<F::Output, RunError> {
         let at = Location::caller();
+        self.config.built_at = at;
         crate::runtime::check_not_nested()?;
         let settled = self.settle().map_err(RunError::Build)?;
         crate::runtime::run_main(settled, main, at)

@@ -54,11 +54,13 @@ impl Runtime {
     /// # Errors
     ///
     /// If the system refuses a thread or a poller.
+    #[track_caller]
     pub fn new() -> io::Result<Self> {
         Ok(Builder::new().build()?)
     }
 
     /// The settings to start from.
+    #[track_caller]
     pub fn builder() -> Builder {
         Builder::new()
     }
@@ -152,7 +154,7 @@ impl fmt::Debug for Runtime {
 pub enum RunError {
     /// The calling thread is inside another `run`.
     Nested {
-        /// Where that one was called.
+        /// Where that one was called, or where the runtime of the calling worker was built.
         outer: &'static Location<'static>,
     },
     /// `main` was cancelled.
@@ -174,8 +176,8 @@ impl fmt::Display for RunError {
         match self {
             Self::Nested { outer } => write!(
                 f,
-                "run() was called inside the run() at {outer}; use `.await`, or `to_thread` for \
-                 blocking code"
+                "run() was called inside the runtime that was started at {outer}; use `.await`, or \
+                 `to_thread` for blocking code"
             ),
             Self::Cancelled(cancelled) => write!(f, "main was cancelled: {cancelled}"),
             Self::Interrupted => f.write_str("interrupted"),
@@ -203,7 +205,8 @@ thread_local! {
 
 /// Refuses a `run` inside a `run`, or on a worker.
 pub(crate) fn check_not_nested() -> Result<(), RunError> {
-    match RUNNING_AT.get() {
+    let on_worker = || worker::with(|worker| Some(worker?.shared().config.built_at));
+    match RUNNING_AT.get().or_else(on_worker) {
         Some(outer) => Err(RunError::Nested { outer }),
         None => Ok(()),
     }

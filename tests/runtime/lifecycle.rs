@@ -230,7 +230,7 @@ fn a_runtime_may_be_dropped_by_its_own_task() {
 }
 
 #[test]
-fn nothing_stays_of_a_thousand_runtimes() {
+fn nothing_stays_of_a_hundred_runtimes() {
     bounded(|| {
         builder().workers(2).build().unwrap();
         let before = open_descriptors();

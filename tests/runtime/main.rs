@@ -6,6 +6,7 @@
 mod bridge;
 mod builder;
 mod cancel;
+mod executors;
 mod identity;
 mod lifecycle;
 mod outputs;

@@ -30,6 +30,8 @@ use crate::task::slab::{Arena, SharedArenas};
 /// What a builder settles for the life of a runtime.
 pub(crate) struct Config {
     pub(crate) name: String,
+    /// Where the runtime was built, or `run` was called.
+    pub(crate) built_at: &'static Location<'static>,
     pub(crate) workers: usize,
     pub(crate) stack_size: Option<usize>,
     pub(crate) lifo_slot: bool,

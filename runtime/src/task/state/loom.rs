@@ -444,7 +444,7 @@ model! {
             if worker.state.wake() == Woken::Enqueue {
                 worker.enqueue();
             }
-            worker.work(1);
+            worker.work(2);
             worker.release();
         });
         match twin.state.claim_idle() {

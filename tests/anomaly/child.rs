@@ -1,0 +1,39 @@
+//! A test's body in a process of its own, alone, perhaps with limits.
+
+use std::process::{Command, Output};
+use std::sync::{Mutex, PoisonError};
+
+/// Names the body that the process is to run.
+const BODY: &str = "CORIO_ANOMALY_BODY";
+
+/// Bodies run one at a time: they measure time, or count threads and descriptors.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
+/// Runs `body` alone in a process of its own, after the shell command `limits`.
+///
+/// `test` is the full name of the calling test.
+#[track_caller]
+pub fn alone(test: &str, limits: &str, body: impl FnOnce()) {
+    if std::env::var(BODY).is_ok_and(|wanted| wanted == test) {
+        return body();
+    }
+    let output = {
+        let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+        run(test, limits)
+    };
+    let text = String::from_utf8_lossy(&output.stdout);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{test} failed:\n{text}\n{errors}");
+    assert!(text.contains("1 passed"), "{test} is not the name of the test:\n{text}");
+}
+
+fn run(test: &str, limits: &str) -> Output {
+    let program = std::env::current_exe().expect("the path of this program");
+    Command::new("sh")
+        .args(["-c", &format!("{limits}; exec \"$0\" \"$@\"")])
+        .arg(program)
+        .args([test, "--exact", "--nocapture", "--test-threads", "1"])
+        .env(BODY, test)
+        .output()
+        .expect("a shell")
+}

@@ -1,0 +1,196 @@
+//! A task that blocks its worker harms itself only: with default settings, other workers start its
+//! children, fire its worker's timers and take its queue.
+//!
+//! A loaded machine can delay any thread, so each test makes several attempts and judges the best;
+//! a runtime without help fails every attempt, because it waits for the end of the block.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use corio::{Builder, Runtime};
+use corio_tests::kit::Signal;
+
+use crate::child::alone;
+
+/// How long the culprit blocks its worker.
+const BLOCK: Duration = Duration::from_millis(300);
+/// What counts as at once: far below the block, far above a wake-up on a busy machine.
+const AT_ONCE: Duration = Duration::from_millis(20);
+/// What counts as a stall of a ticker. It is the worst of a hundred ticks, and any of them may be
+/// late for the machine's own reasons.
+const STALL: Duration = Duration::from_millis(100);
+const ATTEMPTS: usize = 5;
+
+/// A default runtime, with `workers`.
+fn runtime(workers: usize) -> Runtime {
+    Builder::new().workers(workers).build().expect("a runtime")
+}
+
+/// Fails unless some attempt took at most `limit`; prints all.
+#[track_caller]
+fn best_of(what: &str, limit: Duration, attempt: impl FnMut() -> Duration) {
+    let times: Vec<_> = std::iter::repeat_with(attempt).take(ATTEMPTS).collect();
+    println!("{what}: {times:.1?}");
+    let best = times.iter().min().expect("there were attempts");
+    assert!(*best <= limit, "{what}: {times:?}, and none within {limit:?}");
+}
+
+/// The time from the moment before the block to the start of a child that was spawned before it.
+fn start_of_child(runtime: &Runtime, children: usize) -> Duration {
+    let parent = runtime.create_task(async move {
+        let before = Instant::now();
+        let spawn = || corio::spawn(async move { before.elapsed() });
+        let children: Vec<_> = (0..children).map(|_| spawn()).collect();
+        thread::sleep(BLOCK);
+        let mut worst = Duration::ZERO;
+        for child in children {
+            worst = worst.max(child.await.expect("the child only looks at the clock"));
+        }
+        worst
+    });
+    runtime.block_on(parent.into_future()).expect("the parent ends")
+}
+
+#[test]
+fn a_child_starts_at_once_though_its_parent_blocks() {
+    alone("hogs::a_child_starts_at_once_though_its_parent_blocks", ":", || {
+        for workers in [2, 4] {
+            let runtime = runtime(workers);
+            for children in [1, 3, 20] {
+                let what = format!("{children} children, {workers} workers");
+                best_of(&what, AT_ONCE, || start_of_child(&runtime, children));
+            }
+        }
+    });
+}
+
+/// The longest gap between two ticks of 10 ms while a task blocks its worker again and again, less
+/// the period.
+fn longest_stall(runtime: &Runtime, blocks: usize) -> Duration {
+    const PERIOD: Duration = Duration::from_millis(10);
+    let stop = Signal::new();
+    let halt = stop.clone();
+    let ticker = runtime.create_task(async move {
+        let mut interval = corio::interval(PERIOD);
+        interval.set_missed_tick(corio::MissedTick::Delay);
+        let (mut last, mut worst) = (Instant::now(), Duration::ZERO);
+        while !halt.is_set() {
+            interval.tick().await;
+            worst = worst.max(last.elapsed());
+            last = Instant::now();
+        }
+        worst.saturating_sub(PERIOD)
+    });
+    let culprit = runtime.create_task(async move {
+        for _ in 0..blocks {
+            corio::sleep(Duration::from_millis(37)).await;
+            thread::sleep(BLOCK);
+        }
+    });
+    runtime.block_on(culprit.into_future()).expect("the culprit ends");
+    stop.set();
+    runtime.block_on(ticker.into_future()).expect("the ticker ends")
+}
+
+#[test]
+fn one_blocked_task_stalls_no_ticker() {
+    alone("hogs::one_blocked_task_stalls_no_ticker", ":", || {
+        for workers in [2, 4, 8] {
+            let runtime = runtime(workers);
+            let what = format!("longest stall, {workers} workers");
+            best_of(&what, STALL, || longest_stall(&runtime, 3));
+        }
+    });
+}
+
+#[test]
+fn what_is_queued_behind_a_blocked_task_runs_elsewhere() {
+    alone("hogs::what_is_queued_behind_a_blocked_task_runs_elsewhere", ":", || {
+        let runtime = runtime(2);
+        best_of("a task woken by the one that blocks", AT_ONCE, || {
+            let gate = Signal::new();
+            let open = gate.clone();
+            let waiting = runtime.create_task(async move {
+                gate.wait().await;
+                Instant::now()
+            });
+            let blocking = runtime.create_task(async move {
+                let before = Instant::now();
+                open.set();
+                thread::sleep(BLOCK);
+                before
+            });
+            let before = runtime.block_on(blocking.into_future()).expect("the culprit ends");
+            let woken = runtime.block_on(waiting.into_future()).expect("the other one ends");
+            woken.duration_since(before)
+        });
+    });
+}
+
+#[test]
+fn a_busy_task_stalls_nobody_either() {
+    alone("hogs::a_busy_task_stalls_nobody_either", ":", || {
+        let runtime = runtime(2);
+        best_of("a child of a task that computes", AT_ONCE, || {
+            let parent = runtime.create_task(async {
+                let before = Instant::now();
+                let child = corio::spawn(async move { before.elapsed() });
+                while before.elapsed() < BLOCK {
+                    std::hint::spin_loop();
+                }
+                child.await.expect("the child only looks at the clock")
+            });
+            runtime.block_on(parent.into_future()).expect("the parent ends")
+        });
+    });
+}
+
+#[test]
+fn pinned_tasks_wait_for_their_worker_and_run_after_it() {
+    alone("hogs::pinned_tasks_wait_for_their_worker_and_run_after_it", ":", || {
+        let runtime = runtime(2);
+        let one = runtime.handle().loops().remove(0);
+        let blocked = Arc::new(AtomicBool::new(false));
+        let started = Signal::new();
+        let (flag, mark) = (blocked.clone(), started.clone());
+        let culprit = one.create_task(async move {
+            flag.store(true, Ordering::SeqCst);
+            mark.set();
+            thread::sleep(BLOCK);
+            flag.store(false, Ordering::SeqCst);
+            thread::current().id()
+        });
+        started.wait_blocking("the culprit's start");
+        let pinned = one.create_pinned_task(move || async move {
+            (blocked.load(Ordering::SeqCst), thread::current().id())
+        });
+        let home = runtime.block_on(culprit.into_future()).expect("the culprit ends");
+        let (inside, thread) = runtime.block_on(pinned.into_future()).expect("it ends");
+        assert!(!inside && thread == home, "a pinned task left its worker");
+    });
+}
+
+#[test]
+fn a_stuck_callback_is_reported_while_it_is_stuck() {
+    const PART: &str = "CORIO_ANOMALY_REPORT";
+    let name = "hogs::a_stuck_callback_is_reported_while_it_is_stuck";
+    if std::env::var_os(PART).is_some() {
+        let runtime = Builder::new().workers(2).build().expect("a runtime");
+        let slow = corio::task().name("the slow one").spawn_on(runtime.handle(), async {
+            thread::sleep(Duration::from_millis(400));
+        });
+        return runtime.block_on(slow.into_future()).expect("it ends");
+    }
+    let program = std::env::current_exe().expect("the path of this program");
+    let output = std::process::Command::new(program)
+        .args([name, "--exact", "--nocapture"])
+        .env(PART, "1")
+        .output()
+        .expect("this program runs again");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{errors}");
+    assert!(errors.contains("the slow one"), "no report:\n{errors}");
+    assert!(errors.contains("hogs.rs"), "no place:\n{errors}");
+}

@@ -1,0 +1,420 @@
+//! Work that blocks or computes: on the default executor, on executors of one's own, in place.
+
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Barrier};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use corio::ThreadPoolExecutor;
+use corio_tests::eventually;
+use corio_tests::kit::{Ledger, Signal, block_on, threads_named};
+
+use crate::support::{
+    bounded, builder, burn, here, message, on_one_worker, on_runtime, panic_of, rt, variant, wait,
+};
+
+#[test]
+fn a_function_runs_on_another_thread() {
+    on_runtime(|| async {
+        let here = thread::current().id();
+        let there = corio::to_thread(|| thread::current().id()).await.unwrap();
+        assert_ne!(there, here);
+        assert_eq!(corio::spawn_blocking(|| 6 * 7).await.unwrap(), 42);
+        assert_eq!(corio::run_in_executor(None, || "default").await.unwrap(), "default");
+        let own = ThreadPoolExecutor::new(1).name("own-pool");
+        let name = || thread::current().name().unwrap().to_owned();
+        assert!(corio::run_in_executor(Some(&own), name).await.unwrap().starts_with("own-pool"));
+        assert_eq!(own.submit(|| 1).await.unwrap(), 1);
+        let big = corio::to_thread(|| [7_u8; 5000]).await.unwrap();
+        assert!(big.iter().all(|&byte| byte == 7));
+    });
+}
+
+#[test]
+fn handles_reach_the_default_executor_from_anywhere() {
+    bounded(|| {
+        let runtime = rt();
+        assert_eq!(block_on(runtime.handle().run_in_executor(None, || 3)).unwrap(), 3);
+        let entered = runtime.enter();
+        assert_eq!(block_on(corio::to_thread(|| 4)).unwrap(), 4);
+        drop(entered);
+        let message = panic_of(|| drop(corio::to_thread(|| 5)));
+        assert!(message.contains("no running event loop"), "{message}");
+    });
+}
+
+#[test]
+fn panics_travel_to_the_awaiter() {
+    on_runtime(|| async {
+        let line = line!() + 1;
+        let job = corio::to_thread(|| panic!("in {}", "a thread"));
+        let error = job.await.map(|(): ()| ()).unwrap_err();
+        assert!(error.is_panic() && !error.is_cancelled());
+        assert_eq!(error.panic_message(), Some("in a thread"));
+        assert_eq!((error.spawned_at().file(), error.spawned_at().line()), (file!(), line));
+        assert_eq!(message(&*error.into_panic()), "in a thread");
+        // The threads survive.
+        for _ in 0..50 {
+            drop(corio::to_thread(|| panic!("nobody looks")));
+        }
+        assert_eq!(corio::to_thread(|| 1).await.unwrap(), 1);
+    });
+}
+
+#[test]
+fn a_job_is_dropped_once_whatever_becomes_of_it() {
+    bounded(|| {
+        let runtime = rt();
+        let ledger = Ledger::new();
+        let work = || {
+            let (body, output) = (ledger.token(), ledger.token());
+            move || {
+                drop(body);
+                output
+            }
+        };
+        drop(block_on(runtime.handle().run_in_executor(None, work())).unwrap());
+        let mut job = runtime.handle().run_in_executor(None, work());
+        drop(block_on(&mut job).unwrap());
+        drop(job);
+        let job = runtime.handle().run_in_executor(None, work());
+        eventually("the job's end", || job.done().then_some(()));
+        drop(job);
+        for _ in 0..200 {
+            drop(runtime.handle().run_in_executor(None, work()));
+        }
+        eventually("all drops", || (ledger.live() == 0).then_some(()));
+        assert_eq!(ledger.made(), 406);
+    });
+}
+
+/// An executor of one thread that is busy until the signal is set.
+fn busy_executor() -> (ThreadPoolExecutor, Signal) {
+    let (executor, started, gate) = (ThreadPoolExecutor::new(1), Signal::new(), Signal::new());
+    let (mark, open) = (started.clone(), gate.clone());
+    drop(executor.submit(move || {
+        mark.set();
+        open.wait_blocking("the end of the busy time");
+    }));
+    started.wait_blocking("the first job's start");
+    (executor, gate)
+}
+
+#[test]
+fn a_queued_job_that_was_cancelled_never_starts() {
+    bounded(|| {
+        let (executor, gate) = busy_executor();
+        let ledger = Ledger::new();
+        let token = ledger.token();
+        let job = executor.submit(move || panic!("it ran with {token:?}"));
+        assert!(!job.done() && job.cancel() && job.done());
+        assert_eq!(ledger.live(), 0, "the closure is dropped at once");
+        assert!(!job.cancel(), "only once");
+        assert!(block_on(job).map(|(): ()| ()).unwrap_err().is_cancelled());
+        // One that runs cannot be stopped.
+        let started = Signal::new();
+        let mark = started.clone();
+        let running = executor.submit(move || {
+            mark.set();
+            8
+        });
+        gate.set();
+        started.wait_blocking("the last job's start");
+        assert!(!running.cancel());
+        assert_eq!(block_on(running).unwrap(), 8);
+        assert!(executor.shutdown(None).is_empty());
+    });
+}
+
+#[test]
+fn no_more_threads_than_allowed_and_no_fewer() {
+    bounded(|| {
+        const LIMIT: usize = 4;
+        let executor = ThreadPoolExecutor::new(LIMIT).name("limited");
+        // All four must run at once, or nobody passes the barrier.
+        let barrier = Arc::new(Barrier::new(LIMIT));
+        let (inside, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let jobs: Vec<_> = (0..LIMIT * 10)
+            .map(|_| {
+                let (barrier, inside, most) = (barrier.clone(), inside.clone(), most.clone());
+                executor.submit(move || {
+                    let now = inside.fetch_add(1, Ordering::SeqCst) + 1;
+                    most.fetch_max(now, Ordering::SeqCst);
+                    barrier.wait();
+                    inside.fetch_sub(1, Ordering::SeqCst);
+                })
+            })
+            .collect();
+        for job in jobs {
+            block_on(job).unwrap();
+        }
+        assert_eq!(most.load(Ordering::SeqCst), LIMIT);
+        assert!(threads_named("limited").len() <= LIMIT);
+        assert!(executor.shutdown(None).is_empty());
+        eventually("the threads' ends", || threads_named("limited").is_empty().then_some(()));
+    });
+}
+
+#[test]
+fn the_default_executor_keeps_its_limit_and_retires_its_threads() {
+    bounded(|| {
+        let runtime = builder()
+            .blocking_threads(3)
+            .blocking_keep_alive(Duration::from_millis(20))
+            .build()
+            .unwrap();
+        let (inside, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let jobs: Vec<_> = (0..60)
+            .map(|_| {
+                let (inside, most) = (inside.clone(), most.clone());
+                runtime.handle().run_in_executor(None, move || {
+                    most.fetch_max(inside.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                    thread::sleep(Duration::from_millis(1));
+                    inside.fetch_sub(1, Ordering::SeqCst);
+                })
+            })
+            .collect();
+        assert!(runtime.handle().metrics().blocking_threads <= 3);
+        for job in jobs {
+            block_on(job).unwrap();
+        }
+        assert!((1..=3).contains(&most.load(Ordering::SeqCst)));
+        eventually("the retirement of idle threads", || {
+            (runtime.handle().metrics().blocking_threads == 0).then_some(())
+        });
+        assert_eq!(block_on(runtime.handle().run_in_executor(None, || 2)).unwrap(), 2);
+    });
+}
+
+#[test]
+fn a_shutdown_waits_for_jobs_until_its_deadline() {
+    bounded(|| {
+        let (executor, gate) = busy_executor();
+        let queued = executor.submit(|| panic!("it ran after the shutdown"));
+        let start = Instant::now();
+        let stuck = executor.shutdown(Some(Duration::from_millis(20)));
+        assert!(start.elapsed() >= Duration::from_millis(20));
+        assert_eq!(stuck.len(), 1);
+        assert!(block_on(queued).map(|(): ()| ()).unwrap_err().is_cancelled());
+        let late = executor.submit(|| 1);
+        assert!(block_on(late).unwrap_err().is_cancelled());
+        gate.set();
+        assert!(executor.shutdown(None).is_empty());
+    });
+}
+
+#[test]
+fn the_end_of_a_runtime_reports_jobs_that_are_stuck() {
+    bounded(|| {
+        let runtime = rt();
+        let (started, gate) = (Signal::new(), Signal::new());
+        let (mark, open) = (started.clone(), gate.clone());
+        let stuck = runtime.handle().run_in_executor(None, move || {
+            mark.set();
+            open.wait_blocking("the report");
+            9
+        });
+        started.wait_blocking("the job's start");
+        let handle = runtime.handle().clone();
+        let report = runtime.shutdown(Some(Duration::from_millis(20)));
+        assert_eq!((report.is_clean(), report.busy_threads.len()), (false, 1), "{report}");
+        assert!(block_on(handle.run_in_executor(None, || 1)).unwrap_err().is_cancelled());
+        gate.set();
+        // It runs to its end, and its value is there for who waits.
+        assert_eq!(block_on(stuck).unwrap(), 9);
+    });
+}
+
+#[test]
+fn the_end_of_a_runtime_waits_for_jobs_that_end() {
+    bounded(|| {
+        let runtime = rt();
+        let ledger = Ledger::new();
+        let started = Signal::new();
+        let (mark, token) = (started.clone(), ledger.token());
+        drop(runtime.handle().run_in_executor(None, move || {
+            let _token = token;
+            mark.set();
+            thread::sleep(Duration::from_millis(30));
+        }));
+        started.wait_blocking("the job's start");
+        let report = runtime.shutdown(None);
+        assert!(report.is_clean(), "{report}");
+        assert_eq!(ledger.live(), 0);
+    });
+}
+
+#[test]
+fn thousands_of_jobs_from_many_tasks() {
+    on_runtime(|| async {
+        let tasks: Vec<_> = (0..20_u64)
+            .map(|i| {
+                corio::spawn(async move {
+                    let mut sum = 0;
+                    for j in 0..100 {
+                        sum += corio::to_thread(move || i * j).await.unwrap();
+                    }
+                    sum
+                })
+            })
+            .collect();
+        let mut sum = 0;
+        for task in tasks {
+            sum += task.await.unwrap();
+        }
+        assert_eq!(sum, (0..20).sum::<u64>() * (0..100).sum::<u64>());
+    });
+}
+
+#[test]
+fn a_job_that_submits_and_waits_for_others() {
+    bounded(|| {
+        let runtime = rt();
+        let handle = runtime.handle().clone();
+        let outer = runtime.handle().run_in_executor(None, move || {
+            let inner = handle.run_in_executor(None, || 5);
+            let task = handle.run_coroutine_threadsafe(async { 6 }).result(None).unwrap();
+            block_on(inner).unwrap() + task
+        });
+        assert_eq!(block_on(outer).unwrap(), 11);
+    });
+}
+
+#[test]
+fn blocking_in_place_keeps_the_thread_and_gives_the_value() {
+    on_runtime(|| async {
+        let task = corio::spawn(async {
+            let before = here().await;
+            let inside = corio::block_in_place(|| thread::current().id());
+            assert_eq!(inside, before);
+            let text = String::from("borrowed");
+            let length = corio::block_in_place(|| text.len());
+            corio::yield_now().await;
+            length
+        });
+        assert_eq!(task.await.unwrap(), 8);
+        let panicking = corio::spawn(async { corio::block_in_place(|| panic!("in place")) });
+        let error = panicking.await.map(|(): ()| ()).unwrap_err();
+        assert_eq!(error.panic_message(), Some("in place"));
+        // Nested, and outside of any task.
+        let nested = corio::spawn(async { corio::block_in_place(|| corio::block_in_place(|| 2)) });
+        assert_eq!(nested.await.unwrap(), 2);
+    });
+    assert_eq!(corio::block_in_place(|| 3), 3);
+}
+
+#[test]
+fn blocking_in_place_stops_nobody_else() {
+    on_one_worker(|| async {
+        let gate = Signal::new();
+        let open = gate.clone();
+        // The other task must run while this one blocks, though there is one worker.
+        let blocking = corio::spawn(async move {
+            let setter = corio::spawn(async move { open.set() });
+            corio::block_in_place(|| gate.wait_blocking("a task beside the one that blocks"));
+            setter.await.unwrap();
+            here().await
+        });
+        blocking.await.unwrap();
+    });
+}
+
+#[test]
+fn many_tasks_block_in_place_at_once() {
+    const TASKS: usize = 6;
+    bounded(|| {
+        let runtime = rt();
+        let barrier = Arc::new(Barrier::new(TASKS));
+        let tasks: Vec<_> = (0..TASKS)
+            .map(|i| {
+                let barrier = barrier.clone();
+                runtime.create_task(async move {
+                    corio::block_in_place(|| barrier.wait());
+                    corio::sleep(Duration::from_millis(1)).await;
+                    i
+                })
+            })
+            .collect();
+        for (i, task) in tasks.into_iter().enumerate() {
+            assert_eq!(wait(&runtime, task).unwrap(), i);
+        }
+        assert!(runtime.shutdown(None).is_clean());
+    });
+}
+
+#[test]
+fn pinned_tasks_stay_on_their_loop_when_it_blocks_in_place() {
+    bounded(|| {
+        let runtime = rt();
+        for one in runtime.handle().loops() {
+            let pinned = one.create_pinned_task(|| async {
+                let local = std::rc::Rc::new(4);
+                let first = here().await;
+                let other = corio::spawn_local({
+                    let local = local.clone();
+                    async move { (*local, here().await) }
+                });
+                corio::block_in_place(|| thread::sleep(Duration::from_millis(2)));
+                let (value, thread) = other.await.unwrap();
+                corio::yield_now().await;
+                assert_eq!((value, thread, here().await), (4, first, first));
+            });
+            wait(&runtime, pinned).unwrap();
+        }
+    });
+}
+
+#[test]
+fn eight_jobs_that_compute_do_not_raise_a_tickers_tail() {
+    // Judged by the best of several attempts: the machine may have other work. A ticker that waits
+    // for the jobs is late in all of them.
+    const PERIOD: Duration = Duration::from_millis(10);
+    let attempt = || {
+        on_runtime(|| async {
+            let executor = ThreadPoolExecutor::for_cpu();
+            let jobs: Vec<_> =
+                (0..8).map(|_| executor.submit(|| burn(Duration::from_millis(150)))).collect();
+            let mut interval = corio::interval(PERIOD);
+            let mut late = Vec::new();
+            while late.len() < 100 && !jobs.iter().all(corio::Job::done) {
+                let due = interval.tick().await;
+                late.push(due.elapsed());
+            }
+            late.sort();
+            late[(late.len() * 99).div_ceil(100) - 1]
+        })
+    };
+    let tails: Vec<_> = std::iter::repeat_with(attempt).take(4).collect();
+    let best = tails.iter().min().unwrap();
+    assert!(*best <= Duration::from_millis(5), "the ticker's p99 was {tails:?}");
+}
+
+#[test]
+fn senseless_executors_are_refused() {
+    let message = panic_of(|| ThreadPoolExecutor::new(0));
+    assert!(message.contains("new(0)") && message.contains("at least 1"), "{message}");
+    let used = ThreadPoolExecutor::new(1);
+    let clone = used.clone();
+    let message = panic_of(|| used.name("too late"));
+    assert!(message.contains("in use"), "{message}");
+    assert_eq!(block_on(clone.submit(|| 1)).unwrap(), 1);
+}
+
+#[test]
+fn workers_and_executor_threads_are_different_threads() {
+    bounded(|| {
+        let runtime = rt();
+        let workers: HashSet<_> = runtime
+            .handle()
+            .loops()
+            .iter()
+            .map(|one| wait(&runtime, one.create_task(here())).unwrap())
+            .collect();
+        assert_eq!(workers.len(), variant().workers);
+        for _ in 0..20 {
+            let thread = runtime.handle().run_in_executor(None, || thread::current().id());
+            assert!(!workers.contains(&block_on(thread).unwrap()));
+        }
+    });
+}
