@@ -8,16 +8,18 @@
 use std::fmt::Write;
 use std::io;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::Path;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
-use corio::TaskStatus;
 use corio::net::{ServeReport, TcpListener};
+use corio::{TaskStatus, ThreadPoolExecutor};
 
 const HELP: &str = "\
 A web server on corio.
@@ -92,6 +94,7 @@ async fn interrupt() {
 }
 
 fn router(misbehave: bool) -> Router {
+    let pool = Arc::new(ThreadPoolExecutor::for_cpu());
     let router = Router::new()
         .route("/", get(async || "Hello from corio!\n"))
         .route("/json", get(json))
@@ -99,10 +102,11 @@ fn router(misbehave: bool) -> Router {
         .route("/sleep/{ms}", get(sleep))
         .route("/hash/{n}", get(hash))
         .route("/tasks", get(tasks));
-    match misbehave {
+    let router = match misbehave {
         true => router.route("/block/{ms}", get(block)).route("/panic", get(panic)),
         false => router,
-    }
+    };
+    router.with_state(pool)
 }
 
 async fn json() -> impl IntoResponse {
@@ -114,12 +118,21 @@ async fn sleep(Path(ms): Path<u64>) -> String {
     format!("slept {ms} ms\n")
 }
 
-/// n rounds of FNV-1a over a counter's low byte.
-async fn hash(Path(n): Path<u64>) -> String {
-    let hash = (0..n).fold(0xcbf2_9ce4_8422_2325_u64, |h, i| {
-        (h ^ (i & 0xff)).wrapping_mul(0x0000_0100_0000_01b3)
+/// CPU work belongs on threads of its own: an event loop that computes serves nobody.
+async fn hash(
+    State(pool): State<Arc<ThreadPoolExecutor>>,
+    Path(n): Path<u64>,
+) -> impl IntoResponse {
+    let job = corio::run_in_executor(Some(&pool), move || {
+        // FNV-1a, n times over the counter's low byte.
+        (0..n).fold(0xcbf2_9ce4_8422_2325, |h, i| {
+            (h ^ (i & 0xff)).wrapping_mul(0x0000_0100_0000_01b3)
+        })
     });
-    format!("{hash:016x}\n")
+    match job.await {
+        Ok(hash) => (StatusCode::OK, format!("{hash:016x}\n")),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")),
+    }
 }
 
 async fn tasks() -> String {

@@ -14,7 +14,7 @@ usage: corio-bench compare [options]
 
 options of compare:
   --only NAMES      rows to run, separated by commas; `echo*` takes all that begin so (all rows)
-  --runtimes NAMES  of corio, tokio, tokio-best, tokio-nolifo, smol, nio (all but tokio-nolifo)
+  --runtimes NAMES  what to compare (corio,tokio,tokio-best,smol,nio); see below
   --rounds N        measurements of each row under each runtime, interleaved (3)
   --workers N       worker threads of every runtime (2)
   --quiet MS        before each measurement wait until other processes were still for so long
@@ -23,8 +23,9 @@ options of compare:
   --json FILE       write all samples
   --svg FILE        draw the ratios to tokio
 
-Every measurement is taken in a fresh process. `tokio-best` has tokio's unstable options in a
-build of its own, `tokio-nolifo` also turns its LIFO slot off in every row.
+Every measurement is taken in a fresh process. `tokio-best` is a build of its own with those of
+tokio's unstable options that serve a row best; `tokio+handoff+nolifo` takes the options named, of
+alt_timer, handoff, sharded and nolifo, in every row.
 The exit code is 1 when a workload gave a wrong answer or a process failed, 2 when nothing ran.";
 
 /// A command with its options.

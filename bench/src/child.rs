@@ -96,7 +96,7 @@ fn ours() -> Duration {
 }
 
 /// A wait for a still machine is given up after so long, and the measurement is marked.
-const QUIET_WAIT_MAX: Duration = Duration::from_secs(300);
+const QUIET_WAIT_MAX: Duration = Duration::from_secs(120);
 
 /// Others that use less than this many cores are still.
 pub const STILL_CORES: f64 = 0.05;
@@ -110,9 +110,11 @@ pub fn wait_until_quiet(span: Duration) -> io::Result<bool> {
     while start.elapsed() < QUIET_WAIT_MAX {
         let watch = OthersWatch::start()?;
         thread::sleep(span);
-        if watch.cores()? < STILL_CORES {
+        let cores = watch.cores()?;
+        if cores < STILL_CORES {
             return Ok(true);
         }
+        eprint!("(others use {cores:.2} cores) ");
     }
     Ok(false)
 }

@@ -12,13 +12,14 @@ use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
 use crate::args::{Compare, matches};
+use crate::contender::{Contender, USUAL};
 use crate::machine::Machine;
-use crate::measure::{RUNTIMES, Report, needs_best_build, read_report};
+use crate::measure::{Report, read_report};
 use crate::report::{figure, json, svg, table};
 use crate::results::{Results, RowResults, RuntimeResults};
 use crate::row::Row;
 use crate::rows::ROWS;
-use crate::{best, burn, child};
+use crate::{burn, child, unstable};
 
 /// A measurement that takes longer than this hangs: the slowest of them takes some seconds.
 const MEASUREMENT_MAX: Duration = Duration::from_secs(90);
@@ -49,6 +50,8 @@ fn run(options: &Compare) -> io::Result<Results> {
     }
     let mut progress = Progress::of(&results, options.rounds);
     for round in 0..options.rounds {
+        // What earlier rounds found is on disk, should this one be interrupted.
+        write_files(options, &results, &machine)?;
         for row in &mut results.rows {
             for turn in 0..row.runtimes.len() {
                 let index = (turn + round) % row.runtimes.len();
@@ -59,7 +62,7 @@ fn run(options: &Compare) -> io::Result<Results> {
                 progress.begin(round, &row.row, &runtime.name);
                 let quiet = options.quiet.map_or(Ok(true), child::wait_until_quiet)?;
                 runtime.unquiet += usize::from(!quiet);
-                let command = command(&programs, options, &row.row, &runtime.name, steps_per_us);
+                let command = command(&programs, options, &row.row, runtime, steps_per_us);
                 let outcome = child::run(&mut { command }, MEASUREMENT_MAX)?;
                 let said = record(&row.row, runtime, round, &outcome);
                 progress.end(&said);
@@ -67,20 +70,22 @@ fn run(options: &Compare) -> io::Result<Results> {
         }
     }
     println!("{}\n{}", machine.introduction(), table::render(&results));
-    write_file(options.json.as_deref(), || json::render(&results, &machine))?;
-    write_file(options.svg.as_deref(), || svg::render(&results, &machine))?;
+    write_files(options, &results, &machine)?;
+    for path in options.json.iter().chain(&options.svg) {
+        eprintln!("wrote {}", path.display());
+    }
     Ok(results)
 }
 
 /// The rows and runtimes that were asked for, without measurements yet.
 fn plan(options: &Compare) -> io::Result<Results> {
-    let runtimes = runtimes(&options.runtimes)?;
+    let contenders = contenders(&options.runtimes)?;
     let rows: Vec<RowResults> = ROWS
         .iter()
         .filter(|entry| matches(&options.only, entry.row.name))
         .map(|entry| RowResults {
             row: entry.row,
-            runtimes: runtimes.iter().map(|name| planned(&entry.row, name)).collect(),
+            runtimes: contenders.iter().map(|contender| planned(&entry.row, contender)).collect(),
         })
         .collect();
     let unmatched = options.only.iter().find(|pattern| {
@@ -93,25 +98,20 @@ fn plan(options: &Compare) -> io::Result<Results> {
     }
 }
 
-fn runtimes(asked: &[String]) -> io::Result<Vec<String>> {
-    if let Some(unknown) = asked.iter().find(|asked| !RUNTIMES.iter().any(|(n, _)| n == asked)) {
-        return Err(io::Error::other(format!("there is no runtime {unknown:?}")));
-    }
-    if !cfg!(feature = "corio") && asked.iter().any(|name| name == "corio") {
-        return Err(io::Error::other("this build has no corio; add --features corio"));
-    }
-    let wanted = |(name, usual): &&(&str, bool)| match asked {
-        [] => *usual,
-        _ => asked.iter().any(|asked| asked == name),
+fn contenders(asked: &[String]) -> io::Result<Vec<Contender>> {
+    let names: Vec<&str> = match asked {
+        [] => USUAL.to_vec(),
+        _ => asked.iter().map(String::as_str).collect(),
     };
-    Ok(RUNTIMES.iter().filter(wanted).map(|(name, _)| (*name).to_owned()).collect())
+    let named: Result<Vec<Contender>, _> = names.into_iter().map(Contender::named).collect();
+    named.map_err(io::Error::other)
 }
 
-fn planned(row: &Row, name: &str) -> RuntimeResults {
-    let skip = row.skip.iter().find(|(skipped, _)| *skipped == name);
+fn planned(row: &Row, contender: &Contender) -> RuntimeResults {
     RuntimeResults {
-        name: name.to_owned(),
-        skipped: skip.map(|(_, why)| (*why).to_owned()),
+        name: contender.name.clone(),
+        unstable_build: contender.needs_unstable_build(),
+        skipped: contender.skipped(row),
         ..RuntimeResults::default()
     }
 }
@@ -119,22 +119,22 @@ fn planned(row: &Row, name: &str) -> RuntimeResults {
 /// The two builds of this program.
 struct Programs {
     stock: PathBuf,
-    best: Option<PathBuf>,
+    unstable: Option<PathBuf>,
 }
 
 impl Programs {
     fn find(results: &Results) -> io::Result<Self> {
         let mut runtimes = results.rows.iter().flat_map(|row| &row.runtimes);
-        let best = runtimes.any(|runtime| needs_best_build(&runtime.name));
+        let unstable = runtimes.any(|runtime| runtime.unstable_build && runtime.skipped.is_none());
         Ok(Self {
             stock: std::env::current_exe()?,
-            best: if best { Some(best::build()?) } else { None },
+            unstable: if unstable { Some(unstable::build()?) } else { None },
         })
     }
 
-    fn of(&self, runtime: &str) -> &Path {
-        match &self.best {
-            Some(best) if needs_best_build(runtime) => best,
+    fn of(&self, runtime: &RuntimeResults) -> &Path {
+        match &self.unstable {
+            Some(program) if runtime.unstable_build => program,
             _ => &self.stock,
         }
     }
@@ -144,12 +144,12 @@ fn command(
     programs: &Programs,
     options: &Compare,
     row: &Row,
-    runtime: &str,
+    runtime: &RuntimeResults,
     steps_per_us: u64,
 ) -> Command {
     let knobs = &options.knobs;
     let mut command = Command::new(programs.of(runtime));
-    command.args(["measure", "--row", row.name, "--runtime", runtime]);
+    command.args(["measure", "--row", row.name, "--runtime", &runtime.name]);
     for (flag, value) in [
         ("--workers", knobs.workers as u64),
         ("--warm-up", knobs.warm_up.as_millis() as u64),
@@ -202,12 +202,19 @@ fn complaint(what: &str, stderr: &str) -> String {
     if shown.is_empty() { what.to_owned() } else { format!("{what}; stderr: {shown}") }
 }
 
-fn write_file(path: Option<&Path>, text: impl FnOnce() -> String) -> io::Result<()> {
-    let Some(path) = path else { return Ok(()) };
-    fs::write(path, text())
-        .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))?;
-    eprintln!("wrote {}", path.display());
+fn write_files(options: &Compare, results: &Results, machine: &Machine) -> io::Result<()> {
+    if let Some(path) = &options.json {
+        write_file(path, &json::render(results, machine))?;
+    }
+    if let Some(path) = &options.svg {
+        write_file(path, &svg::render(results, machine))?;
+    }
     Ok(())
+}
+
+fn write_file(path: &Path, text: &str) -> io::Result<()> {
+    fs::write(path, text)
+        .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))
 }
 
 /// A line per measurement on stderr.

@@ -4,11 +4,11 @@
 //! package run the same workloads.
 
 pub mod args;
-pub mod best;
 pub mod burn;
 pub mod child;
 pub mod cli;
 pub mod compare;
+pub mod contender;
 pub mod load;
 pub mod machine;
 pub mod measure;
@@ -20,4 +20,5 @@ pub mod rows;
 pub mod rt;
 pub mod signal;
 pub mod stats;
+pub mod unstable;
 pub mod usage;

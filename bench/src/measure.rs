@@ -15,27 +15,10 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use crate::args::Measure;
+use crate::contender::Contender;
 use crate::row::{Figures, Plan, Row, Wrong};
-use crate::rt::{self, BestSwitches, Rt, Setup};
+use crate::rt::{self, Rt, Setup};
 use crate::{burn, rows};
-
-/// The name of every runtime that can be asked for, and whether it runs unasked.
-pub const RUNTIMES: &[(&str, bool)] = &[
-    ("corio", cfg!(feature = "corio")),
-    ("tokio", true),
-    ("tokio-best", true),
-    ("tokio-nolifo", false),
-    ("smol", true),
-    ("nio", true),
-];
-
-/// The runtime that all others are compared with.
-pub const REFERENCE: &str = "tokio";
-
-/// Whether a runtime is measured by the build with `--cfg tokio_unstable`.
-pub fn needs_best_build(runtime: &str) -> bool {
-    matches!(runtime, "tokio-best" | "tokio-nolifo")
-}
 
 /// What a measurement found.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -66,23 +49,20 @@ pub fn main(options: &Measure) -> ExitCode {
 fn take(options: &Measure) -> Result<(&'static Row, Report), Wrong> {
     let entry = rows::find(&options.row)
         .ok_or_else(|| Wrong(format!("there is no row {:?}", options.row)))?;
-    let (adapter, best) = match options.runtime.as_str() {
-        "tokio-best" => ("tokio", Some(entry.row.best)),
-        "tokio-nolifo" => ("tokio", Some(BestSwitches { no_lifo: true, ..entry.row.best })),
-        plain => (plain, None),
-    };
+    let contender =
+        Contender::named(&options.runtime).map_err(|unknown| Wrong(unknown.to_string()))?;
     let measure = entry
-        .measure(adapter)
-        .ok_or_else(|| Wrong(format!("this build has no runtime {:?}", options.runtime)))?;
+        .measure(contender.adapter)
+        .ok_or_else(|| Wrong(format!("there is no adapter {:?}", contender.adapter)))?;
     let steps = match options.steps_per_us {
         0 => burn::calibrate(),
         steps => steps,
     };
     burn::set_steps_per_us(steps);
-    let setup = Setup { workers: options.knobs.workers, best };
+    let setup = contender.setup(&entry.row, options.knobs.workers);
     let plan = Plan { setup, warm_up: options.knobs.warm_up, measure: options.knobs.measure };
     let figures = measure(&plan)?;
-    Ok((&entry.row, Report { switches: switches(adapter, &setup), figures }))
+    Ok((&entry.row, Report { switches: switches(contender.adapter, &setup), figures }))
 }
 
 fn switches(adapter: &str, setup: &Setup) -> Option<String> {

@@ -1,6 +1,6 @@
 //! What `compare` has measured, and the sums that every report shows.
 
-use crate::measure::REFERENCE;
+use crate::contender::REFERENCE;
 use crate::row::{Better, Row, Target};
 use crate::stats::{Summary, times_better};
 
@@ -25,6 +25,8 @@ pub struct RowResults {
 pub struct RuntimeResults {
     /// The runtime's name.
     pub name: String,
+    /// Whether the build with `--cfg tokio_unstable` measures it.
+    pub unstable_build: bool,
     /// What its adapter set beyond the number of workers.
     pub switches: Option<String>,
     /// Why it was not run.

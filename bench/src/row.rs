@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::rt::{BestSwitches, Rt, Setup};
+use crate::rt::{Rt, Setup, Unstable};
 
 /// What a figure counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,25 +91,18 @@ pub struct Row {
     pub about: &'static str,
     /// Its figures; the ratio of the first is the row's.
     pub metrics: &'static [Metric],
-    /// What `tokio-best` turns on.
-    pub best: BestSwitches,
+    /// The unstable options of tokio that serve the row best.
+    pub best: Unstable,
     /// What corio promises.
     pub target: Option<Target>,
-    /// Runtimes that cannot run the row, and why.
+    /// Adapters that cannot run the row, and why.
     pub skip: &'static [(&'static str, &'static str)],
 }
 
 impl Row {
     /// A row with wall and CPU time and no peculiarities.
     pub const fn new(name: &'static str, about: &'static str) -> Self {
-        Self {
-            name,
-            about,
-            metrics: WALL_AND_CPU,
-            best: BestSwitches::DEFAULT,
-            target: None,
-            skip: &[],
-        }
+        Self { name, about, metrics: WALL_AND_CPU, best: Unstable::NONE, target: None, skip: &[] }
     }
 
     /// With a target.
@@ -124,8 +117,8 @@ impl Row {
         self
     }
 
-    /// With switches of its own for `tokio-best`.
-    pub const fn best(mut self, best: BestSwitches) -> Self {
+    /// With options for `tokio-best`.
+    pub const fn best(mut self, best: Unstable) -> Self {
         self.best = best;
         self
     }

@@ -1,6 +1,6 @@
-//! All rows, in the order of the report. A new row is a type in one of the modules below that is
-//! a [`Pass`](crate::pass::Pass), an
-//! [`OutsidePass`](crate::pass::OutsidePass) or a [`Workload`], and one line in [`ROWS`].
+//! All rows, in the order of the report. A new row is one line in [`ROWS`] and a type in one of
+//! the modules below: a [`Pass`](crate::pass::Pass), an
+//! [`OutsidePass`](crate::pass::OutsidePass), or a [`Workload`] for all that is neither.
 
 pub mod blocking;
 pub mod cpu;

@@ -17,6 +17,7 @@ mod nio;
 mod pinned;
 mod smol;
 mod tokio;
+mod unstable;
 
 #[cfg(feature = "corio")]
 mod corio;
@@ -31,39 +32,15 @@ pub use self::corio::Corio;
 pub use self::nio::Nio;
 pub use self::smol::Smol;
 pub use self::tokio::Tokio;
-
-/// The unstable options that a row turns on for `tokio-best`.
-///
-/// Which of them help depends on the row, as `disable_lifo_slot` costs what `weak_A` gains: each
-/// row names the set that served it best, and the report prints the set.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BestSwitches {
-    /// `enable_alt_timer`: timers by worker.
-    pub alt_timer: bool,
-    /// `enable_eager_driver_handoff`: another worker polls while this one runs tasks.
-    pub eager_handoff: bool,
-    /// `enable_sharded_blocking_queue`: no single lock around `spawn_blocking`.
-    pub sharded_blocking: bool,
-    /// `disable_lifo_slot`: what a task wakes can be stolen at once.
-    pub no_lifo: bool,
-}
-
-impl BestSwitches {
-    /// All that is not known to cost something, which leaves the LIFO slot on.
-    pub const DEFAULT: Self =
-        Self { alt_timer: true, eager_handoff: true, sharded_blocking: true, no_lifo: false };
-
-    /// The default without the LIFO slot.
-    pub const NO_LIFO: Self = Self { no_lifo: true, ..Self::DEFAULT };
-}
+pub use self::unstable::Unstable;
 
 /// How to start a runtime.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Setup {
     /// Number of worker threads.
     pub workers: usize,
-    /// `Some` for `tokio-best` only.
-    pub best: Option<BestSwitches>,
+    /// Options of tokio in the build with `--cfg tokio_unstable`.
+    pub unstable: Option<Unstable>,
 }
 
 /// A runtime under measurement.

@@ -38,9 +38,17 @@ thread_local! {
     static TASK: Cell<Option<TaskPtr>> = const { Cell::new(None) };
 }
 
-/// Calls `f` with the calling thread's drivers: `None` outside a runtime.
+/// Calls `f` with the calling thread's drivers: `None` outside a runtime, and in destructors that
+/// run at the end of the thread.
+#[inline]
 pub(crate) fn with_drivers<R>(f: impl FnOnce(Option<&Drivers>) -> R) -> R {
-    DRIVERS.with(|drivers| f(drivers.borrow().as_ref()))
+    let mut f = Some(f);
+    let called = DRIVERS.try_with(|drivers| f.take().map(|f| f(drivers.borrow().as_ref())));
+    match (called, f) {
+        (Ok(Some(result)), _) => result,
+        (_, Some(f)) => f(None),
+        (_, None) => unreachable!("what took the function has returned a result"),
+    }
 }
 
 /// Makes the drivers those of the calling thread until the guard is dropped.

@@ -120,6 +120,18 @@ impl Barrier {
         BarrierWait { barrier: self, at: At::Outside, caller: Location::caller() }
     }
 
+    /// As [`Barrier::wait`], on a thread that may block, for `d` at the most (`None` for no limit);
+    /// `None` if that was not enough.
+    #[cfg(not(any(corio_loom, corio_shuttle)))]
+    #[track_caller]
+    pub fn wait_blocking(
+        &self,
+        d: Option<std::time::Duration>,
+    ) -> Option<Result<BarrierWaitResult, BrokenBarrier>> {
+        let deadline = d.map(|d| std::time::Instant::now() + d);
+        crate::park::block_on_deadline(self.wait(), deadline)
+    }
+
     /// Breaks the round that is under way, and makes the barrier usable again.
     ///
     /// Tasks that wait, or have not left yet, get [`BrokenBarrier`]; tasks that came for the next

@@ -80,6 +80,15 @@ impl Event {
         EventWait { event: self, at: Place::Idle, caller: Location::caller() }
     }
 
+    /// Waits on a thread that may block, for `d` at the most (`None` for no limit); false if that
+    /// was not enough.
+    #[cfg(not(any(corio_loom, corio_shuttle)))]
+    #[track_caller]
+    pub fn wait_blocking(&self, d: Option<std::time::Duration>) -> bool {
+        let deadline = d.map(|d| std::time::Instant::now() + d);
+        crate::park::block_on_deadline(self.wait(), deadline).is_some()
+    }
+
     #[cfg(test)]
     pub(crate) fn live_segments(&self) -> usize {
         self.line.live_segments()

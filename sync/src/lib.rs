@@ -36,7 +36,7 @@ pub use lock::{Acquire, AcquireOwned, Lock, LockGuard, OwnedLockGuard};
 pub use notify::{Notified, Notify};
 pub use once::{GetOrInit, GetOrTryInit, OnceCell, SetOnce, SetOnceWait};
 pub use queue::{
-    BaseQueue, Fifo, Get, GetError, GetTracked, Join, Lifo, LifoQueue, Put, PutError, Queue,
+    BaseQueue, Fifo, Get, GetError, GetTracked, Items, Join, Lifo, LifoQueue, Put, PutError, Queue,
     QueueShutDown, Store, Tracked,
 };
 pub use rwlock::{

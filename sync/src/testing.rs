@@ -1,30 +1,17 @@
 //! What the tests and models of this crate share: polling without a runtime.
 
+#[cfg(any(corio_loom, corio_shuttle))]
 use crate::shim::thread;
-use std::pin::pin;
-use std::sync::Arc;
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Context, Waker};
 
-struct Unpark(thread::Thread);
-
-impl Wake for Unpark {
-    fn wake(self: Arc<Self>) {
-        self.0.unpark();
-    }
-}
-
-/// Runs a future on this thread, parking in between; works under every back end.
-pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
-    let mut future = pin!(future);
-    let waker = Waker::from(Arc::new(Unpark(thread::current())));
-    let mut context = Context::from_waker(&waker);
-    loop {
-        if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
-            return output;
-        }
-        thread::park();
-    }
-}
+// loom's own: a wake-up that comes after the future has completed must not hit a thread that waits
+// in `join` by then, which loom takes for an error of its own.
+#[cfg(not(any(corio_loom, corio_shuttle)))]
+pub(crate) use crate::park::block_on;
+#[cfg(corio_loom)]
+pub(crate) use loom::future::block_on;
+#[cfg(all(corio_shuttle, not(corio_loom)))]
+pub(crate) use shuttle::future::block_on;
 
 /// One poll with a waker that does nothing.
 pub(crate) fn poll_once<R>(mut poll: impl FnMut(&mut Context<'_>) -> R) -> R {

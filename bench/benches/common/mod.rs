@@ -13,7 +13,7 @@ use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, Throughput};
 
 /// The workers of every comparison in this project.
-const SETUP: Setup = Setup { workers: 2, best: None };
+const SETUP: Setup = Setup { workers: 2, unstable: None };
 
 /// Benches a workload that runs in a task.
 #[allow(dead_code, reason = "each bench file uses one of the two")]

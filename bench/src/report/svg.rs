@@ -6,19 +6,17 @@
 
 use std::fmt::Write;
 
+use crate::contender::REFERENCE;
 use crate::machine::Machine;
-use crate::measure::REFERENCE;
 use crate::results::{Results, RowResults};
 use crate::stats;
 
-/// Colours of the runtimes, by name; chosen to differ in lightness as well.
-const COLOURS: &[(&str, &str)] = &[
-    ("corio", "#1b7837"),
-    ("tokio-best", "#2b6cb0"),
-    ("tokio-nolifo", "#90b4d8"),
-    ("smol", "#b07d2b"),
-    ("nio", "#7b4fa3"),
-];
+/// Colours of the usual runtimes, chosen to differ in lightness as well.
+const COLOURS: &[(&str, &str)] =
+    &[("corio", "#1b7837"), ("tokio-best", "#2b6cb0"), ("smol", "#b07d2b"), ("nio", "#7b4fa3")];
+
+/// Colours of all others, in turn.
+const SPARE: &[&str] = &["#90b4d8", "#777777", "#c9a0c0", "#8fbf8f", "#d8b890"];
 
 /// The chart spans at least 1/2 to 2 times, and at most 1/64 to 64 times.
 const DECADES_MIN: f64 = 1.0;
@@ -39,11 +37,12 @@ pub fn render(results: &Results, machine: &Machine) -> String {
     let scale = Scale::over(groups.iter().flat_map(|group| &group.bars));
     let height = TOP + groups.iter().map(Group::height).sum::<f64>() + BOTTOM;
     let mut svg = String::new();
-    head(&mut svg, height, machine, &groups);
+    let legend = legend(&groups);
+    head(&mut svg, height, machine, &legend);
     axis(&mut svg, &scale, height);
     let mut top = TOP;
     for group in &groups {
-        draw(&mut svg, group, &scale, top);
+        draw(&mut svg, group, &scale, &legend, top);
         top += group.height();
     }
     svg.push_str("</svg>\n");
@@ -97,7 +96,21 @@ impl Scale {
     }
 }
 
-fn head(svg: &mut String, height: f64, machine: &Machine, groups: &[Group<'_>]) {
+/// Each runtime that has a bar, with its colour, in the order of their first bars.
+fn legend<'a>(groups: &[Group<'a>]) -> Vec<(&'a str, &'static str)> {
+    let mut legend: Vec<(&str, &str)> = Vec::new();
+    let mut spare = SPARE.iter().cycle();
+    for bar in groups.iter().flat_map(|group| &group.bars) {
+        if legend.iter().all(|(name, _)| *name != bar.runtime) {
+            let known = COLOURS.iter().find(|(name, _)| *name == bar.runtime);
+            let colour = known.map(|(_, colour)| colour).or_else(|| spare.next());
+            legend.push((bar.runtime, colour.copied().unwrap_or("black")));
+        }
+    }
+    legend
+}
+
+fn head(svg: &mut String, height: f64, machine: &Machine, legend: &[(&str, &str)]) {
     let _ = writeln!(
         svg,
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" \
@@ -110,9 +123,8 @@ fn head(svg: &mut String, height: f64, machine: &Machine, groups: &[Group<'_>]) 
         machine.command, machine.cpu, machine.cores, machine.kernel, machine.rustc
     );
     text(svg, 10.0, 36.0, "start", "#555", &machine_line);
-    let shown = |name: &str| groups.iter().any(|g| g.bars.iter().any(|bar| bar.runtime == name));
     let mut x = 10.0;
-    for (name, colour) in COLOURS.iter().filter(|(name, _)| shown(name)) {
+    for (name, colour) in legend {
         rect(svg, (x, 46.0), (10.0, 10.0), colour);
         text(svg, x + 14.0, 55.0, "start", "#111", name);
         x += 34.0 + 6.5 * name.len() as f64;
@@ -139,7 +151,7 @@ fn axis(svg: &mut String, scale: &Scale, height: f64) {
     }
 }
 
-fn draw(svg: &mut String, group: &Group<'_>, scale: &Scale, top: f64) {
+fn draw(svg: &mut String, group: &Group<'_>, scale: &Scale, legend: &[(&str, &str)], top: f64) {
     let middle = top + group.bars.len() as f64 * BAR / 2.0 + 4.0;
     let label = format!("{} ({})", group.name, group.metric);
     text(svg, LABEL_WIDTH - 8.0, middle, "end", "#111", &label);
@@ -148,8 +160,8 @@ fn draw(svg: &mut String, group: &Group<'_>, scale: &Scale, top: f64) {
         let y = top + index as f64 * BAR;
         let end = scale.x(bar.ratio);
         rect(svg, (line.min(end), y + 1.0), ((end - line).abs().max(1.0), BAR - 2.0), {
-            let known = COLOURS.iter().find(|(name, _)| *name == bar.runtime);
-            known.map_or("#888", |(_, colour)| colour)
+            let colour = legend.iter().find(|(name, _)| *name == bar.runtime);
+            colour.map_or("black", |(_, colour)| colour)
         });
         let (x, anchor, colour) =
             if bar.ratio < 1.0 { (end - 4.0, "end", "#c00") } else { (end + 4.0, "start", "#111") };
@@ -203,6 +215,17 @@ mod tests {
         assert!(svg.contains("fill=\"#111\">3.00x</text>"), "{svg}");
         assert!(svg.contains("fill=\"#c00\">0.50x</text>"), "{svg}");
         assert!(svg.contains("sample (wall)"), "{svg}");
+    }
+
+    #[test]
+    fn runtimes_out_of_the_ordinary_get_colours_of_their_own() {
+        let mut row = sample(None);
+        row.runtimes.push(runtime("tokio+nolifo", [1.0; 4]));
+        row.runtimes.push(runtime("tokio+handoff", [1.0; 4]));
+        let group = Group::of(&row).unwrap();
+        let legend = legend(std::slice::from_ref(&group));
+        let colours: std::collections::HashSet<_> = legend.iter().map(|(_, c)| c).collect();
+        assert_eq!((legend.len(), colours.len()), (4, 4), "{legend:?}");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::row::{Better, Figures, Metric, Plan, Row, Target, Unit, Workload, Wrong};
-use crate::rt::{BestSwitches, Rt};
+use crate::rt::{Rt, Unstable};
 use crate::stats;
 
 /// How long a thread is blocked.
@@ -26,7 +26,7 @@ impl Workload for WeakA {
         "a task spawns a child and blocks its thread for 300 ms; until the child begins, of 5",
     )
     .metrics(&[Metric::nanos("median"), Metric::nanos("max")])
-    .best(BestSwitches::NO_LIFO)
+    .best(Unstable { no_lifo: true, ..Unstable::NONE })
     .target(Target::AtMost(5_000_000.0));
 
     fn measure<R: Rt>(plan: &Plan) -> Result<Figures, Wrong> {
@@ -69,8 +69,8 @@ impl Workload for WeakB {
         Metric { name: "ticks", unit: Unit::Count, better: Better::Higher },
         Metric::nanos("longest"),
     ])
-    // The alternative timer would undo what the hand-off does for this row.
-    .best(BestSwitches { alt_timer: false, ..BestSwitches::DEFAULT })
+    // The alternative timer would undo what the hand-off does here.
+    .best(Unstable { handoff: true, ..Unstable::NONE })
     .target(Target::AtMost(0.0));
 
     fn measure<R: Rt>(plan: &Plan) -> Result<Figures, Wrong> {

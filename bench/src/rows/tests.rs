@@ -7,7 +7,7 @@ use super::*;
 use crate::pass::{OutsidePass, Pass, run_passes};
 use crate::rt::{Rt, Setup};
 
-const SETUP: Setup = Setup { workers: 2, best: None };
+const SETUP: Setup = Setup { workers: 2, unstable: None };
 
 #[test]
 fn rows_have_names_of_their_own_and_figures_too() {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::*;
 
-const SETUP: Setup = Setup { workers: 2, best: None };
+const SETUP: Setup = Setup { workers: 2, unstable: None };
 
 /// A deadline that no test waits for.
 const FAR: Duration = Duration::from_secs(3600);

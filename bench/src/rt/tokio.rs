@@ -20,21 +20,13 @@ impl Rt for Tokio {
     type Net = TokioNet;
 
     fn switches(setup: &Setup) -> Option<String> {
-        let best = setup.best?;
-        let names = [
-            (best.alt_timer, "enable_alt_timer"),
-            (best.eager_handoff, "enable_eager_driver_handoff"),
-            (best.sharded_blocking, "enable_sharded_blocking_queue"),
-            (best.no_lifo, "disable_lifo_slot"),
-        ];
-        let on: Vec<_> = names.into_iter().filter_map(|(on, name)| on.then_some(name)).collect();
-        Some(format!("--cfg tokio_unstable; {}", on.join(", ")))
+        setup.unstable.map(|options| format!("--cfg tokio_unstable; {options}"))
     }
 
     fn start(setup: &Setup) -> Self {
         let mut builder = Builder::new_multi_thread();
         builder.worker_threads(setup.workers).enable_all();
-        apply_best(&mut builder, setup);
+        apply_unstable(&mut builder, setup);
         Self(builder.build().expect("tokio's runtime starts"))
     }
 
@@ -136,25 +128,25 @@ async fn joined<T>(handle: JoinHandle<T>) -> T {
 }
 
 #[cfg(tokio_unstable)]
-fn apply_best(builder: &mut Builder, setup: &Setup) {
-    let Some(best) = setup.best else { return };
-    if best.alt_timer {
+fn apply_unstable(builder: &mut Builder, setup: &Setup) {
+    let Some(options) = setup.unstable else { return };
+    if options.alt_timer {
         builder.enable_alt_timer();
     }
-    if best.eager_handoff {
+    if options.handoff {
         builder.enable_eager_driver_handoff();
     }
-    if best.sharded_blocking {
+    if options.sharded {
         builder.enable_sharded_blocking_queue();
     }
-    if best.no_lifo {
+    if options.no_lifo {
         builder.disable_lifo_slot();
     }
 }
 
 #[cfg(not(tokio_unstable))]
-fn apply_best(_: &mut Builder, setup: &Setup) {
-    assert!(setup.best.is_none(), "tokio-best runs in the build with --cfg tokio_unstable");
+fn apply_unstable(_: &mut Builder, setup: &Setup) {
+    assert!(setup.unstable.is_none(), "unstable options need the build with --cfg tokio_unstable");
 }
 
 /// tokio's sockets.

@@ -10,11 +10,10 @@ use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use corio_runtime::{Handle, Job};
 use corio_sync::place::{self, WaitKind};
 
 use crate::context::failed;
-
-mod thread;
 
 /// Looks a host name up by the system's resolver.
 ///
@@ -48,7 +47,7 @@ pub fn lookup_host(host: &str, port: u16) -> LookupHost {
 pub struct LookupHost {
     host: Box<str>,
     port: u16,
-    job: Option<thread::Job>,
+    job: Option<Job<io::Result<Vec<SocketAddr>>>>,
     at: &'static Location<'static>,
 }
 
@@ -76,10 +75,15 @@ impl Future for LookupHost {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
         let (host, port) = (&this.host, this.port);
-        let job = this.job.get_or_insert_with(|| {
-            let host = host.clone();
-            thread::start(move || Ok((&*host, port).to_socket_addrs()?.collect()))
-        });
+        let job = match &mut this.job {
+            Some(job) => job,
+            None => {
+                let handle = Handle::try_current().map_err(io::Error::other)?;
+                let host = host.clone();
+                let find = move || Ok((&*host, port).to_socket_addrs()?.collect());
+                this.job.insert(handle.run_in_executor(None, find))
+            }
+        };
         place::note(WaitKind::Executor, this.at);
         let found = match ready!(Pin::new(job).poll(cx)) {
             Ok(Ok(found)) if found.is_empty() => Err(io::ErrorKind::NotFound.into()),

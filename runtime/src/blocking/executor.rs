@@ -7,8 +7,8 @@ use super::job::Job;
 use super::pool::{Pool, PoolConfig, StuckJob};
 use super::word::THREADS_MAX;
 
-/// What the threads of [`ThreadPoolExecutor::for_cpu`] add to their nice value. At 10 a thread gets
-/// about a tenth of the share of a normal one, so loops that must answer soon do.
+/// How far the nice value of the threads of [`ThreadPoolExecutor::for_cpu`] is above the process's.
+/// At 10 a thread gets about a tenth of the share of a normal one, so loops that must answer soon do.
 const CPU_NICE: i32 = 10;
 
 /// Runs closures on threads of its own, so that they may block or compute.
@@ -62,8 +62,8 @@ impl ThreadPoolExecutor {
     /// An executor for work that computes: one thread per core that this process may use, at a
     /// lower priority than the loops, so that those stay responsive on the same cores.
     ///
-    /// The priority is a nice value of 10 more than the process has. It takes effect on Linux only;
-    /// elsewhere nice belongs to the whole process.
+    /// The priority is a nice value 10 above the calling thread's. It takes effect on Linux only:
+    /// elsewhere nice belongs to the whole process. Threads that a job makes inherit it.
     #[must_use]
     pub fn for_cpu() -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);

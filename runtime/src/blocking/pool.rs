@@ -16,9 +16,12 @@
 //! Rejected: a bounded queue (a submitter in async code cannot wait for a place), a worker's private
 //! queue (jobs block, so what lies behind one must stay within everyone's reach).
 use std::fmt;
+use std::future::Future;
 use std::io;
 use std::panic::Location;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use concurrent_queue::ConcurrentQueue;
@@ -45,14 +48,15 @@ pub(crate) type Hook = Arc<dyn Fn() + Send + Sync>;
 /// How a pool makes and keeps its threads.
 #[derive(Clone)]
 pub(crate) struct PoolConfig {
-    /// Threads are called `name-slot`.
+    /// Threads are called `name-slot`. A NUL, which no thread's name may have, is left out.
     pub(crate) name: String,
     /// The most threads at once, from 1 to 4095; a larger number counts as 4095.
     pub(crate) threads: usize,
     pub(crate) keep_alive: Duration,
     /// In bytes; `None` is std's choice.
     pub(crate) stack_size: Option<usize>,
-    /// Added to each thread's nice value, where threads have one (Linux); 0 to 19.
+    /// How far the threads' nice value is above that of the thread that makes the pool, where
+    /// threads have one (Linux); 0 to 19.
     pub(crate) nice: i32,
     pub(crate) on_thread_start: Option<Hook>,
     pub(crate) on_thread_stop: Option<Hook>,
@@ -73,8 +77,10 @@ pub(super) struct Shared {
     /// to its very end.
     alive: AtomicUsize,
     /// Who waits for the pool's end.
-    enders: ConcurrentQueue<std::task::Waker>,
+    enders: ConcurrentQueue<Waker>,
     pub(super) config: PoolConfig,
+    /// The nice value of the threads, if it is not what they start with.
+    pub(super) nice: Option<i32>,
     /// Where the slots' deadlines count from.
     pub(super) epoch: Instant,
 }
@@ -113,12 +119,14 @@ impl Pool {
     /// If it is to have no threads at all.
     pub(crate) fn new(mut config: PoolConfig) -> Self {
         config.threads = config.threads.min(THREADS_MAX);
+        config.name.retain(|c| c != '\0');
         let shared = Shared {
             word: Word::new(config.threads),
             slots: Slots::new(config.threads),
             queue: ConcurrentQueue::unbounded(),
             alive: AtomicUsize::new(0),
             enders: ConcurrentQueue::unbounded(),
+            nice: worker::nice_above_ours(config.nice),
             config,
             epoch: Instant::now(),
         };
@@ -160,9 +168,8 @@ impl Pool {
     /// Blocks the calling thread. On a thread of this very pool it does not wait.
     pub(crate) fn shutdown(&self, deadline: Option<Instant>) -> Vec<StuckJob> {
         self.stop();
-        let deadline =
-            if worker::is_worker_of(&self.shared) { Some(Instant::now()) } else { deadline };
-        if block_on_deadline(self.ended(), deadline).is_none() {
+        let may_wait = !worker::is_worker_of(&self.shared);
+        if may_wait && block_on_deadline(self.ended(), deadline).is_none() {
             self.shared.refuse_queued(STOPPED);
         }
         self.running()
@@ -175,20 +182,8 @@ impl Pool {
     }
 
     /// Ready when the pool was stopped and its last thread has ended.
-    pub(crate) fn poll_ended(&self, cx: &mut std::task::Context<'_>) -> std::task::Poll<()> {
-        if !self.shared.has_ended() {
-            // A full or closed queue is impossible: it is neither bounded nor ever closed.
-            let _ = self.shared.enders.push(cx.waker().clone());
-            if !self.shared.has_ended() {
-                return std::task::Poll::Pending;
-            }
-        }
-        std::task::Poll::Ready(())
-    }
-
-    /// [`poll_ended`](Self::poll_ended) as a future.
-    pub(crate) fn ended(&self) -> impl Future<Output = ()> + Send + Sync + '_ {
-        std::future::poll_fn(|cx| self.poll_ended(cx))
+    pub(crate) fn ended(&self) -> PoolEnd<'_> {
+        PoolEnd { shared: &self.shared, told: None }
     }
 
     /// The jobs that are running.
@@ -214,6 +209,30 @@ impl Pool {
     /// The settings, while no job was submitted; then none may change any more.
     pub(super) fn config_mut(&mut self) -> Option<&mut PoolConfig> {
         Arc::get_mut(&mut self.shared).map(|shared| &mut shared.config)
+    }
+}
+
+/// The future of [`Pool::ended`].
+#[must_use = "futures do nothing unless they are awaited"]
+pub(crate) struct PoolEnd<'a> {
+    shared: &'a Shared,
+    /// The waker that lies among the enders; a future that is polled often leaves it there once.
+    told: Option<Waker>,
+}
+
+impl Future for PoolEnd<'_> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        if self.shared.has_ended() {
+            return Poll::Ready(());
+        }
+        if !self.told.as_ref().is_some_and(|told| told.will_wake(cx.waker())) {
+            self.told = Some(cx.waker().clone());
+            // The queue is neither bounded nor ever closed, so this does not fail.
+            let _ = self.shared.enders.push(cx.waker().clone());
+        }
+        if self.shared.has_ended() { Poll::Ready(()) } else { Poll::Pending }
     }
 }
 
@@ -312,7 +331,13 @@ impl Shared {
     }
 
     fn has_ended(&self) -> bool {
+        // Ordering(pool.meet): AcqRel; pairs with Ordering(pool.meet), which is this one in another
+        // thread. One that waits has left its waker before, one that tells has changed the word or
+        // the count before: of the two the later one sees what the other did. A plain load could
+        // miss it on both sides.
+        self.alive.fetch_add(0, AcqRel);
         // Ordering(pool.has_ended): Acquire; pairs with Ordering(pool.ended), which says what for.
+        // The word comes first: who leaves it is still counted.
         self.word.look().is_over() && self.alive.load(Acquire) == 0
     }
 

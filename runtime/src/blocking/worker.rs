@@ -34,7 +34,7 @@ pub(super) fn is_worker_of(shared: &Shared) -> bool {
 /// The body of a worker's thread, which the word has counted and which holds `slot`.
 pub(super) fn work(shared: &Arc<Shared>, slot: SlotId) {
     POOL.set(Arc::as_ptr(shared));
-    lower_priority(shared.config.nice);
+    lower_priority(shared.nice);
     run_hook(shared.config.on_thread_start.as_deref());
     let mut worker = Worker {
         shared,
@@ -122,7 +122,10 @@ impl Worker<'_> {
         let last = self.last_rest.replace(now);
         let busy = last.is_some_and(|last| now - last < SPIN_IF_WITHIN);
         if busy && self.shared.word.search(nothing_since) {
-            self.spin(now + SPIN_FOR);
+            if !self.spin(now + SPIN_FOR) {
+                // So that the next rest, if still nothing comes, is a real one.
+                self.last_rest = None;
+            }
             return Some(self.arrive());
         }
         let Shared { word, slots, epoch, config, .. } = &**self.shared;
@@ -140,19 +143,22 @@ impl Worker<'_> {
         }
     }
 
-    fn spin(&mut self, until: Instant) {
-        // So that the next rest, if nothing comes, is a real one.
-        self.last_rest = None;
-        while self.shared.queue.is_empty() && Instant::now() < until {
+    /// Waits actively for a job. False if none came.
+    fn spin(&self, until: Instant) -> bool {
+        while self.shared.queue.is_empty() {
+            if Instant::now() >= until {
+                return false;
+            }
             hint::spin_loop();
         }
+        true
     }
 
     /// Sleeps on the stack until woken. When its time is up one worker leaves, but that is the one
     /// on top: the stack gives no other. The sleeper takes over that one's deadline, so in effect
     /// each has its own.
     fn sleep(&self, mut deadline: Duration) -> Order {
-        let Shared { word, slots, epoch, config, .. } = &**self.shared;
+        let Shared { word, slots, epoch, .. } = &**self.shared;
         while !self.parker.park_deadline(epoch.checked_add(deadline)) {
             match word.retire(slots) {
                 Some(slot) if slot == self.slot => return Order::Leave,
@@ -162,7 +168,10 @@ impl Worker<'_> {
                     unsafe { slots.wake(other, Order::Leave) };
                 }
                 // Nobody rests, so somebody has taken us, and is about to wake us.
-                None => deadline = epoch.elapsed().saturating_add(config.keep_alive),
+                None => {
+                    self.parker.park();
+                    break;
+                }
             }
         }
         slots.order(self.slot)
@@ -194,18 +203,29 @@ fn run_hook(hook: Option<&(dyn Fn() + Send + Sync)>) {
     }
 }
 
-/// Adds to the calling thread's nice value, so that the scheduler prefers others to it.
-#[cfg(any(target_os = "linux", target_os = "android"))]
-fn lower_priority(by: i32) {
-    use rustix::process::{getpriority_process, setpriority_process};
+/// The lowest priority there is, see setpriority(2).
+const NICE_MAX: i32 = 19;
+
+/// The nice value that is `by` above the calling thread's; `None` if it is the same, or if nice
+/// values belong to the whole process, which is not ours to change (everywhere but on Linux).
+pub(super) fn nice_above_ours(by: i32) -> Option<i32> {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
     if by > 0 {
-        // On Linux a nice value belongs to the thread, and no pid means the calling one. A refusal
-        // leaves the priority as it was, which is slower for others and otherwise right.
-        let now = getpriority_process(None).unwrap_or(0);
-        let _ = setpriority_process(None, (now + by).min(19));
+        let ours = rustix::process::getpriority_process(None).unwrap_or(0);
+        return Some((ours + by).min(NICE_MAX));
     }
+    let _ = by;
+    None
 }
 
-/// Elsewhere a nice value belongs to the whole process, which is not ours to change.
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-fn lower_priority(_by: i32) {}
+/// Gives the calling thread a nice value. It is a value and not a step, because a thread starts with
+/// that of the thread that made it, which may be a worker.
+fn lower_priority(nice: Option<i32>) {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    if let Some(nice) = nice {
+        // No pid means the calling thread here. A refusal leaves the priority as it was, which is
+        // slower for others and otherwise right.
+        let _ = rustix::process::setpriority_process(None, nice);
+    }
+    let _ = nice;
+}

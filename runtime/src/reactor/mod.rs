@@ -30,7 +30,6 @@ mod sys;
 mod testing;
 
 #[cfg(not(any(corio_loom, corio_shuttle)))]
-#[allow(unused_imports, reason = "the worker loop is the user")]
 pub(crate) use batch::WakeBatch;
 #[cfg(not(any(corio_loom, corio_shuttle)))]
 pub(crate) use home::{Pollers, set_pollers};
@@ -40,5 +39,4 @@ pub use readiness::Direction;
 #[cfg(not(any(corio_loom, corio_shuttle)))]
 pub use source::{Source, SourceKind, Waiter};
 #[cfg(not(any(corio_loom, corio_shuttle)))]
-#[allow(unused_imports, reason = "the worker loop is the user")]
-pub(crate) use sys::{TimerSlack, set_timer_slack};
+pub(crate) use sys::set_timer_slack;

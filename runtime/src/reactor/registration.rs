@@ -20,6 +20,7 @@ use super::poller::Shared;
 use super::readiness::Direction;
 use super::record::Record;
 use super::sys::Interest;
+use crate::quiet::drop_quietly;
 
 const NONE: u8 = 0;
 const BUSY: u8 = 1;
@@ -80,7 +81,8 @@ impl Registration {
     pub(super) unsafe fn move_out(&self) -> Home {
         self.record.readiness.renew();
         for direction in [Direction::Read, Direction::Write] {
-            drop(self.record.waiters.inline(direction).take());
+            // A panic in here would leave the slot taken for ever.
+            drop_quietly(self.record.waiters.inline(direction).take());
         }
         // Relaxed: the free list hands the slot on.
         self.interest.store(NONE, Relaxed);

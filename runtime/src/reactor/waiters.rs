@@ -32,6 +32,7 @@ use corio_sync::shim::{Ordering, ord};
 
 use super::readiness::Direction;
 use super::waker_cell::WakerCell;
+use crate::quiet::drop_quietly;
 use Ordering::{Acquire, Relaxed, Release};
 
 #[cfg(all(test, any(corio_loom, corio_shuttle)))]
@@ -108,7 +109,8 @@ impl Waiters {
         // Ordering(waiters.release): Release; pairs with Ordering(waiters.claim), see there. Not
         // killable for the same reason.
         node.interest.store(FREE, Release);
-        drop(waker);
+        // This runs while a future is dropped, maybe by a panic: the waker's own must not join in.
+        drop_quietly(waker);
     }
 
     /// Takes the wakers of one direction out and gives them to `wake`, which may run user code.

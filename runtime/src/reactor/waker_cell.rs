@@ -64,8 +64,9 @@ impl WakerCell {
     pub(super) fn register(&self, waker: &Waker) -> Registered {
         // The clone runs user code, which may panic or come back here: before the claim.
         let waker = waker.clone();
-        // Ordering(waker_cell.fill): Acquire; pairs with Ordering(waker_cell.filled) and
-        // Ordering(waker_cell.taken). The last use of the slot is complete; without it a race.
+        // Ordering(waker_cell.fill): Acquire; pairs with Ordering(waker_cell.filled),
+        // Ordering(waker_cell.withdrawn) and Ordering(waker_cell.taken). The last use of the slot
+        // is complete; without it a race.
         let claim =
             self.state.compare_exchange(0, FILLING, ord("waker_cell.fill", Acquire), Relaxed);
         if claim.is_err() {

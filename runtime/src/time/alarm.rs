@@ -12,52 +12,51 @@
 use std::panic::Location;
 use std::task::{Poll, Waker};
 
-use crate::context::with_drivers;
+use crate::context::{Driver, with_drivers};
 use crate::timer::{Clock, Expiry, Timer, Timers};
 
 /// Nanoseconds since the clock's base, by the calling thread's clock.
 #[inline]
 pub(super) fn now() -> u64 {
-    let here = with_home(|home| home.map(|home| home.timers.clock().now()));
+    let here = with_home(|home| home.map(|home| home.timers().clock().now()));
     here.unwrap_or_else(|| Clock::real().now())
 }
 
 /// The timers that serve the calling thread.
-pub(super) struct Home<'a> {
-    pub(super) timers: &'a Timers,
+struct Home<'a> {
+    driver: &'a Driver,
     /// True on the worker that they belong to.
-    pub(super) is_worker: bool,
-    /// Wakes that worker's poller.
-    pub(super) wake: &'a dyn Fn(),
+    is_worker: bool,
 }
 
-impl Home<'_> {
+impl<'a> Home<'a> {
+    #[inline]
+    fn timers(&self) -> &'a Timers {
+        &self.driver.timers
+    }
+
     #[inline]
     fn arm(&self, deadline: u64, waker: Waker) -> Timer {
         if self.is_worker {
-            self.timers.insert(deadline, waker)
+            self.timers().insert(deadline, waker)
         } else {
-            self.timers.post(deadline, waker, self.wake)
+            self.timers().post(deadline, waker, || self.driver.poller.wake())
         }
     }
 
     #[inline]
     fn cancel(&self, timer: Timer) -> Option<Waker> {
-        if self.is_worker { self.timers.cancel(timer) } else { timer.recall() }
+        if self.is_worker { self.timers().cancel(timer) } else { timer.recall() }
     }
 }
 
 #[inline]
 fn with_home<R>(f: impl FnOnce(Option<Home<'_>>) -> R) -> R {
-    #[cfg(test)]
-    if let Some(home) = super::tests::TestHome::current() {
-        return home.lend(|home| f(Some(home)));
-    }
     with_drivers(|drivers| {
-        let Some(drivers) = drivers else { return f(None) };
-        let driver = &drivers.all[drivers.mine];
-        let wake = || driver.poller.wake();
-        f(Some(Home { timers: &driver.timers, is_worker: drivers.is_worker, wake: &wake }))
+        f(drivers.map(|drivers| Home {
+            driver: &drivers.all[drivers.mine],
+            is_worker: drivers.is_worker,
+        }))
     })
 }
 
@@ -131,8 +130,8 @@ impl Alarm {
     /// would not have fired either.
     #[inline]
     fn is_ahead(&self, home: &Home<'_>) -> bool {
-        let seen = home.is_worker && home.timers.last_look() < self.ahead_at;
-        seen || home.timers.clock().now() < self.deadline
+        let seen = home.is_worker && home.timers().last_look() < self.ahead_at;
+        seen || home.timers().clock().now() < self.deadline
     }
 
     /// Changes the deadline. An alarm that somebody waits for stays armed: the task is woken at the
@@ -142,7 +141,7 @@ impl Alarm {
         self.ahead_at = 0;
         let Some(timer) = self.timer.take() else { return };
         let moved = with_home(|home| match home {
-            Some(home) if home.is_worker => home.timers.reset(timer, deadline),
+            Some(home) if home.is_worker => home.timers().reset(timer, deadline),
             _ => Err(timer.recall()),
         });
         match moved {

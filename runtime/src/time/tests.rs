@@ -3,14 +3,14 @@ use std::cell::RefCell;
 use std::future::{Future, pending, poll_fn, ready};
 use std::io;
 use std::pin::{Pin, pin};
-use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
-use super::alarm::Home;
 use super::*;
+use crate::context::{self, Driver, Drivers};
+use crate::reactor::{self, Poller};
 use crate::timer::owner::Role;
 use crate::timer::wheel::NEVER;
 use crate::timer::{Clock, Timers};
@@ -19,58 +19,44 @@ use crate::wake_batch::WakeBatch;
 const MS: Duration = Duration::from_millis(1);
 const SEC: Duration = Duration::from_secs(1);
 
-/// Stands in for the drivers of a worker or of a thread that entered a runtime.
+/// A worker's driver without a worker.
 #[derive(Clone)]
-pub(super) struct TestHome {
-    timers: Rc<Timers>,
-    is_worker: bool,
-    wakes: Arc<AtomicUsize>,
-}
-
-thread_local! {
-    static HOME: RefCell<Option<TestHome>> = const { RefCell::new(None) };
-}
+struct TestHome(Arc<Driver>);
 
 impl TestHome {
-    pub(super) fn current() -> Option<TestHome> {
-        HOME.with(|home| home.borrow().clone())
+    fn new() -> Self {
+        let timers = Timers::new(Clock::new_virtual());
+        Self(Arc::new(Driver { index: 0, poller: Poller::new().unwrap(), timers }))
     }
 
-    pub(super) fn lend<R>(&self, f: impl FnOnce(Home<'_>) -> R) -> R {
-        let wake = || {
-            self.wakes.fetch_add(1, Ordering::Relaxed);
-        };
-        f(Home { timers: &self.timers, is_worker: self.is_worker, wake: &wake })
-    }
-
-    fn worker() -> Self {
-        let timers = Rc::new(Timers::new(Clock::new_virtual()));
-        Self { timers, is_worker: true, wakes: Arc::default() }
-    }
-
-    fn visitor(&self) -> Self {
-        Self { is_worker: false, ..self.clone() }
-    }
-
-    /// Makes this the home of the thread for as long as `f` runs.
+    /// Runs `f` as the worker would.
     fn enter<R>(&self, f: impl FnOnce() -> R) -> R {
-        struct Leave(Option<TestHome>);
-        impl Drop for Leave {
-            fn drop(&mut self) {
-                HOME.set(self.0.take());
-            }
-        }
-        let _leave = Leave(HOME.replace(Some(self.clone())));
+        self.enter_as(true, f)
+    }
+
+    /// Runs `f` as a thread that has entered the runtime would.
+    fn visit<R>(&self, f: impl FnOnce() -> R) -> R {
+        self.enter_as(false, f)
+    }
+
+    fn enter_as<R>(&self, is_worker: bool, f: impl FnOnce() -> R) -> R {
+        let all = Arc::new([self.0.clone()]);
+        let pollers = Arc::new([]);
+        let _entered = context::enter(Drivers { all, pollers, mine: 0, is_worker });
         f()
+    }
+
+    fn timers(&self) -> &Timers {
+        &self.0.timers
     }
 
     /// Lets time pass and timers fire; how many tasks were woken.
     fn advance(&self, by: Duration) -> usize {
-        let now = self.timers.clock().advance(by);
+        let now = self.timers().clock().advance(by);
         let mut woken = 0;
         loop {
             let mut batch = WakeBatch::new();
-            let expired = self.timers.expire(Role::Owner, now, &mut batch);
+            let expired = self.timers().expire(Role::Owner, now, &mut batch);
             woken += batch.len();
             batch.wake_all();
             if !expired.more {
@@ -114,7 +100,7 @@ fn public_types_are_send_sync_and_unpin_where_their_contents_are() {
 
 #[test]
 fn a_sleep_ends_at_its_deadline_and_stays_ended() {
-    let home = TestHome::worker();
+    let home = TestHome::new();
     home.enter(|| {
         let task = Arc::new(Task::default());
         let start = now();
@@ -147,20 +133,20 @@ fn a_sleep_of_zero_gives_one_turn_even_outside_a_runtime() {
 
 #[test]
 fn a_deadline_that_has_passed_is_ready_at_the_first_poll() {
-    let home = TestHome::worker();
+    let home = TestHome::new();
     home.enter(|| {
         let task = Arc::new(Task::default());
         let mut early = sleep(MS);
         home.advance(2 * MS);
         assert!(task.poll(&mut early).is_ready(), "created in time, polled late");
         assert!(task.poll(&mut sleep_until(now())).is_ready());
-        assert_eq!(home.timers.park_deadline(), NEVER, "nothing was armed");
+        assert_eq!(home.timers().park_deadline(), NEVER, "nothing was armed");
     });
 }
 
 #[test]
 fn what_is_too_far_away_never_comes_and_never_overflows() {
-    let home = TestHome::worker();
+    let home = TestHome::new();
     home.enter(|| {
         let task = Arc::new(Task::default());
         let mut forever = sleep(Duration::MAX);
@@ -198,14 +184,14 @@ fn the_message_of_that_panic_names_the_place() {
 
 #[test]
 fn a_dropped_sleep_wakes_nobody_and_leaves_nothing() {
-    let home = TestHome::worker();
+    let home = TestHome::new();
     home.enter(|| {
         let task = Arc::new(Task::default());
         for _ in 0..1000 {
             let mut sleep = sleep(MS);
             assert!(task.poll(&mut sleep).is_pending());
         }
-        assert_eq!(home.timers.next_deadline(), NEVER);
+        assert_eq!(home.timers().next_deadline(), NEVER);
         assert_eq!(Arc::strong_count(&task), 1);
         assert_eq!(home.advance(2 * MS), 0);
     });
@@ -213,7 +199,7 @@ fn a_dropped_sleep_wakes_nobody_and_leaves_nothing() {
 
 #[test]
 fn reset_wakes_at_the_new_deadline_without_another_poll() {
-    let home = TestHome::worker();
+    let home = TestHome::new();
     home.enter(|| {
         let task = Arc::new(Task::default());
         let mut sleep = sleep(MS);
@@ -231,7 +217,7 @@ fn reset_wakes_at_the_new_deadline_without_another_poll() {
 
 #[test]
 fn a_reset_on_another_worker_moves_the_timer_there() {
-    let (home, other) = (TestHome::worker(), TestHome::worker());
+    let (home, other) = (TestHome::new(), TestHome::new());
     let task = Arc::new(Task::default());
     let mut sleep = home.enter(|| sleep(10 * MS));
     home.enter(|| assert!(task.poll(&mut sleep).is_pending()));
@@ -243,7 +229,7 @@ fn a_reset_on_another_worker_moves_the_timer_there() {
 
 #[test]
 fn a_reset_outside_a_runtime_lets_the_task_arm_it_again() {
-    let home = TestHome::worker();
+    let home = TestHome::new();
     let task = Arc::new(Task::default());
     let mut sleep = home.enter(|| sleep(10 * MS));
     home.enter(|| assert!(task.poll(&mut sleep).is_pending()));
@@ -256,12 +242,14 @@ fn a_reset_outside_a_runtime_lets_the_task_arm_it_again() {
 
 #[test]
 fn a_visitor_of_the_runtime_posts_its_timers_and_wakes_the_poller() {
-    let home = TestHome::worker();
-    home.visitor().enter(|| {
+    let home = TestHome::new();
+    home.visit(|| {
         let task = Arc::new(Task::default());
         let mut sleep = sleep(MS);
         assert!(task.poll(&mut sleep).is_pending());
-        assert_eq!(home.wakes.load(Ordering::Relaxed), 1);
+        let start = Instant::now();
+        home.0.poller.park(Some(20 * SEC), &mut reactor::WakeBatch::new()).unwrap();
+        assert!(start.elapsed() < 10 * SEC, "the poller was not woken");
         assert_eq!(home.advance(MS), 1);
         assert!(task.poll(&mut sleep).is_ready());
     });
@@ -270,12 +258,12 @@ fn a_visitor_of_the_runtime_posts_its_timers_and_wakes_the_poller() {
 #[test]
 fn a_sleep_that_outlives_its_runtime_goes_on_in_the_next() {
     let task = Arc::new(Task::default());
-    let home = TestHome::worker();
+    let home = TestHome::new();
     let mut sleep = home.enter(|| sleep(10 * SEC));
     home.enter(|| assert!(task.poll(&mut sleep).is_pending()));
     drop(home);
     assert_eq!(task.wakes(), 1, "the end of the runtime wakes");
-    let next = TestHome::worker();
+    let next = TestHome::new();
     next.enter(|| assert!(task.poll(&mut sleep).is_pending()));
     next.advance(20 * SEC);
     next.enter(|| assert!(task.poll(&mut sleep).is_ready()));
@@ -292,7 +280,7 @@ fn a_timeout_around_something_ready_needs_neither_timer_nor_runtime() {
 
 #[test]
 fn a_timeout_names_its_limit_and_its_place() {
-    let home = TestHome::worker();
+    let home = TestHome::new();
     home.enter(|| {
         let task = Arc::new(Task::default());
         let line = line!() + 1;
@@ -315,7 +303,7 @@ fn a_timeout_names_its_limit_and_its_place() {
 
 #[test]
 fn a_limit_of_zero_polls_once() {
-    let home = TestHome::worker();
+    let home = TestHome::new();
     home.enter(|| {
         let task = Arc::new(Task::default());
         let mut polls = 0;
@@ -334,7 +322,7 @@ fn a_limit_of_zero_polls_once() {
 
 #[test]
 fn the_time_counts_from_the_first_wait_and_the_value_wins() {
-    let home = TestHome::worker();
+    let home = TestHome::new();
     home.enter(|| {
         let task = Arc::new(Task::default());
         let mut limited = timeout(5 * MS, sleep(7 * MS));
@@ -349,9 +337,50 @@ fn the_time_counts_from_the_first_wait_and_the_value_wins() {
 }
 
 #[test]
+fn a_loop_over_what_is_ready_lets_others_run() {
+    use corio_sync::coop;
+    let home = TestHome::new();
+    home.enter(|| {
+        let task = Arc::new(Task::default());
+        coop::enter(2, &AtomicBool::new(false), || {
+            let mut interval = interval_at(now() - SEC, MS);
+            assert!(task.poll(&mut sleep_until(now())).is_ready());
+            assert!(task.poll(&mut pin!(interval.tick())).is_ready());
+            assert!(task.poll(&mut sleep_until(now())).is_pending(), "the budget is used up");
+            assert!(task.poll(&mut pin!(interval.tick())).is_pending());
+            assert_eq!(task.wakes(), 2);
+            // A limit must hold for a future that uses up every budget.
+            assert!(task.poll(&mut timeout_at(now(), sleep_until(now()))).is_ready());
+            coop::refill(2);
+            assert_eq!(task.poll(&mut pin!(interval.tick())), Poll::Ready(now() - SEC + MS));
+        });
+    });
+}
+
+#[test]
+fn a_sleep_may_be_dropped_by_the_end_of_its_thread() {
+    thread_local! {
+        static KEPT: RefCell<Vec<Sleep>> = const { RefCell::new(Vec::new()) };
+    }
+    let home = TestHome::new();
+    let task = Arc::new(Task::default());
+    let (driver, waits) = (home.clone(), task.clone());
+    let thread = std::thread::spawn(move || {
+        // First used, last destroyed: the drivers are gone when the sleep goes.
+        KEPT.with_borrow_mut(Vec::clear);
+        let mut sleep = driver.visit(|| sleep(MS));
+        driver.visit(|| assert!(waits.poll(&mut sleep).is_pending()));
+        KEPT.with_borrow_mut(|kept| kept.push(sleep));
+    });
+    thread.join().unwrap();
+    assert_eq!(home.advance(MS), 0, "it was cancelled");
+    assert_eq!(Arc::strong_count(&task), 1);
+}
+
+#[test]
 fn a_dump_sees_the_future_inside_of_a_timeout() {
     use corio_sync::place::{self, WaitKind};
-    let home = TestHome::worker();
+    let home = TestHome::new();
     home.enter(|| {
         let task = Arc::new(Task::default());
         let _ = place::take();
@@ -366,7 +395,7 @@ fn a_dump_sees_the_future_inside_of_a_timeout() {
 
 /// Ticks that are awaited at these times (in ms), with a period of 10 ms from 0.
 fn ticks(missed: MissedTick, awaited: &[u64]) -> Vec<u64> {
-    let home = TestHome::worker();
+    let home = TestHome::new();
     home.enter(|| {
         let task = Arc::new(Task::default());
         let start = now();
@@ -404,7 +433,7 @@ fn missed_ticks_are_made_up_for_delayed_or_skipped() {
 
 #[test]
 fn a_dropped_tick_loses_none_and_reset_starts_over() {
-    let home = TestHome::worker();
+    let home = TestHome::new();
     home.enter(|| {
         let task = Arc::new(Task::default());
         let start = now();

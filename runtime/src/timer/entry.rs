@@ -95,18 +95,17 @@ pub(super) struct Entry {
     pub(super) in_chunk: bool,
     pub(super) home: NonNull<Shared>,
     waker: UnsafeCell<Option<Waker>>,
+    /// Which waker the sleeper has left in `waker`. The sleeper only.
+    waker_id: UnsafeCell<WakerId>,
     /// The entry below this one while it is posted. Poster, then owner.
     next: UnsafeCell<*mut Entry>,
-    /// Where the wheel has it. Poster, then owner.
-    spot: UnsafeCell<Spot>,
+    /// Until it is linked the deadline, then the bits of its [`Key`]. Poster, then owner.
+    spot: UnsafeCell<u64>,
 }
 
-/// Where the wheel has an entry, or shall put it.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Spot {
-    pub(super) key: Key,
-    pub(super) deadline: u64,
-}
+/// One line of memory for each timer.
+#[cfg(not(any(corio_loom, corio_shuttle)))]
+const _: () = assert!(size_of::<Entry>() <= 64);
 
 impl Entry {
     /// An entry that nobody waits for.
@@ -116,33 +115,47 @@ impl Entry {
             in_chunk,
             home,
             waker: UnsafeCell::new(None),
+            waker_id: UnsafeCell::new(WakerId::of(Waker::noop())),
             next: UnsafeCell::new(std::ptr::null_mut()),
-            spot: UnsafeCell::new(Spot { key: Key::NONE, deadline: 0 }),
+            spot: UnsafeCell::new(Key::NONE.to_bits()),
         }
     }
 
-    /// Makes the entry wait and gives out its timer.
+    /// Edge 1: makes an entry wait that the wheel has put at `key`, and gives out its timer.
     ///
     /// # Safety
     ///
-    /// `this` is valid and the caller its only user: the owner with a free entry, or a poster with
-    /// a new one.
+    /// `this` is valid, and free: the caller, the owner, is its only user.
     #[inline]
-    pub(super) unsafe fn arm(
-        this: NonNull<Entry>,
-        waker: Waker,
-        spot: Spot,
-        linked: bool,
-    ) -> Timer {
+    pub(super) unsafe fn arm_linked(this: NonNull<Entry>, waker: Waker, key: Key) -> Timer {
+        // SAFETY: the caller's promise.
+        unsafe { Entry::arm(this, waker, key.to_bits(), LINKED) }
+    }
+
+    /// Edge 2: makes an entry wait that goes to the wheel by mail, and gives out its timer.
+    ///
+    /// # Safety
+    ///
+    /// `this` is valid, and new: the caller is its only user.
+    pub(super) unsafe fn arm_posted(this: NonNull<Entry>, waker: Waker, deadline: u64) -> Timer {
+        // SAFETY: the caller's promise.
+        unsafe { Entry::arm(this, waker, deadline, 0) }
+    }
+
+    /// # Safety
+    ///
+    /// `this` is valid and the caller its only user.
+    #[inline]
+    unsafe fn arm(this: NonNull<Entry>, waker: Waker, spot: u64, state: u8) -> Timer {
         // SAFETY: the caller's promise.
         let entry = unsafe { this.as_ref() };
-        let id = WakerId::of(&waker);
+        entry.set_waker_id(WakerId::of(&waker));
         // SAFETY: nobody else uses the entry.
         entry.waker.with_mut(|cell| unsafe { *cell = Some(waker) });
         entry.set_spot(spot);
         // Ordering: Relaxed; the word or the mail carries it to the owner, the `Timer` to the rest.
-        entry.state.store(if linked { LINKED } else { 0 }, Ordering::Relaxed);
-        Timer { entry: this, waker: id }
+        entry.state.store(state, Ordering::Relaxed);
+        Timer { entry: this }
     }
 
     /// Edge 4, by the owner: marks the entry and takes the waker, if that is still to be had.
@@ -194,15 +207,43 @@ impl Entry {
     }
 
     #[inline]
-    pub(super) fn spot(&self) -> Spot {
+    fn spot(&self) -> u64 {
         // SAFETY: only the poster and the owner use the cell, one after the other.
         self.spot.with(|cell| unsafe { *cell })
     }
 
     #[inline]
-    pub(super) fn set_spot(&self, spot: Spot) {
+    fn set_spot(&self, spot: u64) {
         // SAFETY: only the poster and the owner use the cell, one after the other.
         self.spot.with_mut(|cell| unsafe { *cell = spot });
+    }
+
+    /// Where the wheel has a linked entry.
+    #[inline]
+    pub(super) fn key(&self) -> Key {
+        Key::from_bits(self.spot())
+    }
+
+    #[inline]
+    pub(super) fn set_key(&self, key: Key) {
+        self.set_spot(key.to_bits());
+    }
+
+    /// Where the wheel shall put an entry that is about to be linked.
+    pub(super) fn deadline(&self) -> u64 {
+        self.spot()
+    }
+
+    #[inline]
+    fn waker_id(&self) -> WakerId {
+        // SAFETY: only the sleeper uses the cell.
+        self.waker_id.with(|cell| unsafe { *cell })
+    }
+
+    #[inline]
+    fn set_waker_id(&self, id: WakerId) {
+        // SAFETY: only the sleeper uses the cell.
+        self.waker_id.with_mut(|cell| unsafe { *cell = id });
     }
 
     pub(super) fn next(&self) -> *mut Entry {
@@ -242,11 +283,9 @@ impl WakerId {
 #[derive(Debug)]
 pub(crate) struct Timer {
     entry: NonNull<Entry>,
-    waker: WakerId,
 }
 
-// SAFETY: the entry outlives the timer, and the protocol of its state covers every thread. The
-// waker's identity is only compared.
+// SAFETY: the entry outlives the timer, and the protocol of its state covers every thread.
 unsafe impl Send for Timer {}
 // SAFETY: no method takes `&self` except those that read the entry's constant fields.
 unsafe impl Sync for Timer {}
@@ -263,7 +302,7 @@ impl Timer {
         }
         // While the timer is pending the stored waker lives, so equal identity means the same
         // waker. If it fires between the load and here, it wakes the caller.
-        if self.waker == WakerId::of(waker) {
+        if self.entry().waker_id() == WakerId::of(waker) {
             return Expiry::Pending;
         }
         self.replace_waker(waker)
@@ -282,7 +321,7 @@ impl Timer {
         }
         // SAFETY: HELD is set and FIRED was not, so the owner keeps out of the cell.
         let previous = self.entry().waker.with_mut(|cell| unsafe { (*cell).replace(waker) });
-        self.waker = id;
+        self.entry().set_waker_id(id);
         // Ordering(timer.put_back): AcqRel. Release pairs with Ordering(timer.fire), which reads the
         // waker. Acquire pairs with it too, as Ordering(timer.poll).
         let old = self.entry().state.fetch_and(!HELD, ord("timer.put_back", Ordering::AcqRel));

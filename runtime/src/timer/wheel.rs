@@ -71,6 +71,16 @@ pub(super) struct Key {
 impl Key {
     /// Names nothing.
     pub(super) const NONE: Key = Key { node: NIL, generation: 0 };
+
+    #[inline]
+    pub(super) const fn to_bits(self) -> u64 {
+        (self.node as u64) << 32 | self.generation as u64
+    }
+
+    #[inline]
+    pub(super) const fn from_bits(bits: u64) -> Self {
+        Self { node: (bits >> 32) as u32, generation: bits as u32 }
+    }
 }
 
 /// Deadlines with a value each; see the module.

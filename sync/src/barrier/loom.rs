@@ -57,7 +57,7 @@ model! {
 
 model! {
     /// Two rounds without a pause: the second waits until the first has left.
-    barrier_two_rounds(threads = 2, bound = 3, claim = "a round starts when the last has left") {
+    barrier_two_rounds(threads = 2, bound = 2, claim = "a round starts when the last has left") {
         let shared = shared(2);
         let twice = |shared: &Shared| for _ in 0..2 { block_on(shared.barrier.wait()).unwrap(); };
         let thread = spawn(&shared, twice);

@@ -131,8 +131,11 @@ impl<T> Shared<T> {
         &self.ring[(number % self.ring.len() as u64) as usize]
     }
 
-    // Ordering(broadcast.put): AcqRel; pairs with Ordering(broadcast.look) and itself: the node
-    // is looked into by receivers, and by senders that find it in their slot.
+    // Ordering(broadcast.put): Release; pairs with Ordering(broadcast.look),
+    // Ordering(broadcast.put_look) and Ordering(broadcast.put_failed): the node is looked into by
+    // receivers, and by senders that find it in their slot.
+    // Ordering(broadcast.put_look): Acquire; pairs with Ordering(broadcast.put).
+    // Ordering(broadcast.put_failed): Acquire; pairs with Ordering(broadcast.put).
     fn put(&self, value: T) {
         // Ordering(broadcast.draw): Relaxed. Only a number; the slot publishes.
         let number = self.drawn.fetch_add(1, Ordering::Relaxed);
@@ -149,7 +152,7 @@ impl<T> Shared<T> {
                 unsafe { self.domain.free(node) };
                 break;
             }
-            let ok = ord("broadcast.put", Ordering::AcqRel);
+            let ok = ord("broadcast.put", Ordering::Release);
             let err = ord("broadcast.put_failed", Ordering::Acquire);
             match slot.compare_exchange(old, node, ok, err) {
                 Ok(_) if old.is_null() => break,

@@ -7,13 +7,14 @@ pub use guard::{LockGuard, OwnedLockGuard};
 
 pub(crate) use raw::{Acquiring, RawLock};
 
+use crate::coop;
 use crate::error::NotLocked;
 use crate::shim::cell::UnsafeCell;
 use std::fmt;
 use std::panic::Location;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 /// A lock that tasks and threads wait for without blocking each other; Rust's `Mutex`, asyncio's
 /// `Lock`.
@@ -127,6 +128,33 @@ impl<T> Lock<T> {
         if self.raw.try_acquire() { Ok(OwnedLockGuard::new(self)) } else { Err(self) }
     }
 
+    /// Waits for the lock on a thread that may block.
+    ///
+    /// Threads and tasks stand in the same queue.
+    #[cfg(not(any(corio_loom, corio_shuttle)))]
+    #[track_caller]
+    pub fn blocking_acquire(&self) -> LockGuard<'_, T> {
+        match self.try_acquire() {
+            Some(guard) => guard,
+            None => crate::park::block_on(self.acquire()),
+        }
+    }
+
+    /// tokio's name for [`Lock::blocking_acquire`].
+    #[cfg(not(any(corio_loom, corio_shuttle)))]
+    #[track_caller]
+    pub fn blocking_lock(&self) -> LockGuard<'_, T> {
+        self.blocking_acquire()
+    }
+
+    /// As [`Lock::blocking_acquire`], for `d` at the most; `None` if that was not enough.
+    #[cfg(not(any(corio_loom, corio_shuttle)))]
+    #[track_caller]
+    pub fn blocking_acquire_timeout(&self, d: std::time::Duration) -> Option<LockGuard<'_, T>> {
+        let deadline = std::time::Instant::now() + d;
+        crate::park::block_on_deadline(self.acquire(), Some(deadline))
+    }
+
     /// Whether somebody holds the lock, or is being handed it.
     #[must_use]
     pub fn locked(&self) -> bool {
@@ -198,7 +226,10 @@ impl<'a, T> Future for Acquire<'a, T> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         let lock = this.lock;
-        lock.raw.poll_acquire(&mut this.at, cx).map(|()| LockGuard::new(lock))
+        let unit = ready!(coop::poll_proceed(cx));
+        ready!(lock.raw.poll_acquire(&mut this.at, cx));
+        unit.made_progress();
+        Poll::Ready(LockGuard::new(lock))
     }
 }
 
@@ -225,7 +256,9 @@ impl<T> Future for AcquireOwned<T> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         let lock = this.lock.as_ref().expect("an acquire future was polled after it had completed");
-        std::task::ready!(lock.raw.poll_acquire(&mut this.at, cx));
+        let unit = ready!(coop::poll_proceed(cx));
+        ready!(lock.raw.poll_acquire(&mut this.at, cx));
+        unit.made_progress();
         Poll::Ready(OwnedLockGuard::new(this.lock.take().expect("looked at above")))
     }
 }

@@ -289,11 +289,8 @@ impl RawLock {
         match note {
             None => {}
             Some(HAND_OVER) => self.release_unfair(),
-            Some(_) => {
-                if self.next_call() {
-                    self.call();
-                }
-            }
+            Some(_) if self.next_call() => self.call(),
+            Some(_) => {}
         }
     }
 

@@ -14,7 +14,7 @@
 use super::Store;
 use crate::error::TooManyDone;
 use crate::shim::atomic::AtomicU64;
-use crate::shim::{Ordering, fence_at, mutant, ord};
+use crate::shim::{Ordering, fence_at, hint, mutant, ord};
 use crate::wait::line::{Line, OnFlag};
 use crate::wait::queue::Place;
 use crate::wait::weighted::{Shut, Weighted};
@@ -166,6 +166,7 @@ impl<T, S: Store<T>> Core<T, S> {
         }
         // A put was admitted before the shutdown and is still storing its item.
         *at = Place::Idle;
+        hint::spin_loop();
         cx.waker().wake_by_ref();
         Poll::Pending
     }

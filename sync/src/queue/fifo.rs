@@ -120,7 +120,8 @@ impl<T> Sealed<T> for Fifo<T> {
                 };
                 let acquire = ord("fifo.look", Ordering::Acquire);
                 if item.state.load(acquire) == EMPTY {
-                    let ok = ord("fifo.void", Ordering::Relaxed);
+                    // Ordering(fifo.void): Relaxed. The put that finds VOID reads its own item.
+                    let ok = Ordering::Relaxed;
                     if item.state.compare_exchange(EMPTY, VOID, ok, acquire).is_ok() {
                         // The put finishes the cell.
                         return (false, None);

@@ -85,6 +85,35 @@ impl<T, S: Store<T>> Drop for Get<'_, T, S> {
     }
 }
 
+/// The items of a queue as a stream; ends when the queue is shut down and empty.
+#[must_use = "streams do nothing unless polled"]
+pub struct Items<'a, T, S: Store<T> = Fifo<T>> {
+    get: Get<'a, T, S>,
+}
+
+impl<'a, T, S: Store<T>> Items<'a, T, S> {
+    #[track_caller]
+    pub(super) fn new(queue: &'a BaseQueue<T, S>) -> Self {
+        Self { get: queue.get() }
+    }
+}
+
+impl<T, S: Store<T>> fmt::Debug for Items<'_, T, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Items").field(&self.get).finish()
+    }
+}
+
+impl<T, S: Store<T>> futures_core::Stream for Items<'_, T, S> {
+    type Item = T;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
+        let got = ready!(Pin::new(&mut self.get).poll(cx));
+        self.get.at = Place::Idle;
+        Poll::Ready(got.ok())
+    }
+}
+
 /// The future of [`BaseQueue::get_tracked`].
 #[must_use = "futures do nothing unless awaited"]
 pub struct GetTracked<'a, T, S: Store<T> = Fifo<T>> {

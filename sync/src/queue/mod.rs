@@ -19,7 +19,7 @@ mod future;
 mod lifo;
 
 pub use fifo::Fifo;
-pub use future::{Get, GetTracked, Join, Put, Tracked};
+pub use future::{Get, GetTracked, Items, Join, Put, Tracked};
 pub use lifo::Lifo;
 
 use self::core::Core;
@@ -238,6 +238,12 @@ impl<T, S: Store<T>> BaseQueue<T, S> {
         GetTracked { get: self.get() }
     }
 
+    /// The items as a stream, until the queue is shut down and empty.
+    #[track_caller]
+    pub fn stream(&self) -> Items<'_, T, S> {
+        Items::new(self)
+    }
+
     /// Puts an item if there is room.
     ///
     /// # Errors
@@ -366,10 +372,11 @@ impl<T, S: Store<T>> BaseQueue<T, S> {
     /// items are dropped and count as done.
     pub fn shutdown(&self, immediate: bool) {
         self.core.shut();
-        while immediate {
-            let Some(value) = self.core.try_get() else { return };
-            self.core.count_done();
-            drop(value);
+        if immediate {
+            while let Some(value) = self.core.try_get() {
+                self.core.count_done();
+                drop(value);
+            }
         }
     }
 }

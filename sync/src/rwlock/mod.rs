@@ -4,6 +4,7 @@ mod guard;
 
 pub use guard::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLockReadGuard, RwLockWriteGuard};
 
+use crate::coop;
 use crate::shim::cell::UnsafeCell;
 use crate::wait::queue::Place;
 use crate::wait::weighted::{MOST, Weighted};
@@ -127,6 +128,20 @@ impl<T> RwLock<T> {
         matches!(self.permits.try_take(n), Ok(true))
     }
 
+    /// As [`RwLock::read`], on a thread that may block.
+    #[cfg(not(any(corio_loom, corio_shuttle)))]
+    #[track_caller]
+    pub fn blocking_read(&self) -> RwLockReadGuard<'_, T> {
+        crate::park::block_on(self.read())
+    }
+
+    /// As [`RwLock::write`], on a thread that may block.
+    #[cfg(not(any(corio_loom, corio_shuttle)))]
+    #[track_caller]
+    pub fn blocking_write(&self) -> RwLockWriteGuard<'_, T> {
+        crate::park::block_on(self.write())
+    }
+
     /// The data, without waiting: `&mut self` proves that nobody else is here.
     pub fn get_mut(&mut self) -> &mut T {
         let data = self.data.with_mut(|data| data);
@@ -142,7 +157,11 @@ impl<T> RwLock<T> {
     /// Polls for `n` permits. The counter is never shut, so there is no error.
     #[inline]
     fn poll_take(&self, at: &mut Place, n: usize, cx: &mut Context<'_>) -> Poll<()> {
-        self.permits.poll_take(at, n, cx).map(|taken| taken.expect("never shut"))
+        let unit = ready!(coop::poll_proceed(cx));
+        let taken = ready!(self.permits.poll_take(at, n, cx));
+        unit.made_progress();
+        taken.expect("never shut");
+        Poll::Ready(())
     }
 
     fn abandon(&self, at: &mut Place, n: usize) {

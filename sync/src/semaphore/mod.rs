@@ -8,6 +8,7 @@ pub use permit::{OwnedPermit, Permit};
 
 use permit::Owner;
 
+use crate::coop;
 use crate::error::{Closed, TryAcquireError};
 use crate::wait::queue::Place;
 use crate::wait::weighted::{MOST, Shut, Weighted};
@@ -15,7 +16,7 @@ use std::fmt;
 use std::panic::Location;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 /// A counter of permits that tasks wait for, strictly in order of arrival.
 ///
@@ -135,6 +136,25 @@ impl Semaphore {
     pub fn acquire_many_owned(self: Arc<Self>, n: usize) -> SemAcquireOwned {
         check(n);
         SemAcquireOwned::new(Owner::Plain(self), n)
+    }
+
+    /// Waits for a permit on a thread that may block, for `d` at the most; `None` for no limit.
+    ///
+    /// # Errors
+    ///
+    /// [`TryAcquireError::NoPermits`] if that was not enough, [`TryAcquireError::Closed`].
+    #[cfg(not(any(corio_loom, corio_shuttle)))]
+    #[track_caller]
+    pub fn acquire_blocking(
+        &self,
+        d: Option<std::time::Duration>,
+    ) -> Result<Permit<'_>, TryAcquireError> {
+        let deadline = d.map(|d| std::time::Instant::now() + d);
+        match crate::park::block_on_deadline(self.acquire(), deadline) {
+            Some(Ok(permit)) => Ok(permit),
+            Some(Err(Closed(()))) => Err(TryAcquireError::Closed),
+            None => Err(TryAcquireError::NoPermits),
+        }
     }
 
     /// Takes a permit if one is free and nobody waits.
@@ -265,7 +285,9 @@ impl<'a> Future for SemAcquire<'a> {
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
-        let taken = std::task::ready!(this.semaphore.permits.poll_take(&mut this.at, this.n, cx));
+        let unit = ready!(coop::poll_proceed(cx));
+        let taken = ready!(this.semaphore.permits.poll_take(&mut this.at, this.n, cx));
+        unit.made_progress();
         Poll::Ready(match taken {
             Ok(()) => Ok(Permit::new(this.semaphore, this.n)),
             Err(Shut) => Err(Closed(())),
@@ -305,7 +327,9 @@ impl Future for SemAcquireOwned {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         let permits = &this.owner.semaphore().permits;
-        let taken = std::task::ready!(permits.poll_take(&mut this.at, this.n, cx));
+        let unit = ready!(coop::poll_proceed(cx));
+        let taken = ready!(permits.poll_take(&mut this.at, this.n, cx));
+        unit.made_progress();
         Poll::Ready(match taken {
             Ok(()) => Ok(OwnedPermit::new(this.owner.clone(), this.n)),
             Err(Shut) => Err(Closed(())),

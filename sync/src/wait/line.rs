@@ -154,8 +154,8 @@ impl Line {
             let ok = ord("line.store", Ordering::Release);
             match self.word.compare_exchange_weak(word, word | FLAG, ok, Ordering::Relaxed) {
                 Ok(_) => return,
-                Err(now) if mutant("line.recheck") => {
-                    self.word.fetch_or(FLAG | now & 0, ok);
+                Err(_) if mutant("line.recheck") => {
+                    self.word.fetch_or(FLAG, ok);
                     return;
                 }
                 Err(now) => word = now,

@@ -32,7 +32,7 @@ const_fn! {
 
 impl Permits {
     /// Free permits; zero while somebody waits.
-    #[cfg(test)]
+    #[cfg(all(test, any(corio_loom, corio_shuttle)))]
     pub(crate) fn available(&self) -> usize {
         // Ordering(wait.permits_peek): Relaxed. A snapshot that is stale at once.
         self.count.load(Ordering::Relaxed).max(0).unsigned_abs()
@@ -138,7 +138,7 @@ impl Permits {
                     let left = if mutant("wait.permits_absent") { 1 } else { left as isize };
                     // Ordering(wait.permits_again): Relaxed. This thread's release of the same
                     // permit heads the release sequence that this step continues.
-                    if self.count.fetch_add(left, Ordering::Relaxed) + left - 1 >= 0 {
+                    if self.count.fetch_add(left, Ordering::Relaxed) + left > 0 {
                         return;
                     }
                 }

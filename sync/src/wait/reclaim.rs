@@ -86,7 +86,7 @@ mod imp {
         ///
         /// `node` was reachable through shared pointers at some moment since the pin.
         #[inline]
-        pub(crate) unsafe fn get<'g, T>(&'g self, node: *const Managed<T>) -> &'g T {
+        pub(crate) unsafe fn get<T>(&self, node: *const Managed<T>) -> &T {
             // SAFETY: reachable since the pin, hence not freed while the guard lives.
             let node = unsafe { &*node };
             &node.0

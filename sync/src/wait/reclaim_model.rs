@@ -124,7 +124,7 @@ impl Guard {
     /// # Safety
     ///
     /// `node` was reachable through shared pointers at some moment since the pin.
-    pub(crate) unsafe fn get<'g, T>(&'g self, node: *const Managed<T>) -> &'g T {
+    pub(crate) unsafe fn get<T>(&self, node: *const Managed<T>) -> &T {
         // SAFETY: graves are emptied only with their domain, so the memory is there.
         let node = unsafe { &*node };
         let at = node.retired_at.load(SeqCst);

@@ -76,11 +76,11 @@ const_fn! {
 }
 
 fn balance(word: u64) -> i64 {
-    word.cast_signed() >> BALANCE_SHIFT
+    word as i64 >> BALANCE_SHIFT
 }
 
 fn with_balance(flags: u64, balance: i64) -> u64 {
-    (balance << BALANCE_SHIFT).cast_unsigned() | flags & FLAGS
+    (balance << BALANCE_SHIFT) as u64 | flags & FLAGS
 }
 
 impl Weighted {

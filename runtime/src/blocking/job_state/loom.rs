@@ -27,6 +27,9 @@ struct Cell {
     freed: AtomicUsize,
 }
 
+// SAFETY: who may touch `stage` is what the models check; the rest is atomics.
+unsafe impl Sync for Cell {}
+
 impl Cell {
     fn new() -> Arc<Self> {
         Arc::new(Self {

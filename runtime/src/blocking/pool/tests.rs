@@ -373,8 +373,12 @@ fn stress_a_pool_that_stops_answers_every_job() {
                 });
             }
             std::thread::sleep(Duration::from_micros(Random(seed).below(300)));
-            end(&pool);
+            let stuck = pool.shutdown(Some(Instant::now() + FOREVER));
+            let threads = pool.threads();
             stop.store(true, SeqCst);
+            assert!(stuck.is_empty(), "seed {seed}: {stuck:?}");
+            assert_eq!(threads, 0, "seed {seed}");
         });
+        assert_eq!(pool.queued(), 0, "seed {seed}: a job was not answered");
     }
 }

@@ -25,6 +25,9 @@ struct Slot {
     unparker: UnsafeCell<Option<Unparker>>,
 }
 
+// SAFETY: who may touch `unparker` is what the models check; the rest is atomics.
+unsafe impl Sync for Slot {}
+
 struct Pool {
     word: Word,
     slots: [Slot; CAP],

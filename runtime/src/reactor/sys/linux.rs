@@ -175,6 +175,7 @@ const NR_EPOLL_PWAIT2: Option<c_long> = if cfg!(any(
     None
 };
 
+// SAFETY: this is how libc declares it on every Linux.
 unsafe extern "C" {
     /// libc's system call by number. `rustix` offers `epoll_pwait2` only by a feature that drops
     /// the fallback for older kernels, for every user of `rustix` in the program.

@@ -16,7 +16,7 @@ mod slack;
 
 use super::key::Key;
 use super::readiness::Ready;
-pub(crate) use slack::{TimerSlack, set_timer_slack};
+pub(crate) use slack::set_timer_slack;
 
 /// How many events one wait can return.
 pub(super) const CAPACITY: usize = 256;

@@ -243,3 +243,39 @@ fn the_end_wakes_everybody_and_timers_outlive_it() {
     assert!(kept.recall().is_none());
     assert_eq!(Arc::strong_count(&count), 2);
 }
+
+#[test]
+fn timers_dropped_on_other_threads_while_a_rescuer_fires_all_come_back() {
+    const TIMERS: u64 = 20_000;
+    let timers = Arc::new(Timers::new(Clock::real()));
+    let (count, waker) = counter();
+    let (send, receive) = std::sync::mpsc::channel::<Timer>();
+    let done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| receive.into_iter().for_each(drop));
+        scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                expire(&timers, Role::Rescuer);
+            }
+        });
+        scope.spawn(|| {
+            for n in 0..TIMERS {
+                drop(timers.post(timers.clock().now() + n % 64, waker.clone(), || ()));
+            }
+        });
+        for n in 0..TIMERS {
+            let timer = timers.insert(timers.clock().now() + (n % 64) * 100, waker.clone());
+            match n % 3 {
+                0 => send.send(timer).unwrap(),
+                1 => drop(timers.cancel(timer)),
+                _ => drop(timers.reset(timer, timers.clock().now() + 5)),
+            }
+        }
+        drop(send);
+        done.store(true, Ordering::Relaxed);
+    });
+    expire(&timers, Role::Owner);
+    assert_eq!(timers.entries().0, 0, "an entry did not come back");
+    drop(waker);
+    assert_eq!(Arc::strong_count(&count), 1, "a waker leaked");
+}

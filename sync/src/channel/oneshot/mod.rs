@@ -60,7 +60,6 @@ impl std::error::Error for TryRecvError {}
 ///
 /// Every operation of both ends is lock-free; sending to a receiver that does not wait yet is one
 /// exchange, receiving what has been sent none.
-#[must_use]
 pub fn channel<T>() -> (Sender<T>, Receiver<T>) {
     let shared = Shared::new();
     (Sender { shared: Some(shared) }, Receiver { shared: Some(shared) })

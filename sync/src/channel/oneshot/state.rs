@@ -98,8 +98,8 @@ impl<T> Shared<T> {
                 return Err(now);
             }
             let ok = ord("oneshot.send", Ordering::AcqRel);
-            let err = ord("oneshot.send_failed", Ordering::Acquire);
-            match word.compare_exchange_weak(now, now | bits(now), ok, err) {
+            // On failure as Ordering(oneshot.look): what is refused for may be acted upon.
+            match word.compare_exchange_weak(now, now | bits(now), ok, Ordering::Acquire) {
                 Ok(_) => return Ok(now),
                 Err(other) => now = other,
             }

@@ -16,7 +16,9 @@ model! {
             sender.send((2, value)).unwrap();
         });
         while block_on(receiver.changed()).is_ok() {}
-        assert_eq!(receiver.borrow().0, 2);
+        let last: (i32, Arc<()>) = (*receiver.borrow()).clone();
+        assert_eq!(last.0, 2);
+        drop(last);
         thread.join().unwrap();
         drop(receiver);
         assert_eq!(Arc::strong_count(&kept), 1);

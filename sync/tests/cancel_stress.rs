@@ -1,0 +1,136 @@
+//! Waiters that are dropped at random moments, on several threads: nothing is lost, nothing leaks.
+//!
+//! `CORIO_SEED` replays a run, `CORIO_STRESS_MS` sets how long each test runs (200 ms).
+#![cfg(not(any(corio_loom, corio_shuttle)))]
+
+use corio_sync::park::block_on_deadline;
+use corio_sync::{Lock, Queue, RwLock, Semaphore};
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::task::{Context, Waker};
+use std::time::{Duration, Instant};
+
+/// xorshift: enough to vary the moments.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, limit: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % limit
+    }
+}
+
+fn setting(name: &str, default: u64) -> u64 {
+    std::env::var(name).ok().and_then(|value| value.parse().ok()).unwrap_or(default)
+}
+
+/// Runs `step` on four threads with their own random numbers until the time is over.
+fn stress<T: Send + Sync + 'static>(shared: &Arc<T>, step: fn(&T, &mut Random)) {
+    let seed = setting("CORIO_SEED", Instant::now().elapsed().as_nanos() as u64 | 1);
+    println!("seed {seed}");
+    let end = Instant::now() + Duration::from_millis(setting("CORIO_STRESS_MS", 200));
+    let threads: Vec<_> = (1..=4)
+        .map(|thread| {
+            let shared = shared.clone();
+            std::thread::spawn(move || {
+                let mut random = Random(seed.wrapping_mul(thread * 2 + 1) | 1);
+                while Instant::now() < end {
+                    step(&shared, &mut random);
+                }
+            })
+        })
+        .collect();
+    for thread in threads {
+        thread.join().unwrap();
+    }
+}
+
+/// Polls a future a few times, then waits for it or drops it.
+fn maybe<F: Future>(future: F, random: &mut Random) -> Option<F::Output> {
+    let mut future = pin!(future);
+    for _ in 0..random.below(3) {
+        let poll = future.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        if let std::task::Poll::Ready(output) = poll {
+            return Some(output);
+        }
+    }
+    match random.below(3) {
+        0 => None,
+        1 => block_on_deadline(future, Some(Instant::now() + Duration::from_micros(50))),
+        _ => Some(corio_sync::park::block_on(future)),
+    }
+}
+
+#[test]
+fn locks() {
+    for lock in [Lock::new(0_u64), Lock::new_unfair(0)] {
+        let lock = Arc::new(lock);
+        stress(&lock, |lock, random| {
+            if let Some(mut guard) = maybe(lock.acquire(), random) {
+                let seen = *guard;
+                *guard = std::hint::black_box(seen) + 1;
+            }
+        });
+        assert!(!lock.locked());
+    }
+}
+
+#[test]
+fn semaphores() {
+    let shared = Arc::new((Semaphore::new(5), AtomicUsize::new(0)));
+    stress(&shared, |(semaphore, inside), random| {
+        let n = 1 + random.below(5) as usize;
+        if let Some(permits) = maybe(semaphore.acquire_many(n), random) {
+            assert!(inside.fetch_add(n, Relaxed) + n <= 5);
+            inside.fetch_sub(n, Relaxed);
+            drop(permits);
+        }
+    });
+    assert_eq!(shared.0.available_permits(), 5);
+    assert!(shared.0.try_acquire_many(5).is_ok());
+}
+
+#[test]
+fn readers_and_writers() {
+    let lock = Arc::new(RwLock::new((0_u64, 0_u64)));
+    stress(&lock, |lock, random| {
+        if random.below(3) == 0 {
+            if let Some(mut guard) = maybe(lock.write(), random) {
+                guard.0 += 1;
+                guard.1 += 1;
+            }
+        } else if let Some(guard) = maybe(lock.read(), random) {
+            assert_eq!(guard.0, guard.1);
+        }
+    });
+    assert!(lock.try_write().is_some());
+}
+
+#[test]
+fn queues() {
+    for maxsize in [0, 2] {
+        let shared = Arc::new((Queue::new(maxsize), AtomicUsize::new(0), AtomicUsize::new(0)));
+        stress(&shared, |(queue, put, gotten), random| {
+            if random.below(2) == 0 {
+                let short = Instant::now() + Duration::from_micros(50);
+                let wait = queue.put(1_usize);
+                if let Some(Ok(())) = block_on_deadline(wait, Some(short)) {
+                    put.fetch_add(1, Relaxed);
+                }
+            } else {
+                let short = Instant::now() + Duration::from_micros(50);
+                if let Some(Ok(item)) = block_on_deadline(queue.get(), Some(short)) {
+                    gotten.fetch_add(item, Relaxed);
+                }
+            }
+        });
+        let (queue, put, gotten) = &*shared;
+        while queue.get_nowait().is_ok() {
+            gotten.fetch_add(1, Relaxed);
+        }
+        assert_eq!(put.load(Relaxed), gotten.load(Relaxed));
+    }
+}

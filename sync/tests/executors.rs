@@ -1,0 +1,333 @@
+//! Every primitive under bare threads, tokio and smol: the same programs, the same results.
+#![cfg(not(any(corio_loom, corio_shuttle)))]
+
+use corio_sync::park::block_on;
+use corio_sync::{
+    Barrier, CancelToken, Condition, Event, LifoQueue, Lock, Notify, OnceCell, Queue, RwLock,
+    Semaphore, SetOnce, broadcast, mpsc, oneshot, watch,
+};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Runs tasks at the same time until all are done; a panic in one fails the test.
+trait Executor {
+    fn run(&self, tasks: Vec<Task>);
+}
+
+struct Threads;
+
+impl Executor for Threads {
+    fn run(&self, tasks: Vec<Task>) {
+        let spawn = |task| std::thread::spawn(move || block_on(task));
+        for thread in tasks.into_iter().map(spawn).collect::<Vec<_>>() {
+            thread.join().unwrap();
+        }
+    }
+}
+
+struct Tokio;
+
+impl Executor for Tokio {
+    fn run(&self, tasks: Vec<Task>) {
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
+        runtime.block_on(async {
+            for task in tasks.into_iter().map(tokio::spawn).collect::<Vec<_>>() {
+                task.await.unwrap();
+            }
+        });
+    }
+}
+
+struct Smol;
+
+impl Executor for Smol {
+    fn run(&self, tasks: Vec<Task>) {
+        smol::block_on(async {
+            for task in tasks.into_iter().map(smol::spawn).collect::<Vec<_>>() {
+                task.await;
+            }
+        });
+    }
+}
+
+/// Calls a test with each executor.
+fn everywhere(test: impl Fn(&dyn Executor)) {
+    for executor in [&Threads as &dyn Executor, &Tokio, &Smol] {
+        test(executor);
+    }
+}
+
+/// Clones of a shared value, one per task.
+fn tasks<T: Send + Sync + 'static, F>(
+    count: usize,
+    shared: &Arc<T>,
+    task: fn(usize, Arc<T>) -> F,
+) -> Vec<Task>
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    (0..count).map(|number| Box::pin(task(number, shared.clone())) as Task).collect()
+}
+
+/// Lets others run: an executor may have one thread.
+async fn step_back() {
+    let mut first = true;
+    std::future::poll_fn(|cx| {
+        if std::mem::take(&mut first) {
+            cx.waker().wake_by_ref();
+            return std::task::Poll::Pending;
+        }
+        std::task::Poll::Ready(())
+    })
+    .await;
+}
+
+const TASKS: usize = 8;
+const ROUNDS: usize = 500;
+
+#[test]
+fn locks_exclude() {
+    everywhere(|executor| {
+        for lock in [Lock::new(0), Lock::new_unfair(0)] {
+            let lock = Arc::new(lock);
+            executor.run(tasks(TASKS, &lock, |_, lock| async move {
+                for _ in 0..ROUNDS {
+                    let mut guard = lock.acquire().await;
+                    let seen = *guard;
+                    *guard = std::hint::black_box(seen) + 1;
+                }
+            }));
+            assert_eq!(*lock.try_acquire().unwrap(), TASKS * ROUNDS);
+        }
+    });
+}
+
+#[test]
+fn readers_share_and_writers_exclude() {
+    everywhere(|executor| {
+        let lock = Arc::new(RwLock::new((0, 0)));
+        executor.run(tasks(TASKS, &lock, |number, lock| async move {
+            for _ in 0..ROUNDS {
+                if number < 2 {
+                    let mut guard = lock.write().await;
+                    guard.0 += 1;
+                    guard.1 += 1;
+                } else {
+                    let guard = lock.read().await;
+                    assert_eq!(guard.0, guard.1);
+                }
+            }
+        }));
+        assert_eq!(*lock.try_read().unwrap(), (2 * ROUNDS, 2 * ROUNDS));
+    });
+}
+
+#[test]
+fn semaphores_conserve_permits() {
+    everywhere(|executor| {
+        let shared = Arc::new((Semaphore::new(3), AtomicUsize::new(0)));
+        executor.run(tasks(TASKS, &shared, |number, shared| async move {
+            let (semaphore, inside) = &*shared;
+            for round in 0..ROUNDS {
+                let n = 1 + (number + round) % 3;
+                let permits = semaphore.acquire_many(n).await.unwrap();
+                assert!(inside.fetch_add(n, Relaxed) + n <= 3);
+                inside.fetch_sub(n, Relaxed);
+                drop(permits);
+            }
+        }));
+        assert_eq!(shared.0.available_permits(), 3);
+    });
+}
+
+#[test]
+fn barriers_meet_in_rounds() {
+    everywhere(|executor| {
+        let shared = Arc::new((Barrier::new(TASKS), AtomicUsize::new(0)));
+        executor.run(tasks(TASKS, &shared, |_, shared| async move {
+            let (barrier, leaders) = &*shared;
+            for round in 1..=50 {
+                let result = barrier.wait().await.unwrap();
+                leaders.fetch_add(usize::from(result.is_leader()), Relaxed);
+                barrier.wait().await.unwrap();
+                assert_eq!(leaders.load(Relaxed), round);
+            }
+        }));
+    });
+}
+
+#[test]
+fn conditions_hand_items_over() {
+    everywhere(|executor| {
+        let shared = Arc::new((Lock::new(0), Condition::new()));
+        executor.run(tasks(TASKS, &shared, |number, shared| async move {
+            let (items, changed) = &*shared;
+            for _ in 0..ROUNDS {
+                let mut guard = items.acquire().await;
+                if number % 2 == 0 {
+                    *guard += 1;
+                    changed.notify(&guard, 1);
+                } else {
+                    changed.wait_for(&mut guard, |items| *items > 0).await;
+                    *guard -= 1;
+                }
+            }
+        }));
+        assert_eq!(*shared.0.try_acquire().unwrap(), 0);
+    });
+}
+
+#[test]
+fn events_and_tokens_reach_everybody() {
+    everywhere(|executor| {
+        let shared = Arc::new((Event::new(), CancelToken::new(), SetOnce::new()));
+        let token = shared.1.clone();
+        executor.run(tasks(TASKS, &shared, |number, shared| async move {
+            let (event, token, answer) = &*shared;
+            if number == 0 {
+                event.set();
+                answer.set(7).unwrap();
+                token.cancel();
+            } else {
+                event.wait().await;
+                assert_eq!(*answer.wait().await, 7);
+                token.child().cancelled().await;
+            }
+        }));
+        assert!(token.is_cancelled());
+    });
+}
+
+#[test]
+fn notifications_are_conserved() {
+    everywhere(|executor| {
+        let shared = Arc::new((Notify::new(), AtomicUsize::new(0)));
+        executor.run(tasks(2, &shared, |number, shared| async move {
+            let (notify, received) = &*shared;
+            for round in 0..ROUNDS {
+                if number == 0 {
+                    notify.notify_one();
+                    while received.load(Relaxed) <= round {
+                        step_back().await;
+                    }
+                } else {
+                    notify.notified().await;
+                    received.fetch_add(1, Relaxed);
+                }
+            }
+        }));
+    });
+}
+
+#[test]
+fn cells_are_filled_once() {
+    everywhere(|executor| {
+        let shared = Arc::new((OnceCell::new(), AtomicUsize::new(0)));
+        executor.run(tasks(TASKS, &shared, |number, shared| async move {
+            let (cell, made) = &*shared;
+            let init = || async {
+                made.fetch_add(1, Relaxed);
+                number
+            };
+            let value = *cell.get_or_init(init).await;
+            assert_eq!(cell.get(), Some(&value));
+        }));
+        assert_eq!(shared.1.load(Relaxed), 1);
+    });
+}
+
+#[test]
+fn queues_conserve_items() {
+    everywhere(|executor| {
+        for maxsize in [0, 1, 7] {
+            let shared =
+                Arc::new((Queue::new(maxsize), LifoQueue::new(maxsize), AtomicUsize::new(0)));
+            executor.run(tasks(TASKS, &shared, |number, shared| async move {
+                let (fifo, lifo, sum) = &*shared;
+                for round in 0..ROUNDS {
+                    if number % 2 == 0 {
+                        fifo.put(round).await.unwrap();
+                        lifo.put(round).await.unwrap();
+                    } else {
+                        sum.fetch_add(fifo.get().await.unwrap(), Relaxed);
+                        sum.fetch_add(lifo.get().await.unwrap(), Relaxed);
+                        fifo.task_done().unwrap();
+                    }
+                }
+                fifo.join().await;
+            }));
+            assert_eq!(shared.2.load(Relaxed), TASKS * ROUNDS * (ROUNDS - 1) / 2);
+            assert!(shared.0.empty() && shared.1.empty());
+        }
+    });
+}
+
+#[test]
+fn channels_deliver() {
+    everywhere(|executor| {
+        let (sender, mut receiver) = mpsc::channel(3);
+        let (free, mut unlimited) = mpsc::unbounded();
+        let (done, ended) = oneshot::channel();
+        let mut tasks: Vec<Task> = Vec::new();
+        for _ in 0..4 {
+            let (sender, free) = (sender.clone(), free.clone());
+            tasks.push(Box::pin(async move {
+                for number in 0..ROUNDS {
+                    sender.send(number).await.unwrap();
+                    free.send(number).unwrap();
+                }
+            }));
+        }
+        drop((sender, free));
+        tasks.push(Box::pin(async move {
+            let mut sum = 0;
+            while let Some(number) = receiver.recv().await {
+                sum += number;
+            }
+            while let Some(number) = unlimited.recv().await {
+                sum += number;
+            }
+            done.send(sum).unwrap();
+        }));
+        tasks.push(Box::pin(async move {
+            assert_eq!(ended.await, Ok(8 * ROUNDS * (ROUNDS - 1) / 2));
+        }));
+        executor.run(tasks);
+    });
+}
+
+#[test]
+fn watchers_and_listeners_see_the_end() {
+    everywhere(|executor| {
+        let (sender, receiver) = watch::channel(0);
+        let (announcer, listener) = broadcast::channel(16);
+        let mut tasks: Vec<Task> = Vec::new();
+        for _ in 0..3 {
+            let (mut receiver, mut listener) = (receiver.clone(), listener.resubscribe());
+            tasks.push(Box::pin(async move {
+                while receiver.changed().await.is_ok() {}
+                assert_eq!(*receiver.borrow(), ROUNDS);
+                let mut seen = 0;
+                loop {
+                    match listener.recv().await {
+                        Ok(_) => seen += 1,
+                        Err(broadcast::RecvError::Lagged(missed)) => seen += missed,
+                        Err(broadcast::RecvError::Closed) => break,
+                    }
+                }
+                assert_eq!(seen, ROUNDS as u64);
+            }));
+        }
+        tasks.push(Box::pin(async move {
+            for number in 1..=ROUNDS {
+                sender.send(number).unwrap();
+                announcer.send(number).unwrap();
+            }
+        }));
+        executor.run(tasks);
+    });
+}

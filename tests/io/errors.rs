@@ -1,0 +1,109 @@
+//! What goes wrong says what, where and why.
+
+use std::io::ErrorKind;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
+use corio::net::{TcpListener, TcpStream, lookup_host};
+
+use crate::{once, pair};
+
+#[test]
+fn a_port_in_use_is_named() {
+    once(async {
+        let first = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = first.local_addr().unwrap();
+        let error = TcpListener::bind(address).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::AddrInUse);
+        assert!(error.to_string().starts_with(&format!("bind {address}: ")), "{error}");
+        // Shared ports are asked for by both.
+        let builder = TcpListener::builder().reuse_port(true);
+        let third = builder.clone().bind("127.0.0.1:0").await.unwrap();
+        builder.bind(third.local_addr().unwrap()).await.unwrap();
+    });
+}
+
+#[test]
+fn a_bad_address_is_named() {
+    once(async {
+        for bad in ["nonsense", "127.0.0.1", ":80", "127.0.0.1:65536", "127.0.0.1:http"] {
+            let error = TcpListener::bind(bad).await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::InvalidInput);
+            assert!(error.to_string().contains(bad), "{error}");
+            assert!(error.to_string().contains("host:port"), "{error}");
+        }
+        // Not an address of this machine (RFC 5737).
+        let error = TcpListener::bind("192.0.2.1:80").await.unwrap_err();
+        assert!(error.to_string().contains("bind 192.0.2.1:80"), "{error}");
+        let none: [SocketAddr; 0] = [];
+        let error = TcpStream::connect(none).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput);
+    });
+}
+
+#[test]
+fn a_closed_port_refuses() {
+    once(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let closed = listener.local_addr().unwrap();
+        drop(listener);
+        let error = TcpStream::connect(closed).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
+        assert!(error.to_string().contains(&format!("connect {closed}")), "{error}");
+
+        // The second address is tried after the first has failed.
+        let open = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = open.local_addr().unwrap();
+        let stream = TcpStream::connect([closed, address]).await.unwrap();
+        assert_eq!(stream.peer_addr().unwrap(), address);
+    });
+}
+
+#[test]
+fn names_are_looked_up() {
+    once(async {
+        let found = lookup_host("localhost", 80).await.unwrap();
+        assert!(found.iter().all(|a| a.ip().is_loopback() && a.port() == 80), "{found:?}");
+        let listener = TcpListener::bind(("localhost", 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        assert!(address.ip().is_loopback());
+        TcpStream::connect(format!("localhost:{}", address.port())).await.unwrap();
+
+        // No such name can exist (RFC 2606).
+        let error = TcpStream::connect("nowhere.invalid:80").await.unwrap_err();
+        assert!(error.to_string().contains("lookup nowhere.invalid"), "{error}");
+    });
+}
+
+#[test]
+fn outside_a_runtime_the_error_names_the_remedy() {
+    let mut cx = Context::from_waker(Waker::noop());
+    // Nothing has to wait: this works anywhere.
+    let bound = pin!(TcpListener::bind("127.0.0.1:0")).poll(&mut cx);
+    let Poll::Ready(Ok(listener)) = bound else { panic!("{bound:?}") };
+    let Poll::Ready(Err(error)) = pin!(listener.accept()).poll(&mut cx) else {
+        panic!("there is nobody to wait for")
+    };
+    assert!(error.to_string().contains("corio::run"), "{error}");
+    let found = pin!(lookup_host("localhost", 80)).poll(&mut cx);
+    let Poll::Ready(Err(error)) = found else { panic!("{found:?}") };
+    assert!(error.to_string().contains("corio::run"), "{error}");
+}
+
+#[test]
+fn a_runtime_that_is_gone_is_named() {
+    let runtime = corio::Builder::new().workers(1).build().unwrap();
+    let (client, server) = runtime.block_on(pair());
+    let mut buf = [0; 8];
+    // Registered now.
+    let waiting = runtime
+        .block_on(corio::timeout(std::time::Duration::from_millis(1), client.read(&mut buf)));
+    assert!(waiting.is_err());
+    assert!(runtime.shutdown(None).is_clean());
+    let mut cx = Context::from_waker(Waker::noop());
+    let read = pin!(client.read(&mut buf)).poll(&mut cx);
+    let Poll::Ready(Err(error)) = read else { panic!("{read:?}") };
+    assert!(error.to_string().contains("shut down"), "{error}");
+    drop(server);
+}

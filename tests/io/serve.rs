@@ -1,0 +1,242 @@
+//! `corio::serve`: what one client does, or one handler, concerns no other.
+
+use std::io::{self, BufRead, BufReader};
+use std::net::SocketAddr;
+use std::process::Stdio;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::Extension;
+use axum::routing::{get, post};
+use corio::net::{Peer, ServeReport, TcpListener, TcpStream};
+use corio_tests::kit::{Ledger, Signal};
+
+use crate::{everywhere, once, play, plays, until, well};
+
+fn router() -> Router {
+    Router::new()
+        .route("/", get(async || "hello"))
+        .route("/echo", post(async |body: axum::body::Bytes| body))
+        .route("/panic", get(async || -> &'static str { panic!("as the test wants it") }))
+}
+
+struct Server {
+    address: SocketAddr,
+    stop: Signal,
+    task: corio::Task<io::Result<ServeReport>>,
+}
+
+impl Server {
+    async fn start(router: Router, deadline: Option<Duration>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let stop = Signal::new();
+        let mut serve = corio::serve(listener, router).with_graceful_shutdown(stop.wait());
+        if let Some(deadline) = deadline {
+            serve = serve.drain_deadline(deadline);
+        }
+        Self { address, stop, task: corio::create_task(serve.report()) }
+    }
+
+    async fn connect(&self) -> TcpStream {
+        TcpStream::connect(self.address).await.unwrap()
+    }
+
+    async fn end(self) -> ServeReport {
+        self.stop.set();
+        self.task.await.unwrap().unwrap()
+    }
+}
+
+/// Sends a request and reads the response; the connection stays.
+async fn ask(stream: &TcpStream, request: &str) -> io::Result<String> {
+    let request = format!("{request} HTTP/1.1\r\nHost: test\r\n\r\n");
+    stream.write_all(request.as_bytes()).await?;
+    response(stream).await
+}
+
+async fn response(stream: &TcpStream) -> io::Result<String> {
+    let mut text = String::new();
+    let mut buf = [0; 1024];
+    loop {
+        match stream.read(&mut buf).await? {
+            0 => return Err(io::Error::new(io::ErrorKind::UnexpectedEof, text)),
+            n => text.push_str(std::str::from_utf8(&buf[..n]).unwrap()),
+        }
+        let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };
+        let head = head.to_lowercase();
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+        if body.len() >= length.map_or(0, |n| n.parse().unwrap()) {
+            return Ok(text);
+        }
+    }
+}
+
+#[test]
+fn a_handler_that_panics_closes_its_connection_only() {
+    everywhere(async || {
+        let server = Server::start(router(), None).await;
+        let (good, bad) = (server.connect().await, server.connect().await);
+        assert!(ask(&good, "GET /").await.unwrap().ends_with("hello"));
+        assert!(ask(&bad, "GET /").await.unwrap().ends_with("hello"));
+        let error = ask(&bad, "GET /panic").await.unwrap_err();
+        assert!(
+            matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset),
+            "{error}"
+        );
+        for _ in 0..3 {
+            assert!(ask(&good, "GET /").await.unwrap().ends_with("hello"));
+        }
+        let report = server.end().await;
+        assert_eq!((report.accepted, report.is_clean()), (2, true));
+    });
+}
+
+#[test]
+fn a_request_may_come_byte_by_byte() {
+    once(async {
+        let server = Server::start(router(), None).await;
+        let stream = server.connect().await;
+        stream.set_nodelay(true).unwrap();
+        let request = "POST /echo HTTP/1.1\r\nHost: test\r\nContent-Length: 5\r\n\r\nslow!";
+        for byte in request.bytes() {
+            stream.write_all(&[byte]).await.unwrap();
+            corio::sleep(Duration::from_millis(1)).await;
+        }
+        assert!(response(&stream).await.unwrap().ends_with("slow!"));
+        server.end().await;
+    });
+}
+
+#[test]
+fn a_shutdown_lets_requests_finish() {
+    everywhere(async || {
+        let (begun, finish) = (Signal::new(), Signal::new());
+        let handler = {
+            let (begun, finish) = (begun.clone(), finish.clone());
+            async move || {
+                begun.set();
+                finish.wait().await;
+                "finished"
+            }
+        };
+        let server = Server::start(router().route("/slow", get(handler)), None).await;
+        let (slow, idle) = (server.connect().await, server.connect().await);
+        ask(&idle, "GET /").await.unwrap();
+        let request = corio::create_task(async move { ask(&slow, "GET /slow").await });
+        begun.wait().await;
+        let address = server.address;
+        let ended = corio::create_task(server.end());
+        // An idle connection is closed, and no new one accepted.
+        assert_eq!(idle.read(&mut [0; 1]).await.unwrap(), 0);
+        TcpStream::connect(address).await.unwrap_err();
+        assert!(!ended.done());
+        finish.set();
+        assert!(request.await.unwrap().unwrap().ends_with("finished"));
+        let report = ended.await.unwrap();
+        assert_eq!((report.accepted, report.left.len()), (2, 0));
+    });
+}
+
+#[test]
+fn a_deadline_ends_what_does_not_finish() {
+    everywhere(async || {
+        let begun = Signal::new();
+        let ledger = Ledger::new();
+        let handler = {
+            let (begun, ledger) = (begun.clone(), ledger.clone());
+            async move || -> &'static str {
+                let _token = ledger.token();
+                begun.set();
+                std::future::pending().await
+            }
+        };
+        let router = router().route("/never", get(handler));
+        let server = Server::start(router, Some(Duration::from_millis(20))).await;
+        let stream = server.connect().await;
+        let local = stream.local_addr().unwrap();
+        let request = corio::create_task(async move { ask(&stream, "GET /never").await });
+        begun.wait().await;
+        let report = server.end().await;
+        assert_eq!(report.left.len(), 1, "{report}");
+        assert_eq!(&*report.left[0], format!("http connection from {local}"));
+        request.await.unwrap().unwrap_err();
+        until("the handler is dropped", || ledger.live() == 0 && ledger.made() == 1).await;
+    });
+}
+
+#[test]
+fn requests_know_their_peer_if_asked_for() {
+    once(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let who = async |Extension(Peer(peer)): Extension<Peer<SocketAddr>>| peer.to_string();
+        let serve = corio::serve(listener, Router::new().route("/", get(who))).add_peer(true);
+        let task = corio::create_task(async { serve.await });
+        let stream = TcpStream::connect(address).await.unwrap();
+        let me = stream.local_addr().unwrap().to_string();
+        assert!(ask(&stream, "GET /").await.unwrap().ends_with(&me));
+        // Connections have names that tell whose they are.
+        let name = format!("http connection from {me}");
+        assert!(corio::all_tasks().iter().any(|task| *task.name() == *name));
+        // They outlive the task that accepts.
+        task.abort();
+        assert!(task.await.is_err());
+        assert!(ask(&stream, "GET /").await.unwrap().ends_with(&me));
+    });
+}
+
+#[test]
+fn services_other_than_routers_are_served() {
+    once(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let service = router().into_service::<hyper::body::Incoming>();
+        drop(corio::create_task(async { corio::serve(listener, service).await }));
+        let stream = TcpStream::connect(address).await.unwrap();
+        assert!(ask(&stream, "GET /").await.unwrap().ends_with("hello"));
+    });
+}
+
+/// Leaves the server in the child room for few connections, so that most clients have to wait
+/// until others leave.
+const FEW_FILES: [&str; 3] = ["sh", "-c", "ulimit -n 40; exec \"$0\" \"$@\""];
+const CLIENTS: usize = 100;
+
+#[test]
+fn too_many_open_files_pass_by() {
+    let part = "few files";
+    if plays(part) {
+        return once(async {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            println!("\nport {}", listener.local_addr().unwrap().port());
+            let stop = corio::signal::stream(corio::signal::SignalKind::terminate()).unwrap();
+            let stop = async move { stop.recv().await };
+            corio::serve(listener, router()).with_graceful_shutdown(stop).await.unwrap();
+        });
+    }
+    let mut child = play("serve::too_many_open_files_pass_by", part, &FEW_FILES)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let port = lines.find_map(|line| line.unwrap().strip_prefix("port ")?.parse::<u16>().ok());
+    let address = SocketAddr::from(([127, 0, 0, 1], port.expect("the child has begun")));
+    once(async move {
+        let mut waiting = Vec::new();
+        for _ in 0..CLIENTS {
+            waiting.push(TcpStream::connect(address).await.unwrap());
+        }
+        // Some are served, each that leaves makes room for another, and in the end all are.
+        for stream in waiting {
+            assert!(ask(&stream, "GET /").await.unwrap().ends_with("hello"));
+        }
+    });
+    let kill = std::process::Command::new("kill").arg(child.id().to_string()).status();
+    assert!(kill.unwrap().success());
+    let text = well(child.wait_with_output().unwrap());
+    assert!(text.contains("cannot accept with"), "{text}");
+    let reports = text.matches("cannot accept with").count();
+    assert!(reports <= CLIENTS, "{reports} reports");
+}

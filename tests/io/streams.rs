@@ -1,0 +1,355 @@
+//! Connections: every byte arrives, in order, and the end after the last one.
+
+use std::io::{ErrorKind, IoSlice, IoSliceMut, Read, Write};
+use std::time::Duration;
+
+use corio::net::{Keepalive, Shutdown, TcpListener, TcpStream};
+
+use crate::{everywhere, once, pair, read_all};
+
+#[test]
+fn one_byte_at_a_time() {
+    everywhere(async || {
+        let (a, b) = pair().await;
+        let writer = corio::create_task(async move {
+            for byte in 0..=255 {
+                a.write_all(&[byte]).await.unwrap();
+                if byte % 16 == 0 {
+                    corio::yield_now().await;
+                }
+            }
+        });
+        assert_eq!(read_all(&b).await.unwrap(), (0..=255).collect::<Vec<u8>>());
+        writer.await.unwrap();
+    });
+}
+
+#[test]
+fn a_half_closed_connection_still_answers() {
+    everywhere(async || {
+        let (a, b) = pair().await;
+        a.write_all(b"question").await.unwrap();
+        a.shutdown(Shutdown::Write).unwrap();
+        let server = corio::create_task(async move {
+            assert_eq!(read_all(&b).await.unwrap(), b"question");
+            b.write_all(b"answer").await.unwrap();
+        });
+        assert_eq!(read_all(&a).await.unwrap(), b"answer");
+        server.await.unwrap();
+        let error = a.write_all(b"more").await.unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset));
+    });
+}
+
+/// The end may come before the reader waits, with the last bytes, or after them; nothing sleeps on
+/// bytes or on the end.
+#[test]
+fn the_end_is_seen_whenever_it_comes() {
+    everywhere(async || {
+        // Before anything.
+        let (a, b) = pair().await;
+        drop(a);
+        assert_eq!(read_all(&b).await.unwrap(), b"");
+        assert_eq!(read_all(&b).await.unwrap(), b"");
+        // With the last bytes, before the reader looks.
+        let (a, b) = pair().await;
+        a.write_all(b"last").await.unwrap();
+        drop(a);
+        b.readable().await.unwrap();
+        assert_eq!(read_all(&b).await.unwrap(), b"last");
+        // While the reader waits, after a short read.
+        let (a, b) = pair().await;
+        let reader = corio::create_task(async move { read_all(&b).await.unwrap() });
+        for part in [&b"la"[..], b"st"] {
+            a.write_all(part).await.unwrap();
+            corio::sleep(Duration::from_millis(2)).await;
+        }
+        drop(a);
+        assert_eq!(reader.await.unwrap(), b"last");
+        // Bytes and the end in one event, while the reader waits.
+        let (a, b) = pair().await;
+        let reader = corio::create_task(async move { read_all(&b).await.unwrap() });
+        corio::sleep(Duration::from_millis(2)).await;
+        a.write_all(b"last").await.unwrap();
+        drop(a);
+        assert_eq!(reader.await.unwrap(), b"last");
+    });
+}
+
+#[test]
+fn a_reset_is_an_error_for_its_connection_only() {
+    everywhere(async || {
+        let (a, b) = pair().await;
+        let (other_a, other_b) = pair().await;
+        let reader = corio::create_task(async move { read_all(&b).await });
+        corio::sleep(Duration::from_millis(2)).await;
+        a.set_linger(Some(Duration::ZERO)).unwrap();
+        drop(a);
+        let error = reader.await.unwrap().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::ConnectionReset);
+        other_a.write_all(b"well").await.unwrap();
+        let mut buf = [0; 4];
+        other_b.read_exact(&mut buf).await.unwrap();
+        assert_eq!(&buf, b"well");
+    });
+}
+
+/// Each of many tasks that read one socket gets some of the bytes, or the end; none is forgotten.
+#[test]
+fn many_tasks_read_one_socket() {
+    everywhere(async || {
+        const READERS: usize = 16;
+        const BYTES: usize = 4000;
+        let (a, b) = pair().await;
+        let b = std::sync::Arc::new(b);
+        let readers: Vec<_> = (0..READERS)
+            .map(|_| {
+                let b = b.clone();
+                corio::create_task(async move {
+                    let mut sum = 0;
+                    let mut buf = [0; 7];
+                    loop {
+                        match b.read(&mut buf).await.unwrap() {
+                            0 => return sum,
+                            n => sum += n,
+                        }
+                    }
+                })
+            })
+            .collect();
+        for _ in 0..BYTES / 40 {
+            a.write_all(&[1; 40]).await.unwrap();
+            corio::yield_now().await;
+        }
+        drop(a);
+        let mut sum = 0;
+        for reader in readers {
+            sum += reader.await.unwrap();
+        }
+        assert_eq!(sum, BYTES);
+    });
+}
+
+/// A sum that notices bytes that are missing, doubled or swapped (Fletcher, 1982).
+fn checksum(mut sums: (u64, u64), bytes: &[u8]) -> (u64, u64) {
+    for byte in bytes {
+        sums.0 = (sums.0 + u64::from(*byte)) % 0xffff_ffff;
+        sums.1 = (sums.1 + sums.0) % 0xffff_ffff;
+    }
+    sums
+}
+
+#[test]
+fn large_transfers_both_ways() {
+    const BYTES: usize = 4 << 20;
+    everywhere(async || {
+        let (a, b) = pair().await;
+        let end = |stream: TcpStream, seed: u8| {
+            let (read, write) = stream.into_split();
+            let writer = corio::create_task(async move {
+                let mut sums = (0, 0);
+                let (mut sent, mut size) = (0, 1);
+                while sent < BYTES {
+                    let part: Vec<u8> = (sent..(sent + size).min(BYTES))
+                        .map(|i| (i as u8).wrapping_mul(31).wrapping_add(seed))
+                        .collect();
+                    write.write_all(&part).await.unwrap();
+                    sums = checksum(sums, &part);
+                    sent += part.len();
+                    size = (size * 7 + 13) % 100_000;
+                }
+                sums
+            });
+            let reader = corio::create_task(async move {
+                let mut sums = (0, 0);
+                let mut buf = vec![0; 70_001];
+                loop {
+                    match read.read(&mut buf).await.unwrap() {
+                        0 => return sums,
+                        n => sums = checksum(sums, &buf[..n]),
+                    }
+                }
+            });
+            (writer, reader)
+        };
+        let (write_a, read_a) = end(a, 3);
+        let (write_b, read_b) = end(b, 99);
+        assert_eq!(write_a.await.unwrap(), read_b.await.unwrap());
+        assert_eq!(write_b.await.unwrap(), read_a.await.unwrap());
+    });
+}
+
+#[test]
+fn read_exact_tells_how_far_it_came() {
+    once(async {
+        let (a, b) = pair().await;
+        a.write_all(b"abc").await.unwrap();
+        drop(a);
+        let mut buf = [0; 10];
+        let mut exact = b.read_exact(&mut buf);
+        let error = (&mut exact).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::UnexpectedEof);
+        assert!(error.to_string().contains("3 of 10"), "{error}");
+        assert_eq!(exact.filled(), 3);
+        // Nothing to read is no reason to wait, nor the end.
+        let (_a, b) = pair().await;
+        assert_eq!(b.read(&mut []).await.unwrap(), 0);
+        b.read_exact(&mut []).await.unwrap();
+        b.write_all(&[]).await.unwrap();
+    });
+}
+
+#[test]
+fn several_buffers_in_one_call() {
+    once(async {
+        let (a, b) = pair().await;
+        let parts = [IoSlice::new(b"ab"), IoSlice::new(b""), IoSlice::new(b"cde")];
+        assert_eq!(a.write_vectored(&parts).await.unwrap(), 5);
+        let (mut x, mut y) = ([0; 2], [0; 8]);
+        b.readable().await.unwrap();
+        let mut parts = [IoSliceMut::new(&mut x), IoSliceMut::new(&mut y)];
+        assert_eq!(b.read_vectored(&mut parts).await.unwrap(), 5);
+        assert_eq!((&x, &y[..3]), (b"ab", &b"cde"[..]));
+        // More than the system takes at once.
+        let many = vec![IoSlice::new(b"x"); 3000];
+        let n = a.write_vectored(&many).await.unwrap();
+        assert!(n > 0 && n <= 3000, "{n}");
+    });
+}
+
+#[test]
+fn peeking_leaves_the_bytes() {
+    once(async {
+        let (a, b) = pair().await;
+        let mut buf = [0; 16];
+        let peeker = async {
+            for _ in 0..3 {
+                let mut buf = [0; 16];
+                assert_eq!(b.peek(&mut buf).await.unwrap(), 2);
+            }
+        };
+        a.write_all(b"hi").await.unwrap();
+        peeker.await;
+        assert_eq!(b.read(&mut buf).await.unwrap(), 2);
+    });
+}
+
+#[test]
+fn trying_does_not_wait() {
+    once(async {
+        let (a, b) = pair().await;
+        let mut buf = [0; 4];
+        assert_eq!(b.try_read(&mut buf).unwrap_err().kind(), ErrorKind::WouldBlock);
+        for round in 0..50_u8 {
+            assert_eq!(a.try_write(&[round]).unwrap(), 1);
+            loop {
+                b.readable().await.unwrap();
+                match b.try_read(&mut buf) {
+                    Ok(n) => break assert_eq!((n, buf[0]), (1, round)),
+                    Err(error) => assert_eq!(error.kind(), ErrorKind::WouldBlock),
+                }
+            }
+            assert_eq!(b.try_read(&mut buf).unwrap_err().kind(), ErrorKind::WouldBlock);
+        }
+        // Until the peer takes no more; then there is room when it has read.
+        while a.try_write(&[0; 65536]).is_ok() {}
+        let drain = corio::create_task(async move {
+            let mut buf = vec![0; 65536];
+            while b.read(&mut buf).await.unwrap() > 0 {}
+        });
+        a.writable().await.unwrap();
+        a.write_all(b"more").await.unwrap();
+        drop(a);
+        drain.await.unwrap();
+    });
+}
+
+#[test]
+fn halves_part_and_meet_again() {
+    once(async {
+        let (mut a, b) = pair().await;
+        {
+            let (read, write) = a.split();
+            write.write_all(b"1").await.unwrap();
+            let mut buf = [0; 1];
+            b.read_exact(&mut buf).await.unwrap();
+            b.write_all(b"2").await.unwrap();
+            read.read_exact(&mut buf).await.unwrap();
+        }
+        let (read, write) = a.into_split();
+        let (other_read, other_write) = b.into_split();
+        let error = read.reunite(other_write).unwrap_err();
+        assert!(error.to_string().contains("two different streams"));
+        let corio::net::ReuniteError(read, other_write) = error;
+        let a = read.reunite(write).unwrap();
+        let b = other_write.reunite(other_read).unwrap();
+        a.write_all(b"3").await.unwrap();
+        b.read_exact(&mut [0]).await.unwrap();
+        // Dropping the writing half ends the stream; forgetting it does not.
+        let (_read, write) = a.into_split();
+        drop(write);
+        assert_eq!(read_all(&b).await.unwrap(), b"");
+        let (_c, d) = pair().await;
+        let (d_read, d_write) = d.into_split();
+        d_write.forget();
+        let again = corio::timeout(Duration::from_millis(5), d_read.readable()).await;
+        assert!(again.is_err());
+    });
+}
+
+#[test]
+fn std_sockets_come_and_go() {
+    once(async {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut blocking = std::net::TcpStream::connect(address).unwrap();
+        // Both block when they come.
+        let listener = TcpListener::from_std(listener).unwrap();
+        let (stream, _) = listener.accept().await.unwrap();
+        let ours = TcpStream::from_std(std::net::TcpStream::connect(address).unwrap()).unwrap();
+        let mut buf = [0; 2];
+        assert!(corio::timeout(Duration::from_millis(2), ours.read(&mut buf)).await.is_err());
+        blocking.write_all(b"hi").unwrap();
+        stream.read_exact(&mut buf).await.unwrap();
+        // They leave without their registration, which may be made again.
+        let mut left = stream.into_std().unwrap();
+        let error = left.read(&mut buf).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::WouldBlock);
+        let back = TcpStream::from_std(left).unwrap();
+        blocking.write_all(b"ho").unwrap();
+        back.read_exact(&mut buf).await.unwrap();
+        assert_eq!(&buf, b"ho");
+        listener.into_std().unwrap();
+    });
+}
+
+#[test]
+fn options_are_set() {
+    once(async {
+        let listener = TcpListener::builder().backlog(4).reuse_addr(true).bind("127.0.0.1:0");
+        let listener = listener.await.unwrap();
+        let builder = TcpStream::builder()
+            .nodelay(true)
+            .keepalive(Keepalive { idle: Some(Duration::from_secs(9)), ..Keepalive::default() })
+            .send_buffer_size(20_000)
+            .recv_buffer_size(20_000)
+            .local_addr("127.0.0.2:0".parse().unwrap());
+        let stream = builder.connect(listener.local_addr().unwrap()).await.unwrap();
+        assert_eq!(stream.local_addr().unwrap().ip().to_string(), "127.0.0.2");
+        assert!(stream.nodelay().unwrap() && stream.keepalive().unwrap());
+        assert!(stream.send_buffer_size().unwrap() >= 20_000);
+        assert!(stream.recv_buffer_size().unwrap() >= 20_000);
+        stream.set_nodelay(false).unwrap();
+        stream.set_keepalive(None).unwrap();
+        stream.set_ttl(17).unwrap();
+        stream.set_linger(Some(Duration::from_secs(3))).unwrap();
+        assert!(!stream.nodelay().unwrap() && !stream.keepalive().unwrap());
+        assert_eq!(stream.ttl().unwrap(), 17);
+        assert_eq!(stream.linger().unwrap(), Some(Duration::from_secs(3)));
+        assert!(stream.take_error().unwrap().is_none());
+        stream.set_linger(None).unwrap();
+        if let Ok(v6) = TcpListener::builder().only_v6(true).bind("[::1]:0").await {
+            assert!(v6.local_addr().unwrap().is_ipv6());
+        }
+    });
+}
