@@ -4,14 +4,58 @@
 use crate::shim::thread;
 use std::task::{Context, Waker};
 
-// loom's own: a wake-up that comes after the future has completed must not hit a thread that waits
-// in `join` by then, which loom takes for an error of its own.
 #[cfg(not(any(corio_loom, corio_shuttle)))]
 pub(crate) use crate::park::block_on;
-#[cfg(corio_loom)]
-pub(crate) use loom::future::block_on;
 #[cfg(all(corio_shuttle, not(corio_loom)))]
 pub(crate) use shuttle::future::block_on;
+
+/// Unparks a thread of a model while its `block_on` goes on.
+///
+/// A wake-up that comes later must not hit the thread in `join`, which loom 0.7 takes for an error
+/// of its own. The flag is no part of the model, and no switch happens between it and `unpark`.
+#[cfg(corio_loom)]
+struct Unpark {
+    thread: thread::Thread,
+    goes_on: std::sync::atomic::AtomicBool,
+    /// std keeps every `unpark` for the next `park`; loom 0.7 does not keep one that comes while
+    /// the thread yields.
+    woken: std::sync::atomic::AtomicBool,
+}
+
+#[cfg(corio_loom)]
+impl std::task::Wake for Unpark {
+    fn wake(self: std::sync::Arc<Self>) {
+        if self.goes_on.load(std::sync::atomic::Ordering::SeqCst) {
+            self.woken.store(true, std::sync::atomic::Ordering::SeqCst);
+            self.thread.unpark();
+        }
+    }
+}
+
+/// Runs a future on a thread of a model.
+#[cfg(corio_loom)]
+pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
+    let mut future = std::pin::pin!(future);
+    let goes_on = std::sync::atomic::AtomicBool::new(true);
+    let unpark = std::sync::Arc::new(Unpark {
+        thread: thread::current(),
+        goes_on,
+        woken: std::sync::atomic::AtomicBool::new(false),
+    });
+    let waker = Waker::from(unpark.clone());
+    let mut context = Context::from_waker(&waker);
+    loop {
+        if let std::task::Poll::Ready(output) = future.as_mut().poll(&mut context) {
+            unpark.goes_on.store(false, std::sync::atomic::Ordering::SeqCst);
+            return output;
+        }
+        if unpark.woken.swap(false, std::sync::atomic::Ordering::SeqCst) {
+            thread::yield_now();
+        } else {
+            thread::park();
+        }
+    }
+}
 
 /// One poll with a waker that does nothing.
 pub(crate) fn poll_once<R>(mut poll: impl FnMut(&mut Context<'_>) -> R) -> R {

@@ -275,7 +275,7 @@ impl<T, S: Store<T>> Core<T, S> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(any(corio_loom, corio_shuttle))))]
 impl<T, S> Core<T, S> {
     /// Segments of the two counters' queues.
     pub(super) fn live_segments(&self) -> (usize, usize) {
