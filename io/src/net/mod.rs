@@ -8,6 +8,7 @@ mod connect;
 mod listener;
 mod lookup;
 mod options;
+mod poll;
 mod split;
 mod tcp;
 mod transfer;
@@ -17,6 +18,8 @@ pub(crate) mod serve;
 
 pub use addrs::{Addrs, ToAddrs};
 pub use connect::Connect;
+/// Which half of a socket: reading or writing.
+pub use corio_runtime::reactor::Direction;
 pub use listener::{Accept, Bind, TcpListener};
 pub use lookup::{LookupHost, lookup_host};
 pub use options::{Keepalive, ListenerBuilder, StreamBuilder};
