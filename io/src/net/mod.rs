@@ -5,6 +5,7 @@
 
 mod addrs;
 mod connect;
+mod foreign;
 mod listener;
 mod lookup;
 mod options;
@@ -20,6 +21,7 @@ pub use addrs::{Addrs, ToAddrs};
 pub use connect::Connect;
 /// Which half of a socket: reading or writing.
 pub use corio_runtime::reactor::Direction;
+pub use foreign::{Async, AsyncIo, AsyncReady};
 pub use listener::{Accept, Bind, TcpListener};
 pub use lookup::{LookupHost, lookup_host};
 pub use options::{Keepalive, ListenerBuilder, StreamBuilder};
