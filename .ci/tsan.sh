@@ -2,13 +2,14 @@
 # Stress programs under ThreadSanitizer on a nightly toolchain. std is not rebuilt, so its own
 # synchronization is invisible and would be reported; therefore only test targets called tsan_*
 # run, which have `harness = false`, join threads by JoinHandle, avoid std's Mutex, mpsc and
-# scoped threads, and are built with `--cfg corio_sanitize`.
+# scoped threads, and are built with `--cfg corio_sanitize`. What is left of std's own is listed
+# in tsan.supp.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 target=x86_64-unknown-linux-gnu
 export RUSTFLAGS="-Zsanitizer=thread -Cunsafe-allow-abi-mismatch=sanitizer --cfg corio_sanitize"
 export CARGO_TARGET_DIR=target/tsan
-export TSAN_OPTIONS=${TSAN_OPTIONS:-halt_on_error=1:second_deadlock_stack=1}
+export TSAN_OPTIONS=${TSAN_OPTIONS:-halt_on_error=1:second_deadlock_stack=1:suppressions=$PWD/.ci/tsan.supp}
 
 mapfile -t programs < <(python3 -B .ci/targets.py test | grep -E ' tsan_' || true)
 echo "tsan: ${#programs[@]} programs"

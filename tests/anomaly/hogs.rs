@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use corio::{Builder, Runtime};
+use corio::{Builder, Runtime, ThreadPoolExecutor};
 use corio_tests::kit::Signal;
 
 use crate::child::alone;
@@ -169,6 +169,45 @@ fn pinned_tasks_wait_for_their_worker_and_run_after_it() {
         let home = runtime.block_on(culprit.into_future()).expect("the culprit ends");
         let (inside, thread) = runtime.block_on(pinned.into_future()).expect("it ends");
         assert!(!inside && thread == home, "a pinned task left its worker");
+    });
+}
+
+/// The 99th percentile of how late a ticker of 10 ms is, with or without eight jobs that compute on
+/// the cores' own executor.
+fn tail(runtime: &Runtime, with_jobs: bool) -> Duration {
+    const COMPUTE: Duration = Duration::from_millis(250);
+    let ticker = runtime.create_task(async move {
+        let executor = ThreadPoolExecutor::for_cpu();
+        let compute = || {
+            let start = Instant::now();
+            while start.elapsed() < COMPUTE {
+                std::hint::spin_loop();
+            }
+        };
+        let jobs: Vec<_> = (0..8).filter(|_| with_jobs).map(|_| executor.submit(compute)).collect();
+        let mut interval = corio::interval(Duration::from_millis(10));
+        interval.set_missed_tick(corio::MissedTick::Delay);
+        let mut late = Vec::new();
+        for _ in 0..100 {
+            late.push(interval.tick().await.elapsed());
+        }
+        drop(jobs);
+        late.sort();
+        late[98]
+    });
+    runtime.block_on(ticker.into_future()).expect("the ticker ends")
+}
+
+#[test]
+fn jobs_that_compute_do_not_raise_a_tickers_tail() {
+    alone("hogs::jobs_that_compute_do_not_raise_a_tickers_tail", ":", || {
+        let runtime = runtime(2);
+        // What the machine does to the ticker without any job is not the executor's doing.
+        let without: Vec<_> = (0..3).map(|_| tail(&runtime, false)).collect();
+        let usual = *without.iter().max().expect("there were attempts");
+        println!("p99 of a ticker without jobs: {without:.1?}");
+        let limit = usual.saturating_add(Duration::from_millis(5)).min(BLOCK / 3);
+        best_of("p99 of a ticker beside 8 jobs", limit, || tail(&runtime, true));
     });
 }
 

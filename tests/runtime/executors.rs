@@ -11,7 +11,7 @@ use corio_tests::eventually;
 use corio_tests::kit::{Ledger, Signal, block_on, threads_named};
 
 use crate::support::{
-    bounded, builder, burn, here, message, on_one_worker, on_runtime, panic_of, rt, variant, wait,
+    bounded, builder, here, message, on_one_worker, on_runtime, panic_of, rt, variant, wait,
 };
 
 #[test]
@@ -363,31 +363,6 @@ fn pinned_tasks_stay_on_their_loop_when_it_blocks_in_place() {
             wait(&runtime, pinned).unwrap();
         }
     });
-}
-
-#[test]
-fn eight_jobs_that_compute_do_not_raise_a_tickers_tail() {
-    // Judged by the best of several attempts: the machine may have other work. A ticker that waits
-    // for the jobs is late in all of them.
-    const PERIOD: Duration = Duration::from_millis(10);
-    let attempt = || {
-        on_runtime(|| async {
-            let executor = ThreadPoolExecutor::for_cpu();
-            let jobs: Vec<_> =
-                (0..8).map(|_| executor.submit(|| burn(Duration::from_millis(150)))).collect();
-            let mut interval = corio::interval(PERIOD);
-            let mut late = Vec::new();
-            while late.len() < 100 && !jobs.iter().all(corio::Job::done) {
-                let due = interval.tick().await;
-                late.push(due.elapsed());
-            }
-            late.sort();
-            late[(late.len() * 99).div_ceil(100) - 1]
-        })
-    };
-    let tails: Vec<_> = std::iter::repeat_with(attempt).take(4).collect();
-    let best = tails.iter().min().unwrap();
-    assert!(*best <= Duration::from_millis(5), "the ticker's p99 was {tails:?}");
 }
 
 #[test]

@@ -6,6 +6,7 @@ use corio_tests::Random;
 
 use crate::world::World;
 
+#[expect(clippy::too_many_lines, reason = "one storm, step by step")]
 pub fn run(world: &World, random: &mut Random) {
     let books = &world.books;
     let spawns = random.below(20);
