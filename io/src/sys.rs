@@ -1,6 +1,7 @@
 //! The system calls of sockets: one each, without a wait, and without SIGPIPE.
 
 use std::io::{self, IoSlice, IoSliceMut};
+#[cfg(any(feature = "tokio-io", feature = "hyper"))]
 use std::mem::MaybeUninit;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::BorrowedFd;
@@ -9,6 +10,7 @@ use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags};
 use socket2::{Domain, Protocol, Socket, Type};
 
 /// Reads into memory that need not be initialized; the first part of the result is what was read.
+#[cfg(any(feature = "tokio-io", feature = "hyper"))]
 #[inline]
 pub(crate) fn recv<'a>(
     fd: BorrowedFd<'_>,
@@ -106,7 +108,7 @@ fn in_progress(error: &io::Error) -> bool {
 }
 
 /// True if the system has no room for one more descriptor.
-#[cfg_attr(not(feature = "axum_0_8"), allow(dead_code))]
+#[cfg(feature = "axum_0_8")]
 pub(crate) fn is_exhausted(error: &io::Error) -> bool {
     use rustix::io::Errno;
 

@@ -3,6 +3,7 @@
 mod cancel;
 mod errors;
 mod many;
+mod places;
 mod portable;
 mod serve;
 mod signals;

@@ -353,3 +353,46 @@ fn options_are_set() {
         }
     });
 }
+
+/// A descriptor of another library: a pipe's ends are no sockets.
+#[test]
+fn foreign_descriptors_are_awaited() {
+    use std::fs::File;
+    use std::os::fd::OwnedFd;
+    use std::process::{Command, Stdio};
+
+    use corio::net::{Async, Direction};
+
+    everywhere(async || {
+        let mut cat = Command::new("cat");
+        let mut cat = cat.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let writer = File::from(OwnedFd::from(cat.stdin.take().unwrap()));
+        let reader = File::from(OwnedFd::from(cat.stdout.take().unwrap()));
+        let (reader, writer) = (Async::new(reader).unwrap(), Async::new(writer).unwrap());
+        const BYTES: usize = 300_000;
+        let task = corio::create_task(async move {
+            let mut sent = 0;
+            while sent < BYTES {
+                let part = [5; 10_000];
+                let write = writer.io(Direction::Write, |mut pipe| pipe.write(&part));
+                sent += write.await.unwrap();
+            }
+            sent
+        });
+        let (mut buf, mut seen) = (vec![0; 4096], 0);
+        loop {
+            reader.readable().await.unwrap();
+            match reader.try_io(Direction::Read, |mut pipe| pipe.read(&mut buf)) {
+                Ok(0) => break,
+                Ok(n) => seen += n,
+                Err(error) => assert_eq!(error.kind(), ErrorKind::WouldBlock),
+            }
+        }
+        assert_eq!(task.await.unwrap(), seen);
+        reader.into_inner().unwrap();
+        assert!(cat.wait().unwrap().success());
+        // The system waits for no ordinary file.
+        let file = Async::new(std::fs::File::open("/proc/self/exe").unwrap()).unwrap();
+        assert!(file.readable().await.is_err());
+    });
+}

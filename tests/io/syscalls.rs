@@ -2,6 +2,10 @@
 //!
 //! A message needs a read and a write; the rest is waiting. At one connection each message is
 //! waited for; at 64 one wait brings several.
+//!
+//! A call that strace counts takes some 20 us longer, so whatever happens once per 100 us would be
+//! counted far too often per message. Therefore reads and writes are counted in a run of their own,
+//! and all others in another, where reads and writes have their usual speed.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -40,12 +44,17 @@ fn server() {
     });
 }
 
-/// The system calls of a server that answers `rounds` messages on each connection, but for waits
-/// that run out: strace slows all threads down, so a clock ticks more often per message.
-fn calls(connections: usize, rounds: usize) -> usize {
+/// Those whose number depends on messages alone; `TIMED` are all others.
+const DATA: &str = "trace=recvfrom,sendto,read,write,readv,writev,recvmsg,sendmsg";
+const TIMED: &str = "trace=!recvfrom,sendto,read,write,readv,writev,recvmsg,sendmsg";
+/// A machine that is busy with other things adds polls and clock ticks, and takes none away.
+const ATTEMPTS: usize = 5;
+
+/// The system calls of a server that answers `rounds` messages on each connection.
+fn calls(set: &str, connections: usize, rounds: usize) -> usize {
     let file = std::env::temp_dir().join(format!("corio-calls-{}", std::process::id()));
     let file = file.to_str().unwrap();
-    let strace = ["strace", "-f", "-qq", "-c", "-o", file];
+    let strace = ["strace", "-f", "--seccomp-bpf", "-qq", "-c", "-e", set, "-o", file];
     let mut child = play("syscalls::an_echo_costs_two_calls_and_a_wait", PART, &strace)
         .env(CONNECTIONS, connections.to_string())
         .stdout(Stdio::piped())
@@ -72,18 +81,17 @@ fn calls(connections: usize, rounds: usize) -> usize {
     drop(streams);
     well(child.wait_with_output().unwrap());
     let table = std::fs::read_to_string(file).unwrap();
-    let count = column(&table, " total", 3) - column(&table, " futex", 4);
+    let total = table.lines().find(|line| line.ends_with(" total")).expect("a line with the total");
+    let count: usize = total.split_whitespace().nth(3).unwrap().parse().unwrap();
+    let ticks = table.lines().find_map(|line| {
+        let words: Vec<_> = line.split_whitespace().collect();
+        // Share, seconds, time per call, calls, and errors if there are any.
+        let [_, _, _, _, errors, "futex"] = words[..] else { return None };
+        errors.parse::<usize>().ok()
+    });
     std::fs::remove_file(file).unwrap();
     println!("{connections} connections, {rounds} rounds: {count} calls\n{table}");
-    count
-}
-
-/// A number from strace's table: `% time, seconds, usecs/call, calls, errors, syscall`.
-fn column(table: &str, name: &str, index: usize) -> usize {
-    let line = table.lines().find(|line| line.ends_with(name));
-    let words: Vec<&str> = line.map_or(Vec::new(), |line| line.split_whitespace().collect());
-    // Without errors there is a word less.
-    if words.len() <= index + 1 { 0 } else { words[index].parse().unwrap() }
+    count - ticks.unwrap_or(0)
 }
 
 #[test]
@@ -92,15 +100,28 @@ fn an_echo_costs_two_calls_and_a_wait() {
         return server();
     }
     // A container may have strace and not be allowed to use it.
-    let works = Command::new("strace").args(["-f", "-o", "/dev/null", "true"]).output();
+    let works =
+        Command::new("strace").args(["-f", "--seccomp-bpf", "-o", "/dev/null", "true"]).output();
     if !works.is_ok_and(|output| output.status.success()) {
         return skipped("syscalls", "strace is not there, or may not trace");
     }
-    for (connections, rounds, limit) in [(1, 600, 4.0), (64, 20, 2.2)] {
-        // What it takes to start, to accept and to end is the same in both.
-        let extra = calls(connections, 2 * rounds) - calls(connections, rounds);
-        let per_echo = extra as f64 / (connections * rounds) as f64;
-        println!("{connections} connections: {per_echo:.2} system calls per echo");
-        assert!(per_echo <= limit, "{per_echo:.2} system calls per echo, at most {limit}");
+    for (connections, rounds, limit) in [(1, 1000, 4.0), (64, 100, 2.2)] {
+        let mut seen = Vec::new();
+        let within = (0..ATTEMPTS).any(|_| {
+            let cost = per_echo(connections, rounds);
+            println!("{connections} connections: {cost:.2} system calls per echo");
+            seen.push(cost);
+            cost <= limit
+        });
+        assert!(within, "{connections} connections: {seen:.2?} per echo, at most {limit}");
     }
+}
+
+/// What one message more costs: starting, accepting and ending are the same in both runs.
+fn per_echo(connections: usize, rounds: usize) -> f64 {
+    let extra = [DATA, TIMED].map(|set| {
+        let (few, many) = (calls(set, connections, rounds), calls(set, connections, 2 * rounds));
+        many.saturating_sub(few)
+    });
+    extra.iter().sum::<usize>() as f64 / (connections * rounds) as f64
 }

@@ -16,7 +16,7 @@ macro_rules! reads {
                 cx: &mut Context<'_>,
                 buf: &mut [u8],
             ) -> Poll<io::Result<usize>> {
-                stream(&*self).poll_recv_init(cx, buf)
+                stream(&*self).poll_read(cx, buf)
             }
 
             fn poll_read_vectored(
@@ -24,7 +24,7 @@ macro_rules! reads {
                 cx: &mut Context<'_>,
                 bufs: &mut [IoSliceMut<'_>],
             ) -> Poll<io::Result<usize>> {
-                stream(&*self).poll_recv_vectored(cx, bufs)
+                stream(&*self).poll_read_vectored(cx, bufs)
             }
         }
     };
@@ -38,7 +38,7 @@ macro_rules! writes {
                 cx: &mut Context<'_>,
                 buf: &[u8],
             ) -> Poll<io::Result<usize>> {
-                stream(&*self).poll_send(cx, buf)
+                stream(&*self).poll_write(cx, buf)
             }
 
             fn poll_write_vectored(
@@ -46,7 +46,7 @@ macro_rules! writes {
                 cx: &mut Context<'_>,
                 bufs: &[IoSlice<'_>],
             ) -> Poll<io::Result<usize>> {
-                stream(&*self).poll_send_vectored(cx, bufs)
+                stream(&*self).poll_write_vectored(cx, bufs)
             }
 
             /// Nothing is buffered here.

@@ -1,6 +1,6 @@
 //! The streams of `net` for the rest of the ecosystem: three families of traits, one body each.
 //!
-//! The bodies are `TcpStream::poll_recv` and its siblings. The traits' methods do not know their
+//! The bodies are `TcpStream::poll_read` and its siblings, in `net/poll.rs`. The traits' methods do not know their
 //! caller, so dumps show where the stream was made.
 
 #[cfg(feature = "futures-io")]

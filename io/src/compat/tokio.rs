@@ -31,7 +31,7 @@ macro_rules! writes {
                 cx: &mut Context<'_>,
                 buf: &[u8],
             ) -> Poll<io::Result<usize>> {
-                stream(&*self).poll_send(cx, buf)
+                stream(&*self).poll_write(cx, buf)
             }
 
             fn is_write_vectored(&self) -> bool {
@@ -43,7 +43,7 @@ macro_rules! writes {
                 cx: &mut Context<'_>,
                 bufs: &[IoSlice<'_>],
             ) -> Poll<io::Result<usize>> {
-                stream(&*self).poll_send_vectored(cx, bufs)
+                stream(&*self).poll_write_vectored(cx, bufs)
             }
 
             /// Nothing is buffered here.
@@ -66,7 +66,7 @@ fn fill(stream: &TcpStream, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll
     // SAFETY: nothing that is initialized becomes uninitialized: the slice only goes to a system
     // call that writes into it.
     let unfilled: &mut [MaybeUninit<u8>] = unsafe { buf.unfilled_mut() };
-    let n = ready!(stream.poll_recv(cx, unfilled))?;
+    let n = ready!(stream.poll_read_uninit(cx, unfilled))?;
     // SAFETY: the system has written the first `n` bytes of the unfilled part.
     unsafe { buf.assume_init(n) };
     buf.advance(n);

@@ -235,7 +235,8 @@ mod tests {
         assert_eq!(ready(("[::1]".to_owned(), 80)).unwrap(), [v6]);
         assert_eq!(ready(([127, 0, 0, 1], 80)).unwrap(), [v4]);
         assert_eq!(ready((IpAddr::from([127, 0, 0, 1]), 80)).unwrap(), [v4]);
-        assert_eq!(ready(&[v4, v6]).unwrap(), [v4, v6]);
+        assert_eq!(ready([v4, v6]).unwrap(), [v4, v6]);
+        assert_eq!(ready(&[v4, v6][..]).unwrap(), [v4, v6]);
         assert_eq!(ready(vec![v6]).unwrap(), [v6]);
         assert_eq!(ready(&[][..]).unwrap(), []);
     }

@@ -5,9 +5,11 @@
 
 mod addrs;
 mod connect;
+mod foreign;
 mod listener;
 mod lookup;
 mod options;
+mod poll;
 mod split;
 mod tcp;
 mod transfer;
@@ -17,6 +19,9 @@ pub(crate) mod serve;
 
 pub use addrs::{Addrs, ToAddrs};
 pub use connect::Connect;
+/// Which half of a socket: reading or writing.
+pub use corio_runtime::reactor::Direction;
+pub use foreign::{Async, AsyncIo, AsyncReady};
 pub use listener::{Accept, Bind, TcpListener};
 pub use lookup::{LookupHost, lookup_host};
 pub use options::{Keepalive, ListenerBuilder, StreamBuilder};

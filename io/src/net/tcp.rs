@@ -2,15 +2,12 @@
 
 use std::fmt;
 use std::io::{self, IoSlice, IoSliceMut};
-use std::mem::MaybeUninit;
 use std::net::{Shutdown, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::panic::Location;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use corio_runtime::reactor::{Direction, SourceKind};
-use corio_sync::place::WaitKind;
 use socket2::SockRef;
 
 use super::addrs::ToAddrs;
@@ -18,7 +15,7 @@ use super::connect::Connect;
 use super::options::{Keepalive, StreamBuilder};
 use super::split::{self, OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf};
 use super::transfer::{Peek, Read, ReadExact, ReadVectored, Ready, Write, WriteAll, WriteVectored};
-use crate::source::{Registered, step};
+use crate::source::Registered;
 use crate::sys;
 
 /// A TCP connection. Dropping it closes it.
@@ -47,7 +44,7 @@ pub struct TcpStream {
     pub(super) io: Registered<std::net::TcpStream>,
     /// Where the connection was made: what dumps say when a trait's method waits, which does not
     /// know its caller.
-    at: &'static Location<'static>,
+    pub(super) at: &'static Location<'static>,
 }
 
 impl TcpStream {
@@ -285,6 +282,14 @@ impl TcpStream {
         self.io.get().shutdown(how)
     }
 
+    /// Ends the outgoing stream, also if the peer has closed the connection before.
+    pub(crate) fn close_write(&self) -> io::Result<()> {
+        match self.shutdown(Shutdown::Write) {
+            Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(()),
+            result => result,
+        }
+    }
+
     /// The address of this end.
     ///
     /// # Errors
@@ -314,7 +319,6 @@ impl TcpStream {
 }
 
 /// Options of the socket; the errors are the system's.
-#[expect(clippy::missing_errors_doc, reason = "said once for all of them")]
 impl TcpStream {
     /// Whether small writes are sent at once (`TCP_NODELAY`), not gathered.
     pub fn set_nodelay(&self, on: bool) -> io::Result<()> {
@@ -379,98 +383,6 @@ impl TcpStream {
     /// Size of the system's receive buffer in bytes.
     pub fn recv_buffer_size(&self) -> io::Result<usize> {
         SockRef::from(self).recv_buffer_size()
-    }
-}
-
-/// What the traits of `compat` are made of. Of several tasks that wait in one direction by these
-/// the last one is woken.
-#[cfg_attr(
-    not(any(feature = "futures-io", feature = "tokio-io", feature = "hyper")),
-    allow(dead_code)
-)]
-impl TcpStream {
-    /// Reads into memory that need not be initialized; returns what was read.
-    #[inline]
-    pub(crate) fn poll_recv(
-        &self,
-        cx: &mut Context<'_>,
-        buf: &mut [MaybeUninit<u8>],
-    ) -> Poll<io::Result<usize>> {
-        if buf.is_empty() {
-            return Poll::Ready(Ok(0));
-        }
-        let (io, want) = (&self.io, buf.len());
-        step(WaitKind::Read, self.at, cx, |cx| {
-            io.source().poll_transfer(io.fd(), Direction::Read, want, cx, || {
-                sys::recv(io.fd(), buf).map(|read| read.len())
-            })
-        })
-    }
-
-    /// Reads into memory that is initialized.
-    #[inline]
-    pub(crate) fn poll_recv_init(
-        &self,
-        cx: &mut Context<'_>,
-        buf: &mut [u8],
-    ) -> Poll<io::Result<usize>> {
-        if buf.is_empty() {
-            return Poll::Ready(Ok(0));
-        }
-        let (io, want) = (&self.io, buf.len());
-        step(WaitKind::Read, self.at, cx, |cx| {
-            io.source()
-                .poll_transfer(io.fd(), Direction::Read, want, cx, || sys::recv_init(io.fd(), buf))
-        })
-    }
-
-    pub(crate) fn poll_recv_vectored(
-        &self,
-        cx: &mut Context<'_>,
-        bufs: &mut [IoSliceMut<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let want = bufs.iter().map(|buf| buf.len()).sum();
-        if want == 0 {
-            return Poll::Ready(Ok(0));
-        }
-        let io = &self.io;
-        step(WaitKind::Read, self.at, cx, |cx| {
-            io.source().poll_transfer(io.fd(), Direction::Read, want, cx, || {
-                sys::recv_vectored(io.fd(), bufs)
-            })
-        })
-    }
-
-    #[inline]
-    pub(crate) fn poll_send(&self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        let io = &self.io;
-        step(WaitKind::Write, self.at, cx, |cx| {
-            io.source()
-                .poll_transfer(io.fd(), Direction::Write, buf.len(), cx, || sys::send(io.fd(), buf))
-        })
-    }
-
-    #[inline]
-    pub(crate) fn poll_send_vectored(
-        &self,
-        cx: &mut Context<'_>,
-        bufs: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let io = &self.io;
-        let want = bufs.iter().map(|buf| buf.len()).sum();
-        step(WaitKind::Write, self.at, cx, |cx| {
-            io.source().poll_transfer(io.fd(), Direction::Write, want, cx, || {
-                sys::send_vectored(io.fd(), bufs)
-            })
-        })
-    }
-
-    /// Ends the outgoing stream, also if the peer has closed the connection before.
-    pub(crate) fn close_write(&self) -> io::Result<()> {
-        match self.shutdown(Shutdown::Write) {
-            Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(()),
-            result => result,
-        }
     }
 }
 
