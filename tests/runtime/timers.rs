@@ -282,9 +282,9 @@ fn timers_may_be_dropped_on_any_thread_at_any_time() {
             let task = runtime.create_task(async move {
                 let mut sleep = Box::pin(corio::sleep(Duration::from_micros(i * 20)));
                 let _ = poll_once(sleep.as_mut());
-                sleep
+                Some(sleep)
             });
-            pile.push(wait(&runtime, task).unwrap());
+            pile.extend(wait(&runtime, task).unwrap());
         }
         let (foreign, late) = pile.split_at_mut(150);
         thread::scope(|scope| {
@@ -307,15 +307,12 @@ fn a_timer_moves_between_workers_and_runtimes() {
     bounded(|| {
         let (one, other) = (rt(), rt());
         let begin = |runtime: &corio::Runtime, duration| {
-            wait(
-                runtime,
-                runtime.create_task(async move {
-                    let mut sleep = Box::pin(corio::sleep(duration));
-                    assert!(poll_once(sleep.as_mut()).is_pending());
-                    sleep
-                }),
-            )
-            .unwrap()
+            let task = runtime.create_task(async move {
+                let mut sleep = Box::pin(corio::sleep(duration));
+                assert!(poll_once(sleep.as_mut()).is_pending());
+                Some(sleep)
+            });
+            wait(runtime, task).unwrap().expect("a sleep that was begun")
         };
         // Awaited elsewhere while its runtime lives, and after it is gone.
         let start = Instant::now();
