@@ -157,8 +157,6 @@ pub fn run_in_executor<R: Send + 'static>(
 }
 
 /// Settings of one task, to be spawned by one of its methods.
-#[track_caller]
-#[must_use]
 pub fn task() -> TaskBuilder {
     TaskBuilder { name: None }
 }

@@ -89,7 +89,7 @@ impl Event {
         crate::park::block_on_deadline(self.wait(), deadline).is_some()
     }
 
-    #[cfg(test)]
+    #[cfg(all(test, not(any(corio_loom, corio_shuttle))))]
     pub(crate) fn live_segments(&self) -> usize {
         self.line.live_segments()
     }

@@ -55,7 +55,8 @@ fn locks_in_sync(tree: &Tree) -> Vec<String> {
     let mut found = Vec::new();
     for file in tree.below(&["sync/src/"]) {
         for path in file.paths().iter().filter(|p| !file.is_test(p.at)) {
-            let foreign = !matches!(path.segments[0], "crate" | "self" | "super" | "corio_sync");
+            let foreign =
+                !matches!(path.segments[0], "crate" | "self" | "super" | "corio_sync" | "rwlock");
             if foreign && path.segments.iter().any(|s| LOCKS.contains(s)) {
                 let what = path.segments.join("::");
                 found.push(format!("{}: {what}; the primitives hold no lock", file.place(path.at)));

@@ -1,8 +1,11 @@
 //! `corio::serve`: what one client does, or one handler, concerns no other.
 
+use std::future::poll_fn;
 use std::io::{self, BufRead, BufReader};
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::process::Stdio;
+use std::task::Context;
 use std::time::Duration;
 
 use axum::Router;
@@ -10,6 +13,7 @@ use axum::extract::Extension;
 use axum::routing::{get, post};
 use corio::net::{Peer, ServeReport, TcpListener, TcpStream};
 use corio_tests::kit::{Ledger, Signal};
+use hyper::rt::{Read, Write};
 
 use crate::{everywhere, once, play, plays, until, well};
 
@@ -198,6 +202,52 @@ fn services_other_than_routers_are_served() {
     });
 }
 
+/// After an upgrade the connection is the handler's, for as long as it likes.
+#[test]
+fn a_connection_can_be_upgraded() {
+    async fn upgrade(mut request: axum::extract::Request) -> axum::response::Response {
+        let upgrade = hyper::upgrade::on(&mut request);
+        drop(corio::create_task(async move {
+            let mut io = upgrade.await.unwrap();
+            let mut memory = [0; 64];
+            loop {
+                let mut buf = hyper::rt::ReadBuf::new(&mut memory);
+                let read = |cx: &mut Context<'_>| Pin::new(&mut io).poll_read(cx, buf.unfilled());
+                poll_fn(read).await.unwrap();
+                if buf.filled().is_empty() {
+                    break;
+                }
+                let upper = buf.filled().to_ascii_uppercase();
+                poll_fn(|cx| Pin::new(&mut io).poll_write(cx, &upper)).await.unwrap();
+            }
+        }));
+        let response = axum::http::Response::builder()
+            .status(101)
+            .header("connection", "upgrade")
+            .header("upgrade", "shouting");
+        response.body(axum::body::Body::empty()).unwrap()
+    }
+    once(async {
+        let server = Server::start(router().route("/upgrade", get(upgrade)), None).await;
+        let stream = server.connect().await;
+        let request = "GET /upgrade HTTP/1.1\r\nHost: test\r\nConnection: upgrade\r\n\
+                       Upgrade: shouting\r\n\r\n";
+        stream.write_all(request.as_bytes()).await.unwrap();
+        assert!(response(&stream).await.unwrap().starts_with("HTTP/1.1 101"));
+        let mut echo = [0; 5];
+        for word in ["hello", "again"] {
+            stream.write_all(word.as_bytes()).await.unwrap();
+            stream.read_exact(&mut echo).await.unwrap();
+            assert_eq!(echo, *word.to_uppercase().as_bytes());
+        }
+        // It is no connection of the server's any more.
+        assert!(server.end().await.is_clean());
+        stream.write_all(b"still").await.unwrap();
+        stream.read_exact(&mut echo).await.unwrap();
+        assert_eq!(&echo, b"STILL");
+    });
+}
+
 /// Leaves the server in the child room for few connections, so that most clients have to wait
 /// until others leave.
 const FEW_FILES: [&str; 3] = ["sh", "-c", "ulimit -n 40; exec \"$0\" \"$@\""];
@@ -236,7 +286,6 @@ fn too_many_open_files_pass_by() {
     let kill = std::process::Command::new("kill").arg(child.id().to_string()).status();
     assert!(kill.unwrap().success());
     let text = well(child.wait_with_output().unwrap());
-    assert!(text.contains("cannot accept with"), "{text}");
-    let reports = text.matches("cannot accept with").count();
-    assert!(reports <= CLIENTS, "{reports} reports");
+    // Reported once, however often it happened.
+    assert_eq!(text.matches("cannot accept with").count(), 1, "{text}");
 }

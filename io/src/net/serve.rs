@@ -15,7 +15,7 @@ use std::net::SocketAddr;
 use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use corio_runtime::time::sleep;
 use corio_sync::place::{self, WaitKind};
@@ -49,7 +49,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 ///
 /// That of the listener, if it cannot accept any more. It goes on after all that passes by: a
 /// connection that was reset before it was accepted, or too many open files. The latter is reported
-/// once on standard error; then it pauses until a connection is closed, 1 s at most.
+/// on standard error, once a minute; then it pauses until a connection is closed, 1 s at most.
 ///
 /// A handler that panics closes its connection (over HTTP/2, its stream) and nothing else.
 ///
@@ -108,6 +108,9 @@ impl Listener for TcpListener {
         })
     }
 }
+
+/// A lack of room that goes on, or comes and goes, is reported this often.
+const REPORT_EVERY: Duration = Duration::from_secs(60);
 
 type Signal = Pin<Box<dyn Future<Output = ()> + Send>>;
 type BoxError = Box<dyn Error + Send + Sync>;
@@ -233,16 +236,16 @@ where
 {
     let Serve { mut listener, service, mut signal, deadline, add_peer, at } = serve;
     let mut connections = Connections::new(add_peer);
-    let mut reported = false;
+    let mut reported: Option<Instant> = None;
     loop {
         match next(&mut listener, signal.as_mut(), at).await {
             Event::Connection(io, peer) => {
-                reported = false;
                 connections.spawn(io, peer, service.clone());
             }
             Event::Lost => {}
             Event::Exhausted(error) => {
-                if !std::mem::replace(&mut reported, true) {
+                if reported.is_none_or(|at| at.elapsed() >= REPORT_EVERY) {
+                    reported = Some(Instant::now());
                     report::exhausted(&error, connections.live());
                 }
                 if pause(&connections, signal.as_mut()).await {

@@ -89,6 +89,8 @@ struct Cell<F, R> {
     stage: UnsafeCell<Stage<F, R>>,
 }
 
+/// Both begin where it does.
+#[repr(C)]
 union Stage<F, R> {
     work: ManuallyDrop<F>,
     outcome: ManuallyDrop<Result<R, TaskError>>,
@@ -314,9 +316,8 @@ where
         self.stage.with_mut(|stage| {
             // SAFETY: until the outcome is written the stage holds the closure, and the claim makes
             // it the caller's.
-            let work = unsafe { &mut (*stage).work };
-            // SAFETY: taken once, as the caller promises.
-            unsafe { ManuallyDrop::take(work) }
+            // It is taken once, as the caller promises.
+            unsafe { stage.cast::<F>().read() }
         })
     }
 
@@ -326,9 +327,8 @@ where
     unsafe fn take_outcome(&self) -> Result<R, TaskError> {
         self.stage.with_mut(|stage| {
             // SAFETY: DONE says that the stage holds the outcome; the caller owns it.
-            let outcome = unsafe { &mut (*stage).outcome };
-            // SAFETY: taken once, as the caller promises.
-            unsafe { ManuallyDrop::take(outcome) }
+            // It is taken once, as the caller promises.
+            unsafe { stage.cast::<Result<R, TaskError>>().read() }
         })
     }
 

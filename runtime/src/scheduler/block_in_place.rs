@@ -41,12 +41,11 @@ use super::worker::{self, Worker};
 pub fn block_in_place<R>(f: impl FnOnce() -> R) -> R {
     let lent =
         worker::with(|worker| worker.filter(|worker| worker.can_be_lent()).map(NonNull::from));
-    match lent {
-        // SAFETY: the worker runs on this thread, inside whose poll we are, and is not used by it
-        // until `lend` returns.
-        Some(worker) => unsafe { lend(worker.as_ref(), f) },
-        None => f(),
-    }
+    let Some(worker) = lent else { return f() };
+    // SAFETY: the worker runs on this thread, inside whose poll we are, which keeps it alive.
+    let worker = unsafe { worker.as_ref() };
+    // SAFETY: as above; this thread does not use it until `lend` returns.
+    unsafe { lend(worker, f) }
 }
 
 /// What the two threads share.

@@ -21,11 +21,12 @@ use super::watch_sleep::WatchSleep;
 use super::worker;
 use crate::blocking::Pool;
 use crate::context::Driver;
-use crate::reactor::Poller;
+use crate::reactor::{self, Poller};
 use crate::task::join::Task;
 use crate::task::raw::{Header, RuntimeHead, TaskPtr};
 use crate::task::registry::TaskRef;
 use crate::task::slab::{Arena, SharedArenas};
+use crate::wake_batch::WakeBatch;
 
 /// What a builder settles for the life of a runtime.
 pub(crate) struct Config {
@@ -265,6 +266,7 @@ impl Shared {
         if last {
             for index in 0..self.remotes.len() {
                 self.close_arena(index);
+                self.close_driver(index);
             }
             if let Some(waiter) = self.waiter.get() {
                 waiter.unpark();
@@ -353,6 +355,18 @@ impl Shared {
         // SAFETY: this thread owns the arena and uses it no more.
         unsafe { Arena::close(arena) };
         handle
+    }
+
+    /// Tells whoever waits elsewhere for this runtime's timers and sockets that it is gone.
+    fn close_driver(&self, index: usize) {
+        let driver = &self.drivers[index];
+        let mut wakers = reactor::WakeBatch::new();
+        driver.poller.close(&mut wakers);
+        wakers.wake_all();
+        let mut wakers = WakeBatch::new();
+        while driver.timers.close(&mut wakers) {
+            wakers.wake_all();
+        }
     }
 
     fn close_arena(&self, index: usize) {

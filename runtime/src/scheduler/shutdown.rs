@@ -79,9 +79,9 @@ impl Shared {
         self.advance(Phase::Closed);
         let _ending = Ending::of(self);
         let alone = self.no_worker_left();
-        // Ordering: SeqCst; pairs with the fence of `IdleSet::notify` that a late pusher makes
-        // between its push and its look at the phase: it sees the phase, or the drain below sees
-        // its entry.
+        // Ordering(shutdown.closed): SeqCst; pairs with the fence `idle.notify`, which a late
+        // pusher makes between its push and its look at the phase: it sees the phase, or the
+        // drain below sees its entry.
         fence(SeqCst);
         let mut stopped = 0;
         self.for_each_task(|task| {

@@ -81,7 +81,8 @@ pub(crate) struct Vtable {
     future_size: usize,
 }
 
-/// The future, then its output.
+/// The future, then its output; both begin where it does.
+#[repr(C)]
 union Stage<F: Future> {
     future: ManuallyDrop<F>,
     output: ManuallyDrop<Result<F::Output, TaskError>>,
@@ -423,7 +424,7 @@ unsafe fn poll<F: Future>(task: TaskPtr, cx: &mut Context<'_>) -> Poll<()> {
     // SAFETY: the cell is one of `F`.
     let stage = unsafe { Typed::<F>::stage(task) };
     // SAFETY: the runner alone touches the stage, and the future is alive.
-    let future: &mut F = unsafe { &mut (*stage).future };
+    let future: &mut F = unsafe { &mut *stage.cast::<F>() };
     // SAFETY: the future stays in its cell until it is dropped there.
     let pinned = unsafe { Pin::new_unchecked(future) };
     // A panic ends the task, not the worker. The future is dropped at once and never polled
@@ -453,11 +454,10 @@ unsafe fn poll<F: Future>(task: TaskPtr, cx: &mut Context<'_>) -> Poll<()> {
 unsafe fn drop_future_then<F: Future>(task: TaskPtr, output: Result<F::Output, TaskError>) {
     // SAFETY: the cell is one of `F`.
     let stage = unsafe { Typed::<F>::stage(task) };
-    // SAFETY: the runner alone touches the stage.
-    let future = unsafe { &mut (*stage).future };
     let dropped = catch_unwind(AssertUnwindSafe(|| {
-        // SAFETY: the future is alive, and the output overwrites it.
-        unsafe { ManuallyDrop::drop(future) }
+        // SAFETY: the runner alone touches the stage; the future is alive, and the output
+        // overwrites it.
+        unsafe { std::ptr::drop_in_place(stage.cast::<F>()) }
     }));
     let output = match (dropped, output) {
         (Err(payload), Ok(value)) => {
@@ -481,11 +481,10 @@ unsafe fn cancel<F: Future>(task: TaskPtr, error: TaskError) {
     // A panic in the drop outranks the cancel: it tells of a bug that the cancel would hide.
     // SAFETY: the cell is one of `F`.
     let stage = unsafe { Typed::<F>::stage(task) };
-    // SAFETY: the runner alone touches the stage.
-    let future = unsafe { &mut (*stage).future };
     let dropped = catch_unwind(AssertUnwindSafe(|| {
-        // SAFETY: the future is alive, and the output overwrites it.
-        unsafe { ManuallyDrop::drop(future) }
+        // SAFETY: the runner alone touches the stage; the future is alive, and the output
+        // overwrites it.
+        unsafe { std::ptr::drop_in_place(stage.cast::<F>()) }
     }));
     let error = match dropped {
         Ok(()) => error,
@@ -513,10 +512,9 @@ unsafe fn replace_output<F: Future>(task: TaskPtr, error: TaskError) {
 unsafe fn drop_output<F: Future>(task: TaskPtr) {
     // SAFETY: the cell is one of `F`.
     let stage = unsafe { Typed::<F>::stage(task) };
-    // SAFETY: the output is there and the caller's.
-    let output = unsafe { &mut (*stage).output };
-    // SAFETY: the output is moved out once; the caller never looks at it again.
-    drop_quietly(unsafe { ManuallyDrop::take(output) });
+    // SAFETY: the output is there and the caller's; it is moved out once, and the caller never
+    // looks at it again.
+    drop_quietly(unsafe { stage.cast::<Result<F::Output, TaskError>>().read() });
 }
 
 /// # Safety

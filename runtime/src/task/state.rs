@@ -98,7 +98,7 @@ impl Snapshot {
             debug_assert!(home < WORKERS_MAX);
             PINNED | (home as u64) << HOME_SHIFT
         });
-        Self(SCHEDULED | JOIN_INTEREST | pinned | 2 * ONE_REF)
+        Self(SCHEDULED | JOIN_INTEREST | pinned | (2 * ONE_REF))
     }
 
     pub(crate) const fn is_scheduled(self) -> bool {

@@ -4,11 +4,11 @@
 //! [`Timer`] with the *home* of the polling thread: its own timers if it is a worker, else those of
 //! the worker that serves it. From then on a poll is one load, as long as the waker stays the same.
 //!
-//! A timer stays where it was armed when its task moves to another worker: it fires there, and wakes
-//! the task wherever that is. `set` brings it home again.
+//! A timer stays where it was armed when its task moves to another worker: it fires there, and
+//! wakes the task wherever that is. `set` brings it home again.
 //!
-//! No user's code runs while the thread's drivers are borrowed: wakers are cloned before and dropped
-//! after.
+//! No user's code runs while the thread's drivers are borrowed: wakers are cloned before and
+//! dropped after.
 use std::panic::Location;
 use std::task::{Poll, Waker};
 

@@ -18,8 +18,8 @@ const LATENESS_ALLOWED: u64 = 5_000_000;
 
 /// Ticks every `period`, the first time at once.
 ///
-/// asyncio: no counterpart; a loop around `sleep(period)` drifts by the time that its body takes, an
-/// interval does not.
+/// asyncio: no counterpart; a loop around `sleep(period)` drifts by the time that its body takes,
+/// an interval does not.
 ///
 /// # Panics
 ///
@@ -28,16 +28,16 @@ const LATENESS_ALLOWED: u64 = 5_000_000;
 /// # Examples
 ///
 /// ```
-/// # use corio_runtime::time as corio;
-/// # async fn example() {
+/// # use corio_runtime::{run, time as corio};
+/// # run(async {
 /// use std::time::Duration;
 ///
-/// let mut every_second = corio::interval(Duration::from_secs(1));
-/// loop {
-///     every_second.tick().await;
-///     println!("a second has passed");
+/// let mut heartbeat = corio::interval(Duration::from_millis(5));
+/// for _ in 0..3 {
+///     heartbeat.tick().await;
+///     println!("still alive");
 /// }
-/// # }
+/// # });
 /// ```
 #[track_caller]
 #[must_use]
@@ -113,15 +113,15 @@ impl Interval {
     /// # Examples
     ///
     /// ```
-    /// # use corio_runtime::time as corio;
-    /// # async fn example() {
+    /// # use corio_runtime::{run, time as corio};
+    /// # run(async {
     /// use std::time::Duration;
     ///
     /// let mut interval = corio::interval(Duration::from_millis(10));
     /// let first = interval.tick().await;
     /// let second = interval.tick().await;
     /// assert_eq!(second - first, Duration::from_millis(10));
-    /// # }
+    /// # });
     /// ```
     #[track_caller]
     pub fn tick(&mut self) -> Tick<'_> {

@@ -33,12 +33,14 @@ use crate::timer::clock;
 /// # Examples
 ///
 /// ```
-/// # use corio_runtime::time as corio;
-/// # async fn example() {
+/// # use corio_runtime::{run, time as corio};
+/// # run(async {
 /// use std::time::Duration;
 ///
+/// let start = corio::now();
 /// corio::sleep(Duration::from_millis(10)).await;
-/// # }
+/// assert!(corio::now() >= start + Duration::from_millis(10));
+/// # });
 /// ```
 #[track_caller]
 pub fn sleep(duration: Duration) -> Sleep {
@@ -62,13 +64,14 @@ pub fn sleep(duration: Duration) -> Sleep {
 /// # Examples
 ///
 /// ```
-/// # use corio_runtime::time as corio;
-/// # async fn example() {
+/// # use corio_runtime::{run, time as corio};
+/// # run(async {
 /// use std::time::Duration;
 ///
-/// let deadline = corio::now() + Duration::from_secs(1);
+/// let deadline = corio::now() + Duration::from_millis(10);
 /// corio::sleep_until(deadline).await;
-/// # }
+/// assert!(corio::now() >= deadline);
+/// # });
 /// ```
 #[track_caller]
 pub fn sleep_until(deadline: Instant) -> Sleep {
@@ -122,13 +125,13 @@ impl Sleep {
     ///
     /// ```
     /// # use corio_runtime::time as corio;
-    /// # async fn example() {
     /// use std::time::Duration;
     ///
     /// let mut idle = corio::sleep(Duration::from_secs(30));
     /// // A request came in: start over.
-    /// idle.reset(corio::now() + Duration::from_secs(30));
-    /// # }
+    /// let deadline = corio::now() + Duration::from_secs(30);
+    /// idle.reset(deadline);
+    /// assert_eq!(idle.deadline(), deadline);
     /// ```
     pub fn reset(&mut self, deadline: Instant) {
         self.turn = Turn::None;
@@ -180,13 +183,13 @@ impl fmt::Debug for Sleep {
 /// # Examples
 ///
 /// ```
-/// # use corio_runtime::time as corio;
-/// # async fn example() {
+/// # use corio_runtime::{run, time as corio};
+/// # run(async {
 /// for _ in 0..1_000 {
 ///     // .. a piece of work ..
 ///     corio::yield_now().await;
 /// }
-/// # }
+/// # });
 /// ```
 #[track_caller]
 pub fn yield_now() -> YieldNow {

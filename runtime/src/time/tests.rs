@@ -302,6 +302,27 @@ fn a_timeout_names_its_limit_and_its_place() {
 }
 
 #[test]
+fn a_timeout_names_what_the_future_was_waiting_for() {
+    let home = TestHome::new();
+    home.enter(|| {
+        let task = Arc::new(Task::default());
+        assert!(task.poll(&mut sleep(SEC)).is_pending(), "a neighbour in the same task");
+        let line = line!() + 1;
+        let Poll::Ready(Err(error)) = task.poll(&mut timeout(Duration::ZERO, yield_now())) else {
+            panic!("in time")
+        };
+        let what = format!("while waiting for yield_now at {}:{line}:", file!());
+        assert!(error.to_string().contains(&what), "{error}");
+        let Poll::Ready(Err(error)) = task.poll(&mut timeout(Duration::ZERO, pending::<()>()))
+        else {
+            panic!("in time")
+        };
+        assert!(!error.to_string().contains("waiting"), "{error}");
+        assert_eq!(format!("{error:?}"), format!("TimeoutError({error})"));
+    });
+}
+
+#[test]
 fn a_limit_of_zero_polls_once() {
     let home = TestHome::new();
     home.enter(|| {
@@ -388,6 +409,9 @@ fn a_dump_sees_the_future_inside_of_a_timeout() {
         assert_eq!(place::take().unwrap().kind(), WaitKind::Sleep);
         assert!(task.poll(&mut timeout(SEC, pending::<()>())).is_pending());
         assert_eq!(place::take().unwrap().kind(), WaitKind::Timeout);
+        assert!(task.poll(&mut sleep(SEC)).is_pending());
+        assert!(task.poll(&mut timeout(SEC, ready(()))).is_ready());
+        assert_eq!(place::take().unwrap().kind(), WaitKind::Sleep, "not where it waits no more");
         assert!(task.poll(&mut pin!(interval_at(now() + MS, MS).tick())).is_pending());
         assert_eq!(place::take().unwrap().kind(), WaitKind::Interval);
     });

@@ -8,7 +8,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use corio_sync::place::{self, WaitKind};
+use corio_sync::place::{self, Place, WaitKind};
 use pin_project_lite::pin_project;
 
 use super::alarm::{self, Alarm};
@@ -41,16 +41,16 @@ use crate::timer::clock;
 /// # Examples
 ///
 /// ```
-/// # use corio_runtime::time as corio;
+/// # use corio_runtime::{run, time as corio};
 /// # async fn fetch() -> u8 { 7 }
-/// # async fn example() {
 /// use std::time::Duration;
 ///
+/// # run(async {
 /// match corio::timeout(Duration::from_secs(5), fetch()).await {
-///     Ok(answer) => println!("{answer}"),
+///     Ok(answer) => assert_eq!(answer, 7),
 ///     Err(error) => eprintln!("{error}"),
 /// }
-/// # }
+/// # });
 /// ```
 #[track_caller]
 pub fn timeout<F: IntoFuture>(
@@ -80,16 +80,17 @@ pub fn timeout<F: IntoFuture>(
 /// # Examples
 ///
 /// ```
-/// # use corio_runtime::time as corio;
+/// # use corio_runtime::{run, time as corio};
 /// # async fn step(_: u8) {}
-/// # async fn example() -> Result<(), corio::TimeoutError> {
 /// use std::time::Duration;
 ///
+/// # run(async {
 /// // One deadline for both.
 /// let deadline = corio::now() + Duration::from_secs(5);
 /// corio::timeout_at(deadline, step(1)).await?;
-/// corio::timeout_at(deadline, step(2)).await
-/// # }
+/// corio::timeout_at(deadline, step(2)).await?;
+/// # Ok::<(), corio::TimeoutError>(())
+/// # }).unwrap();
 /// ```
 #[track_caller]
 pub fn timeout_at<F: IntoFuture>(deadline: Instant, future: F) -> Timeout<F::IntoFuture> {
@@ -144,7 +145,11 @@ impl<F: Future> Future for Timeout<F> {
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        if let Poll::Ready(value) = this.future.poll(cx) {
+        let outer = place::take();
+        let polled = this.future.poll(cx);
+        let inner = place::take();
+        if let Poll::Ready(value) = polled {
+            note(outer);
             return Poll::Ready(Ok(value));
         }
         let elapsed = match this.alarm {
@@ -152,10 +157,20 @@ impl<F: Future> Future for Timeout<F> {
             None => start(this.alarm, *this.limit, cx, this.at),
         };
         if elapsed.is_ready() {
-            return Poll::Ready(Err(TimeoutError { limit: *this.limit, at: this.at }));
+            note(outer);
+            return Poll::Ready(Err(TimeoutError::new(*this.limit, this.at, inner)));
         }
-        note(this.at);
+        // The future knows better than its limit where the task waits, if it says so.
+        note(inner.or(Some(Place::new(WaitKind::Timeout, this.at))));
         Poll::Pending
+    }
+}
+
+/// Leaves a note for the dump.
+#[inline]
+fn note(place: Option<Place>) {
+    if let Some(place) = place {
+        place::note(place.kind(), place.at());
     }
 }
 
@@ -181,28 +196,32 @@ fn start(
     alarm.insert(next).poll(cx.waker(), "timeout()", at)
 }
 
-/// Says where the task waits, unless the future itself has said so: it knows better.
-fn note(at: &'static Location<'static>) {
-    match place::take() {
-        Some(inner) => place::note(inner.kind(), inner.at()),
-        None => place::note(WaitKind::Timeout, at),
-    }
-}
-
 /// A future was not ready in time.
+///
+/// Says what the limit was, where it was set, and what the future was waiting for, if that is one
+/// of corio's own:
+///
+/// ```text
+/// timed out after 5s (limit set at src/a.rs:10:5) while waiting for Lock::acquire at src/b.rs:4:9
+/// ```
 ///
 /// Turns into an `io::Error` of the kind `TimedOut`, so that `?` works in functions that return
 /// `io::Result`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct TimeoutError {
     limit: Limit,
     at: &'static Location<'static>,
+    waiting: Option<Place>,
 }
 
 impl TimeoutError {
-    /// The error of a limit that was set elsewhere in this crate.
-    pub(crate) fn new(limit: Option<Duration>, at: &'static Location<'static>) -> Self {
-        Self { limit: limit.map_or(Limit::None, Limit::After), at }
+    fn new(limit: Limit, at: &'static Location<'static>, waiting: Option<Place>) -> Self {
+        Self { limit, at, waiting }
+    }
+
+    /// The error of a limit that was set elsewhere in this crate; `None` was a deadline.
+    pub(crate) fn of(limit: Option<Duration>, at: &'static Location<'static>) -> Self {
+        Self::new(limit.map_or(Limit::None, Limit::After), at, None)
     }
 
     /// How long the future was given; `None` if it was given a deadline.
@@ -224,9 +243,21 @@ impl TimeoutError {
 impl fmt::Display for TimeoutError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.limit() {
-            Some(limit) => write!(f, "timed out after {limit:?} (limit set at {})", self.at),
-            None => write!(f, "not ready by its deadline (set at {})", self.at),
+            Some(limit) => write!(f, "timed out after {limit:?} (limit set at {})", self.at)?,
+            None => write!(f, "not ready by its deadline (set at {})", self.at)?,
         }
+        match self.waiting {
+            Some(place) => {
+                write!(f, " while waiting for {} at {}", place.kind().name(), place.at())
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Debug for TimeoutError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "TimeoutError({self})")
     }
 }
 

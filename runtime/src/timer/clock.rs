@@ -5,9 +5,9 @@
 //! appears only at the public surface. 2^64 ns are 584 years, so arithmetic saturates: a deadline
 //! that does not fit is [`NEVER`].
 //!
-//! Each runtime has a [`Clock`]. A real one reads `Instant::now()`; a virtual one stands still until
-//! somebody advances it, which makes every test of time deterministic. Both count from the same
-//! base, so that instants from inside and outside of a virtual runtime can be compared.
+//! Each runtime has a [`Clock`]. A real one reads `Instant::now()`; a virtual one stands still
+//! until somebody advances it, which makes every test of time deterministic. Both count from the
+//! same base, so that instants from inside and outside of a virtual runtime can be compared.
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
@@ -16,8 +16,8 @@ use corio_sync::shim::{ord, sync::Arc};
 
 use super::wheel::NEVER;
 
-/// How long before its first use the base lies. A user may take an `Instant` before corio reads
-/// the clock for the first time; it must keep its value when it is turned into nanoseconds and back.
+/// How long before its first use the base lies. A user may take an `Instant` before corio reads the
+/// clock for the first time; it must keep its value when it is turned into nanoseconds and back.
 const BASE_LEAD: Duration = Duration::from_secs(24 * 60 * 60);
 
 const NANOS_PER_SEC: u64 = 1_000_000_000;
@@ -48,8 +48,8 @@ impl Clock {
     pub(crate) fn now(&self) -> u64 {
         match &self.virtual_nanos {
             None => nanos(Instant::now().duration_since(self.base)),
-            // Ordering(timer.clock_read): Acquire; pairs with Ordering(timer.clock_advance). Who sees a later
-            // time also sees what its mover did before.
+            // Ordering(timer.clock_read): Acquire; pairs with Ordering(timer.clock_advance). Who
+            // sees a later time also sees what its mover did before.
             Some(now) => now.load(ord("timer.clock_read", Ordering::Acquire)),
         }
     }
@@ -70,8 +70,8 @@ impl Clock {
         seen = now.load(Ordering::Relaxed);
         loop {
             next = seen.saturating_add(by);
-            // Ordering(timer.clock_advance): Release; pairs with Ordering(timer.clock_read). On failure
-            // Relaxed: the value is only tried again.
+            // Ordering(timer.clock_advance): Release; pairs with Ordering(timer.clock_read). On
+            // failure Relaxed: the value is only tried again.
             match now.compare_exchange(
                 seen,
                 next,

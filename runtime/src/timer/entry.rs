@@ -35,8 +35,8 @@
 //!
 //! Whoever changes the state second sees what the first did, and acts on it: a fire that finds HELD
 //! leaves the waker to the sleeper; a hold that finds FIRED leaves it to the owner. Each transition
-//! is one read-modify-write: wait-free. Before (3) nothing can fire; that is why a CANCELLED without
-//! LINKED is reclaimed by `link`, and with LINKED by mail.
+//! is one read-modify-write: wait-free. Before (3) nothing can fire; that is why a CANCELLED
+//! without LINKED is reclaimed by `link`, and with LINKED by mail.
 //!
 //! Inside the owned state the cell may be opened without HELD: only an owner fires.
 //!
@@ -165,9 +165,9 @@ impl Entry {
             Cause::Deadline => FIRED,
             Cause::Closed => FIRED | CLOSED,
         };
-        // Ordering(timer.fire): AcqRel. Acquire pairs with Ordering(timer.put_back): the waker taken
-        // below is complete. Release pairs with Ordering(timer.poll), Ordering(timer.hold) and
-        // Ordering(timer.put_back): who sees FIRED sees a clock that has reached the deadline.
+        // Ordering(timer.fire): AcqRel. Acquire pairs with Ordering(timer.put_back): the waker
+        // taken below is complete. Release pairs with Ordering(timer.poll), Ordering(timer.hold)
+        // and Ordering(timer.put_back): who sees FIRED sees a clock that has reached the deadline.
         let old = self.state.fetch_or(bits, ord("timer.fire", Ordering::AcqRel));
         if old & HELD != 0 && !mutant("timer.fire_held") {
             return None;
@@ -181,9 +181,9 @@ impl Entry {
     /// Edge 3, by the owner: the entry came by mail and enters the wheel. False if its sleeper is
     /// already gone; then the entry is the owner's to free.
     pub(super) fn link(&self) -> bool {
-        // Ordering(timer.link): AcqRel; pairs with Ordering(timer.cancel). Acquire: if the sleeper is
-        // gone, it has also finished with the waker cell; the entry may be freed. Release: a sleeper
-        // that sees LINKED may use the entry's link, which was the mail's until now.
+        // Ordering(timer.link): AcqRel; pairs with Ordering(timer.cancel). Acquire: if the sleeper
+        // is gone, it has also finished with the waker cell; the entry may be freed. Release: a
+        // sleeper that sees LINKED may use the entry's link, which was the mail's until now.
         let old = self.state.fetch_or(LINKED, ord("timer.link", Ordering::AcqRel));
         old & CANCELLED == 0
     }
@@ -287,7 +287,8 @@ pub(crate) struct Timer {
 
 // SAFETY: the entry outlives the timer, and the protocol of its state covers every thread.
 unsafe impl Send for Timer {}
-// SAFETY: no method takes `&self` except those that read the entry's constant fields.
+// SAFETY: a shared timer shows its address and its home, which never change. `entry` leads further;
+// the owner uses it on a timer that its caller is about to give up.
 unsafe impl Sync for Timer {}
 
 impl Timer {
@@ -322,8 +323,8 @@ impl Timer {
         // SAFETY: HELD is set and FIRED was not, so the owner keeps out of the cell.
         let previous = self.entry().waker.with_mut(|cell| unsafe { (*cell).replace(waker) });
         self.entry().set_waker_id(id);
-        // Ordering(timer.put_back): AcqRel. Release pairs with Ordering(timer.fire), which reads the
-        // waker. Acquire pairs with it too, as Ordering(timer.poll).
+        // Ordering(timer.put_back): AcqRel. Release pairs with Ordering(timer.fire), which reads
+        // the waker. Acquire pairs with it too, as Ordering(timer.poll).
         let old = self.entry().state.fetch_and(!HELD, ord("timer.put_back", Ordering::AcqRel));
         if old & FIRED == 0 || mutant("timer.put_back_fired") {
             drop(previous);

@@ -41,8 +41,8 @@ impl Mail {
     /// Gives `entry` to the wheel's owner. Unless refused, the caller may not touch it again.
     pub(super) fn push(&self, entry: NonNull<Entry>) -> Posted {
         // Ordering(timer.mail_refused): Acquire, here and when the exchange fails; pairs with
-        // Ordering(timer.mail_close). Who is refused sees the count of orphans; without it the entry's
-        // return would be subtracted from a count that is not there yet.
+        // Ordering(timer.mail_close). Who is refused sees the count of orphans; without it the
+        // entry's return would be subtracted from a count that is not there yet.
         let mut head = self.head.load(ord("timer.mail_refused", Ordering::Acquire));
         loop {
             if head == CLOSED {
@@ -51,9 +51,10 @@ impl Mail {
             // SAFETY: the caller owns the entry until the exchange below succeeds.
             let target = unsafe { entry.as_ref() };
             target.set_next(head);
-            // Ordering(timer.mail_post): Release; pairs with Ordering(timer.mail_take). The owner sees the link
-            // and everything that was written to the entry; later pushes are read-modify-writes and
-            // continue this release sequence, so it holds for each entry below the head as well.
+            // Ordering(timer.mail_post): Release; pairs with Ordering(timer.mail_take) and
+            // Ordering(timer.mail_close). The owner sees the link and everything that was written
+            // to the entry; later pushes are read-modify-writes and continue this release sequence,
+            // so it holds for each entry below the head as well.
             match self.head.compare_exchange(
                 head,
                 entry.as_ptr(),
@@ -86,8 +87,9 @@ impl Mail {
 
     /// Takes all entries and refuses those to come.
     pub(super) fn close(&self) -> Letters {
-        // Ordering(timer.mail_close): AcqRel; pairs with Ordering(timer.mail_refused), and as Ordering(timer.mail_take)
-        // with Ordering(timer.mail_post).
+        // Ordering(timer.mail_close): AcqRel; pairs with Ordering(timer.mail_refused), which must
+        // see the count of orphans, and with Ordering(timer.mail_post), as
+        // Ordering(timer.mail_take).
         let head = self.head.swap(CLOSED, ord("timer.mail_close", Ordering::AcqRel));
         Letters { head }
     }

@@ -25,10 +25,10 @@
 //! armed at once.
 //!
 //! A parked worker must learn of an arrival with an earlier deadline. The poster that finds the
-//! arrivals empty wakes its poller, whatever the deadline: the others in the same stack rely on that
-//! one wake-up. A wake-up is sticky (it ends the next wait too), so the worker need not announce
-//! that it is about to sleep. Waking only for earlier deadlines would save system calls but let the
-//! arrivals of a worker that sleeps for an hour grow for an hour.
+//! arrivals empty wakes its poller, whatever the deadline: the others in the same stack rely on
+//! that one wake-up. A wake-up is sticky (it ends the next wait too), so the worker need not
+//! announce that it is about to sleep. Waking only for earlier deadlines would save system calls
+//! but let the arrivals of a worker that sleeps for an hour grow for an hour.
 //!
 //! # The end
 //!
@@ -40,12 +40,12 @@
 //!
 //! Nothing here waits. `insert`, `cancel` and `reset` of the worker are wait-free apart from the
 //! allocator, `post` and the drop of a `Timer` are lock-free. But timers fire only when somebody
-//! looks at them: while the system keeps a rescuer off its core inside of a wheel, that wheel stands
-//! still, as it does with a stuck worker that nobody rescues. `expire` enters at most one slot at a
-//! time beyond what it fires; a slot's population is the longest that the word is held.
+//! looks at them: while the system keeps a rescuer off its core inside of a wheel, that wheel
+//! stands still, as it does with a stuck worker that nobody rescues. `expire` enters at most one
+//! slot at a time beyond what it fires; a slot's population is the longest that the word is held.
 //!
-//! Rejected: a lock or a spin (a stuck worker is the very case for which rescue exists); letting any
-//! thread that finds the word free use the wheel, which would make workers lose their own; a
+//! Rejected: a lock or a spin (a stuck worker is the very case for which rescue exists); letting
+//! any thread that finds the word free use the wheel, which would make workers lose their own; a
 //! reference count on the driver for each timer, two locked instructions more for each sleep.
 mod core;
 mod shared;

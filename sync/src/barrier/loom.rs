@@ -59,9 +59,15 @@ model! {
     /// Two rounds without a pause: the second waits until the first has left.
     barrier_two_rounds(threads = 2, bound = 2, claim = "a round starts when the last has left") {
         let shared = shared(2);
-        let twice = |shared: &Shared| for _ in 0..2 { block_on(shared.barrier.wait()).unwrap(); };
-        let thread = spawn(&shared, twice);
-        twice(&shared);
+        let mut first = Box::pin(shared.barrier.wait());
+        assert!(poll_once(|cx| first.as_mut().poll(cx)).is_pending());
+        let thread = spawn(&shared, |shared| {
+            for _ in 0..2 {
+                block_on(shared.barrier.wait()).unwrap();
+            }
+        });
+        block_on(first).unwrap();
+        block_on(shared.barrier.wait()).unwrap();
         thread.join().unwrap();
         assert_eq!(shared.barrier.n_waiting(), 0);
     }

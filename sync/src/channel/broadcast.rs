@@ -233,6 +233,7 @@ impl<T> Sender<T> {
     /// How many receivers there are.
     #[must_use]
     pub fn receiver_count(&self) -> usize {
+        // Ordering: Relaxed; a number for people.
         self.shared.receivers.load(Ordering::Relaxed)
     }
 }
@@ -312,6 +313,7 @@ impl<T: Clone> Receiver<T> {
     /// Goes on with the oldest value that may be left; `found` lies where ours was.
     fn lagged(&mut self, found: u64) -> TryRecvError {
         let capacity = self.shared.ring.len() as u64;
+        // Ordering: Relaxed; an older count only means that another round may be needed.
         let drawn = self.shared.drawn.load(Ordering::Relaxed).max(found + 1);
         let oldest = drawn.saturating_sub(capacity).max(self.next + 1);
         let missed = oldest - self.next;

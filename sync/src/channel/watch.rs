@@ -273,6 +273,7 @@ impl<T> Sender<T> {
     /// How many receivers there are.
     #[must_use]
     pub fn receiver_count(&self) -> usize {
+        // Ordering: Relaxed; a number for people.
         self.shared.receivers.load(Ordering::Relaxed)
     }
 

@@ -237,6 +237,7 @@ impl<T, S: Store<T>> Core<T, S> {
 
     /// As `task_done` for an item that was taken out just now.
     pub(super) fn count_done(&self) {
+        // Ordering: AcqRel as Ordering(queue.done), of which this is a case.
         self.done.fetch_add(1, ord("queue.done", Ordering::AcqRel));
         self.wake_joining();
     }

@@ -64,7 +64,7 @@ impl<T> Item<T> {
 
 impl<T> Drop for Item<T> {
     fn drop(&mut self) {
-        // Ordering(fifo.drop): Relaxed. `&mut self` has been ordered after all uses.
+        // Ordering(queue.fifo_drop): Relaxed. `&mut self` has been ordered after all uses.
         if self.state.load(Ordering::Relaxed) == FULL {
             // SAFETY: exclusive; FULL has a value that nobody took.
             drop(unsafe { self.take() });
@@ -89,8 +89,8 @@ impl<T> Sealed<T> for Fifo<T> {
         Self { list: List::new() }
     }
 
-    // Ordering(fifo.fill): Release, Acquire on failure; pairs with Ordering(fifo.look): the item is
-    // visible to the get. On failure nothing was published and nothing is read but our own.
+    // Ordering(queue.fifo_fill): Release; pairs with Ordering(queue.fifo_look): the item is visible
+    // to the get. On failure nothing was published, and nothing is read but our own item.
     fn push(&self, admit: impl Fn() -> Option<u64>, value: T) -> Result<(), T> {
         let mut value = value;
         loop {
@@ -98,7 +98,7 @@ impl<T> Sealed<T> for Fifo<T> {
             let item = position.cell();
             // SAFETY: drawn by us.
             unsafe { item.write(value) };
-            let (ok, err) = (ord("fifo.fill", Ordering::Release), Ordering::Relaxed);
+            let (ok, err) = (ord("queue.fifo_fill", Ordering::Release), Ordering::Relaxed);
             match item.state.compare_exchange(EMPTY, FULL, ok, err) {
                 // The get finishes the cell.
                 Ok(_) => return Ok(()),
@@ -111,16 +111,18 @@ impl<T> Sealed<T> for Fifo<T> {
         }
     }
 
-    // Ordering(fifo.look): Acquire; pairs with Ordering(fifo.fill): the item is visible.
+    // Ordering(queue.fifo_look): Acquire; pairs with Ordering(queue.fifo_fill): the item is
+    // visible.
     fn pop(&self, void: impl Fn()) -> T {
         loop {
             let taken = self.list.claim_and_finish(|claimed| {
                 let Claimed::Cell(item) = claimed else {
                     unreachable!("a cell is finished only after its turn, so none is swept before")
                 };
-                let acquire = ord("fifo.look", Ordering::Acquire);
+                let acquire = ord("queue.fifo_look", Ordering::Acquire);
                 if item.state.load(acquire) == EMPTY {
-                    // Ordering(fifo.void): Relaxed. The put that finds VOID reads its own item.
+                    // Ordering(queue.fifo_void): Relaxed. The put that finds VOID reads its own
+                    // item only.
                     let ok = Ordering::Relaxed;
                     if item.state.compare_exchange(EMPTY, VOID, ok, acquire).is_ok() {
                         // The put finishes the cell.
@@ -129,7 +131,7 @@ impl<T> Sealed<T> for Fifo<T> {
                 }
                 // SAFETY: FULL, and this get claimed it.
                 let value = unsafe { item.take() };
-                // Ordering(fifo.taken): Relaxed. For the drop of the store only.
+                // Ordering(queue.fifo_taken): Relaxed. For the drop of the store only.
                 item.state.store(TAKEN, Ordering::Relaxed);
                 (true, Some(value))
             });

@@ -178,27 +178,28 @@ mod sequential {
     integer!(AtomicI64, i64);
     integer!(AtomicIsize, isize);
 
-    /// loom's atomic with sequential loads.
-    #[derive(Debug)]
-    pub struct AtomicBool(loom::sync::atomic::AtomicBool);
+    /// A flag with sequential loads; a byte, because a failing compare-exchange needs a value that
+    /// is never stored, and a read-modify-write that stores raises false alarms.
+    #[derive(Debug, Default)]
+    pub struct AtomicBool(AtomicU8);
 
     #[allow(missing_docs)]
     impl AtomicBool {
         #[track_caller]
         pub fn new(value: bool) -> Self {
-            Self(loom::sync::atomic::AtomicBool::new(value))
+            Self(AtomicU8::new(u8::from(value)))
         }
         #[track_caller]
-        pub fn load(&self, _order: Ordering) -> bool {
-            self.0.fetch_or(false, Ordering::AcqRel)
+        pub fn load(&self, order: Ordering) -> bool {
+            self.0.load(order) == 1
         }
         #[track_caller]
         pub fn store(&self, value: bool, order: Ordering) {
-            self.0.store(value, order)
+            self.0.store(u8::from(value), order)
         }
         #[track_caller]
         pub fn swap(&self, value: bool, order: Ordering) -> bool {
-            self.0.swap(value, order)
+            self.0.swap(u8::from(value), order) == 1
         }
         #[track_caller]
         pub fn compare_exchange(
@@ -208,7 +209,9 @@ mod sequential {
             success: Ordering,
             failure: Ordering,
         ) -> Result<bool, bool> {
-            self.0.compare_exchange(current, new, success, failure)
+            let swapped =
+                self.0.compare_exchange(u8::from(current), u8::from(new), success, failure);
+            swapped.map(|v| v == 1).map_err(|v| v == 1)
         }
     }
 

@@ -21,6 +21,11 @@ pub mod cell {
         value: std::cell::UnsafeCell<T>,
     }
 
+    // SAFETY: a model's cell is shared on purpose; overlapping accesses panic, as loom's do.
+    unsafe impl<T> Sync for UnsafeCell<T> {}
+    // SAFETY: as above.
+    unsafe impl<T> Send for UnsafeCell<T> {}
+
     impl<T> UnsafeCell<T> {
         /// Wraps a value.
         pub const fn new(value: T) -> Self {

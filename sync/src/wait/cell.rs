@@ -92,7 +92,8 @@ impl Slot {
 
 impl Cell {
     /// Grants this place with a note; `Err` if its owner has left, otherwise the waker to wake.
-    // Ordering(wait.cell_grant): AcqRel; pairs with Ordering(wait.cell_register),
+    // Ordering(wait.cell_grant): AcqRel; pairs with Ordering(wait.cell_update_claim),
+    // Ordering(wait.cell_register),
     // Ordering(wait.cell_update), Ordering(wait.cell_cancel) and Ordering(wait.cell_peek). The
     // granter sees the waker; the owner sees everything that the granter did before, which is
     // what a lock's next holder reads. Not killable: the release half. The pin in front contains
@@ -172,8 +173,9 @@ impl Waiter {
         }
     }
 
-    // Ordering(wait.cell_register): AcqRel; pairs with Ordering(wait.cell_grant). Release shows
-    // the waker to the granter, Acquire shows what it did if the grant was here first.
+    // Ordering(wait.cell_register): AcqRel; pairs with Ordering(weighted.shut_place),
+    // Ordering(wait.cell_grant). Release shows the waker to the granter, Acquire shows what it did
+    // if the grant was here first.
     fn register(cell: &Cell, waker: Waker) -> Option<u64> {
         // SAFETY: no WAITER yet, so the slot is the owner's and empty.
         unsafe { cell.waker.put(waker) };
@@ -188,8 +190,9 @@ impl Waiter {
 
     // Ordering(wait.cell_update_claim): Acquire; pairs with Ordering(wait.cell_grant), for what
     // the grant brings. Nothing is published yet.
-    // Ordering(wait.cell_update): AcqRel; pairs with Ordering(wait.cell_grant). Release shows the
-    // new waker to the granter, Acquire shows what it did if it came meanwhile.
+    // Ordering(wait.cell_update): AcqRel; pairs with Ordering(weighted.shut_place),
+    // Ordering(wait.cell_grant). Release shows the new waker to the granter, Acquire shows what it
+    // did if it came meanwhile.
     fn update(cell: &Cell, waker: Waker) -> Option<u64> {
         let claim = ord("wait.cell_update_claim", Ordering::Acquire);
         let old = cell.word.fetch_or(UPDATING, claim);

@@ -142,9 +142,9 @@ impl Line {
     }
 
     /// Grants one place, or sets the flag if nobody waits.
-    // Ordering(line.store): Release; pairs with Ordering(line.draw): whoever takes the
-    // stored grant sees what was done before it. Repeated even if the flag is set already: the
-    // taker must see this call's writes too.
+    // Ordering(line.store): Release; pairs with Ordering(line.peek), Ordering(line.draw): whoever
+    // takes the stored grant sees what was done before it. Repeated even if the flag is set
+    // already: the taker must see this call's writes too.
     pub(crate) fn grant_one_or_flag(&self) {
         let mut word = self.word.load(Ordering::Relaxed);
         loop {

@@ -302,8 +302,10 @@ impl<C: Default> List<C> {
 
     /// Walks from `start` to segment `id`, or to the first behind it if `id` was swept; appends
     /// what is missing.
-    // Ordering(wait.next_link): AcqRel, Acquire on failure and on the load; pairs with itself.
-    // The new segment's contents are visible to whoever follows the link.
+    // Ordering(wait.next_link): AcqRel, Acquire on failure and on the load; pairs with
+    // Ordering(wait.tail_load), Ordering(wait.sweep_unlink), Ordering(wait.sweep_links),
+    // Ordering(wait.next_load), Ordering(wait.head_load), itself. The new segment's contents are
+    // visible to whoever follows the link.
     fn find(&self, guard: &Guard, start: Link<C>, id: u64) -> Link<C> {
         let mut current = start;
         loop {
@@ -350,7 +352,8 @@ impl<C: Default> List<C> {
             if unsafe { guard.get(current) }.id >= to.id || !to.word.try_share(end) {
                 return;
             }
-            // Ordering(wait.end_move): AcqRel; pairs with Ordering(wait.tail_load) and
+            // Ordering(wait.end_move): Release; pairs with Ordering(wait.sweep_links),
+            // Ordering(wait.end_peek), Ordering(wait.tail_load) and
             // Ordering(wait.head_load): whoever starts at the new segment sees its contents.
             let (ok, err) = (ord("wait.end_move", Ordering::Release), Ordering::Relaxed);
             if pointer.compare_exchange(current, target, ok, err).is_ok() {

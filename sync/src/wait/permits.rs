@@ -58,7 +58,7 @@ impl Permits {
     #[inline]
     pub(crate) fn poll_acquire(&self, at: &mut Place, cx: &mut Context<'_>) -> Poll<()> {
         if let Place::Idle = at {
-            // Ordering(wait.permits_acquire): Acquire; pairs with
+            // Ordering(wait.permits_acquire): Acquire; pairs with Ordering(wait.permits_open),
             // Ordering(wait.permits_release): the new holder sees what the last one did.
             let acquire = ord("wait.permits_acquire", Ordering::Acquire);
             if self.count.fetch_sub(1, acquire) > 0 {
@@ -94,7 +94,8 @@ impl Permits {
     }
 
     /// Gives a permit back if fewer than `most` are free; false otherwise.
-    // Ordering(wait.permits_release_below): Release; pairs as Ordering(wait.permits_release) does.
+    // Ordering(wait.permits_release_below): Release; pairs with Ordering(wait.permits_try),
+    // as Ordering(wait.permits_release).
     pub(crate) fn release_below(&self, most: isize) -> bool {
         let mut count = self.count.load(Ordering::Relaxed);
         loop {

@@ -90,7 +90,8 @@ pub(crate) struct Word(AtomicUsize);
 
 impl Word {
     /// The owner of one cell is finished with it.
-    // Ordering(wait.word_done): AcqRel; pairs with Ordering(wait.word_done) and
+    // Ordering(wait.word_done): AcqRel; pairs with Ordering(wait.word_sweep),
+    // Ordering(wait.word_release), Ordering(wait.word_done) and
     // Ordering(wait.word_pass). Whoever retires the segment has seen the last use of every cell;
     // without it the memory could be freed under an owner that is still reading its waker.
     pub(crate) fn finish_cell(&self) -> Duty {

@@ -120,7 +120,8 @@ impl Weighted {
     }
 
     /// Takes a permit if one is free, whether or not the counter is shut.
-    // Ordering(weighted.try_take_one): Acquire; as Ordering(weighted.try_take).
+    // Ordering(weighted.try_take_one): Acquire; pairs with Ordering(weighted.release), as
+    // Ordering(weighted.try_take).
     #[inline]
     pub(crate) fn try_take_one(&self) -> bool {
         let mut counter = self.counter.load(Ordering::Relaxed);
@@ -242,7 +243,8 @@ impl Weighted {
 
     /// Gives `n` permits back, or brings them to those who lack some.
     // Ordering(weighted.release): Release; pairs with Ordering(weighted.try_take),
-    // Ordering(weighted.try_take_one) and Ordering(weighted.demand): the next holder sees what this one did.
+    // Ordering(weighted.try_take_one) and Ordering(weighted.demand): the next holder sees what this
+    // one did.
     #[inline]
     pub(crate) fn release(&self, n: usize) {
         let add = n as i64 * ONE;
@@ -280,7 +282,8 @@ impl Weighted {
     }
 
     /// Brings `k` permits to the front place, and what it does not need to the next.
-    // Ordering(weighted.deliver): AcqRel; pairs with Ordering(weighted.collect) and
+    // Ordering(weighted.deliver): AcqRel; pairs with Ordering(weighted.arrive),
+    // Ordering(weighted.collect) and
     // Ordering(weighted.leave), which see what the permits' holders did. Acquire: the waker that
     // the owner left.
     // Ordering(weighted.credit): Release; pairs with Ordering(weighted.arrive) and

@@ -128,7 +128,9 @@ fn resting_threads_leave_after_their_time_and_come_back() {
         let barrier = Arc::new(Barrier::new(4));
         let jobs = [(); 4].map(|()| {
             let barrier = barrier.clone();
-            pool.submit(move || drop(barrier.wait()))
+            pool.submit(move || {
+                barrier.wait();
+            })
         });
         for job in jobs {
             wait(job).unwrap();

@@ -45,7 +45,7 @@ impl Worker {
         self.queue.push(task, &self.shared.injector);
         let pushes = self.pushes.get() + 1;
         self.pushes.set(pushes);
-        if pushes.is_multiple_of(PUSHES_PER_CHECK) {
+        if pushes % PUSHES_PER_CHECK == 0 {
             self.compare_backlog(false);
         }
     }

@@ -57,13 +57,15 @@ impl Worker {
     /// Fires due timers and takes events without waiting.
     pub(super) fn poll_driver(&self) {
         fire_timers(&self.driver, Role::Owner);
-        if self.driver.poller.sources() > 0 {
-            let mut wakers = reactor::WakeBatch::new();
-            self.driver.poller.poll(&mut wakers);
-            wakers.wake_all();
-            for sibling in wakers.take_adopted() {
-                self.rescue(sibling);
-            }
+        let poller = &self.driver.poller;
+        if poller.sources() > 0 {
+            poller.stamp(self.driver.timers.clock().now());
+        }
+        let mut wakers = reactor::WakeBatch::new();
+        poller.poll(&mut wakers);
+        wakers.wake_all();
+        for sibling in wakers.take_adopted() {
+            self.rescue(sibling);
         }
     }
 

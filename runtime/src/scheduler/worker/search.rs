@@ -7,6 +7,10 @@ use crate::scheduler::shared::WorkerMetrics;
 use crate::task::raw::TaskPtr;
 use crate::timer::Role;
 
+/// Age of a sibling's last look at its poller from which on another worker may look, in
+/// nanoseconds: the maintenance period.
+const STALE_NS: u64 = 100_000;
+
 impl Worker {
     /// Looks everywhere else.
     pub(super) fn find(&self) -> Option<TaskPtr> {
@@ -57,9 +61,11 @@ impl Worker {
         if let Some(task) = self.queue.steal_into(&remote.stealer) {
             return Some(task);
         }
-        if remote.hog.is_hog() {
+        if remote.hog.is_hog() || self.is_stale(victim) {
             self.rescue(victim);
-            if let Some(task) = remote.lifo.steal() {
+            if remote.hog.is_hog()
+                && let Some(task) = remote.lifo.steal()
+            {
                 return Some(TaskPtr::from_header(task));
             }
             return self.pop();
@@ -85,6 +91,17 @@ impl Worker {
         }
     }
 
+    /// True if a sibling runs but has not looked at its poller for long: it is in a long poll, or
+    /// the kernel runs something else in its place.
+    fn is_stale(&self, victim: usize) -> bool {
+        let poller = &self.shared.drivers[victim].poller;
+        if poller.sources() == 0 || self.shared.remotes[victim].hog.is_parked() {
+            return false;
+        }
+        let now = self.driver.timers.clock().now();
+        now.saturating_sub(poller.last_poll()) > STALE_NS
+    }
+
     /// Harvests a sibling that runs but has not looked at its poller for long, so that its
     /// sockets do not wait behind it (it may be descheduled).
     pub(super) fn harvest_stale(&self) {
@@ -93,7 +110,9 @@ impl Worker {
             return;
         }
         let victim = self.next_random() as usize % count;
-        if victim != self.index && self.shared.remotes[victim].hog.is_hog() {
+        if victim != self.index
+            && (self.shared.remotes[victim].hog.is_hog() || self.is_stale(victim))
+        {
             self.rescue(victim);
         }
     }

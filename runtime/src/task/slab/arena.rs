@@ -241,6 +241,10 @@ impl Arena {
     }
 
     /// The arena is closed and its last cell was freed.
+    ///
+    /// # Safety
+    ///
+    /// Called once, by the thread that brought that about.
     unsafe fn die(this: NonNull<Arena>) {
         // SAFETY: it is not dead before the next call.
         let arena = unsafe { this.as_ref() };
@@ -253,6 +257,10 @@ impl Arena {
     }
 
     /// Sets one of the two bits; who sets the second frees the memory.
+    ///
+    /// # Safety
+    ///
+    /// Each bit is set once, and who sets it does not use the arena afterwards.
     unsafe fn end(this: NonNull<Arena>, bit: u32) {
         // SAFETY: this bit is not set, so the memory is not freed.
         let ends = unsafe { &this.as_ref().ends };

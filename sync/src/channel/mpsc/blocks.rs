@@ -165,8 +165,9 @@ impl<T> Blocks<T> {
         (old & CLOSED == 0).then_some(old / ONE)
     }
 
-    // Ordering(mpsc.publish): AcqRel; pairs with Ordering(mpsc.pop) and Ordering(mpsc.wait). The
-    // value is visible to the receiver; if it waits, its waker is visible to us.
+    // Ordering(mpsc.publish): AcqRel; pairs with Ordering(mpsc.is_full), Ordering(mpsc.pop) and
+    // Ordering(mpsc.wait). The value is visible to the receiver; if it waits, its waker is visible
+    // to us.
     fn publish(&self, block: &Block<T>, bits: usize) -> bool {
         let old = block.word.fetch_or(bits, ord("mpsc.publish", Ordering::AcqRel));
         old & RX_WAITS != 0
@@ -414,6 +415,7 @@ impl<T> Blocks<T> {
         while !current.is_null() {
             // SAFETY: exclusive; linked blocks are live.
             let block = unsafe { Box::from_raw(current) };
+            // Ordering: Relaxed; the caller has the blocks to itself.
             current = block.next.load(Ordering::Relaxed);
         }
     }
