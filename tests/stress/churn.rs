@@ -8,7 +8,6 @@ use corio_tests::Random;
 
 use crate::world::World;
 
-#[expect(clippy::too_many_lines, reason = "one storm, step by step")]
 pub fn run(world: &World, random: &mut Random) {
     let spawns = random.below(20);
     let life = [of_main, dropped_elsewhere, dropped_by_another, dropped_by_its_own];
