@@ -53,7 +53,8 @@ where
 ///
 /// # Panics
 ///
-/// Anywhere but on a worker: only there it is clear which loop is meant. From elsewhere use
+/// Anywhere but on a worker: only there it is clear which loop is meant; and on a thread that runs
+/// a loop in place of one that is in [`block_in_place`](crate::block_in_place). From elsewhere use
 /// [`Handle::create_pinned_task`].
 ///
 /// # Examples
@@ -82,6 +83,12 @@ where
                  Handle::create_pinned_task"
             );
         };
+        assert!(
+            !worker.is_lent(),
+            "create_local_task was called while a task of this loop is in block_in_place: another \
+             thread runs the loop until then, and the new task could not stay on it; use \
+             Handle::create_pinned_task"
+        );
         worker.spawn_local(future, at)
     })
 }

@@ -344,6 +344,28 @@ fn many_tasks_block_in_place_at_once() {
 }
 
 #[test]
+fn no_local_task_begins_on_a_thread_that_stands_in() {
+    // Its body may be tied to the calling thread, and would be run by the loop's own.
+    on_one_worker(|| async {
+        let gate = Signal::new();
+        let open = gate.clone();
+        let blocking = corio::spawn(async move {
+            let beside = corio::spawn(async move {
+                let message = panic_of(|| drop(corio::spawn_local(async {})));
+                let pinned = corio::Handle::current().create_pinned_task(here);
+                open.set();
+                (message, pinned.await.unwrap())
+            });
+            corio::block_in_place(|| gate.wait_blocking("a task beside the one that blocks"));
+            (beside.await.unwrap(), here().await)
+        });
+        let ((message, pinned), home) = blocking.await.unwrap();
+        assert!(message.contains("create_pinned_task"), "{message}");
+        assert_eq!(pinned, home);
+    });
+}
+
+#[test]
 fn pinned_tasks_stay_on_their_loop_when_it_blocks_in_place() {
     bounded(|| {
         let runtime = rt();

@@ -225,11 +225,10 @@ fn a_waker_that_panics_does_not_stop_the_worker() {
         let observed = runtime.create_task(gate.wait());
         let mut observer = std::pin::pin!((&observed).into_future());
         assert!(observer.as_mut().poll(&mut cx).is_pending());
-        let mut sleep = runtime.block_on(async {
-            let mut sleep = Box::pin(corio::sleep(std::time::Duration::from_millis(1)));
-            assert!(sleep.as_mut().poll(&mut cx).is_pending());
-            sleep
-        });
+        let entered = runtime.enter();
+        let mut sleep = Box::pin(corio::sleep(std::time::Duration::from_millis(1)));
+        assert!(sleep.as_mut().poll(&mut cx).is_pending());
+        drop(entered);
         gate.set();
         eventually("both tasks' ends", || (joined.done() && observed.done()).then_some(()));
         runtime.block_on(sleep.as_mut());

@@ -52,7 +52,7 @@ fn a_waker_outlives_its_runtime() {
                 let waker = waker.clone();
                 thread::spawn(move || {
                     for _ in 0..1000 {
-                        waker.clone().wake();
+                        Waker::wake(waker.clone());
                         waker.wake_by_ref();
                     }
                 })
@@ -113,7 +113,7 @@ fn no_wake_is_lost_among_thousands() {
                 thread::spawn(move || {
                     for _ in 0..EACH {
                         count.fetch_add(1, Ordering::Relaxed);
-                        if i % 2 == 0 { waker.wake_by_ref() } else { waker.clone().wake() }
+                        if i % 2 == 0 { waker.wake_by_ref() } else { Waker::wake(waker.clone()) }
                     }
                 })
             })
@@ -157,7 +157,7 @@ fn wakes_during_a_poll_make_one_more_poll() {
             if polls == 1 {
                 for _ in 0..5000 {
                     cx.waker().wake_by_ref();
-                    cx.waker().clone().wake();
+                    Waker::wake(cx.waker().clone());
                 }
                 return Poll::Pending;
             }

@@ -1,81 +1,82 @@
 //! Runtimes that come and go, by `run` and by hand, some of them inside each other's tasks.
 
 use std::thread;
+use std::time::Duration;
 
+use corio::Handle;
 use corio_tests::Random;
 
 use crate::world::World;
 
-#[expect(clippy::too_many_lines, reason = "one storm, step by step")]
 pub fn run(world: &World, random: &mut Random) {
-    let books = &world.books;
     let spawns = random.below(20);
-    match random.below(4) {
-        0 => {
-            let outputs = world
-                .builder()
-                .run(async {
-                    let tasks: Vec<_> = (0..spawns)
-                        .map(|_| {
-                            let (body, outputs) = (books.bodies.token(), books.outputs.clone());
-                            corio::spawn(async move {
-                                let _body = body;
-                                corio::yield_now().await;
-                                outputs.token()
-                            })
-                        })
-                        .collect();
-                    let mut outputs = Vec::new();
-                    for (i, task) in tasks.into_iter().enumerate() {
-                        if i % 2 == 0 {
-                            outputs.push(task.await.expect("nobody cancels"));
-                        }
-                    }
-                    outputs
-                })
-                .expect("main ends");
-            assert_eq!(outputs.len(), spawns.div_ceil(2));
+    let life = [of_main, dropped_elsewhere, dropped_by_another, dropped_by_its_own];
+    life[random.below(life.len())](world, spawns);
+}
+
+fn of_main(world: &World, spawns: usize) {
+    let books = &world.books;
+    let spawn = || {
+        let (body, outputs) = (books.bodies.token(), books.outputs.clone());
+        corio::spawn(async move {
+            let _body = body;
+            corio::yield_now().await;
+            outputs.token()
+        })
+    };
+    let main = async {
+        let tasks: Vec<_> = (0..spawns).map(|_| spawn()).collect();
+        let mut outputs = Vec::new();
+        for task in tasks.into_iter().step_by(2) {
+            outputs.push(task.await.expect("nobody cancels"));
         }
-        1 => {
-            // Dropped on another thread while somebody spawns.
-            let runtime = world.runtime();
-            let handle = runtime.handle().clone();
-            let ending = thread::spawn(move || drop(runtime));
-            for _ in 0..spawns {
-                let body = books.bodies.token();
-                drop(handle.create_task(async move { drop(body) }));
-            }
-            ending.join().unwrap();
-        }
-        2 => {
-            // Dropped inside another runtime's task.
-            let (outer, inner) = (world.runtime(), world.runtime());
-            for _ in 0..spawns {
-                let body = books.bodies.token();
-                drop(inner.create_task(async move {
-                    let _body = body;
-                    std::future::pending::<()>().await;
-                }));
-            }
-            let dropped = outer.create_task(async move { drop(inner) });
-            outer.block_on(dropped.into_future()).unwrap();
-        }
-        _ => {
-            // Dropped by its own task.
-            let runtime = world.runtime();
-            let handle = runtime.handle().clone();
-            for _ in 0..spawns {
-                let body = books.bodies.token();
-                drop(handle.create_pinned_task(move || async move {
-                    let _body = body;
-                    corio::sleep(std::time::Duration::from_secs(3600)).await;
-                }));
-            }
-            let body = books.bodies.token();
-            drop(handle.create_task(async move {
-                drop(runtime);
-                drop(body);
-            }));
+        outputs
+    };
+    let outputs = world.builder().run(main).expect("main ends");
+    assert_eq!(outputs.len(), spawns.div_ceil(2));
+}
+
+/// Spawns tasks that wait for longer than the runtime lives.
+fn burden(world: &World, handle: &Handle, spawns: usize) {
+    for i in 0..spawns {
+        let body = world.books.bodies.token();
+        let wait = async move {
+            let _body = body;
+            corio::sleep(Duration::from_secs(3600)).await;
+        };
+        if i % 2 == 0 {
+            drop(handle.create_task(wait));
+        } else {
+            drop(handle.create_pinned_task(move || wait));
         }
     }
+}
+
+/// Dropped on another thread while somebody spawns.
+fn dropped_elsewhere(world: &World, spawns: usize) {
+    let runtime = world.runtime();
+    let handle = runtime.handle().clone();
+    let ending = thread::spawn(move || drop(runtime));
+    burden(world, &handle, spawns);
+    ending.join().unwrap();
+}
+
+/// Dropped inside another runtime's task.
+fn dropped_by_another(world: &World, spawns: usize) {
+    let (outer, inner) = (world.runtime(), world.runtime());
+    burden(world, inner.handle(), spawns);
+    let dropped = outer.create_task(async move { drop(inner) });
+    outer.block_on(dropped.into_future()).unwrap();
+}
+
+/// Dropped by its own task.
+fn dropped_by_its_own(world: &World, spawns: usize) {
+    let runtime = world.runtime();
+    let handle = runtime.handle().clone();
+    burden(world, &handle, spawns);
+    let body = world.books.bodies.token();
+    drop(handle.create_task(async move {
+        drop(runtime);
+        drop(body);
+    }));
 }

@@ -255,14 +255,20 @@ impl Worker {
 
     /// Runs the loop for the thread that owns the worker and is inside `block_in_place`.
     pub(crate) fn stand_in(&self, stop: impl Fn() -> bool) {
-        self.standing_in.set(true);
+        // The owner's task may wait for one that blocks in place itself: a loan of what is lent.
+        let outer = self.standing_in.replace(true);
         self.run(stop);
-        self.standing_in.set(false);
+        self.standing_in.set(outer);
     }
 
-    /// True inside a poll on the worker's own thread.
+    /// True inside a poll.
     pub(crate) fn can_be_lent(&self) -> bool {
-        self.in_poll.get() && !self.standing_in.get()
+        self.in_poll.get()
+    }
+
+    /// True while another thread runs the loop than the one that pinned tasks run on.
+    pub(crate) fn is_lent(&self) -> bool {
+        self.standing_in.get()
     }
 
     /// Ends the sleep of whoever runs this worker's loop.
