@@ -302,7 +302,7 @@ impl<C: Default> List<C> {
 
     /// Walks from `start` to segment `id`, or to the first behind it if `id` was swept; appends
     /// what is missing.
-    // Ordering(wait.next_link): AcqRel, Acquire on failure and on the load; pairs with
+    // Ordering(wait.next_link): Release, Acquire on failure and on the load; pairs with
     // Ordering(wait.tail_load), Ordering(wait.sweep_unlink), Ordering(wait.sweep_links),
     // Ordering(wait.next_load), Ordering(wait.head_load), itself. The new segment's contents are
     // visible to whoever follows the link.
