@@ -35,7 +35,7 @@ use crate::timer::Role;
 use crate::wake_batch::WakeBatch;
 
 /// Polls between two such looks, at least: a look costs about 200 ns.
-const MAINTENANCE_MIN: u32 = 8;
+const MAINTENANCE_MIN: u32 = 16;
 
 /// One worker. Lives in a box of its own and is used by one thread at a time.
 pub(crate) struct Worker {

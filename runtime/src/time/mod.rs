@@ -1,6 +1,6 @@
 //! Sleeping, intervals and timeouts.
 //!
-//! Each waiting future holds an [`alarm`]: a deadline that is registered with a worker's timers at
+//! Each waiting future holds an `alarm`: a deadline that is registered with a worker's timers at
 //! the first poll that has to wait. Before that it is a number: a timeout around something that is
 //! ready at once costs next to nothing.
 

@@ -1,6 +1,6 @@
 //! A channel for one value.
 //!
-//! asyncio: a `Future` that one side sets and the other awaits (see [`Deferred`](crate::Deferred) for
+//! asyncio: a `Future` that one side sets and the other awaits (see `SetOnce` for
 //! the form with several waiters).
 //!
 //! # Examples
