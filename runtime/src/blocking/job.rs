@@ -25,6 +25,7 @@ use corio_sync::waker_slot::WakerSlot;
 
 use super::job_state::{JobState, Outcome};
 use crate::error::{Cancelled, TaskError};
+pub(super) use crate::quiet::quietly;
 
 /// A closure that runs on a thread of an executor; awaiting it gives what the closure returns.
 ///
@@ -417,14 +418,6 @@ where
         // SAFETY: the cell came from a box, and this was the last reference to it. What the stage
         // held has been taken: fields of unions are not dropped.
         drop(unsafe { Box::from_raw(header.cast::<Self>().as_ptr()) });
-    }
-}
-
-/// Runs user code whose panic nobody can be told of; the panic hook has been called by then.
-pub(super) fn quietly(f: impl FnOnce()) {
-    if let Err(payload) = catch_unwind(AssertUnwindSafe(f)) {
-        // Its drop is user code as well, and has had its chance to panic.
-        std::mem::forget(payload);
     }
 }
 
