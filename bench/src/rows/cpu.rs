@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::burn;
 use crate::pass::Pass;
 use crate::row::{Row, Target};
-use crate::rt::{Rt, Unstable};
+use crate::rt::Rt;
 
 /// Long enough for every worker to have parked, with room for the longest spin before it.
 const REST: Duration = Duration::from_millis(2);
@@ -47,8 +47,6 @@ impl Pass for ParentChild1ms {
         "parent_child_1ms",
         "a task spawns a child of 1 ms CPU, computes 1 ms itself and joins it; per pass",
     )
-    // The slot holds the child back until its parent waits for it.
-    .best(Unstable { no_lifo: true, ..Unstable::NONE })
     .target(Target::Either(1_150_000.0));
     const OPS: u64 = 1;
     const REST: Duration = REST;
