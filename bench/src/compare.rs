@@ -46,7 +46,7 @@ fn run(options: &Compare) -> io::Result<Results> {
     let steps_per_us = burn::calibrate();
     eprintln!("{}", machine.headline());
     if !cfg!(feature = "corio") {
-        eprintln!("this build measures the peers only; --features corio adds corio");
+        eprintln!("this build has no corio; the feature of that name adds it");
     }
     let mut progress = Progress::of(&results, options.rounds);
     for round in 0..options.rounds {

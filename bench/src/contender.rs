@@ -49,7 +49,7 @@ impl fmt::Display for Unknown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "there is no runtime {:?} in this build", self.0)?;
         if self.0 == "corio" {
-            f.write_str("; add --features corio")?;
+            f.write_str("; the feature of that name adds it")?;
         }
         Ok(())
     }

@@ -71,16 +71,13 @@ impl Machine {
     pub fn headline(&self) -> String {
         let versions: Vec<String> =
             self.versions.iter().map(|(name, version)| format!("{name} {version}")).collect();
-        format!(
-            "{}\n{}\n{}, {} cores, Linux {}, {}\n{}\n",
-            self.command,
-            self.settings,
-            self.cpu,
-            self.cores,
-            self.kernel,
-            self.rustc,
-            versions.join(", ")
-        )
+        let (command, settings, place) = (&self.command, &self.settings, self.place());
+        format!("{command}\n{settings}\n{place}\n{}\n", versions.join(", "))
+    }
+
+    /// The processor, its cores, the kernel and the compiler.
+    pub fn place(&self) -> String {
+        format!("{}, {} cores, Linux {}, {}", self.cpu, self.cores, self.kernel, self.rustc)
     }
 
     /// The headline and how the table is to be read.

@@ -142,6 +142,14 @@ fn a_rate_is_kept_whatever_the_server_does() {
 }
 
 #[test]
+fn a_rate_is_kept_to_the_moment() {
+    // A generator that slept through its due times would find their answers late by its sleep.
+    let figures = load("--kind echo --conns 4 --rate 1000 --measure 500", server(echo));
+    assert!((499.0..=501.0).contains(&figures["answers"]), "{figures:?}");
+    assert!(figures["p50"] < 5e6, "{figures:?}");
+}
+
+#[test]
 fn a_wrong_echo_is_an_error() {
     let port = server(echo_wrongly);
     let output = program(&format!("load --kind echo --conns 1 --measure 200 --port {port}"));

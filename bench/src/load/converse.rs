@@ -48,6 +48,7 @@ struct Client {
 
 struct Generator<D> {
     epoll: OwnedFd,
+    timer: Option<OwnedFd>,
     clients: Vec<Client>,
     dialogue: D,
     request: Vec<u8>,
@@ -66,9 +67,16 @@ impl<D: Dialogue> Generator<D> {
             epoll::add(&epoll, &stream, EventData::new_u64(number as u64), EventFlags::IN)?;
             clients.push(Client { stream, received: Vec::new(), asked: None });
         }
-        let (answered, last_answer) = (Vec::new(), Instant::now());
-        let request = Vec::new();
-        Ok(Self { epoll, clients, dialogue, request, answered, unanswered: 0, last_answer })
+        Ok(Self {
+            epoll,
+            timer: None,
+            clients,
+            dialogue,
+            request: Vec::new(),
+            answered: Vec::new(),
+            unanswered: 0,
+            last_answer: Instant::now(),
+        })
     }
 
     /// Every client asks again as soon as it is answered.
@@ -88,7 +96,7 @@ impl<D: Dialogue> Generator<D> {
 
     /// Requests fall due at their times and wait for a free client when there is none.
     fn at_rate(&mut self, mut window: Window, period: Duration) -> io::Result<()> {
-        let timer = self.timer(period)?;
+        self.start_timer(period)?;
         let mut free: VecDeque<usize> = (0..self.clients.len()).collect();
         let mut due = Instant::now();
         while window.is_open(Instant::now())? {
@@ -112,19 +120,27 @@ impl<D: Dialogue> Generator<D> {
             self.wait(&mut window)?;
             free.extend(self.answered.drain(..));
         }
-        drop(timer);
         window.report()
     }
 
-    /// A timer that wakes the generator at every due time; it carries no other information.
-    fn timer(&self, period: Duration) -> io::Result<OwnedFd> {
+    /// Starts a timer that wakes the generator at every due time.
+    fn start_timer(&mut self, period: Duration) -> io::Result<()> {
         let timer = timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::CLOEXEC)?;
         let every = Timespec::try_from(period).map_err(io::Error::other)?;
         let setting = Itimerspec { it_interval: every, it_value: every };
         timerfd_settime(&timer, TimerfdTimerFlags::empty(), &setting)?;
-        let flags = EventFlags::IN | EventFlags::ET;
-        epoll::add(&self.epoll, &timer, EventData::new_u64(TIMER), flags)?;
-        Ok(timer)
+        epoll::add(&self.epoll, &timer, EventData::new_u64(TIMER), EventFlags::IN)?;
+        self.timer = Some(timer);
+        Ok(())
+    }
+
+    /// Reads the timer, without which it would not ring again. What it says is not needed: the
+    /// clock tells what is due.
+    fn rewind_timer(&self) -> io::Result<()> {
+        if let Some(timer) = &self.timer {
+            rustix::io::read(timer, &mut [0; 8])?;
+        }
+        Ok(())
     }
 
     fn ask(&mut self, client: usize, due: Instant) -> io::Result<()> {
@@ -143,7 +159,7 @@ impl<D: Dialogue> Generator<D> {
         let (events, _) = epoll::wait(&self.epoll, &mut events, Some(&LOOK))?;
         for event in events {
             match event.data.u64() {
-                TIMER => {}
+                TIMER => self.rewind_timer()?,
                 client => self.receive(client as usize, window)?,
             }
         }

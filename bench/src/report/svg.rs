@@ -28,7 +28,7 @@ const LABEL_WIDTH: f64 = 190.0;
 const FIGURE_WIDTH: f64 = 54.0;
 const BAR: f64 = 10.0;
 const GROUP_GAP: f64 = 8.0;
-const TOP: f64 = 84.0;
+const TOP: f64 = 112.0;
 const BOTTOM: f64 = 44.0;
 
 /// Draws the ratios of the first figure of each row.
@@ -118,15 +118,13 @@ fn head(svg: &mut String, height: f64, machine: &Machine, legend: &[(&str, &str)
          <rect width=\"100%\" height=\"100%\" fill=\"white\"/>"
     );
     text(svg, 10.0, 20.0, "start", "#111", "Times better than stock tokio (right of the line)");
-    let machine_line = format!(
-        "{}; {}, {} cores, Linux {}, {}",
-        machine.command, machine.cpu, machine.cores, machine.kernel, machine.rustc
-    );
-    text(svg, 10.0, 36.0, "start", "#555", &machine_line);
+    text(svg, 10.0, 36.0, "start", "#555", &machine.command);
+    text(svg, 10.0, 50.0, "start", "#555", &machine.settings);
+    text(svg, 10.0, 64.0, "start", "#555", &machine.place());
     let mut x = 10.0;
     for (name, colour) in legend {
-        rect(svg, (x, 46.0), (10.0, 10.0), colour);
-        text(svg, x + 14.0, 55.0, "start", "#111", name);
+        rect(svg, (x, 74.0), (10.0, 10.0), colour);
+        text(svg, x + 14.0, 83.0, "start", "#111", name);
         x += 34.0 + 6.5 * name.len() as f64;
     }
 }

@@ -88,7 +88,8 @@ fn others(runtime: &RuntimeResults) -> String {
 fn align(lines: &[Vec<String>]) -> String {
     let columns = lines.first().map_or(0, Vec::len);
     let width = |column: usize| {
-        let cells = lines.iter().filter(|line| line.len() == columns);
+        // A line that breaks off with a remark does not widen the column of its remark.
+        let cells = lines.iter().filter(|line| column == 0 || line.len() == columns);
         cells.map(|line| line[column].chars().count()).max().unwrap_or(0)
     };
     let widths: Vec<usize> = (0..columns).map(width).collect();

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::pass::Pass;
 use crate::row::{Figures, Metric, Plan, Row, Target, Workload, Wrong};
-use crate::rt::Rt;
+use crate::rt::{Rt, Unstable};
 use crate::stats;
 use crate::usage::Usage;
 
@@ -22,6 +22,7 @@ impl Pass for TimeoutYield {
         "timeout_yield",
         "a task awaits timeout(10 s, yield_now()), 10,000 times in turn; per timeout",
     )
+    .best(Unstable { alt_timer: true, handoff: true, ..Unstable::NONE })
     .target(Target::TimesTokio(4.0));
     const OPS: u64 = 10_000;
     const HOME: bool = true;
