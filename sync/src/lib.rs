@@ -5,6 +5,13 @@
 //!
 //! All atomics, cells and threads come from [`shim`], so that every protocol in corio can be
 //! model-checked with loom (plain and with sequential loads) and explored with shuttle.
+//!
+//! # Known defect
+//!
+//! [`RwLock`] and [`Semaphore`] can lose a wake-up when waiters are dropped while others are
+//! served: about one run in three of a 200 ms storm of four threads ends with all of them asleep.
+//! The models of the weighted waiter queue do not show it. Do not use these two until it is
+//! mended; the facade does not offer them.
 
 #[macro_use]
 mod macros;

@@ -4,7 +4,7 @@
 #![cfg(not(any(corio_loom, corio_shuttle)))]
 
 use corio_sync::park::block_on_deadline;
-use corio_sync::{Lock, Queue, RwLock, Semaphore};
+use corio_sync::{Lock, Queue};
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -76,37 +76,6 @@ fn locks() {
         });
         assert!(!lock.locked());
     }
-}
-
-#[test]
-fn semaphores() {
-    let shared = Arc::new((Semaphore::new(5), AtomicUsize::new(0)));
-    stress(&shared, |(semaphore, inside), random| {
-        let n = 1 + random.below(5) as usize;
-        if let Some(permits) = maybe(semaphore.acquire_many(n), random) {
-            assert!(inside.fetch_add(n, Relaxed) + n <= 5);
-            inside.fetch_sub(n, Relaxed);
-            drop(permits);
-        }
-    });
-    assert_eq!(shared.0.available_permits(), 5);
-    assert!(shared.0.try_acquire_many(5).is_ok());
-}
-
-#[test]
-fn readers_and_writers() {
-    let lock = Arc::new(RwLock::new((0_u64, 0_u64)));
-    stress(&lock, |lock, random| {
-        if random.below(3) == 0 {
-            if let Some(mut guard) = maybe(lock.write(), random) {
-                guard.0 += 1;
-                guard.1 += 1;
-            }
-        } else if let Some(guard) = maybe(lock.read(), random) {
-            assert_eq!(guard.0, guard.1);
-        }
-    });
-    assert!(lock.try_write().is_some());
 }
 
 #[test]
