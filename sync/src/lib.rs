@@ -62,6 +62,8 @@ pub mod park;
 #[doc(hidden)]
 pub mod place;
 #[doc(hidden)]
+pub mod spin;
+#[doc(hidden)]
 pub mod waker_slot;
 
 #[cfg(test)]

@@ -87,23 +87,29 @@ impl Watch {
                 self.pace.note(&verdict);
                 self.act(worker, &verdict);
             }
-            thread::park_timeout(self.pace.next_period());
-            self.sleep_while_idle();
+            let period = self.pace.next_period();
+            if !self.pace.has_lingered() || !self.sleep_while_idle() {
+                thread::park_timeout(period);
+            }
         }
         for worker in 0..self.samplers.len() {
             self.release(worker);
         }
     }
 
-    fn sleep_while_idle(&self) {
+    /// Sleeps without a deadline if no worker runs; false if one does.
+    fn sleep_while_idle(&mut self) -> bool {
         let shared = &self.shared;
         let idle = || {
             shared.remotes.iter().all(|remote| remote.hog.is_parked())
                 && shared.phase() == Phase::Running
         };
-        if idle() && self.adopted_by.iter().all(Option::is_none) {
-            shared.watch_sleep.sleep(idle, thread::park);
+        if !idle() || self.adopted_by.iter().any(Option::is_some) {
+            return false;
         }
+        shared.watch_sleep.sleep(idle, thread::park);
+        self.pace.restart();
+        true
     }
 
     fn act(&mut self, worker: usize, verdict: &Verdict) {

@@ -25,6 +25,7 @@ use std::time::Instant;
 
 use corio_sync::coop;
 use corio_sync::shim::Ordering::{Relaxed, Release};
+use corio_sync::spin::Gate;
 
 use super::queue::Local;
 use super::shared::{Phase, Remote, Shared};
@@ -61,6 +62,8 @@ pub(crate) struct Worker {
     random: Cell<u32>,
     last_victim: Cell<usize>,
     polls: Cell<u64>,
+    /// Whether to wait actively before a sleep; taken out while in use.
+    gate: Cell<Gate>,
 }
 
 // SAFETY: a worker moves to its thread before it runs, and between threads only while nobody is
@@ -155,6 +158,7 @@ impl Worker {
             random: Cell::new(0x9E37_79B9 ^ (index as u32 + 1).wrapping_mul(0x85EB_CA6B)),
             last_victim: Cell::new(index),
             polls: Cell::new(0),
+            gate: Cell::new(Gate::new()),
             shared,
         })
     }

@@ -63,7 +63,7 @@ fn a_worker_between_polls_or_asleep_is_never_stuck() {
     for now in 1..300 {
         let between = Sight { tick: 8, parked: now % 2 == 0 };
         let verdict = sampler.observe(between, ms(now), &LIMITS);
-        assert_eq!(verdict, Verdict::default());
+        assert_eq!(Verdict { at_rest: false, ..verdict }, Verdict::default());
     }
 }
 
@@ -76,6 +76,35 @@ fn the_period_doubles_while_nothing_runs_through() {
         pace.next_period()
     });
     assert_eq!(periods, [ms(1), ms(2), ms(4), ms(1), ms(2)]);
+}
+
+#[test]
+fn the_watch_lingers_before_it_sleeps_for_good() {
+    let mut pace = Pace::new();
+    let at_rest = Verdict { at_rest: true, ..Verdict::default() };
+    let mut samples = |moved_at: u64| {
+        pace.restart();
+        let mut waited = Duration::ZERO;
+        (1..).find(|&count| {
+            pace.note(&at_rest);
+            pace.note(&if count == moved_at { Verdict::default() } else { at_rest });
+            waited += pace.next_period();
+            pace.has_lingered()
+        });
+        waited
+    };
+    assert_eq!(samples(0), ms(1 + 2 + 4 * 3));
+    assert_eq!(samples(3), ms(1 + 2 + 4 * 6), "one worker moved");
+}
+
+#[test]
+fn a_worker_that_napped_between_two_samples_was_not_at_rest() {
+    let mut sampler = Sampler::new();
+    let asleep = |tick| Sight { tick, parked: true };
+    assert!(!sampler.observe(asleep(2), ms(1), &LIMITS).at_rest);
+    assert!(sampler.observe(asleep(2), ms(5), &LIMITS).at_rest);
+    assert!(!sampler.observe(in_poll(3), ms(9), &LIMITS).at_rest);
+    assert!(!sampler.observe(asleep(4), ms(13), &LIMITS).at_rest);
 }
 
 proptest! {

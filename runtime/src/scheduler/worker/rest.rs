@@ -17,6 +17,8 @@ const MAINTENANCE_MAX: u32 = 128;
 /// Remote frees taken back by one look, and empty pages returned: bounds its length.
 const MAINTAIN_CELLS: usize = 1024;
 const MAINTAIN_PAGES: usize = 1;
+/// A worker whose next timer is due sooner does not spin: the attempt could end too late for it.
+const SPIN_TIMEOUT_MIN: Duration = Duration::from_micros(200);
 /// Longest sleep: a bound on the damage of a clock that jumps, not a polling interval.
 const PARK_MAX: Duration = Duration::from_secs(3600);
 
@@ -98,7 +100,11 @@ impl Worker {
             return;
         };
         let mut wakers = reactor::WakeBatch::new();
-        let parked = self.driver.poller.park(Some(timeout), &mut wakers);
+        let parked = if self.spin(timeout) {
+            Ok(0)
+        } else {
+            self.driver.poller.park(Some(timeout), &mut wakers)
+        };
         remote.hog.unpark();
         if !shared.idle.leave(self.index) {
             self.searching.set(true);
@@ -113,6 +119,26 @@ impl Worker {
         if let Err(error) = parked {
             crate::report::report(format_args!("worker {}: poll failed: {error}", self.index));
         }
+    }
+
+    /// Waits actively for a wake-up for a moment, if that went well lately. True if one came: it is
+    /// used up, and has cost the waker no system call.
+    ///
+    /// Others see a worker that sleeps: it is claimed before it is woken. Events wait meanwhile, at
+    /// most for as long as one attempt lasts.
+    fn spin(&self, timeout: Duration) -> bool {
+        if timeout < SPIN_TIMEOUT_MIN {
+            return false;
+        }
+        let mut gate = self.gate.take();
+        let idle = &self.shared.idle;
+        let woken = gate.is_open() && idle.begin_spin(self.index) && {
+            let woken = gate.spin(|| self.driver.poller.take_notice());
+            idle.end_spin();
+            woken
+        };
+        self.gate.set(gate);
+        woken
     }
 
     /// The last look before sleeping.
