@@ -82,6 +82,7 @@ enum Attempt {
     Hit,
     Miss,
     /// It took far longer than it should, whatever it found.
+    #[cfg_attr(any(corio_loom, corio_shuttle), allow(dead_code))]
     Interrupted,
 }
 
@@ -133,7 +134,6 @@ impl Gate {
         found
     }
 
-    #[cfg_attr(any(corio_loom, corio_shuttle), allow(dead_code))]
     fn learn(&mut self, attempt: Attempt) {
         match attempt {
             Attempt::Hit => {

@@ -12,6 +12,8 @@ pub(crate) mod block_in_place;
 #[cfg(not(any(corio_loom, corio_shuttle)))]
 pub(crate) mod callback;
 #[cfg(not(any(corio_loom, corio_shuttle)))]
+pub(crate) mod kinds;
+#[cfg(not(any(corio_loom, corio_shuttle)))]
 pub(crate) mod shared;
 #[cfg(not(any(corio_loom, corio_shuttle)))]
 pub(crate) mod shutdown;

@@ -14,10 +14,11 @@ use super::callback::Callbacks;
 use super::hog::HogLine;
 use super::idle::IdleSet;
 use super::inbox::{Inbox, Link};
+use super::kinds::Kinds;
 use super::lifo::LifoSlot;
 use super::queue::{Deque, Inject, Injector, Local, Steal, Victim};
 use super::shutdown::Ending;
-use super::watch_sleep::WatchSleep;
+use super::watch::{self, WatchThread};
 use super::worker;
 use crate::blocking::Pool;
 use crate::context::Driver;
@@ -126,8 +127,8 @@ pub(crate) struct Shared {
     /// Those that sources may be placed on.
     pub(crate) pollers: Arc<[Poller]>,
     pub(crate) arenas: SharedArenas,
-    pub(crate) watch_sleep: WatchSleep,
-    pub(crate) watch_thread: std::sync::OnceLock<std::thread::Thread>,
+    pub(crate) watch: WatchThread,
+    pub(crate) kinds: Kinds,
     pub(crate) pool: Pool,
     phase: AtomicU8,
     /// Workers that have not left yet.
@@ -424,14 +425,11 @@ impl Shared {
         }
     }
 
-    /// Wakes the Watch if it sleeps while a worker starts to run.
+    /// Wakes the Watch if it sleeps while a worker starts to run, or makes it.
     #[inline]
-    pub(crate) fn wake_watch(&self) {
-        if self.config.watch
-            && self.watch_sleep.wake()
-            && let Some(watch) = self.watch_thread.get()
-        {
-            watch.unpark();
+    pub(crate) fn wake_watch(self: &Arc<Self>) {
+        if self.config.watch && self.watch.sleep.wake() && !self.watch.unpark() {
+            watch::start(self);
         }
     }
 
@@ -488,8 +486,8 @@ impl Shared {
             pollers: parts.drivers[..parts.pollers].iter().map(|d| d.poller.clone()).collect(),
             drivers: parts.drivers,
             arenas,
-            watch_sleep: WatchSleep::new(),
-            watch_thread: std::sync::OnceLock::new(),
+            watch: WatchThread::new(),
+            kinds: Kinds::new(),
             pool: parts.pool,
             phase: AtomicU8::new(Phase::Running as u8),
             workers_left: AtomicUsize::new(workers),

@@ -67,10 +67,9 @@ impl Shared {
     pub(crate) fn begin_shutdown(&self) -> bool {
         let first = self.advance(Phase::Closing);
         self.wake_all();
-        if let Some(watch) = self.watch_thread.get() {
-            let _ = self.watch_sleep.wake();
-            watch.unpark();
-        }
+        // True also if there is no Watch: then none is made any more.
+        let _ = self.watch.sleep.wake();
+        self.watch.unpark();
         first
     }
 

@@ -5,6 +5,7 @@ use std::panic::Location;
 use std::time::{Duration, Instant};
 
 use super::Worker;
+use crate::context;
 use crate::scheduler::queue::Deque;
 use crate::scheduler::shared::Phase;
 use crate::task::join::Task;
@@ -34,10 +35,21 @@ impl Worker {
         if !self.shared.config.lifo_slot || !self.in_poll.get() {
             return self.push_back(task);
         }
+        if self.shared.idle.any() && self.is_eager() {
+            self.queue.push(task, &self.shared.injector);
+            self.shared.notify();
+            return;
+        }
         let displaced = self.remote().lifo.push(task.header_ptr());
         if let Some(displaced) = displaced {
             self.push_back(TaskPtr::from_header(displaced));
         }
+    }
+
+    /// True if a sibling is to take what the running task pushes.
+    fn is_eager(&self) -> bool {
+        let kind = || context::task_kind().unwrap_or_default();
+        self.shared.config.stealing && self.eager.push(&self.shared.kinds, kind)
     }
 
     /// Pushes to the end of the deque.
@@ -143,7 +155,7 @@ impl Worker {
 
     pub(super) fn run_callbacks(&self) -> bool {
         let remote = self.remote();
-        remote.hog.begin_poll();
+        self.begin_poll();
         let count = remote.callbacks.run(CALLBACKS_IN_A_ROW, |payload| {
             crate::report::callback_panicked(payload);
         });

@@ -93,10 +93,9 @@ impl Worker {
         shared.idle.enter(self.index);
         let timeout = self.park_timeout().filter(|_| !self.has_work());
         let Some(timeout) = timeout else {
-            remote.hog.unpark();
+            self.get_up();
             shared.idle.leave_to_search(self.index);
             self.searching.set(true);
-            shared.wake_watch();
             return;
         };
         let mut wakers = reactor::WakeBatch::new();
@@ -105,11 +104,10 @@ impl Worker {
         } else {
             self.driver.poller.park(Some(timeout), &mut wakers)
         };
-        remote.hog.unpark();
+        self.get_up();
         if !shared.idle.leave(self.index) {
             self.searching.set(true);
         }
-        shared.wake_watch();
         self.last_maintenance.set(Instant::now());
         wakers.wake_all();
         for sibling in wakers.take_adopted() {
