@@ -31,7 +31,7 @@ use crate::shim::Ordering::{Acquire, Relaxed, Release};
 use crate::shim::atomic::AtomicU32;
 use crate::shim::thread::{self, Thread};
 use crate::shim::{mutant, ord};
-use crate::spin::Gate;
+use crate::spin::{self, Gate};
 
 const EMPTY: u32 = 0;
 const PARKED: u32 = 1;
@@ -91,7 +91,7 @@ impl Parker {
     fn spin(&self, gate: &mut Gate) {
         if gate.is_open() {
             // Relaxed: a look; the park acquires.
-            gate.spin(|| self.word().load(Relaxed) == NOTIFIED);
+            gate.spin(spin::BUDGET, || self.word().load(Relaxed) == NOTIFIED);
         }
     }
 

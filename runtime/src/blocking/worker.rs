@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use corio_sync::park::Parker;
-use corio_sync::spin::Gate;
+use corio_sync::spin::{self, Gate};
 
 use super::job::quietly;
 use super::pool::Shared;
@@ -119,7 +119,7 @@ impl Worker<'_> {
         if !std::mem::take(&mut self.has_spun) && self.gate.is_open() && word.search(nothing_since)
         {
             // After a failed attempt the next rest, if still nothing has come, is a real one.
-            self.has_spun = !self.gate.spin(|| !queue.is_empty());
+            self.has_spun = !self.gate.spin(spin::BUDGET, || !queue.is_empty());
             return Some(self.arrive());
         }
         let now = Instant::now();

@@ -62,6 +62,8 @@ pub(crate) struct Worker {
     poll_ended: Cell<Option<Instant>>,
     searching: Cell<bool>,
     in_poll: Cell<bool>,
+    /// The worker has come from its poller and looked at nothing else since.
+    just_polled: Cell<bool>,
     /// The Watch has heard that the worker got up.
     watched: Cell<bool>,
     /// A stand-in runs the loop for a thread inside `block_in_place`: pinned tasks wait.
@@ -162,6 +164,7 @@ impl Worker {
             poll_ended: Cell::new(None),
             searching: Cell::new(false),
             in_poll: Cell::new(false),
+            just_polled: Cell::new(false),
             watched: Cell::new(false),
             standing_in: Cell::new(false),
             random: Cell::new(0x9E37_79B9 ^ (index as u32 + 1).wrapping_mul(0x85EB_CA6B)),

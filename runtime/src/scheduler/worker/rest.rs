@@ -3,6 +3,8 @@
 use std::time::{Duration, Instant};
 
 use super::{MAINTENANCE_MIN, Worker, fire_timers};
+use corio_sync::spin;
+
 use crate::reactor;
 use crate::scheduler::queue::Deque;
 use crate::scheduler::shared::{Phase, WorkerMetrics};
@@ -102,6 +104,7 @@ impl Worker {
         let parked = if self.spin(timeout) {
             Ok(0)
         } else {
+            self.just_polled.set(true);
             self.driver.poller.park(Some(timeout), &mut wakers)
         };
         self.get_up();
@@ -122,8 +125,8 @@ impl Worker {
     /// Waits actively for a wake-up for a moment, if that went well lately. True if one came: it is
     /// used up, and has cost the waker no system call.
     ///
-    /// Others see a worker that sleeps: it is claimed before it is woken. Events wait meanwhile, at
-    /// most for as long as one attempt lasts.
+    /// Others see a worker that sleeps: it is claimed before it is woken. Events of its sockets wait
+    /// meanwhile, so with sockets an attempt is shorter.
     fn spin(&self, timeout: Duration) -> bool {
         if timeout < SPIN_TIMEOUT_MIN {
             return false;
@@ -131,7 +134,9 @@ impl Worker {
         let mut gate = self.gate.take();
         let idle = &self.shared.idle;
         let woken = gate.is_open() && idle.begin_spin(self.index) && {
-            let woken = gate.spin(|| self.driver.poller.take_notice());
+            let poller = &self.driver.poller;
+            let budget = if poller.sources() == 0 { spin::BUDGET } else { spin::BUDGET_SHORT };
+            let woken = gate.spin(budget, || poller.take_notice());
             idle.end_spin();
             woken
         };

@@ -15,7 +15,10 @@ impl Worker {
     /// Looks everywhere else.
     pub(super) fn find(&self) -> Option<TaskPtr> {
         self.drain_inbox();
-        self.poll_driver();
+        // A park that just returned has fired the timers and taken the events.
+        if !self.just_polled.take() {
+            self.poll_driver();
+        }
         if let Some(task) = self.pop() {
             self.stop_searching(true);
             return Some(task);
