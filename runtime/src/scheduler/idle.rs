@@ -197,6 +197,7 @@ impl IdleSet {
 
     /// The sleeper that began to spin does so no more.
     pub(crate) fn end_spin(&self) {
+        // Relaxed: see `begin_spin`.
         self.spinner.store(NOBODY, Relaxed);
     }
 

@@ -22,13 +22,12 @@
 //! With one worker there is nobody to help: Watch then marks and reports only, and fires no timers,
 //! since what they wake could not run.
 
-use std::ptr;
 use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle, Thread};
 use std::time::{Duration, Instant};
 
-use corio_sync::shim::Ordering::{Acquire, Relaxed, Release};
-use corio_sync::shim::atomic::AtomicPtr;
+use concurrent_queue::ConcurrentQueue;
+use corio_sync::shim::Ordering::Relaxed;
 
 use super::hog::{Limits, Pace, Sampler, Verdict};
 use super::queue::Steal;
@@ -49,7 +48,8 @@ pub(crate) fn start(shared: &Arc<Shared>) {
     let mut watch = Watch::new(shared.clone());
     let name = format!("{}-watch", shared.config.name);
     match thread::Builder::new().name(name).spawn(move || watch.run()) {
-        Ok(thread) => shared.watch.keep(thread),
+        // Made once, so there is room.
+        Ok(thread) => drop(shared.watch.join.push(thread)),
         Err(error) => crate::report::report(format_args!(
             "no thread for the Watch, so a worker that is stuck gets no help: {error}"
         )),
@@ -62,8 +62,8 @@ pub(crate) struct WatchThread {
     pub(crate) sleep: WatchSleep,
     /// How to unpark it; set by itself before it sleeps.
     thread: OnceLock<Thread>,
-    /// For whoever waits for its end; null before it is made and after it was taken.
-    join: AtomicPtr<JoinHandle<()>>,
+    /// For whoever waits for its end: there between its making and that.
+    join: ConcurrentQueue<JoinHandle<()>>,
 }
 
 impl WatchThread {
@@ -72,7 +72,7 @@ impl WatchThread {
         Self {
             sleep: WatchSleep::new(),
             thread: OnceLock::new(),
-            join: AtomicPtr::new(ptr::null_mut()),
+            join: ConcurrentQueue::bounded(1),
         }
     }
 
@@ -82,23 +82,9 @@ impl WatchThread {
         thread.inspect(|thread| thread.unpark()).is_some()
     }
 
-    fn keep(&self, thread: JoinHandle<()>) {
-        // Ordering(watch.keep): Release; pairs with Ordering(watch.take): the handle is there.
-        self.join.store(Box::into_raw(Box::new(thread)), Release);
-    }
-
     /// The handle to join, for one caller. All workers have left, so nobody makes a Watch any more.
     pub(crate) fn take(&self) -> Option<JoinHandle<()>> {
-        // Ordering(watch.take): Acquire; pairs with Ordering(watch.keep).
-        let thread = self.join.swap(ptr::null_mut(), Acquire);
-        // SAFETY: what is not null came from a box, and was swapped out once.
-        (!thread.is_null()).then(|| *unsafe { Box::from_raw(thread) })
-    }
-}
-
-impl Drop for WatchThread {
-    fn drop(&mut self) {
-        drop(self.take());
+        self.join.pop().ok()
     }
 }
 
