@@ -157,7 +157,7 @@ impl Worker {
             lifo_run: Cell::new(0),
             turn: Cell::new(0),
             pushes: Cell::new(0),
-            eager: Pushes::default(),
+            eager: Pushes::new(),
             polls_left: Cell::new(MAINTENANCE_MIN),
             maintenance_every: Cell::new(MAINTENANCE_MIN),
             last_maintenance: Cell::new(Instant::now()),
@@ -352,8 +352,12 @@ impl Worker {
         self.in_poll.set(true);
         let outer = context::set_task(Some(task));
         coop::refill(self.shared.config.poll_budget);
+        // Read now: the task may be gone afterwards.
+        let kind = task.header().kind();
         // SAFETY: the entry was popped here; pinned tasks come only from this loop's own queues.
         let again = unsafe { task.run() };
+        // The mark of the Watch stays until the next poll.
+        self.eager.end(&self.shared.kinds, remote.hog.is_hog(), || kind);
         context::set_task(outer);
         self.in_poll.set(false);
         remote.hog.end_poll();
@@ -361,7 +365,6 @@ impl Worker {
             // It yielded, or was woken while it ran: behind everything else.
             self.push_again(task);
         }
-        self.eager.end(&self.shared.kinds);
         self.polls.set(self.polls.get() + 1);
         self.polls_left.set(self.polls_left.get().saturating_sub(1));
         self.compare_backlog(true);

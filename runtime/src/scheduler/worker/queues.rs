@@ -35,7 +35,7 @@ impl Worker {
         if !self.shared.config.lifo_slot || !self.in_poll.get() {
             return self.push_back(task);
         }
-        if self.shared.idle.any() && self.is_eager() {
+        if self.eager.push(&self.shared.kinds) && self.is_eager() {
             self.queue.push(task, &self.shared.injector);
             self.shared.notify();
             return;
@@ -47,9 +47,12 @@ impl Worker {
     }
 
     /// True if a sibling is to take what the running task pushes.
+    #[cold]
     fn is_eager(&self) -> bool {
-        let kind = || context::task_kind().unwrap_or_default();
-        self.shared.config.stealing && self.eager.push(&self.shared.kinds, kind)
+        let shared = &self.shared;
+        shared.config.stealing
+            && shared.idle.any()
+            && context::task_kind().is_some_and(|kind| self.eager.is_long(&shared.kinds, kind))
     }
 
     /// Pushes to the end of the deque.
