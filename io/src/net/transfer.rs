@@ -47,7 +47,7 @@ impl<'a> Wait<'a> {
     }
 }
 
-/// Future of [`TcpStream::read`]: `io::Result<usize>`.
+/// Future of [`TcpStream::read`](super::TcpStream::read): `io::Result<usize>`.
 #[must_use = "nothing is read unless this is awaited"]
 pub struct Read<'a> {
     wait: Wait<'a>,
@@ -74,7 +74,7 @@ impl Future for Read<'_> {
     }
 }
 
-/// Future of [`TcpStream::read_exact`]: `io::Result<()>`.
+/// Future of [`TcpStream::read_exact`](super::TcpStream::read_exact): `io::Result<()>`.
 #[must_use = "nothing is read unless this is awaited"]
 pub struct ReadExact<'a> {
     wait: Wait<'a>,
@@ -119,7 +119,7 @@ fn ended(filled: usize, expected: usize) -> io::Error {
     io::Error::new(io::ErrorKind::UnexpectedEof, message)
 }
 
-/// Future of [`TcpStream::read_vectored`]: `io::Result<usize>`.
+/// Future of [`TcpStream::read_vectored`](super::TcpStream::read_vectored): `io::Result<usize>`.
 #[must_use = "nothing is read unless this is awaited"]
 pub struct ReadVectored<'a> {
     wait: Wait<'a>,
@@ -150,7 +150,7 @@ impl Future for ReadVectored<'_> {
     }
 }
 
-/// Future of [`TcpStream::peek`]: `io::Result<usize>`.
+/// Future of [`TcpStream::peek`](super::TcpStream::peek): `io::Result<usize>`.
 #[must_use = "nothing is looked at unless this is awaited"]
 pub struct Peek<'a> {
     wait: Wait<'a>,
@@ -179,7 +179,7 @@ impl Future for Peek<'_> {
     }
 }
 
-/// Future of [`TcpStream::write`]: `io::Result<usize>`.
+/// Future of [`TcpStream::write`](super::TcpStream::write): `io::Result<usize>`.
 #[must_use = "nothing is written unless this is awaited"]
 pub struct Write<'a> {
     wait: Wait<'a>,
@@ -203,7 +203,7 @@ impl Future for Write<'_> {
     }
 }
 
-/// Future of [`TcpStream::write_all`]: `io::Result<()>`.
+/// Future of [`TcpStream::write_all`](super::TcpStream::write_all): `io::Result<()>`.
 #[must_use = "nothing is written unless this is awaited"]
 pub struct WriteAll<'a> {
     wait: Wait<'a>,
@@ -242,7 +242,7 @@ impl Future for WriteAll<'_> {
     }
 }
 
-/// Future of [`TcpStream::write_vectored`]: `io::Result<usize>`.
+/// Future of [`TcpStream::write_vectored`](super::TcpStream::write_vectored): `io::Result<usize>`.
 #[must_use = "nothing is written unless this is awaited"]
 pub struct WriteVectored<'a> {
     wait: Wait<'a>,
@@ -270,7 +270,8 @@ impl Future for WriteVectored<'_> {
     }
 }
 
-/// Future of [`TcpStream::readable`] and [`TcpStream::writable`]: `io::Result<()>`.
+/// Future of [`TcpStream::readable`](super::TcpStream::readable) and
+/// [`TcpStream::writable`](super::TcpStream::writable): `io::Result<()>`.
 #[must_use = "nothing is awaited unless this is"]
 pub struct Ready<'a> {
     wait: Wait<'a>,
