@@ -12,7 +12,7 @@
 //! served: in 10 and 6 of 20 seeded storms of 200 ms all four threads ended up asleep. The
 //! bounded mpsc channel is built on the same queue and is suspect.
 //! The models of the weighted waiter queue do not show it. Do not use these two until it is
-//! mended; the facade does not offer them.
+//! mended.
 
 #[macro_use]
 mod macros;
