@@ -126,8 +126,8 @@ pub use corio_sync::{
 
 // Queues.
 pub use corio_sync::{
-    BaseQueue, Fifo, Get, GetError, GetTracked, Items, Join, Lifo, LifoQueue, Put, PutError, Queue,
-    QueueShutDown, Store, TooManyDone, Tracked,
+    BaseQueue, Fifo, Get, GetError, GetTracked, Items, Join, Lifo, LifoQueue, Prioritized,
+    Priority, PriorityQueue, Put, PutError, Queue, QueueShutDown, Store, TooManyDone, Tracked,
 };
 
 // Channels.
