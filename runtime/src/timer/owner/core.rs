@@ -1,6 +1,8 @@
 //! The owned state: the wheel and the memory of its entries.
 use std::ptr::NonNull;
 
+use corio_sync::shim::mutant;
+
 use super::super::entry::{Cause, Entry, Timer};
 use super::super::wheel::Wheel;
 use super::shared::Shared;
@@ -93,8 +95,12 @@ impl Core {
             let entry = unsafe { pointer.as_ref() };
             if entry.link() {
                 self.singles += 1;
-                let key = self.wheel.insert(entry.deadline(), pointer);
-                entry.set_key(key);
+                let deadline = entry.deadline();
+                entry.set_key(self.wheel.insert(deadline, pointer));
+                // Not every caller publishes: `detach` does not.
+                if !mutant("timer.publish_arrival") {
+                    shared.publish_earlier(deadline);
+                }
             } else {
                 // SAFETY: its sleeper is gone and left it to us.
                 unsafe { free_single(pointer) };
