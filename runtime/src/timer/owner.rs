@@ -186,7 +186,7 @@ impl Timers {
             }
             let key = core.wheel.insert(deadline, timer.entry_ptr());
             entry.set_key(key);
-            shared.publish_earlier(deadline);
+            shared.publish(core);
             Ok(timer)
         })
     }
