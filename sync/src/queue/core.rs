@@ -41,9 +41,9 @@ pub(super) struct Core<T, S> {
 }
 
 // SAFETY: items move between threads; the store synchronizes them.
-unsafe impl<T: Send, S: Store<T>> Send for Core<T, S> {}
+unsafe impl<T: Send, S: Send> Send for Core<T, S> {}
 // SAFETY: as above; no `&T` is ever handed out.
-unsafe impl<T: Send, S: Store<T>> Sync for Core<T, S> {}
+unsafe impl<T: Send, S: Sync> Sync for Core<T, S> {}
 
 impl<T, S: Store<T>> Core<T, S> {
     pub(super) fn new(maxsize: usize) -> Self {
