@@ -198,10 +198,17 @@ impl<T, S: Store<T>> Core<T, S> {
 
     /// Refuses puts from now on, and tells those who wait.
     pub(super) fn shut(&self) {
+        /// A waker of the one side may panic: the other is told all the same.
+        struct ShutItems<'a>(&'a Weighted);
+        impl Drop for ShutItems<'_> {
+            fn drop(&mut self) {
+                self.0.shut();
+            }
+        }
         // Ordering(queue.shut): Relaxed. The word's own order decides which puts came before.
         self.puts.fetch_or(SHUT, Ordering::Relaxed);
+        let _items = ShutItems(&self.items);
         self.slots.shut();
-        self.items.shut();
     }
 
     // The count of unfinished items.
