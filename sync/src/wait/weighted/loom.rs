@@ -187,6 +187,19 @@ model! {
 }
 
 model! {
+    /// Two large demands and a holder that leaves: places are taken in another order than demands.
+    weighted_parts(threads = 3, bound = 3, claim = "two demands never each hold what the other lacks") {
+        let gate = Guarded::new(2);
+        assert!(gate.permits.try_take(1).is_ok_and(|taken| taken));
+        let both = |gate: &Guarded| { gate.take(2).unwrap(); gate.write(); gate.permits.release(2) };
+        let threads = [spawn(&gate, both), spawn(&gate, both)];
+        gate.permits.release(1);
+        join_all(threads);
+        gate.settle(2);
+    }
+}
+
+model! {
     /// Demands come and go; the last one is met, and the segments are freed.
     weighted_sweep(threads = 2, bound = 3, claim = "places that were left are swept, deliveries walk over them") {
         let gate = Guarded::new(0);
