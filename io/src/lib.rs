@@ -9,6 +9,7 @@ mod context;
 mod source;
 mod sys;
 
+pub mod fs;
 pub mod net;
 pub mod signal;
 pub mod stream;
