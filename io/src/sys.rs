@@ -28,6 +28,12 @@ pub(crate) fn recv_init(fd: BorrowedFd<'_>, buf: &mut [u8]) -> io::Result<usize>
     Ok(read)
 }
 
+/// Reads into the room behind what a vector holds.
+pub(crate) fn recv_vec(fd: BorrowedFd<'_>, buf: &mut Vec<u8>) -> io::Result<usize> {
+    let (read, _) = rustix::net::recv(fd, rustix::buffer::spare_capacity(buf), RecvFlags::empty())?;
+    Ok(read)
+}
+
 /// Reads and leaves what was read where it is.
 pub(crate) fn peek(fd: BorrowedFd<'_>, buf: &mut [u8]) -> io::Result<usize> {
     let (read, _) = rustix::net::recv(fd, buf, RecvFlags::PEEK)?;
@@ -167,7 +173,6 @@ fn in_progress(error: &io::Error) -> bool {
 }
 
 /// True if the system has no room for one more descriptor.
-#[cfg(feature = "axum_0_8")]
 pub(crate) fn is_exhausted(error: &io::Error) -> bool {
     use rustix::io::Errno;
 

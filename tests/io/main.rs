@@ -1,5 +1,6 @@
 //! Sockets, `serve` and signals, through the facade only.
 
+mod asyncio_streams;
 mod cancel;
 mod datagrams;
 mod errors;

@@ -69,6 +69,16 @@ impl Wire<'_> {
         self.transfer(Direction::Read, buf.len(), cx, || sys::recv_init(self.fd, buf))
     }
 
+    /// Reads into the room behind what a vector holds.
+    pub(crate) fn poll_read_vec(
+        &self,
+        cx: &mut Context<'_>,
+        buf: &mut Vec<u8>,
+    ) -> Poll<io::Result<usize>> {
+        let want = buf.capacity() - buf.len();
+        self.transfer(Direction::Read, want, cx, || sys::recv_vec(self.fd, buf))
+    }
+
     pub(crate) fn poll_read_vectored(
         &self,
         cx: &mut Context<'_>,

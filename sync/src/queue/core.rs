@@ -41,9 +41,9 @@ pub(super) struct Core<T, S> {
 }
 
 // SAFETY: items move between threads; the store synchronizes them.
-unsafe impl<T: Send, S: Store<T> + Send> Send for Core<T, S> {}
+unsafe impl<T: Send, S: Send> Send for Core<T, S> {}
 // SAFETY: as above; no `&T` is ever handed out, and the store says whether it shares any.
-unsafe impl<T: Send, S: Store<T> + Sync> Sync for Core<T, S> {}
+unsafe impl<T: Send, S: Sync> Sync for Core<T, S> {}
 
 impl<T, S: Store<T>> Core<T, S> {
     pub(super) fn new(maxsize: usize) -> Self {
@@ -230,10 +230,17 @@ impl<T, S: Store<T>> Core<T, S> {
 
     /// Refuses puts from now on, and tells those who wait.
     pub(super) fn shut(&self) {
+        /// A waker of the one side may panic: the other is told all the same.
+        struct ShutItems<'a>(&'a Weighted);
+        impl Drop for ShutItems<'_> {
+            fn drop(&mut self) {
+                self.0.shut();
+            }
+        }
         // Ordering(queue.shut): Relaxed. The word's own order decides which puts came before.
         self.puts.fetch_or(SHUT, Ordering::Relaxed);
+        let _items = ShutItems(&self.items);
         self.slots.shut();
-        self.items.shut();
     }
 
     // The count of unfinished items.

@@ -427,18 +427,7 @@ impl Weighted {
         let queue = self.queue.get();
         // Ordering(weighted.shut_limit): Relaxed. Ordered by the fence.
         let limit = queue.entered.load(Ordering::Relaxed);
-        let mut next = queue.next_grant();
-        while next < limit {
-            let end = limit.min(next + BATCH as u64);
-            let mut wakers = Wakers::new();
-            queue.list.visit(next..end, |cell| {
-                if let Some(waker) = Self::shut_place(cell) {
-                    wakers.push(waker);
-                }
-            });
-            next = end;
-            wakers.wake_all();
-        }
+        ShutAll { queue, next: queue.next_grant(), limit }.run();
     }
 
     // Ordering(weighted.shut_place): Acquire; pairs with Ordering(wait.cell_register) and
@@ -454,6 +443,42 @@ impl Weighted {
     #[cfg(test)]
     pub(crate) fn live_segments(&self) -> usize {
         self.queue.live_segments()
+    }
+}
+
+/// Goes on with the next batch even if a waker of this one panicked.
+struct ShutAll<'q> {
+    queue: &'q Queue,
+    next: u64,
+    limit: u64,
+}
+
+impl ShutAll<'_> {
+    fn run(mut self) {
+        while self.batch() {}
+    }
+
+    /// Tells up to [`BATCH`] places; false if there were none left.
+    fn batch(&mut self) -> bool {
+        if self.next >= self.limit {
+            return false;
+        }
+        let end = self.limit.min(self.next + BATCH as u64);
+        let mut wakers = Wakers::new();
+        self.queue.list.visit(self.next..end, |cell| {
+            if let Some(waker) = Weighted::shut_place(cell) {
+                wakers.push(waker);
+            }
+        });
+        self.next = end;
+        wakers.wake_all();
+        true
+    }
+}
+
+impl Drop for ShutAll<'_> {
+    fn drop(&mut self) {
+        while self.batch() {}
     }
 }
 
