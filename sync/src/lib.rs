@@ -60,5 +60,7 @@ pub mod waker_slot;
 
 #[cfg(test)]
 mod shim_tests;
+#[cfg(all(test, corio_shuttle, not(corio_loom)))]
+mod storms;
 #[cfg(test)]
 mod testing;
