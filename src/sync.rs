@@ -69,6 +69,24 @@
 //! });
 //! ```
 //!
+//! What matters most comes first; what is carried needs no order of its own:
+//!
+//! ```
+//! use corio::sync::{Prioritized, PriorityQueue};
+//!
+//! corio::run(async {
+//!     let jobs = PriorityQueue::new(0);
+//!     for (priority, job) in [(2, "feed the cat"), (1, "put out the fire"), (2, "feed the dog")] {
+//!         jobs.put(Prioritized::new(priority, job)).await.unwrap();
+//!     }
+//!     let mut done = Vec::new();
+//!     while let Ok(job) = jobs.get_nowait() {
+//!         done.push(job.into_item());
+//!     }
+//!     assert_eq!(done, ["put out the fire", "feed the cat", "feed the dog"]);
+//! });
+//! ```
+//!
 //! An event tells everybody; a thread may wait for it, too:
 //!
 //! ```

@@ -9,7 +9,7 @@
 //! outcome at once: no moment lies between *no longer pending* and *readable*, as there would be if
 //! the value were written in place after a claim. The price is one allocation for each outcome.
 //!
-//! *Waiters* stand in a [`Line`], whose flag is set after the pointer. They are woken in order of
+//! *Waiters* stand in a line whose flag is set after the pointer. They are woken in order of
 //! arrival. A done-callback is meant to be a waiter, too: one whose waker queues the callback, by
 //! [`DeferredCore::poll_wait`]. Then tasks and callbacks share one order, as asyncio's do.
 //!

@@ -34,7 +34,7 @@ fn get(heap: &Heap) -> u64 {
     }
 }
 
-fn spawn<R: 'static>(
+fn spawn<R: Send + 'static>(
     heap: &Heap,
     body: impl FnOnce(&Heap) -> R + Send + 'static,
 ) -> thread::JoinHandle<R> {

@@ -6,9 +6,9 @@ use proptest::prelude::*;
 use std::cmp::Ordering;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst};
 use std::sync::mpsc;
+use std::sync::{Arc, Barrier};
 use std::thread;
 
 /// Compared by its key; says what its comparison shall do.
@@ -292,6 +292,69 @@ fn threads_lose_nothing_and_keep_the_order() {
     let all: Vec<_> = (0..PRODUCERS).flat_map(|p| (0..EACH).map(move |n| (p, n))).collect();
     assert_eq!(seen, all);
     assert_eq!(live.load(SeqCst), 0);
+}
+
+/// What a thread did: when it called, what came of it, when it returned.
+#[derive(Clone, Copy)]
+struct Step {
+    put: bool,
+    /// The priority, and which item of that it is.
+    item: (u64, u64),
+    called: u64,
+    returned: u64,
+}
+
+/// No get may return an item while a better one is in the queue from before its call until after
+/// its return. Better are those of a smaller priority, and equal ones whose put had returned before
+/// the other's was called.
+fn assert_strict(steps: &[Step]) {
+    let end = |item: (u64, u64)| {
+        let get = steps.iter().find(|step| !step.put && step.item == item);
+        get.map_or(u64::MAX, |get| get.called)
+    };
+    let puts: Vec<_> =
+        steps.iter().filter(|step| step.put).map(|put| (put, end(put.item))).collect();
+    for get in steps.iter().filter(|step| !step.put) {
+        let (own, _) = puts.iter().find(|(put, _)| put.item == get.item).expect("it was put");
+        for (put, taken) in &puts {
+            let better =
+                put.item.0 < own.item.0 || put.item.0 == own.item.0 && put.returned < own.called;
+            let there = put.returned < get.called && *taken > get.returned;
+            assert!(!(better && there), "{:?} was due before {:?}", put.item, get.item);
+        }
+    }
+}
+
+#[test]
+fn gets_are_strict_between_threads() {
+    const EACH: u64 = 40;
+    for round in 0..60 {
+        let queue = Arc::new(PriorityQueue::new(0));
+        let clock = Arc::new(AtomicU64::new(0));
+        let start = Arc::new(Barrier::new(3));
+        let threads = [0, 1, 2].map(|thread| {
+            let (queue, clock, start) = (queue.clone(), clock.clone(), start.clone());
+            thread::spawn(move || {
+                let now = || clock.fetch_add(1, SeqCst);
+                let mut steps = Vec::new();
+                start.wait();
+                for number in 0..EACH {
+                    let item = ((number * 5 + round + thread) % 3, thread * EACH + number);
+                    let called = now();
+                    queue.put_nowait(Prioritized::new(item.0, item.1)).unwrap();
+                    steps.push(Step { put: true, item, called, returned: now() });
+                    if number % 3 == thread {
+                        continue;
+                    }
+                    let called = now();
+                    let item = queue.get_nowait().expect("there is at least our own").into_parts();
+                    steps.push(Step { put: false, item, called, returned: now() });
+                }
+                steps
+            })
+        });
+        assert_strict(&threads.map(|thread| thread.join().unwrap()).concat());
+    }
 }
 
 proptest! {
