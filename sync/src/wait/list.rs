@@ -125,8 +125,7 @@ impl<C: Default> List<C> {
         if mutant("wait.tail_after_take") {
             start = load();
         }
-        let segment = self.find(&guard, start, position / CELLS);
-        self.move_end(&guard, End::Tail, segment);
+        let segment = self.reach(&guard, End::Tail, start, position / CELLS);
         Some(Position { segment, index: (position % CELLS) as usize })
     }
 
@@ -134,7 +133,7 @@ impl<C: Default> List<C> {
     /// were swept; false if all below `limit` had been claimed before.
     pub(crate) fn claim_below(&self, limit: u64, most: u64, mut visit: impl FnMut(&C)) -> bool {
         let guard = pin();
-        let mut start = self.head_before_claim();
+        let head = self.head_before_claim();
         // Ordering(wait.claimed_load): Relaxed. Only a guess that the exchange verifies.
         let mut first = self.claimed.load(Ordering::Relaxed);
         let end = loop {
@@ -154,6 +153,7 @@ impl<C: Default> List<C> {
             }
         };
         let mut position = first;
+        let mut start = head;
         while position < end {
             start = self.find(&guard, start, position / CELLS);
             // SAFETY: reached through links since the pin.
@@ -171,7 +171,9 @@ impl<C: Default> List<C> {
             let (ok, err) = (Ordering::Relaxed, Ordering::Relaxed);
             let _ = self.claimed.compare_exchange(end, position.min(limit), ok, err);
         }
-        self.move_end(&guard, End::Head, start);
+        if start != head {
+            self.move_end(&guard, End::Head, start);
+        }
         true
     }
 
@@ -184,8 +186,7 @@ impl<C: Default> List<C> {
         if mutant("wait.head_after_claim") {
             start = self.head_before_claim();
         }
-        let found = self.find(&guard, start, position / CELLS);
-        self.move_end(&guard, End::Head, found);
+        let found = self.reach(&guard, End::Head, start, position / CELLS);
         // SAFETY: reached through links since the pin.
         let segment = unsafe { guard.get(found) };
         if segment.id > position / CELLS {
@@ -207,8 +208,7 @@ impl<C: Default> List<C> {
         let start = self.head_before_claim();
         // Ordering(wait.claim_finish): Relaxed. As in `claim`: only a number.
         let position = self.claimed.fetch_add(1, Ordering::Relaxed);
-        let segment = self.find(&guard, start, position / CELLS);
-        self.move_end(&guard, End::Head, segment);
+        let segment = self.reach(&guard, End::Head, start, position / CELLS);
         // SAFETY: reached through links since the pin.
         let found = unsafe { guard.get(segment) };
         if found.id > position / CELLS {
@@ -228,8 +228,7 @@ impl<C: Default> List<C> {
             let start = self.head_before_claim();
             // Ordering(wait.front): Relaxed. A number; the cell's word orders the rest.
             let number = self.claimed.load(Ordering::Relaxed);
-            let found = self.find(guard, start, number / CELLS);
-            self.move_end(guard, End::Head, found);
+            let found = self.reach(guard, End::Head, start, number / CELLS);
             // SAFETY: reached through links since the pin.
             let segment = unsafe { guard.get(found) };
             if segment.id == number / CELLS {
@@ -300,13 +299,31 @@ impl<C: Default> List<C> {
         self.head.load(ord("wait.head_load", Ordering::Acquire))
     }
 
+    /// As `find`; `start` was read from an end, which moves along.
+    #[inline]
+    fn reach(&self, guard: &Guard, end: End, start: Link<C>, id: u64) -> Link<C> {
+        let found = self.find(guard, start, id);
+        // An end that was at `start` is there or beyond.
+        if found != start {
+            self.move_end(guard, end, found);
+        }
+        found
+    }
+
     /// Walks from `start` to segment `id`, or to the first behind it if `id` was swept; appends
     /// what is missing.
+    #[inline]
+    fn find(&self, guard: &Guard, start: Link<C>, id: u64) -> Link<C> {
+        // SAFETY: `start` was read from an end since the pin, or reached through links.
+        if unsafe { guard.get(start) }.id >= id { start } else { self.walk(guard, start, id) }
+    }
+
     // Ordering(wait.next_link): Release, Acquire on failure and on the load; pairs with
     // Ordering(wait.tail_load), Ordering(wait.sweep_unlink), Ordering(wait.sweep_links),
     // Ordering(wait.next_load), Ordering(wait.head_load), itself. The new segment's contents are
     // visible to whoever follows the link.
-    fn find(&self, guard: &Guard, start: Link<C>, id: u64) -> Link<C> {
+    #[cold]
+    fn walk(&self, guard: &Guard, start: Link<C>, id: u64) -> Link<C> {
         let mut current = start;
         loop {
             // SAFETY: `start` was read from an end since the pin, the rest through links.
@@ -337,6 +354,7 @@ impl<C: Default> List<C> {
     }
 
     /// Moves an end forward to `target`, unless it is there or beyond.
+    #[cold]
     fn move_end(&self, guard: &Guard, end: End, target: Link<C>) {
         let pointer = match end {
             End::Head => &self.head,
