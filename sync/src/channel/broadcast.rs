@@ -438,7 +438,7 @@ impl<T: Clone> Recv<'_, T> {
         self.poll_wait(cx)
     }
 
-    #[cold]
+    #[inline(never)]
     fn poll_wait(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, RecvError>> {
         loop {
             if matches!(self.at, Place::Idle | Place::Done) {

@@ -427,6 +427,8 @@ impl<T> Receiver<T> {
 
     /// Waits for a value that was not seen, and counts it as seen.
     ///
+    /// The receiver keeps that value, as after [`Receiver::borrow_and_update`].
+    ///
     /// # Errors
     ///
     /// [`RecvError`] if the senders are gone and the latest value was seen.
@@ -503,10 +505,12 @@ impl<T> Changed<'_, T> {
 
     #[inline]
     fn look(&mut self) -> bool {
-        let version = self.receiver.shared.version();
-        let new = version != self.receiver.seen;
-        self.receiver.seen = version;
-        new
+        if self.receiver.shared.version() == self.receiver.seen {
+            return false;
+        }
+        // The next thing to do is to look at the value.
+        self.receiver.borrow_and_update();
+        true
     }
 
     fn poll_news(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), RecvError>> {
@@ -571,11 +575,11 @@ impl<'a, T, P: FnMut(&T) -> bool + Unpin> Future for WaitFor<'a, T, P> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         loop {
-            if matches!(this.changed.at, Place::Idle | Place::Done) {
-                if (this.predicate)(&this.changed.receiver.borrow_and_update()) {
-                    let value = this.changed.receiver.kept.clone().expect("looked at above");
-                    return Poll::Ready(Ok(Ref(Snapshot::Own(value))));
-                }
+            if matches!(this.changed.at, Place::Idle | Place::Done)
+                && (this.predicate)(&this.changed.receiver.borrow_and_update())
+            {
+                let value = this.changed.receiver.kept.clone().expect("looked at above");
+                return Poll::Ready(Ok(Ref(Snapshot::Own(value))));
             }
             ready!(this.changed.poll_news(cx))?;
         }

@@ -66,6 +66,7 @@ impl Line {
     }
 
     /// Takes a place, unless the flag says that there is no need; true if a place was taken.
+    #[inline]
     pub(crate) fn enter(&self, at: &mut Place, on_flag: OnFlag) -> bool {
         let waiter = self.queue.get().enter_with(|| self.draw(on_flag));
         match waiter {
@@ -102,6 +103,7 @@ impl Line {
     }
 
     /// Polls a place that was taken.
+    #[inline]
     pub(crate) fn poll_granted(&self, at: &mut Place, cx: &mut Context<'_>) -> Poll<u64> {
         let Place::Waiting(Some(waiter)) = at else {
             panic!("a waiting future was polled after it had completed");

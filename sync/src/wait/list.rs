@@ -78,17 +78,23 @@ pub(crate) enum Claimed<'g, C> {
 }
 
 /// The infinite array.
+///
+/// What is written once per segment comes first, and `claimed`, which is written for each cell,
+/// last. Whoever has many owners and granters at once puts the list at the begin of a cache line,
+/// so that granters leave the line alone that newcomers read.
+#[repr(C)]
 pub(crate) struct List<C> {
     tail: AtomicPtr<Managed<Segment<C>>>,
     head: AtomicPtr<Managed<Segment<C>>>,
-    /// Positions whose turn has come.
-    claimed: AtomicU64,
-    sweeping: AtomicBool,
     /// Dead segments that became so since the last sweep.
     dead: AtomicUsize,
     /// Segments linked and not yet retired; only steers the sweep.
     live: AtomicUsize,
+    sweeping: AtomicBool,
     domain: Domain,
+    apart: [u8; 24],
+    /// Positions whose turn has come.
+    claimed: AtomicU64,
 }
 
 // SAFETY: segments are shared by protocol; cells cross threads when C may.
@@ -104,11 +110,12 @@ impl<C: Default> List<C> {
         Self {
             tail: AtomicPtr::new(first),
             head: AtomicPtr::new(first),
-            claimed: AtomicU64::new(0),
-            sweeping: AtomicBool::new(false),
             dead: AtomicUsize::new(0),
             live: AtomicUsize::new(1),
+            sweeping: AtomicBool::new(false),
             domain,
+            apart: [0; 24],
+            claimed: AtomicU64::new(0),
         }
     }
 
@@ -117,6 +124,7 @@ impl<C: Default> List<C> {
     /// `take` must draw each position once, in order from 0, with one read-modify-write.
     // Ordering(wait.tail_load): Acquire; pairs with Ordering(wait.end_move) and
     // Ordering(wait.next_link): the segment's contents are visible before it is entered.
+    #[inline]
     pub(crate) fn enter(&self, take: impl FnOnce() -> Option<u64>) -> Option<Position<C>> {
         let guard = pin();
         let load = || self.tail.load(ord("wait.tail_load", Ordering::Acquire));
@@ -280,16 +288,20 @@ impl<C: Default> List<C> {
     }
 
     /// The owner is finished with its cell.
+    #[inline]
     pub(crate) fn finish(&self, position: Position<C>) {
         // SAFETY: the position was not finished before; it is consumed here.
         let segment: &Segment<C> = unsafe { Managed::get(position.segment) };
         match segment.word.finish_cell() {
             Duty::Nothing => {}
-            duty => {
-                if self.settle(&pin(), position.segment, duty) {
-                    self.sweep_if_due();
-                }
-            }
+            duty => self.finish_segment(position.segment, duty),
+        }
+    }
+
+    #[cold]
+    fn finish_segment(&self, segment: Link<C>, duty: Duty) {
+        if self.settle(&pin(), segment, duty) {
+            self.sweep_if_due();
         }
     }
 

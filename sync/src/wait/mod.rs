@@ -28,8 +28,7 @@ pub(crate) mod cell;
 pub(crate) mod line;
 pub(crate) mod list;
 pub(crate) mod permits;
-#[cfg(not(any(corio_loom, corio_shuttle)))]
-mod pool;
+pub(crate) mod pool;
 pub(crate) mod queue;
 pub(crate) mod reclaim;
 pub(crate) mod segment;

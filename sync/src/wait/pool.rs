@@ -9,8 +9,8 @@
 //! themselves. A shelf holds at most [`SHELF_BYTES`]; what does not fit goes to the allocator, as
 //! does everything when the thread ends. A block may be freed on another thread than it came from.
 //!
-//! Nothing is shared, so there is nothing to model. Under sanitizers all blocks come from the
-//! allocator and go there at once, so that a use after free shows.
+//! Nothing is shared, so there is nothing to model. In models and under sanitizers all blocks come
+//! from the allocator and go there at once, so that a use after free shows.
 
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::cell::Cell;
@@ -29,7 +29,7 @@ const SHELVES: usize = LARGEST / GRAIN;
 const SHELF_BYTES: usize = 32 * 1024;
 const _: () = assert!(SHELF_BYTES >= 64 * 408);
 
-const KEEPS: bool = !cfg!(any(corio_sanitize, miri));
+const KEEPS: bool = !cfg!(any(corio_loom, corio_shuttle, corio_sanitize, miri));
 
 thread_local! {
     static SHELVES_OF_THREAD: Shelves =
@@ -109,7 +109,7 @@ impl Drop for Shelves {
 
 /// Moves a value to a block.
 #[inline]
-pub(super) fn boxed<T>(value: T) -> *mut T {
+pub(crate) fn boxed<T>(value: T) -> *mut T {
     const { assert!(size_of::<T>() > 0, "nodes have a size") };
     let block: *mut T = match const { shelf_of(Layout::new::<T>()) } {
         Some(shelf) => {
@@ -139,7 +139,7 @@ fn fresh(layout: Layout) -> *mut u8 {
 ///
 /// `block` came from [`boxed`], and nobody else can reach it.
 #[inline]
-pub(super) unsafe fn unbox<T>(block: *mut T) {
+pub(crate) unsafe fn unbox<T>(block: *mut T) {
     let block = Emptied(block);
     // SAFETY: the caller's alone, with a value in it.
     unsafe { block.0.drop_in_place() };
@@ -168,7 +168,7 @@ impl<T> Drop for Emptied<T> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(any(corio_loom, corio_shuttle, corio_sanitize))))]
 mod tests {
     use super::*;
 
