@@ -4,6 +4,8 @@
 //!   lifo slot (at most 3 in a row) -> deque and pinned queue in turn -> inbox, callbacks
 //!     -> own timers and poller -> injector -> siblings' deques -> stuck siblings -> park
 //! ```
+//! The own poller is left to the park if there is no work elsewhere.
+//!
 //! About every 100 us of run time, and at most every [`MAINTENANCE_MAX`] polls, a worker also looks
 //! at its timers, poller, inbox and the injector while it has tasks of its own, so that neither
 //! sockets nor foreign submissions wait behind a full queue.
@@ -55,6 +57,8 @@ pub(crate) struct Worker {
     /// End of the previous poll, if the backlog was compared by time then.
     poll_ended: Cell<Option<Instant>>,
     searching: Cell<bool>,
+    /// The last look for work left the poller out.
+    owes_poll: Cell<bool>,
     in_poll: Cell<bool>,
     /// A stand-in runs the loop for a thread inside `block_in_place`: pinned tasks wait.
     standing_in: Cell<bool>,
@@ -150,6 +154,7 @@ impl Worker {
             last_maintenance: Cell::new(Instant::now()),
             poll_ended: Cell::new(None),
             searching: Cell::new(false),
+            owes_poll: Cell::new(false),
             in_poll: Cell::new(false),
             standing_in: Cell::new(false),
             random: Cell::new(0x9E37_79B9 ^ (index as u32 + 1).wrapping_mul(0x85EB_CA6B)),

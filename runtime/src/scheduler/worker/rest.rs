@@ -17,8 +17,6 @@ const MAINTENANCE_MAX: u32 = 128;
 /// Remote frees taken back by one look, and empty pages returned: bounds its length.
 const MAINTAIN_CELLS: usize = 1024;
 const MAINTAIN_PAGES: usize = 1;
-/// Longest sleep: a bound on the damage of a clock that jumps, not a polling interval.
-const PARK_MAX: Duration = Duration::from_secs(3600);
 
 impl Worker {
     /// The look at everything else while there are tasks.
@@ -57,10 +55,9 @@ impl Worker {
     /// Fires due timers and takes events without waiting.
     pub(super) fn poll_driver(&self) {
         fire_timers(&self.driver, Role::Owner);
+        self.stamp();
+        self.owes_poll.set(false);
         let poller = &self.driver.poller;
-        if poller.sources() > 0 {
-            poller.stamp(self.driver.timers.clock().now());
-        }
         let mut wakers = reactor::WakeBatch::new();
         poller.poll(&mut wakers);
         wakers.wake_all();
@@ -69,14 +66,22 @@ impl Worker {
         }
     }
 
-    /// How long the worker may sleep; `None` if a timer is due.
-    pub(super) fn park_timeout(&self) -> Option<Duration> {
+    /// Tells siblings when this worker last looked at its poller; see `is_stale`.
+    fn stamp(&self) {
+        // What was fired just now has read the clock for it.
+        self.driver.poller.stamp(self.driver.timers.last_look());
+    }
+
+    /// How long the worker may sleep, if not for ever; `None` if a timer is due.
+    ///
+    /// Without a timer it sleeps without a deadline, which saves the kernel one of its own.
+    pub(super) fn park_timeout(&self) -> Option<Option<Duration>> {
         let timers = &self.driver.timers;
         match timers.park_deadline() {
-            NEVER => Some(PARK_MAX),
+            NEVER => Some(None),
             deadline => {
                 let left = deadline.checked_sub(timers.clock().now()).filter(|&left| left > 0)?;
-                Some(Duration::from_nanos(left).min(PARK_MAX))
+                Some(Some(Duration::from_nanos(left)))
             }
         }
     }
@@ -98,7 +103,8 @@ impl Worker {
             return;
         };
         let mut wakers = reactor::WakeBatch::new();
-        let parked = self.driver.poller.park(Some(timeout), &mut wakers);
+        let parked = self.driver.poller.park(timeout, &mut wakers);
+        self.owes_poll.set(false);
         remote.hog.unpark();
         if !shared.idle.leave(self.index) {
             self.searching.set(true);
@@ -110,6 +116,7 @@ impl Worker {
             self.rescue(sibling);
         }
         fire_timers(&self.driver, Role::Owner);
+        self.stamp();
         if let Err(error) = parked {
             crate::report::report(format_args!("worker {}: poll failed: {error}", self.index));
         }

@@ -13,9 +13,18 @@ const STALE_NS: u64 = 100_000;
 
 impl Worker {
     /// Looks everywhere else.
+    ///
+    /// The worker's own poller comes before work of others. But where there is none, the worker is
+    /// about to park, and that asks the poller too: a look that finds nothing would be a second
+    /// system call for each message that is waited for. Should the worker not park after all, it
+    /// owes its poller a look.
     pub(super) fn find(&self) -> Option<TaskPtr> {
-        self.drain_inbox();
-        self.poll_driver();
+        let drained = self.drain_inbox();
+        if drained || self.owes_poll.replace(true) || self.shared.has_stealable() {
+            self.poll_driver();
+        } else {
+            fire_timers(&self.driver, Role::Owner);
+        }
         if let Some(task) = self.pop() {
             self.stop_searching(true);
             return Some(task);
