@@ -20,18 +20,26 @@ impl Worker {
     /// owes its poller a look.
     pub(super) fn find(&self) -> Option<TaskPtr> {
         let drained = self.drain_inbox();
-        if drained || self.owes_poll.replace(true) || self.shared.has_stealable() {
+        let elsewhere = self.shared.has_stealable();
+        if drained || self.owes_poll.replace(true) || elsewhere {
             self.poll_driver();
-        } else {
+        } else if !self.driver.timers.is_quiet() {
             fire_timers(&self.driver, Role::Owner);
         }
-        if let Some(task) = self.pop() {
-            self.stop_searching(true);
-            return Some(task);
+        let mut found = self.pop();
+        if found.is_none() && (elsewhere || self.sees_stuck_sibling()) {
+            found = self.take_injected().or_else(|| self.search());
         }
-        let found = self.take_injected().or_else(|| self.search());
         self.stop_searching(found.is_some());
         found
+    }
+
+    /// True if a sibling's sockets or timers may need help.
+    fn sees_stuck_sibling(&self) -> bool {
+        let remotes = &self.shared.remotes;
+        let stuck = |victim: usize| remotes[victim].hog.is_hog() || self.is_stale(victim);
+        self.shared.config.stealing
+            && (0..remotes.len()).any(|victim| victim != self.index && stuck(victim))
     }
 
     pub(super) fn take_injected(&self) -> Option<TaskPtr> {
