@@ -6,7 +6,7 @@ use std::future::Future;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
-use corio_sync::{Event, Lock, Semaphore, mpsc};
+use corio::sync::{Event, Lock, Semaphore, mpsc};
 
 thread_local! {
     /// Bytes that this thread has asked for and not given back.
