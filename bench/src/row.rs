@@ -71,6 +71,8 @@ pub enum Target {
     Both(f64, f64),
     /// At most this figure, or no worse than stock tokio.
     Either(f64),
+    /// At least so many times better than each of those named.
+    TimesOf(&'static [(&'static str, f64)]),
     /// At least so many times better than another figure of stock tokio's row.
     Cross {
         /// Against the same figure of tokio.

@@ -36,8 +36,8 @@ pub use lock::{Acquire, AcquireOwned, Lock, LockGuard, OwnedLockGuard};
 pub use notify::{Notified, Notify};
 pub use once::{GetOrInit, GetOrTryInit, OnceCell, SetOnce, SetOnceWait};
 pub use queue::{
-    BaseQueue, Fifo, Get, GetError, GetTracked, Items, Join, Lifo, LifoQueue, Put, PutError, Queue,
-    QueueShutDown, Store, Tracked,
+    BaseQueue, Fifo, Get, GetError, GetTracked, Items, Join, Lifo, LifoQueue, Prioritized,
+    Priority, PriorityQueue, Put, PutError, Queue, QueueShutDown, Store, Tracked,
 };
 pub use rwlock::{
     OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock, RwLockRead, RwLockReadGuard,
@@ -49,6 +49,8 @@ pub use semaphore::{
 
 #[doc(hidden)]
 pub mod coop;
+#[doc(hidden)]
+pub mod deferred;
 #[doc(hidden)]
 pub mod park;
 #[doc(hidden)]
@@ -65,5 +67,7 @@ mod linear_tests;
 mod shim_tests;
 #[cfg(all(test, corio_shuttle, not(corio_loom)))]
 mod stall_tests;
+#[cfg(all(test, corio_shuttle, not(corio_loom)))]
+mod storms;
 #[cfg(test)]
 mod testing;

@@ -9,7 +9,7 @@ use corio::{Builder, Task};
 use corio_tests::{PATIENCE, within};
 
 /// The primitives, named in one place.
-pub use corio_sync as sync;
+pub use corio::sync;
 
 /// Spawns a task that owns clones of some variables.
 macro_rules! task {

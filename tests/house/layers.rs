@@ -13,7 +13,7 @@ const CRATES: [(&str, &str, &[&str]); 8] = [
     ("io/", "corio_io", &["corio_sync", "corio_runtime"]),
     ("macros/", "corio_macros", &[]),
     ("src/", "corio", &["corio_sync", "corio_runtime", "corio_io", "corio_macros"]),
-    ("tests/", "corio_tests", &["corio", "corio_sync"]),
+    ("tests/", "corio_tests", &["corio"]),
     ("examples/", "", &["corio"]),
     ("bench/", "corio_bench", &["corio"]),
 ];

@@ -360,7 +360,9 @@ impl Weighted {
         let queue = self.queue.get();
         let word = &waiter.position.cell().word;
         // Ordering(weighted.leave): Acquire; pairs with Ordering(weighted.deliver): what the
-        // permits that came bring along is passed on with them.
+        // permits that came bring along is passed on with them. Not killable: what goes on by the
+        // counter is in its release sequence, and what goes on by a delivery passes its pin, whose
+        // fence acquires as well; we do not rely on it.
         let acquire = ord("weighted.leave", Ordering::Acquire);
         let mut now = word.load(acquire);
         loop {
@@ -391,7 +393,7 @@ impl Weighted {
     // is in the release sequence of those who released them.
     // Ordering(weighted.settle): AcqRel; pairs with Ordering(weighted.credit): the surplus goes on
     // with what its holders did; whoever pays the quota finishes the place for us, after our last
-    // use of it.
+    // use of it. Not killable: the acquire half; the surplus goes on by a delivery, as in `leave`.
     fn withdraw(&self, queue: &Queue, waiter: Waiter, lacked: i64) {
         let old = self.counter.fetch_add(lacked * ONE, Ordering::Relaxed) >> 1;
         // What is free now and was not before had been released for us and is on its way here.
