@@ -11,11 +11,11 @@ mod record;
 mod specs;
 
 use crate::model;
-use shuttle::rand::RngCore;
+use crate::shim::rand::{Rng, thread_rng};
 
 /// The calls of a program come from shuttle's own source: a schedule replays them, too.
 fn seed() -> u64 {
-    shuttle::rand::thread_rng().next_u64()
+    thread_rng().gen_range(0..u64::MAX)
 }
 
 macro_rules! linear {
@@ -36,6 +36,7 @@ linear! {
     linear_queue_bounded bounded_queue
     linear_lifo lifo_queue
     linear_lifo_bounded bounded_lifo_queue
+    linear_priority priority_queue
     linear_event event
     linear_notify notify
     linear_oneshot one_value

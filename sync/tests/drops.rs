@@ -7,8 +7,8 @@
 
 use corio_sync::park::block_on;
 use corio_sync::{
-    Barrier, CancelToken, Condition, Event, LifoQueue, Lock, Notify, OnceCell, Queue, RwLock,
-    Semaphore, SetOnce, broadcast, mpsc, oneshot, watch,
+    Barrier, CancelToken, Condition, Event, LifoQueue, Lock, Notify, OnceCell, PriorityQueue,
+    Queue, RwLock, Semaphore, SetOnce, broadcast, mpsc, oneshot, watch,
 };
 use std::collections::BTreeSet;
 use std::mem::forget;
@@ -198,6 +198,12 @@ fn events_and_notifications() {
         token.cancel();
         block_on(token.child().cancelled());
     });
+    // DeferredWait
+    let make = corio_sync::deferred::DeferredCore::<u8, (), ()>::new;
+    every_poll!(deferred = make(), deferred.wait(), [deferred.set_result(1).unwrap()], {
+        let _ = deferred.set_result(1);
+        assert!(is_ready(Box::pin(deferred.wait()).as_mut(), Waker::noop()));
+    });
     every_poll!(cell = SetOnce::new(), cell.wait(), [cell.set(1).unwrap()], {
         let _ = cell.set(1);
         assert_eq!(*block_on(cell.wait()), 1);
@@ -322,6 +328,10 @@ fn queues() {
     every_poll!(queue = LifoQueue::new(0), queue.get(), [queue.put_nowait(1).unwrap()], {
         queue.put_nowait(2).unwrap();
         assert_eq!(queue.get_nowait(), Ok(2));
+    });
+    every_poll!(queue = PriorityQueue::new(0), queue.get(), [queue.put_nowait(1).unwrap()], {
+        queue.put_nowait(0).unwrap();
+        assert_eq!(queue.get_nowait(), Ok(0));
     });
     every_poll!(queue = Queue::new(0), queue.get_tracked(), [queue.put_nowait(1).unwrap()], {
         while queue.get_nowait().is_ok() {

@@ -2,7 +2,7 @@
 
 use super::{Plan, held, ready};
 use crate::testing::{block_on, poll_once};
-use crate::{BaseQueue, LifoQueue, Queue, Store};
+use crate::{BaseQueue, LifoQueue, PriorityQueue, Queue, Store};
 
 /// A queue with some items.
 fn filled<S: Store<u8>>(queue: BaseQueue<u8, S>, items: u8) -> BaseQueue<u8, S> {
@@ -92,6 +92,32 @@ fn stall_queue_lifo_get() {
         name: "stall_queue_lifo_get",
         claim: "others put and get beside a get that has stopped",
         make: || filled(LifoQueue::new(0), 2),
+        victim: |queue| held(|| _ = queue.get_nowait().unwrap()),
+        others: [get, put_and_get],
+        after: |queue| assert!(queue.empty()),
+    }
+    .run();
+}
+
+#[test]
+fn stall_queue_priority_put() {
+    Plan {
+        name: "stall_queue_priority_put",
+        claim: "others put and get beside a put that has stopped",
+        make: || PriorityQueue::new(0),
+        victim: |queue| held(|| queue.put_nowait(1).unwrap()),
+        others: [put_and_get, put_and_get],
+        after: |queue| assert_eq!(queue.qsize(), 1),
+    }
+    .run();
+}
+
+#[test]
+fn stall_queue_priority_get() {
+    Plan {
+        name: "stall_queue_priority_get",
+        claim: "others put and get beside a get that has stopped",
+        make: || filled(PriorityQueue::new(0), 2),
         victim: |queue| held(|| _ = queue.get_nowait().unwrap()),
         others: [get, put_and_get],
         after: |queue| assert!(queue.empty()),

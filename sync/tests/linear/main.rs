@@ -36,7 +36,7 @@ macro_rules! explained {
 }
 
 explained! {
-    lock unfair_lock semaphore queue bounded_queue lifo_queue bounded_lifo_queue event notify
+    lock unfair_lock semaphore queue bounded_queue lifo_queue bounded_lifo_queue priority_queue event notify
     one_value unbounded_channel bounded_channel announcements latest_value
 }
 
@@ -44,7 +44,7 @@ explained! {
 mod seeded {
     use super::checker::{Spec, Thread, explained};
     use super::programs::wrong;
-    use super::specs::{Item, Items, Latest, Turn, Turns, View};
+    use super::specs::{Item, Items, Latest, Order, Turn, Turns, View};
 
     /// Tampers with some histories; returns how many it could.
     fn found_out<S: Spec>(
@@ -67,7 +67,7 @@ mod seeded {
 
     #[test]
     fn an_item_that_comes_out_twice() {
-        found_out(&Items::new(false, 0), wrong::queue, |mut steps| {
+        found_out(&Items::new(Order::First, 0), wrong::queue, |mut steps| {
             let mut taken = None;
             for step in &mut steps {
                 if let Item::Take(_, value) = step {
@@ -86,7 +86,7 @@ mod seeded {
 
     #[test]
     fn an_item_that_is_lost() {
-        found_out(&Items::new(false, 0), wrong::queue, |mut steps| {
+        found_out(&Items::new(Order::First, 0), wrong::queue, |mut steps| {
             let last = steps.iter().rposition(|step| matches!(step, Item::Take(..)));
             // A get that found something says that there was nothing, with nobody beside it.
             let Some(at) = last.filter(|at| *at + 3 == steps.len()) else { return false };

@@ -2,11 +2,12 @@
 
 use super::record::{Recorder, run};
 use super::specs::{
-    Entry, Exclusion, Flag, Hold, Item, Items, Latest, Log, Once, Shot, Signal, Turn, Turns, View,
+    Entry, Exclusion, Flag, Hold, Item, Items, Latest, Log, Once, Order, Shot, Signal, Turn, Turns,
+    View,
 };
 use corio_sync::{
-    BaseQueue, Event, GetError, LifoQueue, Lock, Notify, PutError, Queue, Semaphore, Store,
-    broadcast, mpsc, oneshot, watch,
+    BaseQueue, Event, GetError, LifoQueue, Lock, Notify, PriorityQueue, PutError, Queue, Semaphore,
+    Store, broadcast, mpsc, oneshot, watch,
 };
 use std::sync::Mutex;
 use std::task::{Context, Waker};
@@ -132,10 +133,15 @@ fn get<S: Store<u64>>(queue: &BaseQueue<u64, S>, r: &mut Recorder<Item>) {
     });
 }
 
+/// An item that no other call puts, larger or smaller than those before.
+fn item(id: u64) -> u64 {
+    (id * 37 % 61) * 1000 + id
+}
+
 /// The steps of a put that was let in.
 fn stored<S: Store<u64>>(queue: &BaseQueue<u64, S>, id: u64) -> Vec<Item> {
     let room = if queue.maxsize() == 0 { Vec::new() } else { ask_room(id) };
-    [room, vec![Item::Store(id, id), Item::Announce]].concat()
+    [room, vec![Item::Store(id, item(id)), Item::Announce]].concat()
 }
 
 fn ask_room(id: u64) -> Vec<Item> {
@@ -146,12 +152,12 @@ fn use_queue<S: Store<u64>>(queue: &BaseQueue<u64, S>, r: &mut Recorder<Item>) {
     match r.random.below(4) {
         0 => _ = get_now(queue, r),
         1 => get(queue, r),
-        2 => r.call(|r| match queue.put_nowait(r.id()) {
+        2 => r.call(|r| match queue.put_nowait(item(r.id())) {
             Ok(()) => (stored(queue, r.id()), ()),
             Err(PutError::Full(_)) => (vec![Item::Full], ()),
             Err(error) => panic!("{error}"),
         }),
-        _ => r.call(|r| match r.try_for_a_while(queue.put(r.id())) {
+        _ => r.call(|r| match r.try_for_a_while(queue.put(item(r.id()))) {
             Some(put) => (stored(queue, r.id()), put.unwrap()),
             None => ([ask_room(r.id()), vec![Item::LeaveRoom(r.id())]].concat(), ()),
         }),
@@ -163,21 +169,26 @@ fn drain<S: Store<u64>>(queue: &BaseQueue<u64, S>, r: &mut Recorder<Item>) {
 }
 
 pub fn queue(seed: u64) -> usize {
-    run(seed, Items::new(false, 0), Queue::new(0), use_queue, drain)
+    run(seed, Items::new(Order::First, 0), Queue::new(0), use_queue, drain)
 }
 
 pub fn bounded_queue(seed: u64) -> usize {
     let maxsize = 1 + (seed % 2) as usize;
-    run(seed, Items::new(false, maxsize), Queue::new(maxsize), use_queue, drain)
+    run(seed, Items::new(Order::First, maxsize), Queue::new(maxsize), use_queue, drain)
 }
 
 pub fn lifo_queue(seed: u64) -> usize {
-    run(seed, Items::new(true, 0), LifoQueue::new(0), use_queue, drain)
+    run(seed, Items::new(Order::Last, 0), LifoQueue::new(0), use_queue, drain)
 }
 
 pub fn bounded_lifo_queue(seed: u64) -> usize {
     let maxsize = 1 + (seed % 2) as usize;
-    run(seed, Items::new(true, maxsize), LifoQueue::new(maxsize), use_queue, drain)
+    run(seed, Items::new(Order::Last, maxsize), LifoQueue::new(maxsize), use_queue, drain)
+}
+
+pub fn priority_queue(seed: u64) -> usize {
+    let queue = PriorityQueue::new(0);
+    run(seed, Items::new(Order::Smallest, 0), queue, use_queue, drain)
 }
 
 pub fn event(seed: u64) -> usize {

@@ -131,11 +131,19 @@ impl Spec for Exclusion {
     }
 }
 
-/// A queue, first in first out or last in first out, with or without a limit.
+/// Which item of a queue is the next.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Order {
+    First,
+    Last,
+    Smallest,
+}
+
+/// A queue, with or without a limit.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Items {
     items: VecDeque<u64>,
-    lifo: bool,
+    order: Order,
     /// Items that no get was promised.
     gets: Turns,
     /// Room that no put was promised; `None` for no limit.
@@ -159,13 +167,21 @@ pub enum Item {
 }
 
 impl Items {
-    pub fn new(lifo: bool, maxsize: usize) -> Self {
+    pub fn new(order: Order, maxsize: usize) -> Self {
         let room = (maxsize > 0).then(|| Turns::new(maxsize));
-        Self { items: VecDeque::new(), lifo, gets: Turns::new(0), room }
+        Self { items: VecDeque::new(), order, gets: Turns::new(0), room }
     }
 
     fn pop(&mut self) -> Option<u64> {
-        if self.lifo { self.items.pop_back() } else { self.items.pop_front() }
+        match self.order {
+            Order::First => self.items.pop_front(),
+            Order::Last => self.items.pop_back(),
+            Order::Smallest => {
+                let smallest = self.items.iter().min().copied()?;
+                let at = self.items.iter().position(|item| *item == smallest)?;
+                self.items.remove(at)
+            }
+        }
     }
 }
 
