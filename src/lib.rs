@@ -47,6 +47,8 @@ pub use corio_macros::{main, test};
 
 pub mod net;
 pub mod signal;
+pub mod stream;
+pub mod sync;
 
 #[cfg(feature = "hyper")]
 pub mod hyper;

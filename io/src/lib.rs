@@ -11,6 +11,7 @@ mod sys;
 
 pub mod net;
 pub mod signal;
+pub mod stream;
 
 #[cfg(feature = "axum_0_8")]
 pub use net::serve::serve;

@@ -36,8 +36,8 @@ pub use lock::{Acquire, AcquireOwned, Lock, LockGuard, OwnedLockGuard};
 pub use notify::{Notified, Notify};
 pub use once::{GetOrInit, GetOrTryInit, OnceCell, SetOnce, SetOnceWait};
 pub use queue::{
-    BaseQueue, Fifo, Get, GetError, GetTracked, Items, Join, Lifo, LifoQueue, Put, PutError, Queue,
-    QueueShutDown, Store, Tracked,
+    BaseQueue, Fifo, Get, GetError, GetTracked, Items, Join, Lifo, LifoQueue, Prioritized,
+    Priority, PriorityQueue, Put, PutError, Queue, QueueShutDown, Store, Tracked,
 };
 pub use rwlock::{
     OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock, RwLockRead, RwLockReadGuard,
@@ -50,6 +50,8 @@ pub use semaphore::{
 #[doc(hidden)]
 pub mod coop;
 #[doc(hidden)]
+pub mod deferred;
+#[doc(hidden)]
 pub mod park;
 #[doc(hidden)]
 pub mod place;
@@ -58,5 +60,7 @@ pub mod waker_slot;
 
 #[cfg(test)]
 mod shim_tests;
+#[cfg(all(test, corio_shuttle, not(corio_loom)))]
+mod storms;
 #[cfg(test)]
 mod testing;

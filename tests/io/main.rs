@@ -1,6 +1,8 @@
 //! Sockets, `serve` and signals, through the facade only.
 
+mod asyncio_streams;
 mod cancel;
+mod datagrams;
 mod errors;
 mod many;
 mod places;
@@ -10,6 +12,7 @@ mod signals;
 mod streams;
 mod syscalls;
 mod traits;
+mod unix;
 
 use std::io::Write;
 use std::process::{Command, Output, Stdio};

@@ -33,11 +33,11 @@ pub struct Bounded<L, const N: usize>(PhantomData<L>);
 pub struct Queued;
 
 impl Chan for Unbounded<Corio> {
-    type Tx = corio_sync::mpsc::UnboundedSender<u64>;
-    type Rx = corio_sync::mpsc::UnboundedReceiver<u64>;
+    type Tx = corio::sync::mpsc::UnboundedSender<u64>;
+    type Rx = corio::sync::mpsc::UnboundedReceiver<u64>;
 
     fn channel() -> (Self::Tx, Self::Rx) {
-        corio_sync::mpsc::unbounded()
+        corio::sync::mpsc::unbounded()
     }
 
     async fn send(tx: &Self::Tx, value: u64) {
@@ -50,11 +50,11 @@ impl Chan for Unbounded<Corio> {
 }
 
 impl<const N: usize> Chan for Bounded<Corio, N> {
-    type Tx = corio_sync::mpsc::Sender<u64>;
-    type Rx = corio_sync::mpsc::Receiver<u64>;
+    type Tx = corio::sync::mpsc::Sender<u64>;
+    type Rx = corio::sync::mpsc::Receiver<u64>;
 
     fn channel() -> (Self::Tx, Self::Rx) {
-        corio_sync::mpsc::channel(N)
+        corio::sync::mpsc::channel(N)
     }
 
     async fn send(tx: &Self::Tx, value: u64) {
@@ -140,11 +140,11 @@ macro_rules! one_type {
 }
 
 fn queue(maxsize: usize) -> (QueueEnd, QueueEnd) {
-    let queue = Arc::new(corio_sync::Queue::new(maxsize));
+    let queue = Arc::new(corio::sync::Queue::new(maxsize));
     (Arc::clone(&queue), queue)
 }
 
-type QueueEnd = Arc<corio_sync::Queue<u64>>;
+type QueueEnd = Arc<corio::sync::Queue<u64>>;
 
 one_type!(Queued, QueueEnd, QueueEnd, queue(0), queue, put, get);
 one_type!(
@@ -193,11 +193,11 @@ pub trait Oneshot: Send + Sync + 'static {
 }
 
 impl Oneshot for Corio {
-    type Tx = corio_sync::oneshot::Sender<u64>;
-    type Rx = corio_sync::oneshot::Receiver<u64>;
+    type Tx = corio::sync::oneshot::Sender<u64>;
+    type Rx = corio::sync::oneshot::Receiver<u64>;
 
     fn channel() -> (Self::Tx, Self::Rx) {
-        corio_sync::oneshot::channel()
+        corio::sync::oneshot::channel()
     }
 
     fn send(tx: Self::Tx, value: u64) {
@@ -247,11 +247,11 @@ pub trait Broadcast: Send + Sync + 'static {
 }
 
 impl Broadcast for Corio {
-    type Tx = corio_sync::broadcast::Sender<u64>;
-    type Rx = corio_sync::broadcast::Receiver<u64>;
+    type Tx = corio::sync::broadcast::Sender<u64>;
+    type Rx = corio::sync::broadcast::Receiver<u64>;
 
     fn channel(capacity: usize) -> Self::Tx {
-        corio_sync::broadcast::channel(capacity).0
+        corio::sync::broadcast::channel(capacity).0
     }
 
     fn subscribe(tx: &Self::Tx) -> Self::Rx {
@@ -312,11 +312,11 @@ pub trait Watch: Send + Sync + 'static {
 }
 
 impl Watch for Corio {
-    type Tx = corio_sync::watch::Sender<u64>;
-    type Rx = corio_sync::watch::Receiver<u64>;
+    type Tx = corio::sync::watch::Sender<u64>;
+    type Rx = corio::sync::watch::Receiver<u64>;
 
     fn channel() -> Self::Tx {
-        corio_sync::watch::channel(0).0
+        corio::sync::watch::channel(0).0
     }
 
     fn subscribe(tx: &Self::Tx) -> Self::Rx {

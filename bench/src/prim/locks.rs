@@ -22,10 +22,10 @@ pub trait Lock: Send + Sync + 'static {
 pub struct Unfair<L>(std::marker::PhantomData<L>);
 
 impl Lock for Corio {
-    type Lock = corio_sync::Lock<u64>;
+    type Lock = corio::sync::Lock<u64>;
 
     fn new() -> Self::Lock {
-        corio_sync::Lock::new(0)
+        corio::sync::Lock::new(0)
     }
 
     async fn add<F: Future<Output = ()> + Send>(lock: &Self::Lock, inside: F) -> u64 {
@@ -37,10 +37,10 @@ impl Lock for Corio {
 }
 
 impl Lock for Unfair<Corio> {
-    type Lock = corio_sync::Lock<u64>;
+    type Lock = corio::sync::Lock<u64>;
 
     fn new() -> Self::Lock {
-        corio_sync::Lock::new_unfair(0)
+        corio::sync::Lock::new_unfair(0)
     }
 
     async fn add<F: Future<Output = ()> + Send>(lock: &Self::Lock, inside: F) -> u64 {
@@ -93,10 +93,10 @@ pub trait Semaphore: Send + Sync + 'static {
 }
 
 impl Semaphore for Corio {
-    type Semaphore = corio_sync::Semaphore;
+    type Semaphore = corio::sync::Semaphore;
 
     fn new(permits: usize) -> Self::Semaphore {
-        corio_sync::Semaphore::new(permits)
+        corio::sync::Semaphore::new(permits)
     }
 
     async fn pass<F: Future<Output = ()> + Send>(semaphore: &Self::Semaphore, inside: F) {
@@ -150,10 +150,10 @@ pub trait RwLock: Send + Sync + 'static {
 }
 
 impl RwLock for Corio {
-    type Lock = corio_sync::RwLock<u64>;
+    type Lock = corio::sync::RwLock<u64>;
 
     fn new() -> Self::Lock {
-        corio_sync::RwLock::new(0)
+        corio::sync::RwLock::new(0)
     }
 
     async fn read(lock: &Self::Lock) -> u64 {

@@ -20,10 +20,10 @@ pub trait Event: Send + Sync + 'static {
 }
 
 impl Event for Corio {
-    type Event = corio_sync::Event;
+    type Event = corio::sync::Event;
 
     fn new() -> Self::Event {
-        corio_sync::Event::new()
+        corio::sync::Event::new()
     }
 
     fn wait(event: &Self::Event) -> impl Future<Output = ()> + Send {
@@ -65,10 +65,10 @@ pub trait Barrier: Send + Sync + 'static {
 }
 
 impl Barrier for Corio {
-    type Barrier = corio_sync::Barrier;
+    type Barrier = corio::sync::Barrier;
 
     fn new(parties: usize) -> Self::Barrier {
-        corio_sync::Barrier::new(parties)
+        corio::sync::Barrier::new(parties)
     }
 
     async fn wait(barrier: &Self::Barrier) -> bool {
@@ -116,10 +116,10 @@ pub trait Token: Send + Sync + 'static {
 }
 
 impl Token for Corio {
-    type Token = corio_sync::CancelToken;
+    type Token = corio::sync::CancelToken;
 
     fn new() -> Self::Token {
-        corio_sync::CancelToken::new()
+        corio::sync::CancelToken::new()
     }
 
     fn is_cancelled(token: &Self::Token) -> bool {

@@ -205,12 +205,15 @@ impl<T> Drop for Shared<T> {
 
 /// A channel whose receivers may lag behind by `capacity` values.
 ///
+/// A value that was overwritten is dropped when no thread can be looking at it any more, on
+/// whichever thread finds that out: so `T` is `Send` and borrows nothing.
+///
 /// # Panics
 ///
 /// If `capacity` is zero.
 #[must_use]
 #[track_caller]
-pub fn channel<T: Clone>(capacity: usize) -> (Sender<T>, Receiver<T>) {
+pub fn channel<T: Clone + Send + 'static>(capacity: usize) -> (Sender<T>, Receiver<T>) {
     assert!(capacity > 0, "a broadcast channel needs room for one value at least");
     let shared = Arc::new(Shared {
         ring: (0..capacity).map(|_| AtomicPtr::new(ptr::null_mut())).collect(),

@@ -203,8 +203,11 @@ impl<T> Drop for Shared<T> {
 }
 
 /// A channel that holds `value` until another one is sent.
+///
+/// A value that was replaced is dropped when no thread can be looking at it any more, on whichever
+/// thread finds that out: so `T` is `Send` and borrows nothing.
 #[must_use]
-pub fn channel<T>(value: T) -> (Sender<T>, Receiver<T>) {
+pub fn channel<T: Send + 'static>(value: T) -> (Sender<T>, Receiver<T>) {
     let domain = Domain::new();
     let node = domain.alloc(Arc::new(Versioned { version: 0, value }));
     let shared = Arc::new(Shared {
@@ -279,7 +282,6 @@ impl<T> Sender<T> {
     pub fn subscribe(&self) -> Receiver<T> {
         // Ordering(watch.receivers): Relaxed. The count carries no data.
         self.shared.receivers.fetch_add(1, Ordering::Relaxed);
-        self.shared.deserted.clear_flag();
         Receiver { seen: self.shared.version(), kept: None, shared: self.shared.clone() }
     }
 
@@ -348,11 +350,22 @@ impl<T> Future for SenderClosed<'_, T> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = &mut *self;
         let line = &this.sender.shared.deserted;
-        if line.flag() || matches!(this.at, Place::Idle) && !line.enter(&mut this.at, OnFlag::Keep)
-        {
-            return Poll::Ready(());
+        loop {
+            if !matches!(this.at, Place::Waiting(_)) {
+                if this.sender.is_closed() {
+                    return Poll::Ready(());
+                }
+                line.enter(&mut this.at, OnFlag::Ignore);
+                // Pairs with fence(watch.deserted).
+                fence_at("watch.waits_closed");
+                if this.sender.is_closed() && !mutant("watch.closed_recheck") {
+                    let _ = line.leave(&mut this.at);
+                    return Poll::Ready(());
+                }
+            }
+            // A receiver may have come since: then this goes on waiting.
+            ready!(line.poll_granted(&mut this.at, cx));
         }
-        line.poll_granted(&mut this.at, cx).map(drop)
     }
 }
 
@@ -466,9 +479,12 @@ impl<T> Clone for Receiver<T> {
 
 impl<T> Drop for Receiver<T> {
     fn drop(&mut self) {
-        // Ordering(watch.last_receiver): Relaxed. The flag carries no data.
+        // Ordering(watch.last_receiver): Relaxed. The count carries no data.
         if self.shared.receivers.fetch_sub(1, Ordering::Relaxed) == 1 {
-            self.shared.deserted.set_flag();
+            // Either we see who waits for this, or they see the count: pairs with
+            // fence(watch.waits_closed).
+            fence_at("watch.deserted");
+            self.shared.deserted.grant_all(self.shared.deserted.entered(), 0);
         }
     }
 }

@@ -14,7 +14,7 @@
 use super::Store;
 use crate::error::TooManyDone;
 use crate::shim::atomic::AtomicU64;
-use crate::shim::{Ordering, fence_at, hint, mutant, ord};
+use crate::shim::{Ordering, fence_at, hint, mutant, ord, thread};
 use crate::wait::line::{Line, OnFlag};
 use crate::wait::queue::Place;
 use crate::wait::weighted::{Shut, Weighted};
@@ -45,9 +45,9 @@ pub(super) struct Core<T, S> {
 }
 
 // SAFETY: items move between threads; the store synchronizes them.
-unsafe impl<T: Send, S: Store<T>> Send for Core<T, S> {}
-// SAFETY: as above; no `&T` is ever handed out.
-unsafe impl<T: Send, S: Store<T>> Sync for Core<T, S> {}
+unsafe impl<T: Send, S: Send> Send for Core<T, S> {}
+// SAFETY: as above; no `&T` is ever handed out, and the store says whether it shares any.
+unsafe impl<T: Send, S: Sync> Sync for Core<T, S> {}
 
 impl<T, S: Store<T>> Core<T, S> {
     pub(super) fn new(maxsize: usize) -> Self {
@@ -100,19 +100,23 @@ impl<T, S: Store<T>> Core<T, S> {
         }
     }
 
-    /// Stores an item for which there is room, unless the queue is shut down.
+    /// Stores an item for which there is room, unless the queue is shut down; false then.
+    ///
+    /// `value` keeps the item unless it is stored, also if the store unwinds.
     #[inline]
-    pub(super) fn store(&self, value: T) -> Result<(), T> {
-        match self.store.push(|| self.admit(), value) {
-            Ok(()) => {
-                self.items.0.release(1);
-                Ok(())
-            }
-            Err(value) => {
-                self.release_slot();
-                Err(value)
-            }
+    pub(super) fn store(&self, value: &mut Option<T>) -> bool {
+        let unwound = Unwound(|| {
+            self.void();
+            self.release_slot();
+        });
+        let stored = self.store.push(|| self.admit(), value);
+        std::mem::forget(unwound);
+        if stored {
+            self.items.0.release(1);
+        } else {
+            self.release_slot();
         }
+        stored
     }
 
     // Ordering(queue.admit): Relaxed. The number decides who came before a shutdown; the store and
@@ -146,16 +150,38 @@ impl<T, S: Store<T>> Core<T, S> {
     /// Takes an item out if one is there that no get was promised.
     #[inline]
     pub(super) fn try_get(&self) -> Option<T> {
-        self.items.0.try_take_one().then(|| self.take_out())
+        if !self.items.0.try_take_one() {
+            return None;
+        }
+        let mut value = self.take_out();
+        while value.is_none() {
+            // Somebody is comparing the item; see the priority store.
+            thread::yield_now();
+            value = self.take_out();
+        }
+        value
     }
 
-    /// Waits for an item; `Err` once the queue is over.
+    /// Waits for an item; `Err` once the queue is over. `promised` is whether one of `items` is held
+    /// already.
     #[inline]
-    pub(super) fn poll_get(&self, at: &mut Place, cx: &mut Context<'_>) -> Poll<Result<T, Shut>> {
-        if ready!(self.items.0.poll_take(at, 1, cx)).is_ok() {
-            return Poll::Ready(Ok(self.take_out()));
+    pub(super) fn poll_get(
+        &self,
+        at: &mut Place,
+        promised: &mut bool,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<T, Shut>> {
+        if !std::mem::take(promised) && ready!(self.items.0.poll_take(at, 1, cx)).is_err() {
+            return self.poll_shut(at, cx);
         }
-        self.poll_shut(at, cx)
+        if let Some(value) = self.take_out() {
+            return Poll::Ready(Ok(value));
+        }
+        // Somebody is comparing the item; see the priority store.
+        *promised = true;
+        hint::spin_loop();
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 
     /// A get of a queue that is shut down.
@@ -175,17 +201,23 @@ impl<T, S: Store<T>> Core<T, S> {
         Poll::Pending
     }
 
-    fn take_out(&self) -> T {
+    /// Takes an item out for one of `items`, which the caller still holds if this is none.
+    fn take_out(&self) -> Option<T> {
+        let unwound = Unwound(|| self.items.0.release(1));
         let value = self.store.pop(|| self.void());
+        std::mem::forget(unwound);
+        let value = value?;
         // Ordering(queue.gets): Release; pairs with Ordering(queue.is_over).
         self.gets.0.fetch_add(1, ord("queue.gets", Ordering::Release));
         self.release_slot();
-        value
+        Some(value)
     }
 
-    /// Gives up waiting for an item.
-    pub(super) fn leave_items(&self, at: &mut Place) {
-        if let Place::Waiting(_) = at {
+    /// Gives up waiting for an item, or gives the promise of one back.
+    pub(super) fn leave_items(&self, at: &mut Place, promised: &mut bool) {
+        if std::mem::take(promised) {
+            self.items.0.release(1);
+        } else if let Place::Waiting(_) = at {
             self.items.0.leave(at, 1);
         }
     }
@@ -202,10 +234,17 @@ impl<T, S: Store<T>> Core<T, S> {
 
     /// Refuses puts from now on, and tells those who wait.
     pub(super) fn shut(&self) {
+        /// A waker of the one side may panic: the other is told all the same.
+        struct ShutItems<'a>(&'a Weighted);
+        impl Drop for ShutItems<'_> {
+            fn drop(&mut self) {
+                self.0.shut();
+            }
+        }
         // Ordering(queue.shut): Relaxed. The word's own order decides which puts came before.
         self.puts.0.fetch_or(SHUT, Ordering::Relaxed);
+        let _items = ShutItems(&self.items.0);
         self.slots.0.shut();
-        self.items.0.shut();
     }
 
     // The count of unfinished items.
@@ -276,6 +315,15 @@ impl<T, S: Store<T>> Core<T, S> {
     /// Gives up joining.
     pub(super) fn leave_joining(&self, at: &mut Place) {
         let _ = self.joining.leave(at);
+    }
+}
+
+/// Calls its closure if the store unwinds; forgotten otherwise.
+struct Unwound<F: FnMut()>(F);
+
+impl<F: FnMut()> Drop for Unwound<F> {
+    fn drop(&mut self) {
+        (self.0)();
     }
 }
 

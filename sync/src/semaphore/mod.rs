@@ -241,8 +241,8 @@ impl Semaphore {
 
     /// Closes the semaphore: everybody who waits, and everybody who comes, gets [`Closed`].
     ///
-    /// Permits that are held stay valid and may be given back. A closed semaphore cannot be opened
-    /// again.
+    /// Permits that are held stay valid and may be given back; one that comes back before a waiter
+    /// has been polled again may still reach that waiter. A closed semaphore cannot be opened again.
     pub fn close(&self) {
         self.permits.shut();
     }

@@ -11,12 +11,14 @@ pub mod atomic {
 
 /// A cell that reports two overlapping accesses.
 pub mod cell {
-    use std::sync::atomic::{AtomicIsize, Ordering};
+    use shuttle::sync::atomic::{AtomicIsize, Ordering};
 
     /// An `UnsafeCell` that panics when two threads are inside it and one of them writes.
     #[derive(Debug, Default)]
     pub struct UnsafeCell<T> {
-        /// Readers inside, or -1 for a writer. Not an atomic of the model: only the check.
+        /// Readers inside, or -1 for a writer. An atomic of the model, so that other threads get a
+        /// turn on the way in and on the way out; `yield_now` would do that too, but it also wakes
+        /// the task, which then never sleeps and so hides a lost wake-up.
         inside: AtomicIsize,
         value: std::cell::UnsafeCell<T>,
     }
@@ -39,19 +41,17 @@ pub mod cell {
 
         /// Lends a pointer for reading.
         pub fn with<R>(&self, f: impl FnOnce(*const T) -> R) -> R {
-            assert!(self.inside.fetch_add(1, Ordering::Relaxed) >= 0, "cell read while written");
-            shuttle::thread::yield_now();
+            assert!(self.inside.fetch_add(1, Ordering::SeqCst) >= 0, "cell read while written");
             let result = f(self.value.get());
-            self.inside.fetch_sub(1, Ordering::Relaxed);
+            self.inside.fetch_sub(1, Ordering::SeqCst);
             result
         }
 
         /// Lends a pointer for writing.
         pub fn with_mut<R>(&self, f: impl FnOnce(*mut T) -> R) -> R {
-            assert_eq!(self.inside.swap(-1, Ordering::Relaxed), 0, "cell written while in use");
-            shuttle::thread::yield_now();
+            assert_eq!(self.inside.swap(-1, Ordering::SeqCst), 0, "cell written while in use");
             let result = f(self.value.get());
-            self.inside.store(0, Ordering::Relaxed);
+            self.inside.store(0, Ordering::SeqCst);
             result
         }
     }
@@ -72,7 +72,13 @@ pub mod hint {
     pub use shuttle::thread::yield_now as spin_loop;
 }
 
-/// Runs one model under PCT schedules (depth 3) and prints how many; see [`crate::model!`].
+/// Numbers that a replay of a schedule repeats.
+pub mod rand {
+    pub use shuttle::rand::{Rng, thread_rng};
+}
+
+/// Runs one model, half of the times under PCT schedules (depth 3) and half under random ones, and
+/// prints how many; see [`crate::model!`].
 ///
 /// `CORIO_SHUTTLE_ITERATIONS` overrides the number of schedules (2,000).
 ///
@@ -92,6 +98,11 @@ pub fn run_model(
     }
     let count = std::env::var("CORIO_SHUTTLE_ITERATIONS");
     let count = count.ok().and_then(|v| v.parse().ok()).unwrap_or(2_000);
-    shuttle::check_pct(body, count, 3);
+    let body = std::sync::Arc::new(body);
+    let same = body.clone();
+    shuttle::check_pct(move || body(), count - count / 2, 3);
+    if count > 1 {
+        shuttle::check_random(move || same(), count / 2);
+    }
     println!("model {name} executions {count} complete");
 }

@@ -96,8 +96,7 @@ impl Cell {
     // Ordering(wait.cell_register),
     // Ordering(wait.cell_update), Ordering(wait.cell_cancel) and Ordering(wait.cell_peek). The
     // granter sees the waker; the owner sees everything that the granter did before, which is
-    // what a lock's next holder reads. Not killable: the release half. The pin in front contains
-    // a fence, which releases as well; we do not rely on it.
+    // what a lock's next holder reads.
     #[inline]
     pub(crate) fn grant(&self, note: u64) -> Result<Taken, ()> {
         let bits = GRANT | note << NOTE_SHIFT;
@@ -161,20 +160,14 @@ impl Waiter {
         if ptr::eq(self.vtable, waker.vtable()) && ptr::eq(self.data, waker.data()) {
             return Poll::Pending;
         }
-        let (data, vtable) = (waker.data(), ptr::from_ref(waker.vtable()));
-        let granted = if self.vtable.is_null() {
-            Self::register(cell, waker.clone())
-        } else {
-            Self::update(cell, waker.clone())
-        };
-        match granted {
-            Some(note) => Poll::Ready(note),
-            None => {
-                self.data = data;
-                self.vtable = vtable;
-                Poll::Pending
-            }
-        }
+        let first = self.vtable.is_null();
+        let waker = waker.clone();
+        // Before the slot changes: dropping the waker that was in it may panic, and the next poll
+        // must know what the slot holds then.
+        self.data = waker.data();
+        self.vtable = waker.vtable();
+        let granted = if first { Self::register(cell, waker) } else { Self::update(cell, waker) };
+        granted.map_or(Poll::Pending, Poll::Ready)
     }
 
     // Ordering(wait.cell_register): AcqRel; pairs with Ordering(weighted.shut_place),

@@ -23,12 +23,23 @@
 //! a sweep delays reclamation, never a waiter or a granter.
 
 use super::reclaim::{Domain, Guard, Managed, pin};
-use super::segment::{Duty, End, Link, SEGMENT_CELLS, Segment};
+use super::segment::{Duty, End, Link, Segment, cells};
 use crate::shim::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize};
 use crate::shim::{Ordering, mutant, ord};
 use std::ptr;
 
-const CELLS: u64 = SEGMENT_CELLS as u64;
+/// The segment of a position, and its cell's index there.
+#[inline]
+fn place_of(position: u64) -> (u64, usize) {
+    let cells = cells() as u64;
+    (position / cells, (position % cells) as usize)
+}
+
+/// The position of a segment's first cell.
+#[inline]
+fn first_of<C>(segment: &Segment<C>) -> u64 {
+    segment.id * cells() as u64
+}
 
 /// Fewer dead segments than this are not worth a walk.
 const SWEEP_AT_LEAST: usize = 2;
@@ -58,7 +69,7 @@ impl<C> Position<C> {
 
     /// The position in the infinite array.
     pub(crate) fn number(&self) -> u64 {
-        self.segment().id * CELLS + self.index as u64
+        first_of(self.segment()) + self.index as u64
     }
 }
 
@@ -133,8 +144,9 @@ impl<C: Default> List<C> {
         if mutant("wait.tail_after_take") {
             start = load();
         }
-        let segment = self.reach(&guard, End::Tail, start, position / CELLS);
-        Some(Position { segment, index: (position % CELLS) as usize })
+        let (id, index) = place_of(position);
+        let segment = self.reach(&guard, End::Tail, start, id);
+        Some(Position { segment, index })
     }
 
     /// Claims up to `most` positions below `limit` and shows each to `visit`, except those that
@@ -163,12 +175,12 @@ impl<C: Default> List<C> {
         let mut position = first;
         let mut start = head;
         while position < end {
-            start = self.find(&guard, start, position / CELLS);
+            start = self.find(&guard, start, place_of(position).0);
             // SAFETY: reached through links since the pin.
             let segment = unsafe { guard.get(start) };
-            position = position.max(segment.id * CELLS);
-            while position < end && position / CELLS == segment.id {
-                visit(&segment.cells[(position % CELLS) as usize]);
+            position = position.max(first_of(segment));
+            while position < end && place_of(position).0 == segment.id {
+                visit(&segment.cells[place_of(position).1]);
                 position += 1;
             }
         }
@@ -194,11 +206,12 @@ impl<C: Default> List<C> {
         if mutant("wait.head_after_claim") {
             start = self.head_before_claim();
         }
-        let found = self.reach(&guard, End::Head, start, position / CELLS);
+        let (id, index) = place_of(position);
+        let found = self.reach(&guard, End::Head, start, id);
         // SAFETY: reached through links since the pin.
         let segment = unsafe { guard.get(found) };
-        if segment.id > position / CELLS {
-            let mut next = segment.id * CELLS;
+        if segment.id > id {
+            let mut next = first_of(segment);
             // Ordering(wait.claim_skip): Relaxed. Only a number; failure means that another
             // granter claimed behind us and the rest of the swept run is its business.
             let (ok, err) = (Ordering::Relaxed, Ordering::Relaxed);
@@ -207,7 +220,7 @@ impl<C: Default> List<C> {
             }
             return visit(Claimed::SweptUpTo(next - position));
         }
-        visit(Claimed::Cell(&segment.cells[(position % CELLS) as usize]))
+        visit(Claimed::Cell(&segment.cells[index]))
     }
 
     /// Claims the next position; `visit` also says whether the cell is finished with now.
@@ -216,13 +229,14 @@ impl<C: Default> List<C> {
         let start = self.head_before_claim();
         // Ordering(wait.claim_finish): Relaxed. As in `claim`: only a number.
         let position = self.claimed.fetch_add(1, Ordering::Relaxed);
-        let segment = self.reach(&guard, End::Head, start, position / CELLS);
+        let (id, index) = place_of(position);
+        let segment = self.reach(&guard, End::Head, start, id);
         // SAFETY: reached through links since the pin.
         let found = unsafe { guard.get(segment) };
-        if found.id > position / CELLS {
+        if found.id > id {
             return visit(Claimed::SweptUpTo(1)).1;
         }
-        let cell = &found.cells[(position % CELLS) as usize];
+        let cell = &found.cells[index];
         let (finished, result) = visit(Claimed::Cell(cell));
         if finished {
             self.finish_front(&guard, &Front { number: position, cell, segment });
@@ -236,14 +250,15 @@ impl<C: Default> List<C> {
             let start = self.head_before_claim();
             // Ordering(wait.front): Relaxed. A number; the cell's word orders the rest.
             let number = self.claimed.load(Ordering::Relaxed);
-            let found = self.reach(guard, End::Head, start, number / CELLS);
+            let (id, index) = place_of(number);
+            let found = self.reach(guard, End::Head, start, id);
             // SAFETY: reached through links since the pin.
             let segment = unsafe { guard.get(found) };
-            if segment.id == number / CELLS {
-                let cell = &segment.cells[(number % CELLS) as usize];
+            if segment.id == id {
+                let cell = &segment.cells[index];
                 return Front { number, cell, segment: found };
             }
-            self.advance(number, segment.id * CELLS);
+            self.advance(number, first_of(segment));
         }
     }
 
@@ -270,12 +285,12 @@ impl<C: Default> List<C> {
         let mut current = self.head_before_claim();
         let mut number = range.start;
         while number < range.end {
-            current = self.find(&guard, current, number / CELLS);
+            current = self.find(&guard, current, place_of(number).0);
             // SAFETY: reached through links since the pin.
             let segment = unsafe { guard.get(current) };
-            number = number.max(segment.id * CELLS);
+            number = number.max(first_of(segment));
             if number < range.end {
-                visit(&segment.cells[(number % CELLS) as usize]);
+                visit(&segment.cells[place_of(number).1]);
                 number += 1;
             }
         }
@@ -455,10 +470,12 @@ impl<C: Default> List<C> {
                 return;
             }
             // Ordering(wait.sweep_enter): AcqRel; pairs with Ordering(wait.sweep_leave). The
-            // next sweeper sees the links that this one wrote. A thread that finds the flag set
-            // has its dead segment counted by the sweeper, which looks again after leaving.
-            // Not killable: sweeping retires and pins, whose fences order the links as well, and
-            // a count that is seen late only delays the next sweep.
+            // next sweeper must see the links that this one wrote: a stale one leads it to a
+            // segment that was unlinked, and it would unlink the next one there. A thread that
+            // finds the flag set has its dead segment counted by the sweeper, which looks again
+            // after leaving.
+            // Not killable: the links, because a model's retirement contains the fence that the
+            // collector's may have later; the count, because a late one only delays a sweep.
             if self.sweeping.swap(true, ord("wait.sweep_enter", Ordering::AcqRel)) {
                 return;
             }
@@ -490,8 +507,7 @@ impl<C: Default> List<C> {
             if segment.word.try_sweep() {
                 // Ordering(wait.sweep_unlink): Release; pairs with Ordering(wait.next_link)'s
                 // loads: `next` is looked into by whoever follows. Only the sweeper writes a
-                // link that is not null, so a plain store cannot undo another's. Not killable:
-                // the fence of the retirement below orders it for later pins as well.
+                // link that is not null, so a plain store cannot undo another's.
                 before.next.store(next, ord("wait.sweep_unlink", Ordering::Release));
                 self.retire(guard, current);
             } else {

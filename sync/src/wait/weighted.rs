@@ -360,7 +360,9 @@ impl Weighted {
         let queue = self.queue.get();
         let word = &waiter.position.cell().word;
         // Ordering(weighted.leave): Acquire; pairs with Ordering(weighted.deliver): what the
-        // permits that came bring along is passed on with them.
+        // permits that came bring along is passed on with them. Not killable: what goes on by the
+        // counter is in its release sequence, and what goes on by a delivery passes its pin, whose
+        // fence acquires as well; we do not rely on it.
         let acquire = ord("weighted.leave", Ordering::Acquire);
         let mut now = word.load(acquire);
         loop {
@@ -391,7 +393,7 @@ impl Weighted {
     // is in the release sequence of those who released them.
     // Ordering(weighted.settle): AcqRel; pairs with Ordering(weighted.credit): the surplus goes on
     // with what its holders did; whoever pays the quota finishes the place for us, after our last
-    // use of it.
+    // use of it. Not killable: the acquire half; the surplus goes on by a delivery, as in `leave`.
     fn withdraw(&self, queue: &Queue, waiter: Waiter, lacked: i64) {
         let old = self.counter.fetch_add(lacked * ONE, Ordering::Relaxed) >> 1;
         // What is free now and was not before had been released for us and is on its way here.
@@ -425,18 +427,7 @@ impl Weighted {
         let queue = self.queue.get();
         // Ordering(weighted.shut_limit): Relaxed. Ordered by the fence.
         let limit = queue.entered.load(Ordering::Relaxed);
-        let mut next = queue.next_grant();
-        while next < limit {
-            let end = limit.min(next + BATCH as u64);
-            let mut wakers = Wakers::new();
-            queue.list.visit(next..end, |cell| {
-                if let Some(waker) = Self::shut_place(cell) {
-                    wakers.push(waker);
-                }
-            });
-            next = end;
-            wakers.wake_all();
-        }
+        ShutAll { queue, next: queue.next_grant(), limit }.run();
     }
 
     // Ordering(weighted.shut_place): Acquire; pairs with Ordering(wait.cell_register) and
@@ -452,6 +443,42 @@ impl Weighted {
     #[cfg(test)]
     pub(crate) fn live_segments(&self) -> usize {
         self.queue.live_segments()
+    }
+}
+
+/// Goes on with the next batch even if a waker of this one panicked.
+struct ShutAll<'q> {
+    queue: &'q Queue,
+    next: u64,
+    limit: u64,
+}
+
+impl ShutAll<'_> {
+    fn run(mut self) {
+        while self.batch() {}
+    }
+
+    /// Tells up to [`BATCH`] places; false if there were none left.
+    fn batch(&mut self) -> bool {
+        if self.next >= self.limit {
+            return false;
+        }
+        let end = self.limit.min(self.next + BATCH as u64);
+        let mut wakers = Wakers::new();
+        self.queue.list.visit(self.next..end, |cell| {
+            if let Some(waker) = Weighted::shut_place(cell) {
+                wakers.push(waker);
+            }
+        });
+        self.next = end;
+        wakers.wake_all();
+        true
+    }
+}
+
+impl Drop for ShutAll<'_> {
+    fn drop(&mut self) {
+        while self.batch() {}
     }
 }
 
