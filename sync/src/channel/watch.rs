@@ -284,7 +284,6 @@ impl<T> Sender<T> {
     pub fn subscribe(&self) -> Receiver<T> {
         // Ordering(watch.receivers): Relaxed. The count carries no data.
         self.shared.receivers.fetch_add(1, Ordering::Relaxed);
-        self.shared.deserted.clear_flag();
         Receiver { seen: self.shared.version(), kept: None, shared: self.shared.clone() }
     }
 
