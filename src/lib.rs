@@ -51,4 +51,4 @@ pub mod signal;
 #[cfg(feature = "hyper")]
 pub mod hyper;
 #[cfg(feature = "axum_0_8")]
-pub use corio_io::serve;
+pub use corio_io::{serve, serve_make_service};
