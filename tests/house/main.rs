@@ -9,6 +9,7 @@
 mod allow;
 mod layers;
 mod lexer;
+mod msrv;
 mod orderings;
 mod packages;
 mod repository;
