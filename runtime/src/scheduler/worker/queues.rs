@@ -182,12 +182,11 @@ impl Worker {
             shared.notify();
         } else if poll_ended {
             let now = Instant::now();
-            let drain = match self.drain.get() {
-                Some(Drain { since, left }) if left > 0 => Drain { since, left: left - 1 },
-                _ => Drain { since: now, left: backlog },
-            };
-            self.drain.set(Some(drain));
-            if now.duration_since(drain.since) > DRAIN_LONG {
+            let noted = Drain { since: now, left: backlog };
+            let Drain { since, left } = self.drain.get().unwrap_or(noted);
+            let next = if left == 0 { noted } else { Drain { since, left: left - 1 } };
+            self.drain.set(Some(next));
+            if now.duration_since(since) > DRAIN_LONG {
                 shared.notify();
             }
         }
