@@ -2,8 +2,9 @@
 //!
 //! Timers and sources find the drivers of their runtime here, and a task finds itself.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::marker::PhantomData;
+use std::ptr::NonNull;
 use std::sync::Arc;
 
 use crate::reactor::{self, Poller, Pollers};
@@ -34,21 +35,54 @@ pub(crate) struct Drivers {
 }
 
 thread_local! {
-    static DRIVERS: RefCell<Option<Drivers>> = const { RefCell::new(None) };
+    static DRIVERS: Cell<Held> = const { Cell::new(Held(None)) };
+    static HOME: Cell<Option<Home>> = const { Cell::new(None) };
     static TASK: Cell<Option<TaskPtr>> = const { Cell::new(None) };
 }
 
-/// Calls `f` with the calling thread's drivers: `None` outside a runtime, and in destructors that
-/// run at the end of the thread.
-#[inline]
-pub(crate) fn with_drivers<R>(f: impl FnOnce(Option<&Drivers>) -> R) -> R {
-    let mut f = Some(f);
-    let called = DRIVERS.try_with(|drivers| f.take().map(|f| f(drivers.borrow().as_ref())));
-    match (called, f) {
-        (Ok(Some(result)), _) => result,
-        (_, Some(f)) => f(None),
-        (_, None) => unreachable!("what took the function has returned a result"),
+/// The drivers of a thread. A guard that is never dropped leaves them to the end of the thread,
+/// where they may go before a timer in another local does: then [`HOME`], which has no destructor,
+/// must not name them any more.
+struct Held(Option<Drivers>);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if self.0.is_some() {
+            HOME.set(None);
+        }
     }
+}
+
+/// The driver that serves a thread: a short cut to `DRIVERS`, for the timers.
+#[derive(Clone, Copy)]
+struct Home {
+    /// Kept alive by `DRIVERS`.
+    driver: NonNull<Driver>,
+    is_worker: bool,
+}
+
+/// Calls `f` with the driver that serves the calling thread, and whether the thread is its worker:
+/// `None` outside a runtime, and in destructors that run at the end of the thread. `f` runs no code
+/// of a user's.
+#[inline]
+pub(crate) fn with_home<R>(f: impl FnOnce(Option<(&Driver, bool)>) -> R) -> R {
+    f(HOME.get().map(|home| {
+        // SAFETY: `DRIVERS` holds the driver; it changes in `enter` and in the drop of its guard
+        // only, which `f` does not call.
+        (unsafe { home.driver.as_ref() }, home.is_worker)
+    }))
+}
+
+/// Replaces the drivers of the calling thread.
+fn replace(drivers: Option<Drivers>) -> Option<Drivers> {
+    let home = drivers.as_ref().map(|drivers| Home {
+        driver: NonNull::from(&*drivers.all[drivers.mine]),
+        is_worker: drivers.is_worker,
+    });
+    // A thread whose locals are gone has nothing to replace.
+    let mut outer = DRIVERS.try_with(|cell| cell.replace(Held(drivers))).ok()?;
+    HOME.set(home);
+    outer.0.take()
 }
 
 /// Makes the drivers those of the calling thread until the guard is dropped.
@@ -56,7 +90,7 @@ pub(crate) fn enter(drivers: Drivers) -> Entered {
     let pollers =
         Pollers { all: drivers.pollers.clone(), own: drivers.is_worker.then_some(drivers.mine) };
     let outer_pollers = reactor::set_pollers(Some(pollers));
-    Entered { outer: DRIVERS.replace(Some(drivers)), outer_pollers, here: PhantomData }
+    Entered { outer: replace(Some(drivers)), outer_pollers, here: PhantomData }
 }
 
 /// Undoes [`enter`]; stays on its thread.
@@ -71,8 +105,7 @@ impl Drop for Entered {
     fn drop(&mut self) {
         // A thread whose locals are gone has nothing to undo.
         reactor::set_pollers(self.outer_pollers.take());
-        let outer = self.outer.take();
-        let _ = DRIVERS.try_with(|drivers| drivers.replace(outer));
+        drop(replace(self.outer.take()));
     }
 }
 

@@ -7,8 +7,10 @@
 //! A finding reads `file:line: what is wrong; what to do about it`.
 
 mod allow;
+mod conformance;
 mod layers;
 mod lexer;
+mod msrv;
 mod orderings;
 mod packages;
 mod repository;

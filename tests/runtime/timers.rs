@@ -1,6 +1,6 @@
 //! Sleeping, ticking and limits, in real time: bounds are generous upwards and strict downwards.
 
-use std::future::{Future, pending, ready};
+use std::future::{Future, pending, poll_fn, ready};
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
@@ -60,22 +60,40 @@ fn sleeps_end_in_the_order_of_their_deadlines() {
 #[test]
 fn equal_deadlines_end_in_the_order_of_their_begin() {
     on_one_worker(|| async {
-        let order = Arc::new(Mutex::new(Vec::new()));
-        let due = Instant::now() + 20 * MS;
-        let tasks: Vec<_> = (0..200)
-            .map(|i| {
-                let order = order.clone();
-                corio::spawn_local(async move {
-                    corio::sleep_until(due).await;
-                    order.lock().unwrap().push(i);
-                })
-            })
-            .collect();
-        for task in tasks {
-            task.await.unwrap();
+        // A sleep that begins when its deadline has passed does not wait for those that began
+        // before: the deadline must lie far enough ahead for all of them, however slow this is.
+        for lead in [20, 200, 2_000, 20_000] {
+            if let Some(ends) = ends_of_equal_deadlines(lead * MS).await {
+                return assert!(ends.iter().copied().eq(0..200), "{ends:?}");
+            }
         }
-        assert!(order.lock().unwrap().iter().copied().eq(0..200));
+        panic!("200 sleeps did not begin within 20 s");
     });
+}
+
+/// In which order 200 sleeps end that begin in their order and end `lead` from now; `None` if some
+/// of them began too late.
+async fn ends_of_equal_deadlines(lead: Duration) -> Option<Vec<u32>> {
+    let order = Arc::new(Mutex::new(Vec::new()));
+    let due = Instant::now() + lead;
+    let tasks: Vec<_> = (0..200)
+        .map(|i| {
+            let order = order.clone();
+            corio::spawn_local(async move {
+                let mut sleep = corio::sleep_until(due);
+                let poll = poll_fn(|cx| Poll::Ready(Pin::new(&mut sleep).poll(cx)));
+                let waited = poll.await.is_pending();
+                sleep.await;
+                order.lock().unwrap().push(i);
+                waited
+            })
+        })
+        .collect();
+    let mut all_waited = true;
+    for task in tasks {
+        all_waited &= task.await.unwrap();
+    }
+    all_waited.then(|| std::mem::take(&mut *order.lock().unwrap()))
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The Watch: one thread that notices workers stuck in a poll, and brings help.
 //!
-//! It looks at each worker's tick every millisecond while something may be stuck, less often while
-//! nothing is, and sleeps without a deadline while all workers are parked. The decisions are those
+//! It looks at each worker's tick every millisecond while something may be stuck, every four while
+//! nothing is, and sleeps without a deadline while all workers are parked and nothing runs. The decisions are those
 //! of [`hog`](super::hog), which is tested without threads; this file acts on them.
 //!
 //! Help for a worker that has been in one poll for a millisecond:
@@ -110,7 +110,7 @@ impl Watch {
             adopted_by: vec![None; workers],
             had_backlog: vec![false; workers],
             limits,
-            pace: Pace::new(),
+            pace: Pace::default(),
             last_report: None,
             unreported: 0,
         }
@@ -129,8 +129,8 @@ impl Watch {
                 self.pace.note(&verdict);
                 self.act(worker, &verdict);
             }
-            let period = self.pace.next_period();
-            if !self.pace.has_lingered() || !self.sleep_while_idle() {
+            let (period, still) = self.pace.next_period();
+            if !still || !self.sleep_while_idle() {
                 thread::park_timeout(period);
             }
         }
@@ -139,19 +139,21 @@ impl Watch {
         }
     }
 
-    /// Sleeps without a deadline if no worker runs; false if one does.
-    fn sleep_while_idle(&mut self) -> bool {
+    /// Sleeps as long as all workers do; false if one does not.
+    ///
+    /// Called when nothing has run since the last sample. Workers that merely happen to sleep at
+    /// one moment are no reason: the next message would have to wake the Watch, again and again.
+    fn sleep_while_idle(&self) -> bool {
         let shared = &self.shared;
         let idle = || {
             shared.remotes.iter().all(|remote| remote.hog.is_parked())
                 && shared.phase() == Phase::Running
         };
-        if !idle() || self.adopted_by.iter().any(Option::is_some) {
-            return false;
+        let idles = idle() && self.adopted_by.iter().all(Option::is_none);
+        if idles {
+            shared.watch.sleep.sleep(idle, thread::park);
         }
-        shared.watch.sleep.sleep(idle, thread::park);
-        self.pace.restart();
-        true
+        idles
     }
 
     fn act(&mut self, worker: usize, verdict: &Verdict) {

@@ -4,6 +4,8 @@
 //!   lifo slot (at most 3 in a row) -> deque and pinned queue in turn -> inbox, callbacks
 //!     -> own timers and poller -> injector -> siblings' deques -> stuck siblings -> park
 //! ```
+//! The own poller is left to the park if there is no work elsewhere.
+//!
 //! About every 100 us of run time, and at most every [`MAINTENANCE_MAX`] polls, a worker also looks
 //! at its timers, poller, inbox and the injector while it has tasks of its own, so that neither
 //! sockets nor foreign submissions wait behind a full queue.
@@ -13,7 +15,7 @@
 //! A push into the lifo slot wakes nobody; but the tasks that a poll wakes go to the deque, and wake
 //! a sleeping sibling at once, if polls of its kind are known to go on for long after that (see
 //! [`kinds`](super::kinds)). At the end of each poll the worker compares its backlog:
-//! more than [`BACKLOG_ALONE`] tasks, or any task after a poll of more than [`POLL_LONG`], wakes a
+//! more than [`BACKLOG_ALONE`] tasks, or any task that waits for more than [`DRAIN_LONG`], wakes a
 //! sleeping sibling. Nothing is lost by comparing late: the worker does not sleep while it has a
 //! backlog, so the comparison is made again after every poll; and Watch makes it for a worker
 //! that is stuck in one. A poll that pushes more than [`PUSHES_PER_CHECK`] tasks compares within
@@ -23,7 +25,6 @@ use std::cell::{Cell, UnsafeCell};
 use std::collections::VecDeque;
 use std::ptr::NonNull;
 use std::sync::Arc;
-use std::time::Instant;
 
 use corio_sync::coop;
 use corio_sync::shim::Ordering::{Relaxed, Release};
@@ -57,13 +58,14 @@ pub(crate) struct Worker {
     eager: Pushes,
     polls_left: Cell<u32>,
     maintenance_every: Cell<u32>,
-    last_maintenance: Cell<Instant>,
-    /// End of the previous poll, if the backlog was compared by time then.
-    poll_ended: Cell<Option<Instant>>,
+    /// A time of the timers' clock.
+    last_maintenance: Cell<u64>,
+    /// The backlog that is being worked off, if it is compared by time.
+    drain: Cell<Option<queues::Drain>>,
     searching: Cell<bool>,
+    /// The last look for work left the poller out.
+    owes_poll: Cell<bool>,
     in_poll: Cell<bool>,
-    /// The worker has come from its poller and looked at nothing else since.
-    just_polled: Cell<bool>,
     /// The Watch has heard that the worker got up.
     watched: Cell<bool>,
     /// A stand-in runs the loop for a thread inside `block_in_place`: pinned tasks wait.
@@ -150,7 +152,6 @@ impl Worker {
         let driver = shared.drivers[index].clone();
         Box::new(Self {
             index,
-            driver,
             queue,
             pinned: UnsafeCell::new(VecDeque::new()),
             arena,
@@ -160,11 +161,12 @@ impl Worker {
             eager: Pushes::new(),
             polls_left: Cell::new(MAINTENANCE_MIN),
             maintenance_every: Cell::new(MAINTENANCE_MIN),
-            last_maintenance: Cell::new(Instant::now()),
-            poll_ended: Cell::new(None),
+            last_maintenance: Cell::new(driver.timers.clock().now()),
+            driver,
+            drain: Cell::new(None),
             searching: Cell::new(false),
+            owes_poll: Cell::new(false),
             in_poll: Cell::new(false),
-            just_polled: Cell::new(false),
             watched: Cell::new(false),
             standing_in: Cell::new(false),
             random: Cell::new(0x9E37_79B9 ^ (index as u32 + 1).wrapping_mul(0x85EB_CA6B)),

@@ -12,7 +12,7 @@
 use std::panic::Location;
 use std::task::{Poll, Waker};
 
-use crate::context::{Driver, with_drivers};
+use crate::context::{self, Driver};
 use crate::timer::{Clock, Expiry, Timer, Timers};
 
 /// Nanoseconds since the clock's base, by the calling thread's clock.
@@ -20,6 +20,13 @@ use crate::timer::{Clock, Expiry, Timer, Timers};
 pub(super) fn now() -> u64 {
     let here = with_home(|home| home.map(|home| home.timers().clock().now()));
     here.unwrap_or_else(|| Clock::real().now())
+}
+
+/// The time from which a wait counts that begins now; see [`Clock::start`].
+#[inline]
+pub(super) fn start() -> u64 {
+    let here = with_home(|home| home.map(|home| home.timers().clock().start()));
+    here.unwrap_or_else(|| Clock::real().start())
 }
 
 /// The timers that serve the calling thread.
@@ -52,12 +59,7 @@ impl<'a> Home<'a> {
 
 #[inline]
 fn with_home<R>(f: impl FnOnce(Option<Home<'_>>) -> R) -> R {
-    with_drivers(|drivers| {
-        f(drivers.map(|drivers| Home {
-            driver: &drivers.all[drivers.mine],
-            is_worker: drivers.is_worker,
-        }))
-    })
+    context::with_home(|home| f(home.map(|(driver, is_worker)| Home { driver, is_worker })))
 }
 
 /// A deadline; see the module.

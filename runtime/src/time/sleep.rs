@@ -43,9 +43,10 @@ use crate::timer::clock;
 /// # });
 /// ```
 #[track_caller]
+#[inline]
 pub fn sleep(duration: Duration) -> Sleep {
     let turn = if duration.is_zero() { Turn::Owed } else { Turn::None };
-    let now = alarm::now();
+    let now = alarm::start();
     Sleep::new(Alarm::new_ahead(clock::after(now, duration), now), turn)
 }
 
@@ -100,6 +101,7 @@ enum Turn {
 
 impl Sleep {
     #[track_caller]
+    #[inline]
     fn new(alarm: Alarm, turn: Turn) -> Self {
         Self { alarm, turn, at: Location::caller() }
     }

@@ -191,7 +191,7 @@ fn a_dropped_sleep_wakes_nobody_and_leaves_nothing() {
             let mut sleep = sleep(MS);
             assert!(task.poll(&mut sleep).is_pending());
         }
-        assert_eq!(home.timers().next_deadline(), NEVER);
+        assert_eq!(home.timers().park_deadline(), NEVER);
         assert_eq!(Arc::strong_count(&task), 1);
         assert_eq!(home.advance(2 * MS), 0);
     });
@@ -395,6 +395,27 @@ fn a_sleep_may_be_dropped_by_the_end_of_its_thread() {
     });
     thread.join().unwrap();
     assert_eq!(home.advance(MS), 0, "it was cancelled");
+    assert_eq!(Arc::strong_count(&task), 1);
+}
+
+#[test]
+fn a_thread_that_never_left_its_runtime_forgets_it_at_its_end() {
+    thread_local! {
+        static KEPT: RefCell<Vec<Sleep>> = const { RefCell::new(Vec::new()) };
+    }
+    let task = Arc::new(Task::default());
+    let waits = task.clone();
+    let thread = std::thread::spawn(move || {
+        // First used, last destroyed: the drivers are gone, freed even, when the sleep goes.
+        KEPT.with_borrow_mut(Vec::clear);
+        let all: Arc<[_]> = Arc::new([TestHome::new().0]);
+        let pollers = Arc::new([]);
+        std::mem::forget(context::enter(Drivers { all, pollers, mine: 0, is_worker: true }));
+        let mut sleep = sleep(MS);
+        assert!(waits.poll(&mut sleep).is_pending());
+        KEPT.with_borrow_mut(|kept| kept.push(sleep));
+    });
+    thread.join().unwrap();
     assert_eq!(Arc::strong_count(&task), 1);
 }
 

@@ -184,7 +184,7 @@ fn start(
     let next = match limit {
         Limit::None => return Poll::Pending,
         Limit::After(limit) => {
-            let now = alarm::now();
+            let now = alarm::start();
             let deadline = clock::after(now, limit);
             if deadline == now {
                 return Poll::Ready(());

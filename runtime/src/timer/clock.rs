@@ -16,6 +16,21 @@ use corio_sync::shim::{ord, sync::Arc};
 
 use super::wheel::NEVER;
 
+#[cfg(all(target_arch = "x86_64", target_os = "linux", not(any(miri, corio_loom, corio_shuttle))))]
+mod counter;
+/// Elsewhere a look at the clock is cheap, or there is no counter that can be trusted.
+#[cfg(not(all(
+    target_arch = "x86_64",
+    target_os = "linux",
+    not(any(miri, corio_loom, corio_shuttle))
+)))]
+mod counter {
+    #[inline]
+    pub(super) fn soon(clock: impl Fn() -> u64) -> u64 {
+        clock()
+    }
+}
+
 /// How long before its first use the base lies. A user may take an `Instant` before corio reads the
 /// clock for the first time; it must keep its value when it is turned into nanoseconds and back.
 const BASE_LEAD: Duration = Duration::from_secs(24 * 60 * 60);
@@ -51,6 +66,16 @@ impl Clock {
             // Ordering(timer.clock_read): Acquire; pairs with Ordering(timer.clock_advance). Who
             // sees a later time also sees what its mover did before.
             Some(now) => now.load(ord("timer.clock_read", Ordering::Acquire)),
+        }
+    }
+
+    /// The time from which a wait counts that begins now: never before the present, and less than a
+    /// microsecond after it. Cheaper than [`Clock::now`] where that can be had.
+    #[inline]
+    pub(crate) fn start(&self) -> u64 {
+        match &self.virtual_nanos {
+            None => counter::soon(|| nanos(Instant::now().duration_since(self.base))),
+            Some(_) => self.now(),
         }
     }
 

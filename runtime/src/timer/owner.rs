@@ -105,12 +105,20 @@ impl Timers {
         &self.clock
     }
 
-    /// The earliest deadline, or a time before it; `NEVER` without timers. A hint for siblings and
-    /// Watch: an insertion of the owner's shows at once on its own thread and soon on others.
+    /// The earliest deadline, or a time before it: one that was cancelled shows until somebody looks
+    /// at the timers because of it. A hint for siblings and Watch: an insertion of the owner's
+    /// shows at once on its own thread and soon on others.
     #[inline]
     pub(crate) fn next_deadline(&self) -> u64 {
         // Ordering: Relaxed; a hint. The owner's own decisions use `park_deadline`.
         self.shared().next_deadline.load(Ordering::Relaxed)
+    }
+
+    /// True if there is nothing that could fire and nothing to sort: a hint, exact for the owner but
+    /// for mail that comes just now.
+    #[inline]
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.next_deadline() == NEVER && !self.has_mail()
     }
 
     /// The time of the last `expire`. A deadline that lay ahead then has not been fired by it, even
@@ -128,7 +136,7 @@ impl Timers {
             Some(mut owned) => owned.with(|shared, core| {
                 let entry = core.take_entry(shared);
                 let key = core.wheel.insert(deadline, entry);
-                shared.publish(core);
+                shared.publish_earlier(deadline);
                 // SAFETY: the entry was free and is the owner's.
                 unsafe { Entry::arm_linked(entry, waker, key) }
             }),
@@ -162,7 +170,8 @@ impl Timers {
         owned.with(|shared, core| {
             let waker = core.detach(shared, &timer).take_waker_owned();
             core.free(timer.into_entry());
-            shared.publish(core);
+            // What others see as the earliest deadline may stay too early: whoever looks because of
+            // it corrects it.
             waker
         })
     }
@@ -247,7 +256,7 @@ impl Timers {
             core.sort_mail(shared);
             core.fire_due(NEVER, Cause::Closed, batch);
             shared.publish(core);
-            core.wheel.len() > 0
+            !core.wheel.is_empty()
         })
     }
 
@@ -255,7 +264,7 @@ impl Timers {
     #[cfg(test)]
     pub(super) fn outside(&self) -> usize {
         let mut owned = self.shared().own(Role::Owner).expect("nobody else is inside");
-        owned.with(|_, core| core.outside)
+        owned.with(|_, core| core.outside())
     }
 
     #[inline]

@@ -95,7 +95,6 @@ pub(super) struct Wheel<T> {
     slots: Box<[Slot]>,
     nodes: Vec<Node<T>>,
     free: u32,
-    len: usize,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -132,13 +131,18 @@ impl<T> Wheel<T> {
             slots: vec![Slot::EMPTY; LEVELS * SLOTS].into_boxed_slice(),
             nodes: Vec::new(),
             free: NIL,
-            len: 0,
         }
     }
 
+    /// True if there is no deadline in the wheel.
+    pub(super) fn is_empty(&self) -> bool {
+        self.exact.first().is_none() && self.occupied_levels == 0
+    }
+
     /// How many deadlines are in the wheel.
+    #[cfg(test)]
     pub(super) fn len(&self) -> usize {
-        self.len
+        self.nodes.iter().filter(|node| node.place != FREE).count()
     }
 
     /// Adds a deadline, which may lie in the past.
@@ -146,7 +150,6 @@ impl<T> Wheel<T> {
     pub(super) fn insert(&mut self, deadline: u64, value: T) -> Key {
         let node = self.take_node(deadline, value);
         self.place(node, deadline);
-        self.len += 1;
         Key { node, generation: self.nodes[node as usize].generation }
     }
 
@@ -332,7 +335,6 @@ impl<T> Wheel<T> {
         node.generation = node.generation.wrapping_add(1);
         node.next = free;
         self.free = index;
-        self.len -= 1;
         node.value.take()
     }
 }

@@ -1,6 +1,8 @@
 //! The owned state: the wheel and the memory of its entries.
 use std::ptr::NonNull;
 
+use corio_sync::shim::mutant;
+
 use super::super::entry::{Cause, Entry, Timer};
 use super::super::wheel::Wheel;
 use super::shared::Shared;
@@ -22,8 +24,8 @@ pub(super) struct Core {
     /// Entries of `chunks` that nobody uses. Has room for all of them.
     free: Vec<NonNull<Entry>>,
     pub(super) chunks: Vec<NonNull<[Entry]>>,
-    /// Entries that a sleeper has and that will come back here.
-    pub(super) outside: usize,
+    /// Entries that were allocated alone, are linked, and will come back here.
+    singles: usize,
     pub(super) home: NonNull<Shared>,
     /// Loom reports it if this memory is never freed.
     #[cfg(corio_loom)]
@@ -36,17 +38,21 @@ impl Core {
             wheel: Wheel::new(),
             free: Vec::new(),
             chunks: Vec::new(),
-            outside: 0,
+            singles: 0,
             home: NonNull::dangling(),
             #[cfg(corio_loom)]
             probe: corio_sync::shim::sync::Arc::new(()),
         }
     }
 
+    /// How many entries a sleeper has that will come back here.
+    pub(super) fn outside(&self) -> usize {
+        self.chunks.len() * CHUNK - self.free.len() + self.singles
+    }
+
     /// A free entry. It counts as outside from now on.
     #[inline]
     pub(super) fn take_entry(&mut self, shared: &Shared) -> NonNull<Entry> {
-        self.outside += 1;
         match self.free.pop() {
             Some(entry) => entry,
             None => self.find_entry(shared),
@@ -88,9 +94,13 @@ impl Core {
             // SAFETY: an entry that arrives is not freed before it is linked.
             let entry = unsafe { pointer.as_ref() };
             if entry.link() {
-                self.outside += 1;
-                let key = self.wheel.insert(entry.deadline(), pointer);
-                entry.set_key(key);
+                self.singles += 1;
+                let deadline = entry.deadline();
+                entry.set_key(self.wheel.insert(deadline, pointer));
+                // Not every caller publishes: `detach` does not.
+                if !mutant("timer.publish_arrival") {
+                    shared.publish_earlier(deadline);
+                }
             } else {
                 // SAFETY: its sleeper is gone and left it to us.
                 unsafe { free_single(pointer) };
@@ -126,10 +136,10 @@ impl Core {
         // SAFETY: the entry came back to us.
         let entry = unsafe { pointer.as_ref() };
         entry.debug_assert_empty();
-        self.outside -= 1;
         if entry.in_chunk {
             self.free.push(pointer);
         } else {
+            self.singles -= 1;
             // SAFETY: the entry came back to us.
             unsafe { free_single(pointer) };
         }

@@ -113,6 +113,16 @@ impl Shared {
         next
     }
 
+    /// Tells the others of a deadline that was inserted, if it is earlier than what they know.
+    /// Inside the owned state.
+    #[inline]
+    pub(super) fn publish_earlier(&self, deadline: u64) {
+        // Ordering: Relaxed, both; as in `publish`.
+        if deadline < self.next_deadline.load(Ordering::Relaxed) {
+            self.next_deadline.store(deadline, Ordering::Relaxed);
+        }
+    }
+
     /// Returns an entry to its owner, from any thread.
     pub(in crate::timer) fn give_back(entry: NonNull<Entry>) {
         // SAFETY: the caller gives its entry back now and not before.
@@ -136,7 +146,7 @@ impl Shared {
         let shared = unsafe { this.as_ref() };
         let outside = shared.core.with(|core| {
             // SAFETY: the timers are gone, so nobody owns the wheel.
-            unsafe { (*core).outside }
+            unsafe { (*core).outside() }
         });
         // One more, for ourselves: nobody may free the memory before we have looked through it.
         // Ordering: Relaxed; published by closing the mail.

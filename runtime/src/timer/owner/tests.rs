@@ -48,7 +48,7 @@ fn expire(timers: &Timers, role: Role) -> usize {
 impl Timers {
     fn entries(&self) -> (usize, usize) {
         let mut owned = self.shared().own(Role::Owner).unwrap();
-        owned.with(|_, core| (core.outside, core.chunks.len()))
+        owned.with(|_, core| (core.outside(), core.chunks.len()))
     }
 }
 
