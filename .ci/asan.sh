@@ -4,9 +4,9 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 target=x86_64-unknown-linux-gnu
 export RUSTFLAGS="-Zsanitizer=address" CARGO_TARGET_DIR=target/asan
-# Stacks of allocations are unwound by frame information: std has no frame pointers, and a leak is
-# suppressed by a function on its stack.
-export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=1:detect_stack_use_after_return=1:fast_unwind_on_malloc=0}
+export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=1:detect_stack_use_after_return=1}
+# A leak is suppressed by a function on the stack of its allocation; a sanitizer's frame pointers
+# are enough to find it.
 export LSAN_OPTIONS=${LSAN_OPTIONS:-suppressions=$PWD/.ci/lsan.supp:print_suppressions=0}
 
 echo "asan: library tests"
