@@ -88,13 +88,20 @@ fn site_modules(file: &File) -> impl Iterator<Item = &str> {
         .flat_map(|call| file.text.split(call).skip(1).filter_map(|rest| rest.split('.').next()))
 }
 
-/// Models must begin with the name of their module, or of the one whose sites they exercise: the
-/// mutants find them by it.
+/// The names of a file's module and of those that it lies in.
+fn modules(file: &File) -> impl Iterator<Item = &str> {
+    let path = file.path.trim_end_matches(".rs").split('/').skip(2);
+    path.map(|module| module.trim_end_matches("_tests"))
+}
+
+/// Models must begin with the name of a module, or of the sites that they exercise: the mutants
+/// find them by it.
 fn model_names(tree: &Tree) -> Vec<String> {
     let mut found = Vec::new();
-    let sites: BTreeSet<&str> = tree.below(&PROTOCOLS).flat_map(site_modules).collect();
+    let files = || tree.below(&PROTOCOLS);
+    let names: BTreeSet<&str> =
+        files().flat_map(site_modules).chain(files().flat_map(modules)).collect();
     for file in tree.below(&PROTOCOLS) {
-        let modules: Vec<&str> = file.path.trim_end_matches(".rs").split('/').collect();
         let tokens = file.tokens();
         // Doc comments are blanked, so the name is the first word.
         for five in tokens.windows(5) {
@@ -102,13 +109,12 @@ fn model_names(tree: &Tree) -> Vec<String> {
                 continue;
             }
             let name = five[3];
-            let modules = modules[2..].iter().map(|m| m.trim_end_matches("_tests"));
-            let named = modules
-                .chain(sites.iter().copied())
+            let named = names
+                .iter()
                 .any(|m| name.text.strip_prefix(m).is_some_and(|rest| rest.starts_with('_')));
             if !named {
                 found.push(format!(
-                    "{}: model {} begins neither with its module's name and `_` nor with that of a \
+                    "{}: model {} begins neither with a module's name and `_` nor with that of a \
                      site, so .ci/mutants.sh cannot find it",
                     file.place(name.at),
                     name.text
