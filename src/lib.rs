@@ -45,6 +45,7 @@ pub use corio_runtime::to_thread as spawn_blocking;
 #[cfg(feature = "macros")]
 pub use corio_macros::{main, test};
 
+pub mod fs;
 pub mod net;
 pub mod signal;
 pub mod stream;
@@ -53,4 +54,4 @@ pub mod sync;
 #[cfg(feature = "hyper")]
 pub mod hyper;
 #[cfg(feature = "axum_0_8")]
-pub use corio_io::serve;
+pub use corio_io::{serve, serve_make_service};

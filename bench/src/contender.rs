@@ -26,13 +26,7 @@ pub const USUAL: &[&str] = &[
 
 /// What else is compared in rows of primitives, all of it under tokio; `corio@tokio` is corio's
 /// primitives there.
-pub const LIBRARIES: &[&str] = &[
-    "corio@tokio",
-    "async-lock",
-    "async-channel",
-    "flume",
-    "kanal",
-];
+pub const LIBRARIES: &[&str] = &["corio@tokio", "async-lock", "async-channel", "flume", "kanal"];
 
 /// A runtime in one of its settings.
 #[derive(Clone, Debug, PartialEq, Eq)]

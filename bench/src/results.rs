@@ -152,6 +152,7 @@ pub(crate) mod tests {
     /// A row where corio wins the first figure and loses the second, and smol could not run.
     pub fn sample(target: Option<Target>) -> RowResults {
         let mut row = Row::new("sample", "for tests; per <thing>").metrics(METRICS);
+        row.note = Some("a note");
         row.target = target;
         let mut smol = RuntimeResults { name: "smol".to_owned(), ..RuntimeResults::default() };
         smol.failures.push("round 1: the sum is 1".to_owned());

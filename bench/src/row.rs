@@ -99,12 +99,22 @@ pub struct Row {
     pub target: Option<Target>,
     /// Adapters that cannot run the row, and why.
     pub skip: &'static [(&'static str, &'static str)],
+    /// What has to be said beside the figures: where a peer leads, and why.
+    pub note: Option<&'static str>,
 }
 
 impl Row {
     /// A row with wall and CPU time and no peculiarities.
     pub const fn new(name: &'static str, about: &'static str) -> Self {
-        Self { name, about, metrics: WALL_AND_CPU, best: Unstable::NONE, target: None, skip: &[] }
+        Self {
+            name,
+            about,
+            metrics: WALL_AND_CPU,
+            best: Unstable::NONE,
+            target: None,
+            skip: &[],
+            note: None,
+        }
     }
 
     /// With a target.
@@ -122,6 +132,12 @@ impl Row {
     /// With options for `tokio-best`.
     pub const fn best(mut self, best: Unstable) -> Self {
         self.best = best;
+        self
+    }
+
+    /// With something to say beside the figures.
+    pub const fn note(mut self, note: &'static str) -> Self {
+        self.note = Some(note);
         self
     }
 

@@ -126,6 +126,8 @@ pub const ROWS: &[Entry] = &[
         "tokio": prim::Tokio, "async-lock": prim::AsyncLock),
     primitives!(L => Repeat<locks::Contended<L>>; prim::Corio,
         "tokio": prim::Tokio, "async-lock": prim::AsyncLock),
+    primitives!(L => Repeat<locks::HandOver<L>>; prim::Corio,
+        "tokio": prim::Tokio, "async-lock": prim::AsyncLock),
     primitives!(L => locks::Barging<L>; Unfair<prim::Corio>,
         "tokio": prim::Tokio, "async-lock": prim::AsyncLock),
     primitives!(S => Repeat<locks::SemContended<S>>; prim::Corio,

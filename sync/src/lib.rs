@@ -58,8 +58,15 @@ pub mod place;
 #[doc(hidden)]
 pub mod waker_slot;
 
+// The programs of tests/linear name the crate as its users do.
+#[cfg(all(test, corio_shuttle, not(corio_loom)))]
+extern crate self as corio_sync;
+#[cfg(all(test, corio_shuttle, not(corio_loom)))]
+mod linear_tests;
 #[cfg(test)]
 mod shim_tests;
+#[cfg(all(test, corio_shuttle, not(corio_loom)))]
+mod stall_tests;
 #[cfg(all(test, corio_shuttle, not(corio_loom)))]
 mod storms;
 #[cfg(test)]

@@ -71,15 +71,15 @@ fn test_empty_and_full() {
 // conforms: 13 PriorityQueueTests.test_order
 #[test]
 fn test_order() {
-    let (fifo, lifo, smallest) = (Queue::new(0), LifoQueue::new(0), PriorityQueue::new(0));
+    let (fifo, lifo, priority) = (Queue::new(0), LifoQueue::new(0), PriorityQueue::new(0));
     for item in [1, 3, 2] {
         fifo.put_nowait(item).unwrap();
         lifo.put_nowait(item).unwrap();
-        smallest.put_nowait(item).unwrap();
+        priority.put_nowait(item).unwrap();
     }
-    assert_eq!([(); 3].map(|()| smallest.get_nowait().unwrap()), [1, 2, 3]);
     assert_eq!([(); 3].map(|()| fifo.get_nowait().unwrap()), [1, 3, 2]);
     assert_eq!([(); 3].map(|()| lifo.get_nowait().unwrap()), [2, 3, 1]);
+    assert_eq!([(); 3].map(|()| priority.get_nowait().unwrap()), [1, 2, 3]);
 }
 
 // conforms: 13 test_maxsize

@@ -10,6 +10,7 @@ mod allow;
 mod conformance;
 mod layers;
 mod lexer;
+mod msrv;
 mod orderings;
 mod packages;
 mod repository;

@@ -4,6 +4,7 @@ mod asyncio_streams;
 mod cancel;
 mod datagrams;
 mod errors;
+mod files;
 mod many;
 mod places;
 mod portable;

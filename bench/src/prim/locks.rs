@@ -12,8 +12,10 @@ pub trait Lock: Send + Sync + 'static {
     /// A lock around 0.
     fn new() -> Self::Lock;
 
-    /// Locks, adds one, unlocks; returns the sum.
-    fn add(lock: &Self::Lock) -> impl Future<Output = u64> + Send;
+    /// Locks, awaits `inside`, adds one, unlocks; returns the sum.
+    fn add<F>(lock: &Self::Lock, inside: F) -> impl Future<Output = u64> + Send
+    where
+        F: Future<Output = ()> + Send;
 }
 
 /// corio's lock that newcomers may take ahead of waiters.
@@ -26,8 +28,9 @@ impl Lock for Corio {
         corio::sync::Lock::new(0)
     }
 
-    async fn add(lock: &Self::Lock) -> u64 {
+    async fn add<F: Future<Output = ()> + Send>(lock: &Self::Lock, inside: F) -> u64 {
         let mut sum = lock.acquire().await;
+        inside.await;
         *sum += 1;
         *sum
     }
@@ -40,8 +43,8 @@ impl Lock for Unfair<Corio> {
         corio::sync::Lock::new_unfair(0)
     }
 
-    async fn add(lock: &Self::Lock) -> u64 {
-        <Corio as Lock>::add(lock).await
+    async fn add<F: Future<Output = ()> + Send>(lock: &Self::Lock, inside: F) -> u64 {
+        <Corio as Lock>::add(lock, inside).await
     }
 }
 
@@ -52,8 +55,9 @@ impl Lock for Tokio {
         tokio::sync::Mutex::new(0)
     }
 
-    async fn add(lock: &Self::Lock) -> u64 {
+    async fn add<F: Future<Output = ()> + Send>(lock: &Self::Lock, inside: F) -> u64 {
         let mut sum = lock.lock().await;
+        inside.await;
         *sum += 1;
         *sum
     }
@@ -66,8 +70,9 @@ impl Lock for AsyncLock {
         async_lock::Mutex::new(0)
     }
 
-    async fn add(lock: &Self::Lock) -> u64 {
+    async fn add<F: Future<Output = ()> + Send>(lock: &Self::Lock, inside: F) -> u64 {
         let mut sum = lock.lock().await;
+        inside.await;
         *sum += 1;
         *sum
     }
@@ -81,8 +86,10 @@ pub trait Semaphore: Send + Sync + 'static {
     /// A semaphore of so many permits.
     fn new(permits: usize) -> Self::Semaphore;
 
-    /// Takes a permit and gives it back.
-    fn pass(semaphore: &Self::Semaphore) -> impl Future<Output = ()> + Send;
+    /// Takes a permit, awaits `inside`, gives the permit back.
+    fn pass<F>(semaphore: &Self::Semaphore, inside: F) -> impl Future<Output = ()> + Send
+    where
+        F: Future<Output = ()> + Send;
 }
 
 impl Semaphore for Corio {
@@ -92,8 +99,10 @@ impl Semaphore for Corio {
         corio::sync::Semaphore::new(permits)
     }
 
-    async fn pass(semaphore: &Self::Semaphore) {
-        drop(semaphore.acquire().await.expect("nobody closes it"));
+    async fn pass<F: Future<Output = ()> + Send>(semaphore: &Self::Semaphore, inside: F) {
+        let permit = semaphore.acquire().await.expect("nobody closes it");
+        inside.await;
+        drop(permit);
     }
 }
 
@@ -104,8 +113,10 @@ impl Semaphore for Tokio {
         tokio::sync::Semaphore::new(permits)
     }
 
-    async fn pass(semaphore: &Self::Semaphore) {
-        drop(semaphore.acquire().await.expect("nobody closes it"));
+    async fn pass<F: Future<Output = ()> + Send>(semaphore: &Self::Semaphore, inside: F) {
+        let permit = semaphore.acquire().await.expect("nobody closes it");
+        inside.await;
+        drop(permit);
     }
 }
 
@@ -116,8 +127,10 @@ impl Semaphore for AsyncLock {
         async_lock::Semaphore::new(permits)
     }
 
-    async fn pass(semaphore: &Self::Semaphore) {
-        drop(semaphore.acquire().await);
+    async fn pass<F: Future<Output = ()> + Send>(semaphore: &Self::Semaphore, inside: F) {
+        let permit = semaphore.acquire().await;
+        inside.await;
+        drop(permit);
     }
 }
 

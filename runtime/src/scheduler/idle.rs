@@ -223,8 +223,9 @@ impl IdleSet {
     #[must_use = "the worker is claimed: nobody else will wake it"]
     pub(crate) fn notify(&self, prefer: Option<usize>) -> Option<usize> {
         loop {
-            // Dekker with `idle.park` and `idle.end_search`, after the push; on a second round it
-            // comes after the count was given back, on behalf of producers that relied on it.
+            // Dekker with `idle.park` and `idle.end_search`, after the push, and with
+            // `life.close_doors` for who then looks at the phase. On a second round it comes after
+            // the count was given back, on behalf of producers that relied on it.
             fence_at("idle.notify");
             if !self.any() || !self.begin_wake() {
                 return None;

@@ -73,6 +73,7 @@ impl<T> Drop for Item<T> {
 }
 
 /// The FIFO store of a [`Queue`](super::Queue).
+#[repr(align(64))]
 pub struct Fifo<T> {
     list: List<Item<T>>,
 }

@@ -115,3 +115,5 @@ macro_rules! model {
 
 #[cfg(any(corio_loom, corio_shuttle))]
 pub use imp::run_model;
+#[cfg(all(corio_shuttle, not(corio_loom)))]
+pub use imp::{run_stalled, stall};

@@ -1,12 +1,85 @@
 //! Back end for shuttle: random and PCT schedules of models too large for loom.
 
-/// Atomics and fences.
+#[path = "stall.rs"]
+pub mod stall;
+
+/// Atomics and fences. Each access is a place where [`stall`] may hold a thread.
 pub mod atomic {
-    pub use shuttle::sync::atomic::{
-        AtomicBool, AtomicI64, AtomicIsize, AtomicPtr, AtomicU8, AtomicU16, AtomicU32, AtomicU64,
-        AtomicUsize, fence,
-    };
+    use super::stall::access;
+    pub use shuttle::sync::atomic::fence;
     pub use std::sync::atomic::Ordering;
+
+    macro_rules! atomic {
+        ($([$($generic:ident)?] $name:ident $value:ty: $($more:ident)*;)*) => {
+            $(
+                /// shuttle's atomic.
+                #[derive(Debug, Default)]
+                pub struct $name$(<$generic>)?(shuttle::sync::atomic::$name$(<$generic>)?);
+
+                #[allow(missing_docs)]
+                impl$(<$generic>)? $name$(<$generic>)? {
+                    #[track_caller]
+                    pub const fn new(value: $value) -> Self {
+                        Self(shuttle::sync::atomic::$name::new(value))
+                    }
+                    #[track_caller]
+                    pub fn load(&self, order: Ordering) -> $value {
+                        access();
+                        self.0.load(order)
+                    }
+                    #[track_caller]
+                    pub fn store(&self, value: $value, order: Ordering) {
+                        access();
+                        self.0.store(value, order)
+                    }
+                    #[track_caller]
+                    pub fn compare_exchange(
+                        &self,
+                        current: $value,
+                        new: $value,
+                        success: Ordering,
+                        failure: Ordering,
+                    ) -> Result<$value, $value> {
+                        access();
+                        self.0.compare_exchange(current, new, success, failure)
+                    }
+                    #[track_caller]
+                    pub fn compare_exchange_weak(
+                        &self,
+                        current: $value,
+                        new: $value,
+                        success: Ordering,
+                        failure: Ordering,
+                    ) -> Result<$value, $value> {
+                        access();
+                        self.0.compare_exchange_weak(current, new, success, failure)
+                    }
+                    atomic!(@ $value: swap $($more)*);
+                }
+            )*
+        };
+        (@ $value:ty: $($operation:ident)*) => {
+            $(
+                #[track_caller]
+                pub fn $operation(&self, value: $value, order: Ordering) -> $value {
+                    access();
+                    self.0.$operation(value, order)
+                }
+            )*
+        };
+    }
+
+    atomic! {
+        [] AtomicU8 u8: fetch_add fetch_sub fetch_or fetch_and fetch_xor fetch_max fetch_min;
+        [] AtomicU16 u16: fetch_add fetch_sub fetch_or fetch_and fetch_xor fetch_max fetch_min;
+        [] AtomicU32 u32: fetch_add fetch_sub fetch_or fetch_and fetch_xor fetch_max fetch_min;
+        [] AtomicU64 u64: fetch_add fetch_sub fetch_or fetch_and fetch_xor fetch_max fetch_min;
+        [] AtomicUsize usize: fetch_add fetch_sub fetch_or fetch_and fetch_xor fetch_max fetch_min;
+        [] AtomicI64 i64: fetch_add fetch_sub fetch_or fetch_and fetch_xor fetch_max fetch_min;
+        [] AtomicIsize isize: fetch_add fetch_sub fetch_or fetch_and fetch_xor fetch_max fetch_min;
+        [] AtomicBool bool: fetch_or fetch_and fetch_xor;
+        [T] AtomicPtr *mut T:;
+    }
 }
 
 /// A cell that reports two overlapping accesses.
@@ -105,4 +178,21 @@ pub fn run_model(
         shuttle::check_random(move || same(), count / 2);
     }
     println!("model {name} executions {count} complete");
+}
+
+/// Runs one model under a random schedule of `seed`, which must not be serialized: a failure is an
+/// answer here.
+///
+/// # Panics
+///
+/// As the model does; and if its threads wait for ever.
+pub fn run_stalled(seed: u64, body: impl Fn() + Sync + Send + 'static) {
+    /// More than any of them needs: who takes more waits by asking again and again.
+    const STEPS_MAX: usize = 20_000;
+    let mut config = shuttle::Config::new();
+    config.failure_persistence = shuttle::FailurePersistence::None;
+    config.max_steps = shuttle::MaxSteps::FailAfter(STEPS_MAX);
+    config.silence_warnings = true;
+    let scheduler = shuttle::scheduler::RandomScheduler::new_from_seed(seed, 1);
+    shuttle::Runner::new(scheduler, config).run(body);
 }

@@ -89,17 +89,23 @@ pub(crate) enum Claimed<'g, C> {
 }
 
 /// The infinite array.
+///
+/// What is written once per segment comes first, and `claimed`, which is written for each cell,
+/// last. Whoever has many owners and granters at once puts the list at the begin of a cache line,
+/// so that granters leave the line alone that newcomers read.
+#[repr(C)]
 pub(crate) struct List<C> {
     tail: AtomicPtr<Managed<Segment<C>>>,
     head: AtomicPtr<Managed<Segment<C>>>,
-    /// Positions whose turn has come.
-    claimed: AtomicU64,
-    sweeping: AtomicBool,
     /// Dead segments that became so since the last sweep.
     dead: AtomicUsize,
     /// Segments linked and not yet retired; only steers the sweep.
     live: AtomicUsize,
+    sweeping: AtomicBool,
     domain: Domain,
+    apart: [u8; 24],
+    /// Positions whose turn has come.
+    claimed: AtomicU64,
 }
 
 // SAFETY: segments are shared by protocol; cells cross threads when C may.
@@ -115,11 +121,12 @@ impl<C: Default> List<C> {
         Self {
             tail: AtomicPtr::new(first),
             head: AtomicPtr::new(first),
-            claimed: AtomicU64::new(0),
-            sweeping: AtomicBool::new(false),
             dead: AtomicUsize::new(0),
             live: AtomicUsize::new(1),
+            sweeping: AtomicBool::new(false),
             domain,
+            apart: [0; 24],
+            claimed: AtomicU64::new(0),
         }
     }
 
@@ -128,6 +135,7 @@ impl<C: Default> List<C> {
     /// `take` must draw each position once, in order from 0, with one read-modify-write.
     // Ordering(wait.tail_load): Acquire; pairs with Ordering(wait.end_move) and
     // Ordering(wait.next_link): the segment's contents are visible before it is entered.
+    #[inline]
     pub(crate) fn enter(&self, take: impl FnOnce() -> Option<u64>) -> Option<Position<C>> {
         let guard = pin();
         let load = || self.tail.load(ord("wait.tail_load", Ordering::Acquire));
@@ -137,8 +145,7 @@ impl<C: Default> List<C> {
             start = load();
         }
         let (id, index) = place_of(position);
-        let segment = self.find(&guard, start, id);
-        self.move_end(&guard, End::Tail, segment);
+        let segment = self.reach(&guard, End::Tail, start, id);
         Some(Position { segment, index })
     }
 
@@ -146,7 +153,7 @@ impl<C: Default> List<C> {
     /// were swept; false if all below `limit` had been claimed before.
     pub(crate) fn claim_below(&self, limit: u64, most: u64, mut visit: impl FnMut(&C)) -> bool {
         let guard = pin();
-        let mut start = self.head_before_claim();
+        let head = self.head_before_claim();
         // Ordering(wait.claimed_load): Relaxed. Only a guess that the exchange verifies.
         let mut first = self.claimed.load(Ordering::Relaxed);
         let end = loop {
@@ -166,6 +173,7 @@ impl<C: Default> List<C> {
             }
         };
         let mut position = first;
+        let mut start = head;
         while position < end {
             start = self.find(&guard, start, place_of(position).0);
             // SAFETY: reached through links since the pin.
@@ -183,7 +191,9 @@ impl<C: Default> List<C> {
             let (ok, err) = (Ordering::Relaxed, Ordering::Relaxed);
             let _ = self.claimed.compare_exchange(end, position.min(limit), ok, err);
         }
-        self.move_end(&guard, End::Head, start);
+        if start != head {
+            self.move_end(&guard, End::Head, start);
+        }
         true
     }
 
@@ -197,8 +207,7 @@ impl<C: Default> List<C> {
             start = self.head_before_claim();
         }
         let (id, index) = place_of(position);
-        let found = self.find(&guard, start, id);
-        self.move_end(&guard, End::Head, found);
+        let found = self.reach(&guard, End::Head, start, id);
         // SAFETY: reached through links since the pin.
         let segment = unsafe { guard.get(found) };
         if segment.id > id {
@@ -221,8 +230,7 @@ impl<C: Default> List<C> {
         // Ordering(wait.claim_finish): Relaxed. As in `claim`: only a number.
         let position = self.claimed.fetch_add(1, Ordering::Relaxed);
         let (id, index) = place_of(position);
-        let segment = self.find(&guard, start, id);
-        self.move_end(&guard, End::Head, segment);
+        let segment = self.reach(&guard, End::Head, start, id);
         // SAFETY: reached through links since the pin.
         let found = unsafe { guard.get(segment) };
         if found.id > id {
@@ -243,8 +251,7 @@ impl<C: Default> List<C> {
             // Ordering(wait.front): Relaxed. A number; the cell's word orders the rest.
             let number = self.claimed.load(Ordering::Relaxed);
             let (id, index) = place_of(number);
-            let found = self.find(guard, start, id);
-            self.move_end(guard, End::Head, found);
+            let found = self.reach(guard, End::Head, start, id);
             // SAFETY: reached through links since the pin.
             let segment = unsafe { guard.get(found) };
             if segment.id == id {
@@ -296,16 +303,20 @@ impl<C: Default> List<C> {
     }
 
     /// The owner is finished with its cell.
+    #[inline]
     pub(crate) fn finish(&self, position: Position<C>) {
         // SAFETY: the position was not finished before; it is consumed here.
         let segment: &Segment<C> = unsafe { Managed::get(position.segment) };
         match segment.word.finish_cell() {
             Duty::Nothing => {}
-            duty => {
-                if self.settle(&pin(), position.segment, duty) {
-                    self.sweep_if_due();
-                }
-            }
+            duty => self.finish_segment(position.segment, duty),
+        }
+    }
+
+    #[cold]
+    fn finish_segment(&self, segment: Link<C>, duty: Duty) {
+        if self.settle(&pin(), segment, duty) {
+            self.sweep_if_due();
         }
     }
 
@@ -315,13 +326,31 @@ impl<C: Default> List<C> {
         self.head.load(ord("wait.head_load", Ordering::Acquire))
     }
 
+    /// As `find`; `start` was read from an end, which moves along.
+    #[inline]
+    fn reach(&self, guard: &Guard, end: End, start: Link<C>, id: u64) -> Link<C> {
+        let found = self.find(guard, start, id);
+        // An end that was at `start` is there or beyond.
+        if found != start {
+            self.move_end(guard, end, found);
+        }
+        found
+    }
+
     /// Walks from `start` to segment `id`, or to the first behind it if `id` was swept; appends
     /// what is missing.
+    #[inline]
+    fn find(&self, guard: &Guard, start: Link<C>, id: u64) -> Link<C> {
+        // SAFETY: `start` was read from an end since the pin, or reached through links.
+        if unsafe { guard.get(start) }.id >= id { start } else { self.walk(guard, start, id) }
+    }
+
     // Ordering(wait.next_link): Release, Acquire on failure and on the load; pairs with
     // Ordering(wait.tail_load), Ordering(wait.sweep_unlink), Ordering(wait.sweep_links),
     // Ordering(wait.next_load), Ordering(wait.head_load), itself. The new segment's contents are
     // visible to whoever follows the link.
-    fn find(&self, guard: &Guard, start: Link<C>, id: u64) -> Link<C> {
+    #[cold]
+    fn walk(&self, guard: &Guard, start: Link<C>, id: u64) -> Link<C> {
         let mut current = start;
         loop {
             // SAFETY: `start` was read from an end since the pin, the rest through links.
@@ -352,6 +381,7 @@ impl<C: Default> List<C> {
     }
 
     /// Moves an end forward to `target`, unless it is there or beyond.
+    #[cold]
     fn move_end(&self, guard: &Guard, end: End, target: Link<C>) {
         let pointer = match end {
             End::Head => &self.head,

@@ -85,12 +85,15 @@ pub(crate) enum Duty {
 pub(crate) type Link<C> = *mut Managed<Segment<C>>;
 
 /// A run of [`SEGMENT_CELLS`] cells.
+///
+/// The word comes last: owners write it when they are finished, while newcomers read the front.
+#[repr(C)]
 pub(crate) struct Segment<C> {
     /// Index of the segment; its first cell has position `id * cells()`.
     pub(crate) id: u64,
     pub(crate) next: AtomicPtr<Managed<Segment<C>>>,
-    pub(crate) word: Word,
     pub(crate) cells: [C; SEGMENT_CELLS],
+    pub(crate) word: Word,
 }
 
 impl<C: Default> Segment<C> {
@@ -114,6 +117,7 @@ impl Word {
     // Ordering(wait.word_release), Ordering(wait.word_done) and
     // Ordering(wait.word_pass). Whoever retires the segment has seen the last use of every cell;
     // without it the memory could be freed under an owner that is still reading its waker.
+    #[inline]
     pub(crate) fn finish_cell(&self) -> Duty {
         let old = self.0.fetch_add(DONE_ONE, ord("wait.word_done", Ordering::AcqRel));
         Self::duty(old, old + DONE_ONE)

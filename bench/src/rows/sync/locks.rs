@@ -1,5 +1,6 @@
 //! Locks and permits.
 
+use std::future::{Future, ready};
 use std::marker::PhantomData;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -35,19 +36,20 @@ impl<L: Lock> Pass for Uncontended<L> {
         let lock = L::new();
         let mut sum = 0;
         for _ in 0..UNCONTENDED {
-            sum = L::add(&lock).await;
+            sum = L::add(&lock, ready(())).await;
         }
         sum
     }
 }
 
-/// Tasks that hand a lock to each other.
+/// Tasks that lock for a moment each.
 pub struct Contended<L>(PhantomData<L>);
 
 impl<L: Lock> Pass for Contended<L> {
     const ROW: Row = Row::new(
         "lock_contended",
-        "8 tasks lock 1,000 times each, in order of arrival; per lock (async-lock's may barge)",
+        "8 tasks lock for a moment 1,000 times each, first come first served (async-lock's barge); \
+         per lock",
     )
     .target(Target::TimesTokio(1.3));
     const OPS: u64 = TASKS * EACH;
@@ -57,19 +59,50 @@ impl<L: Lock> Pass for Contended<L> {
     }
 
     async fn pass<R: Rt>() -> u64 {
-        let lock = Arc::new(L::new());
-        together::<R, _, _>(TASKS, |_| {
-            let lock = Arc::clone(&lock);
-            async move {
-                for _ in 0..EACH {
-                    L::add(&lock).await;
-                }
-                0
-            }
-        })
-        .await;
-        L::add(&lock).await
+        contend::<L, R, _>(|| ready(())).await
     }
+}
+
+/// Tasks that hand a lock over to each other.
+pub struct HandOver<L>(PhantomData<L>);
+
+impl<L: Lock> Pass for HandOver<L> {
+    const ROW: Row = Row::new(
+        "lock_hand_over",
+        "as lock_contended, but the holder yields, so that all others come to wait; per lock",
+    )
+    .target(Target::TimesTokio(1.3));
+    const OPS: u64 = TASKS * EACH;
+
+    fn expected() -> u64 {
+        TASKS * EACH + 1
+    }
+
+    async fn pass<R: Rt>() -> u64 {
+        contend::<L, R, _>(R::yield_now).await
+    }
+}
+
+/// Tasks want a lock again and again, and await what `inside` makes while they hold it. Returns
+/// the sum of all locks, one more for the look at it.
+async fn contend<L, R, F>(inside: impl Fn() -> F + Copy + Send + 'static) -> u64
+where
+    L: Lock,
+    R: Rt,
+    F: Future<Output = ()> + Send,
+{
+    let lock = Arc::new(L::new());
+    together::<R, _, _>(TASKS, |_| {
+        let lock = Arc::clone(&lock);
+        async move {
+            for _ in 0..EACH {
+                L::add(&lock, inside()).await;
+            }
+            0
+        }
+    })
+    .await;
+    L::add(&lock, ready(())).await
 }
 
 /// The same with a lock that newcomers may take, and how long the unluckiest task waited.
@@ -99,7 +132,7 @@ async fn longest_wait<L: Lock, R: Rt>() -> u64 {
         async move {
             for _ in 0..EACH {
                 let start = Instant::now();
-                L::add(&lock).await;
+                L::add(&lock, ready(())).await;
                 // Relaxed: read after the tasks have ended.
                 longest.fetch_max(start.elapsed().as_nanos() as u64, Ordering::Relaxed);
             }
@@ -117,9 +150,11 @@ pub struct SemContended<S>(PhantomData<S>);
 const PERMITS: usize = 2;
 
 impl<S: Semaphore> Pass for SemContended<S> {
-    const ROW: Row =
-        Row::new("sem_contended", "8 tasks take one of 2 permits 1,000 times each; per permit")
-            .target(Target::TimesTokio(2.0));
+    const ROW: Row = Row::new(
+        "sem_contended",
+        "8 tasks take one of 2 permits 1,000 times each and yield; per permit",
+    )
+    .target(Target::TimesTokio(2.0));
     const OPS: u64 = TASKS * EACH;
 
     fn expected() -> u64 {
@@ -132,7 +167,7 @@ impl<S: Semaphore> Pass for SemContended<S> {
             let semaphore = Arc::clone(&semaphore);
             async move {
                 for _ in 0..EACH {
-                    S::pass(&semaphore).await;
+                    S::pass(&semaphore, R::yield_now()).await;
                 }
                 EACH
             }

@@ -120,13 +120,14 @@ impl<T: Token> Pass for TokenCheck<T> {
 
     async fn pass<R: Rt>() -> u64 {
         let token = T::new();
-        let cancelled = together::<R, _, _>(LOOKERS, |_| {
-            let token = token.clone();
-            async move {
-                (0..LOOKS).map(|_| u64::from(T::is_cancelled(black_box(&token)))).sum::<u64>()
-            }
-        })
-        .await;
+        let cancelled =
+            together::<R, _, _>(LOOKERS, |_| {
+                let token = token.clone();
+                async move {
+                    (0..LOOKS).map(|_| u64::from(T::is_cancelled(black_box(&token)))).sum::<u64>()
+                }
+            })
+            .await;
         T::cancel(&token);
         cancelled + u64::from(T::is_cancelled(&token))
     }
