@@ -322,7 +322,9 @@ impl<T> Clone for Sender<T> {
 impl<T> Drop for Sender<T> {
     fn drop(&mut self) {
         // Ordering(watch.last_sender): AcqRel; pairs with itself: the flag comes after the values
-        // of all senders, so a receiver that sees it sees them, too.
+        // of all senders, so a receiver that sees it sees them, too. Not killable: each send ends
+        // with a fence and each look begins with one, and loom orders all that precedes a fence
+        // before all that follows a later one; the language does not.
         let order = ord("watch.last_sender", Ordering::AcqRel);
         if self.shared.senders.fetch_sub(1, order) == 1 {
             self.shared.changed.set_flag();
