@@ -45,8 +45,11 @@ pub use corio_runtime::to_thread as spawn_blocking;
 #[cfg(feature = "macros")]
 pub use corio_macros::{main, test};
 
+pub mod fs;
 pub mod net;
 pub mod signal;
+pub mod stream;
+pub mod sync;
 
 #[cfg(feature = "hyper")]
 pub mod hyper;

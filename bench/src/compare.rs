@@ -18,11 +18,14 @@ use crate::measure::{Report, read_report};
 use crate::report::{figure, json, svg, table};
 use crate::results::{Results, RowResults, RuntimeResults};
 use crate::row::Row;
-use crate::rows::ROWS;
+use crate::rows::{Entry, ROWS};
 use crate::{burn, child, unstable};
 
 /// A measurement that takes longer than this hangs: the slowest of them takes some seconds.
 const MEASUREMENT_MAX: Duration = Duration::from_secs(90);
+
+/// Why a runtime or library is not in a row.
+const ABSENT: &str = "nothing of it belongs into this row";
 
 /// How much of a failed process's complaints the report repeats.
 const COMPLAINT_MAX: usize = 400;
@@ -79,15 +82,16 @@ fn run(options: &Compare) -> io::Result<Results> {
 
 /// The rows and runtimes that were asked for, without measurements yet.
 fn plan(options: &Compare) -> io::Result<Results> {
-    let contenders = contenders(&options.runtimes)?;
-    let rows: Vec<RowResults> = ROWS
+    let rows: io::Result<Vec<RowResults>> = ROWS
         .iter()
         .filter(|entry| matches(&options.only, entry.row.name))
-        .map(|entry| RowResults {
-            row: entry.row,
-            runtimes: contenders.iter().map(|contender| planned(&entry.row, contender)).collect(),
+        .map(|entry| {
+            let contenders = contenders(&options.runtimes, entry)?;
+            let runtimes = contenders.iter().map(|contender| planned(entry, contender)).collect();
+            Ok(RowResults { row: entry.row, runtimes })
         })
         .collect();
+    let rows = rows?;
     let unmatched = options.only.iter().find(|pattern| {
         let pattern = std::slice::from_ref(*pattern);
         !ROWS.iter().any(|entry| matches(pattern, entry.row.name))
@@ -98,8 +102,9 @@ fn plan(options: &Compare) -> io::Result<Results> {
     }
 }
 
-fn contenders(asked: &[String]) -> io::Result<Vec<Contender>> {
+fn contenders(asked: &[String], entry: &Entry) -> io::Result<Vec<Contender>> {
     let names: Vec<&str> = match asked {
+        [] if entry.primitives => entry.names().collect(),
         [] => USUAL.to_vec(),
         _ => asked.iter().map(String::as_str).collect(),
     };
@@ -107,11 +112,12 @@ fn contenders(asked: &[String]) -> io::Result<Vec<Contender>> {
     named.map_err(io::Error::other)
 }
 
-fn planned(row: &Row, contender: &Contender) -> RuntimeResults {
+fn planned(entry: &Entry, contender: &Contender) -> RuntimeResults {
+    let absent = || entry.measure(contender.adapter).is_none().then(|| ABSENT.to_owned());
     RuntimeResults {
         name: contender.name.clone(),
         unstable_build: contender.needs_unstable_build(),
-        skipped: contender.skipped(row),
+        skipped: absent().or_else(|| contender.skipped(&entry.row)),
         ..RuntimeResults::default()
     }
 }

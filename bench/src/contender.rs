@@ -2,6 +2,9 @@
 //!
 //! `tokio-best` is tokio with the unstable options that the row says serve it best. Which ones do
 //! anybody can check: `tokio+handoff+nolifo` is tokio with exactly those, in every row.
+//!
+//! In rows of [primitives](crate::prim) libraries are compared: `corio` and `tokio` are both
+//! runtime and library there, and [`LIBRARIES`] run under tokio.
 
 use std::fmt;
 
@@ -20,6 +23,10 @@ pub const USUAL: &[&str] = &[
     "smol",
     "nio",
 ];
+
+/// What else is compared in rows of primitives, all of it under tokio; `corio@tokio` is corio's
+/// primitives there.
+pub const LIBRARIES: &[&str] = &["corio@tokio", "async-lock", "async-channel", "flume", "kanal"];
 
 /// A runtime in one of its settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,11 +77,14 @@ impl Contender {
             "smol" => ("smol", Options::Defaults),
             "nio" => ("nio", Options::Defaults),
             "tokio-best" => ("tokio", Options::OfRow),
-            _ => {
-                let unstable = name.strip_prefix("tokio+").and_then(Unstable::parse);
-                let unstable = unstable.ok_or_else(|| Unknown(name.to_owned()))?;
-                ("tokio", Options::These(unstable))
-            }
+            _ => match LIBRARIES.iter().find(|library| **library == name) {
+                Some(library) => (*library, Options::Defaults),
+                None => {
+                    let unstable = name.strip_prefix("tokio+").and_then(Unstable::parse);
+                    let unstable = unstable.ok_or_else(|| Unknown(name.to_owned()))?;
+                    ("tokio", Options::These(unstable))
+                }
+            },
         };
         Ok(Self { name: name.to_owned(), adapter, options })
     }
@@ -116,7 +126,7 @@ mod tests {
 
     #[test]
     fn usual_contenders_have_names() {
-        for name in USUAL {
+        for name in USUAL.iter().chain(LIBRARIES) {
             assert_eq!(Contender::named(name).unwrap().name, *name);
         }
         for name in ["tokio-worst", "tokio+", "tokio+speed", "nio+nolifo", ""] {

@@ -16,6 +16,11 @@ const CRATES: &[&str] = &[
     "async-io",
     "nio",
     "hyper",
+    "tokio-util",
+    "async-lock",
+    "async-channel",
+    "flume",
+    "kanal",
 ];
 
 /// What every report says of the workloads.
@@ -25,7 +30,9 @@ system time of the whole process, or of the server alone, by getrusage. The tabl
 over rounds. \"vs tokio\" is how many times better than stock tokio: below 1 is a loss. \"others\"
 are the cores that other processes kept busy; ! marks figures that they may have spoilt. \"set\" is
 all that an adapter sets beyond the number of workers. Tasks signal each other by a oneshot, a
-slot and a countdown of this program, the same for every runtime, so that rows compare schedulers.";
+slot and a countdown of this program, the same for every runtime, so that rows compare schedulers.
+Rows of locks, channels and the like compare libraries: corio's under corio, tokio's under tokio,
+and under tokio too those of others and, as corio@tokio, corio's.";
 
 /// A machine, its system and the versions of what was measured.
 #[derive(Clone, Debug, PartialEq)]

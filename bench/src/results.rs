@@ -87,6 +87,17 @@ impl RowResults {
                 first <= limit || ratio().is_some_and(|ratio| ratio >= 1.0),
                 format!("{} or tokio's", at_most(limit)),
             ),
+            Target::TimesOf(peers) => {
+                let mut kept = true;
+                let mut words = Vec::new();
+                for (name, times) in peers {
+                    let theirs = self.runtime(name)?.summary(0)?.median;
+                    let is = times_better(first, theirs, metric.better == Better::Lower)?;
+                    kept &= is >= *times;
+                    words.push(format!("{times:.2}x {name} (is {is:.2}x)"));
+                }
+                (kept, words.join(", "))
+            }
             Target::Cross { times, other, times_other } => {
                 let index = self.row.metrics.iter().position(|metric| metric.name == other)?;
                 let theirs = self.runtime(REFERENCE)?.summary(index)?.median;
@@ -141,6 +152,7 @@ pub(crate) mod tests {
     /// A row where corio wins the first figure and loses the second, and smol could not run.
     pub fn sample(target: Option<Target>) -> RowResults {
         let mut row = Row::new("sample", "for tests; per <thing>").metrics(METRICS);
+        row.note = Some("a note");
         row.target = target;
         let mut smol = RuntimeResults { name: "smol".to_owned(), ..RuntimeResults::default() };
         smol.failures.push("round 1: the sum is 1".to_owned());
@@ -178,6 +190,8 @@ pub(crate) mod tests {
         assert!(kept(Target::Either(1.0)));
         let cross = |times_other| Target::Cross { times: 3.0, other: "cpu", times_other };
         assert!(kept(cross(4.0)) && !kept(cross(4.1)));
+        assert!(kept(Target::TimesOf(&[("tokio", 3.0), ("tokio-best", 4.0)])));
+        assert!(!kept(Target::TimesOf(&[("tokio", 3.0), ("tokio-best", 4.1)])));
         assert!(sample(None).verdict().is_none());
     }
 

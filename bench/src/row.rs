@@ -71,6 +71,8 @@ pub enum Target {
     Both(f64, f64),
     /// At most this figure, or no worse than stock tokio.
     Either(f64),
+    /// At least so many times better than each of those named.
+    TimesOf(&'static [(&'static str, f64)]),
     /// At least so many times better than another figure of stock tokio's row.
     Cross {
         /// Against the same figure of tokio.
@@ -97,12 +99,22 @@ pub struct Row {
     pub target: Option<Target>,
     /// Adapters that cannot run the row, and why.
     pub skip: &'static [(&'static str, &'static str)],
+    /// What has to be said beside the figures: where a peer leads, and why.
+    pub note: Option<&'static str>,
 }
 
 impl Row {
     /// A row with wall and CPU time and no peculiarities.
     pub const fn new(name: &'static str, about: &'static str) -> Self {
-        Self { name, about, metrics: WALL_AND_CPU, best: Unstable::NONE, target: None, skip: &[] }
+        Self {
+            name,
+            about,
+            metrics: WALL_AND_CPU,
+            best: Unstable::NONE,
+            target: None,
+            skip: &[],
+            note: None,
+        }
     }
 
     /// With a target.
@@ -120,6 +132,12 @@ impl Row {
     /// With options for `tokio-best`.
     pub const fn best(mut self, best: Unstable) -> Self {
         self.best = best;
+        self
+    }
+
+    /// With something to say beside the figures.
+    pub const fn note(mut self, note: &'static str) -> Self {
+        self.note = Some(note);
         self
     }
 

@@ -10,10 +10,13 @@ pub mod spawn;
 pub mod stall;
 pub mod submit;
 pub mod switch;
+pub mod sync;
 pub mod time;
 pub mod trip;
 
+use self::sync::{channels, locks, queues, signals};
 use crate::pass::{Repeat, RepeatOutside};
+use crate::prim::{self, Bounded, Queued, Unbounded, Unfair};
 use crate::row::{Figures, Plan, Row, Workload, Wrong};
 use crate::rt::{Nio, Smol, Tokio};
 
@@ -26,6 +29,8 @@ type Measure = fn(&Plan) -> Result<Figures, Wrong>;
 pub struct Entry {
     /// The description.
     pub row: Row,
+    /// Whether it compares [primitives](crate::prim) and not runtimes.
+    pub primitives: bool,
     adapters: &'static [(&'static str, Measure)],
 }
 
@@ -33,6 +38,7 @@ impl Entry {
     const fn of<W: Workload>() -> Self {
         Self {
             row: W::ROW,
+            primitives: false,
             adapters: &[
                 #[cfg(feature = "corio")]
                 ("corio", W::measure::<Corio>),
@@ -43,10 +49,45 @@ impl Entry {
         }
     }
 
+    /// The names of all adapters.
+    pub fn names(&self) -> impl Iterator<Item = &'static str> {
+        self.adapters.iter().map(|(name, _)| *name)
+    }
+
     /// The measurement under the adapter of that name, if this build has it.
     pub fn measure(&self, adapter: &str) -> Option<Measure> {
         self.adapters.iter().find(|(name, _)| *name == adapter).map(|&(_, measure)| measure)
     }
+}
+
+/// An entry that compares primitives: corio's, then those of others by name.
+macro_rules! primitives {
+    ($lib:ident => $workload:ty; $corio:ty $(, $name:literal: $other:ty)*) => {{
+        type Work<$lib> = $workload;
+        Entry {
+            row: <Work<$corio> as Workload>::ROW,
+            primitives: true,
+            adapters: &[
+                #[cfg(feature = "corio")]
+                ("corio", <Work<$corio> as Workload>::measure::<Corio>),
+                $(($name, <Work<$other> as Workload>::measure::<Tokio>),)*
+                ("corio@tokio", <Work<$corio> as Workload>::measure::<Tokio>),
+            ],
+        }
+    }};
+}
+
+/// A row of channels: corio's, and that of everybody who has one.
+macro_rules! channels {
+    ($spec:ident: $corio:ty, $kind:ident $(, $n:literal)?) => {
+        primitives!(
+            C => Repeat<queues::ToOne<queues::$spec, C>>; $corio,
+            "tokio": $kind<prim::Tokio $(, $n)?>,
+            "kanal": $kind<prim::Kanal $(, $n)?>,
+            "flume": $kind<prim::Flume $(, $n)?>,
+            "async-channel": $kind<prim::AsyncChannel $(, $n)?>
+        )
+    };
 }
 
 /// The rows.
@@ -81,6 +122,40 @@ pub const ROWS: &[Entry] = &[
     Entry::of::<net::Hog>(),
     Entry::of::<stall::WeakA>(),
     Entry::of::<stall::WeakB>(),
+    primitives!(L => Repeat<locks::Uncontended<L>>; prim::Corio,
+        "tokio": prim::Tokio, "async-lock": prim::AsyncLock),
+    primitives!(L => Repeat<locks::Contended<L>>; prim::Corio,
+        "tokio": prim::Tokio, "async-lock": prim::AsyncLock),
+    primitives!(L => Repeat<locks::HandOver<L>>; prim::Corio,
+        "tokio": prim::Tokio, "async-lock": prim::AsyncLock),
+    primitives!(L => locks::Barging<L>; Unfair<prim::Corio>,
+        "tokio": prim::Tokio, "async-lock": prim::AsyncLock),
+    primitives!(S => Repeat<locks::SemContended<S>>; prim::Corio,
+        "tokio": prim::Tokio, "async-lock": prim::AsyncLock),
+    primitives!(L => Repeat<locks::ReadHeavy<L>>; prim::Corio,
+        "tokio": prim::Tokio, "async-lock": prim::AsyncLock),
+    primitives!(E => Repeat<signals::WakeAll<E>>; prim::Corio, "tokio": prim::Tokio),
+    primitives!(B => Repeat<signals::Rounds<B>>; prim::Corio,
+        "tokio": prim::Tokio, "async-lock": prim::AsyncLock),
+    primitives!(T => Repeat<signals::TokenCheck<T>>; prim::Corio, "tokio": prim::Tokio),
+    primitives!(O => Repeat<channels::OneshotReady<O>>; prim::Corio, "tokio": prim::Tokio),
+    primitives!(O => Repeat<channels::OneshotWaits<O>>; prim::Corio, "tokio": prim::Tokio),
+    channels!(MpscFree1: Unbounded<prim::Corio>, Unbounded),
+    channels!(MpscFree4: Unbounded<prim::Corio>, Unbounded),
+    channels!(Mpsc100To1: Bounded<prim::Corio, 100>, Bounded, 100),
+    channels!(Mpsc100To4: Bounded<prim::Corio, 100>, Bounded, 100),
+    channels!(Mpsc1: Bounded<prim::Corio, 1>, Bounded, 1),
+    channels!(QueueFree1: Unbounded<Queued>, Unbounded),
+    channels!(QueueFree4: Unbounded<Queued>, Unbounded),
+    channels!(Queue100To1: Bounded<Queued, 100>, Bounded, 100),
+    channels!(Queue100To4: Bounded<Queued, 100>, Bounded, 100),
+    primitives!(C => Repeat<queues::ManyToMany<C>>; Unbounded<Queued>,
+        "kanal": Unbounded<prim::Kanal>, "flume": Unbounded<prim::Flume>,
+        "async-channel": Unbounded<prim::AsyncChannel>),
+    primitives!(W => Repeat<channels::WatchEach<W>>; prim::Corio, "tokio": prim::Tokio),
+    primitives!(W => Repeat<channels::WatchLook<W>>; prim::Corio, "tokio": prim::Tokio),
+    primitives!(B => Repeat<channels::BroadcastStream<B>>; prim::Corio, "tokio": prim::Tokio),
+    primitives!(B => Repeat<channels::BroadcastEach<B>>; prim::Corio, "tokio": prim::Tokio),
 ];
 
 /// The row of that name.

@@ -9,8 +9,10 @@ mod context;
 mod source;
 mod sys;
 
+pub mod fs;
 pub mod net;
 pub mod signal;
+pub mod stream;
 
 #[cfg(feature = "axum_0_8")]
 pub use net::serve::{serve, serve_make_service};

@@ -4,7 +4,8 @@ use std::io::{self, IoSlice, IoSliceMut};
 #[cfg(any(feature = "tokio-io", feature = "hyper"))]
 use std::mem::MaybeUninit;
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::os::fd::BorrowedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::unix::net::SocketAddr as UnixAddr;
 
 use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags};
 use socket2::{Domain, Protocol, Socket, Type};
@@ -24,6 +25,12 @@ pub(crate) fn recv<'a>(
 #[inline]
 pub(crate) fn recv_init(fd: BorrowedFd<'_>, buf: &mut [u8]) -> io::Result<usize> {
     let (read, _) = rustix::net::recv(fd, buf, RecvFlags::empty())?;
+    Ok(read)
+}
+
+/// Reads into the room behind what a vector holds.
+pub(crate) fn recv_vec(fd: BorrowedFd<'_>, buf: &mut Vec<u8>) -> io::Result<usize> {
+    let (read, _) = rustix::net::recv(fd, rustix::buffer::spare_capacity(buf), RecvFlags::empty())?;
     Ok(read)
 }
 
@@ -92,6 +99,64 @@ pub(crate) fn tcp_socket(address: &SocketAddr) -> io::Result<Socket> {
     }
 }
 
+/// A Unix socket: non-blocking, and closed when the process executes another program.
+pub(crate) fn unix_socket(kind: Type) -> io::Result<Socket> {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    return Socket::new(Domain::UNIX, kind.nonblocking(), None);
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    {
+        let socket = Socket::new(Domain::UNIX, kind, None)?;
+        socket.set_nonblocking(true)?;
+        Ok(socket)
+    }
+}
+
+/// Two connected sockets that keep messages apart.
+pub(crate) fn seqpacket_pair() -> io::Result<(Socket, Socket)> {
+    let (a, b) = Socket::pair(Domain::UNIX, Type::SEQPACKET, None)?;
+    a.set_nonblocking(true)?;
+    b.set_nonblocking(true)?;
+    Ok((a, b))
+}
+
+/// Accepts a Unix connection: non-blocking, and closed when the process executes another program.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(crate) fn accept_unix(listener: BorrowedFd<'_>) -> io::Result<(OwnedFd, UnixAddr)> {
+    use rustix::net::{SocketAddrUnix, SocketFlags};
+
+    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+    let (fd, peer) = rustix::net::acceptfrom_with(listener, flags)?;
+    let peer = peer.and_then(|peer| SocketAddrUnix::try_from(peer).ok());
+    Ok((fd, peer.map_or_else(|| UnixAddr::from_pathname(""), |peer| unix_addr(&peer))?))
+}
+
+/// A Unix address as std has it.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn unix_addr(address: &rustix::net::SocketAddrUnix) -> io::Result<UnixAddr> {
+    use std::ffi::OsStr;
+    #[cfg(target_os = "android")]
+    use std::os::android::net::SocketAddrExt;
+    #[cfg(target_os = "linux")]
+    use std::os::linux::net::SocketAddrExt;
+    use std::os::unix::ffi::OsStrExt;
+
+    // An unnamed peer comes as an empty abstract name.
+    if let Some(name) = address.abstract_name().filter(|name| !name.is_empty()) {
+        return UnixAddr::from_abstract_name(name);
+    }
+    let path = address.path();
+    UnixAddr::from_pathname(OsStr::from_bytes(path.as_deref().unwrap_or_default().to_bytes()))
+}
+
+/// Accepts a Unix connection: non-blocking, and closed when the process executes another program.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(crate) fn accept_unix(listener: BorrowedFd<'_>) -> io::Result<(OwnedFd, UnixAddr)> {
+    let (socket, peer) = socket2::SockRef::from(&listener).accept()?;
+    socket.set_nonblocking(true)?;
+    let peer = peer.as_pathname().map_or_else(std::path::PathBuf::new, Into::into);
+    Ok((socket.into(), UnixAddr::from_pathname(peer)?))
+}
+
 /// Begins to connect: `Ok(false)` if the end of it has to be awaited.
 pub(crate) fn connect(socket: &Socket, address: SocketAddr) -> io::Result<bool> {
     match socket.connect(&address.into()) {
@@ -108,7 +173,6 @@ fn in_progress(error: &io::Error) -> bool {
 }
 
 /// True if the system has no room for one more descriptor.
-#[cfg(feature = "axum_0_8")]
 pub(crate) fn is_exhausted(error: &io::Error) -> bool {
     use rustix::io::Errno;
 

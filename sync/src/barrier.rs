@@ -67,8 +67,9 @@ fn inside(word: u64) -> usize {
 ///
 /// # Progress
 ///
-/// Lock-free; the last arrival, `reset` and `abort` take time in proportion to the waiters. A new
-/// round waits until every task of the last one has been polled, or dropped.
+/// Lock-free; the last arrival, `reset` and `abort` take time in proportion to the waiters; a thread
+/// that is descheduled inside delays only those that it has chosen, 32 at a time. A new round waits
+/// until every task of the last one has been polled, or dropped.
 ///
 /// # Examples
 ///

@@ -1,6 +1,7 @@
 //! [`Condition`]: wait, under a lock, until the data has changed.
 
 use crate::lock::{Acquiring, Lock, LockGuard};
+use crate::shim::mutant;
 use crate::wait::line::{Line, OnFlag};
 use crate::wait::queue::Place;
 use std::fmt;
@@ -18,6 +19,7 @@ use std::task::{Context, Poll, ready};
 ///
 /// A wait whose future is **dropped** midway cannot wait for the lock: it leaves a guard that is not
 /// held (see [`LockGuard::is_held`]). A notification that had reached it goes to the next waiter.
+/// To end a wait early *with* the lock, tell it to [give up](ConditionWait::give_up) and await it.
 ///
 /// All calls on one condition should come with guards of the same lock; with guards of different
 /// locks everything stays memory-safe, but a notification may come too early to be seen.
@@ -82,6 +84,7 @@ impl Condition {
             lock: guard.lock,
             held: &mut guard.held,
             step: Step::Start,
+            gave_up: false,
             caller: Location::caller(),
         }
     }
@@ -174,10 +177,57 @@ pub struct ConditionWait<'g, T> {
     lock: &'g Lock<T>,
     held: &'g mut bool,
     step: Step,
+    /// It no longer waits for a notification, nor keeps one.
+    gave_up: bool,
     caller: &'static Location<'static>,
 }
 
 future_debug!([<'g, T>] ConditionWait<'g, T>, "ConditionWait");
+
+impl<T> ConditionWait<'_, T> {
+    /// Stops waiting for a notification: what is left to wait for is the lock.
+    ///
+    /// asyncio does this when a task is cancelled in `wait`: the lock is taken again before the
+    /// cancel goes on. Here whoever ends a wait early says so and awaits it once more, and has the
+    /// lock then. A notification that had reached it goes to the next waiter.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use corio_sync::{Condition, Lock, park::block_on};
+    /// use std::future::{poll_fn, Future};
+    /// use std::pin::Pin;
+    /// use std::task::Poll;
+    ///
+    /// let (lock, changed) = (Lock::new(1), Condition::new());
+    /// block_on(async {
+    ///     let mut guard = lock.acquire().await;
+    ///     let mut wait = changed.wait(&mut guard);
+    ///     // Nobody notifies within one poll.
+    ///     poll_fn(|cx| Poll::Ready(Pin::new(&mut wait).poll(cx).is_pending())).await;
+    ///     wait.give_up();
+    ///     wait.await;
+    ///     assert_eq!(*guard, 1);
+    /// });
+    /// ```
+    pub fn give_up(&mut self) {
+        if std::mem::replace(&mut self.gave_up, true) {
+            return;
+        }
+        let notified = match &mut self.step {
+            Step::Start | Step::Done => return,
+            Step::Waiting(place) => {
+                let notified = self.condition.line.leave(place).is_some();
+                self.step = Step::Reacquiring(Acquiring::default());
+                notified
+            }
+            Step::Reacquiring(_) => true,
+        };
+        if notified && !mutant("line.give_up") {
+            self.condition.pass_on();
+        }
+    }
+}
 
 impl<T> Future for ConditionWait<'_, T> {
     type Output = ();
@@ -187,6 +237,10 @@ impl<T> Future for ConditionWait<'_, T> {
         let line = &this.condition.line;
         loop {
             match &mut this.step {
+                Step::Start if this.gave_up && *this.held => {
+                    this.step = Step::Done;
+                    return Poll::Ready(());
+                }
                 Step::Start => {
                     assert!(*this.held, "wait needs the lock: this guard does not hold it");
                     let mut place = Place::Idle;
@@ -222,7 +276,9 @@ impl<T> Drop for ConditionWait<'_, T> {
             }
             Step::Reacquiring(at) => {
                 self.lock.raw.abandon(at);
-                self.condition.pass_on();
+                if !self.gave_up {
+                    self.condition.pass_on();
+                }
             }
         }
     }
@@ -233,6 +289,14 @@ impl<T> Drop for ConditionWait<'_, T> {
 pub struct ConditionWaitFor<'g, T, P> {
     wait: ConditionWait<'g, T>,
     predicate: P,
+}
+
+impl<T, P> ConditionWaitFor<'_, T, P> {
+    /// As [`ConditionWait::give_up`]: when it then returns, the lock is held, and the predicate has
+    /// not been asked again.
+    pub fn give_up(&mut self) {
+        self.wait.give_up();
+    }
 }
 
 impl<T, P> fmt::Debug for ConditionWaitFor<'_, T, P> {
@@ -252,6 +316,9 @@ impl<T, P: FnMut(&mut T) -> bool + Unpin> Future for ConditionWaitFor<'_, T, P> 
                 ready!(Pin::new(&mut this.wait).poll(cx));
             }
             assert!(*this.wait.held, "wait_for needs the lock: this guard does not hold it");
+            if this.wait.gave_up {
+                return Poll::Ready(());
+            }
             let data = this.wait.lock.data.with_mut(|data| data);
             // SAFETY: the guard that this future borrows mutably holds the lock.
             let data = unsafe { &mut *data };

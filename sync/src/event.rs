@@ -19,7 +19,8 @@ use std::task::{Context, Poll};
 ///
 /// `is_set` and `clear` are wait-free. The first poll of `wait` and each step of `set` are
 /// lock-free; `set` takes time in proportion to the number of waiters. A thread that is descheduled
-/// inside `set` delays the wake-up of at most the 32 waiters that it has claimed.
+/// inside the `set` that set the flag delays those waiters that it has not woken yet: nobody else
+/// wakes them. It delays no newcomer.
 ///
 /// # Examples
 ///

@@ -23,7 +23,11 @@ const TO_ALL: u64 = 1;
 ///
 /// # Progress
 ///
-/// Lock-free. `notify_waiters` takes time in proportion to the number of waiters.
+/// Lock-free. `notify_waiters` takes time in proportion to the number of waiters. A thread that is
+/// descheduled inside delays only the waiters that it has chosen: one, or 32 at a time.
+///
+/// A waiter that a `notify_one` and a `notify_waiters` reach at the same moment may take the latter
+/// and hand the former on: nobody is notified less for it.
 ///
 /// # Examples
 ///

@@ -69,3 +69,17 @@ pub(crate) fn join_all<const N: usize>(threads: [thread::JoinHandle<()>; N]) {
         thread.join().unwrap();
     }
 }
+
+/// Polls a few times, with a waker that does nothing and other threads in between; then leaves
+/// (`None`) or stays to the end.
+#[cfg(all(corio_shuttle, not(corio_loom)))]
+pub(crate) fn visit<F: Future>(future: F) -> Option<F::Output> {
+    use crate::shim::rand::{Rng, thread_rng};
+    let mut future = std::pin::pin!(future);
+    for _ in 0..thread_rng().gen_range(0..3) {
+        if let std::task::Poll::Ready(output) = poll_once(|cx| future.as_mut().poll(cx)) {
+            return Some(output);
+        }
+    }
+    thread_rng().gen_bool(0.5).then(|| block_on(future))
+}

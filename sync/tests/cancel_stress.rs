@@ -4,7 +4,7 @@
 #![cfg(not(any(corio_loom, corio_shuttle)))]
 
 use corio_sync::park::block_on_deadline;
-use corio_sync::{Lock, Queue};
+use corio_sync::{Lock, Queue, RwLock, Semaphore};
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -28,7 +28,7 @@ fn setting(name: &str, default: u64) -> u64 {
 }
 
 /// Runs `step` on four threads with their own random numbers until the time is over.
-fn stress<T: Send + Sync + 'static>(shared: &Arc<T>, step: fn(&T, &mut Random)) {
+fn stress<T: std::fmt::Debug + Send + Sync + 'static>(shared: &Arc<T>, step: fn(&T, &mut Random)) {
     let seed = setting("CORIO_SEED", Instant::now().elapsed().as_nanos() as u64 | 1);
     println!("seed {seed}");
     let end = Instant::now() + Duration::from_millis(setting("CORIO_STRESS_MS", 200));
@@ -43,6 +43,12 @@ fn stress<T: Send + Sync + 'static>(shared: &Arc<T>, step: fn(&T, &mut Random)) 
             })
         })
         .collect();
+    // A lost wake-up must fail the test, not hang it.
+    let late = end + Duration::from_secs(20);
+    while threads.iter().any(|thread| !thread.is_finished()) {
+        assert!(Instant::now() < late, "threads sleep for ever, seed {seed}: {shared:?}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
     for thread in threads {
         thread.join().unwrap();
     }
@@ -76,6 +82,37 @@ fn locks() {
         });
         assert!(!lock.locked());
     }
+}
+
+#[test]
+fn semaphores() {
+    let shared = Arc::new((Semaphore::new(5), AtomicUsize::new(0)));
+    stress(&shared, |(semaphore, inside), random| {
+        let n = 1 + random.below(5) as usize;
+        if let Some(permits) = maybe(semaphore.acquire_many(n), random) {
+            assert!(inside.fetch_add(n, Relaxed) + n <= 5);
+            inside.fetch_sub(n, Relaxed);
+            drop(permits);
+        }
+    });
+    assert_eq!(shared.0.available_permits(), 5);
+    assert!(shared.0.try_acquire_many(5).is_ok());
+}
+
+#[test]
+fn readers_and_writers() {
+    let lock = Arc::new(RwLock::new((0_u64, 0_u64)));
+    stress(&lock, |lock, random| {
+        if random.below(3) == 0 {
+            if let Some(mut guard) = maybe(lock.write(), random) {
+                guard.0 += 1;
+                guard.1 += 1;
+            }
+        } else if let Some(guard) = maybe(lock.read(), random) {
+            assert_eq!(guard.0, guard.1);
+        }
+    });
+    assert!(lock.try_write().is_some());
 }
 
 #[test]

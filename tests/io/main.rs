@@ -1,7 +1,10 @@
 //! Sockets, `serve` and signals, through the facade only.
 
+mod asyncio_streams;
 mod cancel;
+mod datagrams;
 mod errors;
+mod files;
 mod many;
 mod places;
 mod portable;
@@ -10,6 +13,7 @@ mod signals;
 mod streams;
 mod syscalls;
 mod traits;
+mod unix;
 
 use std::io::Write;
 use std::process::{Command, Output, Stdio};

@@ -147,6 +147,7 @@ fn row(results: &RowResults) -> Json {
     Json::Object(vec![
         ("name", Json::text(results.row.name)),
         ("about", Json::text(results.row.about)),
+        ("note", Json::option(results.row.note)),
         ("metrics", Json::List(metrics.collect())),
         ("target", Json::option(verdict.as_ref().map(|(_, target)| target.as_str()))),
         ("target_kept", verdict.map_or(Json::Null, |(kept, _)| Json::Bool(kept))),

@@ -24,6 +24,9 @@ pub fn render_row(row: &RowResults) -> String {
         let verdict = if kept { "kept" } else { "MISSED" };
         text.push_str(&format!("  corio's target: {target}: {verdict}\n"));
     }
+    if let Some(note) = row.row.note {
+        text.push_str(&format!("  note: {note}\n"));
+    }
     for runtime in &row.runtimes {
         for failure in &runtime.failures {
             text.push_str(&format!("  FAILED {}: {failure}\n", runtime.name));
@@ -132,6 +135,7 @@ mod tests {
         assert!(line("tokio-best").ends_with("0.00 disable_lifo_slot"));
         assert!(line("smol").starts_with("smol failed"));
         assert!(text.contains("corio's target: 4.00x tokio: MISSED"));
+        assert!(text.contains("note: a note"));
         assert!(text.contains("FAILED smol: round 1: the sum is 1"));
     }
 

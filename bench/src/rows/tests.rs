@@ -110,3 +110,17 @@ fn round_trips_are_right_under_every_runtime() {
         assert!(figures.iter().all(|figure| figure.is_finite()), "{figures:?}");
     }
 }
+
+/// Every primitive of every library gives the right answer once.
+#[test]
+fn primitives_are_right_in_every_library() {
+    let plan = Plan { setup: SETUP, warm_up: Duration::ZERO, measure: Duration::ZERO };
+    for entry in ROWS.iter().filter(|entry| entry.primitives) {
+        for name in entry.names() {
+            let figures = entry.measure(name).unwrap()(&plan);
+            let figures =
+                figures.unwrap_or_else(|wrong| panic!("{} {name}: {wrong}", entry.row.name));
+            assert_eq!(figures.len(), entry.row.metrics.len(), "{} {name}", entry.row.name);
+        }
+    }
+}

@@ -6,17 +6,17 @@ use std::task::{Context, Poll};
 
 use futures_io::{AsyncRead, AsyncWrite};
 
-use crate::net::{OwnedReadHalf, OwnedWriteHalf, TcpStream};
+use crate::net::{Connected, OwnedReadHalf, OwnedWriteHalf, StreamSocket, TcpStream, UnixStream};
 
 macro_rules! reads {
-    ($type:ty) => {
-        impl AsyncRead for $type {
+    ([$($generics:tt)*] $type:ty) => {
+        impl<$($generics)*> AsyncRead for $type {
             fn poll_read(
                 self: Pin<&mut Self>,
                 cx: &mut Context<'_>,
                 buf: &mut [u8],
             ) -> Poll<io::Result<usize>> {
-                stream(&*self).poll_read(cx, buf)
+                self.wire().poll_read(cx, buf)
             }
 
             fn poll_read_vectored(
@@ -24,21 +24,21 @@ macro_rules! reads {
                 cx: &mut Context<'_>,
                 bufs: &mut [IoSliceMut<'_>],
             ) -> Poll<io::Result<usize>> {
-                stream(&*self).poll_read_vectored(cx, bufs)
+                self.wire().poll_read_vectored(cx, bufs)
             }
         }
     };
 }
 
 macro_rules! writes {
-    ($type:ty) => {
-        impl AsyncWrite for $type {
+    ([$($generics:tt)*] $type:ty) => {
+        impl<$($generics)*> AsyncWrite for $type {
             fn poll_write(
                 self: Pin<&mut Self>,
                 cx: &mut Context<'_>,
                 buf: &[u8],
             ) -> Poll<io::Result<usize>> {
-                stream(&*self).poll_write(cx, buf)
+                self.wire().poll_write(cx, buf)
             }
 
             fn poll_write_vectored(
@@ -46,7 +46,7 @@ macro_rules! writes {
                 cx: &mut Context<'_>,
                 bufs: &[IoSlice<'_>],
             ) -> Poll<io::Result<usize>> {
-                stream(&*self).poll_write_vectored(cx, bufs)
+                self.wire().poll_write_vectored(cx, bufs)
             }
 
             /// Nothing is buffered here.
@@ -55,19 +55,19 @@ macro_rules! writes {
             }
 
             fn poll_close(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-                Poll::Ready(stream(&*self).close_write())
+                Poll::Ready(self.close_write())
             }
         }
     };
 }
 
-fn stream(from: &impl AsRef<TcpStream>) -> &TcpStream {
-    from.as_ref()
-}
-
-reads!(TcpStream);
-reads!(&TcpStream);
-reads!(OwnedReadHalf);
-writes!(TcpStream);
-writes!(&TcpStream);
-writes!(OwnedWriteHalf);
+reads!([] TcpStream);
+reads!([] UnixStream);
+reads!([] & TcpStream);
+reads!([] & UnixStream);
+reads!([S: StreamSocket] OwnedReadHalf<S>);
+writes!([] TcpStream);
+writes!([] UnixStream);
+writes!([] & TcpStream);
+writes!([] & UnixStream);
+writes!([S: StreamSocket] OwnedWriteHalf<S>);

@@ -10,31 +10,33 @@ use std::time::{Duration, Instant};
 use corio_runtime::time;
 use hyper::rt::{Executor, Read, ReadBufCursor, Sleep, Timer, Write};
 
-use crate::net::{OwnedReadHalf, OwnedWriteHalf, TcpStream};
+use crate::net::{
+    Connected, OwnedReadHalf, OwnedWriteHalf, StreamSocket, TcpStream, UnixStream, Wire,
+};
 
 macro_rules! reads {
-    ($type:ty) => {
-        impl Read for $type {
+    ([$($generics:tt)*] $type:ty) => {
+        impl<$($generics)*> Read for $type {
             fn poll_read(
                 self: Pin<&mut Self>,
                 cx: &mut Context<'_>,
                 buf: ReadBufCursor<'_>,
             ) -> Poll<io::Result<()>> {
-                fill(stream(&*self), cx, buf)
+                fill(self.wire(), cx, buf)
             }
         }
     };
 }
 
 macro_rules! writes {
-    ($type:ty) => {
-        impl Write for $type {
+    ([$($generics:tt)*] $type:ty) => {
+        impl<$($generics)*> Write for $type {
             fn poll_write(
                 self: Pin<&mut Self>,
                 cx: &mut Context<'_>,
                 buf: &[u8],
             ) -> Poll<io::Result<usize>> {
-                stream(&*self).poll_write(cx, buf)
+                self.wire().poll_write(cx, buf)
             }
 
             fn is_write_vectored(&self) -> bool {
@@ -46,7 +48,7 @@ macro_rules! writes {
                 cx: &mut Context<'_>,
                 bufs: &[IoSlice<'_>],
             ) -> Poll<io::Result<usize>> {
-                stream(&*self).poll_write_vectored(cx, bufs)
+                self.wire().poll_write_vectored(cx, bufs)
             }
 
             /// Nothing is buffered here.
@@ -55,18 +57,14 @@ macro_rules! writes {
             }
 
             fn poll_shutdown(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-                Poll::Ready(stream(&*self).close_write())
+                Poll::Ready(self.close_write())
             }
         }
     };
 }
 
-fn stream(from: &impl AsRef<TcpStream>) -> &TcpStream {
-    from.as_ref()
-}
-
 fn fill(
-    stream: &TcpStream,
+    stream: Wire<'_>,
     cx: &mut Context<'_>,
     mut buf: ReadBufCursor<'_>,
 ) -> Poll<io::Result<()>> {
@@ -79,10 +77,12 @@ fn fill(
     Poll::Ready(Ok(()))
 }
 
-reads!(TcpStream);
-reads!(OwnedReadHalf);
-writes!(TcpStream);
-writes!(OwnedWriteHalf);
+reads!([] TcpStream);
+reads!([] UnixStream);
+reads!([S: StreamSocket] OwnedReadHalf<S>);
+writes!([] TcpStream);
+writes!([] UnixStream);
+writes!([S: StreamSocket] OwnedWriteHalf<S>);
 
 /// Runs what hyper spawns, such as the streams of an HTTP/2 connection, as tasks of the calling
 /// thread's runtime.

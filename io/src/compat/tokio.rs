@@ -7,31 +7,33 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::net::{OwnedReadHalf, OwnedWriteHalf, TcpStream};
+use crate::net::{
+    Connected, OwnedReadHalf, OwnedWriteHalf, StreamSocket, TcpStream, UnixStream, Wire,
+};
 
 macro_rules! reads {
-    ($type:ty) => {
-        impl AsyncRead for $type {
+    ([$($generics:tt)*] $type:ty) => {
+        impl<$($generics)*> AsyncRead for $type {
             fn poll_read(
                 self: Pin<&mut Self>,
                 cx: &mut Context<'_>,
                 buf: &mut ReadBuf<'_>,
             ) -> Poll<io::Result<()>> {
-                fill(stream(&*self), cx, buf)
+                fill(self.wire(), cx, buf)
             }
         }
     };
 }
 
 macro_rules! writes {
-    ($type:ty) => {
-        impl AsyncWrite for $type {
+    ([$($generics:tt)*] $type:ty) => {
+        impl<$($generics)*> AsyncWrite for $type {
             fn poll_write(
                 self: Pin<&mut Self>,
                 cx: &mut Context<'_>,
                 buf: &[u8],
             ) -> Poll<io::Result<usize>> {
-                stream(&*self).poll_write(cx, buf)
+                self.wire().poll_write(cx, buf)
             }
 
             fn is_write_vectored(&self) -> bool {
@@ -43,7 +45,7 @@ macro_rules! writes {
                 cx: &mut Context<'_>,
                 bufs: &[IoSlice<'_>],
             ) -> Poll<io::Result<usize>> {
-                stream(&*self).poll_write_vectored(cx, bufs)
+                self.wire().poll_write_vectored(cx, bufs)
             }
 
             /// Nothing is buffered here.
@@ -52,17 +54,13 @@ macro_rules! writes {
             }
 
             fn poll_shutdown(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-                Poll::Ready(stream(&*self).close_write())
+                Poll::Ready(self.close_write())
             }
         }
     };
 }
 
-fn stream(from: &impl AsRef<TcpStream>) -> &TcpStream {
-    from.as_ref()
-}
-
-fn fill(stream: &TcpStream, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+fn fill(stream: Wire<'_>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
     // SAFETY: nothing that is initialized becomes uninitialized: the slice only goes to a system
     // call that writes into it.
     let unfilled: &mut [MaybeUninit<u8>] = unsafe { buf.unfilled_mut() };
@@ -73,7 +71,9 @@ fn fill(stream: &TcpStream, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll
     Poll::Ready(Ok(()))
 }
 
-reads!(TcpStream);
-reads!(OwnedReadHalf);
-writes!(TcpStream);
-writes!(OwnedWriteHalf);
+reads!([] TcpStream);
+reads!([] UnixStream);
+reads!([S: StreamSocket] OwnedReadHalf<S>);
+writes!([] TcpStream);
+writes!([] UnixStream);
+writes!([S: StreamSocket] OwnedWriteHalf<S>);

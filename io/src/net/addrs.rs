@@ -77,6 +77,12 @@ impl Addrs {
         }
     }
 
+    /// Waits for all addresses; to be called until it is ready, and once only then.
+    pub(crate) fn poll_all(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Vec<SocketAddr>>> {
+        let all: Vec<_> = std::task::ready!(self.poll(cx))?.collect();
+        Poll::Ready(if all.is_empty() { Err(no_address()) } else { Ok(all) })
+    }
+
     /// Waits for the addresses; to be called until it is ready, and once only then.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Known>> {
         let nothing = State::Known(Known::One(None));

@@ -1,18 +1,21 @@
-//! TCP: listeners, streams, addresses, and a server for HTTP.
+//! Sockets: TCP, UDP and Unix, streams and datagrams, addresses, and a server for HTTP.
 //!
 //! asyncio's counterparts are `loop.sock_*` (one call each) and transports. Reads and writes take
 //! `&self`: many tasks may use one socket at a time, and each of them is woken.
 
 mod addrs;
 mod connect;
+mod datagram;
 mod foreign;
 mod listener;
 mod lookup;
 mod options;
-mod poll;
 mod split;
 mod tcp;
 mod transfer;
+mod udp;
+mod unix;
+mod wire;
 
 #[cfg(feature = "axum_0_8")]
 pub(crate) mod serve;
@@ -21,6 +24,9 @@ pub use addrs::{Addrs, ToAddrs};
 pub use connect::Connect;
 /// Which half of a socket: reading or writing.
 pub use corio_runtime::reactor::Direction;
+pub use datagram::{
+    DatagramPeek, DatagramReady, DatagramRecv, DatagramRecvFrom, DatagramSend, DatagramSocket,
+};
 pub use foreign::{Async, AsyncIo, AsyncReady};
 pub use listener::{Accept, Bind, TcpListener};
 pub use lookup::{LookupHost, lookup_host};
@@ -33,3 +39,10 @@ pub use split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, WriteHalf
 pub use std::net::Shutdown;
 pub use tcp::TcpStream;
 pub use transfer::{Peek, Read, ReadExact, ReadVectored, Ready, Write, WriteAll, WriteVectored};
+pub use udp::{UdpBind, UdpConnect, UdpSendTo, UdpSocket};
+pub use unix::{
+    UCred, UnixAccept, UnixConnect, UnixDatagram, UnixListener, UnixSendTo, UnixSeqpacket,
+    UnixSeqpacketAccept, UnixSeqpacketConnect, UnixSeqpacketListener, UnixStream,
+};
+pub use wire::StreamSocket;
+pub(crate) use wire::{Connected, Wire};

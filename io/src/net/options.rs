@@ -9,7 +9,8 @@ use socket2::{Socket, TcpKeepalive};
 
 use super::addrs::ToAddrs;
 use super::connect::Connect;
-use super::listener::Bind;
+use super::listener::{Bind, TcpListener};
+use crate::context::failed;
 use crate::sys;
 
 /// Connections that the system completes before they are accepted, unless the builder says
@@ -27,7 +28,7 @@ pub struct ListenerBuilder {
 }
 
 impl ListenerBuilder {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { reuse_addr: cfg!(unix), reuse_port: false, only_v6: None, backlog: BACKLOG }
     }
 
@@ -62,6 +63,12 @@ impl ListenerBuilder {
     #[track_caller]
     pub fn bind(self, address: impl ToAddrs) -> Bind {
         Bind::new(self, address.to_addrs())
+    }
+
+    /// Binds one address and listens.
+    pub(crate) fn listener(&self, address: SocketAddr) -> io::Result<TcpListener> {
+        let listener = self.listen(address).map_err(|error| failed("bind", address, error))?;
+        Ok(TcpListener::new(listener))
     }
 
     pub(super) fn listen(&self, address: SocketAddr) -> io::Result<std::net::TcpListener> {

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::net::SocketAddr;
+use std::os::unix::net::SocketAddr as UnixAddr;
 use std::panic::Location;
 use std::sync::Arc;
 
@@ -11,48 +12,52 @@ use corio_runtime::reactor::Direction;
 
 use super::tcp::TcpStream;
 use super::transfer::{Peek, Read, ReadExact, ReadVectored, Ready, Write, WriteAll, WriteVectored};
+use super::unix::UnixStream;
+use super::wire::{Connected, StreamSocket, Wire};
+use crate::sys;
 
-/// The reading half of [`TcpStream::split`].
+/// The reading half of [`TcpStream::split`] or [`UnixStream::split`].
 #[derive(Debug)]
-pub struct ReadHalf<'a> {
-    stream: &'a TcpStream,
+pub struct ReadHalf<'a, S: StreamSocket = TcpStream> {
+    stream: &'a S,
 }
 
-/// The writing half of [`TcpStream::split`].
+/// The writing half of [`TcpStream::split`] or [`UnixStream::split`].
 #[derive(Debug)]
-pub struct WriteHalf<'a> {
-    stream: &'a TcpStream,
+pub struct WriteHalf<'a, S: StreamSocket = TcpStream> {
+    stream: &'a S,
 }
 
-/// The reading half of [`TcpStream::into_split`].
+/// The reading half of [`TcpStream::into_split`] or [`UnixStream::into_split`].
 #[derive(Debug)]
-pub struct OwnedReadHalf {
-    pub(crate) stream: Arc<TcpStream>,
+pub struct OwnedReadHalf<S: StreamSocket = TcpStream> {
+    pub(crate) stream: Arc<S>,
 }
 
-/// The writing half of [`TcpStream::into_split`]. Dropping it ends the outgoing stream.
+/// The writing half of [`TcpStream::into_split`] or [`UnixStream::into_split`]. Dropping it ends the
+/// outgoing stream.
 #[derive(Debug)]
-pub struct OwnedWriteHalf {
-    pub(crate) stream: Arc<TcpStream>,
+pub struct OwnedWriteHalf<S: StreamSocket = TcpStream> {
+    pub(crate) stream: Arc<S>,
     end_on_drop: bool,
 }
 
-pub(super) fn borrowed(stream: &mut TcpStream) -> (ReadHalf<'_>, WriteHalf<'_>) {
+pub(super) fn borrowed<S: StreamSocket>(stream: &mut S) -> (ReadHalf<'_, S>, WriteHalf<'_, S>) {
     (ReadHalf { stream }, WriteHalf { stream })
 }
 
-pub(super) fn owned(stream: TcpStream) -> (OwnedReadHalf, OwnedWriteHalf) {
+pub(super) fn owned<S: StreamSocket>(stream: S) -> (OwnedReadHalf<S>, OwnedWriteHalf<S>) {
     let stream = Arc::new(stream);
     (OwnedReadHalf { stream: stream.clone() }, OwnedWriteHalf { stream, end_on_drop: true })
 }
 
-impl OwnedReadHalf {
+impl<S: StreamSocket> OwnedReadHalf<S> {
     /// Puts the two halves of one stream together again.
     ///
     /// # Errors
     ///
     /// [`ReuniteError`] gives both back if they are halves of different streams.
-    pub fn reunite(self, write: OwnedWriteHalf) -> Result<TcpStream, ReuniteError> {
+    pub fn reunite(self, write: OwnedWriteHalf<S>) -> Result<S, ReuniteError<S>> {
         if !Arc::ptr_eq(&self.stream, &write.stream) {
             return Err(ReuniteError(self, write));
         }
@@ -61,13 +66,13 @@ impl OwnedReadHalf {
     }
 }
 
-impl OwnedWriteHalf {
+impl<S: StreamSocket> OwnedWriteHalf<S> {
     /// As [`OwnedReadHalf::reunite`].
     ///
     /// # Errors
     ///
     /// [`ReuniteError`] gives both back if they are halves of different streams.
-    pub fn reunite(self, read: OwnedReadHalf) -> Result<TcpStream, ReuniteError> {
+    pub fn reunite(self, read: OwnedReadHalf<S>) -> Result<S, ReuniteError<S>> {
         read.reunite(self)
     }
 
@@ -77,7 +82,7 @@ impl OwnedWriteHalf {
     }
 }
 
-impl Drop for OwnedWriteHalf {
+impl<S: StreamSocket> Drop for OwnedWriteHalf<S> {
     fn drop(&mut self) {
         if self.end_on_drop {
             // The peer may have closed the connection already; there is nobody to tell.
@@ -89,35 +94,35 @@ impl Drop for OwnedWriteHalf {
 macro_rules! reading {
     ($half:ty) => {
         /// The methods of [`TcpStream`] that read.
-        impl $half {
+        impl<S: StreamSocket> $half {
             /// See [`TcpStream::read`].
             #[track_caller]
             pub fn read<'b>(&'b self, buf: &'b mut [u8]) -> Read<'b> {
-                Read::new(&self.stream, buf, Location::caller())
+                Read::new(self.stream.wire(), buf, Location::caller())
             }
 
             /// See [`TcpStream::read_exact`].
             #[track_caller]
             pub fn read_exact<'b>(&'b self, buf: &'b mut [u8]) -> ReadExact<'b> {
-                ReadExact::new(&self.stream, buf, Location::caller())
+                ReadExact::new(self.stream.wire(), buf, Location::caller())
             }
 
             /// See [`TcpStream::read_vectored`].
             #[track_caller]
             pub fn read_vectored<'b>(&'b self, bufs: &'b mut [IoSliceMut<'b>]) -> ReadVectored<'b> {
-                ReadVectored::new(&self.stream, bufs, Location::caller())
+                ReadVectored::new(self.stream.wire(), bufs, Location::caller())
             }
 
             /// See [`TcpStream::peek`].
             #[track_caller]
             pub fn peek<'b>(&'b self, buf: &'b mut [u8]) -> Peek<'b> {
-                Peek::new(&self.stream, buf, Location::caller())
+                Peek::new(self.stream.wire(), buf, Location::caller())
             }
 
             /// See [`TcpStream::readable`].
             #[track_caller]
             pub fn readable(&self) -> Ready<'_> {
-                Ready::new(&self.stream, Direction::Read, Location::caller())
+                Ready::new(self.stream.wire(), Direction::Read, Location::caller())
             }
 
             /// See [`TcpStream::try_read`].
@@ -126,7 +131,8 @@ macro_rules! reading {
             ///
             /// As there.
             pub fn try_read(&self, buf: &mut [u8]) -> io::Result<usize> {
-                self.stream.try_read(buf)
+                let wire = self.stream.wire();
+                wire.source.try_io(Direction::Read, || sys::recv_init(wire.fd, buf))
             }
         }
 
@@ -137,29 +143,29 @@ macro_rules! reading {
 macro_rules! writing {
     ($half:ty) => {
         /// The methods of [`TcpStream`] that write.
-        impl $half {
+        impl<S: StreamSocket> $half {
             /// See [`TcpStream::write`].
             #[track_caller]
             pub fn write<'b>(&'b self, buf: &'b [u8]) -> Write<'b> {
-                Write::new(&self.stream, buf, Location::caller())
+                Write::new(self.stream.wire(), buf, Location::caller())
             }
 
             /// See [`TcpStream::write_all`].
             #[track_caller]
             pub fn write_all<'b>(&'b self, buf: &'b [u8]) -> WriteAll<'b> {
-                WriteAll::new(&self.stream, buf, Location::caller())
+                WriteAll::new(self.stream.wire(), buf, Location::caller())
             }
 
             /// See [`TcpStream::write_vectored`].
             #[track_caller]
             pub fn write_vectored<'b>(&'b self, bufs: &'b [IoSlice<'b>]) -> WriteVectored<'b> {
-                WriteVectored::new(&self.stream, bufs, Location::caller())
+                WriteVectored::new(self.stream.wire(), bufs, Location::caller())
             }
 
             /// See [`TcpStream::writable`].
             #[track_caller]
             pub fn writable(&self) -> Ready<'_> {
-                Ready::new(&self.stream, Direction::Write, Location::caller())
+                Ready::new(self.stream.wire(), Direction::Write, Location::caller())
             }
 
             /// See [`TcpStream::try_write`].
@@ -168,7 +174,8 @@ macro_rules! writing {
             ///
             /// As there.
             pub fn try_write(&self, buf: &[u8]) -> io::Result<usize> {
-                self.stream.try_write(buf)
+                let wire = self.stream.wire();
+                wire.source.try_io(Direction::Write, || sys::send(wire.fd, buf))
             }
         }
 
@@ -178,48 +185,79 @@ macro_rules! writing {
 
 macro_rules! both {
     ($half:ty) => {
-        impl AsRef<TcpStream> for $half {
-            /// The whole stream, for its options.
-            fn as_ref(&self) -> &TcpStream {
-                &self.stream
+        impl<S: StreamSocket> Connected for $half {
+            #[inline]
+            fn wire(&self) -> Wire<'_> {
+                self.stream.wire()
+            }
+
+            fn close_write(&self) -> io::Result<()> {
+                self.stream.close_write()
             }
         }
 
-        impl $half {
-            /// See [`TcpStream::local_addr`].
-            ///
-            /// # Errors
-            ///
-            /// As there.
-            pub fn local_addr(&self) -> io::Result<SocketAddr> {
-                self.stream.local_addr()
-            }
-
-            /// See [`TcpStream::peer_addr`].
-            ///
-            /// # Errors
-            ///
-            /// As there.
-            pub fn peer_addr(&self) -> io::Result<SocketAddr> {
-                self.stream.peer_addr()
+        impl<S: StreamSocket> AsRef<S> for $half {
+            /// The whole stream, for its options and addresses.
+            fn as_ref(&self) -> &S {
+                &self.stream
             }
         }
     };
 }
 
-reading!(ReadHalf<'_>);
-reading!(OwnedReadHalf);
-writing!(WriteHalf<'_>);
-writing!(OwnedWriteHalf);
+macro_rules! addresses {
+    ($($half:ty, $address:ty;)*) => {$(
+        impl $half {
+            /// The address of this end.
+            ///
+            /// # Errors
+            ///
+            /// The system's.
+            pub fn local_addr(&self) -> io::Result<$address> {
+                self.stream.local_addr()
+            }
+
+            /// The address of the other end.
+            ///
+            /// # Errors
+            ///
+            /// The system's.
+            pub fn peer_addr(&self) -> io::Result<$address> {
+                self.stream.peer_addr()
+            }
+        }
+    )*};
+}
+
+addresses! {
+    ReadHalf<'_>, SocketAddr;
+    WriteHalf<'_>, SocketAddr;
+    OwnedReadHalf, SocketAddr;
+    OwnedWriteHalf, SocketAddr;
+    ReadHalf<'_, UnixStream>, UnixAddr;
+    WriteHalf<'_, UnixStream>, UnixAddr;
+    OwnedReadHalf<UnixStream>, UnixAddr;
+    OwnedWriteHalf<UnixStream>, UnixAddr;
+}
+
+reading!(ReadHalf<'_, S>);
+reading!(OwnedReadHalf<S>);
+writing!(WriteHalf<'_, S>);
+writing!(OwnedWriteHalf<S>);
 
 /// The halves do not belong together; here they are again.
-#[derive(Debug)]
-pub struct ReuniteError(pub OwnedReadHalf, pub OwnedWriteHalf);
+pub struct ReuniteError<S: StreamSocket = TcpStream>(pub OwnedReadHalf<S>, pub OwnedWriteHalf<S>);
 
-impl fmt::Display for ReuniteError {
+impl<S: StreamSocket> fmt::Debug for ReuniteError<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ReuniteError(..)")
+    }
+}
+
+impl<S: StreamSocket> fmt::Display for ReuniteError<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("these are halves of two different streams")
     }
 }
 
-impl Error for ReuniteError {}
+impl<S: StreamSocket> Error for ReuniteError<S> {}

@@ -5,6 +5,7 @@ use std::io::{self, IoSlice, IoSliceMut};
 use std::net::{Shutdown, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::panic::Location;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use corio_runtime::reactor::{Direction, SourceKind};
@@ -15,6 +16,7 @@ use super::connect::Connect;
 use super::options::{Keepalive, StreamBuilder};
 use super::split::{self, OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf};
 use super::transfer::{Peek, Read, ReadExact, ReadVectored, Ready, Write, WriteAll, WriteVectored};
+use super::wire::{Connected, StreamSocket, Wire, stream_methods};
 use crate::source::Registered;
 use crate::sys;
 
@@ -46,6 +48,8 @@ pub struct TcpStream {
     /// know its caller.
     pub(super) at: &'static Location<'static>,
 }
+
+stream_methods!(TcpStream, std::net::TcpStream);
 
 impl TcpStream {
     /// Connects. Of several addresses each is tried after the one before has failed.
@@ -80,214 +84,8 @@ impl TcpStream {
         Ok(Self::new(stream, Location::caller()))
     }
 
-    /// Gives the connection to std; it stays non-blocking.
-    ///
-    /// # Errors
-    ///
-    /// The system's, if it does not let go of the socket.
-    pub fn into_std(self) -> io::Result<std::net::TcpStream> {
-        self.io.into_inner()
-    }
-
     pub(crate) fn new(stream: std::net::TcpStream, at: &'static Location<'static>) -> Self {
         Self { io: Registered::new(stream, SourceKind::Stream), at }
-    }
-
-    /// Reads what is there, at least one byte; 0 at the end of the stream, or if `buf` is empty.
-    ///
-    /// asyncio: `loop.sock_recv_into`.
-    ///
-    /// # Errors
-    ///
-    /// The system's, such as `ConnectionReset`; or, if it has to wait outside a runtime, one that
-    /// says so.
-    ///
-    /// # Cancel safety
-    ///
-    /// Loses place: what was not read stays in the socket.
-    #[track_caller]
-    pub fn read<'a>(&'a self, buf: &'a mut [u8]) -> Read<'a> {
-        Read::new(self, buf, Location::caller())
-    }
-
-    /// Reads until `buf` is full.
-    ///
-    /// asyncio: `StreamReader.readexactly`.
-    ///
-    /// # Errors
-    ///
-    /// As [`read`](Self::read); `UnexpectedEof` if the stream ends before.
-    ///
-    /// # Cancel safety
-    ///
-    /// Lossy: what was read is in `buf`, and [`ReadExact::filled`] tells how much.
-    #[track_caller]
-    pub fn read_exact<'a>(&'a self, buf: &'a mut [u8]) -> ReadExact<'a> {
-        ReadExact::new(self, buf, Location::caller())
-    }
-
-    /// Reads into several buffers, one after the other, by one system call.
-    ///
-    /// # Errors
-    ///
-    /// As [`read`](Self::read).
-    ///
-    /// # Cancel safety
-    ///
-    /// Loses place, as [`read`](Self::read).
-    #[track_caller]
-    pub fn read_vectored<'a>(&'a self, bufs: &'a mut [IoSliceMut<'a>]) -> ReadVectored<'a> {
-        ReadVectored::new(self, bufs, Location::caller())
-    }
-
-    /// As [`read`](Self::read), but what was read stays in the socket.
-    ///
-    /// # Errors
-    ///
-    /// As [`read`](Self::read).
-    ///
-    /// # Cancel safety
-    ///
-    /// Loses place, as [`read`](Self::read).
-    #[track_caller]
-    pub fn peek<'a>(&'a self, buf: &'a mut [u8]) -> Peek<'a> {
-        Peek::new(self, buf, Location::caller())
-    }
-
-    /// Writes what the system takes, at least one byte unless `buf` is empty.
-    ///
-    /// # Errors
-    ///
-    /// The system's, such as `BrokenPipe`; or, if it has to wait outside a runtime, one that says
-    /// so.
-    ///
-    /// # Cancel safety
-    ///
-    /// Loses place: nothing was written if the future was not ready.
-    #[track_caller]
-    pub fn write<'a>(&'a self, buf: &'a [u8]) -> Write<'a> {
-        Write::new(self, buf, Location::caller())
-    }
-
-    /// Writes all of `buf`.
-    ///
-    /// asyncio: `loop.sock_sendall`.
-    ///
-    /// # Errors
-    ///
-    /// As [`write`](Self::write).
-    ///
-    /// # Cancel safety
-    ///
-    /// Lossy: a part may have been written, and [`WriteAll::written`] tells how much.
-    #[track_caller]
-    pub fn write_all<'a>(&'a self, buf: &'a [u8]) -> WriteAll<'a> {
-        WriteAll::new(self, buf, Location::caller())
-    }
-
-    /// Writes several buffers, one after the other, by one system call.
-    ///
-    /// # Errors
-    ///
-    /// As [`write`](Self::write).
-    ///
-    /// # Cancel safety
-    ///
-    /// Loses place, as [`write`](Self::write).
-    #[track_caller]
-    pub fn write_vectored<'a>(&'a self, bufs: &'a [IoSlice<'a>]) -> WriteVectored<'a> {
-        WriteVectored::new(self, bufs, Location::caller())
-    }
-
-    /// Waits until a read is worth trying: there is data, an error, or the end of the stream.
-    ///
-    /// It may be ready without reason; use [`try_read`](Self::try_read) after it.
-    ///
-    /// # Errors
-    ///
-    /// If it has to wait outside a runtime.
-    ///
-    /// # Cancel safety
-    ///
-    /// Strict.
-    #[track_caller]
-    pub fn readable(&self) -> Ready<'_> {
-        Ready::new(self, Direction::Read, Location::caller())
-    }
-
-    /// Waits until a write is worth trying.
-    ///
-    /// # Errors
-    ///
-    /// If it has to wait outside a runtime.
-    ///
-    /// # Cancel safety
-    ///
-    /// Strict.
-    #[track_caller]
-    pub fn writable(&self) -> Ready<'_> {
-        Ready::new(self, Direction::Write, Location::caller())
-    }
-
-    /// Reads without waiting.
-    ///
-    /// # Errors
-    ///
-    /// `WouldBlock` if there is nothing to read; else as [`read`](Self::read).
-    pub fn try_read(&self, buf: &mut [u8]) -> io::Result<usize> {
-        self.try_io(Direction::Read, || sys::recv_init(self.io.fd(), buf))
-    }
-
-    /// Writes without waiting.
-    ///
-    /// # Errors
-    ///
-    /// `WouldBlock` if there is no room; else as [`write`](Self::write).
-    pub fn try_write(&self, buf: &[u8]) -> io::Result<usize> {
-        self.try_io(Direction::Write, || sys::send(self.io.fd(), buf))
-    }
-
-    /// Tries a system call of yours on this socket, once. If it fails with `WouldBlock`, the next
-    /// [`readable`](Self::readable) or [`writable`](Self::writable) waits for an event.
-    ///
-    /// # Errors
-    ///
-    /// Those of `op`; `WouldBlock` without a call while the socket is known not to be ready.
-    pub fn try_io<R>(
-        &self,
-        direction: Direction,
-        op: impl FnMut() -> io::Result<R>,
-    ) -> io::Result<R> {
-        self.io.source().try_io(direction, op)
-    }
-
-    /// Two halves that borrow the stream, to be used beside each other in one task.
-    pub fn split(&mut self) -> (ReadHalf<'_>, WriteHalf<'_>) {
-        split::borrowed(self)
-    }
-
-    /// Two halves that own the stream together, for two tasks. Dropping the writing half ends the
-    /// outgoing stream.
-    #[must_use]
-    pub fn into_split(self) -> (OwnedReadHalf, OwnedWriteHalf) {
-        split::owned(self)
-    }
-
-    /// Ends one direction or both: after `Write` the peer reads the end of the stream.
-    ///
-    /// # Errors
-    ///
-    /// `NotConnected` if the peer was faster; else the system's.
-    pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
-        self.io.get().shutdown(how)
-    }
-
-    /// Ends the outgoing stream, also if the peer has closed the connection before.
-    pub(crate) fn close_write(&self) -> io::Result<()> {
-        match self.shutdown(Shutdown::Write) {
-            Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(()),
-            result => result,
-        }
     }
 
     /// The address of this end.
@@ -306,15 +104,6 @@ impl TcpStream {
     /// `NotConnected` once the connection is gone; else the system's.
     pub fn peer_addr(&self) -> io::Result<SocketAddr> {
         self.io.get().peer_addr()
-    }
-
-    /// The pending error of the socket, and clears it.
-    ///
-    /// # Errors
-    ///
-    /// If the system does not tell.
-    pub fn take_error(&self) -> io::Result<Option<io::Error>> {
-        self.io.get().take_error()
     }
 }
 
@@ -383,30 +172,5 @@ impl TcpStream {
     /// Size of the system's receive buffer in bytes.
     pub fn recv_buffer_size(&self) -> io::Result<usize> {
         SockRef::from(self).recv_buffer_size()
-    }
-}
-
-/// So that a stream and its halves can be used alike.
-impl AsRef<TcpStream> for TcpStream {
-    fn as_ref(&self) -> &TcpStream {
-        self
-    }
-}
-
-impl AsFd for TcpStream {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.io.fd()
-    }
-}
-
-impl AsRawFd for TcpStream {
-    fn as_raw_fd(&self) -> RawFd {
-        self.io.fd().as_raw_fd()
-    }
-}
-
-impl fmt::Debug for TcpStream {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.io.fmt(f)
     }
 }

@@ -6,27 +6,29 @@
 use std::fmt;
 use std::future::Future;
 use std::io::{self, IoSlice, IoSliceMut};
+use std::os::fd::BorrowedFd;
 use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use corio_runtime::reactor::{Direction, Waiter};
+use corio_runtime::reactor::{Direction, Source, Waiter};
 use corio_sync::place::WaitKind;
 
-use super::tcp::TcpStream;
+use super::wire::{Wire, kind};
 use crate::source::step;
 use crate::sys;
 
 /// Who waits, and where.
 struct Wait<'a> {
-    stream: &'a TcpStream,
+    fd: BorrowedFd<'a>,
+    source: &'a Source,
     waiter: Waiter,
     at: &'static Location<'static>,
 }
 
 impl<'a> Wait<'a> {
-    fn new(stream: &'a TcpStream, at: &'static Location<'static>) -> Self {
-        Self { stream, waiter: Waiter::default(), at }
+    fn new(wire: Wire<'a>, at: &'static Location<'static>) -> Self {
+        Self { fd: wire.fd, source: wire.source, waiter: Waiter::default(), at }
     }
 
     /// One transfer of up to `want` bytes.
@@ -38,22 +40,14 @@ impl<'a> Wait<'a> {
         cx: &mut Context<'_>,
         op: impl FnMut() -> io::Result<usize>,
     ) -> Poll<io::Result<usize>> {
-        let Self { stream, waiter, at } = self;
-        let (fd, source) = (stream.io.fd(), stream.io.source());
+        let Self { fd, source, waiter, at } = self;
         step(kind(direction), at, cx, |cx| {
-            source.poll_transfer_with(fd, direction, want, waiter, cx, op)
+            source.poll_transfer_with(*fd, direction, want, waiter, cx, op)
         })
     }
 }
 
-fn kind(direction: Direction) -> WaitKind {
-    match direction {
-        Direction::Read => WaitKind::Read,
-        Direction::Write => WaitKind::Write,
-    }
-}
-
-/// Future of [`TcpStream::read`]: `io::Result<usize>`.
+/// Future of [`TcpStream::read`](super::TcpStream::read): `io::Result<usize>`.
 #[must_use = "nothing is read unless this is awaited"]
 pub struct Read<'a> {
     wait: Wait<'a>,
@@ -61,8 +55,8 @@ pub struct Read<'a> {
 }
 
 impl<'a> Read<'a> {
-    pub(super) fn new(s: &'a TcpStream, buf: &'a mut [u8], at: &'static Location<'static>) -> Self {
-        Self { wait: Wait::new(s, at), buf }
+    pub(super) fn new(wire: Wire<'a>, buf: &'a mut [u8], at: &'static Location<'static>) -> Self {
+        Self { wait: Wait::new(wire, at), buf }
     }
 }
 
@@ -75,12 +69,12 @@ impl Future for Read<'_> {
         if buf.is_empty() {
             return Poll::Ready(Ok(0));
         }
-        let (fd, want) = (wait.stream.io.fd(), buf.len());
+        let (fd, want) = (wait.fd, buf.len());
         wait.poll(Direction::Read, want, cx, || sys::recv_init(fd, buf))
     }
 }
 
-/// Future of [`TcpStream::read_exact`]: `io::Result<()>`.
+/// Future of [`TcpStream::read_exact`](super::TcpStream::read_exact): `io::Result<()>`.
 #[must_use = "nothing is read unless this is awaited"]
 pub struct ReadExact<'a> {
     wait: Wait<'a>,
@@ -89,8 +83,8 @@ pub struct ReadExact<'a> {
 }
 
 impl<'a> ReadExact<'a> {
-    pub(super) fn new(s: &'a TcpStream, buf: &'a mut [u8], at: &'static Location<'static>) -> Self {
-        Self { wait: Wait::new(s, at), buf, filled: 0 }
+    pub(super) fn new(wire: Wire<'a>, buf: &'a mut [u8], at: &'static Location<'static>) -> Self {
+        Self { wait: Wait::new(wire, at), buf, filled: 0 }
     }
 
     /// How much of the buffer is filled so far.
@@ -105,7 +99,7 @@ impl Future for ReadExact<'_> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Self { wait, buf, filled } = self.get_mut();
-        let fd = wait.stream.io.fd();
+        let fd = wait.fd;
         while *filled < buf.len() {
             let rest = &mut buf[*filled..];
             let n =
@@ -125,7 +119,7 @@ fn ended(filled: usize, expected: usize) -> io::Error {
     io::Error::new(io::ErrorKind::UnexpectedEof, message)
 }
 
-/// Future of [`TcpStream::read_vectored`]: `io::Result<usize>`.
+/// Future of [`TcpStream::read_vectored`](super::TcpStream::read_vectored): `io::Result<usize>`.
 #[must_use = "nothing is read unless this is awaited"]
 pub struct ReadVectored<'a> {
     wait: Wait<'a>,
@@ -134,11 +128,11 @@ pub struct ReadVectored<'a> {
 
 impl<'a> ReadVectored<'a> {
     pub(super) fn new(
-        stream: &'a TcpStream,
+        wire: Wire<'a>,
         bufs: &'a mut [IoSliceMut<'a>],
         at: &'static Location<'static>,
     ) -> Self {
-        Self { wait: Wait::new(stream, at), bufs }
+        Self { wait: Wait::new(wire, at), bufs }
     }
 }
 
@@ -151,12 +145,12 @@ impl Future for ReadVectored<'_> {
         if want == 0 {
             return Poll::Ready(Ok(0));
         }
-        let fd = wait.stream.io.fd();
+        let fd = wait.fd;
         wait.poll(Direction::Read, want, cx, || sys::recv_vectored(fd, bufs))
     }
 }
 
-/// Future of [`TcpStream::peek`]: `io::Result<usize>`.
+/// Future of [`TcpStream::peek`](super::TcpStream::peek): `io::Result<usize>`.
 #[must_use = "nothing is looked at unless this is awaited"]
 pub struct Peek<'a> {
     wait: Wait<'a>,
@@ -164,8 +158,8 @@ pub struct Peek<'a> {
 }
 
 impl<'a> Peek<'a> {
-    pub(super) fn new(s: &'a TcpStream, buf: &'a mut [u8], at: &'static Location<'static>) -> Self {
-        Self { wait: Wait::new(s, at), buf }
+    pub(super) fn new(wire: Wire<'a>, buf: &'a mut [u8], at: &'static Location<'static>) -> Self {
+        Self { wait: Wait::new(wire, at), buf }
     }
 }
 
@@ -173,11 +167,11 @@ impl Future for Peek<'_> {
     type Output = io::Result<usize>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Self { wait: Wait { stream, waiter, at }, buf } = self.get_mut();
+        let Self { wait: Wait { fd, source, waiter, at }, buf } = self.get_mut();
         if buf.is_empty() {
             return Poll::Ready(Ok(0));
         }
-        let (fd, source) = (stream.io.fd(), stream.io.source());
+        let fd = *fd;
         // A peek that comes up short proves nothing, so this is no transfer.
         step(WaitKind::Read, at, cx, |cx| {
             source.poll_io_with(fd, Direction::Read, waiter, cx, || sys::peek(fd, buf))
@@ -185,7 +179,7 @@ impl Future for Peek<'_> {
     }
 }
 
-/// Future of [`TcpStream::write`]: `io::Result<usize>`.
+/// Future of [`TcpStream::write`](super::TcpStream::write): `io::Result<usize>`.
 #[must_use = "nothing is written unless this is awaited"]
 pub struct Write<'a> {
     wait: Wait<'a>,
@@ -193,8 +187,8 @@ pub struct Write<'a> {
 }
 
 impl<'a> Write<'a> {
-    pub(super) fn new(s: &'a TcpStream, buf: &'a [u8], at: &'static Location<'static>) -> Self {
-        Self { wait: Wait::new(s, at), buf }
+    pub(super) fn new(wire: Wire<'a>, buf: &'a [u8], at: &'static Location<'static>) -> Self {
+        Self { wait: Wait::new(wire, at), buf }
     }
 }
 
@@ -204,12 +198,12 @@ impl Future for Write<'_> {
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Self { wait, buf } = self.get_mut();
-        let fd = wait.stream.io.fd();
+        let fd = wait.fd;
         wait.poll(Direction::Write, buf.len(), cx, || sys::send(fd, buf))
     }
 }
 
-/// Future of [`TcpStream::write_all`]: `io::Result<()>`.
+/// Future of [`TcpStream::write_all`](super::TcpStream::write_all): `io::Result<()>`.
 #[must_use = "nothing is written unless this is awaited"]
 pub struct WriteAll<'a> {
     wait: Wait<'a>,
@@ -218,8 +212,8 @@ pub struct WriteAll<'a> {
 }
 
 impl<'a> WriteAll<'a> {
-    pub(super) fn new(s: &'a TcpStream, buf: &'a [u8], at: &'static Location<'static>) -> Self {
-        Self { wait: Wait::new(s, at), buf, written: 0 }
+    pub(super) fn new(wire: Wire<'a>, buf: &'a [u8], at: &'static Location<'static>) -> Self {
+        Self { wait: Wait::new(wire, at), buf, written: 0 }
     }
 
     /// How much has been written so far.
@@ -235,7 +229,7 @@ impl Future for WriteAll<'_> {
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Self { wait, buf, written } = self.get_mut();
-        let fd = wait.stream.io.fd();
+        let fd = wait.fd;
         while *written < buf.len() {
             let rest = &buf[*written..];
             let n = ready!(wait.poll(Direction::Write, rest.len(), cx, || sys::send(fd, rest)))?;
@@ -248,7 +242,7 @@ impl Future for WriteAll<'_> {
     }
 }
 
-/// Future of [`TcpStream::write_vectored`]: `io::Result<usize>`.
+/// Future of [`TcpStream::write_vectored`](super::TcpStream::write_vectored): `io::Result<usize>`.
 #[must_use = "nothing is written unless this is awaited"]
 pub struct WriteVectored<'a> {
     wait: Wait<'a>,
@@ -257,11 +251,11 @@ pub struct WriteVectored<'a> {
 
 impl<'a> WriteVectored<'a> {
     pub(super) fn new(
-        stream: &'a TcpStream,
+        wire: Wire<'a>,
         bufs: &'a [IoSlice<'a>],
         at: &'static Location<'static>,
     ) -> Self {
-        Self { wait: Wait::new(stream, at), bufs }
+        Self { wait: Wait::new(wire, at), bufs }
     }
 }
 
@@ -270,13 +264,14 @@ impl Future for WriteVectored<'_> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Self { wait, bufs } = self.get_mut();
-        let fd = wait.stream.io.fd();
+        let fd = wait.fd;
         let want = bufs.iter().map(|buf| buf.len()).sum();
         wait.poll(Direction::Write, want, cx, || sys::send_vectored(fd, bufs))
     }
 }
 
-/// Future of [`TcpStream::readable`] and [`TcpStream::writable`]: `io::Result<()>`.
+/// Future of [`TcpStream::readable`](super::TcpStream::readable) and
+/// [`TcpStream::writable`](super::TcpStream::writable): `io::Result<()>`.
 #[must_use = "nothing is awaited unless this is"]
 pub struct Ready<'a> {
     wait: Wait<'a>,
@@ -285,11 +280,11 @@ pub struct Ready<'a> {
 
 impl<'a> Ready<'a> {
     pub(super) fn new(
-        stream: &'a TcpStream,
+        wire: Wire<'a>,
         direction: Direction,
         at: &'static Location<'static>,
     ) -> Self {
-        Self { wait: Wait::new(stream, at), direction }
+        Self { wait: Wait::new(wire, at), direction }
     }
 }
 
@@ -297,9 +292,8 @@ impl Future for Ready<'_> {
     type Output = io::Result<()>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Self { wait: Wait { stream, waiter, at }, direction } = self.get_mut();
-        let (fd, source) = (stream.io.fd(), stream.io.source());
-        step(kind(*direction), at, cx, |cx| source.poll_ready_with(fd, *direction, waiter, cx))
+        let Self { wait: Wait { fd, source, waiter, at }, direction } = self.get_mut();
+        step(kind(*direction), at, cx, |cx| source.poll_ready_with(*fd, *direction, waiter, cx))
     }
 }
 
@@ -308,7 +302,7 @@ macro_rules! debug {
         impl fmt::Debug for $future<'_> {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.debug_struct(stringify!($future))
-                    .field("stream", self.wait.stream)
+                    .field("fd", &self.wait.fd)
                     .field("at", &format_args!("{}", self.wait.at))
                     .finish_non_exhaustive()
             }

@@ -44,13 +44,13 @@ impl Record {
         }
     }
 
-    /// Tries, as long as the source is ready; leaves the waker in `cell` when it is not.
+    /// Tries, as long as the source is ready; leaves the waker in the `cell` when it is not.
     ///
     /// If the source is not ready no attempt is made at all.
-    pub(super) fn poll<R>(
+    pub(super) fn poll<'a, R>(
         &self,
         direction: Direction,
-        cell: &WakerCell,
+        mut cell: impl FnMut() -> &'a WakerCell,
         waker: &Waker,
         mut attempt: impl FnMut(State) -> Attempt<R>,
     ) -> Poll<R> {
@@ -71,17 +71,17 @@ impl Record {
                         return Poll::Pending;
                     }
                 }
-            } else if self.wait(direction, cell, waker) {
+            } else if self.wait(direction, cell(), waker) {
                 return Poll::Pending;
             }
         }
     }
 
     /// Waits until the kernel says that a call in `direction` may succeed.
-    pub(super) fn poll_ready(
+    pub(super) fn poll_ready<'a>(
         &self,
         direction: Direction,
-        cell: &WakerCell,
+        mut cell: impl FnMut() -> &'a WakerCell,
         waker: &Waker,
     ) -> Poll<State> {
         loop {
@@ -89,7 +89,7 @@ impl Record {
             if seen.is_ready(direction) || seen.is_closed(direction) {
                 return Poll::Ready(seen);
             }
-            if self.wait(direction, cell, waker) {
+            if self.wait(direction, cell(), waker) {
                 return Poll::Pending;
             }
         }

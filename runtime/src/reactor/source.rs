@@ -276,7 +276,7 @@ impl Source {
         &self,
         fd: BorrowedFd<'_>,
         direction: Direction,
-        waiter: Option<&mut Waiter>,
+        mut waiter: Option<&mut Waiter>,
         cx: &mut Context<'_>,
         mut op: impl FnMut() -> Attempt<io::Result<R>>,
     ) -> Poll<io::Result<R>> {
@@ -287,7 +287,7 @@ impl Source {
                 Attempt::WouldBlock | Attempt::Yield => self.register(fd, &[direction])?,
             },
         };
-        let cell = cell(registration, direction, waiter);
+        let cell = || cell(registration, direction, waiter.as_deref_mut());
         registration.record.poll(direction, cell, cx.waker(), |seen| match op() {
             Attempt::WouldBlock if seen.is_shut_down() => Attempt::Done(Err(shut_down())),
             Attempt::WouldBlock => match registration.ensure(fd, direction, self.kind.interest()) {
@@ -303,7 +303,7 @@ impl Source {
         &self,
         fd: BorrowedFd<'_>,
         direction: Direction,
-        waiter: Option<&mut Waiter>,
+        mut waiter: Option<&mut Waiter>,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
         let registration = match self.registration.get() {
@@ -323,7 +323,7 @@ impl Source {
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
-        let cell = cell(registration, direction, waiter);
+        let cell = || cell(registration, direction, waiter.as_deref_mut());
         registration
             .record
             .poll_ready(direction, cell, cx.waker())
@@ -421,7 +421,7 @@ impl Drop for Source {
 
 impl Waiter {
     /// The node on the list of this record and direction.
-    fn node(&mut self, registration: &Registration, direction: Direction) -> &Node {
+    fn node<'a>(&mut self, registration: &'a Registration, direction: Direction) -> &'a Node {
         let record = NonNull::from(&registration.record);
         let fits = |place: &Place| place.record == record && place.direction == direction;
         if !self.0.as_ref().is_some_and(fits) {
@@ -434,23 +434,24 @@ impl Waiter {
             node: registration.record.waiters.claim(direction),
             _shared: registration.home().shared.clone(),
         });
-        // SAFETY: nodes live as long as the poller, which the place keeps alive.
+        // SAFETY: nodes live as long as their record, and that as long as the registration.
         unsafe { place.node.as_ref() }
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        // SAFETY: as in `node`.
+        // SAFETY: nodes live as long as the poller, which the place keeps alive.
         Waiters::release(unsafe { self.node.as_ref() });
     }
 }
 
-/// Where a task leaves its waker.
+/// Where a task leaves its waker. Asked only by who has to wait: most writes do not, and a place
+/// of one's own takes some read-modify-writes to get and to give back.
 fn cell<'a>(
     registration: &'a Registration,
     direction: Direction,
-    waiter: Option<&'a mut Waiter>,
+    waiter: Option<&mut Waiter>,
 ) -> &'a WakerCell {
     match waiter {
         Some(waiter) => &waiter.node(registration, direction).cell,

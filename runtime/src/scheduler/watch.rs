@@ -1,7 +1,7 @@
 //! The Watch: one thread that notices workers stuck in a poll, and brings help.
 //!
-//! It looks at each worker's tick every millisecond while something may be stuck, less often while
-//! nothing is, and sleeps without a deadline while all workers are parked. The decisions are those
+//! It looks at each worker's tick every millisecond while something may be stuck, every four while
+//! nothing is, and sleeps without a deadline while all workers are parked and nothing runs. The decisions are those
 //! of [`hog`](super::hog), which is tested without threads; this file acts on them.
 //!
 //! Help for a worker that has been in one poll for a millisecond:
@@ -69,7 +69,7 @@ impl Watch {
             adopted_by: vec![None; workers],
             had_backlog: vec![false; workers],
             limits,
-            pace: Pace::new(),
+            pace: Pace::default(),
             last_report: None,
             unreported: 0,
         }
@@ -87,23 +87,31 @@ impl Watch {
                 self.pace.note(&verdict);
                 self.act(worker, &verdict);
             }
-            thread::park_timeout(self.pace.next_period());
-            self.sleep_while_idle();
+            let (period, still) = self.pace.next_period();
+            if !still || !self.sleep_while_idle() {
+                thread::park_timeout(period);
+            }
         }
         for worker in 0..self.samplers.len() {
             self.release(worker);
         }
     }
 
-    fn sleep_while_idle(&self) {
+    /// Sleeps as long as all workers do; false if one does not.
+    ///
+    /// Called when nothing has run since the last sample. Workers that merely happen to sleep at
+    /// one moment are no reason: the next message would have to wake the Watch, again and again.
+    fn sleep_while_idle(&self) -> bool {
         let shared = &self.shared;
         let idle = || {
             shared.remotes.iter().all(|remote| remote.hog.is_parked())
                 && shared.phase() == Phase::Running
         };
-        if idle() && self.adopted_by.iter().all(Option::is_none) {
+        let idles = idle() && self.adopted_by.iter().all(Option::is_none);
+        if idles {
             shared.watch_sleep.sleep(idle, thread::park);
         }
+        idles
     }
 
     fn act(&mut self, worker: usize, verdict: &Verdict) {

@@ -4,6 +4,8 @@
 //!   lifo slot (at most 3 in a row) -> deque and pinned queue in turn -> inbox, callbacks
 //!     -> own timers and poller -> injector -> siblings' deques -> stuck siblings -> park
 //! ```
+//! The own poller is left to the park if there is no work elsewhere.
+//!
 //! About every 100 us of run time, and at most every [`MAINTENANCE_MAX`] polls, a worker also looks
 //! at its timers, poller, inbox and the injector while it has tasks of its own, so that neither
 //! sockets nor foreign submissions wait behind a full queue.
@@ -11,7 +13,7 @@
 //! # Who is woken for local work
 //!
 //! A push into the lifo slot wakes nobody. At the end of each poll the worker compares its backlog:
-//! more than [`BACKLOG_ALONE`] tasks, or any task after a poll of more than [`POLL_LONG`], wakes a
+//! more than [`BACKLOG_ALONE`] tasks, or any task that waits for more than [`DRAIN_LONG`], wakes a
 //! sleeping sibling. Nothing is lost by comparing late: the worker does not sleep while it has a
 //! backlog, so the comparison is made again after every poll; and Watch makes it for a worker
 //! that is stuck in one. A poll that pushes more than [`PUSHES_PER_CHECK`] tasks compares within
@@ -21,7 +23,6 @@ use std::cell::{Cell, UnsafeCell};
 use std::collections::VecDeque;
 use std::ptr::NonNull;
 use std::sync::Arc;
-use std::time::Instant;
 
 use corio_sync::coop;
 use corio_sync::shim::Ordering::{Relaxed, Release};
@@ -51,10 +52,13 @@ pub(crate) struct Worker {
     pushes: Cell<u32>,
     polls_left: Cell<u32>,
     maintenance_every: Cell<u32>,
-    last_maintenance: Cell<Instant>,
-    /// End of the previous poll, if the backlog was compared by time then.
-    poll_ended: Cell<Option<Instant>>,
+    /// A time of the timers' clock.
+    last_maintenance: Cell<u64>,
+    /// The backlog that is being worked off, if it is compared by time.
+    drain: Cell<Option<queues::Drain>>,
     searching: Cell<bool>,
+    /// The last look for work left the poller out.
+    owes_poll: Cell<bool>,
     in_poll: Cell<bool>,
     /// A stand-in runs the loop for a thread inside `block_in_place`: pinned tasks wait.
     standing_in: Cell<bool>,
@@ -138,7 +142,6 @@ impl Worker {
         let driver = shared.drivers[index].clone();
         Box::new(Self {
             index,
-            driver,
             queue,
             pinned: UnsafeCell::new(VecDeque::new()),
             arena,
@@ -147,9 +150,11 @@ impl Worker {
             pushes: Cell::new(0),
             polls_left: Cell::new(MAINTENANCE_MIN),
             maintenance_every: Cell::new(MAINTENANCE_MIN),
-            last_maintenance: Cell::new(Instant::now()),
-            poll_ended: Cell::new(None),
+            last_maintenance: Cell::new(driver.timers.clock().now()),
+            driver,
+            drain: Cell::new(None),
             searching: Cell::new(false),
+            owes_poll: Cell::new(false),
             in_poll: Cell::new(false),
             standing_in: Cell::new(false),
             random: Cell::new(0x9E37_79B9 ^ (index as u32 + 1).wrapping_mul(0x85EB_CA6B)),

@@ -114,6 +114,13 @@ impl Timers {
         self.shared().next_deadline.load(Ordering::Relaxed)
     }
 
+    /// True if there is nothing that could fire and nothing to sort: a hint, exact for the owner but
+    /// for mail that comes just now.
+    #[inline]
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.next_deadline() == NEVER && !self.has_mail()
+    }
+
     /// The time of the last `expire`. A deadline that lay ahead then has not been fired by it, even
     /// if it has passed since.
     #[inline]

@@ -6,7 +6,12 @@
 //! *How.* A ring of slots, each a pointer to a node with its sequence number. A sender draws a
 //! number and puts its node into the slot of that number, unless a later one is there already. A
 //! receiver looks at the slot of the number it expects: the same number is its value, a smaller one
-//! (or none) has not come yet, a larger one means that the ring has gone round.
+//! (or none) has not come yet, a larger one means that the ring has gone round. It does not look
+//! before the number was drawn, and remembers how many were: a burst costs it one glance at the
+//! senders' counter, and a look at the end costs no pin.
+//!
+//! *Rejected.* Counting the readers of each slot, so that senders may write in place: two
+//! read-modify-writes per value and receiver on a line that all of them share.
 //!
 //! # Progress
 //!
@@ -112,11 +117,17 @@ type Slot<T> = AtomicPtr<Managed<Message<T>>>;
 
 struct Shared<T> {
     ring: Box<[Slot<T>]>,
-    /// Numbers drawn so far.
-    drawn: AtomicU64,
     domain: Domain,
     senders: AtomicUsize,
     receivers: AtomicUsize,
+    tail: Tail,
+}
+
+/// What senders write with each value, apart from what receivers read with each.
+#[repr(align(64))]
+struct Tail {
+    /// Numbers drawn so far.
+    drawn: AtomicU64,
     /// Receivers that wait. Flagged when the senders are gone.
     waiting: Line,
 }
@@ -128,7 +139,14 @@ unsafe impl<T: Send + Sync> Sync for Shared<T> {}
 
 impl<T> Shared<T> {
     fn slot(&self, number: u64) -> &Slot<T> {
-        &self.ring[(number % self.ring.len() as u64) as usize]
+        let slots = self.ring.len();
+        // A division costs as much as all the rest of a look.
+        let index = if slots.is_power_of_two() {
+            number as usize & (slots - 1)
+        } else {
+            (number % slots as u64) as usize
+        };
+        &self.ring[index]
     }
 
     // Ordering(broadcast.put): Release; pairs with Ordering(broadcast.look),
@@ -138,7 +156,7 @@ impl<T> Shared<T> {
     // Ordering(broadcast.put_failed): Acquire; pairs with Ordering(broadcast.put).
     fn put(&self, value: T) {
         // Ordering(broadcast.draw): Relaxed. Only a number; the slot publishes.
-        let number = self.drawn.fetch_add(1, Ordering::Relaxed);
+        let number = self.tail.drawn.fetch_add(1, Ordering::Relaxed);
         let node = self.domain.alloc(Message { number, value });
         let slot = self.slot(number);
         let guard = pin();
@@ -167,7 +185,8 @@ impl<T> Shared<T> {
         drop(guard);
         // Either we see who waits, or they see the value: pairs with fence(broadcast.waits).
         fence_at("broadcast.announce");
-        self.waiting.grant_all(self.waiting.entered(), 0);
+        let waiting = &self.tail.waiting;
+        waiting.grant_all(waiting.entered(), 0);
     }
 }
 
@@ -186,22 +205,24 @@ impl<T> Drop for Shared<T> {
 
 /// A channel whose receivers may lag behind by `capacity` values.
 ///
+/// A value that was overwritten is dropped when no thread can be looking at it any more, on
+/// whichever thread finds that out: so `T` is `Send` and borrows nothing.
+///
 /// # Panics
 ///
 /// If `capacity` is zero.
 #[must_use]
 #[track_caller]
-pub fn channel<T: Clone>(capacity: usize) -> (Sender<T>, Receiver<T>) {
+pub fn channel<T: Clone + Send + 'static>(capacity: usize) -> (Sender<T>, Receiver<T>) {
     assert!(capacity > 0, "a broadcast channel needs room for one value at least");
     let shared = Arc::new(Shared {
         ring: (0..capacity).map(|_| AtomicPtr::new(ptr::null_mut())).collect(),
-        drawn: AtomicU64::new(0),
         domain: Domain::new(),
         senders: AtomicUsize::new(1),
         receivers: AtomicUsize::new(1),
-        waiting: Line::new(),
+        tail: Tail { drawn: AtomicU64::new(0), waiting: Line::new() },
     });
-    (Sender { shared: shared.clone() }, Receiver { shared, next: 0 })
+    (Sender { shared: shared.clone() }, Receiver { shared, next: 0, drawn: 0 })
 }
 
 /// An end that sends.
@@ -252,7 +273,7 @@ impl<T> Drop for Sender<T> {
         // values of all senders, so a receiver that sees it sees them, too.
         let order = ord("broadcast.last_sender", Ordering::AcqRel);
         if self.shared.senders.fetch_sub(1, order) == 1 {
-            self.shared.waiting.set_flag();
+            self.shared.tail.waiting.set_flag();
         }
     }
 }
@@ -268,6 +289,8 @@ pub struct Receiver<T> {
     shared: Arc<Shared<T>>,
     /// The number of the value it expects.
     next: u64,
+    /// At least so many numbers were drawn.
+    drawn: u64,
 }
 
 impl<T: Clone> Receiver<T> {
@@ -290,31 +313,55 @@ impl<T: Clone> Receiver<T> {
     /// # Errors
     ///
     /// [`TryRecvError`].
-    // Ordering(broadcast.look): Acquire; pairs with Ordering(broadcast.put): the value is visible.
+    #[inline]
     pub fn try_recv(&mut self) -> Result<T, TryRecvError> {
-        // Read first: with the flag all values are visible.
-        let over = self.shared.waiting.flag();
+        if let Some(news) = self.look() {
+            return news;
+        }
+        if !self.shared.tail.waiting.flag() {
+            return Err(TryRecvError::Empty);
+        }
+        // With the flag all values are visible: the last may have come since we looked.
+        let last = if mutant("broadcast.look_again") { None } else { self.look() };
+        last.unwrap_or(Err(TryRecvError::Closed))
+    }
+
+    /// What lies where the next value is expected; none if that has not come.
+    // Ordering(broadcast.look): Acquire; pairs with Ordering(broadcast.put): the value is visible.
+    // Ordering(broadcast.drawn): Relaxed. A number that is not seen yet belongs to a sender whose
+    // value need not be seen either: by the flag or by fence(broadcast.waits) it would be.
+    #[inline]
+    fn look(&mut self) -> Option<Result<T, TryRecvError>> {
+        if self.next >= self.drawn {
+            self.drawn = self.shared.tail.drawn.load(Ordering::Relaxed);
+            if self.next >= self.drawn {
+                return None;
+            }
+        }
         let guard = pin();
         let node = self.shared.slot(self.next).load(ord("broadcast.look", Ordering::Acquire));
-        // SAFETY: read from the slot since the pin.
-        let message = (!node.is_null()).then(|| unsafe { guard.get(node) });
-        match message {
-            Some(message) if message.number == self.next => {
-                let value = message.value.clone();
-                self.next += 1;
-                Ok(value)
-            }
-            Some(message) if message.number > self.next => Err(self.lagged(message.number)),
-            _ if over => Err(TryRecvError::Closed),
-            _ => Err(TryRecvError::Empty),
+        if node.is_null() {
+            return None;
         }
+        // SAFETY: read from the slot since the pin.
+        let message = unsafe { guard.get(node) };
+        if message.number < self.next {
+            return None;
+        }
+        if message.number > self.next {
+            let found = message.number;
+            return Some(Err(self.lagged(found)));
+        }
+        let value = message.value.clone();
+        self.next += 1;
+        Some(Ok(value))
     }
 
     /// Goes on with the oldest value that may be left; `found` lies where ours was.
     fn lagged(&mut self, found: u64) -> TryRecvError {
         let capacity = self.shared.ring.len() as u64;
         // Ordering: Relaxed; an older count only means that another round may be needed.
-        let drawn = self.shared.drawn.load(Ordering::Relaxed).max(found + 1);
+        let drawn = self.shared.tail.drawn.load(Ordering::Relaxed).max(found + 1);
         let oldest = drawn.saturating_sub(capacity).max(self.next + 1);
         let missed = oldest - self.next;
         self.next = oldest;
@@ -345,7 +392,8 @@ impl<T> Receiver<T> {
     // drawn at the same moment may or may not be received.
     fn of(shared: &Arc<Shared<T>>) -> Self {
         shared.receivers.fetch_add(1, Ordering::Relaxed);
-        Self { next: shared.drawn.load(Ordering::Relaxed), shared: shared.clone() }
+        let drawn = shared.tail.drawn.load(Ordering::Relaxed);
+        Self { next: drawn, drawn, shared: shared.clone() }
     }
 }
 
@@ -373,6 +421,7 @@ pub struct Recv<'a, T: Clone> {
 future_debug!([<T: Clone>] Recv<'_, T>, "Recv");
 
 impl<T: Clone> Recv<'_, T> {
+    #[inline]
     fn news(&mut self) -> Option<Result<T, RecvError>> {
         match self.receiver.try_recv() {
             Ok(value) => Some(Ok(value)),
@@ -382,24 +431,35 @@ impl<T: Clone> Recv<'_, T> {
         }
     }
 
+    #[inline]
     fn poll_news(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, RecvError>> {
+        if let Place::Idle = self.at {
+            if let Some(news) = self.news() {
+                return Poll::Ready(news);
+            }
+        }
+        self.poll_wait(cx)
+    }
+
+    #[inline(never)]
+    fn poll_wait(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, RecvError>> {
         loop {
             if matches!(self.at, Place::Idle | Place::Done) {
                 if let Some(news) = self.news() {
                     return Poll::Ready(news);
                 }
-                if !self.receiver.shared.waiting.enter(&mut self.at, OnFlag::Keep) {
+                if !self.receiver.shared.tail.waiting.enter(&mut self.at, OnFlag::Keep) {
                     continue;
                 }
                 // Pairs with fence(broadcast.announce).
                 fence_at("broadcast.waits");
                 let news = if mutant("broadcast.recheck") { None } else { self.news() };
                 if let Some(news) = news {
-                    let _ = self.receiver.shared.waiting.leave(&mut self.at);
+                    let _ = self.receiver.shared.tail.waiting.leave(&mut self.at);
                     return Poll::Ready(news);
                 }
             }
-            ready!(self.receiver.shared.waiting.poll_granted(&mut self.at, cx));
+            ready!(self.receiver.shared.tail.waiting.poll_granted(&mut self.at, cx));
         }
     }
 }
@@ -407,6 +467,7 @@ impl<T: Clone> Recv<'_, T> {
 impl<T: Clone> Future for Recv<'_, T> {
     type Output = Result<T, RecvError>;
 
+    #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let unit = ready!(coop::poll_proceed(cx));
         let news = ready!(self.poll_news(cx));
@@ -416,9 +477,12 @@ impl<T: Clone> Future for Recv<'_, T> {
 }
 
 impl<T: Clone> Drop for Recv<'_, T> {
+    #[inline]
     fn drop(&mut self) {
-        // A grant needs no heir: everybody who waited got one.
-        let _ = self.receiver.shared.waiting.leave(&mut self.at);
+        if let Place::Waiting(_) = self.at {
+            // A grant needs no heir: everybody who waited got one.
+            let _ = self.receiver.shared.tail.waiting.leave(&mut self.at);
+        }
     }
 }
 

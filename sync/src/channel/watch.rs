@@ -4,11 +4,19 @@
 //! not a lock: holding it blocks nobody, and the sender may send meanwhile.
 //!
 //! *How.* The value and its version lie in one shared node behind a pointer; sending swaps the
-//! pointer, and epochs keep the old node while somebody is about to count a reference to it.
+//! pointer, and epochs keep the old node while somebody is about to count a reference to it. Then
+//! the version is published in a word of its own. A receiver keeps the node that it has looked at,
+//! and looks at it again without writing anything shared while the word says that it is the latest.
+//! Who finds a newer node than the word says moves the word on before telling anybody, so nobody
+//! who is told of a value can find an older one.
+//!
+//! The price: a value may live until every receiver that has looked at it looks again.
 //!
 //! # Progress
 //!
-//! Looking at the value is wait-free, sending lock-free plus time in proportion to those who wait.
+//! Looking at the value is wait-free, sending lock-free plus time in proportion to those who wait;
+//! a thread that is descheduled while it wakes them delays only those that it has chosen, 32 at a
+//! time.
 //!
 //! # Examples
 //!
@@ -23,14 +31,18 @@
 //! });
 //! ```
 
+mod snapshot;
+
+pub use snapshot::Ref;
+
+use self::snapshot::{Snapshot, Versioned};
 use crate::coop;
-use crate::shim::atomic::{AtomicPtr, AtomicUsize};
+use crate::shim::atomic::{AtomicPtr, AtomicU64, AtomicUsize};
 use crate::shim::{Ordering, fence_at, mutant, ord};
 use crate::wait::line::{Line, OnFlag};
 use crate::wait::queue::Place;
 use crate::wait::reclaim::{Domain, Guard, Managed, pin};
 use std::fmt;
-use std::ops::Deref;
 use std::panic::Location;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -66,15 +78,15 @@ impl fmt::Display for RecvError {
 
 impl std::error::Error for RecvError {}
 
-struct Versioned<T> {
-    version: u64,
-    value: T,
-}
-
 type Node<T> = Managed<Arc<Versioned<T>>>;
+
+/// What was replaced.
+type Before<T> = Arc<Versioned<T>>;
 
 struct Shared<T> {
     latest: AtomicPtr<Node<T>>,
+    /// The version of `latest`, or for a moment one before it.
+    version: AtomicU64,
     domain: Domain,
     senders: AtomicUsize,
     receivers: AtomicUsize,
@@ -101,23 +113,41 @@ impl<T> Shared<T> {
         (node, unsafe { guard.get(node) })
     }
 
+    // Ordering(watch.version): Acquire; pairs with Ordering(watch.publish): whoever knows of a
+    // version finds its node or a later one. Not killable: nor is its partner. The pins on both
+    // ways to the node contain fences, which order as much; we do not rely on it.
+    #[inline]
     fn version(&self) -> u64 {
-        self.latest(&pin()).1.version
+        self.version.load(Ordering::Acquire)
     }
 
-    fn borrow(&self) -> Ref<T> {
-        Ref(self.latest(&pin()).1.clone())
+    /// Says that there is this version.
+    // Ordering(watch.publish): Release; pairs with Ordering(watch.version).
+    fn publish(&self, version: u64) {
+        // Ordering: Relaxed; a guess. If it is old, the step below changes nothing.
+        if self.version.load(Ordering::Relaxed) < version {
+            self.version.fetch_max(version, Ordering::Release);
+        }
+    }
+
+    /// The latest node, and nobody finds an older one afterwards.
+    fn snapshot(&self) -> Arc<Versioned<T>> {
+        let node = self.latest(&pin()).1.clone();
+        if !mutant("watch.help") {
+            self.publish(node.version);
+        }
+        node
     }
 
     /// Publishes `value` as the successor of `old`, unless that was overtaken; then it comes back.
     // Ordering(watch.replace): Release; pairs with Ordering(watch.latest).
-    fn try_replace(&self, guard: &Guard, old: *mut Node<T>, value: T) -> Result<Ref<T>, T> {
+    fn try_replace(&self, guard: &Guard, old: *mut Node<T>, value: T) -> Result<Before<T>, T> {
         // SAFETY: `old` was read under `guard`.
         let current = unsafe { guard.get(old) };
         let new = self.node(current.version + 1, value);
         let (ok, err) = (ord("watch.replace", Ordering::Release), Ordering::Relaxed);
         if self.latest.compare_exchange(old, new, ok, err).is_ok() {
-            let before = Ref(current.clone());
+            let before = current.clone();
             // SAFETY: replaced by us, so out of reach for later pins; once.
             unsafe { guard.retire(&self.domain, old) };
             return Ok(before);
@@ -130,7 +160,7 @@ impl<T> Shared<T> {
     }
 
     /// Makes a new value of the latest one until that is not overtaken; `Err` leaves it.
-    fn replace<E>(&self, mut make: impl FnMut(&T) -> Result<T, E>) -> Result<Ref<T>, E> {
+    fn replace<E>(&self, mut make: impl FnMut(&T) -> Result<T, E>) -> Result<Before<T>, E> {
         let guard = pin();
         let before = loop {
             let (old, current) = self.latest(&guard);
@@ -139,12 +169,12 @@ impl<T> Shared<T> {
             }
         };
         drop(guard);
-        self.announce();
+        self.announce(before.version + 1);
         Ok(before)
     }
 
     /// Replaces the latest value.
-    fn replace_with(&self, mut value: T) -> Ref<T> {
+    fn replace_with(&self, mut value: T) -> Before<T> {
         let guard = pin();
         let before = loop {
             match self.try_replace(&guard, self.latest(&guard).0, value) {
@@ -153,11 +183,12 @@ impl<T> Shared<T> {
             }
         };
         drop(guard);
-        self.announce();
+        self.announce(before.version + 1);
         before
     }
 
-    fn announce(&self) {
+    fn announce(&self, version: u64) {
+        self.publish(version);
         // Either we see who waits, or they see the change: pairs with fence(watch.waits).
         fence_at("watch.announce");
         self.changed.grant_all(self.changed.entered(), 0);
@@ -174,36 +205,23 @@ impl<T> Drop for Shared<T> {
 }
 
 /// A channel that holds `value` until another one is sent.
+///
+/// A value that was replaced is dropped when no thread can be looking at it any more, on whichever
+/// thread finds that out: so `T` is `Send` and borrows nothing.
 #[must_use]
-pub fn channel<T>(value: T) -> (Sender<T>, Receiver<T>) {
+pub fn channel<T: Send + 'static>(value: T) -> (Sender<T>, Receiver<T>) {
     let domain = Domain::new();
     let node = domain.alloc(Arc::new(Versioned { version: 0, value }));
     let shared = Arc::new(Shared {
         latest: AtomicPtr::new(node),
+        version: AtomicU64::new(0),
         domain,
         senders: AtomicUsize::new(1),
         receivers: AtomicUsize::new(1),
         changed: Line::new(),
         deserted: Line::new(),
     });
-    (Sender { shared: shared.clone() }, Receiver { shared, seen: 0 })
-}
-
-/// A snapshot of the value.
-pub struct Ref<T>(Arc<Versioned<T>>);
-
-impl<T> Deref for Ref<T> {
-    type Target = T;
-
-    fn deref(&self) -> &T {
-        &self.0.value
-    }
-}
-
-impl<T: fmt::Debug> fmt::Debug for Ref<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&**self, f)
-    }
+    (Sender { shared: shared.clone() }, Receiver { shared, kept: None, seen: 0 })
 }
 
 /// An end that sends.
@@ -226,8 +244,8 @@ impl<T> Sender<T> {
     }
 
     /// Sends a value, also if nobody is there to receive it; returns the one before.
-    pub fn send_replace(&self, value: T) -> Ref<T> {
-        self.shared.replace_with(value)
+    pub fn send_replace(&self, value: T) -> Ref<'_, T> {
+        Ref(Snapshot::Own(self.shared.replace_with(value)))
     }
 
     /// Sends a changed copy of the value.
@@ -257,8 +275,8 @@ impl<T> Sender<T> {
 
     /// A snapshot of the value.
     #[must_use]
-    pub fn borrow(&self) -> Ref<T> {
-        self.shared.borrow()
+    pub fn borrow(&self) -> Ref<'_, T> {
+        Ref(Snapshot::Own(self.shared.snapshot()))
     }
 
     /// A receiver that has seen the present value.
@@ -266,8 +284,7 @@ impl<T> Sender<T> {
     pub fn subscribe(&self) -> Receiver<T> {
         // Ordering(watch.receivers): Relaxed. The count carries no data.
         self.shared.receivers.fetch_add(1, Ordering::Relaxed);
-        self.shared.deserted.clear_flag();
-        Receiver { seen: self.shared.version(), shared: self.shared.clone() }
+        Receiver { seen: self.shared.version(), kept: None, shared: self.shared.clone() }
     }
 
     /// How many receivers there are.
@@ -335,11 +352,22 @@ impl<T> Future for SenderClosed<'_, T> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = &mut *self;
         let line = &this.sender.shared.deserted;
-        if line.flag() || matches!(this.at, Place::Idle) && !line.enter(&mut this.at, OnFlag::Keep)
-        {
-            return Poll::Ready(());
+        loop {
+            if !matches!(this.at, Place::Waiting(_)) {
+                if this.sender.is_closed() {
+                    return Poll::Ready(());
+                }
+                line.enter(&mut this.at, OnFlag::Ignore);
+                // Pairs with fence(watch.deserted).
+                fence_at("watch.waits_closed");
+                if this.sender.is_closed() && !mutant("watch.closed_recheck") {
+                    let _ = line.leave(&mut this.at);
+                    return Poll::Ready(());
+                }
+            }
+            // A receiver may have come since: then this goes on waiting.
+            ready!(line.poll_granted(&mut this.at, cx));
         }
-        line.poll_granted(&mut this.at, cx).map(drop)
     }
 }
 
@@ -352,22 +380,42 @@ impl<T> Drop for SenderClosed<'_, T> {
 /// An end that receives.
 pub struct Receiver<T> {
     shared: Arc<Shared<T>>,
+    /// The node that this receiver has last looked at.
+    kept: Option<Arc<Versioned<T>>>,
     /// The version that this receiver has seen.
     seen: u64,
 }
 
 impl<T> Receiver<T> {
     /// A snapshot of the value; does not mark it as seen.
+    #[inline]
     #[must_use]
-    pub fn borrow(&self) -> Ref<T> {
-        self.shared.borrow()
+    pub fn borrow(&self) -> Ref<'_, T> {
+        match &self.kept {
+            Some(kept) if kept.version == self.shared.version() => Ref(Snapshot::Kept(kept)),
+            _ => Ref(Snapshot::Own(self.shared.snapshot())),
+        }
     }
 
     /// A snapshot of the value, which counts as seen from now on.
-    pub fn borrow_and_update(&mut self) -> Ref<T> {
-        let snapshot = self.shared.borrow();
-        self.seen = snapshot.0.version;
-        snapshot
+    ///
+    /// The receiver keeps the value until it looks again: looking at one that has not changed
+    /// costs a load.
+    #[inline]
+    pub fn borrow_and_update(&mut self) -> Ref<'_, T> {
+        let version = self.shared.version();
+        if self.kept.as_ref().is_none_or(|kept| kept.version != version) {
+            self.renew();
+        }
+        let kept = self.kept.as_deref().expect("renewed if there was none");
+        self.seen = kept.version;
+        Ref(Snapshot::Kept(kept))
+    }
+
+    #[cold]
+    fn renew(&mut self) {
+        // The old value is dropped last: that is user code.
+        let _before = self.kept.replace(self.shared.snapshot());
     }
 
     /// Whether there is a value that was not seen.
@@ -393,6 +441,8 @@ impl<T> Receiver<T> {
     }
 
     /// Waits for a value that was not seen, and counts it as seen.
+    ///
+    /// The receiver keeps that value, as after [`Receiver::borrow_and_update`].
     ///
     /// # Errors
     ///
@@ -425,15 +475,18 @@ impl<T> Clone for Receiver<T> {
     fn clone(&self) -> Self {
         // Ordering(watch.clone): Relaxed. The caller holds a receiver.
         self.shared.receivers.fetch_add(1, Ordering::Relaxed);
-        Self { shared: self.shared.clone(), seen: self.seen }
+        Self { shared: self.shared.clone(), kept: self.kept.clone(), seen: self.seen }
     }
 }
 
 impl<T> Drop for Receiver<T> {
     fn drop(&mut self) {
-        // Ordering(watch.last_receiver): Relaxed. The flag carries no data.
+        // Ordering(watch.last_receiver): Relaxed. The count carries no data.
         if self.shared.receivers.fetch_sub(1, Ordering::Relaxed) == 1 {
-            self.shared.deserted.set_flag();
+            // Either we see who waits for this, or they see the count: pairs with
+            // fence(watch.waits_closed).
+            fence_at("watch.deserted");
+            self.shared.deserted.grant_all(self.shared.deserted.entered(), 0);
         }
     }
 }
@@ -455,15 +508,27 @@ pub struct Changed<'a, T> {
 future_debug!([<T>] Changed<'_, T>, "Changed");
 
 impl<T> Changed<'_, T> {
-    /// The flag is read first: with it all values are visible.
+    /// The flag is read before the last look: with it all values are visible.
+    #[inline]
     fn news(&mut self) -> Option<Result<(), RecvError>> {
-        let over = self.receiver.shared.changed.flag();
-        let version = self.receiver.shared.version();
-        if version != self.receiver.seen {
-            self.receiver.seen = version;
+        if self.look() {
             return Some(Ok(()));
         }
-        over.then_some(Err(RecvError(())))
+        if !self.receiver.shared.changed.flag() {
+            return None;
+        }
+        let last = self.look() && !mutant("watch.look_again");
+        Some(if last { Ok(()) } else { Err(RecvError(())) })
+    }
+
+    #[inline]
+    fn look(&mut self) -> bool {
+        if self.receiver.shared.version() == self.receiver.seen {
+            return false;
+        }
+        // The next thing to do is to look at the value.
+        self.receiver.borrow_and_update();
+        true
     }
 
     fn poll_news(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), RecvError>> {
@@ -500,9 +565,12 @@ impl<T> Future for Changed<'_, T> {
 }
 
 impl<T> Drop for Changed<'_, T> {
+    #[inline]
     fn drop(&mut self) {
-        // A grant needs no heir: everybody who waited got one.
-        let _ = self.receiver.shared.changed.leave(&mut self.at);
+        if let Place::Waiting(_) = self.at {
+            // A grant needs no heir: everybody who waited got one.
+            let _ = self.receiver.shared.changed.leave(&mut self.at);
+        }
     }
 }
 
@@ -519,17 +587,17 @@ impl<T, P> fmt::Debug for WaitFor<'_, T, P> {
     }
 }
 
-impl<T, P: FnMut(&T) -> bool + Unpin> Future for WaitFor<'_, T, P> {
-    type Output = Result<Ref<T>, RecvError>;
+impl<'a, T, P: FnMut(&T) -> bool + Unpin> Future for WaitFor<'a, T, P> {
+    type Output = Result<Ref<'a, T>, RecvError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         loop {
-            if matches!(this.changed.at, Place::Idle | Place::Done) {
-                let value = this.changed.receiver.borrow_and_update();
-                if (this.predicate)(&value) {
-                    return Poll::Ready(Ok(value));
-                }
+            if matches!(this.changed.at, Place::Idle | Place::Done)
+                && (this.predicate)(&this.changed.receiver.borrow_and_update())
+            {
+                let value = this.changed.receiver.kept.clone().expect("looked at above");
+                return Poll::Ready(Ok(Ref(Snapshot::Own(value))));
             }
             ready!(this.changed.poll_news(cx))?;
         }

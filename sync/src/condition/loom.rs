@@ -63,3 +63,27 @@ model! {
         assert_eq!(*shared.0.try_acquire().unwrap(), 0);
     }
 }
+
+model! {
+    /// asyncio's cancelled wait: it gives up, and has the lock when it ends.
+    line_condition_give_up(threads = 3, bound = 2, claim = "a wait that gives up has the lock, and its notification goes on") {
+        let shared: Shared = Arc::new((Lock::new(0), Condition::new()));
+        let threads = [spawn(&shared, take_one), spawn(&shared, |(items, changed)| {
+            let mut guard = block_on(items.acquire());
+            let mut wait = Box::pin(changed.wait(&mut guard));
+            let notified = poll_once(|cx| wait.as_mut().poll(cx)).is_ready();
+            if notified {
+                drop(wait);
+                changed.notify(&guard, 1);
+            } else {
+                wait.give_up();
+                block_on(wait);
+            }
+            // Dereferencing asks whether it is held.
+            assert!(*guard <= 1);
+        })];
+        put_one(&shared);
+        join_all(threads);
+        assert_eq!(*shared.0.try_acquire().unwrap(), 0);
+    }
+}

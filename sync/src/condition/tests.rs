@@ -69,6 +69,79 @@ fn a_wait_dropped_at_every_poll_leaves_guard_and_lock_in_order() {
 }
 
 #[test]
+fn a_wait_that_gives_up_at_every_poll_has_the_lock_again() {
+    for polls in 0..3 {
+        let (lock, condition) = (Lock::new(1), Condition::new());
+        let mut guard = block_on(lock.acquire());
+        let mut wait: Wait<'_> = Box::pin(condition.wait(&mut guard));
+        let mut other = None;
+        for poll in 0..polls {
+            assert!(!ready(&mut wait));
+            if poll == 0 {
+                other = lock.try_acquire();
+                condition.notify(other.as_ref().expect("released"), 1);
+            }
+        }
+        wait.give_up();
+        wait.give_up();
+        if let Some(other) = other {
+            assert!(!ready(&mut wait), "the lock is held: {polls} polls");
+            drop(other);
+        }
+        assert!(ready(&mut wait), "{polls} polls");
+        drop(wait);
+        assert!(guard.is_held(), "{polls} polls");
+        drop(guard);
+        assert!(!lock.locked());
+    }
+}
+
+#[test]
+fn a_wait_that_gave_up_and_is_dropped_leaves_lock_and_notification_in_order() {
+    let (lock, condition) = (Lock::new(1), Condition::new());
+    let mut first_guard = block_on(lock.acquire());
+    let mut first: Wait<'_> = Box::pin(condition.wait(&mut first_guard));
+    assert!(!ready(&mut first));
+    let mut second_guard = block_on(lock.acquire());
+    let mut second: Wait<'_> = Box::pin(condition.wait(&mut second_guard));
+    assert!(!ready(&mut second));
+    let mut third_guard = block_on(lock.acquire());
+    let mut third: Wait<'_> = Box::pin(condition.wait(&mut third_guard));
+    assert!(!ready(&mut third));
+    let guard = block_on(lock.acquire());
+    condition.notify(&guard, 1);
+    first.give_up();
+    drop(first);
+    assert!(!first_guard.is_held());
+    drop(guard);
+    assert!(ready(&mut second), "it got what the first had");
+    drop(second);
+    drop(second_guard);
+    assert!(!ready(&mut third), "which was one notification");
+}
+
+#[test]
+fn test_wait_cancel_contested() {
+    let (lock, condition) = (Lock::new(0), Condition::new());
+    let mut guard = block_on(lock.acquire());
+    let mut wait = Box::pin(condition.wait_for(&mut guard, |value| *value == 9));
+    let mut poll = |give_up: bool| {
+        if give_up {
+            wait.give_up();
+        }
+        poll_once(|cx| wait.as_mut().poll(cx)).is_ready()
+    };
+    assert!(!poll(false));
+    let other = block_on(lock.acquire());
+    condition.notify_all(&other);
+    assert!(!poll(true));
+    drop(other);
+    assert!(poll(false), "whatever the predicate would say");
+    drop(wait);
+    assert_eq!(*guard, 0);
+}
+
+#[test]
 #[should_panic(expected = "does not hold its lock")]
 fn a_guard_that_is_not_held_panics() {
     let (lock, condition) = (Lock::new(1), Condition::new());

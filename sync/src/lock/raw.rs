@@ -150,16 +150,12 @@ impl RawLock {
         }
     }
 
-    /// Releases the lock if somebody holds it.
+    /// Releases the lock if somebody holds it; false if nobody does.
     pub(crate) fn release_if_held(&self) -> bool {
         if self.is_fair() {
             return self.permits.release_below(1);
         }
-        let held = self.locked();
-        if held {
-            self.release_unfair();
-        }
-        held
+        self.release_unfair()
     }
 
     /// Takes the lock, ahead of waiters if need be; otherwise counts a waiter if `wait`.
@@ -225,26 +221,35 @@ impl RawLock {
         at.losses = 0;
     }
 
-    fn release_unfair(&self) {
+    /// False if nobody holds the lock.
+    fn release_unfair(&self) -> bool {
         loop {
-            let (hand_over, call) = self.step(|word| {
+            let next = self.step(|word| {
                 let waits = word & WAITERS != 0;
-                if waits && word & STARVED != 0 {
-                    (word - WAITER_ONE, (true, false))
+                if word & LOCKED == 0 {
+                    (word, Next::NotHeld)
+                } else if waits && word & STARVED != 0 {
+                    (word - WAITER_ONE, Next::HandOver)
                 } else if waits && word & WOKEN == 0 {
-                    ((word & !LOCKED | WOKEN) - WAITER_ONE, (false, true))
+                    ((word & !LOCKED | WOKEN) - WAITER_ONE, Next::Call)
                 } else {
-                    (word & !LOCKED, (false, false))
+                    (word & !LOCKED, Next::Free)
                 }
             });
-            if call {
-                return self.call();
-            }
-            if !hand_over {
-                return;
+            match next {
+                Next::NotHeld => return false,
+                Next::Free => return true,
+                Next::Call => {
+                    self.call();
+                    return true;
+                }
+                Next::HandOver => {}
             }
             match self.permits.queue.get().grant(HAND_OVER) {
-                Granted::Yes(waker) => return wake(waker),
+                Granted::Yes(waker) => {
+                    wake(waker);
+                    return true;
+                }
                 Granted::Absent(left) => self.uncount(left),
             }
         }
@@ -288,7 +293,7 @@ impl RawLock {
         self.satisfied(at);
         match note {
             None => {}
-            Some(HAND_OVER) => self.release_unfair(),
+            Some(HAND_OVER) => self.release(),
             Some(_) if self.next_call() => self.call(),
             Some(_) => {}
         }
@@ -298,6 +303,15 @@ impl RawLock {
     pub(crate) fn live_segments(&self) -> usize {
         self.permits.live_segments()
     }
+}
+
+/// What a release of an unfair lock has to do.
+enum Next {
+    NotHeld,
+    /// Nothing: nobody waits, or somebody was called already.
+    Free,
+    HandOver,
+    Call,
 }
 
 fn wake(waker: Option<std::task::Waker>) {

@@ -14,7 +14,7 @@
 use super::Store;
 use crate::error::TooManyDone;
 use crate::shim::atomic::AtomicU64;
-use crate::shim::{Ordering, fence_at, hint, mutant, ord};
+use crate::shim::{Ordering, fence_at, hint, mutant, ord, thread};
 use crate::wait::line::{Line, OnFlag};
 use crate::wait::queue::Place;
 use crate::wait::weighted::{Shut, Weighted};
@@ -24,15 +24,19 @@ use std::task::{Context, Poll, ready};
 const SHUT: u64 = 1;
 const ONE: u64 = 2;
 
+/// A cache line of its own: puts and gets do not slow each other down where they need not.
+#[repr(align(64))]
+struct Apart<T>(T);
+
 pub(super) struct Core<T, S> {
-    puts: AtomicU64,
+    puts: Apart<AtomicU64>,
     voids: AtomicU64,
-    gets: AtomicU64,
+    gets: Apart<AtomicU64>,
     done: AtomicU64,
     /// One for each item in the store that no get has been promised.
-    items: Weighted,
+    items: Apart<Weighted>,
     /// One for each item that there is room for; unused if there is no limit.
-    slots: Weighted,
+    slots: Apart<Weighted>,
     pub(super) maxsize: usize,
     /// Those who wait for `unfinished` to be zero.
     joining: Line,
@@ -41,20 +45,20 @@ pub(super) struct Core<T, S> {
 }
 
 // SAFETY: items move between threads; the store synchronizes them.
-unsafe impl<T: Send, S: Store<T>> Send for Core<T, S> {}
-// SAFETY: as above; no `&T` is ever handed out.
-unsafe impl<T: Send, S: Store<T>> Sync for Core<T, S> {}
+unsafe impl<T: Send, S: Send> Send for Core<T, S> {}
+// SAFETY: as above; no `&T` is ever handed out, and the store says whether it shares any.
+unsafe impl<T: Send, S: Sync> Sync for Core<T, S> {}
 
 impl<T, S: Store<T>> Core<T, S> {
     pub(super) fn new(maxsize: usize) -> Self {
         assert!(maxsize <= crate::Semaphore::MAX_PERMITS, "maxsize exceeds MAX_PERMITS");
         Self {
-            puts: AtomicU64::new(0),
+            puts: Apart(AtomicU64::new(0)),
             voids: AtomicU64::new(0),
-            gets: AtomicU64::new(0),
+            gets: Apart(AtomicU64::new(0)),
             done: AtomicU64::new(0),
-            items: Weighted::new(0),
-            slots: Weighted::new(maxsize),
+            items: Apart(Weighted::new(0)),
+            slots: Apart(Weighted::new(maxsize)),
             maxsize,
             joining: Line::new(),
             store: S::new(),
@@ -63,16 +67,16 @@ impl<T, S: Store<T>> Core<T, S> {
     }
 
     pub(super) fn len(&self) -> usize {
-        self.items.available()
+        self.items.0.available()
     }
 
     pub(super) fn is_full(&self) -> bool {
-        self.maxsize > 0 && self.slots.available() == 0
+        self.maxsize > 0 && self.slots.0.available() == 0
     }
 
     pub(super) fn is_shut(&self) -> bool {
         // Ordering(queue.peek_shut): Relaxed. A snapshot that is stale at once.
-        self.puts.load(Ordering::Relaxed) & SHUT != 0
+        self.puts.0.load(Ordering::Relaxed) & SHUT != 0
     }
 
     // Puts.
@@ -80,41 +84,45 @@ impl<T, S: Store<T>> Core<T, S> {
     /// Takes room for one item, if there is some.
     #[inline]
     pub(super) fn try_slot(&self) -> Result<bool, Shut> {
-        if self.maxsize == 0 { Ok(true) } else { self.slots.try_take(1) }
+        if self.maxsize == 0 { Ok(true) } else { self.slots.0.try_take(1) }
     }
 
     /// Waits for room for one item.
     #[inline]
     pub(super) fn poll_slot(&self, at: &mut Place, cx: &mut Context<'_>) -> Poll<Result<(), Shut>> {
-        if self.maxsize == 0 { Poll::Ready(Ok(())) } else { self.slots.poll_take(at, 1, cx) }
+        if self.maxsize == 0 { Poll::Ready(Ok(())) } else { self.slots.0.poll_take(at, 1, cx) }
     }
 
     /// Gives up waiting for room.
     pub(super) fn leave_slots(&self, at: &mut Place) {
         if let Place::Waiting(_) = at {
-            self.slots.leave(at, 1);
+            self.slots.0.leave(at, 1);
         }
     }
 
-    /// Stores an item for which there is room, unless the queue is shut down.
+    /// Stores an item for which there is room, unless the queue is shut down; false then.
+    ///
+    /// `value` keeps the item unless it is stored, also if the store unwinds.
     #[inline]
-    pub(super) fn store(&self, value: T) -> Result<(), T> {
-        match self.store.push(|| self.admit(), value) {
-            Ok(()) => {
-                self.items.release(1);
-                Ok(())
-            }
-            Err(value) => {
-                self.release_slot();
-                Err(value)
-            }
+    pub(super) fn store(&self, value: &mut Option<T>) -> bool {
+        let unwound = Unwound(|| {
+            self.void();
+            self.release_slot();
+        });
+        let stored = self.store.push(|| self.admit(), value);
+        std::mem::forget(unwound);
+        if stored {
+            self.items.0.release(1);
+        } else {
+            self.release_slot();
         }
+        stored
     }
 
     // Ordering(queue.admit): Relaxed. The number decides who came before a shutdown; the store and
     // `items` publish the item.
     fn admit(&self) -> Option<u64> {
-        let old = self.puts.fetch_add(ONE, Ordering::Relaxed);
+        let old = self.puts.0.fetch_add(ONE, Ordering::Relaxed);
         if old & SHUT == 0 {
             return Some(old / ONE);
         }
@@ -133,7 +141,7 @@ impl<T, S: Store<T>> Core<T, S> {
 
     fn release_slot(&self) {
         if self.maxsize > 0 {
-            self.slots.release(1);
+            self.slots.0.release(1);
         }
     }
 
@@ -142,16 +150,38 @@ impl<T, S: Store<T>> Core<T, S> {
     /// Takes an item out if one is there that no get was promised.
     #[inline]
     pub(super) fn try_get(&self) -> Option<T> {
-        self.items.try_take_one().then(|| self.take_out())
+        if !self.items.0.try_take_one() {
+            return None;
+        }
+        let mut value = self.take_out();
+        while value.is_none() {
+            // Somebody is comparing the item; see the priority store.
+            thread::yield_now();
+            value = self.take_out();
+        }
+        value
     }
 
-    /// Waits for an item; `Err` once the queue is over.
+    /// Waits for an item; `Err` once the queue is over. `promised` is whether one of `items` is held
+    /// already.
     #[inline]
-    pub(super) fn poll_get(&self, at: &mut Place, cx: &mut Context<'_>) -> Poll<Result<T, Shut>> {
-        if ready!(self.items.poll_take(at, 1, cx)).is_ok() {
-            return Poll::Ready(Ok(self.take_out()));
+    pub(super) fn poll_get(
+        &self,
+        at: &mut Place,
+        promised: &mut bool,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<T, Shut>> {
+        if !std::mem::take(promised) && ready!(self.items.0.poll_take(at, 1, cx)).is_err() {
+            return self.poll_shut(at, cx);
         }
-        self.poll_shut(at, cx)
+        if let Some(value) = self.take_out() {
+            return Poll::Ready(Ok(value));
+        }
+        // Somebody is comparing the item; see the priority store.
+        *promised = true;
+        hint::spin_loop();
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 
     /// A get of a queue that is shut down.
@@ -171,18 +201,24 @@ impl<T, S: Store<T>> Core<T, S> {
         Poll::Pending
     }
 
-    fn take_out(&self) -> T {
+    /// Takes an item out for one of `items`, which the caller still holds if this is none.
+    fn take_out(&self) -> Option<T> {
+        let unwound = Unwound(|| self.items.0.release(1));
         let value = self.store.pop(|| self.void());
+        std::mem::forget(unwound);
+        let value = value?;
         // Ordering(queue.gets): Release; pairs with Ordering(queue.is_over).
-        self.gets.fetch_add(1, ord("queue.gets", Ordering::Release));
+        self.gets.0.fetch_add(1, ord("queue.gets", Ordering::Release));
         self.release_slot();
-        value
+        Some(value)
     }
 
-    /// Gives up waiting for an item.
-    pub(super) fn leave_items(&self, at: &mut Place) {
-        if let Place::Waiting(_) = at {
-            self.items.leave(at, 1);
+    /// Gives up waiting for an item, or gives the promise of one back.
+    pub(super) fn leave_items(&self, at: &mut Place, promised: &mut bool) {
+        if std::mem::take(promised) {
+            self.items.0.release(1);
+        } else if let Place::Waiting(_) = at {
+            self.items.0.leave(at, 1);
         }
     }
 
@@ -190,18 +226,25 @@ impl<T, S: Store<T>> Core<T, S> {
     // Ordering(queue.is_over): Acquire; pairs with Ordering(queue.gets). Numbers that have grown
     // since only make the answer no.
     pub(super) fn is_over(&self) -> bool {
-        let gets = self.gets.load(ord("queue.is_over", Ordering::Acquire));
+        let gets = self.gets.0.load(ord("queue.is_over", Ordering::Acquire));
         let voids = self.voids.load(Ordering::Acquire);
-        let puts = self.puts.load(Ordering::Acquire);
+        let puts = self.puts.0.load(Ordering::Acquire);
         puts & SHUT != 0 && gets + voids >= puts / ONE
     }
 
     /// Refuses puts from now on, and tells those who wait.
     pub(super) fn shut(&self) {
+        /// A waker of the one side may panic: the other is told all the same.
+        struct ShutItems<'a>(&'a Weighted);
+        impl Drop for ShutItems<'_> {
+            fn drop(&mut self) {
+                self.0.shut();
+            }
+        }
         // Ordering(queue.shut): Relaxed. The word's own order decides which puts came before.
-        self.puts.fetch_or(SHUT, Ordering::Relaxed);
-        self.slots.shut();
-        self.items.shut();
+        self.puts.0.fetch_or(SHUT, Ordering::Relaxed);
+        let _items = ShutItems(&self.items.0);
+        self.slots.0.shut();
     }
 
     // The count of unfinished items.
@@ -211,7 +254,7 @@ impl<T, S: Store<T>> Core<T, S> {
     pub(super) fn unfinished(&self) -> u64 {
         let done = self.done.load(ord("queue.unfinished", Ordering::Acquire));
         let voids = self.voids.load(Ordering::Acquire);
-        let puts = self.puts.load(Ordering::Relaxed);
+        let puts = self.puts.0.load(Ordering::Relaxed);
         (puts / ONE).saturating_sub(voids + done)
     }
 
@@ -221,7 +264,7 @@ impl<T, S: Store<T>> Core<T, S> {
         let mut done = self.done.load(Ordering::Acquire);
         loop {
             let voids = self.voids.load(Ordering::Acquire);
-            let puts = self.puts.load(Ordering::Relaxed);
+            let puts = self.puts.0.load(Ordering::Relaxed);
             if done + voids >= puts / ONE {
                 return Err(TooManyDone(()));
             }
@@ -275,10 +318,19 @@ impl<T, S: Store<T>> Core<T, S> {
     }
 }
 
+/// Calls its closure if the store unwinds; forgotten otherwise.
+struct Unwound<F: FnMut()>(F);
+
+impl<F: FnMut()> Drop for Unwound<F> {
+    fn drop(&mut self) {
+        (self.0)();
+    }
+}
+
 #[cfg(all(test, not(any(corio_loom, corio_shuttle))))]
 impl<T, S> Core<T, S> {
     /// Segments of the two counters' queues.
     pub(super) fn live_segments(&self) -> (usize, usize) {
-        (self.items.live_segments(), self.slots.live_segments())
+        (self.items.0.live_segments(), self.slots.0.live_segments())
     }
 }

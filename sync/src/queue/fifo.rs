@@ -73,6 +73,7 @@ impl<T> Drop for Item<T> {
 }
 
 /// The FIFO store of a [`Queue`](super::Queue).
+#[repr(align(64))]
 pub struct Fifo<T> {
     list: List<Item<T>>,
 }
@@ -91,20 +92,20 @@ impl<T> Sealed<T> for Fifo<T> {
 
     // Ordering(queue.fifo_fill): Release; pairs with Ordering(queue.fifo_look): the item is visible
     // to the get. On failure nothing was published, and nothing is read but our own item.
-    fn push(&self, admit: impl Fn() -> Option<u64>, value: T) -> Result<(), T> {
-        let mut value = value;
+    fn push(&self, admit: impl Fn() -> Option<u64>, value: &mut Option<T>) -> bool {
         loop {
-            let Some(position) = self.list.enter(&admit) else { return Err(value) };
+            let Some(position) = self.list.enter(&admit) else { return false };
             let item = position.cell();
+            let ours = value.take().expect("a put has its item");
             // SAFETY: drawn by us.
-            unsafe { item.write(value) };
+            unsafe { item.write(ours) };
             let (ok, err) = (ord("queue.fifo_fill", Ordering::Release), Ordering::Relaxed);
             match item.state.compare_exchange(EMPTY, FULL, ok, err) {
                 // The get finishes the cell.
-                Ok(_) => return Ok(()),
+                Ok(_) => return true,
                 Err(_) => {
                     // SAFETY: VOID: the get has gone on.
-                    value = unsafe { item.take() };
+                    *value = Some(unsafe { item.take() });
                     self.list.finish(position);
                 }
             }
@@ -113,7 +114,7 @@ impl<T> Sealed<T> for Fifo<T> {
 
     // Ordering(queue.fifo_look): Acquire; pairs with Ordering(queue.fifo_fill): the item is
     // visible.
-    fn pop(&self, void: impl Fn()) -> T {
+    fn pop(&self, void: impl Fn()) -> Option<T> {
         loop {
             let taken = self.list.claim_and_finish(|claimed| {
                 let Claimed::Cell(item) = claimed else {
@@ -136,7 +137,7 @@ impl<T> Sealed<T> for Fifo<T> {
                 (true, Some(value))
             });
             match taken {
-                Some(value) => return value,
+                Some(value) => return Some(value),
                 None => void(),
             }
         }

@@ -42,11 +42,11 @@ impl<T, S: Store<T>> Future for Put<'_, T, S> {
         let unit = ready!(coop::poll_proceed(cx));
         let slot = ready!(this.queue.core.poll_slot(&mut this.at, cx));
         unit.made_progress();
-        let value = this.value.take().expect("looked at above");
-        Poll::Ready(match slot {
-            Ok(()) => this.queue.core.store(value).map_err(QueueShutDown),
-            Err(Shut) => Err(QueueShutDown(value)),
-        })
+        if slot.is_ok() && this.queue.core.store(&mut this.value) {
+            return Poll::Ready(Ok(()));
+        }
+        let refused = this.value.take().expect("looked at above, and not stored");
+        Poll::Ready(Err(QueueShutDown(refused)))
     }
 }
 
@@ -61,6 +61,8 @@ impl<T, S: Store<T>> Drop for Put<'_, T, S> {
 pub struct Get<'a, T, S: Store<T> = Fifo<T>> {
     pub(super) queue: &'a BaseQueue<T, S>,
     pub(super) at: Place,
+    /// An item has been promised, but could not be taken yet.
+    pub(super) promised: bool,
     pub(super) caller: &'static Location<'static>,
 }
 
@@ -73,7 +75,7 @@ impl<T, S: Store<T>> Future for Get<'_, T, S> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         let unit = ready!(coop::poll_proceed(cx));
-        let got = ready!(this.queue.core.poll_get(&mut this.at, cx));
+        let got = ready!(this.queue.core.poll_get(&mut this.at, &mut this.promised, cx));
         unit.made_progress();
         Poll::Ready(got.map_err(|Shut| QueueShutDown(())))
     }
@@ -81,7 +83,7 @@ impl<T, S: Store<T>> Future for Get<'_, T, S> {
 
 impl<T, S: Store<T>> Drop for Get<'_, T, S> {
     fn drop(&mut self) {
-        self.queue.core.leave_items(&mut self.at);
+        self.queue.core.leave_items(&mut self.at, &mut self.promised);
     }
 }
 

@@ -60,10 +60,11 @@ impl<T> Sealed<T> for Lifo<T> {
     }
 
     // Ordering(lifo.push): Release; pairs with Ordering(lifo.pop): the node is visible.
-    fn push(&self, admit: impl Fn() -> Option<u64>, value: T) -> Result<(), T> {
+    fn push(&self, admit: impl Fn() -> Option<u64>, value: &mut Option<T>) -> bool {
         if admit().is_none() {
-            return Err(value);
+            return false;
         }
+        let value = value.take().expect("a put has its item");
         let node = self.domain.alloc(Node {
             value: UnsafeCell::new(MaybeUninit::new(value)),
             below: UnsafeCell::new(ptr::null_mut()),
@@ -78,7 +79,7 @@ impl<T> Sealed<T> for Lifo<T> {
             });
             let ok = ord("lifo.push", Ordering::Release);
             match self.top.compare_exchange_weak(top, node, ok, Ordering::Relaxed) {
-                Ok(_) => return Ok(()),
+                Ok(_) => return true,
                 Err(now) => top = now,
             }
         }
@@ -86,7 +87,7 @@ impl<T> Sealed<T> for Lifo<T> {
 
     // Ordering(lifo.pop): Acquire, on the load and both ends of the exchange; pairs with
     // Ordering(lifo.push): the node is looked into.
-    fn pop(&self, _void: impl Fn()) -> T {
+    fn pop(&self, _void: impl Fn()) -> Option<T> {
         let guard = pin();
         let acquire = ord("lifo.pop", Ordering::Acquire);
         let mut top = self.top.load(acquire);
@@ -103,7 +104,7 @@ impl<T> Sealed<T> for Lifo<T> {
                     let value = unsafe { node.take() };
                     // SAFETY: unlinked by us, so retired once and out of reach for later pins.
                     unsafe { guard.retire(&self.domain, top) };
-                    return value;
+                    return Some(value);
                 }
                 Err(now) => top = now,
             }

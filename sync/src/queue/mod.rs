@@ -1,4 +1,4 @@
-//! [`Queue`] and [`LifoQueue`]: asyncio's queues, for tasks and threads.
+//! [`Queue`], [`LifoQueue`] and [`PriorityQueue`]: asyncio's queues, for tasks and threads.
 //!
 //! *Parts.* A queue is a **store** of items between two counters with waiters: **slots** (room for
 //! puts, if bounded) and **items** (gets). A put takes a slot, is *admitted*, stores its item and
@@ -11,16 +11,21 @@
 //! too.
 //!
 //! *What waits for whom.* A get that finds the queue shut down while an admitted put has not yet
-//! stored its item asks to be polled again until it has. Everything else is lock-free.
+//! stored its item asks to be polled again until it has. So does a get of a priority queue whose
+//! item is being compared. Everything else is lock-free.
 
 mod core;
 mod fifo;
 mod future;
 mod lifo;
+mod prioritized;
+mod priority;
 
 pub use fifo::Fifo;
 pub use future::{Get, GetTracked, Items, Join, Put, Tracked};
 pub use lifo::Lifo;
+pub use prioritized::Prioritized;
+pub use priority::Priority;
 
 use self::core::Core;
 use crate::error::TooManyDone;
@@ -37,19 +42,18 @@ pub trait Store<T>: sealed::Sealed<T> {}
 
 pub(crate) mod sealed {
     /// The operations of a store.
-    pub trait Sealed<T>: Send + Sync {
+    pub trait Sealed<T> {
         /// An empty store.
         fn new() -> Self;
-        /// Stores an item. `admit` is called once per attempt and gives the put's number, or none
-        /// if the queue is shut down; `void` is called for a number that turned out unusable.
-        ///
-        /// # Errors
-        ///
-        /// The item comes back if `admit` declined.
-        fn push(&self, admit: impl Fn() -> Option<u64>, value: T) -> Result<(), T>;
+        /// Takes the item out of `value`, where there is one, and stores it. `admit` is called once
+        /// per attempt and gives the put's number, or none if the queue is shut down. `value` still
+        /// has the item if this is false, because `admit` declined, or if it unwinds, which it may
+        /// do only after an admission.
+        fn push(&self, admit: impl Fn() -> Option<u64>, value: &mut Option<T>) -> bool;
         /// Takes an item out; the caller holds one of `items`, so there is one. `void` is called
-        /// for each number that is given up because its put was too slow.
-        fn pop(&self, void: impl Fn()) -> T;
+        /// for each number that is given up because its put was too slow. None if the item cannot
+        /// be had at this moment; may unwind, and has taken nothing then.
+        fn pop(&self, void: impl Fn()) -> Option<T>;
     }
 }
 
@@ -141,18 +145,65 @@ pub type Queue<T> = BaseQueue<T, Fifo<T>>;
 /// Last in, first out; see [`BaseQueue`] for the methods.
 pub type LifoQueue<T> = BaseQueue<T, Lifo<T>>;
 
-/// A queue between any number of producers and consumers; [`Queue`] and [`LifoQueue`].
+/// Smallest first, equal items in order of insertion; see [`BaseQueue`] for the methods.
 ///
-/// asyncio: `Queue`, `LifoQueue`. Differences: usable from any thread; order of arrival is strict
+/// asyncio: `PriorityQueue`. Differences: an item needs no tie-breaker, for equal ones stand in the
+/// order in which they were put; and those that usually need one, because a priority comes with
+/// something that has no order, are made by [`Prioritized`].
+///
+/// Threads compare items that lie in the queue at the same time, so a queue that threads share asks
+/// for `T: Sync`. A [`Prioritized`] is `Sync` whatever it carries.
+///
+/// # Progress
+///
+/// A put is lock-free. A get is lock-free with one exception: while another thread is inside the
+/// comparison of the very item that is due, the get waits for that comparison. `get` and
+/// [`stream`](BaseQueue::stream) ask to be polled again; [`get_nowait`](BaseQueue::get_nowait) and
+/// [`shutdown`](BaseQueue::shutdown) yield the thread. A comparison that never returns keeps the
+/// item for ever, and a comparison must not get from the queue that it is called by. All comparisons
+/// and allocations count as steps: a put or get compares at most about log2(n) items, unless others
+/// come first, which makes it start again.
+///
+/// # Panics
+///
+/// A put panics if `T`'s comparison does: nothing was put, and [`Put::take`] has the item
+/// ([`put_nowait`](BaseQueue::put_nowait), to which it was given, drops it). A get may panic for the
+/// same reason, with items that were never compared before: nothing was taken, and those two are
+/// left in order of insertion, so that the next get goes on.
+///
+/// If the order of `T` is not a total one, or changes while items are in the queue, they come in
+/// some order.
+///
+/// # Examples
+///
+/// ```
+/// use corio_sync::{PriorityQueue, park::block_on};
+///
+/// let queue = PriorityQueue::new(0);
+/// block_on(async {
+///     for job in [(2, "code"), (1, "eat"), (3, "sleep")] {
+///         queue.put(job).await.unwrap();
+///     }
+///     assert_eq!(queue.get().await, Ok((1, "eat")));
+///     assert_eq!(queue.get().await, Ok((2, "code")));
+/// });
+/// ```
+pub type PriorityQueue<T> = BaseQueue<T, Priority<T>>;
+
+/// A queue between any number of producers and consumers: [`Queue`], [`LifoQueue`] or
+/// [`PriorityQueue`].
+///
+/// asyncio: `Queue`, `LifoQueue`, `PriorityQueue`. Differences: usable from any thread; order of arrival is strict
 /// for puts and gets that wait (in asyncio a running task may overtake a woken one); a refused item
 /// comes back in the error; `get_tracked` calls `task_done` by itself.
 ///
 /// # Progress
 ///
-/// Lock-free, with two exceptions. A get whose item is being stored by a put that was descheduled
+/// Lock-free, as [`Semaphore`](crate::Semaphore): a get that waits, waits for the put that owes it an
+/// item, and a put that waits for the get that owes it room. Two exceptions. A get whose item is being stored by a put that was descheduled
 /// takes the next item instead, and that put has to store again. After a shutdown a get may have to
-/// wait for a put that was admitted before it and has not finished. Memory: an item's place is
-/// freed in runs of 16.
+/// wait for a put that was admitted before it and has not finished. A [`PriorityQueue`] has one more.
+/// Memory: an item's place in a [`Queue`] is freed in runs of 16.
 ///
 /// # Examples
 ///
@@ -221,7 +272,7 @@ impl<T, S: Store<T>> BaseQueue<T, S> {
     /// Loses place: a dropped future takes no item.
     #[track_caller]
     pub fn get(&self) -> Get<'_, T, S> {
-        Get { queue: self, at: Place::Idle, caller: Location::caller() }
+        Get { queue: self, at: Place::Idle, promised: false, caller: Location::caller() }
     }
 
     /// As [`BaseQueue::get`]; the item calls [`BaseQueue::task_done`] when it is dropped.
@@ -252,7 +303,13 @@ impl<T, S: Store<T>> BaseQueue<T, S> {
     #[inline]
     pub fn put_nowait(&self, value: T) -> Result<(), PutError<T>> {
         match self.core.try_slot() {
-            Ok(true) => self.core.store(value).map_err(PutError::ShutDown),
+            Ok(true) => {
+                let mut value = Some(value);
+                if self.core.store(&mut value) {
+                    return Ok(());
+                }
+                Err(PutError::ShutDown(value.expect("not stored")))
+            }
             Ok(false) => Err(PutError::Full(value)),
             Err(_) => Err(PutError::ShutDown(value)),
         }

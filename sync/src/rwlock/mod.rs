@@ -29,7 +29,8 @@ const WRITE: usize = MOST;
 ///
 /// # Progress
 ///
-/// Releasing with nobody waiting is wait-free, everything else lock-free, but for waiting itself.
+/// Releasing with nobody waiting is wait-free, everything else lock-free, but for waiting itself, of
+/// which [`Semaphore`](crate::Semaphore) says who waits for whom.
 ///
 /// # Examples
 ///

@@ -30,8 +30,9 @@ use std::task::{Context, Poll, ready};
 /// # Progress
 ///
 /// Releasing with nobody waiting is wait-free. Everything else is lock-free; of several releasers
-/// that meet at the foremost waiter one always succeeds. Permits that were brought to a task's place
-/// before the task has finished joining the queue wait there for it alone.
+/// that meet at the foremost waiter one always succeeds. What waits for whom: a waiter waits for the
+/// `release` that owes it permits, and those that others release meanwhile do not replace them; and
+/// those behind the foremost wait while it is just joining or leaving the queue.
 ///
 /// # Examples
 ///
@@ -241,8 +242,8 @@ impl Semaphore {
 
     /// Closes the semaphore: everybody who waits, and everybody who comes, gets [`Closed`].
     ///
-    /// Permits that are held stay valid and may be given back. A closed semaphore cannot be opened
-    /// again.
+    /// Permits that are held stay valid and may be given back; one that comes back before a waiter
+    /// has been polled again may still reach that waiter. A closed semaphore cannot be opened again.
     pub fn close(&self) {
         self.permits.shut();
     }

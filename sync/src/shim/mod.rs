@@ -30,6 +30,8 @@ mod imp;
 #[path = "shuttle.rs"]
 mod imp;
 
+#[cfg(all(corio_shuttle, not(corio_loom)))]
+pub use imp::rand;
 pub use imp::{atomic, cell, hint, sync, thread};
 
 pub use std::sync::atomic::Ordering;
@@ -113,3 +115,5 @@ macro_rules! model {
 
 #[cfg(any(corio_loom, corio_shuttle))]
 pub use imp::run_model;
+#[cfg(all(corio_shuttle, not(corio_loom)))]
+pub use imp::{run_stalled, stall};

@@ -1,22 +1,97 @@
 //! Back end for shuttle: random and PCT schedules of models too large for loom.
 
-/// Atomics and fences.
+#[path = "stall.rs"]
+pub mod stall;
+
+/// Atomics and fences. Each access is a place where [`stall`] may hold a thread.
 pub mod atomic {
-    pub use shuttle::sync::atomic::{
-        AtomicBool, AtomicI64, AtomicIsize, AtomicPtr, AtomicU8, AtomicU16, AtomicU32, AtomicU64,
-        AtomicUsize, fence,
-    };
+    use super::stall::access;
+    pub use shuttle::sync::atomic::fence;
     pub use std::sync::atomic::Ordering;
+
+    macro_rules! atomic {
+        ($([$($generic:ident)?] $name:ident $value:ty: $($more:ident)*;)*) => {
+            $(
+                /// shuttle's atomic.
+                #[derive(Debug, Default)]
+                pub struct $name$(<$generic>)?(shuttle::sync::atomic::$name$(<$generic>)?);
+
+                #[allow(missing_docs)]
+                impl$(<$generic>)? $name$(<$generic>)? {
+                    #[track_caller]
+                    pub const fn new(value: $value) -> Self {
+                        Self(shuttle::sync::atomic::$name::new(value))
+                    }
+                    #[track_caller]
+                    pub fn load(&self, order: Ordering) -> $value {
+                        access();
+                        self.0.load(order)
+                    }
+                    #[track_caller]
+                    pub fn store(&self, value: $value, order: Ordering) {
+                        access();
+                        self.0.store(value, order)
+                    }
+                    #[track_caller]
+                    pub fn compare_exchange(
+                        &self,
+                        current: $value,
+                        new: $value,
+                        success: Ordering,
+                        failure: Ordering,
+                    ) -> Result<$value, $value> {
+                        access();
+                        self.0.compare_exchange(current, new, success, failure)
+                    }
+                    #[track_caller]
+                    pub fn compare_exchange_weak(
+                        &self,
+                        current: $value,
+                        new: $value,
+                        success: Ordering,
+                        failure: Ordering,
+                    ) -> Result<$value, $value> {
+                        access();
+                        self.0.compare_exchange_weak(current, new, success, failure)
+                    }
+                    atomic!(@ $value: swap $($more)*);
+                }
+            )*
+        };
+        (@ $value:ty: $($operation:ident)*) => {
+            $(
+                #[track_caller]
+                pub fn $operation(&self, value: $value, order: Ordering) -> $value {
+                    access();
+                    self.0.$operation(value, order)
+                }
+            )*
+        };
+    }
+
+    atomic! {
+        [] AtomicU8 u8: fetch_add fetch_sub fetch_or fetch_and fetch_xor fetch_max fetch_min;
+        [] AtomicU16 u16: fetch_add fetch_sub fetch_or fetch_and fetch_xor fetch_max fetch_min;
+        [] AtomicU32 u32: fetch_add fetch_sub fetch_or fetch_and fetch_xor fetch_max fetch_min;
+        [] AtomicU64 u64: fetch_add fetch_sub fetch_or fetch_and fetch_xor fetch_max fetch_min;
+        [] AtomicUsize usize: fetch_add fetch_sub fetch_or fetch_and fetch_xor fetch_max fetch_min;
+        [] AtomicI64 i64: fetch_add fetch_sub fetch_or fetch_and fetch_xor fetch_max fetch_min;
+        [] AtomicIsize isize: fetch_add fetch_sub fetch_or fetch_and fetch_xor fetch_max fetch_min;
+        [] AtomicBool bool: fetch_or fetch_and fetch_xor;
+        [T] AtomicPtr *mut T:;
+    }
 }
 
 /// A cell that reports two overlapping accesses.
 pub mod cell {
-    use std::sync::atomic::{AtomicIsize, Ordering};
+    use shuttle::sync::atomic::{AtomicIsize, Ordering};
 
     /// An `UnsafeCell` that panics when two threads are inside it and one of them writes.
     #[derive(Debug, Default)]
     pub struct UnsafeCell<T> {
-        /// Readers inside, or -1 for a writer. Not an atomic of the model: only the check.
+        /// Readers inside, or -1 for a writer. An atomic of the model, so that other threads get a
+        /// turn on the way in and on the way out; `yield_now` would do that too, but it also wakes
+        /// the task, which then never sleeps and so hides a lost wake-up.
         inside: AtomicIsize,
         value: std::cell::UnsafeCell<T>,
     }
@@ -39,19 +114,17 @@ pub mod cell {
 
         /// Lends a pointer for reading.
         pub fn with<R>(&self, f: impl FnOnce(*const T) -> R) -> R {
-            assert!(self.inside.fetch_add(1, Ordering::Relaxed) >= 0, "cell read while written");
-            shuttle::thread::yield_now();
+            assert!(self.inside.fetch_add(1, Ordering::SeqCst) >= 0, "cell read while written");
             let result = f(self.value.get());
-            self.inside.fetch_sub(1, Ordering::Relaxed);
+            self.inside.fetch_sub(1, Ordering::SeqCst);
             result
         }
 
         /// Lends a pointer for writing.
         pub fn with_mut<R>(&self, f: impl FnOnce(*mut T) -> R) -> R {
-            assert_eq!(self.inside.swap(-1, Ordering::Relaxed), 0, "cell written while in use");
-            shuttle::thread::yield_now();
+            assert_eq!(self.inside.swap(-1, Ordering::SeqCst), 0, "cell written while in use");
             let result = f(self.value.get());
-            self.inside.store(0, Ordering::Relaxed);
+            self.inside.store(0, Ordering::SeqCst);
             result
         }
     }
@@ -72,7 +145,13 @@ pub mod hint {
     pub use shuttle::thread::yield_now as spin_loop;
 }
 
-/// Runs one model under PCT schedules (depth 3) and prints how many; see [`crate::model!`].
+/// Numbers that a replay of a schedule repeats.
+pub mod rand {
+    pub use shuttle::rand::{Rng, thread_rng};
+}
+
+/// Runs one model, half of the times under PCT schedules (depth 3) and half under random ones, and
+/// prints how many; see [`crate::model!`].
 ///
 /// `CORIO_SHUTTLE_ITERATIONS` overrides the number of schedules (2,000).
 ///
@@ -92,6 +171,28 @@ pub fn run_model(
     }
     let count = std::env::var("CORIO_SHUTTLE_ITERATIONS");
     let count = count.ok().and_then(|v| v.parse().ok()).unwrap_or(2_000);
-    shuttle::check_pct(body, count, 3);
+    let body = std::sync::Arc::new(body);
+    let same = body.clone();
+    shuttle::check_pct(move || body(), count - count / 2, 3);
+    if count > 1 {
+        shuttle::check_random(move || same(), count / 2);
+    }
     println!("model {name} executions {count} complete");
+}
+
+/// Runs one model under a random schedule of `seed`, which must not be serialized: a failure is an
+/// answer here.
+///
+/// # Panics
+///
+/// As the model does; and if its threads wait for ever.
+pub fn run_stalled(seed: u64, body: impl Fn() + Sync + Send + 'static) {
+    /// More than any of them needs: who takes more waits by asking again and again.
+    const STEPS_MAX: usize = 20_000;
+    let mut config = shuttle::Config::new();
+    config.failure_persistence = shuttle::FailurePersistence::None;
+    config.max_steps = shuttle::MaxSteps::FailAfter(STEPS_MAX);
+    config.silence_warnings = true;
+    let scheduler = shuttle::scheduler::RandomScheduler::new_from_seed(seed, 1);
+    shuttle::Runner::new(scheduler, config).run(body);
 }

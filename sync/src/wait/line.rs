@@ -66,6 +66,7 @@ impl Line {
     }
 
     /// Takes a place, unless the flag says that there is no need; true if a place was taken.
+    #[inline]
     pub(crate) fn enter(&self, at: &mut Place, on_flag: OnFlag) -> bool {
         let waiter = self.queue.get().enter_with(|| self.draw(on_flag));
         match waiter {
@@ -102,12 +103,15 @@ impl Line {
     }
 
     /// Polls a place that was taken.
+    #[inline]
     pub(crate) fn poll_granted(&self, at: &mut Place, cx: &mut Context<'_>) -> Poll<u64> {
-        let Place::Waiting(waiter) = at else {
+        let Place::Waiting(Some(waiter)) = at else {
             panic!("a waiting future was polled after it had completed");
         };
-        let note = std::task::ready!(self.queue.get().poll(waiter, cx));
-        *at = Place::Done;
+        let note = std::task::ready!(waiter.poll(cx));
+        if let Some(waiter) = at.leave() {
+            waiter.finish(&self.queue.get().list);
+        }
         Poll::Ready(note)
     }
 
@@ -121,7 +125,8 @@ impl Line {
 
     /// Leaves the queue; `Some(note)` if a grant had come already.
     pub(crate) fn leave(&self, at: &mut Place) -> Option<u64> {
-        self.queue.get().cancel(at.leave()?)
+        let waiter = at.leave()?;
+        self.queue.get().cancel(waiter)
     }
 
     /// Sets the flag and grants all places that were given out before.

@@ -23,12 +23,23 @@
 //! a sweep delays reclamation, never a waiter or a granter.
 
 use super::reclaim::{Domain, Guard, Managed, pin};
-use super::segment::{Duty, End, Link, SEGMENT_CELLS, Segment};
+use super::segment::{Duty, End, Link, Segment, cells};
 use crate::shim::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize};
 use crate::shim::{Ordering, mutant, ord};
 use std::ptr;
 
-const CELLS: u64 = SEGMENT_CELLS as u64;
+/// The segment of a position, and its cell's index there.
+#[inline]
+fn place_of(position: u64) -> (u64, usize) {
+    let cells = cells() as u64;
+    (position / cells, (position % cells) as usize)
+}
+
+/// The position of a segment's first cell.
+#[inline]
+fn first_of<C>(segment: &Segment<C>) -> u64 {
+    segment.id * cells() as u64
+}
 
 /// Fewer dead segments than this are not worth a walk.
 const SWEEP_AT_LEAST: usize = 2;
@@ -58,7 +69,7 @@ impl<C> Position<C> {
 
     /// The position in the infinite array.
     pub(crate) fn number(&self) -> u64 {
-        self.segment().id * CELLS + self.index as u64
+        first_of(self.segment()) + self.index as u64
     }
 }
 
@@ -78,17 +89,23 @@ pub(crate) enum Claimed<'g, C> {
 }
 
 /// The infinite array.
+///
+/// What is written once per segment comes first, and `claimed`, which is written for each cell,
+/// last. Whoever has many owners and granters at once puts the list at the begin of a cache line,
+/// so that granters leave the line alone that newcomers read.
+#[repr(C)]
 pub(crate) struct List<C> {
     tail: AtomicPtr<Managed<Segment<C>>>,
     head: AtomicPtr<Managed<Segment<C>>>,
-    /// Positions whose turn has come.
-    claimed: AtomicU64,
-    sweeping: AtomicBool,
     /// Dead segments that became so since the last sweep.
     dead: AtomicUsize,
     /// Segments linked and not yet retired; only steers the sweep.
     live: AtomicUsize,
+    sweeping: AtomicBool,
     domain: Domain,
+    apart: [u8; 24],
+    /// Positions whose turn has come.
+    claimed: AtomicU64,
 }
 
 // SAFETY: segments are shared by protocol; cells cross threads when C may.
@@ -104,11 +121,12 @@ impl<C: Default> List<C> {
         Self {
             tail: AtomicPtr::new(first),
             head: AtomicPtr::new(first),
-            claimed: AtomicU64::new(0),
-            sweeping: AtomicBool::new(false),
             dead: AtomicUsize::new(0),
             live: AtomicUsize::new(1),
+            sweeping: AtomicBool::new(false),
             domain,
+            apart: [0; 24],
+            claimed: AtomicU64::new(0),
         }
     }
 
@@ -117,6 +135,7 @@ impl<C: Default> List<C> {
     /// `take` must draw each position once, in order from 0, with one read-modify-write.
     // Ordering(wait.tail_load): Acquire; pairs with Ordering(wait.end_move) and
     // Ordering(wait.next_link): the segment's contents are visible before it is entered.
+    #[inline]
     pub(crate) fn enter(&self, take: impl FnOnce() -> Option<u64>) -> Option<Position<C>> {
         let guard = pin();
         let load = || self.tail.load(ord("wait.tail_load", Ordering::Acquire));
@@ -125,16 +144,16 @@ impl<C: Default> List<C> {
         if mutant("wait.tail_after_take") {
             start = load();
         }
-        let segment = self.find(&guard, start, position / CELLS);
-        self.move_end(&guard, End::Tail, segment);
-        Some(Position { segment, index: (position % CELLS) as usize })
+        let (id, index) = place_of(position);
+        let segment = self.reach(&guard, End::Tail, start, id);
+        Some(Position { segment, index })
     }
 
     /// Claims up to `most` positions below `limit` and shows each to `visit`, except those that
     /// were swept; false if all below `limit` had been claimed before.
     pub(crate) fn claim_below(&self, limit: u64, most: u64, mut visit: impl FnMut(&C)) -> bool {
         let guard = pin();
-        let mut start = self.head_before_claim();
+        let head = self.head_before_claim();
         // Ordering(wait.claimed_load): Relaxed. Only a guess that the exchange verifies.
         let mut first = self.claimed.load(Ordering::Relaxed);
         let end = loop {
@@ -154,13 +173,14 @@ impl<C: Default> List<C> {
             }
         };
         let mut position = first;
+        let mut start = head;
         while position < end {
-            start = self.find(&guard, start, position / CELLS);
+            start = self.find(&guard, start, place_of(position).0);
             // SAFETY: reached through links since the pin.
             let segment = unsafe { guard.get(start) };
-            position = position.max(segment.id * CELLS);
-            while position < end && position / CELLS == segment.id {
-                visit(&segment.cells[(position % CELLS) as usize]);
+            position = position.max(first_of(segment));
+            while position < end && place_of(position).0 == segment.id {
+                visit(&segment.cells[place_of(position).1]);
                 position += 1;
             }
         }
@@ -171,7 +191,9 @@ impl<C: Default> List<C> {
             let (ok, err) = (Ordering::Relaxed, Ordering::Relaxed);
             let _ = self.claimed.compare_exchange(end, position.min(limit), ok, err);
         }
-        self.move_end(&guard, End::Head, start);
+        if start != head {
+            self.move_end(&guard, End::Head, start);
+        }
         true
     }
 
@@ -184,12 +206,12 @@ impl<C: Default> List<C> {
         if mutant("wait.head_after_claim") {
             start = self.head_before_claim();
         }
-        let found = self.find(&guard, start, position / CELLS);
-        self.move_end(&guard, End::Head, found);
+        let (id, index) = place_of(position);
+        let found = self.reach(&guard, End::Head, start, id);
         // SAFETY: reached through links since the pin.
         let segment = unsafe { guard.get(found) };
-        if segment.id > position / CELLS {
-            let mut next = segment.id * CELLS;
+        if segment.id > id {
+            let mut next = first_of(segment);
             // Ordering(wait.claim_skip): Relaxed. Only a number; failure means that another
             // granter claimed behind us and the rest of the swept run is its business.
             let (ok, err) = (Ordering::Relaxed, Ordering::Relaxed);
@@ -198,7 +220,7 @@ impl<C: Default> List<C> {
             }
             return visit(Claimed::SweptUpTo(next - position));
         }
-        visit(Claimed::Cell(&segment.cells[(position % CELLS) as usize]))
+        visit(Claimed::Cell(&segment.cells[index]))
     }
 
     /// Claims the next position; `visit` also says whether the cell is finished with now.
@@ -207,14 +229,14 @@ impl<C: Default> List<C> {
         let start = self.head_before_claim();
         // Ordering(wait.claim_finish): Relaxed. As in `claim`: only a number.
         let position = self.claimed.fetch_add(1, Ordering::Relaxed);
-        let segment = self.find(&guard, start, position / CELLS);
-        self.move_end(&guard, End::Head, segment);
+        let (id, index) = place_of(position);
+        let segment = self.reach(&guard, End::Head, start, id);
         // SAFETY: reached through links since the pin.
         let found = unsafe { guard.get(segment) };
-        if found.id > position / CELLS {
+        if found.id > id {
             return visit(Claimed::SweptUpTo(1)).1;
         }
-        let cell = &found.cells[(position % CELLS) as usize];
+        let cell = &found.cells[index];
         let (finished, result) = visit(Claimed::Cell(cell));
         if finished {
             self.finish_front(&guard, &Front { number: position, cell, segment });
@@ -228,15 +250,15 @@ impl<C: Default> List<C> {
             let start = self.head_before_claim();
             // Ordering(wait.front): Relaxed. A number; the cell's word orders the rest.
             let number = self.claimed.load(Ordering::Relaxed);
-            let found = self.find(guard, start, number / CELLS);
-            self.move_end(guard, End::Head, found);
+            let (id, index) = place_of(number);
+            let found = self.reach(guard, End::Head, start, id);
             // SAFETY: reached through links since the pin.
             let segment = unsafe { guard.get(found) };
-            if segment.id == number / CELLS {
-                let cell = &segment.cells[(number % CELLS) as usize];
+            if segment.id == id {
+                let cell = &segment.cells[index];
                 return Front { number, cell, segment: found };
             }
-            self.advance(number, segment.id * CELLS);
+            self.advance(number, first_of(segment));
         }
     }
 
@@ -263,12 +285,12 @@ impl<C: Default> List<C> {
         let mut current = self.head_before_claim();
         let mut number = range.start;
         while number < range.end {
-            current = self.find(&guard, current, number / CELLS);
+            current = self.find(&guard, current, place_of(number).0);
             // SAFETY: reached through links since the pin.
             let segment = unsafe { guard.get(current) };
-            number = number.max(segment.id * CELLS);
+            number = number.max(first_of(segment));
             if number < range.end {
-                visit(&segment.cells[(number % CELLS) as usize]);
+                visit(&segment.cells[place_of(number).1]);
                 number += 1;
             }
         }
@@ -281,16 +303,20 @@ impl<C: Default> List<C> {
     }
 
     /// The owner is finished with its cell.
+    #[inline]
     pub(crate) fn finish(&self, position: Position<C>) {
         // SAFETY: the position was not finished before; it is consumed here.
         let segment: &Segment<C> = unsafe { Managed::get(position.segment) };
         match segment.word.finish_cell() {
             Duty::Nothing => {}
-            duty => {
-                if self.settle(&pin(), position.segment, duty) {
-                    self.sweep_if_due();
-                }
-            }
+            duty => self.finish_segment(position.segment, duty),
+        }
+    }
+
+    #[cold]
+    fn finish_segment(&self, segment: Link<C>, duty: Duty) {
+        if self.settle(&pin(), segment, duty) {
+            self.sweep_if_due();
         }
     }
 
@@ -300,13 +326,31 @@ impl<C: Default> List<C> {
         self.head.load(ord("wait.head_load", Ordering::Acquire))
     }
 
+    /// As `find`; `start` was read from an end, which moves along.
+    #[inline]
+    fn reach(&self, guard: &Guard, end: End, start: Link<C>, id: u64) -> Link<C> {
+        let found = self.find(guard, start, id);
+        // An end that was at `start` is there or beyond.
+        if found != start {
+            self.move_end(guard, end, found);
+        }
+        found
+    }
+
     /// Walks from `start` to segment `id`, or to the first behind it if `id` was swept; appends
     /// what is missing.
+    #[inline]
+    fn find(&self, guard: &Guard, start: Link<C>, id: u64) -> Link<C> {
+        // SAFETY: `start` was read from an end since the pin, or reached through links.
+        if unsafe { guard.get(start) }.id >= id { start } else { self.walk(guard, start, id) }
+    }
+
     // Ordering(wait.next_link): Release, Acquire on failure and on the load; pairs with
     // Ordering(wait.tail_load), Ordering(wait.sweep_unlink), Ordering(wait.sweep_links),
     // Ordering(wait.next_load), Ordering(wait.head_load), itself. The new segment's contents are
     // visible to whoever follows the link.
-    fn find(&self, guard: &Guard, start: Link<C>, id: u64) -> Link<C> {
+    #[cold]
+    fn walk(&self, guard: &Guard, start: Link<C>, id: u64) -> Link<C> {
         let mut current = start;
         loop {
             // SAFETY: `start` was read from an end since the pin, the rest through links.
@@ -337,6 +381,7 @@ impl<C: Default> List<C> {
     }
 
     /// Moves an end forward to `target`, unless it is there or beyond.
+    #[cold]
     fn move_end(&self, guard: &Guard, end: End, target: Link<C>) {
         let pointer = match end {
             End::Head => &self.head,
@@ -425,10 +470,12 @@ impl<C: Default> List<C> {
                 return;
             }
             // Ordering(wait.sweep_enter): AcqRel; pairs with Ordering(wait.sweep_leave). The
-            // next sweeper sees the links that this one wrote. A thread that finds the flag set
-            // has its dead segment counted by the sweeper, which looks again after leaving.
-            // Not killable: sweeping retires and pins, whose fences order the links as well, and
-            // a count that is seen late only delays the next sweep.
+            // next sweeper must see the links that this one wrote: a stale one leads it to a
+            // segment that was unlinked, and it would unlink the next one there. A thread that
+            // finds the flag set has its dead segment counted by the sweeper, which looks again
+            // after leaving.
+            // Not killable: the links, because a model's retirement contains the fence that the
+            // collector's may have later; the count, because a late one only delays a sweep.
             if self.sweeping.swap(true, ord("wait.sweep_enter", Ordering::AcqRel)) {
                 return;
             }
@@ -460,8 +507,7 @@ impl<C: Default> List<C> {
             if segment.word.try_sweep() {
                 // Ordering(wait.sweep_unlink): Release; pairs with Ordering(wait.next_link)'s
                 // loads: `next` is looked into by whoever follows. Only the sweeper writes a
-                // link that is not null, so a plain store cannot undo another's. Not killable:
-                // the fence of the retirement below orders it for later pins as well.
+                // link that is not null, so a plain store cannot undo another's.
                 before.next.store(next, ord("wait.sweep_unlink", Ordering::Release));
                 self.retire(guard, current);
             } else {

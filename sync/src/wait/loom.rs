@@ -256,6 +256,22 @@ model! {
     }
 }
 
+model! {
+    /// The holder of the only permit opens the gate while others come and wait.
+    wait_open(threads = 3, bound = 2, claim = "whoever comes through the open gate sees what was done before") {
+        let gate = Guarded::new(0);
+        let look = |gate: &Guarded| {
+            gate.acquire();
+            // SAFETY: the model's claim.
+            gate.data.with(|data| assert_eq!(unsafe { *data }, 1));
+        };
+        let threads = [spawn(&gate, look), spawn(&gate, move |gate| if gate.try_once() { look(gate) })];
+        gate.touch();
+        gate.permits.open();
+        join_all(threads);
+    }
+}
+
 /// The models' wakers may be compared without harm.
 #[test]
 fn noop_waker_is_shared() {

@@ -12,7 +12,7 @@
 //!   and claimed state, so they may panic or come back.
 //!
 //! *Layers.*
-//! [`reclaim`] when memory may go; [`segment`] a run of cells and the word that keeps it;
+//! [`reclaim`] when memory may go, and `pool` where it goes; [`segment`] a run of cells and the word that keeps it;
 //! [`list`] the infinite array; [`cell`] one place; [`queue`] the array of places, made lazily;
 //! [`permits`] a counter with waiters; [`line`](mod@line) a word that gives out the places itself; [`weighted`] a counter whose waiters want more than one.
 //!
@@ -28,6 +28,7 @@ pub(crate) mod cell;
 pub(crate) mod line;
 pub(crate) mod list;
 pub(crate) mod permits;
+pub(crate) mod pool;
 pub(crate) mod queue;
 pub(crate) mod reclaim;
 pub(crate) mod segment;

@@ -1,11 +1,16 @@
-//! A counter of permits with waiters: the heart of locks and of one-at-a-time hand-over.
+//! A permit with waiters: the heart of locks and of one-at-a-time hand-over.
 //!
 //! *Invariant.* `count` is the number of free permits, or minus the number of waiters that still
 //! have a claim on one; waiters that left are counted until their turn is skipped.
 //!
-//! *Protocol.* Place takes one away and, if there was none, waits in the queue. Releasing adds
+//! *Protocol.* Acquiring takes one away and, if there was none, waits in the queue. Releasing adds
 //! one and, if somebody was counted, grants the next place; a place that was left costs another
 //! round. The grant may reach the place before its waiter does.
+//!
+//! *One permit.* A granter that skips a run of waiters that left takes them off the counter
+//! afterwards. Until then the counter is too low, and a second granter would grant a place for
+//! which nobody is counted. So there is one permit (a lock, a once-cell), hence one granter at a
+//! time; counters with more are [`super::weighted`].
 //!
 //! *Progress.* `try_acquire` is lock-free; the first step of acquiring is wait-free; releasing is
 //! lock-free, its rounds amortised over the waiters that left.
@@ -15,7 +20,7 @@ use crate::shim::atomic::AtomicIsize;
 use crate::shim::{Ordering, mutant, ord};
 use std::task::{Context, Poll};
 
-/// The counter and its waiters. 16 bytes.
+/// The counter and its waiters; for one permit, as the module says. 16 bytes.
 pub(crate) struct Permits {
     pub(crate) count: AtomicIsize,
     pub(crate) queue: WaitQueue,

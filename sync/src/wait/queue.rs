@@ -231,3 +231,6 @@ impl Drop for WaitQueue {
         }
     }
 }
+
+#[cfg(all(test, any(corio_loom, corio_shuttle)))]
+mod loom;

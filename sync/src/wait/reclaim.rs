@@ -24,6 +24,7 @@ pub(crate) use imp::{Domain, Guard, Managed, pin};
 
 #[cfg(not(any(corio_loom, corio_shuttle)))]
 mod imp {
+    use super::super::pool;
     use crossbeam_epoch as epoch;
 
     /// A node that threads may reach without owning it.
@@ -50,7 +51,7 @@ mod imp {
 
         /// Moves a value to the heap.
         pub(crate) fn alloc<T>(&self, value: T) -> *mut Managed<T> {
-            Box::into_raw(Box::new(Managed(value)))
+            pool::boxed(Managed(value))
         }
 
         /// Frees a node at once.
@@ -60,8 +61,8 @@ mod imp {
         /// `node` came from `alloc`, was neither freed nor retired, and no other thread can reach
         /// it now or later.
         pub(crate) unsafe fn free<T>(&self, node: *mut Managed<T>) {
-            // SAFETY: the caller hands over the only pointer to a live box.
-            drop(unsafe { Box::from_raw(node) });
+            // SAFETY: the caller hands over the only pointer to a live node.
+            unsafe { pool::unbox(node) };
         }
     }
 
@@ -101,7 +102,7 @@ mod imp {
         pub(crate) unsafe fn retire<T>(&self, _domain: &Domain, node: *mut Managed<T>) {
             let drop_node = move || {
                 // SAFETY: retired once, and every pin that could reach the node has ended.
-                drop(unsafe { Box::from_raw(node) });
+                unsafe { pool::unbox(node) };
             };
             // SAFETY: the closure owns what it touches; the caller allows another thread.
             unsafe { self.0.defer_unchecked(drop_node) };

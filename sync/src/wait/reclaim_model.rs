@@ -3,6 +3,7 @@
 //! The clock and the graveyard use std's atomics on purpose: they are the observer of the model,
 //! not a part of it, and must not add orderings or executions.
 
+#[cfg(not(corio_sc))]
 use crate::shim::atomic::fence;
 use crate::shim::cell::UnsafeCell;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, SeqCst};
@@ -39,9 +40,17 @@ pub(crate) struct Guard {
     pinned_at: u64,
 }
 
-/// Pins the current thread: a fence, as the collector's own pin has one.
-pub(crate) fn pin() -> Guard {
+/// The fence inside the collector's pin and retirement, without which a pinned thread could load a
+/// pointer that was replaced before its pin. Loads of the sequential pass are never stale and need
+/// no fence; there it is left out, so that no protocol of ours passes thanks to the collector's.
+fn collector_fence() {
+    #[cfg(not(corio_sc))]
     fence(SeqCst);
+}
+
+/// Pins the current thread.
+pub(crate) fn pin() -> Guard {
+    collector_fence();
     Guard { pinned_at: CLOCK.fetch_add(1, SeqCst) }
 }
 
@@ -143,7 +152,7 @@ impl Guard {
             // SAFETY: called once, by the domain's drop, with the type that `retire` saw.
             drop(unsafe { Box::from_raw(node.cast::<Managed<T>>()) });
         }
-        fence(SeqCst);
+        collector_fence();
         let now = CLOCK.fetch_add(1, SeqCst);
         // SAFETY: graves are emptied only with their domain, so the memory is there.
         let shared = unsafe { &*node };

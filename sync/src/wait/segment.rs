@@ -27,14 +27,34 @@ use crate::shim::{Ordering, mutant, ord};
 use std::ptr;
 
 /// Cells per segment: enough that one allocation serves many waiters, few enough that one live
-/// waiter keeps only 400 bytes. One in loom's models, so that every step crosses an edge.
-pub(crate) const SEGMENT_CELLS: usize = if cfg!(corio_loom) {
-    1
-} else if cfg!(corio_shuttle) {
-    2
-} else {
-    16
-};
+/// waiter keeps only 400 bytes. In models there is room for two.
+pub(crate) const SEGMENT_CELLS: usize = if cfg!(any(corio_loom, corio_shuttle)) { 2 } else { 16 };
+
+/// How many of a segment's cells are used: all.
+#[cfg(not(any(corio_loom, corio_shuttle)))]
+#[inline(always)]
+pub(crate) const fn cells() -> usize {
+    SEGMENT_CELLS
+}
+
+/// How many of a segment's cells are used: in loom's models one, so that every step crosses an
+/// edge, unless the model asked for two by [`use_cells`].
+#[cfg(any(corio_loom, corio_shuttle))]
+pub(crate) fn cells() -> usize {
+    USED_CELLS.get()
+}
+
+/// Sets how many cells of a segment this model uses. All threads of a model run on one.
+#[cfg(all(test, any(corio_loom, corio_shuttle)))]
+pub(crate) fn use_cells(count: usize) {
+    USED_CELLS.set(count);
+}
+
+#[cfg(any(corio_loom, corio_shuttle))]
+std::thread_local! {
+    static USED_CELLS: std::cell::Cell<usize> =
+        const { std::cell::Cell::new(if cfg!(corio_loom) { 1 } else { SEGMENT_CELLS }) };
+}
 
 const DONE_ONE: usize = 1;
 const DONE_MASK: usize = 0xff;
@@ -65,12 +85,15 @@ pub(crate) enum Duty {
 pub(crate) type Link<C> = *mut Managed<Segment<C>>;
 
 /// A run of [`SEGMENT_CELLS`] cells.
+///
+/// The word comes last: owners write it when they are finished, while newcomers read the front.
+#[repr(C)]
 pub(crate) struct Segment<C> {
-    /// Index of the segment; its first cell has position `id * SEGMENT_CELLS`.
+    /// Index of the segment; its first cell has position `id * cells()`.
     pub(crate) id: u64,
     pub(crate) next: AtomicPtr<Managed<Segment<C>>>,
-    pub(crate) word: Word,
     pub(crate) cells: [C; SEGMENT_CELLS],
+    pub(crate) word: Word,
 }
 
 impl<C: Default> Segment<C> {
@@ -94,6 +117,7 @@ impl Word {
     // Ordering(wait.word_release), Ordering(wait.word_done) and
     // Ordering(wait.word_pass). Whoever retires the segment has seen the last use of every cell;
     // without it the memory could be freed under an owner that is still reading its waker.
+    #[inline]
     pub(crate) fn finish_cell(&self) -> Duty {
         let old = self.0.fetch_add(DONE_ONE, ord("wait.word_done", Ordering::AcqRel));
         Self::duty(old, old + DONE_ONE)
@@ -125,10 +149,11 @@ impl Word {
     }
 
     /// Gives a share back that turned out not to be needed.
-    // Ordering(wait.word_release): AcqRel; pairs with Ordering(wait.word_done): if this is the
-    // last reason, this thread retires the segment and must have seen its owners leave.
+    // Ordering(wait.word_release): Acquire; pairs with Ordering(wait.word_done): if this is the
+    // last reason, this thread retires the segment and must have seen its owners leave. A share
+    // that is given back publishes nothing: its holder is pinned while it looks at the segment.
     pub(crate) fn release(&self) -> Duty {
-        let old = self.0.fetch_sub(POINTER_ONE, ord("wait.word_release", Ordering::AcqRel));
+        let old = self.0.fetch_sub(POINTER_ONE, ord("wait.word_release", Ordering::Acquire));
         Self::duty(old, old - POINTER_ONE)
     }
 
@@ -156,7 +181,7 @@ impl Word {
     fn complete(word: usize) -> bool {
         let ends = End::Head as usize | End::Tail as usize;
         word & (ends | SWEPT) == ends
-            && word & DONE_MASK == SEGMENT_CELLS
+            && word & DONE_MASK == cells()
             && word & POINTERS == 0
             && !mutant("wait.retire")
     }
@@ -164,7 +189,7 @@ impl Word {
     fn dead(word: usize) -> bool {
         let pointers = if mutant("wait.dead_pointers") { 0 } else { POINTERS };
         let head = if mutant("wait.dead_head") { 0 } else { End::Head as usize };
-        word & DONE_MASK == SEGMENT_CELLS
+        word & DONE_MASK == cells()
             && word & (pointers | head | SWEPT) == 0
             && word & End::Tail as usize != 0
     }

@@ -6,7 +6,10 @@
 //!
 //! *Invariant.* The counter is the number of free permits, or minus the sum of all deficits. A
 //! releaser that finds it negative delivers as many of its permits as are lacking, to the front
-//! place; the rest became free by the counter itself.
+//! place; the rest became free by the counter itself. So does a newcomer with the permits it found
+//! free when they were too few: **only the front place ever holds a part of what it wants.** If a
+//! newcomer kept its part, two of them could each hold what the other lacks, because the order of
+//! demands is not the order of places.
 //!
 //! *The places.* As in [`super::cell`], with a balance in bits 8-63 and two more bits:
 //!
@@ -146,12 +149,12 @@ impl Weighted {
     ) -> Poll<Result<(), Shut>> {
         if let Place::Idle = at {
             match self.demand(n) {
-                Ok(0) => {
+                Ok(None) => {
                     *at = Place::Done;
                     return Poll::Ready(Ok(()));
                 }
-                Ok(need) if self.arrive(at, need) => return Poll::Ready(Ok(())),
-                Ok(_) => {}
+                Ok(Some(free)) if self.arrive(at, n as i64, free) => return Poll::Ready(Ok(())),
+                Ok(Some(_)) => {}
                 Err(Shut) => {
                     *at = Place::Done;
                     return Poll::Ready(Err(Shut));
@@ -168,11 +171,12 @@ impl Weighted {
         self.poll_wait(at, n, cx)
     }
 
-    /// Takes what is free of `n` and demands the rest; returns the rest.
+    /// Takes `n` if so many are free, and demands them if not. `Some` says how many were free all
+    /// the same: they are the caller's to deliver, once it has a place.
     // Ordering(weighted.demand): Acquire; pairs with Ordering(weighted.release): the permits that
     // were free come with what their last holders did.
     #[inline]
-    fn demand(&self, n: usize) -> Result<i64, Shut> {
+    fn demand(&self, n: usize) -> Result<Option<i64>, Shut> {
         let want = n as i64 * ONE;
         let mut counter = self.counter.load(Ordering::Relaxed);
         loop {
@@ -182,18 +186,22 @@ impl Weighted {
             let ok = ord("weighted.demand", Ordering::Acquire);
             let next = counter - want;
             match self.counter.compare_exchange_weak(counter, next, ok, Ordering::Relaxed) {
-                Ok(_) => return Ok((n as i64 - (counter / ONE).max(0)).max(0)),
+                Ok(_) if n == 0 || counter >= want => return Ok(None),
+                Ok(_) => return Ok(Some((counter / ONE).max(0))),
                 Err(now) => counter = now,
             }
         }
     }
 
-    /// Takes a place and says there what is lacking; true if it had been brought already.
+    /// Takes a place and says there what is lacking; true if it had been brought already. The
+    /// `free` ones that the demand found go to the front, which need not be this place.
     // Ordering(weighted.arrive): AcqRel; pairs with Ordering(weighted.deliver) and
     // Ordering(weighted.credit). Acquire: the credit comes with what its holders did. Release is
     // not needed for data, but the deliverer that grants continues this release sequence.
     #[cold]
-    fn arrive(&self, at: &mut Place, need: i64) -> bool {
+    fn arrive(&self, at: &mut Place, need: i64, free: i64) -> bool {
+        let keep = mutant("weighted.keep_part");
+        let (need, free) = if keep { (need - free, 0) } else { (need, free) };
         let queue = self.queue.get();
         let waiter = queue.enter();
         let word = &waiter.position.cell().word;
@@ -207,6 +215,9 @@ impl Weighted {
                 Ok(_) if left >= 0 => break left,
                 Ok(_) => {
                     *at = Place::Waiting(Some(waiter));
+                    if !mutant("weighted.free") {
+                        self.deliver(queue, free);
+                    }
                     return false;
                 }
                 Err(other) => now = other,
@@ -218,7 +229,7 @@ impl Weighted {
         waiter.finish(&queue.list);
         *at = Place::Done;
         if !mutant("weighted.excess") {
-            self.deliver(queue, excess);
+            self.deliver(queue, excess + free);
         }
         true
     }
@@ -349,7 +360,9 @@ impl Weighted {
         let queue = self.queue.get();
         let word = &waiter.position.cell().word;
         // Ordering(weighted.leave): Acquire; pairs with Ordering(weighted.deliver): what the
-        // permits that came bring along is passed on with them.
+        // permits that came bring along is passed on with them. Not killable: what goes on by the
+        // counter is in its release sequence, and what goes on by a delivery passes its pin, whose
+        // fence acquires as well; we do not rely on it.
         let acquire = ord("weighted.leave", Ordering::Acquire);
         let mut now = word.load(acquire);
         loop {
@@ -380,7 +393,7 @@ impl Weighted {
     // is in the release sequence of those who released them.
     // Ordering(weighted.settle): AcqRel; pairs with Ordering(weighted.credit): the surplus goes on
     // with what its holders did; whoever pays the quota finishes the place for us, after our last
-    // use of it.
+    // use of it. Not killable: the acquire half; the surplus goes on by a delivery, as in `leave`.
     fn withdraw(&self, queue: &Queue, waiter: Waiter, lacked: i64) {
         let old = self.counter.fetch_add(lacked * ONE, Ordering::Relaxed) >> 1;
         // What is free now and was not before had been released for us and is on its way here.
@@ -414,18 +427,7 @@ impl Weighted {
         let queue = self.queue.get();
         // Ordering(weighted.shut_limit): Relaxed. Ordered by the fence.
         let limit = queue.entered.load(Ordering::Relaxed);
-        let mut next = queue.next_grant();
-        while next < limit {
-            let end = limit.min(next + BATCH as u64);
-            let mut wakers = Wakers::new();
-            queue.list.visit(next..end, |cell| {
-                if let Some(waker) = Self::shut_place(cell) {
-                    wakers.push(waker);
-                }
-            });
-            next = end;
-            wakers.wake_all();
-        }
+        ShutAll { queue, next: queue.next_grant(), limit }.run();
     }
 
     // Ordering(weighted.shut_place): Acquire; pairs with Ordering(wait.cell_register) and
@@ -441,6 +443,42 @@ impl Weighted {
     #[cfg(test)]
     pub(crate) fn live_segments(&self) -> usize {
         self.queue.live_segments()
+    }
+}
+
+/// Goes on with the next batch even if a waker of this one panicked.
+struct ShutAll<'q> {
+    queue: &'q Queue,
+    next: u64,
+    limit: u64,
+}
+
+impl ShutAll<'_> {
+    fn run(mut self) {
+        while self.batch() {}
+    }
+
+    /// Tells up to [`BATCH`] places; false if there were none left.
+    fn batch(&mut self) -> bool {
+        if self.next >= self.limit {
+            return false;
+        }
+        let end = self.limit.min(self.next + BATCH as u64);
+        let mut wakers = Wakers::new();
+        self.queue.list.visit(self.next..end, |cell| {
+            if let Some(waker) = Weighted::shut_place(cell) {
+                wakers.push(waker);
+            }
+        });
+        self.next = end;
+        wakers.wake_all();
+        true
+    }
+}
+
+impl Drop for ShutAll<'_> {
+    fn drop(&mut self) {
+        while self.batch() {}
     }
 }
 

@@ -75,12 +75,15 @@ impl Source {
         while read < total {
             read += block_on(|waker| {
                 let cell = self.record.waiters.inline(Direction::Read);
-                self.record.poll(Direction::Read, cell, waker, |_| {
-                    match self.sent.load(Relaxed) - read {
+                self.record.poll(
+                    Direction::Read,
+                    || cell,
+                    waker,
+                    |_| match self.sent.load(Relaxed) - read {
                         0 => Attempt::WouldBlock,
                         new => Attempt::Short(new),
-                    }
-                })
+                    },
+                )
             });
         }
     }
@@ -114,7 +117,7 @@ model! {
                 // SAFETY: the node lives as long as the source.
                 let cell = unsafe { &node.as_ref().cell };
                 block_on(|waker| {
-                    source.record.poll(Direction::Read, cell, waker, |_| {
+                    source.record.poll(Direction::Read, || cell, waker, |_| {
                         match source.sent.load(Relaxed) {
                             0 => Attempt::WouldBlock,
                             _ => Attempt::Done(()),
@@ -178,7 +181,7 @@ model! {
             let (source, room) = (source.clone(), room.clone());
             thread::spawn(move || block_on(|waker| {
                 let cell = source.record.waiters.inline(Direction::Write);
-                source.record.poll(Direction::Write, cell, waker, |_| {
+                source.record.poll(Direction::Write, || cell, waker, |_| {
                     if room.load(Relaxed) == 1 { Attempt::Done(()) } else { Attempt::WouldBlock }
                 })
             }))
@@ -205,7 +208,7 @@ model! {
             thread::spawn(move || for read in 0..2 {
                 block_on(|waker| {
                     let cell = source.record.waiters.inline(Direction::Read);
-                    source.record.poll(Direction::Read, cell, waker, |_| {
+                    source.record.poll(Direction::Read, || cell, waker, |_| {
                         if source.sent.load(Relaxed) > read {
                             Attempt::Short(())
                         } else {

@@ -37,7 +37,7 @@ fn marks_end_at_the_next_boundary() {
 fn a_stuck_poll_is_marked_once_and_reported_once() {
     let mut sampler = Sampler::new();
     let first = sampler.observe(in_poll(5), ms(10), &LIMITS);
-    assert_eq!(first, Verdict::default(), "a new poll");
+    assert_eq!(first, Verdict { new_poll: true, moved: true, ..Verdict::default() });
     let stuck = sampler.observe(in_poll(5), ms(11), &LIMITS);
     assert!(stuck.same_poll && stuck.became_stuck && stuck.report.is_none());
     let still = sampler.observe(in_poll(5), ms(109), &LIMITS);
@@ -63,19 +63,44 @@ fn a_worker_between_polls_or_asleep_is_never_stuck() {
     for now in 1..300 {
         let between = Sight { tick: 8, parked: now % 2 == 0 };
         let verdict = sampler.observe(between, ms(now), &LIMITS);
-        assert_eq!(verdict, Verdict::default());
+        assert_eq!(verdict, Verdict { moved: now == 1, ..Verdict::default() });
     }
 }
 
 #[test]
-fn the_period_doubles_while_nothing_runs_through() {
-    let mut pace = Pace::new();
-    let busy = Verdict { awake_twice: true, ..Verdict::default() };
-    let periods = [false, false, false, true, false].map(|is_busy| {
-        pace.note(&if is_busy { busy } else { Verdict::default() });
+fn a_new_poll_is_looked_at_again_soon_and_then_no_more() {
+    let mut pace = Pace::default();
+    let rest = Verdict { moved: true, ..Verdict::default() };
+    let new = Verdict { new_poll: true, moved: true, ..Verdict::default() };
+    let same = Verdict { same_poll: true, ..Verdict::default() };
+    let mut next = |verdict: &Verdict| {
+        pace.note(verdict);
         pace.next_period()
-    });
-    assert_eq!(periods, [ms(1), ms(2), ms(4), ms(1), ms(2)]);
+    };
+    assert_eq!([&rest, &rest].map(&mut next), [(ms(4), false); 2]);
+    assert_eq!([&new, &new, &new].map(&mut next).map(|(period, _)| period), [ms(1), ms(4), ms(1)]);
+    assert_eq!([&same, &same].map(&mut next), [(ms(1), true); 2], "a stuck worker is watched");
+    assert_eq!(next(&Verdict::default()), (ms(4), true));
+}
+
+#[test]
+fn a_poll_is_marked_within_5_ms_however_it_falls_between_samples() {
+    for begins in 0..10_000 {
+        let begins = Duration::from_micros(begins);
+        let (mut sampler, mut pace) = (Sampler::new(), Pace::default());
+        let mut now = Duration::ZERO;
+        let marked = loop {
+            // One short poll per microsecond before the long one.
+            let tick = 2 * now.min(begins).as_micros() as u64 + 1;
+            let verdict = sampler.observe(in_poll(tick), now, &LIMITS);
+            if verdict.became_stuck {
+                break now - begins;
+            }
+            pace.note(&verdict);
+            now += pace.next_period().0;
+        };
+        assert!((ms(1)..=ms(5)).contains(&marked), "marked after {marked:?}, begun at {begins:?}");
+    }
 }
 
 proptest! {

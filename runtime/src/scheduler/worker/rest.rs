@@ -1,6 +1,6 @@
 //! What a worker does besides tasks: the look at everything else, and sleeping.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::{MAINTENANCE_MIN, Worker, fire_timers};
 use crate::reactor;
@@ -10,31 +10,24 @@ use crate::task::slab::Arena;
 use crate::timer::Role;
 use crate::timer::wheel::NEVER;
 
-/// Run time between two looks at timers, poller and injector.
-const MAINTENANCE_PERIOD: Duration = Duration::from_micros(100);
+/// Run time between two looks at timers, poller and injector, in nanoseconds: 100 us.
+const MAINTENANCE_PERIOD_NS: u64 = 100_000;
 /// Polls between two such looks, at most: bounds the wait where single polls vary in length.
 const MAINTENANCE_MAX: u32 = 128;
 /// Remote frees taken back by one look, and empty pages returned: bounds its length.
 const MAINTAIN_CELLS: usize = 1024;
 const MAINTAIN_PAGES: usize = 1;
-/// Longest sleep: a bound on the damage of a clock that jumps, not a polling interval.
-const PARK_MAX: Duration = Duration::from_secs(3600);
 
 impl Worker {
     /// The look at everything else while there are tasks.
     #[cold]
     pub(super) fn maintain(&self) {
-        let now = Instant::now();
-        let ran = now.duration_since(self.last_maintenance.replace(now));
+        let now = self.driver.timers.clock().now();
+        let ran = now.saturating_sub(self.last_maintenance.replace(now));
         let every = self.maintenance_every.get();
         // Aim at the period by the mean poll since the last look, changing at most twofold.
-        let aim = if ran.is_zero() {
-            MAINTENANCE_MAX
-        } else {
-            let ratio = MAINTENANCE_PERIOD.as_nanos() as u64 * u64::from(every)
-                / ran.as_nanos().max(1) as u64;
-            (ratio as u32).clamp(every / 2, every * 2)
-        };
+        let aim = MAINTENANCE_PERIOD_NS * u64::from(every) / ran.max(1);
+        let aim = aim.clamp(u64::from(every / 2), u64::from(every * 2)) as u32;
         let every = aim.clamp(MAINTENANCE_MIN, MAINTENANCE_MAX);
         self.maintenance_every.set(every);
         self.polls_left.set(every);
@@ -57,10 +50,10 @@ impl Worker {
     /// Fires due timers and takes events without waiting.
     pub(super) fn poll_driver(&self) {
         fire_timers(&self.driver, Role::Owner);
+        self.owes_poll.set(false);
         let poller = &self.driver.poller;
-        if poller.sources() > 0 {
-            poller.stamp(self.driver.timers.clock().now());
-        }
+        // What was fired just now has read the clock for it.
+        poller.stamp(self.driver.timers.last_look());
         let mut wakers = reactor::WakeBatch::new();
         poller.poll(&mut wakers);
         wakers.wake_all();
@@ -69,14 +62,16 @@ impl Worker {
         }
     }
 
-    /// How long the worker may sleep; `None` if a timer is due.
-    pub(super) fn park_timeout(&self) -> Option<Duration> {
+    /// How long the worker may sleep, if not for ever; `None` if a timer is due.
+    ///
+    /// Without a timer it sleeps without a deadline, which saves the kernel one of its own.
+    pub(super) fn park_timeout(&self) -> Option<Option<Duration>> {
         let timers = &self.driver.timers;
         match timers.park_deadline() {
-            NEVER => Some(PARK_MAX),
+            NEVER => Some(None),
             deadline => {
                 let left = deadline.checked_sub(timers.clock().now()).filter(|&left| left > 0)?;
-                Some(Duration::from_nanos(left).min(PARK_MAX))
+                Some(Some(Duration::from_nanos(left)))
             }
         }
     }
@@ -98,18 +93,23 @@ impl Worker {
             return;
         };
         let mut wakers = reactor::WakeBatch::new();
-        let parked = self.driver.poller.park(Some(timeout), &mut wakers);
+        let parked = self.driver.poller.park(timeout, &mut wakers);
+        self.owes_poll.set(false);
         remote.hog.unpark();
         if !shared.idle.leave(self.index) {
             self.searching.set(true);
         }
         shared.wake_watch();
-        self.last_maintenance.set(Instant::now());
+        let now = self.driver.timers.clock().now();
+        self.last_maintenance.set(now);
+        self.driver.poller.stamp(now);
         wakers.wake_all();
         for sibling in wakers.take_adopted() {
             self.rescue(sibling);
         }
-        fire_timers(&self.driver, Role::Owner);
+        if !self.driver.timers.is_quiet() {
+            fire_timers(&self.driver, Role::Owner);
+        }
         if let Err(error) = parked {
             crate::report::report(format_args!("worker {}: poll failed: {error}", self.index));
         }

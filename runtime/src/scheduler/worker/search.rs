@@ -13,16 +13,33 @@ const STALE_NS: u64 = 100_000;
 
 impl Worker {
     /// Looks everywhere else.
+    ///
+    /// The worker's own poller comes before work of others. But where there is none, the worker is
+    /// about to park, and that asks the poller too: a look that finds nothing would be a second
+    /// system call for each message that is waited for. Should the worker not park after all, it
+    /// owes its poller a look.
     pub(super) fn find(&self) -> Option<TaskPtr> {
-        self.drain_inbox();
-        self.poll_driver();
-        if let Some(task) = self.pop() {
-            self.stop_searching(true);
-            return Some(task);
+        let drained = self.drain_inbox();
+        let elsewhere = self.shared.has_stealable();
+        if drained || self.owes_poll.replace(true) || elsewhere {
+            self.poll_driver();
+        } else if !self.driver.timers.is_quiet() {
+            fire_timers(&self.driver, Role::Owner);
         }
-        let found = self.take_injected().or_else(|| self.search());
+        let mut found = self.pop();
+        if found.is_none() && (elsewhere || self.sees_stuck_sibling()) {
+            found = self.take_injected().or_else(|| self.search());
+        }
         self.stop_searching(found.is_some());
         found
+    }
+
+    /// True if a sibling's sockets or timers may need help.
+    fn sees_stuck_sibling(&self) -> bool {
+        let remotes = &self.shared.remotes;
+        let stuck = |victim: usize| remotes[victim].hog.is_hog() || self.is_stale(victim);
+        self.shared.config.stealing
+            && (0..remotes.len()).any(|victim| victim != self.index && stuck(victim))
     }
 
     pub(super) fn take_injected(&self) -> Option<TaskPtr> {

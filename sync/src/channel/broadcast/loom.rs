@@ -37,3 +37,16 @@ model! {
         thread.join().unwrap();
     }
 }
+
+model! {
+    /// A sender that stays: nothing but the value itself can wake the receiver.
+    broadcast_kept(threads = 2, bound = 3, claim = "a value wakes who waits for it, and is there") {
+        let (sender, mut receiver) = channel(2);
+        let thread = thread::spawn(move || {
+            assert_eq!(block_on(receiver.recv()), Ok(Box::new(7)));
+        });
+        let _ = sender.send(Box::new(7));
+        thread.join().unwrap();
+        drop(sender);
+    }
+}

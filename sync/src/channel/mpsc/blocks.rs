@@ -25,6 +25,7 @@
 use crate::shim::atomic::{AtomicPtr, AtomicU64, AtomicUsize};
 use crate::shim::cell::UnsafeCell;
 use crate::shim::{Ordering, mutant, ord};
+use crate::wait::pool;
 use std::mem::MaybeUninit;
 use std::ptr;
 
@@ -54,13 +55,13 @@ struct Block<T> {
 
 impl<T> Block<T> {
     fn alloc(start: u64) -> *mut Self {
-        Box::into_raw(Box::new(Self {
+        pool::boxed(Self {
             start: AtomicU64::new(start),
             next: AtomicPtr::new(ptr::null_mut()),
             word: AtomicUsize::new(0),
             seen_tail: UnsafeCell::new(0),
             slots: std::array::from_fn(|_| UnsafeCell::new(MaybeUninit::uninit())),
-        }))
+        })
     }
 
     /// The first index of the block.
@@ -210,7 +211,7 @@ impl<T> Blocks<T> {
             Ok(_) => made,
             Err(winner) => {
                 // SAFETY: never published.
-                drop(unsafe { Box::from_raw(made) });
+                unsafe { pool::unbox(made) };
                 winner
             }
         };
@@ -232,7 +233,7 @@ impl<T> Blocks<T> {
             Ok(_) => made,
             Err(winner) => {
                 // SAFETY: never published.
-                drop(unsafe { Box::from_raw(made) });
+                unsafe { pool::unbox(made) };
                 winner
             }
         }
@@ -398,7 +399,7 @@ impl<T> Blocks<T> {
             }
         }
         // SAFETY: as above, and not appended.
-        drop(unsafe { Box::from_raw(used) });
+        unsafe { pool::unbox(used) };
     }
 
     /// Drops the values that are left and frees the blocks.
@@ -414,9 +415,12 @@ impl<T> Blocks<T> {
         let mut current = head.oldest;
         while !current.is_null() {
             // SAFETY: exclusive; linked blocks are live.
-            let block = unsafe { Box::from_raw(current) };
+            let block = unsafe { &*current };
             // Ordering: Relaxed; the caller has the blocks to itself.
-            current = block.next.load(Ordering::Relaxed);
+            let next = block.next.load(Ordering::Relaxed);
+            // SAFETY: as above; each is visited once.
+            unsafe { pool::unbox(current) };
+            current = next;
         }
     }
 }

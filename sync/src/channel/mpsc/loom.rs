@@ -112,3 +112,22 @@ model! {
         thread.join().unwrap();
     }
 }
+
+model! {
+    /// RUSTSEC-2025-0024: the receiver goes while the first blocks are being linked.
+    mpsc_receiver_goes(threads = 3, bound = 2, claim = "whatever a send meets, its value is dropped once") {
+        let kept = Arc::new(());
+        let (sender, receiver) = unbounded();
+        // The channel's own reference count is std's, which loom does not see: it ends here.
+        let last = sender.clone();
+        let (other, a, b) = (sender.clone(), kept.clone(), kept.clone());
+        let threads = [
+            thread::spawn(move || { let _ = (other.send(a.clone()), other.send(a)); }),
+            thread::spawn(move || { let _ = sender.send(b); }),
+        ];
+        drop(receiver);
+        join_all(threads);
+        drop(last);
+        assert_eq!(Arc::strong_count(&kept), 1);
+    }
+}

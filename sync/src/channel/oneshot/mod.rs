@@ -20,7 +20,7 @@ use state::Shared;
 use std::fmt;
 use std::panic::Location;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 /// Why a [`Receiver`] got no value: the [`Sender`] was dropped without sending.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -180,14 +180,11 @@ impl<T> Future for Receiver<T> {
     type Output = Result<T, RecvError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let shared = self.shared.take().expect("a receiver was polled after it had completed");
-        match shared.poll_recv(cx) {
-            Poll::Ready(received) => Poll::Ready(received),
-            Poll::Pending => {
-                self.shared = Some(shared);
-                Poll::Pending
-            }
-        }
+        let shared = self.shared.expect("a receiver was polled after it had completed");
+        // Only then: a waker may panic while it is cloned, and the channel is still ours.
+        let received = ready!(shared.poll_recv(cx));
+        self.shared = None;
+        Poll::Ready(received)
     }
 }
 

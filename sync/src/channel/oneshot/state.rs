@@ -22,6 +22,7 @@ use super::RecvError;
 use crate::shim::atomic::AtomicUsize;
 use crate::shim::cell::UnsafeCell;
 use crate::shim::{Ordering, mutant, ord};
+use crate::wait::pool;
 use std::mem::MaybeUninit;
 use std::task::{Context, Poll, Waker};
 
@@ -72,7 +73,7 @@ impl<T> Shared<T> {
             rx_waker: UnsafeCell::new(None),
             tx_waker: UnsafeCell::new(None),
         };
-        Self { channel: Box::into_raw(Box::new(channel)) }
+        Self { channel: pool::boxed(channel) }
     }
 
     fn channel(&self) -> &Channel<T> {
@@ -123,8 +124,8 @@ impl<T> Shared<T> {
             let waker = unsafe { Self::swap_waker(slot, None) };
             debug_assert!(waker.is_none(), "a waker outlived its side");
         }
-        // SAFETY: as above; made by `Box::into_raw`.
-        drop(unsafe { Box::from_raw(self.channel) });
+        // SAFETY: as above; made by `pool::boxed`.
+        unsafe { pool::unbox(self.channel) };
     }
 
     /// # Safety

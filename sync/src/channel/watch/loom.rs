@@ -2,7 +2,8 @@
 
 use super::channel;
 use crate::model;
-use crate::shim::{sync::Arc, thread};
+use crate::shim::atomic::AtomicUsize;
+use crate::shim::{Ordering, sync::Arc, thread};
 use crate::testing::{block_on, join_all};
 
 model! {
@@ -38,5 +39,43 @@ model! {
         let (a, b) = *receiver.borrow();
         assert!(a == b && a > 0);
         join_all(threads);
+    }
+}
+
+model! {
+    /// Three threads: one sends, one looks and tells the third, which keeps the old value.
+    watch_told(threads = 3, bound = 3, claim = "who is told of a value, or finds that there is one, finds no older one") {
+        let (sender, mut one) = channel(0);
+        let mut two = one.clone();
+        assert_eq!(*two.borrow_and_update(), 0);
+        let told = Arc::new(AtomicUsize::new(0));
+        let tells = told.clone();
+        let threads = [
+            thread::spawn(move || { sender.send_replace(1); }),
+            thread::spawn(move || {
+                let value = *one.borrow_and_update();
+                tells.store(value, Ordering::Release);
+            }),
+        ];
+        if two.has_changed().unwrap_or(false) {
+            assert_eq!(*two.borrow(), 1, "the version was there before its value");
+        }
+        let told = told.load(Ordering::Acquire);
+        assert!(*two.borrow_and_update() >= told, "told of a value that is not there");
+        join_all(threads);
+    }
+}
+
+model! {
+    /// A sender that stays: nothing but the change itself can wake the receiver.
+    watch_kept(threads = 2, bound = 3, claim = "a change wakes who waits for it, and is there") {
+        let (sender, mut receiver) = channel(0);
+        let thread = thread::spawn(move || {
+            block_on(receiver.changed()).unwrap();
+            assert_eq!(*receiver.borrow_and_update(), 1);
+        });
+        sender.send_replace(1);
+        thread.join().unwrap();
+        drop(sender);
     }
 }

@@ -126,6 +126,20 @@ model! {
 }
 
 model! {
+    /// One that waits and one that only tries.
+    weighted_try_one(threads = 2, bound = 3, claim = "a permit that is taken without a place carries its holder's writes") {
+        let lock = Guarded::new(1);
+        let other = spawn(&lock, |lock| { lock.take(1).unwrap(); lock.write(); lock.permits.release(1) });
+        if lock.permits.try_take_one() {
+            lock.write();
+            lock.permits.release(1);
+        }
+        other.join().unwrap();
+        lock.settle(1);
+    }
+}
+
+model! {
     /// A grant is seen by a poll, without a wake-up in between.
     weighted_handover(threads = 2, bound = 3, claim = "a place carries its bringers' writes") {
         let gate = Guarded::new(0);
@@ -183,6 +197,19 @@ model! {
         gate.take(2).unwrap();
         join_all(threads);
         gate.settle(0);
+    }
+}
+
+model! {
+    /// Two large demands and a holder that leaves: places are taken in another order than demands.
+    weighted_parts(threads = 3, bound = 3, claim = "two demands never each hold what the other lacks") {
+        let gate = Guarded::new(2);
+        assert!(gate.permits.try_take(1).is_ok_and(|taken| taken));
+        let both = |gate: &Guarded| { gate.take(2).unwrap(); gate.write(); gate.permits.release(2) };
+        let threads = [spawn(&gate, both), spawn(&gate, both)];
+        gate.permits.release(1);
+        join_all(threads);
+        gate.settle(2);
     }
 }
 

@@ -1,0 +1,338 @@
+//! A file and its buffer: everything that blocks, and what the buffer can answer without blocking.
+//!
+//! *Invariant.* The buffer is used in one direction at a time. While reading, `buffer[start..]` was
+//! read ahead: the system's position is behind it. While writing, the whole buffer has not been
+//! written yet.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom, Write};
+
+use super::mode::Mode;
+
+/// A file that is lent to a thread and comes back.
+#[derive(Debug)]
+pub(super) struct Core {
+    file: File,
+    buffer: Vec<u8>,
+    start: usize,
+    writing: bool,
+    /// 0: nothing is buffered.
+    capacity: usize,
+    mode: Mode,
+    /// What an operation failed with that nobody waited for.
+    pub(super) deferred: Option<io::Error>,
+}
+
+impl Core {
+    pub(super) fn new(file: File, capacity: usize, mode: Mode) -> Self {
+        let (buffer, deferred) = (Vec::new(), None);
+        Self { file, buffer, start: 0, writing: false, capacity, mode, deferred }
+    }
+
+    pub(super) fn file(&self) -> &File {
+        &self.file
+    }
+
+    fn ahead(&self) -> &[u8] {
+        if self.writing { &[] } else { &self.buffer[self.start..] }
+    }
+
+    /// Whether dropping it would have to write.
+    pub(super) fn is_dirty(&self) -> bool {
+        self.writing && !self.buffer.is_empty()
+    }
+
+    fn may_read(&self) -> io::Result<()> {
+        if self.mode.read { Ok(()) } else { Err(refused("reading", self.mode)) }
+    }
+
+    fn may_write(&self) -> io::Result<()> {
+        if self.mode.write { Ok(()) } else { Err(refused("writing", self.mode)) }
+    }
+
+    fn take(&mut self, n: usize) -> Vec<u8> {
+        let taken = self.buffer[self.start..self.start + n].to_vec();
+        self.skip(n);
+        taken
+    }
+
+    fn skip(&mut self, n: usize) {
+        self.start += n;
+        if self.start == self.buffer.len() {
+            self.buffer.clear();
+            self.start = 0;
+        }
+    }
+
+    /// Ends writing, so that the buffer can be read into.
+    fn begin_read(&mut self) -> io::Result<()> {
+        self.may_read()?;
+        self.flush()?;
+        self.writing = false;
+        Ok(())
+    }
+
+    /// Reads ahead once; 0 at the end of the file.
+    fn fill(&mut self) -> io::Result<usize> {
+        if self.start > 0 {
+            self.buffer.drain(..self.start);
+            self.start = 0;
+        }
+        let room = self.capacity.max(1) as u64;
+        loop {
+            match (&self.file).take(room).read_to_end_once(&mut self.buffer) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                result => return result,
+            }
+        }
+    }
+
+    /// `read(n)` if what was read ahead suffices.
+    pub(super) fn try_read(&mut self, n: Option<usize>) -> Option<Vec<u8>> {
+        let n = n?;
+        (self.mode.read && self.ahead().len() >= n && !self.writing).then(|| self.take(n))
+    }
+
+    /// Exactly `n` bytes unless the file ends; all without a number.
+    pub(super) fn read(&mut self, n: Option<usize>) -> io::Result<Vec<u8>> {
+        self.begin_read()?;
+        let mut bytes = self.take(self.ahead().len().min(n.unwrap_or(usize::MAX)));
+        let Some(n) = n else {
+            self.file.read_to_end(&mut bytes)?;
+            return Ok(bytes);
+        };
+        while bytes.len() < n {
+            let missing = n - bytes.len();
+            if missing >= self.capacity {
+                // Large reads bypass the buffer.
+                let before = bytes.len();
+                (&self.file).take(missing as u64).read_to_end(&mut bytes)?;
+                if bytes.len() - before < missing {
+                    break;
+                }
+            } else {
+                if self.fill()? == 0 {
+                    break;
+                }
+                let more = self.take(self.ahead().len().min(missing));
+                bytes.extend_from_slice(&more);
+            }
+        }
+        Ok(bytes)
+    }
+
+    /// `read1(n)` or `peek` if something was read ahead.
+    pub(super) fn try_some(&mut self, n: Option<usize>, keep: bool) -> Option<Vec<u8>> {
+        if !self.mode.read || self.ahead().is_empty() {
+            return None;
+        }
+        let n = self.ahead().len().min(n.unwrap_or(usize::MAX));
+        Some(if keep { self.ahead()[..n].to_vec() } else { self.take(n) })
+    }
+
+    /// At most one system call's worth, at least one byte unless the file ends.
+    pub(super) fn some(&mut self, n: Option<usize>, keep: bool) -> io::Result<Vec<u8>> {
+        self.begin_read()?;
+        if self.ahead().is_empty() && n != Some(0) {
+            self.fill()?;
+        }
+        Ok(self.try_some(n, keep).unwrap_or_default())
+    }
+
+    /// A line if it was read ahead.
+    pub(super) fn try_line(&mut self, limit: Option<usize>) -> Option<Vec<u8>> {
+        if !self.mode.read || self.writing {
+            return None;
+        }
+        let limit = limit.unwrap_or(usize::MAX);
+        let ahead = self.ahead();
+        let seen = &ahead[..ahead.len().min(limit)];
+        match memchr::memchr(b'\n', seen) {
+            Some(at) => Some(self.take(at + 1)),
+            None if seen.len() == limit => Some(self.take(limit)),
+            None => None,
+        }
+    }
+
+    /// A line with its `\n`, or `limit` bytes of it, or what is left at the end of the file.
+    pub(super) fn line(&mut self, limit: Option<usize>) -> io::Result<Vec<u8>> {
+        self.begin_read()?;
+        loop {
+            if let Some(line) = self.try_line(limit) {
+                return Ok(line);
+            }
+            if self.fill()? == 0 {
+                return Ok(self.take(self.ahead().len()));
+            }
+        }
+    }
+
+    /// All lines; with a hint only until so many bytes are together.
+    pub(super) fn lines(&mut self, hint: Option<usize>) -> io::Result<Vec<Vec<u8>>> {
+        let mut lines = Vec::new();
+        let mut total = 0;
+        loop {
+            let line = self.line(None)?;
+            total += line.len();
+            if line.is_empty() {
+                return Ok(lines);
+            }
+            lines.push(line);
+            if hint.is_some_and(|hint| hint > 0 && total >= hint) {
+                return Ok(lines);
+            }
+        }
+    }
+
+    /// Takes `bytes` into the buffer if they fit and nothing has to be done before.
+    pub(super) fn try_write(&mut self, bytes: &[u8]) -> bool {
+        let fits = self.mode.write
+            && (self.writing || self.buffer.is_empty())
+            && self.buffer.len() + bytes.len() <= self.capacity;
+        if fits {
+            self.writing = true;
+            self.buffer.extend_from_slice(bytes);
+        }
+        fits
+    }
+
+    pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.may_write()?;
+        self.forget_ahead()?;
+        self.writing = true;
+        if self.capacity == 0 {
+            return self.file.write(bytes);
+        }
+        if self.buffer.len() + bytes.len() > self.capacity {
+            self.flush()?;
+        }
+        if bytes.len() >= self.capacity {
+            self.file.write_all(bytes)?;
+        } else {
+            self.buffer.extend_from_slice(bytes);
+        }
+        Ok(bytes.len())
+    }
+
+    /// Takes the system's position back to where the reader is.
+    fn forget_ahead(&mut self) -> io::Result<()> {
+        let ahead = self.ahead().len();
+        if ahead > 0 {
+            self.file.seek(SeekFrom::Current(-(ahead as i64)))?;
+            self.buffer.clear();
+            self.start = 0;
+        }
+        Ok(())
+    }
+
+    /// Gives what was written to the system.
+    pub(super) fn flush(&mut self) -> io::Result<()> {
+        if !self.is_dirty() {
+            return Ok(());
+        }
+        let mut written = 0;
+        let result = loop {
+            match self.file.write(&self.buffer[written..]) {
+                Ok(0) => break Err(io::ErrorKind::WriteZero.into()),
+                Ok(n) => written += n,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => break Err(error),
+            }
+            if written == self.buffer.len() {
+                break Ok(());
+            }
+        };
+        // What could not be written stays, for another attempt.
+        self.buffer.drain(..written);
+        result
+    }
+
+    /// Flushes for the last time: what cannot be written is lost.
+    pub(super) fn finish(&mut self) -> io::Result<()> {
+        let flushed = self.flush();
+        if flushed.is_err() {
+            self.buffer.clear();
+        }
+        flushed
+    }
+
+    pub(super) fn sync(&mut self, all: bool) -> io::Result<()> {
+        self.flush()?;
+        if all { self.file.sync_all() } else { self.file.sync_data() }
+    }
+
+    pub(super) fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.flush()?;
+        self.forget_ahead()?;
+        self.file.seek(to)
+    }
+
+    /// Where the next byte is read or written.
+    pub(super) fn tell(&mut self) -> io::Result<u64> {
+        let at = self.file.stream_position()?;
+        let held = self.buffer.len() as u64;
+        Ok(if self.writing { at + held } else { at - self.ahead().len() as u64 })
+    }
+
+    /// Cuts or extends the file; the position stays. Returns the size.
+    pub(super) fn truncate(&mut self, size: Option<u64>) -> io::Result<u64> {
+        self.may_write()?;
+        self.flush()?;
+        self.forget_ahead()?;
+        let size = match size {
+            Some(size) => size,
+            None => self.tell()?,
+        };
+        self.file.set_len(size)?;
+        Ok(size)
+    }
+
+    pub(super) fn read_at(&mut self, at: u64, bytes: &mut [u8]) -> io::Result<usize> {
+        use std::os::unix::fs::FileExt;
+        self.may_read()?;
+        self.flush()?;
+        self.file.read_at(bytes, at)
+    }
+
+    pub(super) fn write_at(&mut self, at: u64, bytes: &[u8]) -> io::Result<usize> {
+        use std::os::unix::fs::FileExt;
+        self.may_write()?;
+        self.flush()?;
+        self.forget_ahead()?;
+        self.file.write_at(bytes, at)
+    }
+
+    /// The file, flushed.
+    pub(super) fn detach(mut self) -> io::Result<File> {
+        self.flush()?;
+        self.forget_ahead()?;
+        self.file.try_clone()
+    }
+}
+
+/// One read, appended.
+trait ReadOnce {
+    fn read_to_end_once(self, buffer: &mut Vec<u8>) -> io::Result<usize>;
+}
+
+impl ReadOnce for io::Take<&File> {
+    fn read_to_end_once(mut self, buffer: &mut Vec<u8>) -> io::Result<usize> {
+        let before = buffer.len();
+        buffer.resize(before + self.limit() as usize, 0);
+        let result = self.read(&mut buffer[before..]);
+        buffer.truncate(before + result.as_ref().map_or(0, |n| *n));
+        result
+    }
+}
+
+/// Nobody hears of an error here: `close` tells.
+impl Drop for Core {
+    fn drop(&mut self) {
+        let _ = self.flush();
+    }
+}
+
+fn refused(what: &str, mode: Mode) -> io::Error {
+    let message = format!("the file is not open for {what} (its mode is {})", mode.name());
+    io::Error::new(io::ErrorKind::Unsupported, message)
+}

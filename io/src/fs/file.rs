@@ -1,0 +1,316 @@
+//! Binary files.
+
+use std::fmt;
+use std::future::Future;
+use std::io::{self, IsTerminal};
+use std::panic::Location;
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use corio_runtime::{Handle, Job};
+use corio_sync::oneshot;
+use corio_sync::place::{self, WaitKind};
+
+use super::BUFFER;
+use super::core::Core;
+use super::finish::{FileLines, FileTell, ReadInto};
+use super::mode::Mode;
+use super::open::OpenOptions;
+
+/// A file of bytes, buffered.
+///
+/// Every operation takes `&mut self` and is a future that does nothing before it is polled. Dropping
+/// one lets what has begun run to its end; the next operation waits for that, and gets its error.
+///
+/// asyncio has no files; this is aiofiles' `AsyncBufferedReader`, `AsyncBufferedIOBase` and, with a
+/// buffer of 0 bytes, `AsyncFileIO`.
+///
+/// # Examples
+///
+/// ```
+/// use std::io::SeekFrom;
+///
+/// use corio_io::fs;
+///
+/// # fn main() -> std::io::Result<()> {
+/// # corio_runtime::run(async {
+/// # let path = std::env::temp_dir().join(format!("corio-doc-{}", std::process::id()));
+/// let mut file = fs::open(&path, "w+").await?;
+/// file.write("one\ntwo\n").await?;
+/// file.seek(SeekFrom::Start(0)).await?;
+/// let mut lines = file.lines();
+/// while let Some(line) = lines.next_line().await {
+///     print!("{}", String::from_utf8_lossy(&line?));
+/// }
+/// file.close().await?;
+/// # fs::remove(path).await
+/// # })
+/// # }
+/// ```
+pub struct File {
+    pub(super) state: State,
+    pub(super) path: PathBuf,
+    mode: Mode,
+}
+
+pub(super) enum State {
+    Idle(Box<Core>),
+    /// Lent to a thread.
+    Busy(Job<Box<Core>>),
+    Closed,
+}
+
+/// What an operation does: at once with the buffer, or on a thread.
+pub trait Operation: Unpin {
+    /// What it results in.
+    type Output: Send + 'static;
+
+    /// The result, if the buffer has it.
+    #[doc(hidden)]
+    fn at_once(&mut self, core: &mut CoreAccess<'_>) -> Option<Self::Output>;
+
+    /// The call for a thread.
+    #[doc(hidden)]
+    fn on_thread(self) -> Call<Self::Output>;
+}
+
+/// The file of an operation.
+#[doc(hidden)]
+pub struct CoreAccess<'a>(pub(super) &'a mut Core);
+
+/// What a thread does with the file.
+#[doc(hidden)]
+pub struct Call<R>(pub(super) Lent<R>);
+
+pub(super) type Lent<R> = Box<dyn FnOnce(&mut Core) -> io::Result<R> + Send>;
+
+/// An operation on a [`File`]: `io::Result` of what it results in.
+#[must_use = "nothing is done unless this is awaited"]
+pub struct FileOp<'a, O: Operation> {
+    pub(super) file: &'a mut File,
+    operation: Option<O>,
+    /// Where the result arrives before the file comes back.
+    result: Option<oneshot::Receiver<io::Result<O::Output>>>,
+    at: &'static Location<'static>,
+}
+
+impl<O: Operation> Future for FileOp<'_, O> {
+    type Output = io::Result<O::Output>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let Self { file, operation, result, at } = self.get_mut();
+        loop {
+            ready!(file.poll_idle(cx, at))?;
+            if let Some(mut result) = result.take() {
+                let result = result.try_recv();
+                return Poll::Ready(result.unwrap_or_else(|_| Err(lost())));
+            }
+            let operation = operation.take().expect("a file operation is polled until it is ready");
+            match file.start(operation) {
+                Ok(Started::Done(output)) => return Poll::Ready(Ok(output)),
+                Ok(Started::Running(receiver)) => *result = Some(receiver),
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
+    }
+}
+
+impl<O: Operation> fmt::Debug for FileOp<'_, O> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FileOp")
+            .field("file", self.file)
+            .field("at", &format_args!("{}", self.at))
+            .finish_non_exhaustive()
+    }
+}
+
+enum Started<R> {
+    Done(R),
+    Running(oneshot::Receiver<io::Result<R>>),
+}
+
+impl File {
+    /// How to open a file that [`open`](super::open)'s modes do not say.
+    pub fn options() -> OpenOptions {
+        OpenOptions::new()
+    }
+
+    /// Takes a file of std's over, for reading and writing as far as the system allows it.
+    #[must_use]
+    pub fn from_std(file: std::fs::File) -> Self {
+        let mode = Mode::CLOSED.with(|mode| (mode.read, mode.write) = (true, true));
+        Self::new(Core::new(file, BUFFER, mode), PathBuf::new(), mode)
+    }
+
+    pub(super) fn new(core: Core, path: PathBuf, mode: Mode) -> Self {
+        Self { state: State::Idle(Box::new(core)), path, mode }
+    }
+
+    /// Waits until no thread has the file; `None` if it is closed.
+    pub(super) fn poll_idle(
+        &mut self,
+        cx: &mut Context<'_>,
+        at: &'static Location<'static>,
+    ) -> Poll<io::Result<Option<&mut Core>>> {
+        if let State::Busy(job) = &mut self.state {
+            let Poll::Ready(back) = Pin::new(job).poll(cx) else {
+                place::note(WaitKind::Executor, at);
+                return Poll::Pending;
+            };
+            self.state = match back {
+                Ok(core) => State::Idle(core),
+                Err(error) => {
+                    self.state = State::Closed;
+                    return Poll::Ready(Err(io::Error::other(error)));
+                }
+            };
+        }
+        Poll::Ready(Ok(match &mut self.state {
+            State::Idle(core) => Some(core),
+            State::Busy(_) | State::Closed => None,
+        }))
+    }
+
+    /// Begins an operation on an idle file.
+    fn start<O: Operation>(&mut self, mut operation: O) -> io::Result<Started<O::Output>> {
+        let State::Idle(core) = &mut self.state else { return Err(closed(&self.path)) };
+        if let Some(error) = core.deferred.take() {
+            return Err(error);
+        }
+        if let Some(output) = operation.at_once(&mut CoreAccess(core)) {
+            return Ok(Started::Done(output));
+        }
+        let handle = Handle::try_current().map_err(io::Error::other)?;
+        let Call(call) = operation.on_thread();
+        let State::Idle(mut core) = std::mem::replace(&mut self.state, State::Closed) else {
+            return Err(closed(&self.path));
+        };
+        let (sender, receiver) = oneshot::channel();
+        self.state = State::Busy(handle.run_in_executor(None, move || {
+            if let Err(Err(unheard)) = sender.send(call(&mut core)) {
+                core.deferred = Some(unheard);
+            }
+            core
+        }));
+        Ok(Started::Running(receiver))
+    }
+
+    #[track_caller]
+    pub(super) fn operation<O: Operation>(&mut self, operation: O) -> FileOp<'_, O> {
+        FileOp { file: self, operation: Some(operation), result: None, at: Location::caller() }
+    }
+
+    /// The path that it was opened by. Python: `name`.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The mode as Python writes it, such as `"rb+"`.
+    #[must_use]
+    pub fn mode(&self) -> &'static str {
+        self.mode.name()
+    }
+
+    /// Whether it was opened for reading.
+    #[must_use]
+    pub fn readable(&self) -> bool {
+        self.mode.read
+    }
+
+    /// Whether it was opened for writing.
+    #[must_use]
+    pub fn writable(&self) -> bool {
+        self.mode.write
+    }
+
+    /// Whether it has positions; a pipe has none. False while a thread has the file.
+    #[must_use]
+    pub fn seekable(&self) -> bool {
+        self.idle().is_some_and(|core| rustix::fs::tell(core.file()).is_ok())
+    }
+
+    /// Whether it is a terminal. Python: `isatty`. False while a thread has the file.
+    #[must_use]
+    pub fn is_terminal(&self) -> bool {
+        self.idle().is_some_and(|core| core.file().is_terminal())
+    }
+
+    /// Whether it was closed.
+    #[must_use]
+    pub fn closed(&self) -> bool {
+        matches!(self.state, State::Closed)
+    }
+
+    fn idle(&self) -> Option<&Core> {
+        match &self.state {
+            State::Idle(core) => Some(core),
+            State::Busy(_) | State::Closed => None,
+        }
+    }
+
+    /// The lines of the file from here on; Python's `async for`.
+    pub fn lines(&mut self) -> FileLines<'_> {
+        FileLines { file: self }
+    }
+
+    /// Where the next byte is read or written.
+    ///
+    /// # Errors
+    ///
+    /// The system's, as for a pipe.
+    #[track_caller]
+    pub fn tell(&mut self) -> FileTell<'_> {
+        FileTell { file: self, at: Location::caller() }
+    }
+
+    /// Reads into a buffer of yours, up to its length, and gives it back with how much was read.
+    ///
+    /// # Errors
+    ///
+    /// The system's; the buffer comes back all the same.
+    ///
+    /// # Cancel safety
+    ///
+    /// Lossy: the buffer, and what was read into it, is gone.
+    #[track_caller]
+    pub fn read_into(&mut self, buffer: Vec<u8>) -> ReadInto<'_> {
+        let n = buffer.len();
+        ReadInto { read: self.read(Some(n)), buffer }
+    }
+}
+
+impl Drop for File {
+    fn drop(&mut self) {
+        if let State::Idle(core) = std::mem::replace(&mut self.state, State::Closed) {
+            if !core.is_dirty() {
+                return;
+            }
+            // Writing may block. Without a runtime it is done here.
+            if let Ok(handle) = Handle::try_current() {
+                drop(handle.run_in_executor(None, move || drop(core)));
+            }
+        }
+    }
+}
+
+impl fmt::Debug for File {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("File")
+            .field("path", &self.path)
+            .field("mode", &self.mode.name())
+            .field("closed", &self.closed())
+            .finish_non_exhaustive()
+    }
+}
+
+#[cold]
+pub(super) fn closed(path: &Path) -> io::Error {
+    io::Error::other(format!("I/O operation on closed file {}", path.display()))
+}
+
+#[cold]
+fn lost() -> io::Error {
+    io::Error::other("the thread that had the file ended without a result")
+}

@@ -1,0 +1,38 @@
+//! Files, by threads of the default executor: what aiofiles has, under its names.
+//!
+//! *How.* A file's buffer lives with the file. What the buffer can answer is answered at once, the
+//! rest is a job on a thread, to which the file is lent; so 4 KiB pieces cost one job per
+//! [`BUFFER`]. An operation that is dropped while its job runs is finished by the next one, which
+//! also gets its error.
+//!
+//! *What is promised.* `write` has given the bytes to the buffer; `flush` and `close` have given
+//! them to the system, where they outlive this process; `sync_all` has given them to the disk. A
+//! file that is dropped is flushed by a thread, and errors of that are lost: call `close`.
+
+mod core;
+mod file;
+mod finish;
+mod mode;
+mod open;
+mod operations;
+mod ops;
+mod task;
+
+pub use file::{File, FileOp, Operation};
+pub use finish::{CloseFile, FileLines, FileTell, IntoStd, NextFileLine, ReadInto};
+pub use open::{Open, OpenOptions, open};
+pub use operations::{
+    FinishWritesOp, FlushOp, PeekOp, Read1Op, ReadAllOp, ReadAtOp, ReadLineOp, ReadLinesOp, ReadOp,
+    SeekOp, SyncAllOp, SyncDataOp, TruncateOp, WriteAtOp, WriteOp,
+};
+pub use ops::{
+    Access, DirEntry, StatVfs, abspath, access, canonicalize, copy, exists, getatime, getctime,
+    getcwd, getmtime, getsize, isdir, isfile, islink, ismount, link, listdir, makedirs, mkdir,
+    read, readlink, remove, removedirs, rename, renames, replace, rmdir, samefile, scandir,
+    set_permissions, stat, statvfs, symlink, symlink_metadata, unlink, write,
+};
+pub use task::{FsTask, run_blocking};
+
+/// Size of a file's buffer in bytes unless it is said otherwise. Python's is 8 KiB, on the caller's
+/// thread; here each filling is a trip to another thread, which eight times as much pays for.
+pub const BUFFER: usize = 64 << 10;

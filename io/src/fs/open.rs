@@ -1,0 +1,126 @@
+//! Opening files.
+
+use std::future::Future;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use super::BUFFER;
+use super::core::Core;
+use super::file::File;
+use super::mode::Mode;
+use super::task::{FsTask, poll_task, run_blocking};
+use crate::context::failed;
+
+/// Opens a file as Python does: `"r"` reads, `"w"` creates or empties, `"a"` appends, `"x"` creates
+/// and fails if it is there; `+` also does the other direction. A `b` changes nothing.
+///
+/// # Errors
+///
+/// The system's, with the path; `InvalidInput` for another mode.
+///
+/// # Cancel safety
+///
+/// Strict: a file that was opened in vain is closed (but `"w"` may have emptied it).
+#[track_caller]
+pub fn open(path: impl AsRef<Path>, mode: &str) -> Open {
+    Open::new(path.as_ref(), Mode::parse(mode), BUFFER)
+}
+
+/// How to open a file; see [`File::options`].
+#[derive(Clone, Debug)]
+#[must_use = "options do nothing until `open`"]
+pub struct OpenOptions {
+    mode: Mode,
+    buffer: usize,
+}
+
+impl OpenOptions {
+    pub(super) fn new() -> Self {
+        Self { mode: Mode::CLOSED, buffer: BUFFER }
+    }
+
+    /// Whether it can be read.
+    pub fn read(mut self, on: bool) -> Self {
+        self.mode.read = on;
+        self
+    }
+
+    /// Whether it can be written.
+    pub fn write(mut self, on: bool) -> Self {
+        self.mode.write = on;
+        self
+    }
+
+    /// Whether each write goes to the end.
+    pub fn append(mut self, on: bool) -> Self {
+        self.mode.append = on;
+        self.mode.write |= on;
+        self
+    }
+
+    /// Whether it is emptied.
+    pub fn truncate(mut self, on: bool) -> Self {
+        self.mode = self.mode.with(|mode| mode.set_truncate(on));
+        self
+    }
+
+    /// Whether it is made if it is not there.
+    pub fn create(mut self, on: bool) -> Self {
+        self.mode = self.mode.with(|mode| mode.set_create(on));
+        self
+    }
+
+    /// Whether it must not be there.
+    pub fn create_new(mut self, on: bool) -> Self {
+        self.mode = self.mode.with(|mode| mode.set_create_new(on));
+        self
+    }
+
+    /// Size of the buffer in bytes; 0 makes each call a system call. Default: [`BUFFER`].
+    pub fn buffer(mut self, bytes: usize) -> Self {
+        self.buffer = bytes;
+        self
+    }
+
+    /// Opens; see [`open`].
+    #[track_caller]
+    pub fn open(self, path: impl AsRef<Path>) -> Open {
+        Open::new(path.as_ref(), Ok(self.mode), self.buffer)
+    }
+}
+
+/// Future of [`open`] and [`OpenOptions::open`]: `io::Result<File>`.
+#[derive(Debug)]
+#[must_use = "nothing is opened unless this is awaited"]
+pub struct Open {
+    task: FsTask<std::fs::File>,
+    path: PathBuf,
+    mode: Mode,
+    buffer: usize,
+}
+
+impl Open {
+    #[track_caller]
+    fn new(path: &Path, mode: io::Result<Mode>, buffer: usize) -> Self {
+        let owned = path.to_owned();
+        let known = mode.as_ref().copied().unwrap_or(Mode::CLOSED);
+        let task = run_blocking(move || {
+            let opened = mode?.options().open(&owned);
+            opened.map_err(|error| failed("open", owned.display(), error))
+        });
+        Self { task, path: path.into(), mode: known, buffer }
+    }
+}
+
+impl Future for Open {
+    type Output = io::Result<File>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        let file = ready!(poll_task(&mut this.task, cx))?;
+        let core = Core::new(file, this.buffer, this.mode);
+        Poll::Ready(Ok(File::new(core, std::mem::take(&mut this.path), this.mode)))
+    }
+}

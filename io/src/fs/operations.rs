@@ -1,0 +1,217 @@
+//! The operations of a file: each has an answer from the buffer, if there is one, and a call for a
+//! thread.
+
+use std::io::SeekFrom;
+use std::panic::Location;
+
+use super::core::Core;
+use super::file::{Call, CoreAccess, File, FileOp, Operation};
+use super::finish::{CloseFile, IntoStd};
+
+/// Defines operations: a method of [`File`], the operation's type, its two bodies.
+macro_rules! operations {
+    ($(
+        $(#[$doc:meta])*
+        fn $method:ident($($arg:ident: $type:ty),*) -> $output:ty, $op:ident;
+        at_once: |$quick:ident| $at_once:expr;
+        on_thread: |$core:ident| $on_thread:expr;
+    )*) => {$(
+        #[doc = concat!("The operation of [`File::", stringify!($method), "`].")]
+        #[derive(Debug)]
+        pub struct $op {
+            $($arg: $type),*
+        }
+
+        impl Operation for $op {
+            type Output = $output;
+
+            fn at_once(&mut self, core: &mut CoreAccess<'_>) -> Option<$output> {
+                let Self { $($arg),* } = self;
+                let _ = ($(&*$arg,)*);
+                let $quick = &mut *core.0;
+                $at_once
+            }
+
+            fn on_thread(self) -> Call<$output> {
+                let Self { $($arg),* } = self;
+                Call(Box::new(move |$core: &mut Core| $on_thread))
+            }
+        }
+
+        impl File {
+            $(#[$doc])*
+            ///
+            /// # Errors
+            ///
+            /// The system's; that the file is closed; or what an operation failed with that was
+            /// dropped before.
+            ///
+            /// # Cancel safety
+            ///
+            /// Lossy: what has begun runs to its end, and its result is lost.
+            #[track_caller]
+            pub fn $method(&mut self, $($arg: $type),*) -> FileOp<'_, $op> {
+                self.operation($op { $($arg),* })
+            }
+        }
+    )*};
+}
+
+operations! {
+    /// Reads exactly `n` bytes, fewer only at the end of the file; with `None` all until the end.
+    fn read(n: Option<usize>) -> Vec<u8>, ReadOp;
+    at_once: |core| core.try_read(*n);
+    on_thread: |core| core.read(n);
+
+    /// Reads all until the end. Python: `readall`.
+    fn read_all() -> Vec<u8>, ReadAllOp;
+    at_once: |_core| None;
+    on_thread: |core| core.read(None);
+
+    /// Reads at most `n` bytes by at most one system call, at least one unless the file ends.
+    fn read1(n: Option<usize>) -> Vec<u8>, Read1Op;
+    at_once: |core| core.try_some(*n, false);
+    on_thread: |core| core.some(n, false);
+
+    /// As [`File::read1`], but the position stays.
+    fn peek(n: Option<usize>) -> Vec<u8>, PeekOp;
+    at_once: |core| core.try_some(*n, true);
+    on_thread: |core| core.some(n, true);
+
+    /// Reads a line with its `\n`, at most `limit` bytes of it; nothing at the end of the file.
+    fn read_line(limit: Option<usize>) -> Vec<u8>, ReadLineOp;
+    at_once: |core| core.try_line(*limit);
+    on_thread: |core| core.line(limit);
+
+    /// Reads all lines; with a hint only until they have so many bytes together.
+    fn read_lines(hint: Option<usize>) -> Vec<Vec<u8>>, ReadLinesOp;
+    at_once: |_core| None;
+    on_thread: |core| core.lines(hint);
+
+    /// Moves the position, and returns it in bytes from the start.
+    fn seek(to: SeekFrom) -> u64, SeekOp;
+    at_once: |_core| None;
+    on_thread: |core| core.seek(to);
+
+    /// Cuts or extends the file, to the position by default, and returns the size. The position
+    /// stays.
+    fn truncate(size: Option<u64>) -> u64, TruncateOp;
+    at_once: |_core| None;
+    on_thread: |core| core.truncate(size);
+
+    /// Gives what was written to the system: it outlives this process then.
+    fn flush() -> (), FlushOp;
+    at_once: |core| (!core.is_dirty()).then_some(());
+    on_thread: |core| core.flush();
+
+    /// Flushes for the last time: what cannot be written is lost.
+    fn finish_writes() -> (), FinishWritesOp;
+    at_once: |core| (!core.is_dirty()).then_some(());
+    on_thread: |core| core.finish();
+
+    /// Gives what was written to the disk, with the file's metadata.
+    fn sync_all() -> (), SyncAllOp;
+    at_once: |_core| None;
+    on_thread: |core| core.sync(true);
+
+    /// Gives what was written to the disk.
+    fn sync_data() -> (), SyncDataOp;
+    at_once: |_core| None;
+    on_thread: |core| core.sync(false);
+
+    /// Reads at a place, up to the length of `buffer`; the position stays. Returns how much was
+    /// read, and the buffer.
+    fn read_at(at: u64, buffer: Vec<u8>) -> (usize, Vec<u8>), ReadAtOp;
+    at_once: |_core| None;
+    on_thread: |core| {
+        let mut buffer = buffer;
+        core.read_at(at, &mut buffer).map(|n| (n, buffer))
+    };
+
+    /// Writes at a place; the position stays. Returns how much was written, and the bytes.
+    fn write_at(at: u64, bytes: Vec<u8>) -> (usize, Vec<u8>), WriteAtOp;
+    at_once: |_core| None;
+    on_thread: |core| core.write_at(at, &bytes).map(|n| (n, bytes));
+}
+
+/// The operation of [`File::write`] and [`File::write_lines`].
+#[derive(Debug)]
+pub struct WriteOp<B>(B);
+
+impl<B: AsRef<[u8]> + Unpin> Operation for WriteOp<B> {
+    type Output = usize;
+
+    fn at_once(&mut self, core: &mut CoreAccess<'_>) -> Option<usize> {
+        let bytes = self.0.as_ref();
+        core.0.try_write(bytes).then_some(bytes.len())
+    }
+
+    fn on_thread(self) -> Call<usize> {
+        let bytes = self.0.as_ref().to_vec();
+        Call(Box::new(move |core| core.write(&bytes)))
+    }
+}
+
+impl File {
+    /// Writes, and returns how many bytes: all of them, unless nothing is buffered.
+    ///
+    /// # Errors
+    ///
+    /// The system's; that the file is closed, or not open for writing; or what an operation failed
+    /// with that was dropped before.
+    ///
+    /// # Cancel safety
+    ///
+    /// Lossy: what has begun runs to its end.
+    #[track_caller]
+    pub fn write<B: AsRef<[u8]> + Unpin>(&mut self, bytes: B) -> FileOp<'_, WriteOp<B>> {
+        self.operation(WriteOp(bytes))
+    }
+
+    /// Writes several pieces, without anything between them. Python: `writelines`.
+    ///
+    /// # Errors
+    ///
+    /// As [`File::write`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Lossy: what has begun runs to its end.
+    #[track_caller]
+    pub fn write_lines<B: AsRef<[u8]>>(
+        &mut self,
+        lines: impl IntoIterator<Item = B>,
+    ) -> FileOp<'_, WriteOp<Vec<u8>>> {
+        let mut all = Vec::new();
+        lines.into_iter().for_each(|line| all.extend_from_slice(line.as_ref()));
+        self.operation(WriteOp(all))
+    }
+
+    /// Flushes and closes. A second time it does nothing; anything else after it is an error.
+    ///
+    /// # Errors
+    ///
+    /// The system's: what could not be written is lost, and the file is closed all the same.
+    ///
+    /// # Cancel safety
+    ///
+    /// Strict: the file is closed by its drop.
+    #[track_caller]
+    pub fn close(&mut self) -> CloseFile<'_> {
+        CloseFile { last: self.finish_writes() }
+    }
+
+    /// Gives the file to std, flushed, at the position where it is. Python: `detach`.
+    ///
+    /// # Errors
+    ///
+    /// The system's; that the file is closed.
+    ///
+    /// # Cancel safety
+    ///
+    /// Lossy: the file is flushed and closed.
+    #[track_caller]
+    pub fn into_std(self) -> IntoStd {
+        IntoStd { file: self, task: None, at: Location::caller() }
+    }
+}

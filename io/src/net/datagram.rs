@@ -1,0 +1,438 @@
+//! The futures of sockets that send and receive whole messages: UDP, Unix datagrams, Unix seqpackets.
+//!
+//! Each call is one message or none. A message that is longer than the buffer loses its end, as the
+//! system has it. Readiness is cleared by `WouldBlock` alone: one message read says nothing about
+//! the next one.
+
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::panic::Location;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use corio_runtime::reactor::{Direction, Waiter};
+
+use super::wire::{Wire, kind};
+use crate::source::step;
+use crate::sys;
+
+/// A socket whose messages have senders: [`UdpSocket`](super::UdpSocket) or
+/// [`UnixDatagram`](super::UnixDatagram).
+///
+/// It is here so that one future serves both; nobody else can implement it.
+pub trait DatagramSocket: Messages {}
+
+/// What a [`DatagramSocket`] is made of.
+pub trait Messages {
+    /// Who sent a message.
+    type Address;
+
+    /// The descriptor and its readiness.
+    #[doc(hidden)]
+    fn wire(&self) -> Wire<'_>;
+
+    /// Receives a message and who sent it, without waiting.
+    #[doc(hidden)]
+    fn recv_from_now(&self, buf: &mut [u8]) -> io::Result<(usize, Self::Address)>;
+}
+
+/// Who waits, and where.
+pub(super) struct Wait<'a> {
+    pub(super) wire: Wire<'a>,
+    waiter: Waiter,
+    at: &'static Location<'static>,
+}
+
+impl<'a> Wait<'a> {
+    pub(super) fn new(wire: Wire<'a>, at: &'static Location<'static>) -> Self {
+        Self { wire, waiter: Waiter::default(), at }
+    }
+
+    /// One message.
+    pub(super) fn poll<R>(
+        &mut self,
+        direction: Direction,
+        cx: &mut Context<'_>,
+        op: impl FnMut() -> io::Result<R>,
+    ) -> Poll<io::Result<R>> {
+        let Self { wire: Wire { fd, source, .. }, waiter, at } = self;
+        step(kind(direction), at, cx, |cx| source.poll_io_with(*fd, direction, waiter, cx, op))
+    }
+}
+
+impl fmt::Debug for Wait<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Wait")
+            .field("fd", &self.wire.fd)
+            .field("at", &format_args!("{}", self.at))
+            .finish_non_exhaustive()
+    }
+}
+
+/// Future of `send`: `io::Result<usize>`.
+#[derive(Debug)]
+#[must_use = "nothing is sent unless this is awaited"]
+pub struct DatagramSend<'a> {
+    wait: Wait<'a>,
+    buf: &'a [u8],
+}
+
+impl<'a> DatagramSend<'a> {
+    pub(super) fn new(wire: Wire<'a>, buf: &'a [u8], at: &'static Location<'static>) -> Self {
+        Self { wait: Wait::new(wire, at), buf }
+    }
+}
+
+impl Future for DatagramSend<'_> {
+    type Output = io::Result<usize>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let Self { wait, buf } = self.get_mut();
+        let fd = wait.wire.fd;
+        wait.poll(Direction::Write, cx, || sys::send(fd, buf))
+    }
+}
+
+/// Future of `recv`: `io::Result<usize>`.
+#[derive(Debug)]
+#[must_use = "nothing is received unless this is awaited"]
+pub struct DatagramRecv<'a> {
+    wait: Wait<'a>,
+    buf: &'a mut [u8],
+}
+
+impl<'a> DatagramRecv<'a> {
+    pub(super) fn new(wire: Wire<'a>, buf: &'a mut [u8], at: &'static Location<'static>) -> Self {
+        Self { wait: Wait::new(wire, at), buf }
+    }
+}
+
+impl Future for DatagramRecv<'_> {
+    type Output = io::Result<usize>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let Self { wait, buf } = self.get_mut();
+        let fd = wait.wire.fd;
+        wait.poll(Direction::Read, cx, || sys::recv_init(fd, buf))
+    }
+}
+
+/// Future of `peek`: `io::Result<usize>`.
+#[derive(Debug)]
+#[must_use = "nothing is looked at unless this is awaited"]
+pub struct DatagramPeek<'a> {
+    wait: Wait<'a>,
+    buf: &'a mut [u8],
+}
+
+impl<'a> DatagramPeek<'a> {
+    pub(super) fn new(wire: Wire<'a>, buf: &'a mut [u8], at: &'static Location<'static>) -> Self {
+        Self { wait: Wait::new(wire, at), buf }
+    }
+}
+
+impl Future for DatagramPeek<'_> {
+    type Output = io::Result<usize>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let Self { wait, buf } = self.get_mut();
+        let fd = wait.wire.fd;
+        wait.poll(Direction::Read, cx, || sys::peek(fd, buf))
+    }
+}
+
+/// Future of `recv_from`: `io::Result<(usize, address)>`.
+#[must_use = "nothing is received unless this is awaited"]
+pub struct DatagramRecvFrom<'a, S: DatagramSocket> {
+    wait: Wait<'a>,
+    socket: &'a S,
+    buf: &'a mut [u8],
+}
+
+impl<'a, S: DatagramSocket> DatagramRecvFrom<'a, S> {
+    pub(super) fn new(socket: &'a S, buf: &'a mut [u8], at: &'static Location<'static>) -> Self {
+        Self { wait: Wait::new(socket.wire(), at), socket, buf }
+    }
+}
+
+impl<S: DatagramSocket> Future for DatagramRecvFrom<'_, S> {
+    type Output = io::Result<(usize, S::Address)>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let Self { wait, socket, buf } = self.get_mut();
+        wait.poll(Direction::Read, cx, || socket.recv_from_now(buf))
+    }
+}
+
+impl<S: DatagramSocket> fmt::Debug for DatagramRecvFrom<'_, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DatagramRecvFrom").field("wait", &self.wait).finish_non_exhaustive()
+    }
+}
+
+/// Future of `readable` and `writable`: `io::Result<()>`.
+#[derive(Debug)]
+#[must_use = "nothing is awaited unless this is"]
+pub struct DatagramReady<'a> {
+    wait: Wait<'a>,
+    direction: Direction,
+}
+
+impl<'a> DatagramReady<'a> {
+    pub(super) fn new(
+        wire: Wire<'a>,
+        direction: Direction,
+        at: &'static Location<'static>,
+    ) -> Self {
+        Self { wait: Wait::new(wire, at), direction }
+    }
+}
+
+impl Future for DatagramReady<'_> {
+    type Output = io::Result<()>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let Self { wait: Wait { wire: Wire { fd, source, .. }, waiter, at }, direction } =
+            self.get_mut();
+        step(kind(*direction), at, cx, |cx| source.poll_ready_with(*fd, *direction, waiter, cx))
+    }
+}
+
+/// The methods that every message socket has.
+macro_rules! datagram_methods {
+    ($socket:ident, $std:ty) => {
+        impl AsFd for $socket {
+            fn as_fd(&self) -> BorrowedFd<'_> {
+                self.io.fd()
+            }
+        }
+
+        impl AsRawFd for $socket {
+            fn as_raw_fd(&self) -> RawFd {
+                self.io.fd().as_raw_fd()
+            }
+        }
+
+        impl fmt::Debug for $socket {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.io.fmt(f)
+            }
+        }
+
+        impl $socket {
+            /// Sends a message to the peer that the socket is connected to.
+            ///
+            /// # Errors
+            ///
+            /// The system's, such as `NotConnected`, or a message that is too long; for UDP also
+            /// what became of an earlier message. If it has to wait outside a runtime, one that
+            /// says so.
+            ///
+            /// # Cancel safety
+            ///
+            /// Strict: the message is sent or not.
+            #[track_caller]
+            pub fn send<'a>(&'a self, buf: &'a [u8]) -> DatagramSend<'a> {
+                DatagramSend::new(self.wire(), buf, Location::caller())
+            }
+
+            /// Receives a message; what does not fit into `buf` is lost.
+            ///
+            /// # Errors
+            ///
+            /// The system's; or, if it has to wait outside a runtime, one that says so.
+            ///
+            /// # Cancel safety
+            ///
+            /// Strict: a message is received or stays.
+            #[track_caller]
+            pub fn recv<'a>(&'a self, buf: &'a mut [u8]) -> DatagramRecv<'a> {
+                DatagramRecv::new(self.wire(), buf, Location::caller())
+            }
+
+            /// As [`recv`](Self::recv), but the message stays in the socket.
+            ///
+            /// # Errors
+            ///
+            /// As [`recv`](Self::recv).
+            ///
+            /// # Cancel safety
+            ///
+            /// Strict.
+            #[track_caller]
+            pub fn peek<'a>(&'a self, buf: &'a mut [u8]) -> DatagramPeek<'a> {
+                DatagramPeek::new(self.wire(), buf, Location::caller())
+            }
+
+            /// Waits until a receive is worth trying. It may be ready without reason.
+            ///
+            /// # Errors
+            ///
+            /// If it has to wait outside a runtime.
+            ///
+            /// # Cancel safety
+            ///
+            /// Strict.
+            #[track_caller]
+            pub fn readable(&self) -> DatagramReady<'_> {
+                DatagramReady::new(self.wire(), Direction::Read, Location::caller())
+            }
+
+            /// Waits until a send is worth trying. It may be ready without reason.
+            ///
+            /// # Errors
+            ///
+            /// If it has to wait outside a runtime.
+            ///
+            /// # Cancel safety
+            ///
+            /// Strict.
+            #[track_caller]
+            pub fn writable(&self) -> DatagramReady<'_> {
+                DatagramReady::new(self.wire(), Direction::Write, Location::caller())
+            }
+
+            /// Sends without waiting.
+            ///
+            /// # Errors
+            ///
+            /// `WouldBlock` if there is no room; else as [`send`](Self::send).
+            pub fn try_send(&self, buf: &[u8]) -> io::Result<usize> {
+                self.try_io(Direction::Write, || sys::send(self.io.fd(), buf))
+            }
+
+            /// Receives without waiting.
+            ///
+            /// # Errors
+            ///
+            /// `WouldBlock` if there is no message; else as [`recv`](Self::recv).
+            pub fn try_recv(&self, buf: &mut [u8]) -> io::Result<usize> {
+                self.try_io(Direction::Read, || sys::recv_init(self.io.fd(), buf))
+            }
+
+            /// Tries a system call of yours on this socket, once. If it fails with `WouldBlock`,
+            /// the next [`readable`](Self::readable) or [`writable`](Self::writable) waits for an
+            /// event.
+            ///
+            /// # Errors
+            ///
+            /// Those of `op`; `WouldBlock` without a call while the socket is known not to be
+            /// ready.
+            pub fn try_io<R>(
+                &self,
+                direction: Direction,
+                op: impl FnMut() -> io::Result<R>,
+            ) -> io::Result<R> {
+                self.io.source().try_io(direction, op)
+            }
+
+            /// For hand-written futures: as [`send`](Self::send). Of several tasks that wait by
+            /// the `poll_` calls in one direction the last one is woken.
+            pub fn poll_send(&self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+                self.wire().poll_message(Direction::Write, cx, || sys::send(self.io.fd(), buf))
+            }
+
+            /// For hand-written futures: as [`recv`](Self::recv).
+            pub fn poll_recv(
+                &self,
+                cx: &mut Context<'_>,
+                buf: &mut [u8],
+            ) -> Poll<io::Result<usize>> {
+                self.wire().poll_message(Direction::Read, cx, || sys::recv_init(self.io.fd(), buf))
+            }
+
+            /// For hand-written futures: as [`readable`](Self::readable).
+            pub fn poll_recv_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+                self.wire().poll_ready(Direction::Read, cx)
+            }
+
+            /// For hand-written futures: as [`writable`](Self::writable).
+            pub fn poll_send_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+                self.wire().poll_ready(Direction::Write, cx)
+            }
+
+            /// Gives the socket to std; it stays non-blocking.
+            ///
+            /// # Errors
+            ///
+            /// The system's, if it does not let go of the socket.
+            pub fn into_std(self) -> io::Result<$std> {
+                self.io.into_inner()
+            }
+        }
+    };
+}
+pub(super) use datagram_methods;
+
+/// The methods of message sockets that also tell who sent a message.
+macro_rules! addressed_methods {
+    ($socket:ident, $address:ty) => {
+        impl DatagramSocket for $socket {}
+
+        impl $socket {
+            /// Receives a message and the address of who sent it; what does not fit into `buf` is
+            /// lost.
+            ///
+            /// asyncio: `loop.sock_recvfrom_into`.
+            ///
+            /// # Errors
+            ///
+            /// As [`recv`](Self::recv).
+            ///
+            /// # Cancel safety
+            ///
+            /// Strict: a message is received or stays.
+            #[track_caller]
+            pub fn recv_from<'a>(&'a self, buf: &'a mut [u8]) -> DatagramRecvFrom<'a, Self> {
+                DatagramRecvFrom::new(self, buf, Location::caller())
+            }
+
+            /// Receives without waiting, with the address of who sent it.
+            ///
+            /// # Errors
+            ///
+            /// `WouldBlock` if there is no message; else as [`recv`](Self::recv).
+            pub fn try_recv_from(&self, buf: &mut [u8]) -> io::Result<(usize, $address)> {
+                self.try_io(Direction::Read, || self.recv_from_now(buf))
+            }
+
+            /// For hand-written futures: as [`recv_from`](Self::recv_from).
+            pub fn poll_recv_from(
+                &self,
+                cx: &mut Context<'_>,
+                buf: &mut [u8],
+            ) -> Poll<io::Result<(usize, $address)>> {
+                self.wire().poll_message(Direction::Read, cx, || self.recv_from_now(buf))
+            }
+
+            /// The address of this end.
+            ///
+            /// # Errors
+            ///
+            /// The system's.
+            pub fn local_addr(&self) -> io::Result<$address> {
+                self.io.get().local_addr()
+            }
+
+            /// The address that the socket is connected to.
+            ///
+            /// # Errors
+            ///
+            /// `NotConnected` if it is not; else the system's.
+            pub fn peer_addr(&self) -> io::Result<$address> {
+                self.io.get().peer_addr()
+            }
+
+            /// The pending error of the socket, and clears it.
+            ///
+            /// # Errors
+            ///
+            /// If the system does not tell.
+            pub fn take_error(&self) -> io::Result<Option<io::Error>> {
+                self.io.get().take_error()
+            }
+        }
+    };
+}
+pub(super) use addressed_methods;

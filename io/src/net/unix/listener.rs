@@ -1,0 +1,157 @@
+//! Listening Unix sockets.
+
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::os::unix::net::SocketAddr;
+use std::panic::Location;
+use std::path::Path;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use corio_runtime::reactor::{Direction, SourceKind, Waiter};
+use corio_sync::place::WaitKind;
+
+use super::{Shown, UnixStream, address};
+use crate::context::failed;
+use crate::source::{Registered, step};
+use crate::sys;
+
+/// A socket that accepts Unix stream connections. Dropping it closes it and leaves its file where it
+/// is: a path must be removed before it is bound again.
+///
+/// asyncio: `start_unix_server`, whose accept loop is its own; here the loop is yours.
+pub struct UnixListener {
+    io: Registered<std::os::unix::net::UnixListener>,
+}
+
+impl UnixListener {
+    /// Binds a path and listens.
+    ///
+    /// # Errors
+    ///
+    /// The system's, with the path in the message: `AddrInUse` also if a file is left from a server
+    /// that is gone; `InvalidInput` for a path that is too long.
+    pub fn bind(path: impl AsRef<Path>) -> io::Result<Self> {
+        Self::bind_addr(&address(path.as_ref())?)
+    }
+
+    /// As [`bind`](Self::bind), to an address of std's, which need not be a path.
+    ///
+    /// # Errors
+    ///
+    /// As [`bind`](Self::bind).
+    pub fn bind_addr(address: &SocketAddr) -> io::Result<Self> {
+        let listener = std::os::unix::net::UnixListener::bind_addr(address)
+            .map_err(|error| failed("bind", Shown(address), error))?;
+        Self::from_std(listener)
+    }
+
+    /// Takes a listener of std's over, and makes it non-blocking.
+    ///
+    /// # Errors
+    ///
+    /// The system's.
+    pub fn from_std(listener: std::os::unix::net::UnixListener) -> io::Result<Self> {
+        listener.set_nonblocking(true)?;
+        Ok(Self { io: Registered::new(listener, SourceKind::Listener) })
+    }
+
+    /// Gives the listener to std; it stays non-blocking.
+    ///
+    /// # Errors
+    ///
+    /// The system's, if it does not let go of the socket.
+    pub fn into_std(self) -> io::Result<std::os::unix::net::UnixListener> {
+        self.io.into_inner()
+    }
+
+    /// Waits for a connection. Many tasks may wait; each connection is given to one of them.
+    ///
+    /// # Errors
+    ///
+    /// The system's, as for [`TcpListener::accept`](crate::net::TcpListener::accept).
+    ///
+    /// # Cancel safety
+    ///
+    /// Loses place: no connection is lost.
+    #[track_caller]
+    pub fn accept(&self) -> UnixAccept<'_> {
+        UnixAccept { listener: self, waiter: Waiter::default(), at: Location::caller() }
+    }
+
+    /// [`accept`](Self::accept) for a hand-written future. Of several tasks that wait by this call
+    /// the last one is woken.
+    ///
+    /// # Errors
+    ///
+    /// As `accept`.
+    #[track_caller]
+    pub fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(UnixStream, SocketAddr)>> {
+        let (io, at) = (&self.io, Location::caller());
+        let (fd, peer) = ready!(step(WaitKind::Accept, at, cx, |cx| {
+            io.source().poll_io(io.fd(), Direction::Read, cx, || sys::accept_unix(io.fd()))
+        }))?;
+        Poll::Ready(Ok((UnixStream::new(fd.into(), at), peer)))
+    }
+
+    /// The address that this socket is bound to.
+    ///
+    /// # Errors
+    ///
+    /// The system's.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.io.get().local_addr()
+    }
+
+    /// The pending error of the socket, and clears it.
+    ///
+    /// # Errors
+    ///
+    /// If the system does not tell.
+    pub fn take_error(&self) -> io::Result<Option<io::Error>> {
+        self.io.get().take_error()
+    }
+}
+
+impl AsFd for UnixListener {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.io.fd()
+    }
+}
+
+impl AsRawFd for UnixListener {
+    fn as_raw_fd(&self) -> RawFd {
+        self.io.fd().as_raw_fd()
+    }
+}
+
+impl fmt::Debug for UnixListener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.io.fmt(f)
+    }
+}
+
+/// Future of [`UnixListener::accept`]: `io::Result<(UnixStream, SocketAddr)>`.
+#[derive(Debug)]
+#[must_use = "nothing is accepted unless this is awaited"]
+pub struct UnixAccept<'a> {
+    listener: &'a UnixListener,
+    waiter: Waiter,
+    at: &'static Location<'static>,
+}
+
+impl Future for UnixAccept<'_> {
+    type Output = io::Result<(UnixStream, SocketAddr)>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let Self { listener, waiter, at } = self.get_mut();
+        let io = &listener.io;
+        let (fd, peer) = ready!(step(WaitKind::Accept, at, cx, |cx| {
+            let accept = || sys::accept_unix(io.fd());
+            io.source().poll_io_with(io.fd(), Direction::Read, waiter, cx, accept)
+        }))?;
+        Poll::Ready(Ok((UnixStream::new(fd.into(), at), peer)))
+    }
+}

@@ -1,0 +1,133 @@
+//! Unix stream connections.
+
+use std::fmt;
+use std::io::{self, IoSlice, IoSliceMut};
+use std::net::Shutdown;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::os::unix::net::SocketAddr;
+use std::panic::Location;
+use std::path::Path;
+use std::task::{Context, Poll};
+
+use corio_runtime::reactor::{Direction, SourceKind};
+
+use super::{UCred, UnixConnect, address};
+use crate::net::split::{self, OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf};
+use crate::net::transfer::{
+    Peek, Read, ReadExact, ReadVectored, Ready, Write, WriteAll, WriteVectored,
+};
+use crate::net::wire::{Connected, StreamSocket, Wire, stream_methods};
+use crate::source::Registered;
+use crate::sys;
+
+/// A Unix stream connection. Dropping it closes it.
+///
+/// Everything that moves bytes is as in [`TcpStream`](crate::net::TcpStream).
+///
+/// asyncio: `open_unix_connection`, whose pair of streams buffers.
+///
+/// # Examples
+///
+/// ```
+/// use corio_io::net::UnixStream;
+///
+/// # fn main() -> std::io::Result<()> {
+/// # corio_runtime::run(async {
+/// let (a, b) = UnixStream::pair()?;
+/// a.write_all(b"hello").await?;
+/// let mut buf = [0; 5];
+/// b.read_exact(&mut buf).await?;
+/// assert_eq!(&buf, b"hello");
+/// # Ok(())
+/// # })
+/// # }
+/// ```
+pub struct UnixStream {
+    io: Registered<std::os::unix::net::UnixStream>,
+    at: &'static Location<'static>,
+}
+
+stream_methods!(UnixStream, std::os::unix::net::UnixStream);
+
+impl UnixStream {
+    /// Connects to the listener at a path. While its queue is full, it is tried again after 1 ms,
+    /// then after longer rests up to 64 ms.
+    ///
+    /// # Errors
+    ///
+    /// The system's, with the path in the message; `InvalidInput` for a path that is too long.
+    ///
+    /// # Cancel safety
+    ///
+    /// Strict: an unfinished connection is closed.
+    #[track_caller]
+    pub fn connect(path: impl AsRef<Path>) -> UnixConnect {
+        UnixConnect::new(address(path.as_ref()), Location::caller())
+    }
+
+    /// As [`connect`](Self::connect), to an address of std's, which need not be a path.
+    ///
+    /// # Errors
+    ///
+    /// As [`connect`](Self::connect).
+    #[track_caller]
+    pub fn connect_addr(address: &SocketAddr) -> UnixConnect {
+        UnixConnect::new(Ok(address.clone()), Location::caller())
+    }
+
+    /// Two connected sockets.
+    ///
+    /// # Errors
+    ///
+    /// The system's.
+    #[track_caller]
+    pub fn pair() -> io::Result<(Self, Self)> {
+        let (a, b) = std::os::unix::net::UnixStream::pair()?;
+        Ok((Self::from_std(a)?, Self::from_std(b)?))
+    }
+
+    /// Takes a connection of std's over, and makes it non-blocking.
+    ///
+    /// # Errors
+    ///
+    /// The system's.
+    #[track_caller]
+    pub fn from_std(stream: std::os::unix::net::UnixStream) -> io::Result<Self> {
+        stream.set_nonblocking(true)?;
+        Ok(Self::new(stream, Location::caller()))
+    }
+
+    pub(super) fn new(
+        stream: std::os::unix::net::UnixStream,
+        at: &'static Location<'static>,
+    ) -> Self {
+        Self { io: Registered::new(stream, SourceKind::UnixStream), at }
+    }
+
+    /// Who is at the other end.
+    ///
+    /// # Errors
+    ///
+    /// The system's; `Unsupported` on systems other than Linux.
+    pub fn peer_cred(&self) -> io::Result<UCred> {
+        UCred::of(self.io.fd())
+    }
+
+    /// The address of this end; that of most clients is unnamed.
+    ///
+    /// # Errors
+    ///
+    /// The system's.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.io.get().local_addr()
+    }
+
+    /// The address of the other end.
+    ///
+    /// # Errors
+    ///
+    /// The system's.
+    pub fn peer_addr(&self) -> io::Result<SocketAddr> {
+        self.io.get().peer_addr()
+    }
+}

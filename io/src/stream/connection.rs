@@ -1,0 +1,328 @@
+//! The socket that a reader and a writer share, and the task that sends what is queued.
+//!
+//! *Protocol.* The writer is the only one who adds to `queued`. While it is zero, nothing is on its
+//! way, and the writer may try the system call itself. Otherwise it hands pieces to the sender,
+//! a task that is started when it is first needed and lives as long as the connection.
+//!
+//! ```text
+//! open --(1) close, writer dropped--> closing --(2) all sent, or lost--> closed
+//!   |                                                                      ^
+//!   +--------------------------(3) abort, error------------------> lost --+
+//! ```
+//! (1) [`Connection::close`], (2) [`Connection::end`], (3) [`Connection::lose`].
+
+use std::fmt;
+use std::io::{self, IoSlice};
+use std::net::{Shutdown, SocketAddr};
+use std::panic::Location;
+use std::sync::Arc;
+
+use corio_runtime::Handle;
+use corio_runtime::reactor::Direction;
+use corio_sync::shim::Ordering;
+use corio_sync::shim::atomic::{AtomicBool, AtomicUsize};
+use corio_sync::{Event, Notify, Queue, SetOnce};
+
+use crate::net::{Connected, TcpStream, UnixStream, Wire};
+use crate::sys;
+
+/// Queued bytes above which `drain` waits: asyncio's.
+const HIGH_WATER: usize = 64 << 10;
+/// Pieces that go out in one system call; more would only make the list long.
+const GATHER: usize = 64;
+
+/// Either kind of socket.
+pub(super) enum Socket {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+/// Something for the sender to do, in order.
+pub(super) enum Outgoing {
+    Bytes(Vec<u8>),
+    /// Ends the outgoing stream.
+    Eof,
+}
+
+/// A connection.
+pub(super) struct Connection {
+    socket: Socket,
+    runtime: Handle,
+    outgoing: Queue<Outgoing>,
+    /// Bytes that the sender has still to send.
+    queued: AtomicUsize,
+    high: AtomicUsize,
+    low: AtomicUsize,
+    /// Whether the sender runs.
+    sending: AtomicBool,
+    closing: AtomicBool,
+    /// `queued` has fallen to `low`, or nothing will be sent any more.
+    drained: Notify,
+    /// What ended the connection before all was sent.
+    lost: SetOnce<(io::ErrorKind, Arc<str>)>,
+    /// Nothing is queued and nothing will be: the socket is shut down.
+    closed: Event,
+}
+
+/// What is known about a connection. asyncio: `get_extra_info`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ExtraInfo {
+    /// The address of the other end; `None` for Unix sockets. asyncio: `peername`.
+    pub peer_addr: Option<SocketAddr>,
+    /// The address of this end; `None` for Unix sockets. asyncio: `sockname`.
+    pub local_addr: Option<SocketAddr>,
+    /// The path of the listener, for Unix sockets that have one.
+    pub path: Option<std::path::PathBuf>,
+}
+
+impl Connection {
+    pub(super) fn new(socket: Socket) -> io::Result<Arc<Self>> {
+        let runtime = Handle::try_current().map_err(io::Error::other)?;
+        Ok(Arc::new(Self {
+            socket,
+            runtime,
+            outgoing: Queue::new(0),
+            queued: AtomicUsize::new(0),
+            high: AtomicUsize::new(HIGH_WATER),
+            low: AtomicUsize::new(HIGH_WATER / 4),
+            sending: AtomicBool::new(false),
+            closing: AtomicBool::new(false),
+            drained: Notify::new(),
+            lost: SetOnce::new(),
+            closed: Event::new(),
+        }))
+    }
+
+    /// The socket, with the place that dumps show.
+    pub(super) fn wire(&self, at: &'static Location<'static>) -> Wire<'_> {
+        let wire = match &self.socket {
+            Socket::Tcp(socket) => socket.wire(),
+            Socket::Unix(socket) => socket.wire(),
+        };
+        Wire { at, ..wire }
+    }
+
+    pub(super) fn extra_info(&self) -> ExtraInfo {
+        match &self.socket {
+            Socket::Tcp(socket) => ExtraInfo {
+                peer_addr: socket.peer_addr().ok(),
+                local_addr: socket.local_addr().ok(),
+                path: None,
+            },
+            Socket::Unix(socket) => {
+                let named = |address: io::Result<std::os::unix::net::SocketAddr>| {
+                    address.ok()?.as_pathname().map(Into::into)
+                };
+                let path = named(socket.peer_addr()).or_else(|| named(socket.local_addr()));
+                ExtraInfo { peer_addr: None, local_addr: None, path }
+            }
+        }
+    }
+
+    fn shutdown(&self, how: Shutdown) {
+        // The peer may have closed the connection already; there is nobody to tell.
+        let _ = match &self.socket {
+            Socket::Tcp(socket) => socket.shutdown(how),
+            Socket::Unix(socket) => socket.shutdown(how),
+        };
+    }
+
+    // Ordering(stream.queued): Acquire; pairs with Ordering(stream.sent). Zero lets the writer send
+    // by itself: its bytes must not overtake the sender's.
+    pub(super) fn queued(&self) -> usize {
+        self.queued.load(Ordering::Acquire)
+    }
+
+    // Ordering(stream.limits): Relaxed. Two settings that only steer when `drain` waits.
+    pub(super) fn set_limits(&self, high: usize, low: usize) {
+        self.high.store(high, Ordering::Relaxed);
+        self.low.store(low, Ordering::Relaxed);
+    }
+
+    pub(super) fn limits(&self) -> (usize, usize) {
+        // Ordering(stream.limits_read): Relaxed. Settings, as above.
+        (self.low.load(Ordering::Relaxed), self.high.load(Ordering::Relaxed))
+    }
+
+    // Ordering(stream.closing): Relaxed. A flag of its own; what goes with it is in the queue.
+    pub(super) fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::Relaxed) || self.lost.is_set()
+    }
+
+    pub(super) fn closed(&self) -> &Event {
+        &self.closed
+    }
+
+    pub(super) fn drained(&self) -> &Notify {
+        &self.drained
+    }
+
+    /// Why the connection was lost, if it was.
+    pub(super) fn error(&self) -> Option<io::Error> {
+        let (kind, message) = self.lost.get()?;
+        Some(io::Error::new(*kind, message.to_string()))
+    }
+
+    /// Sends `parts`, or queues what the system does not take.
+    pub(super) fn write(self: &Arc<Self>, parts: &[IoSlice<'_>]) {
+        if self.is_closing() {
+            return;
+        }
+        let total: usize = parts.iter().map(|part| part.len()).sum();
+        let mut sent = 0;
+        if self.queued() == 0 && total > 0 {
+            let wire = self.wire(Location::caller());
+            match wire.source.try_io(Direction::Write, || sys::send_vectored(wire.fd, parts)) {
+                Ok(n) => sent = n,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return self.lose(&error),
+            }
+        }
+        if sent < total {
+            self.queue(rest(parts, sent));
+        }
+    }
+
+    fn queue(self: &Arc<Self>, bytes: Vec<u8>) {
+        // Ordering(stream.queue): Relaxed. The queue shows the bytes to the sender.
+        self.queued.fetch_add(bytes.len(), Ordering::Relaxed);
+        self.tell(Outgoing::Bytes(bytes));
+    }
+
+    /// Ends the outgoing stream after what is queued.
+    pub(super) fn write_eof(self: &Arc<Self>) {
+        if self.queued() == 0 {
+            self.shutdown(Shutdown::Write);
+        } else {
+            self.tell(Outgoing::Eof);
+        }
+    }
+
+    /// Gives the sender something to do. A queue that is shut belongs to a connection that is over.
+    fn tell(self: &Arc<Self>, what: Outgoing) {
+        if self.outgoing.put_nowait(what).is_ok() {
+            self.start_sender();
+        }
+    }
+
+    // Ordering(stream.sending): Relaxed. Whoever sets it first starts the sender; the queue orders
+    // what the sender sees.
+    fn start_sender(self: &Arc<Self>) {
+        if !self.sending.swap(true, Ordering::Relaxed) {
+            let this = self.clone();
+            drop(self.runtime.create_task(async move { this.send_all().await }));
+        }
+    }
+
+    async fn send_all(self: Arc<Self>) {
+        while let Ok(first) = self.outgoing.get().await {
+            if let Err(error) = self.send(first).await {
+                self.lose(&error);
+                break;
+            }
+        }
+        self.end();
+    }
+
+    /// Sends one piece, and those that follow it if it is bytes.
+    async fn send(&self, first: Outgoing) -> io::Result<()> {
+        let mut pieces = Vec::new();
+        let mut eof = false;
+        match first {
+            Outgoing::Bytes(bytes) => pieces.push(bytes),
+            Outgoing::Eof => eof = true,
+        }
+        while !eof && pieces.len() < GATHER {
+            match self.outgoing.get_nowait() {
+                Ok(Outgoing::Bytes(bytes)) => pieces.push(bytes),
+                Ok(Outgoing::Eof) => eof = true,
+                Err(_) => break,
+            }
+        }
+        let mut slices: Vec<IoSlice<'_>> = pieces.iter().map(|piece| IoSlice::new(piece)).collect();
+        let mut left = &mut slices[..];
+        while !left.is_empty() {
+            let wire = self.wire(Location::caller());
+            let n = std::future::poll_fn(|cx| wire.poll_write_vectored(cx, left)).await?;
+            IoSlice::advance_slices(&mut left, n);
+            self.sent(n);
+        }
+        if eof {
+            self.shutdown(Shutdown::Write);
+        }
+        Ok(())
+    }
+
+    fn sent(&self, n: usize) {
+        // Ordering(stream.sent): Release; pairs with Ordering(stream.queued): the system call came
+        // before.
+        let before = self.queued.fetch_sub(n, Ordering::Release);
+        let low = self.limits().0;
+        if before > low && before - n <= low {
+            self.drained.notify_waiters();
+        }
+    }
+
+    /// Closes after what is queued was sent.
+    pub(super) fn close(self: &Arc<Self>) {
+        // Ordering(stream.close): Relaxed. See `is_closing`.
+        if self.closing.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        self.outgoing.shutdown(false);
+        // A sender that runs ends the connection when its queue is empty.
+        // Ordering(stream.closing_sender): Relaxed. The writer reads what it wrote itself.
+        if !self.sending.load(Ordering::Relaxed) {
+            self.end();
+        }
+    }
+
+    /// Drops what is queued and closes at once.
+    pub(super) fn abort(&self) {
+        self.lose(&io::Error::new(io::ErrorKind::ConnectionAborted, "the connection was aborted"));
+        self.end();
+    }
+
+    /// Remembers why the connection is lost, unless it is already.
+    fn lose(&self, error: &io::Error) {
+        let _ = self.lost.set((error.kind(), error.to_string().into()));
+        self.outgoing.shutdown(true);
+        // Ordering(stream.losing_sender): Relaxed. A sender that is seen late ends it once more.
+        if !self.sending.load(Ordering::Relaxed) {
+            self.end();
+        }
+    }
+
+    /// Nothing will be sent any more.
+    fn end(&self) {
+        self.shutdown(Shutdown::Both);
+        self.closed.set();
+        self.drained.notify_waiters();
+    }
+}
+
+/// What is left of some parts after the first `skip` bytes.
+fn rest(parts: &[IoSlice<'_>], mut skip: usize) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for part in parts {
+        let gone = skip.min(part.len());
+        skip -= gone;
+        bytes.extend_from_slice(&part[gone..]);
+    }
+    bytes
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let socket: &dyn fmt::Debug = match &self.socket {
+            Socket::Tcp(socket) => socket,
+            Socket::Unix(socket) => socket,
+        };
+        f.debug_struct("Connection")
+            .field("socket", socket)
+            .field("queued", &self.queued())
+            .field("closing", &self.is_closing())
+            .finish()
+    }
+}

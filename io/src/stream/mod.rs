@@ -1,0 +1,29 @@
+//! asyncio's streams: a reader and a writer with buffers, and servers that hand out pairs of them.
+//!
+//! *Vocabulary.* A **connection** is the socket that a reader and a writer share. What the writer
+//! was given and the system has not yet taken is **queued**; a task of the connection sends it.
+//!
+//! *Differences from asyncio.* Nothing is read ahead: a reader asks the socket when its buffer does
+//! not suffice, so an error is found by the read that meets it, after the data before it. There are
+//! no protocols and transports to subclass.
+
+mod connection;
+mod error;
+mod open;
+mod reader;
+mod server;
+mod writer;
+
+pub use connection::ExtraInfo;
+pub use error::ReadError;
+pub use open::{OpenConnection, OpenUnixConnection, open_connection, open_unix_connection};
+pub use reader::{Lines, NextLine, ReadExactly, ReadLine, ReadSome, ReadUntil, StreamReader};
+pub use server::{
+    ServeForever, Server, ServerClosed, StartServer, StartUnixServer, start_server,
+    start_unix_server,
+};
+pub use writer::{Drain, StreamWriter, WaitClosed};
+
+/// The most that a line or a chunk before a separator may be long unless it is said otherwise:
+/// asyncio's.
+pub const DEFAULT_LIMIT: usize = 64 << 10;

@@ -1,0 +1,131 @@
+//! Connecting.
+
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::path::Path;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use super::connection::{Connection, Socket};
+use super::reader::StreamReader;
+use super::writer::StreamWriter;
+use crate::net::{Connect, StreamBuilder, TcpStream, ToAddrs, UnixConnect, UnixStream};
+
+/// Connects by TCP, and makes a reader and a writer of it. Small writes are sent at once
+/// (`TCP_NODELAY`), as asyncio has it.
+///
+/// # Errors
+///
+/// As [`TcpStream::connect`]; one that says so outside a runtime.
+///
+/// # Cancel safety
+///
+/// Strict: an unfinished connection is closed.
+///
+/// # Examples
+///
+/// ```
+/// use corio_io::stream::{open_connection, start_server};
+///
+/// # fn main() -> std::io::Result<()> {
+/// # corio_runtime::run(async {
+/// let server = start_server(
+///     async |mut reader, mut writer| {
+///         if let Ok(line) = reader.read_line().await {
+///             writer.write(&line.to_ascii_uppercase());
+///         }
+///     },
+///     "127.0.0.1:0",
+/// )
+/// .await?;
+/// let (mut reader, mut writer) = open_connection(server.local_addrs()[0]).await?;
+/// writer.write(b"hello\n");
+/// writer.drain().await?;
+/// assert_eq!(reader.read(None).await?, b"HELLO\n");
+/// # Ok(())
+/// # })
+/// # }
+/// ```
+#[track_caller]
+pub fn open_connection(address: impl ToAddrs) -> OpenConnection {
+    let connect = StreamBuilder::default().nodelay(true).connect(address);
+    OpenConnection { connect, limit: super::DEFAULT_LIMIT }
+}
+
+/// Connects to a Unix listener, and makes a reader and a writer of it.
+///
+/// # Errors
+///
+/// As [`UnixStream::connect`]; one that says so outside a runtime.
+///
+/// # Cancel safety
+///
+/// Strict: an unfinished connection is closed.
+#[track_caller]
+pub fn open_unix_connection(path: impl AsRef<Path>) -> OpenUnixConnection {
+    OpenUnixConnection { connect: UnixStream::connect(path), limit: super::DEFAULT_LIMIT }
+}
+
+/// A pair of streams from a socket.
+pub(super) fn streams(socket: Socket, limit: usize) -> io::Result<(StreamReader, StreamWriter)> {
+    let connection = Connection::new(socket)?;
+    Ok((StreamReader::new(connection.clone(), limit), StreamWriter::new(connection)))
+}
+
+/// A limit of nothing would refuse every line.
+#[track_caller]
+pub(super) fn check_limit(limit: usize) -> usize {
+    assert!(limit > 0, "the limit of a stream must be more than 0 bytes");
+    limit
+}
+
+/// Future of [`open_connection`]: `io::Result<(StreamReader, StreamWriter)>`.
+#[must_use = "nothing is connected unless this is awaited"]
+pub struct OpenConnection {
+    connect: Connect,
+    limit: usize,
+}
+
+/// Future of [`open_unix_connection`]: `io::Result<(StreamReader, StreamWriter)>`.
+#[must_use = "nothing is connected unless this is awaited"]
+pub struct OpenUnixConnection {
+    connect: UnixConnect,
+    limit: usize,
+}
+
+macro_rules! opening {
+    ($open:ident, $socket:ident, $stream:ident) => {
+        impl $open {
+            /// The most that a line, or a chunk before a separator, may be long, in bytes. Default:
+            /// [`DEFAULT_LIMIT`](super::DEFAULT_LIMIT).
+            ///
+            /// # Panics
+            ///
+            /// If it is 0.
+            #[track_caller]
+            pub fn limit(mut self, bytes: usize) -> Self {
+                self.limit = check_limit(bytes);
+                self
+            }
+        }
+
+        impl Future for $open {
+            type Output = io::Result<(StreamReader, StreamWriter)>;
+
+            fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+                let stream: $stream = ready!(Pin::new(&mut self.connect).poll(cx))?;
+                Poll::Ready(streams(Socket::$socket(stream), self.limit))
+            }
+        }
+
+        impl fmt::Debug for $open {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_struct(stringify!($open)).field("connect", &self.connect).finish()
+            }
+        }
+    };
+}
+
+opening!(OpenConnection, Tcp, TcpStream);
+opening!(OpenUnixConnection, Unix, UnixStream);

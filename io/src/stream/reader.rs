@@ -1,0 +1,380 @@
+//! The reading end of a stream.
+//!
+//! *Invariant.* What is in the buffer has not been returned yet. Every read leaves the buffer as it
+//! was until the poll that returns, so dropping one loses nothing.
+
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::panic::Location;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use memchr::memmem;
+
+use super::connection::Connection;
+use super::error::ReadError;
+
+/// Room that is made for a read from the socket, at least: a few packets. A read that asks for more
+/// gets more.
+const CHUNK: usize = 8 << 10;
+
+/// The reading end of a stream.
+///
+/// Every read is strict when it is cancelled: what was not returned is there for the next one.
+///
+/// asyncio: `StreamReader`.
+pub struct StreamReader {
+    connection: Arc<Connection>,
+    /// What was read from the socket; the part before `start` was returned.
+    buffer: Vec<u8>,
+    start: usize,
+    limit: usize,
+    eof: bool,
+}
+
+impl StreamReader {
+    pub(super) fn new(connection: Arc<Connection>, limit: usize) -> Self {
+        Self { connection, buffer: Vec::new(), start: 0, limit, eof: false }
+    }
+
+    /// Reads at most `n` bytes, at least one unless the stream ends; with `None` all until the end.
+    ///
+    /// # Errors
+    ///
+    /// The system's.
+    ///
+    /// # Cancel safety
+    ///
+    /// Strict.
+    #[track_caller]
+    pub fn read(&mut self, n: Option<usize>) -> ReadSome<'_> {
+        ReadSome { reader: self, n, at: Location::caller() }
+    }
+
+    /// Reads a line with its `\n`; what is left at the end of the stream, which may be nothing.
+    ///
+    /// asyncio: `readline`.
+    ///
+    /// # Errors
+    ///
+    /// [`ReadError::LimitOverrun`] for a line that is longer than the limit; as much of it as is
+    /// there is removed. Else the system's.
+    ///
+    /// # Cancel safety
+    ///
+    /// Strict.
+    #[track_caller]
+    pub fn read_line(&mut self) -> ReadLine<'_> {
+        ReadLine { reader: self, scanned: 0, at: Location::caller() }
+    }
+
+    /// Reads exactly `n` bytes. The limit does not hold for it.
+    ///
+    /// asyncio: `readexactly`.
+    ///
+    /// # Errors
+    ///
+    /// [`ReadError::Incomplete`] with what came before the end; else the system's.
+    ///
+    /// # Cancel safety
+    ///
+    /// Strict.
+    #[track_caller]
+    pub fn read_exact(&mut self, n: usize) -> ReadExactly<'_> {
+        ReadExactly { reader: self, n, at: Location::caller() }
+    }
+
+    /// Reads until the first of some separators, which is returned too. If several end at one
+    /// place, the one that begins first counts.
+    ///
+    /// asyncio: `readuntil`, with a tuple for several.
+    ///
+    /// # Errors
+    ///
+    /// [`ReadError::Incomplete`] with what came before the end; [`ReadError::LimitOverrun`] if the
+    /// chunk before the separator is longer than the limit: it stays in the buffer. Else the
+    /// system's.
+    ///
+    /// # Panics
+    ///
+    /// If there is no separator, or one of them is empty.
+    ///
+    /// # Cancel safety
+    ///
+    /// Strict.
+    #[track_caller]
+    pub fn read_until<'a>(&'a mut self, separators: &'a [&'a [u8]]) -> ReadUntil<'a> {
+        assert!(!separators.is_empty(), "read_until needs at least one separator");
+        let empty = separators.iter().position(|separator| separator.is_empty());
+        assert!(empty.is_none(), "separator {} of read_until is empty", empty.unwrap_or(0));
+        ReadUntil { reader: self, separators, scanned: 0, at: Location::caller() }
+    }
+
+    /// The lines of the stream, one after the other; asyncio's `async for`.
+    pub fn lines(&mut self) -> Lines<'_> {
+        Lines { reader: self }
+    }
+
+    /// True if the stream has ended and everything was read.
+    #[must_use]
+    pub fn at_eof(&self) -> bool {
+        self.eof && self.rest().is_empty()
+    }
+
+    /// What is in the buffer.
+    fn rest(&self) -> &[u8] {
+        &self.buffer[self.start..]
+    }
+
+    /// Takes the first `n` bytes of the buffer.
+    fn take(&mut self, n: usize) -> Vec<u8> {
+        if n == self.rest().len() && self.start == 0 {
+            return std::mem::take(&mut self.buffer);
+        }
+        let taken = self.rest()[..n].to_vec();
+        self.skip(n);
+        taken
+    }
+
+    fn skip(&mut self, n: usize) {
+        self.start += n;
+        if self.start == self.buffer.len() {
+            self.buffer.clear();
+            self.start = 0;
+        }
+    }
+
+    /// Reads from the socket, once; with room for at least `want` bytes.
+    fn poll_fill(
+        &mut self,
+        want: usize,
+        at: &'static Location<'static>,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.start > 0 && self.buffer.capacity() - self.buffer.len() < want {
+            self.buffer.drain(..self.start);
+            self.start = 0;
+        }
+        self.buffer.reserve(want);
+        let n = ready!(self.connection.wire(at).poll_read_vec(cx, &mut self.buffer))?;
+        self.eof |= n == 0;
+        Poll::Ready(Ok(()))
+    }
+
+    /// Looks for the end of the first separator; `scanned` bytes were searched before.
+    fn find(&self, separators: &[&[u8]], scanned: &mut usize) -> Option<(usize, usize)> {
+        let rest = self.rest();
+        let mut best: Option<(usize, usize)> = None;
+        for separator in separators {
+            let from = scanned.saturating_sub(separator.len() - 1).min(rest.len());
+            if let Some(at) = memmem::find(&rest[from..], separator) {
+                let (start, end) = (from + at, from + at + separator.len());
+                if best.is_none_or(|(s, e)| end < e || end == e && start < s) {
+                    best = Some((start, end));
+                }
+            }
+        }
+        *scanned = rest.len();
+        best
+    }
+
+    /// Where the chunk up to a separator ends.
+    fn poll_until(
+        &mut self,
+        separators: &[&[u8]],
+        scanned: &mut usize,
+        at: &'static Location<'static>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<usize, ReadError>> {
+        let longest = separators.iter().map(|separator| separator.len()).max().unwrap_or(1);
+        loop {
+            if let Some((start, end)) = self.find(separators, scanned) {
+                if start > self.limit {
+                    return Poll::Ready(Err(ReadError::LimitOverrun { consumed: start }));
+                }
+                return Poll::Ready(Ok(end));
+            }
+            // What could still be the beginning of a separator is not consumed.
+            let consumed = (self.rest().len() + 1).saturating_sub(longest);
+            if consumed > self.limit {
+                return Poll::Ready(Err(ReadError::LimitOverrun { consumed }));
+            }
+            if self.eof {
+                let partial = self.take(self.rest().len());
+                return Poll::Ready(Err(ReadError::Incomplete { partial, expected: None }));
+            }
+            ready!(self.poll_fill(CHUNK, at, cx))?;
+        }
+    }
+}
+
+impl fmt::Debug for StreamReader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StreamReader")
+            .field("buffered", &self.rest().len())
+            .field("limit", &self.limit)
+            .field("eof", &self.eof)
+            .field("connection", &self.connection)
+            .finish()
+    }
+}
+
+/// Future of [`StreamReader::read`]: `io::Result<Vec<u8>>`.
+#[derive(Debug)]
+#[must_use = "nothing is read unless this is awaited"]
+pub struct ReadSome<'a> {
+    reader: &'a mut StreamReader,
+    n: Option<usize>,
+    at: &'static Location<'static>,
+}
+
+impl Future for ReadSome<'_> {
+    type Output = io::Result<Vec<u8>>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let Self { reader, n, at } = self.get_mut();
+        match *n {
+            Some(n) => {
+                if n > 0 && reader.rest().is_empty() && !reader.eof {
+                    ready!(reader.poll_fill(n.clamp(CHUNK, super::DEFAULT_LIMIT), at, cx))?;
+                }
+                Poll::Ready(Ok(reader.take(n.min(reader.rest().len()))))
+            }
+            None => {
+                while !reader.eof {
+                    // Twice as much each time, so that a long stream costs few copies.
+                    let room = reader.rest().len().max(CHUNK);
+                    ready!(reader.poll_fill(room, at, cx))?;
+                }
+                Poll::Ready(Ok(reader.take(reader.rest().len())))
+            }
+        }
+    }
+}
+
+/// Future of [`StreamReader::read_line`]: `Result<Vec<u8>, ReadError>`.
+#[derive(Debug)]
+#[must_use = "nothing is read unless this is awaited"]
+pub struct ReadLine<'a> {
+    reader: &'a mut StreamReader,
+    scanned: usize,
+    at: &'static Location<'static>,
+}
+
+impl Future for ReadLine<'_> {
+    type Output = Result<Vec<u8>, ReadError>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let Self { reader, scanned, at } = self.get_mut();
+        Poll::Ready(match ready!(reader.poll_until(&[b"\n"], scanned, at, cx)) {
+            Ok(end) => Ok(reader.take(end)),
+            Err(ReadError::Incomplete { partial, .. }) => Ok(partial),
+            Err(ReadError::LimitOverrun { consumed }) => {
+                // The end of the line, if it is there, goes with it.
+                let ended = reader.rest().get(consumed) == Some(&b'\n');
+                reader.skip(if ended { consumed + 1 } else { reader.rest().len() });
+                Err(ReadError::LimitOverrun { consumed })
+            }
+            Err(error) => Err(error),
+        })
+    }
+}
+
+/// Future of [`StreamReader::read_exact`]: `Result<Vec<u8>, ReadError>`.
+#[derive(Debug)]
+#[must_use = "nothing is read unless this is awaited"]
+pub struct ReadExactly<'a> {
+    reader: &'a mut StreamReader,
+    n: usize,
+    at: &'static Location<'static>,
+}
+
+impl Future for ReadExactly<'_> {
+    type Output = Result<Vec<u8>, ReadError>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let Self { reader, n, at } = self.get_mut();
+        while reader.rest().len() < *n {
+            if reader.eof {
+                let partial = reader.take(reader.rest().len());
+                return Poll::Ready(Err(ReadError::Incomplete { partial, expected: Some(*n) }));
+            }
+            // A peer that promises much and sends little does not get the memory for all of it.
+            let missing = *n - reader.rest().len();
+            ready!(reader.poll_fill(missing.clamp(CHUNK, super::DEFAULT_LIMIT), at, cx))?;
+        }
+        Poll::Ready(Ok(reader.take(*n)))
+    }
+}
+
+/// Future of [`StreamReader::read_until`]: `Result<Vec<u8>, ReadError>`.
+#[derive(Debug)]
+#[must_use = "nothing is read unless this is awaited"]
+pub struct ReadUntil<'a> {
+    reader: &'a mut StreamReader,
+    separators: &'a [&'a [u8]],
+    scanned: usize,
+    at: &'static Location<'static>,
+}
+
+impl Future for ReadUntil<'_> {
+    type Output = Result<Vec<u8>, ReadError>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let Self { reader, separators, scanned, at } = self.get_mut();
+        let end = ready!(reader.poll_until(separators, scanned, at, cx))?;
+        Poll::Ready(Ok(reader.take(end)))
+    }
+}
+
+/// The lines of a stream; made by [`StreamReader::lines`].
+#[derive(Debug)]
+#[must_use = "lines do nothing unless they are awaited"]
+pub struct Lines<'a> {
+    reader: &'a mut StreamReader,
+}
+
+impl Lines<'_> {
+    /// The next line, with its `\n`; `None` at the end.
+    ///
+    /// # Errors
+    ///
+    /// As [`StreamReader::read_line`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Strict.
+    #[track_caller]
+    pub fn next_line(&mut self) -> NextLine<'_> {
+        NextLine { line: self.reader.read_line() }
+    }
+}
+
+/// Future of [`Lines::next_line`]: `Option<Result<Vec<u8>, ReadError>>`.
+#[derive(Debug)]
+#[must_use = "nothing is read unless this is awaited"]
+pub struct NextLine<'a> {
+    line: ReadLine<'a>,
+}
+
+impl Future for NextLine<'_> {
+    type Output = Option<Result<Vec<u8>, ReadError>>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let line = ready!(Pin::new(&mut self.line).poll(cx));
+        Poll::Ready(match line {
+            Ok(line) if line.is_empty() => None,
+            line => Some(line),
+        })
+    }
+}
+
+impl futures_core::Stream for Lines<'_> {
+    type Item = Result<Vec<u8>, ReadError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        Pin::new(&mut self.next_line()).poll(cx)
+    }
+}

@@ -1,0 +1,515 @@
+//! Servers that hand each connection to a function.
+//!
+//! One task accepts, on all addresses, and keeps the list of clients: whoever wants something of the
+//! server sends it a command, so nothing is locked. Each client is a task of its own.
+
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::io;
+use std::net::SocketAddr;
+use std::panic::Location;
+use std::path::Path;
+use std::pin::Pin;
+use std::sync::{Arc, Weak};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use corio_runtime::task;
+use corio_runtime::time::{Sleep, sleep};
+use corio_sync::shim::Ordering;
+use corio_sync::shim::atomic::AtomicBool;
+use corio_sync::{Event, EventWait, Queue};
+
+use super::connection::{Connection, Socket};
+use super::open::check_limit;
+use super::reader::StreamReader;
+use super::writer::StreamWriter;
+use crate::net::{Addrs, ListenerBuilder, TcpListener, ToAddrs, UnixListener};
+use crate::sys;
+
+mod unix_path;
+
+use unix_path::SocketFile;
+
+/// How long accepting pauses when the system has no room for another connection: asyncio's.
+const PAUSE: Duration = Duration::from_secs(1);
+/// Connections that one turn accepts from one listener, so that clients get their turns too.
+const ACCEPTS: usize = 64;
+
+/// What a server is asked for.
+enum Command {
+    Serve,
+    Close,
+    CloseClients,
+    AbortClients,
+    /// A client's connection is closed.
+    Left,
+}
+
+struct Shared {
+    commands: Queue<Command>,
+    serving: AtomicBool,
+    /// The listening sockets are closed.
+    stopped: Event,
+    /// They are, and no connection is left.
+    closed: Event,
+}
+
+/// A server. Dropping it closes its listening sockets; its connections live on.
+///
+/// asyncio: `Server`.
+pub struct Server {
+    shared: Arc<Shared>,
+    addresses: Vec<SocketAddr>,
+}
+
+impl Server {
+    /// The addresses that it listens on; none for a Unix socket.
+    #[must_use]
+    pub fn local_addrs(&self) -> Vec<SocketAddr> {
+        self.addresses.clone()
+    }
+
+    /// Begins to accept, if it does not yet.
+    pub fn start_serving(&self) {
+        self.shared.tell(Command::Serve);
+    }
+
+    /// Accepts until the server is closed. Dropping the future, as by cancelling its task, closes
+    /// the server.
+    ///
+    /// # Errors
+    ///
+    /// [`ServerClosed`] if the server was closed before.
+    ///
+    /// # Cancel safety
+    ///
+    /// Lossy: it closes the server.
+    #[track_caller]
+    pub fn serve_forever(&self) -> ServeForever<'_> {
+        let refused = self.shared.stopped.is_set();
+        if !refused {
+            self.start_serving();
+        }
+        ServeForever { server: self, refused, done: refused, wait: self.shared.stopped.wait() }
+    }
+
+    /// Whether it accepts connections.
+    #[must_use]
+    pub fn is_serving(&self) -> bool {
+        // Ordering(server.serving): Relaxed. A flag for whoever asks.
+        self.shared.serving.load(Ordering::Relaxed)
+    }
+
+    /// Closes the listening sockets; connections live on.
+    pub fn close(&self) {
+        // Ordering(server.close): Relaxed. A flag for whoever asks.
+        self.shared.serving.store(false, Ordering::Relaxed);
+        self.shared.tell(Command::Close);
+    }
+
+    /// Closes every connection after what is queued in it was sent.
+    pub fn close_clients(&self) {
+        self.shared.tell(Command::CloseClients);
+    }
+
+    /// Closes every connection at once; what is queued is lost.
+    pub fn abort_clients(&self) {
+        self.shared.tell(Command::AbortClients);
+    }
+
+    /// Waits until the server is closed and no connection is left.
+    ///
+    /// # Cancel safety
+    ///
+    /// Strict.
+    #[track_caller]
+    pub fn wait_closed(&self) -> EventWait<'_> {
+        self.shared.closed.wait()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server")
+            .field("addresses", &self.addresses)
+            .field("serving", &self.is_serving())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    fn tell(&self, command: Command) {
+        // A queue that is shut belongs to a server that is over.
+        let _ = self.commands.put_nowait(command);
+    }
+}
+
+/// The server was closed already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ServerClosed(());
+
+impl fmt::Display for ServerClosed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the server is closed: start another one")
+    }
+}
+
+impl std::error::Error for ServerClosed {}
+
+/// Future of [`Server::serve_forever`]: `Result<(), ServerClosed>`.
+#[must_use = "it serves only while this is awaited"]
+pub struct ServeForever<'a> {
+    server: &'a Server,
+    refused: bool,
+    done: bool,
+    wait: EventWait<'a>,
+}
+
+impl Future for ServeForever<'_> {
+    type Output = Result<(), ServerClosed>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        if self.refused {
+            return Poll::Ready(Err(ServerClosed(())));
+        }
+        ready!(Pin::new(&mut self.wait).poll(cx));
+        self.done = true;
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl Drop for ServeForever<'_> {
+    fn drop(&mut self) {
+        if !self.done {
+            self.server.close();
+        }
+    }
+}
+
+impl fmt::Debug for ServeForever<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServeForever").field("server", self.server).finish_non_exhaustive()
+    }
+}
+
+/// Listens on TCP addresses, on all of them, and hands each connection to `handler`, in a task of
+/// its own.
+///
+/// A handler that panics ends its own connection only. A connection is closed when its writer is
+/// dropped, which is when the handler ends unless it was given away.
+///
+/// # Errors
+///
+/// The system's, with the address in the message, if one of them cannot be bound; none is then. Or
+/// one that says so outside a runtime.
+///
+/// # Cancel safety
+///
+/// Strict: nothing listens unless it was ready.
+#[track_caller]
+pub fn start_server<F, Fut>(handler: F, address: impl ToAddrs) -> StartServer<F>
+where
+    F: Fn(StreamReader, StreamWriter) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = ()> + Send + 'static,
+{
+    let addresses = address.to_addrs();
+    let options = Options { limit: super::DEFAULT_LIMIT, start: true, at: Location::caller() };
+    StartServer { handler: Some(handler), addresses, options }
+}
+
+/// Listens on the Unix socket at a path; else as [`start_server`]. A socket file that is left there
+/// from before is replaced, and the server's own is removed when it closes.
+///
+/// # Errors
+///
+/// As [`start_server`].
+#[track_caller]
+pub fn start_unix_server<F, Fut>(handler: F, path: impl AsRef<Path>) -> StartUnixServer<F>
+where
+    F: Fn(StreamReader, StreamWriter) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = ()> + Send + 'static,
+{
+    let options = Options { limit: super::DEFAULT_LIMIT, start: true, at: Location::caller() };
+    StartUnixServer { handler: Some(handler), path: path.as_ref().into(), options }
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Options {
+    limit: usize,
+    start: bool,
+    at: &'static Location<'static>,
+}
+
+/// Future of [`start_server`]: `io::Result<Server>`.
+#[must_use = "nothing is served unless this is awaited"]
+pub struct StartServer<F> {
+    /// Taken when it starts.
+    handler: Option<F>,
+    addresses: Addrs,
+    options: Options,
+}
+
+/// Future of [`start_unix_server`]: `io::Result<Server>`.
+#[must_use = "nothing is served unless this is awaited"]
+pub struct StartUnixServer<F> {
+    handler: Option<F>,
+    path: std::path::PathBuf,
+    options: Options,
+}
+
+macro_rules! starting {
+    ($start:ident) => {
+        impl<F> $start<F> {
+            /// The most that a line, or a chunk before a separator, may be long, in bytes. Default:
+            /// [`DEFAULT_LIMIT`](super::DEFAULT_LIMIT).
+            ///
+            /// # Panics
+            ///
+            /// If it is 0.
+            #[track_caller]
+            pub fn limit(mut self, bytes: usize) -> Self {
+                self.options.limit = check_limit(bytes);
+                self
+            }
+
+            /// Whether it accepts at once, or only from [`Server::start_serving`] or
+            /// [`Server::serve_forever`] on. Default: at once.
+            pub fn start_serving(mut self, at_once: bool) -> Self {
+                self.options.start = at_once;
+                self
+            }
+        }
+
+        /// Nothing in it is pinned.
+        impl<F> Unpin for $start<F> {}
+
+        impl<F> fmt::Debug for $start<F> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_struct(stringify!($start))
+                    .field("options", &self.options)
+                    .finish_non_exhaustive()
+            }
+        }
+    };
+}
+
+starting!(StartServer);
+starting!(StartUnixServer);
+
+impl<F, Fut> Future for StartServer<F>
+where
+    F: Fn(StreamReader, StreamWriter) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = ()> + Send + 'static,
+{
+    type Output = io::Result<Server>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        let addresses: Vec<SocketAddr> = ready!(this.addresses.poll_all(cx))?;
+        // Both families of one port can be bound only if IPv6 keeps to itself.
+        let builder = ListenerBuilder::new().only_v6(addresses.len() > 1);
+        let listeners = addresses.iter().map(|&address| builder.listener(address));
+        let listeners = listeners.collect::<io::Result<Vec<_>>>()?;
+        let addresses = listeners.iter().map(TcpListener::local_addr).collect::<io::Result<_>>()?;
+        let handler = this.handler.take().expect("polled once after it was ready");
+        let sources = listeners.into_iter().map(Source::Tcp).collect();
+        Poll::Ready(start(handler, sources, addresses, this.options))
+    }
+}
+
+impl<F, Fut> Future for StartUnixServer<F>
+where
+    F: Fn(StreamReader, StreamWriter) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = ()> + Send + 'static,
+{
+    type Output = io::Result<Server>;
+
+    fn poll(mut self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<Self::Output> {
+        SocketFile::remove_stale(&self.path)?;
+        let listener = UnixListener::bind(&self.path)?;
+        let file = SocketFile::new(&self.path)?;
+        let handler = self.handler.take().expect("polled once after it was ready");
+        Poll::Ready(start(handler, vec![Source::Unix(listener, file)], Vec::new(), self.options))
+    }
+}
+
+/// A listening socket.
+enum Source {
+    Tcp(TcpListener),
+    /// With the file that goes when the socket does.
+    Unix(UnixListener, #[expect(dead_code, reason = "it is there to be dropped")] SocketFile),
+}
+
+impl Source {
+    fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(Socket, String)>> {
+        match self {
+            Self::Tcp(listener) => listener.poll_accept(cx).map_ok(|(stream, peer)| {
+                // It fails if the peer is gone already, which the first read will say.
+                let _ = stream.set_nodelay(true);
+                (Socket::Tcp(stream), peer.to_string())
+            }),
+            Self::Unix(listener, _) => listener
+                .poll_accept(cx)
+                .map_ok(|(stream, _)| (Socket::Unix(stream), "of a Unix socket".to_owned())),
+        }
+    }
+}
+
+fn start<F, Fut>(
+    handler: F,
+    sources: Vec<Source>,
+    addresses: Vec<SocketAddr>,
+    options: Options,
+) -> io::Result<Server>
+where
+    F: Fn(StreamReader, StreamWriter) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = ()> + Send + 'static,
+{
+    let runtime = corio_runtime::Handle::try_current().map_err(io::Error::other)?;
+    let shared = Arc::new(Shared {
+        commands: Queue::new(0),
+        serving: AtomicBool::new(options.start),
+        stopped: Event::new(),
+        closed: Event::new(),
+    });
+    let acceptor = Acceptor {
+        shared: shared.clone(),
+        handler: Arc::new(handler),
+        sources,
+        clients: Vec::new(),
+        count: 0,
+        serving: options.start,
+        pause: None,
+        options,
+    };
+    drop(runtime.create_task(acceptor.run()));
+    Ok(Server { shared, addresses })
+}
+
+/// The task that accepts.
+struct Acceptor<F> {
+    shared: Arc<Shared>,
+    handler: Arc<F>,
+    sources: Vec<Source>,
+    clients: Vec<Weak<Connection>>,
+    /// Connections that are not closed yet.
+    count: usize,
+    serving: bool,
+    /// While the system has no room for a connection.
+    pause: Option<Pin<Box<Sleep>>>,
+    options: Options,
+}
+
+impl<F, Fut> Acceptor<F>
+where
+    F: Fn(StreamReader, StreamWriter) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = ()> + Send + 'static,
+{
+    async fn run(mut self) {
+        let shared = self.shared.clone();
+        let mut command = shared.commands.get();
+        let mut open = true;
+        while open || self.count > 0 {
+            let told = poll_fn(|cx| {
+                if let Poll::Ready(told) = Pin::new(&mut command).poll(cx) {
+                    return Poll::Ready(told);
+                }
+                self.poll_accepts(cx);
+                Poll::Pending
+            });
+            let Ok(told) = told.await else { break };
+            command = shared.commands.get();
+            match told {
+                Command::Serve => self.serving = open,
+                Command::Close => {
+                    open = false;
+                    self.serving = false;
+                    self.sources.clear();
+                    shared.stopped.set();
+                }
+                Command::CloseClients => self.each_client(Connection::close),
+                Command::AbortClients => self.each_client(|client| client.abort()),
+                Command::Left => self.count -= 1,
+            }
+            // Ordering(server.told): Relaxed. A flag for whoever asks.
+            shared.serving.store(self.serving, Ordering::Relaxed);
+        }
+        shared.closed.set();
+        shared.commands.shutdown(true);
+    }
+
+    fn each_client(&mut self, act: impl Fn(&Arc<Connection>)) {
+        self.clients.retain(|client| client.upgrade().inspect(|client| act(client)).is_some());
+    }
+
+    /// Accepts what is there; it is polled again when there is more.
+    fn poll_accepts(&mut self, cx: &mut Context<'_>) {
+        if let Some(pause) = &mut self.pause {
+            if pause.as_mut().poll(cx).is_pending() {
+                return;
+            }
+            self.pause = None;
+        }
+        for index in 0..self.sources.len() {
+            for turn in 0.. {
+                if !self.serving || self.pause.is_some() {
+                    return;
+                }
+                if turn == ACCEPTS {
+                    cx.waker().wake_by_ref();
+                    break;
+                }
+                match self.sources[index].poll_accept(cx) {
+                    Poll::Ready(Ok((socket, peer))) => self.client(socket, &peer),
+                    Poll::Ready(Err(error)) => self.refused(&error, cx),
+                    Poll::Pending => break,
+                }
+            }
+        }
+    }
+
+    /// Most errors are those of one connection; a lack of room is waited out.
+    fn refused(&mut self, error: &io::Error, cx: &mut Context<'_>) {
+        if sys::is_exhausted(error) {
+            let at = self.options.at;
+            eprintln!("corio: the server of {at} cannot accept: {error}; it tries again in 1 s");
+            let mut pause = Box::pin(sleep(PAUSE));
+            let _ = pause.as_mut().poll(cx);
+            self.pause = Some(pause);
+        }
+    }
+
+    fn client(&mut self, socket: Socket, peer: &str) {
+        let Ok(connection) = Connection::new(socket) else { return };
+        self.count += 1;
+        if self.clients.len() == self.clients.capacity() {
+            self.clients.retain(|client| client.strong_count() > 0);
+        }
+        self.clients.push(Arc::downgrade(&connection));
+        let reader = StreamReader::new(connection.clone(), self.options.limit);
+        let writer = StreamWriter::new(connection.clone());
+        let handler = self.handler.clone();
+        let leaving = Leaving(self.shared.clone());
+        drop(task().name(format!("client {peer}")).spawn(async move {
+            let _leaving = leaving;
+            handler(reader, writer).await;
+            connection.closed().wait().await;
+        }));
+    }
+}
+
+/// Tells the server that a client's task is over, however it ended.
+struct Leaving(Arc<Shared>);
+
+impl Drop for Leaving {
+    fn drop(&mut self) {
+        self.0.tell(Command::Left);
+    }
+}

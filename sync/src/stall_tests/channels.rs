@@ -1,0 +1,251 @@
+//! Channels.
+
+use super::{Plan, held, ready};
+use crate::testing::{block_on, poll_once};
+use crate::{broadcast, mpsc, oneshot, watch};
+use std::pin::Pin;
+use std::sync::Mutex;
+
+/// The ends of a channel, each for one thread.
+struct Ends<S, R> {
+    sender: S,
+    receiver: Mutex<Option<R>>,
+}
+
+impl<S, R> Ends<S, R> {
+    fn new((sender, receiver): (S, R)) -> Self {
+        Self { sender, receiver: Mutex::new(Some(receiver)) }
+    }
+
+    /// Lends the receiver; it must come back, or the channel would close.
+    fn receiver(&self) -> R {
+        self.receiver.lock().unwrap().take().unwrap()
+    }
+
+    fn back(&self, receiver: R) {
+        self.receiver.lock().unwrap().replace(receiver);
+    }
+}
+
+type Unbounded = Ends<mpsc::UnboundedSender<u8>, mpsc::UnboundedReceiver<u8>>;
+
+#[test]
+fn stall_mpsc_send() {
+    Plan {
+        name: "stall_mpsc_send",
+        claim: "the receiver waits for a send whose place is the next",
+        make: || Unbounded::new(mpsc::unbounded()),
+        victim: |ends| held(|| ends.sender.send(1).unwrap()),
+        others: [
+            |ends| {
+                ready();
+                ends.sender.send(2).unwrap();
+            },
+            |ends| {
+                let mut receiver = ends.receiver();
+                ready();
+                block_on(receiver.recv()).unwrap();
+                ends.back(receiver);
+            },
+        ],
+        after: |_| {},
+    }
+    .run();
+}
+
+#[test]
+fn stall_mpsc_receive() {
+    Plan {
+        name: "stall_mpsc_receive",
+        claim: "no send waits for the receiver",
+        make: || {
+            let ends = Unbounded::new(mpsc::unbounded());
+            (0..3).for_each(|value| ends.sender.send(value).unwrap());
+            ends
+        },
+        victim: |ends| {
+            let mut receiver = ends.receiver();
+            held(|| (0..4).for_each(|_| _ = receiver.try_recv()));
+            ends.back(receiver);
+        },
+        others: [
+            |ends| {
+                ready();
+                (0..3).for_each(|value| ends.sender.send(value).unwrap());
+            },
+            |ends| {
+                ready();
+                (0..3).for_each(|value| ends.sender.send(value).unwrap());
+            },
+        ],
+        after: |_| {},
+    }
+    .run();
+}
+
+type Bounded = Ends<mpsc::Sender<u8>, mpsc::Receiver<u8>>;
+
+#[test]
+fn stall_mpsc_bounded_receive() {
+    Plan {
+        name: "stall_mpsc_bounded_receive",
+        claim: "senders use the room that is left beside a receiver that has stopped",
+        make: || {
+            let ends = Bounded::new(mpsc::channel(2));
+            ends.sender.try_send(1).unwrap();
+            ends
+        },
+        victim: |ends| {
+            let mut receiver = ends.receiver();
+            held(|| (0..2).for_each(|_| _ = receiver.try_recv()));
+            ends.back(receiver);
+        },
+        others: [
+            |ends| {
+                ready();
+                block_on(ends.sender.send(2)).unwrap();
+            },
+            |ends| {
+                ready();
+                drop(ends.sender.try_reserve());
+            },
+        ],
+        after: |_| {},
+    }
+    .run();
+}
+
+type One = Ends<Mutex<Option<oneshot::Sender<u8>>>, oneshot::Receiver<u8>>;
+
+fn one() -> One {
+    let (sender, receiver) = oneshot::channel();
+    Ends::new((Mutex::new(Some(sender)), receiver))
+}
+
+#[test]
+fn stall_oneshot_send() {
+    Plan {
+        name: "stall_oneshot_send",
+        claim: "a receiver closes and goes beside a send that has stopped",
+        make: one,
+        victim: |ends| {
+            let sender = ends.sender.lock().unwrap().take().unwrap();
+            held(|| _ = sender.send(1));
+        },
+        others: [
+            |ends| {
+                let mut receiver = ends.receiver();
+                let _ = poll_once(|cx| Pin::new(&mut receiver).poll(cx));
+                ready();
+                receiver.close();
+                let _ = receiver.try_recv();
+            },
+            |_| ready(),
+        ],
+        after: |_| {},
+    }
+    .run();
+}
+
+#[test]
+fn stall_oneshot_receiver_goes() {
+    Plan {
+        name: "stall_oneshot_receiver_goes",
+        claim: "a sender sends beside a receiver that is going",
+        make: one,
+        victim: |ends| {
+            let mut receiver = ends.receiver();
+            let _ = poll_once(|cx| Pin::new(&mut receiver).poll(cx));
+            held(|| drop(receiver));
+        },
+        others: [
+            |ends| {
+                let sender = ends.sender.lock().unwrap().take().unwrap();
+                ready();
+                let _ = sender.send(1);
+            },
+            |_| ready(),
+        ],
+        after: |_| {},
+    }
+    .run();
+}
+
+type Announced = Ends<broadcast::Sender<u8>, broadcast::Receiver<u8>>;
+
+#[test]
+fn stall_broadcast_send() {
+    Plan {
+        name: "stall_broadcast_send",
+        claim: "receivers wait for a send whose number is the next, other senders do not",
+        make: || Announced::new(broadcast::channel(4)),
+        victim: |ends| held(|| _ = ends.sender.send(1)),
+        others: [
+            |ends| {
+                ready();
+                ends.sender.send(2).unwrap();
+            },
+            |ends| {
+                let mut receiver = ends.receiver();
+                ready();
+                block_on(receiver.recv()).unwrap();
+                ends.back(receiver);
+            },
+        ],
+        after: |_| {},
+    }
+    .run();
+}
+
+type Watched = Ends<watch::Sender<u8>, watch::Receiver<u8>>;
+
+#[test]
+fn stall_watch_send() {
+    Plan {
+        name: "stall_watch_send",
+        claim: "a waiter that was chosen waits for whoever has chosen it",
+        make: || Watched::new(watch::channel(0)),
+        victim: |ends| held(|| ends.sender.send(1).unwrap()),
+        others: [
+            |ends| {
+                ready();
+                ends.sender.send(2).unwrap();
+                assert!(*ends.sender.borrow() > 0);
+            },
+            |ends| {
+                let mut receiver = ends.receiver();
+                let mut changed = Box::pin(receiver.changed());
+                assert!(poll_once(|cx| changed.as_mut().poll(cx)).is_pending());
+                ready();
+                block_on(changed).unwrap();
+                ends.back(receiver);
+            },
+        ],
+        after: |_| {},
+    }
+    .run();
+}
+
+#[test]
+fn stall_watch_look() {
+    Plan {
+        name: "stall_watch_look",
+        claim: "a look that has stopped keeps nobody from sending and looking",
+        make: || Watched::new(watch::channel(0)),
+        victim: |ends| held(|| _ = *ends.sender.borrow()),
+        others: [
+            |ends| {
+                ready();
+                ends.sender.send(2).unwrap();
+            },
+            |ends| {
+                let mut receiver = ends.receiver();
+                ready();
+                block_on(receiver.changed()).unwrap();
+                ends.back(receiver);
+            },
+        ],
+        after: |_| {},
+    }
+    .run();
+}

@@ -1,0 +1,239 @@
+//! Queues.
+
+use super::{Plan, held, ready};
+use crate::testing::{block_on, poll_once};
+use crate::{BaseQueue, LifoQueue, PriorityQueue, Queue, Store};
+
+/// A queue with some items.
+fn filled<S: Store<u8>>(queue: BaseQueue<u8, S>, items: u8) -> BaseQueue<u8, S> {
+    for item in 0..items {
+        queue.put_nowait(item).unwrap();
+    }
+    queue
+}
+
+fn put_and_get<S: Store<u8>>(queue: &BaseQueue<u8, S>) {
+    ready();
+    queue.put_nowait(9).unwrap();
+    block_on(queue.get()).unwrap();
+}
+
+fn get<S: Store<u8>>(queue: &BaseQueue<u8, S>) {
+    ready();
+    block_on(queue.get()).unwrap();
+}
+
+#[test]
+fn stall_queue_put() {
+    Plan {
+        name: "stall_queue_put",
+        claim: "others put and get beside a put that has stopped",
+        make: || Queue::new(0),
+        victim: |queue| held(|| queue.put_nowait(1).unwrap()),
+        others: [put_and_get, put_and_get],
+        after: |queue| assert_eq!(queue.qsize(), 1),
+    }
+    .run();
+}
+
+#[test]
+fn stall_queue_put_owes() {
+    Plan {
+        name: "stall_queue_put_owes",
+        claim: "a get that waits, waits for the put that owes it an item",
+        make: || Queue::new(0),
+        victim: |queue| held(|| queue.put_nowait(1).unwrap()),
+        others: [
+            |queue| {
+                let mut get = Box::pin(queue.get());
+                assert!(poll_once(|cx| get.as_mut().poll(cx)).is_pending());
+                ready();
+                block_on(get).unwrap();
+            },
+            |queue| {
+                ready();
+                queue.put_nowait(2).unwrap();
+            },
+        ],
+        after: |queue| assert_eq!(queue.qsize(), 1),
+    }
+    .run();
+}
+
+#[test]
+fn stall_queue_lifo_put() {
+    Plan {
+        name: "stall_queue_lifo_put",
+        claim: "others put and get beside a put that has stopped",
+        make: || LifoQueue::new(0),
+        victim: |queue| held(|| queue.put_nowait(1).unwrap()),
+        others: [put_and_get, put_and_get],
+        after: |queue| assert_eq!(queue.qsize(), 1),
+    }
+    .run();
+}
+
+#[test]
+fn stall_queue_get() {
+    Plan {
+        name: "stall_queue_get",
+        claim: "others put and get beside a get that has stopped",
+        make: || filled(Queue::new(0), 2),
+        victim: |queue| held(|| _ = queue.get_nowait().unwrap()),
+        others: [get, put_and_get],
+        after: |queue| assert!(queue.empty()),
+    }
+    .run();
+}
+
+#[test]
+fn stall_queue_lifo_get() {
+    Plan {
+        name: "stall_queue_lifo_get",
+        claim: "others put and get beside a get that has stopped",
+        make: || filled(LifoQueue::new(0), 2),
+        victim: |queue| held(|| _ = queue.get_nowait().unwrap()),
+        others: [get, put_and_get],
+        after: |queue| assert!(queue.empty()),
+    }
+    .run();
+}
+
+#[test]
+fn stall_queue_priority_put() {
+    Plan {
+        name: "stall_queue_priority_put",
+        claim: "others put and get beside a put that has stopped",
+        make: || PriorityQueue::new(0),
+        victim: |queue| held(|| queue.put_nowait(1).unwrap()),
+        others: [put_and_get, put_and_get],
+        after: |queue| assert_eq!(queue.qsize(), 1),
+    }
+    .run();
+}
+
+#[test]
+fn stall_queue_priority_get() {
+    Plan {
+        name: "stall_queue_priority_get",
+        claim: "others put and get beside a get that has stopped",
+        make: || filled(PriorityQueue::new(0), 2),
+        victim: |queue| held(|| _ = queue.get_nowait().unwrap()),
+        others: [get, put_and_get],
+        after: |queue| assert!(queue.empty()),
+    }
+    .run();
+}
+
+/// Waits for room, and puts.
+fn wait_and_put(queue: &Queue<u8>) {
+    let mut put = Box::pin(queue.put(9));
+    assert!(poll_once(|cx| put.as_mut().poll(cx)).is_pending());
+    ready();
+    block_on(put).unwrap();
+}
+
+#[test]
+fn stall_queue_bounded_get() {
+    Plan {
+        name: "stall_queue_bounded_get",
+        claim: "the room of another get reaches a put that waits",
+        make: || filled(Queue::new(2), 2),
+        victim: |queue| held(|| _ = queue.get_nowait().unwrap()),
+        others: [wait_and_put, get],
+        after: |queue| assert_eq!(queue.qsize(), 1),
+    }
+    .run();
+}
+
+#[test]
+fn stall_queue_put_leaves() {
+    Plan {
+        name: "stall_queue_put_leaves",
+        claim: "room passes a put that is leaving",
+        make: || filled(Queue::new(2), 2),
+        victim: |queue| {
+            let mut put = Box::pin(queue.put(8));
+            assert!(poll_once(|cx| put.as_mut().poll(cx)).is_pending());
+            held(|| drop(put));
+        },
+        others: [wait_and_put, |queue| {
+            ready();
+            queue.get_nowait().unwrap();
+            queue.get_nowait().unwrap();
+        }],
+        after: |queue| assert_eq!(queue.qsize(), 1),
+    }
+    .run();
+}
+
+#[test]
+fn stall_queue_shutdown() {
+    Plan {
+        name: "stall_queue_shutdown",
+        claim: "whoever shuts down tells all who wait, whatever another one is doing",
+        make: || Queue::<u8>::new(0),
+        victim: |queue| held(|| queue.shutdown(false)),
+        others: [
+            |queue| {
+                let mut get = Box::pin(queue.get());
+                assert!(poll_once(|cx| get.as_mut().poll(cx)).is_pending());
+                ready();
+                assert!(block_on(get).is_err());
+            },
+            |queue| {
+                ready();
+                queue.shutdown(false);
+            },
+        ],
+        after: |queue| assert!(queue.put_nowait(1).is_err()),
+    }
+    .run();
+}
+
+#[test]
+fn stall_queue_put_shut() {
+    Plan {
+        name: "stall_queue_put_shut",
+        claim: "the last get of a queue that was shut down waits for a put that was let in",
+        make: || Queue::new(0),
+        victim: |queue| held(|| _ = queue.put_nowait(1)),
+        others: [
+            |queue| {
+                ready();
+                queue.shutdown(false);
+            },
+            |queue| {
+                ready();
+                queue.shutdown(false);
+                let _ = block_on(queue.get());
+            },
+        ],
+        after: |queue| assert!(queue.put_nowait(1).is_err()),
+    }
+    .run();
+}
+
+#[test]
+fn stall_queue_task_done() {
+    Plan {
+        name: "stall_queue_task_done",
+        claim: "a report that has stopped keeps nobody from reporting and asking",
+        make: || filled(Queue::new(0), 2),
+        victim: |queue| held(|| queue.task_done().unwrap()),
+        others: [
+            |queue| {
+                let mut join = Box::pin(queue.join());
+                assert!(poll_once(|cx| join.as_mut().poll(cx)).is_pending());
+                ready();
+            },
+            |queue| {
+                ready();
+                queue.task_done().unwrap();
+                let _ = format!("{queue:?}");
+            },
+        ],
+        after: |queue| block_on(queue.join()),
+    }
+    .run();
+}

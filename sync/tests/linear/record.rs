@@ -1,0 +1,132 @@
+//! Threads that run random calls and record them.
+
+use super::checker::{Call, Spec, Thread, check};
+use corio_sync::shim::atomic::AtomicUsize;
+use corio_sync::shim::sync::Arc;
+use corio_sync::shim::thread;
+use std::pin::pin;
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use std::task::{Context, Poll, Waker};
+
+/// Threads of a program, and the calls that each makes.
+const THREADS: usize = 3;
+const CALLS: usize = 5;
+
+/// SplitMix64.
+pub struct Random(u64);
+
+impl Random {
+    pub fn below(&mut self, limit: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        (z ^ (z >> 31)) % limit
+    }
+}
+
+/// What a thread records with. The clock is no part of a model.
+pub struct Recorder<P> {
+    clock: std::sync::Arc<AtomicU64>,
+    calls: Thread<P>,
+    pub random: Random,
+    /// This thread's number, and that of its next call: together they are unique.
+    thread: usize,
+    pub number: u64,
+}
+
+impl<P> Recorder<P> {
+    /// Makes one call and records the steps that it reports.
+    pub fn call<R>(&mut self, call: impl FnOnce(&mut Self) -> (Vec<P>, R)) -> R {
+        self.number = self.number.wrapping_add(1);
+        let start = self.clock.fetch_add(1, SeqCst);
+        let (steps, result) = call(self);
+        let end = self.clock.fetch_add(1, SeqCst);
+        self.calls.push(Call { start, end, steps });
+        result
+    }
+
+    /// A name for the call under way.
+    pub fn id(&self) -> u64 {
+        self.number * THREADS as u64 + self.thread as u64
+    }
+
+    /// Polls a few times; then the future is dropped.
+    pub fn try_for_a_while<F: Future>(&mut self, future: F) -> Option<F::Output> {
+        let mut future = pin!(future);
+        for _ in 0..=self.random.below(4) {
+            let poll = future.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+            if let Poll::Ready(output) = poll {
+                return Some(output);
+            }
+            thread::yield_now();
+        }
+        None
+    }
+}
+
+/// Runs a program on some threads and checks its history; returns the number of calls.
+pub fn run<S, T>(
+    seed: u64,
+    initial: S,
+    shared: T,
+    call: fn(&T, &mut Recorder<S::Step>),
+    finish: fn(&T, &mut Recorder<S::Step>),
+) -> usize
+where
+    S: Spec + Send + 'static,
+    S::Step: Send + 'static,
+    T: Send + Sync + 'static,
+{
+    let history = history(seed, shared, call, finish);
+    // A thread of a model has a stack too small for a search.
+    let checked = std::thread::spawn(move || check(&initial, &history)).join();
+    checked.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
+/// Runs a program on some threads; what `finish` does after all others is the last thread.
+pub fn history<P, T>(
+    seed: u64,
+    shared: T,
+    call: fn(&T, &mut Recorder<P>),
+    finish: fn(&T, &mut Recorder<P>),
+) -> Vec<Thread<P>>
+where
+    P: Send + 'static,
+    T: Send + Sync + 'static,
+{
+    let shared = Arc::new((shared, AtomicUsize::new(0)));
+    let clock = std::sync::Arc::new(AtomicU64::new(0));
+    let recorder = move |thread: usize| Recorder {
+        clock: clock.clone(),
+        calls: Vec::new(),
+        random: Random(seed.wrapping_mul(31).wrapping_add(thread as u64)),
+        thread,
+        number: 0,
+    };
+    let threads: Vec<_> = (0..THREADS)
+        .map(|thread| {
+            let (shared, mut recorder) = (shared.clone(), recorder(thread));
+            thread::spawn(move || {
+                let (object, arrived) = &*shared;
+                arrived.fetch_add(1, SeqCst);
+                while arrived.load(SeqCst) < THREADS {
+                    thread::yield_now();
+                }
+                for _ in 0..CALLS {
+                    call(object, &mut recorder);
+                    if recorder.random.below(3) == 0 {
+                        thread::yield_now();
+                    }
+                }
+                recorder.calls
+            })
+        })
+        .collect();
+    let mut history: Vec<_> = threads.into_iter().map(|t| t.join().unwrap()).collect();
+    let mut last = recorder(0);
+    last.number = CALLS as u64 * 2;
+    finish(&shared.0, &mut last);
+    history.push(last.calls);
+    history
+}

@@ -1,0 +1,426 @@
+//! asyncio's streams: what test_streams.py and test_server.py of CPython ask of them.
+
+use std::io::ErrorKind;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::time::Duration;
+
+use corio::net::{TcpListener, TcpStream, UnixListener};
+use corio::stream::{
+    ReadError, Server, StreamReader, StreamWriter, open_connection, open_unix_connection,
+    start_server, start_unix_server,
+};
+
+use crate::unix::scratch;
+use crate::{everywhere, once, until};
+
+/// A reader of everything that is written here.
+async fn fed(limit: usize) -> (StreamReader, StreamWriter, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let open = open_connection(listener.local_addr().unwrap()).limit(limit);
+    let (opened, accepted) = (corio::create_task(open), listener.accept().await.unwrap());
+    let (reader, writer) = opened.await.unwrap().unwrap();
+    (reader, writer, accepted.0)
+}
+
+async fn feed(parts: &[&[u8]], limit: usize) -> StreamReader {
+    let (reader, writer, peer) = fed(limit).await;
+    // The reader alone keeps the connection's socket.
+    std::mem::forget(writer);
+    let parts: Vec<Vec<u8>> = parts.iter().map(|part| part.to_vec()).collect();
+    drop(corio::create_task(async move {
+        for part in parts {
+            peer.write_all(&part).await.unwrap();
+            corio::sleep(Duration::from_millis(1)).await;
+        }
+    }));
+    reader
+}
+
+#[test]
+fn reads_of_a_number_of_bytes() {
+    everywhere(async || {
+        let mut reader = feed(&[b"line1\nline2\n"], 1 << 16).await;
+        assert_eq!(reader.read(Some(0)).await.unwrap(), b"");
+        assert_eq!(reader.read(Some(5)).await.unwrap(), b"line1");
+        assert_eq!(reader.read(Some(100)).await.unwrap(), b"\nline2\n");
+        assert!(!reader.at_eof());
+        assert_eq!(reader.read(Some(100)).await.unwrap(), b"");
+        assert!(reader.at_eof());
+        let mut reader = feed(&[b"chunk1\n", b"chunk2"], 1 << 16).await;
+        assert_eq!(reader.read(None).await.unwrap(), b"chunk1\nchunk2");
+        // The limit is for separators only.
+        let mut reader = feed(&[b"chunk"], 3).await;
+        assert_eq!(reader.read(Some(5)).await.unwrap(), b"chunk");
+        let mut reader = feed(&[b"chunk"], 3).await;
+        assert_eq!(reader.read_exact(5).await.unwrap(), b"chunk");
+    });
+}
+
+#[test]
+fn lines() {
+    everywhere(async || {
+        let mut reader = feed(&[b"chunk1 ", b"chunk2 ", b"chunk3 \n chunk4"], 1 << 16).await;
+        assert_eq!(reader.read_line().await.unwrap(), b"chunk1 chunk2 chunk3 \n");
+        assert_eq!(reader.read_line().await.unwrap(), b" chunk4", "the part before the end");
+        assert_eq!(reader.read_line().await.unwrap(), b"", "the end");
+        let mut reader = feed(&[b"one\ntwo\n\nfour"], 1 << 16).await;
+        let mut lines = reader.lines();
+        let mut all = Vec::new();
+        while let Some(line) = lines.next_line().await {
+            all.push(String::from_utf8(line.unwrap()).unwrap());
+        }
+        assert_eq!(all, ["one\n", "two\n", "\n", "four"]);
+    });
+}
+
+#[test]
+fn a_line_beyond_the_limit_is_removed() {
+    once(async {
+        let mut reader = feed(&[b"li", b"ne1\nline2\n"], 3).await;
+        let error = reader.read_line().await.unwrap_err();
+        assert!(matches!(error, ReadError::LimitOverrun { consumed: 5 | 4 }), "{error:?}");
+        // What was there of the next line stays, or went if the first was still incomplete.
+        let mut reader = feed(&[b"line1\nl2\n"], 3).await;
+        let error = reader.read_line().await.unwrap_err();
+        assert!(matches!(error, ReadError::LimitOverrun { consumed: 5 }), "{error:?}");
+        assert_eq!(reader.read_line().await.unwrap(), b"l2\n");
+        // A line of exactly the limit is not too long.
+        let mut reader = feed(&[b"abc\nabcd\n"], 3).await;
+        assert_eq!(reader.read_line().await.unwrap(), b"abc\n");
+        assert!(reader.read_line().await.is_err());
+    });
+}
+
+#[test]
+fn exact_reads() {
+    everywhere(async || {
+        let mut reader = feed(&[b"data", b"data", b"dat"], 1 << 16).await;
+        assert_eq!(reader.read_exact(0).await.unwrap(), b"");
+        assert_eq!(reader.read_exact(8).await.unwrap(), b"datadata");
+        match reader.read_exact(4).await {
+            Err(ReadError::Incomplete { partial, expected: Some(4) }) => {
+                assert_eq!(partial, b"dat")
+            }
+            other => panic!("{other:?}"),
+        }
+        assert!(reader.at_eof());
+    });
+}
+
+#[test]
+fn separators() {
+    everywhere(async || {
+        let mut reader = feed(&[b"QWERTY", b"UIOP!", b"!!PAYLOAD!!!"], 1 << 16).await;
+        assert_eq!(reader.read_until(&[b"!!!"]).await.unwrap(), b"QWERTYUIOP!!!");
+        assert_eq!(reader.read_until(&[b"!!!"]).await.unwrap(), b"PAYLOAD!!!");
+        match reader.read_until(&[b"AAA"]).await {
+            Err(ReadError::Incomplete { partial, expected: None }) => assert_eq!(partial, b""),
+            other => panic!("{other:?}"),
+        }
+        // Of several separators the one that ends first.
+        let mut reader = feed(&[b"XaabYab"], 1 << 16).await;
+        assert_eq!(reader.read_until(&[b"aab", b"ab"]).await.unwrap(), b"Xaab");
+        assert_eq!(reader.read_until(&[b"aab", b"ab"]).await.unwrap(), b"Yab");
+        let mut reader = feed(&[b"data"], 1 << 16).await;
+        match reader.read_until(&[b"A", b"long letterA"]).await {
+            Err(ReadError::Incomplete { partial, expected: None }) => assert_eq!(partial, b"data"),
+            other => panic!("{other:?}"),
+        }
+    });
+}
+
+#[test]
+fn an_overrun_keeps_the_data() {
+    once(async {
+        let mut reader = feed(&[b"some dataAA"], 3).await;
+        match reader.read_until(&[b"AAA"]).await {
+            Err(ReadError::LimitOverrun { consumed }) => {
+                let consumed_data = reader.read_exact(consumed).await.unwrap();
+                assert!(b"some data".starts_with(&consumed_data[..]), "{consumed}");
+            }
+            other => panic!("{other:?}"),
+        }
+        let mut reader = feed(&[b"some dataAAA"], 3).await;
+        match reader.read_until(&[b"AAA"]).await {
+            Err(ReadError::LimitOverrun { consumed: 9 | 10 }) => {}
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(reader.read_exact(12).await.unwrap(), b"some dataAAA");
+    });
+}
+
+#[test]
+#[should_panic(expected = "separator 1 of read_until is empty")]
+fn an_empty_separator_is_refused() {
+    corio::run(async {
+        let mut reader = feed(&[], 1 << 16).await;
+        drop(reader.read_until(&[b"x", b""]));
+    });
+}
+
+/// A read that is dropped at any poll has taken nothing.
+#[test]
+fn a_cancelled_read_loses_nothing() {
+    everywhere(async || {
+        let mut reader = feed(&[b"abc", b"def", b"\nrest"], 1 << 16).await;
+        let line = loop {
+            let short = Duration::from_micros(300);
+            match corio::timeout(short, reader.read_line()).await {
+                Ok(line) => break line.unwrap(),
+                Err(_) => assert!(!reader.at_eof()),
+            }
+        };
+        assert_eq!(line, b"abcdef\n");
+        assert_eq!(reader.read(None).await.unwrap(), b"rest");
+    });
+}
+
+async fn echo(mut reader: StreamReader, mut writer: StreamWriter) {
+    while let Ok(data) = reader.read(Some(1 << 16)).await {
+        if data.is_empty() {
+            break;
+        }
+        writer.write(&data);
+        if writer.drain().await.is_err() {
+            break;
+        }
+    }
+}
+
+#[test]
+fn more_than_the_socket_takes_is_queued_and_sent() {
+    const SIZE: usize = 8 << 20;
+    everywhere(async || {
+        let (mut reader, mut writer, peer) = fed(1 << 16).await;
+        let sink = corio::create_task(async move {
+            let mut buf = vec![0; 1 << 16];
+            let mut seen = 0_usize;
+            loop {
+                match peer.read(&mut buf).await.unwrap() {
+                    0 => break,
+                    n => {
+                        assert!((0..n).all(|i| buf[i] == (seen + i) as u8), "in order");
+                        seen += n;
+                    }
+                }
+            }
+            peer.write_all(b"thanks").await.unwrap();
+            seen
+        });
+        let data: Vec<u8> = (0..SIZE).map(|i| i as u8).collect();
+        for (i, part) in data.chunks(100_000).enumerate() {
+            writer.write(part);
+            if i % 3 == 0 {
+                writer.drain().await.unwrap();
+                assert!(writer.queued() <= 64 << 10);
+            }
+        }
+        writer.write_eof().unwrap();
+        assert_eq!(sink.await.unwrap(), SIZE);
+        assert_eq!(reader.read(None).await.unwrap(), b"thanks");
+        writer.close();
+        assert!(writer.is_closing());
+        writer.wait_closed().await.unwrap();
+        assert_eq!(writer.drain().await.unwrap_err().kind(), ErrorKind::ConnectionReset);
+    });
+}
+
+#[test]
+fn closing_sends_what_is_queued() {
+    everywhere(async || {
+        let (_reader, mut writer, peer) = fed(1 << 16).await;
+        writer.write(&vec![7; 4 << 20]);
+        assert!(writer.queued() > 0);
+        drop(writer);
+        let mut seen = 0;
+        let mut buf = vec![0; 1 << 16];
+        loop {
+            match peer.read(&mut buf).await.unwrap() {
+                0 => break,
+                n => seen += n,
+            }
+        }
+        assert_eq!(seen, 4 << 20);
+    });
+}
+
+#[test]
+fn aborting_drops_what_is_queued() {
+    once(async {
+        let (mut reader, mut writer, _peer) = fed(1 << 16).await;
+        writer.write(&vec![7; 8 << 20]);
+        writer.abort();
+        let error = writer.wait_closed().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::ConnectionAborted);
+        assert_eq!(writer.drain().await.unwrap_err().kind(), ErrorKind::ConnectionAborted);
+        assert_eq!(reader.read(Some(1)).await.unwrap(), b"", "a local close is the reader's end");
+    });
+}
+
+#[test]
+fn a_writer_learns_that_the_peer_is_gone() {
+    once(async {
+        let (_reader, mut writer, peer) = fed(1 << 16).await;
+        drop(peer);
+        let error = loop {
+            writer.write(b"data");
+            if let Err(error) = writer.drain().await {
+                break error;
+            }
+            corio::sleep(Duration::from_millis(1)).await;
+        };
+        assert!(matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe));
+    });
+}
+
+#[test]
+fn many_may_drain_and_limits_are_asyncios() {
+    once(async {
+        let (_reader, mut writer, _peer) = fed(1 << 16).await;
+        assert_eq!(writer.get_write_buffer_limits(), (16 << 10, 64 << 10));
+        writer.set_write_buffer_limits(Some(80), None);
+        assert_eq!(writer.get_write_buffer_limits(), (20, 80));
+        writer.set_write_buffer_limits(None, Some(60));
+        assert_eq!(writer.get_write_buffer_limits(), (60, 240));
+        writer.write_lines([&b""[..], b"", b""]);
+        writer.close();
+        writer.wait_closed().await.unwrap();
+    });
+}
+
+async fn server(clients: &Arc<AtomicUsize>) -> Server {
+    let clients = clients.clone();
+    let handler = move |reader, writer| {
+        let clients = clients.clone();
+        async move {
+            clients.fetch_add(1, Relaxed);
+            echo(reader, writer).await;
+            clients.fetch_sub(1, Relaxed);
+        }
+    };
+    start_server(handler, "127.0.0.1:0").await.unwrap()
+}
+
+#[test]
+fn a_server_and_its_clients() {
+    everywhere(async || {
+        let clients = Arc::default();
+        let server = server(&clients).await;
+        assert!(server.is_serving());
+        let address = server.local_addrs()[0];
+        let mut open = Vec::new();
+        for n in 0..5_u8 {
+            let (mut reader, mut writer) = open_connection(address).await.unwrap();
+            writer.write(&[n, b'\n']);
+            assert_eq!(reader.read_line().await.unwrap(), [n, b'\n']);
+            open.push((reader, writer));
+        }
+        assert_eq!(clients.load(Relaxed), 5);
+        server.close();
+        assert!(!server.is_serving());
+        until("the socket is closed", || std::net::TcpStream::connect(address).is_err()).await;
+        let left = corio::timeout(Duration::from_millis(20), server.wait_closed()).await;
+        assert!(left.is_err(), "clients are still there");
+        server.close_clients();
+        server.wait_closed().await;
+        for (reader, _) in &mut open {
+            assert_eq!(reader.read(Some(1)).await.unwrap(), b"");
+        }
+        assert!(server.serve_forever().await.is_err(), "it is closed");
+    });
+}
+
+#[test]
+fn serving_for_ever_ends_with_its_task() {
+    everywhere(async || {
+        let handler = async |_: StreamReader, _: StreamWriter| {};
+        let server = start_server(handler, "127.0.0.1:0").start_serving(false).await.unwrap();
+        assert!(!server.is_serving());
+        let address = server.local_addrs()[0];
+        let server = Arc::new(server);
+        let ours = server.clone();
+        let task = corio::create_task(async move { ours.serve_forever().await });
+        until("it serves", || server.is_serving()).await;
+        task.abort();
+        server.wait_closed().await;
+        assert!(std::net::TcpStream::connect(address).is_err());
+    });
+}
+
+#[test]
+fn clients_are_aborted_with_what_is_queued() {
+    once(async {
+        let handler = async |_reader: StreamReader, mut writer: StreamWriter| {
+            writer.write(&vec![1; 32 << 20]);
+            let _ = writer.drain().await;
+            std::future::pending::<()>().await;
+        };
+        let server = start_server(handler, "127.0.0.1:0").await.unwrap();
+        let (mut reader, _writer) = open_connection(server.local_addrs()[0]).await.unwrap();
+        reader.read_exact(1).await.unwrap();
+        server.abort_clients();
+        while !reader.read(Some(1 << 20)).await.unwrap_or_default().is_empty() {}
+    });
+}
+
+/// A handler that panics harms its own connection only.
+#[test]
+fn a_handler_that_panics() {
+    once(async {
+        let handler = async |mut reader: StreamReader, mut writer: StreamWriter| {
+            let line = reader.read_line().await.unwrap();
+            assert!(line != b"bad\n", "a bad line, on purpose");
+            writer.write(&line);
+        };
+        let server = start_server(handler, "127.0.0.1:0").await.unwrap();
+        let address = server.local_addrs()[0];
+        for (sent, expected) in [(&b"bad\n"[..], &b""[..]), (b"good\n", b"good\n")] {
+            let (mut reader, mut writer) = open_connection(address).await.unwrap();
+            writer.write(sent);
+            assert_eq!(reader.read(None).await.unwrap(), expected);
+        }
+        server.close();
+        server.wait_closed().await;
+    });
+}
+
+#[test]
+fn a_unix_server_removes_its_own_file() {
+    everywhere(async || {
+        let folder = scratch();
+        let path = folder.path().join("server");
+        // A socket that is left from before is replaced.
+        drop(UnixListener::bind(&path).unwrap());
+        let server = start_unix_server(echo, &path).await.unwrap();
+        let (mut reader, mut writer) = open_unix_connection(&path).await.unwrap();
+        assert_eq!(writer.get_extra_info().path.as_deref(), Some(&*path));
+        writer.write(b"hello\n");
+        assert_eq!(reader.read_line().await.unwrap(), b"hello\n");
+        writer.close();
+        server.close();
+        server.wait_closed().await;
+        assert!(!path.exists());
+        // One that another server has put there stays.
+        let server = start_unix_server(echo, &path).await.unwrap();
+        std::fs::remove_file(&path).unwrap();
+        std::fs::write(&path, "not a socket").unwrap();
+        server.close();
+        server.wait_closed().await;
+        assert!(path.exists());
+        let error = start_unix_server(echo, &path).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::AddrInUse);
+    });
+}
+
+#[test]
+fn a_server_that_cannot_bind_leaves_nothing() {
+    once(async {
+        let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let both = [free, taken.local_addr().unwrap()];
+        let error = start_server(echo, both).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::AddrInUse);
+        drop(TcpListener::bind(free).await.unwrap());
+    });
+}

@@ -1,0 +1,291 @@
+//! Files: what aiofiles' own tests ask of them, and that nothing written is lost.
+
+use std::io::{ErrorKind, SeekFrom};
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::Duration;
+
+use corio::fs::{self, Access, File};
+
+use crate::unix::{Scratch, scratch};
+use crate::{everywhere, once, play, plays, until};
+
+/// A file with these contents.
+fn file(contents: &[u8]) -> (Scratch, PathBuf) {
+    let folder = scratch();
+    let path = folder.path().join("file");
+    std::fs::write(&path, contents).unwrap();
+    (folder, path)
+}
+
+#[test]
+fn reading_in_pieces_and_whole() {
+    everywhere(async || {
+        let (_folder, path) = file(b"0123456789");
+        for buffer in [0, 3, 1 << 16] {
+            let mut file = File::options().read(true).buffer(buffer).open(&path).await.unwrap();
+            assert_eq!((file.mode(), file.path()), ("rb", &*path));
+            assert_eq!(file.peek(Some(1)).await.unwrap(), b"0");
+            let mut seen = Vec::new();
+            loop {
+                let byte = file.read(Some(1)).await.unwrap();
+                if byte.is_empty() {
+                    break;
+                }
+                seen.extend(byte);
+            }
+            assert_eq!(seen, b"0123456789");
+            assert_eq!(file.seek(SeekFrom::Start(4)).await.unwrap(), 4);
+            assert_eq!(file.read(Some(2)).await.unwrap(), b"45");
+            assert_eq!(file.tell().await.unwrap(), 6);
+            assert_eq!(file.seek(SeekFrom::Current(-1)).await.unwrap(), 5);
+            assert_eq!(file.read(None).await.unwrap(), b"56789");
+            assert_eq!(file.read(None).await.unwrap(), b"");
+            assert_eq!(file.seek(SeekFrom::End(-2)).await.unwrap(), 8);
+            assert_eq!(file.read_all().await.unwrap(), b"89");
+            file.seek(SeekFrom::Start(0)).await.unwrap();
+            let (n, bytes) = file.read_into(vec![0; 4]).await;
+            assert_eq!((n.unwrap(), bytes), (4, b"0123".to_vec()));
+            let (n, bytes) = file.read_at(7, vec![0; 9]).await.unwrap();
+            assert_eq!((n, &bytes[..3]), (3, &b"789"[..]));
+            assert_eq!(file.tell().await.unwrap(), 4, "reading elsewhere does not move");
+        }
+    });
+}
+
+#[test]
+fn lines_of_a_file() {
+    everywhere(async || {
+        let (_folder, path) = file(b"one\ntwo\n\nfour");
+        for buffer in [1, 5, 1 << 16] {
+            let mut file = File::options().read(true).buffer(buffer).open(&path).await.unwrap();
+            let mut lines = file.lines();
+            let mut all = Vec::new();
+            while let Some(line) = lines.next_line().await {
+                all.push(line.unwrap());
+            }
+            assert_eq!(all, [&b"one\n"[..], b"two\n", b"\n", b"four"]);
+            file.seek(SeekFrom::Start(0)).await.unwrap();
+            assert_eq!(file.read_lines(Some(5)).await.unwrap(), [b"one\n", b"two\n"]);
+            file.seek(SeekFrom::Start(0)).await.unwrap();
+            assert_eq!(file.read_line(Some(2)).await.unwrap(), b"on");
+            assert_eq!(file.read_line(None).await.unwrap(), b"e\n");
+        }
+    });
+}
+
+#[test]
+fn writing_reading_and_cutting() {
+    everywhere(async || {
+        let (_folder, path) = file(b"0123456789");
+        for buffer in [0, 4, 1 << 16] {
+            std::fs::write(&path, b"0123456789").unwrap();
+            let options = File::options().read(true).write(true).buffer(buffer);
+            let mut file = options.open(&path).await.unwrap();
+            assert_eq!(file.read(Some(2)).await.unwrap(), b"01");
+            assert_eq!(file.write(b"ab").await.unwrap(), 2, "where reading stopped");
+            assert_eq!(file.tell().await.unwrap(), 4);
+            assert_eq!(file.read(Some(2)).await.unwrap(), b"45");
+            assert_eq!(file.truncate(None).await.unwrap(), 6);
+            assert_eq!(file.tell().await.unwrap(), 6, "cutting does not move");
+            assert_eq!(file.truncate(Some(3)).await.unwrap(), 3);
+            file.seek(SeekFrom::Start(0)).await.unwrap();
+            assert_eq!(file.read(None).await.unwrap(), b"01a");
+            assert_eq!(file.write_at(1, b"XY".to_vec()).await.unwrap().0, 2);
+            file.close().await.unwrap();
+            assert_eq!(std::fs::read(&path).unwrap(), b"0XY");
+        }
+    });
+}
+
+#[test]
+fn what_is_written_is_seen_after_a_flush() {
+    once(async {
+        let (_folder, path) = file(b"");
+        let mut buffered = fs::open(&path, "w").await.unwrap();
+        assert_eq!(buffered.write("data").await.unwrap(), 4);
+        assert_eq!(std::fs::read(&path).unwrap(), b"");
+        buffered.flush().await.unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"data");
+        buffered.write_lines(["a\n", "b\n"]).await.unwrap();
+        buffered.sync_all().await.unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"dataa\nb\n");
+        let raw = File::options().write(true).truncate(true).buffer(0);
+        let mut raw = raw.open(&path).await.unwrap();
+        raw.write(b"at once").await.unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"at once");
+        let mut append = fs::open(&path, "a").await.unwrap();
+        append.write(b"!").await.unwrap();
+        drop(append);
+        until("the dropped file is flushed", || std::fs::read(&path).unwrap() == b"at once!").await;
+    });
+}
+
+#[test]
+fn closed_files_and_wrong_modes() {
+    everywhere(async || {
+        let (_folder, path) = file(b"data");
+        let mut file = fs::open(&path, "r").await.unwrap();
+        assert!(file.readable() && !file.writable() && file.seekable() && !file.is_terminal());
+        let error = file.write(b"x").await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unsupported);
+        file.close().await.unwrap();
+        file.close().await.unwrap();
+        assert!(file.closed());
+        let error = file.read(None).await.unwrap_err();
+        assert!(error.to_string().contains("closed file"), "{error}");
+        assert!(file.tell().await.is_err());
+        let mut file = fs::open(&path, "a").await.unwrap();
+        assert_eq!(file.read(None).await.unwrap_err().kind(), ErrorKind::Unsupported);
+        let missing = path.with_file_name("missing");
+        let error = fs::open(&missing, "r").await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotFound);
+        assert!(error.to_string().starts_with(&format!("open {}", missing.display())), "{error}");
+        assert_eq!(fs::open(&path, "x").await.unwrap_err().kind(), ErrorKind::AlreadyExists);
+        assert_eq!(fs::open(&path, "rt").await.unwrap_err().kind(), ErrorKind::InvalidInput);
+    });
+}
+
+/// An operation that is dropped at its first poll runs to its end; the next one comes after it.
+#[test]
+fn a_dropped_operation_is_finished_by_the_next() {
+    everywhere(async || {
+        let (_folder, path) = file(b"");
+        let mut file = fs::open(&path, "w+").await.unwrap();
+        for byte in 0..20_u8 {
+            let big = vec![byte; 100_000];
+            let _ = corio::timeout(Duration::ZERO, file.write(&big)).await;
+        }
+        file.flush().await.unwrap();
+        let seen = std::fs::read(&path).unwrap();
+        // Each write is there whole, or not at all, in order.
+        assert_eq!(seen.len() % 100_000, 0);
+        let order: Vec<u8> = seen.chunks(100_000).map(|chunk| chunk[0]).collect();
+        assert!(order.is_sorted(), "{order:?}");
+        assert!(seen.chunks(100_000).all(|chunk| chunk.iter().all(|byte| *byte == chunk[0])));
+        file.close().await.unwrap();
+    });
+}
+
+/// The error of an operation that nobody waited for is that of the next one.
+#[test]
+fn an_unheard_error_is_told_by_the_next_operation() {
+    once(async {
+        let Ok(mut full) = fs::open("/dev/full", "w").await else { return };
+        full.write(&[1; 1000]).await.unwrap();
+        let _ = corio::timeout(Duration::ZERO, full.flush()).await;
+        let error = match full.write(&[1; 10]).await {
+            Err(error) => error,
+            // The flush had not begun when it was dropped.
+            Ok(_) => full.flush().await.unwrap_err(),
+        };
+        assert_eq!(error.kind(), ErrorKind::StorageFull);
+        assert_eq!(full.close().await.unwrap_err().kind(), ErrorKind::StorageFull);
+        assert!(full.closed());
+    });
+}
+
+#[test]
+fn detached_files_are_where_the_reader_was() {
+    once(async {
+        use std::io::Read;
+        let (_folder, path) = file(b"0123456789");
+        let mut file = fs::open(&path, "r").await.unwrap();
+        file.read(Some(3)).await.unwrap();
+        let mut rest = String::new();
+        file.into_std().await.unwrap().read_to_string(&mut rest).unwrap();
+        assert_eq!(rest, "3456789");
+    });
+}
+
+#[test]
+fn functions_on_paths() {
+    once(async {
+        let folder = scratch();
+        let at = |name: &str| folder.path().join(name);
+        fs::mkdir(at("a")).await.unwrap();
+        assert_eq!(fs::mkdir(at("a")).await.unwrap_err().kind(), ErrorKind::AlreadyExists);
+        fs::makedirs(at("b/c/d")).await.unwrap();
+        fs::write(at("a/file"), "data").await.unwrap();
+        assert_eq!(fs::read(at("a/file")).await.unwrap(), b"data");
+        assert_eq!(fs::getsize(at("a/file")).await.unwrap(), 4);
+        assert_eq!(fs::stat(at("a/file")).await.unwrap().len(), 4);
+        assert!(fs::exists(at("a")).await.unwrap() && !fs::exists(at("x")).await.unwrap());
+        assert!(fs::isdir(at("a")).await.unwrap() && !fs::isfile(at("a")).await.unwrap());
+        assert!(fs::isfile(at("a/file")).await.unwrap());
+        fs::link(at("a/file"), at("hard")).await.unwrap();
+        fs::symlink(at("a/file"), at("soft")).await.unwrap();
+        assert!(fs::islink(at("soft")).await.unwrap());
+        assert!(fs::samefile(at("hard"), at("soft")).await.unwrap());
+        assert_eq!(fs::readlink(at("soft")).await.unwrap(), at("a/file"));
+        assert!(fs::symlink_metadata(at("soft")).await.unwrap().is_symlink());
+        let real = fs::canonicalize(at("soft")).await.unwrap();
+        assert!(real.ends_with("a/file"));
+        fs::rename(at("hard"), at("hard2")).await.unwrap();
+        fs::replace(at("hard2"), at("hard3")).await.unwrap();
+        fs::renames(at("hard3"), at("new/place")).await.unwrap();
+        assert_eq!(fs::copy(at("new/place"), at("copy")).await.unwrap(), 4);
+        let mut names = fs::listdir(folder.path()).await.unwrap();
+        names.sort();
+        assert_eq!(names, ["a", "b", "copy", "new", "soft"]);
+        let entries = fs::scandir(folder.path()).await.unwrap();
+        let soft = entries.iter().find(|entry| entry.name() == "soft").unwrap();
+        assert!(soft.is_symlink() && !soft.is_dir() && !soft.is_file());
+        assert_eq!(fs::listdir(at("nothing")).await.unwrap_err().kind(), ErrorKind::NotFound);
+        assert!(fs::access(at("copy"), Access::Read).await.unwrap());
+        assert!(!fs::access(at("nothing"), Access::Exists).await.unwrap());
+        assert!(fs::ismount("/").await.unwrap() && !fs::ismount(at("a")).await.unwrap());
+        assert!(fs::statvfs("/").await.unwrap().block_size > 0);
+        let times = (fs::getmtime(at("copy")), fs::getatime(at("copy")), fs::getctime(at("copy")));
+        times.0.await.unwrap();
+        times.1.await.unwrap();
+        times.2.await.unwrap();
+        assert!(fs::abspath("x").await.unwrap().starts_with(fs::getcwd().await.unwrap()));
+        fs::remove(at("a/file")).await.unwrap();
+        fs::unlink(at("copy")).await.unwrap();
+        fs::rmdir(at("a")).await.unwrap();
+        fs::remove(at("new/place")).await.unwrap();
+        fs::removedirs(at("b/c/d")).await.unwrap();
+        assert!(!fs::exists(at("b")).await.unwrap());
+    });
+}
+
+/// A process that is killed keeps what was flushed, and no more is promised.
+#[test]
+fn a_killed_process_keeps_what_it_flushed() {
+    if plays("writer") {
+        once(async {
+            let mut file = fs::open(std::env::var("CORIO_TEST_FILE").unwrap(), "w").await.unwrap();
+            file.write(b"flushed ").await.unwrap();
+            file.flush().await.unwrap();
+            file.write(b"buffered").await.unwrap();
+            let pid = std::process::id().to_string();
+            std::process::Command::new("kill").args(["-9", &pid]).status().unwrap();
+        });
+        return;
+    }
+    let folder = scratch();
+    let path = folder.path().join("file");
+    let mut writer = play("files::a_killed_process_keeps_what_it_flushed", "writer", &[]);
+    writer.env("CORIO_TEST_FILE", &path).stdout(Stdio::null());
+    assert!(!writer.status().unwrap().success());
+    assert_eq!(std::fs::read(&path).unwrap(), b"flushed ");
+}
+
+/// The loop goes on while a thread waits for a slow file.
+#[test]
+fn a_slow_file_stops_nobody() {
+    once(async {
+        let folder = scratch();
+        let path = folder.path().join("pipe");
+        let made = std::process::Command::new("mkfifo").arg(&path).status().unwrap();
+        assert!(made.success());
+        let reader = corio::create_task(fs::read(path.clone()));
+        for _ in 0..20 {
+            corio::yield_now().await;
+        }
+        assert!(!reader.done());
+        fs::write(&path, "at last").await.unwrap();
+        assert_eq!(reader.await.unwrap().unwrap(), b"at last");
+    });
+}

@@ -1,0 +1,206 @@
+//! Unix streams: everything that TCP streams do, paths, credentials, and a full queue.
+
+use std::io::{ErrorKind, Read, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use corio::net::{UnixListener, UnixStream};
+
+use crate::{everywhere, once, until};
+
+/// A folder that is removed at the end.
+pub struct Scratch(PathBuf);
+
+/// An empty folder of this test's own.
+pub fn scratch() -> Scratch {
+    use std::sync::atomic::{AtomicU32, Ordering};
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    let path = std::env::temp_dir().join(format!("corio-{}-{number}", std::process::id()));
+    std::fs::create_dir(&path).unwrap();
+    Scratch(path)
+}
+
+impl Scratch {
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+#[test]
+fn a_conversation() {
+    everywhere(async || {
+        let folder = scratch();
+        let path = folder.path().join("socket");
+        let listener = UnixListener::bind(&path).unwrap();
+        let client = corio::create_task(async move {
+            let client = UnixStream::connect(&path).await.unwrap();
+            assert_eq!(client.peer_addr().unwrap().as_pathname(), Some(&*path));
+            client.write_all(b"question").await.unwrap();
+            let mut answer = [0; 6];
+            client.read_exact(&mut answer).await.unwrap();
+            assert_eq!(&answer, b"answer");
+            assert_eq!(client.read(&mut answer).await.unwrap(), 0, "the end");
+        });
+        let (server, peer) = listener.accept().await.unwrap();
+        assert!(peer.is_unnamed(), "{peer:?}");
+        let cred = server.peer_cred().unwrap();
+        assert_eq!(cred.pid(), Some(std::process::id() as i32));
+        let mut question = [0; 8];
+        server.read_exact(&mut question).await.unwrap();
+        assert_eq!(&question, b"question");
+        server.write_all(b"answer").await.unwrap();
+        drop(server);
+        client.await.unwrap();
+    });
+}
+
+#[test]
+fn more_than_the_buffers_hold_in_two_halves() {
+    const SIZE: usize = 4 << 20;
+    everywhere(async || {
+        let (a, b) = UnixStream::pair().unwrap();
+        let (read, write) = a.into_split();
+        let echo = corio::create_task(async move {
+            let mut buf = vec![0; 64 << 10];
+            loop {
+                let n = b.read(&mut buf).await.unwrap();
+                if n == 0 {
+                    break;
+                }
+                b.write_all(&buf[..n]).await.unwrap();
+            }
+        });
+        let writer = corio::create_task(async move {
+            let data: Vec<u8> = (0..SIZE).map(|i| i as u8).collect();
+            write.write_all(&data).await.unwrap();
+        });
+        let mut seen = 0;
+        let mut buf = vec![0; 48 << 10];
+        loop {
+            let n = read.read(&mut buf).await.unwrap();
+            if n == 0 {
+                break;
+            }
+            assert!(buf[..n].iter().enumerate().all(|(i, &byte)| byte == (seen + i) as u8));
+            seen += n;
+        }
+        assert_eq!(seen, SIZE);
+        writer.await.unwrap();
+        echo.await.unwrap();
+    });
+}
+
+/// A stream socket may end a read where a descriptor was passed along: nothing sleeps on the rest.
+#[test]
+fn a_short_read_is_not_the_end_of_what_is_queued() {
+    once(async {
+        let (a, b) = std::os::unix::net::UnixStream::pair().unwrap();
+        let b = UnixStream::from_std(b).unwrap();
+        let reader = corio::create_task(async move {
+            let mut buf = [0; 100];
+            let mut seen = 0;
+            while seen < 2 {
+                seen += b.read(&mut buf).await.unwrap();
+            }
+        });
+        corio::sleep(Duration::from_millis(2)).await;
+        (&a).write_all(b"x").unwrap();
+        (&a).write_all(b"y").unwrap();
+        reader.await.unwrap();
+    });
+}
+
+#[test]
+fn a_full_queue_is_waited_for() {
+    once(async {
+        let folder = scratch();
+        let path = folder.path().join("busy");
+        let socket =
+            socket2::Socket::new(socket2::Domain::UNIX, socket2::Type::STREAM, None).unwrap();
+        socket.bind(&socket2::SockAddr::unix(&path).unwrap()).unwrap();
+        socket.listen(1).unwrap();
+        let listener: std::os::unix::net::UnixListener = std::os::fd::OwnedFd::from(socket).into();
+        let listener = UnixListener::from_std(listener).unwrap();
+        let clients: Vec<_> =
+            (0..8).map(|_| corio::create_task(UnixStream::connect(path.clone()))).collect();
+        let mut accepted = Vec::new();
+        for _ in 0..8 {
+            accepted.push(listener.accept().await.unwrap());
+        }
+        for client in clients {
+            client.await.unwrap().unwrap();
+        }
+    });
+}
+
+#[test]
+fn errors_name_the_path() {
+    once(async {
+        let folder = scratch();
+        let path = folder.path().join("nobody");
+        let error = UnixStream::connect(&path).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotFound);
+        assert!(error.to_string().starts_with(&format!("connect {}: ", path.display())), "{error}");
+        drop(UnixListener::bind(&path).unwrap());
+        let error = UnixListener::bind(&path).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::AddrInUse);
+        assert!(error.to_string().starts_with(&format!("bind {}: ", path.display())), "{error}");
+        let error = UnixStream::connect(&path).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
+        let error = UnixStream::connect("x".repeat(500)).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput);
+    });
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn abstract_names() {
+    use std::os::linux::net::SocketAddrExt;
+    use std::os::unix::net::SocketAddr;
+
+    once(async {
+        let name = format!("corio-test-{}", std::process::id());
+        let address = SocketAddr::from_abstract_name(&name).unwrap();
+        let listener = UnixListener::bind_addr(&address).unwrap();
+        let client = corio::create_task(UnixStream::connect_addr(&address));
+        let (server, _) = listener.accept().await.unwrap();
+        let client = client.await.unwrap().unwrap();
+        client.write_all(b"x").await.unwrap();
+        server.read_exact(&mut [0]).await.unwrap();
+    });
+}
+
+/// The peer's end comes with, after and before what is read.
+#[test]
+fn the_end_of_a_unix_stream_is_seen() {
+    everywhere(async || {
+        let (a, b) = std::os::unix::net::UnixStream::pair().unwrap();
+        let b = UnixStream::from_std(b).unwrap();
+        let reader = corio::create_task(async move {
+            let mut seen = Vec::new();
+            let mut buf = [0; 16];
+            loop {
+                match b.read(&mut buf).await.unwrap() {
+                    0 => return seen,
+                    n => seen.extend_from_slice(&buf[..n]),
+                }
+            }
+        });
+        corio::sleep(Duration::from_millis(1)).await;
+        (&a).write_all(b"last").unwrap();
+        drop(a);
+        assert_eq!(reader.await.unwrap(), b"last");
+        let (a, b) = UnixStream::pair().unwrap();
+        let std = a.into_std().unwrap();
+        drop(b);
+        let mut buf = [0; 1];
+        until("the end", || matches!((&std).read(&mut buf), Ok(0))).await;
+    });
+}
