@@ -158,9 +158,9 @@ impl<T> Shared<T> {
     }
 
     fn announce(&self) {
-        // Either we see who waits, or they see the change: pairs with fence(watch.waits). Not
-        // killable: in models the retirement before it contains a fence, too, as does the pin of
-        // the look at the other side. The collector's retirement need not have one.
+        // Either we see who waits, or they see the change: pairs with fence(watch.waits).
+        // Not killable: in models the retirement before it contains a fence, too; the collector's
+        // need not.
         fence_at("watch.announce");
         self.changed.grant_all(self.changed.entered(), 0);
     }
@@ -495,7 +495,8 @@ impl<T> Changed<'_, T> {
                 if !self.receiver.shared.changed.enter(&mut self.at, OnFlag::Keep) {
                     continue;
                 }
-                // Pairs with fence(watch.announce).
+                // Pairs with fence(watch.announce). Not killable: the pin of the second look
+                // contains a fence as well; that is the collector's business.
                 fence_at("watch.waits");
                 let news = if mutant("watch.recheck") { None } else { self.news() };
                 if let Some(news) = news {
