@@ -62,7 +62,9 @@ impl Line {
         // Ordering(line.count): Acquire; pairs with Ordering(line.draw): who counts a place sees
         // what its waiter did before it came, or would grant it for a reason that is out of date.
         // Whether the newest place is counted is the callers' business: a condition has its lock
-        // for that, the others a fence.
+        // for that, the others a fence. Not killable: that takes a stale value of another word and
+        // a switch in front of this load; the plain pass did not show the switch, and the
+        // sequential pass has no stale values.
         self.word.load(ord("line.count", Ordering::Acquire)) / ONE_PLACE
     }
 
@@ -85,7 +87,8 @@ impl Line {
     // Ordering(line.look): Acquire; pairs with Ordering(line.set) and Ordering(line.store), for
     // the waiter that finds the flag and leaves it.
     // Ordering(line.draw): AcqRel; pairs with Ordering(line.store), for the waiter that takes the
-    // flag, which may be another one than it looked at; and with Ordering(line.count).
+    // flag, which may be another one than it looked at; and with Ordering(line.count). Not
+    // killable: the release half, for the reason given there.
     fn draw(&self, on_flag: OnFlag) -> Option<u64> {
         let acquire = ord("line.look", Ordering::Acquire);
         let ok = ord("line.draw", Ordering::AcqRel);
