@@ -31,12 +31,13 @@ pub use corio_runtime::time::{
     sleep_until, timeout, timeout_at, yield_now,
 };
 pub use corio_runtime::{
-    BuildError, Builder, CallHandle, CancelOnDrop, Cancelled, ConcurrentError, ConcurrentFuture,
-    EnterGuard, Frame, Handle, Job, LoopClosed, Metrics, NoLoop, PanicInfo, Refused, ResultError,
-    RunError, Runtime, ShutdownReport, StuckJob, Task, TaskBuilder, TaskError, TaskId, TaskJoin,
+    BuildError, Builder, CallHandle, CancelOnDrop, Cancelled, CatchCancel, ConcurrentError,
+    ConcurrentFuture, DeferCancel, EnterGuard, Finally, Frame, Handle, Job, LoopClosed, Metrics,
+    NoLoop, OnCancel, PanicInfo, Raise, Refused, ResultError, RunError, Runtime, Shield,
+    Shieldable, ShutdownReport, StuckJob, Task, TaskBuilder, TaskError, TaskId, TaskJoin,
     TaskObserve, TaskRef, TaskStatus, ThreadPoolExecutor, WorkerCounters, all_tasks,
-    block_in_place, create_local_task, create_task, current_task, run, run_coroutine_threadsafe,
-    run_in_executor, task, to_thread,
+    block_in_place, catch_cancel, create_local_task, create_task, current_task, defer_cancel,
+    finally, on_cancel, run, run_coroutine_threadsafe, run_in_executor, shield, task, to_thread,
 };
 
 /// asyncio's name for it is [`to_thread`]; this is the one that tokio's users know.

@@ -2,13 +2,14 @@
 //!
 //! Timers and sources find the drivers of their runtime here, and a task finds itself.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
 use crate::reactor::{self, Poller, Pollers};
 use crate::task::raw::TaskPtr;
 use crate::task::registry::TaskRef;
+use crate::task::scope;
 use crate::timer::Timers;
 
 /// The event sources of one worker. Kept alive by its runtime, its sources and its timers.
@@ -35,7 +36,6 @@ pub(crate) struct Drivers {
 
 thread_local! {
     static DRIVERS: RefCell<Option<Drivers>> = const { RefCell::new(None) };
-    static TASK: Cell<Option<TaskPtr>> = const { Cell::new(None) };
 }
 
 /// Calls `f` with the calling thread's drivers: `None` outside a runtime, and in destructors that
@@ -79,11 +79,11 @@ impl Drop for Entered {
 /// Names the task that the calling thread is inside; returns the one before.
 #[inline]
 pub(crate) fn set_task(task: Option<TaskPtr>) -> Option<TaskPtr> {
-    TASK.replace(task)
+    scope::set_current(task)
 }
 
 /// The task that the calling thread is inside.
 pub(crate) fn current_task() -> Option<TaskRef> {
     // The runner keeps the cell while it is inside the task.
-    TASK.get().map(TaskRef::new)
+    scope::current().map(TaskRef::new)
 }

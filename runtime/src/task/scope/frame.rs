@@ -1,0 +1,467 @@
+//! Scopes as their futures use them, and unwinding from one to the next.
+//!
+//! While a scope polls what is inside of it, a [`Frame`] on the stack says so: an inner scope finds
+//! there where it belongs, and a request that is raised again finds the scope that catches it. The
+//! unwind lies in that frame until the poll returns, so it needs no name and cannot go astray: the
+//! frame's scope takes it as soon as the inside has said Pending, and gives it back if the inside
+//! is ready after all.
+//!
+//! A thread that is inside a task is the task's runner: that is what makes every access to the tree
+//! here the runner's.
+
+use std::cell::Cell;
+use std::fmt;
+use std::ptr;
+use std::task::{Context, Poll};
+
+use super::node::{Kind, NodeRef, Said};
+use super::tree::{Errands, Offer, PATIENCE, Tree};
+use crate::error::Cancelled;
+use crate::task::ext::TaskExt;
+use crate::task::raw::TaskPtr;
+use crate::task::waker::task_of;
+
+thread_local! {
+    static TASK: Cell<Option<TaskPtr>> = const { Cell::new(None) };
+    static FRAME: Cell<*const Frame<'static>> = const { Cell::new(ptr::null()) };
+    static UNWINDS: Cell<u64> = const { Cell::new(0) };
+}
+
+/// Names the task that the calling thread is inside; returns the one before.
+#[inline]
+pub(crate) fn set_current(task: Option<TaskPtr>) -> Option<TaskPtr> {
+    TASK.replace(task)
+}
+
+/// The task that the calling thread is inside, and so the runner of.
+#[inline]
+pub(crate) fn current() -> Option<TaskPtr> {
+    TASK.get()
+}
+
+/// Where an unwind waits for the poll to return, with its number.
+type Slot = Cell<Option<Box<(u64, Cancelled)>>>;
+
+/// A scope whose inside is being polled.
+///
+/// # Safety
+///
+/// Lives on the stack of [`Scope::poll`] and is reached through `FRAME`, which is set back before
+/// the frame goes, also when unwinding.
+struct Frame<'a> {
+    task: TaskPtr,
+    around: *const Frame<'static>,
+    slot: &'a Cell<Option<NodeRef>>,
+    kind: Kind,
+    /// True if an unwind stops here.
+    stops: bool,
+    unwind: Slot,
+}
+
+/// Sets `FRAME` back.
+struct Entered(*const Frame<'static>);
+
+impl Drop for Entered {
+    #[inline]
+    fn drop(&mut self) {
+        FRAME.set(self.0);
+    }
+}
+
+/// The frames of `task`, innermost first.
+fn frames(task: TaskPtr) -> impl Iterator<Item = &'static Frame<'static>> {
+    let mut at = FRAME.get();
+    std::iter::from_fn(move || {
+        // SAFETY: the frames in the list are on the stack below (invariant of `Frame`), and the
+        // caller keeps none beyond its own frame.
+        let frame = unsafe { at.as_ref() }.filter(|frame| frame.task == task)?;
+        at = frame.around;
+        Some(frame)
+    })
+}
+
+/// The tree of the current task.
+#[inline]
+fn tree(task: TaskPtr) -> &'static Tree {
+    let ext: *const TaskExt = task.header().ext_or_make();
+    // SAFETY: the extension lives as long as the cell, which its runner keeps; callers are inside
+    // the task and do not keep the borrow beyond that.
+    let ext: &'static TaskExt = unsafe { &*ext };
+    // SAFETY: this thread is inside the task, hence its runner.
+    unsafe { ext.scopes() }
+}
+
+impl Frame<'_> {
+    /// The node of the frame's scope; made if need be, because a scope inside has suspended.
+    fn node(&self) -> NodeRef {
+        if let Some(node) = self.slot.get() {
+            return node;
+        }
+        // SAFETY: the frames in the list are on the stack below.
+        let around = unsafe { self.around.as_ref() }.filter(|around| around.task == self.task);
+        let node = make(self.task, self.kind, around.map(Frame::node));
+        self.slot.set(Some(node));
+        node
+    }
+}
+
+#[inline]
+fn make(task: TaskPtr, kind: Kind, parent: Option<NodeRef>) -> NodeRef {
+    let tree = tree(task);
+    let node = tree.add(task.as_raw(), kind, parent);
+    if matches!(kind, Kind::Limit | Kind::Group) {
+        node.baseline.set(tree.weight_above(node, &task.header().state));
+    }
+    node
+}
+
+/// What a poll inside a scope came to.
+#[derive(Debug)]
+pub(crate) enum Polled<R> {
+    Ready(R),
+    Pending,
+    /// The inside has raised this: it must be dropped.
+    Unwound(Cancelled),
+}
+
+/// The scope of one future; empty until it first suspends.
+pub(crate) struct Scope {
+    node: Option<NodeRef>,
+}
+
+// SAFETY: a scope uses its node's cells only on a thread that is inside the node's task; from any
+// other it only lets go, which is atomic.
+unsafe impl Send for Scope {}
+// SAFETY: a shared scope offers nothing.
+unsafe impl Sync for Scope {}
+
+impl Scope {
+    pub(crate) const fn new() -> Self {
+        Self { node: None }
+    }
+
+    /// True if it has suspended and not been released.
+    #[inline]
+    pub(crate) fn is_known(&self) -> bool {
+        self.node.is_some()
+    }
+
+    /// Polls the inside. `stops`: an unwind that is raised there ends here.
+    #[inline]
+    pub(crate) fn poll<R>(
+        &mut self,
+        kind: Kind,
+        stops: bool,
+        cx: &mut Context<'_>,
+        inside: impl FnOnce(&mut Context<'_>) -> Poll<R>,
+    ) -> Polled<R> {
+        let Some(task) = current() else {
+            self.release();
+            return match inside(cx) {
+                Poll::Ready(value) => Polled::Ready(value),
+                Poll::Pending => Polled::Pending,
+            };
+        };
+        if self.node.is_some() {
+            self.stay_in(task);
+        }
+        let around = FRAME.get();
+        let unwind = Cell::new(None);
+        let slot = Cell::from_mut(&mut self.node);
+        let frame = Frame { task, around, slot, kind, stops, unwind };
+        let polled = {
+            FRAME.set(ptr::from_ref(&frame).cast());
+            let _entered = Entered(around);
+            inside(cx)
+        };
+        match (polled, frame.unwind.take()) {
+            (Poll::Pending, None) => Polled::Pending,
+            (Poll::Ready(value), None) => Polled::Ready(value),
+            (Poll::Pending, Some(unwind)) => Polled::Unwound(unwind.1),
+            (Poll::Ready(value), Some(unwind)) => {
+                give_back(task, unwind.1);
+                Polled::Ready(value)
+            }
+        }
+    }
+
+    /// The scope waits: it enters its task's tree, at the place where it was polled.
+    #[inline]
+    pub(crate) fn suspend(&mut self, kind: Kind, cx: &Context<'_>) {
+        let Some(task) = current() else { return };
+        let parent = frames(task).next().map(Frame::node);
+        let node = match self.node {
+            None => *self.node.insert(make(task, kind, parent)),
+            Some(node) => {
+                if node.parent.get() != parent {
+                    tree(task).move_to(node, parent);
+                }
+                node
+            }
+        };
+        // The task itself is polled anyhow.
+        if task_of(cx.waker()) != Some(task) {
+            keep_waker(node, cx);
+        }
+    }
+
+    /// Leaves the tree of a task that the caller is not inside of.
+    #[inline]
+    fn stay_in(&mut self, task: TaskPtr) {
+        if self.node.is_some_and(|node| !is_of(node, task)) {
+            self.release();
+        }
+    }
+
+    /// True if the scope has suspended, and keeps a request or may take one.
+    #[inline]
+    pub(crate) fn is_addressed(&self) -> bool {
+        self.node.is_some_and(|node| node.is_addressed())
+    }
+
+    /// The request that is offered to the scope, if it takes one now.
+    #[inline]
+    pub(crate) fn take(&mut self) -> Option<Cancelled> {
+        self.node?;
+        let task = current()?;
+        self.stay_in(task);
+        let node = self.node.filter(|node| node.mark.get() != 0)?;
+        tree(task).take(node, &task.header().state, &task.header().ext_or_make().requests)
+    }
+
+    /// Leaves the tree.
+    #[inline]
+    pub(crate) fn release(&mut self) {
+        if let Some(node) = self.node.take() {
+            leave(node);
+        }
+    }
+}
+
+#[cold]
+fn keep_waker(node: NodeRef, cx: &Context<'_>) {
+    match node.waker.take() {
+        Some(old) if old.will_wake(cx.waker()) => node.waker.set(Some(old)),
+        old => {
+            node.waker.set(Some(cx.waker().clone()));
+            drop(old);
+        }
+    }
+}
+
+#[inline]
+fn is_of(node: NodeRef, task: TaskPtr) -> bool {
+    node.task.get() == task.as_raw() && !node.is_tree_gone()
+}
+
+#[inline]
+fn leave(node: NodeRef) {
+    let Some(task) = current().filter(|task| is_of(node, *task)) else {
+        return node.leave_scope();
+    };
+    let (waker, said) = (node.waker.take(), node.said.take());
+    tree(task).unlink(node, &task.header().state);
+    // SAFETY: the node is unlinked, and both its parties are this thread: the scope, which goes,
+    // and the runner.
+    unsafe { node.free() };
+    if let Some(unwind) = said.map(|said| Unwind(said.unwind)) {
+        unwind.withdraw();
+    }
+    drop(waker);
+}
+
+impl Drop for Scope {
+    #[inline]
+    fn drop(&mut self) {
+        self.release();
+    }
+}
+
+impl fmt::Debug for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Scope").field("suspended", &self.is_known()).finish()
+    }
+}
+
+/// Waiting tasks that pass a request on.
+impl Scope {
+    /// Keeps the request that was passed on.
+    pub(crate) fn keep(&mut self, request: Cancelled) {
+        if let Some(node) = self.node {
+            node.said.set(Some(Box::new(Said { request, unwind: 0 })));
+        }
+    }
+
+    /// The request that was passed on, and has not come back as an unwind.
+    pub(crate) fn kept(&self) -> Option<Cancelled> {
+        self.node.and_then(|node| node.said())
+    }
+
+    /// Raises a request to the scope around; the caller says Pending.
+    pub(crate) fn raise(&mut self, request: Cancelled) {
+        let unwind = Unwind::raise(request.clone()).map_or(0, |unwind| unwind.0);
+        if let Some(node) = self.node {
+            node.said.set(Some(Box::new(Said { request, unwind })));
+        }
+    }
+
+    /// True while what was raised has not reached its scope.
+    pub(crate) fn is_raising(&mut self) -> bool {
+        let Some(node) = self.node else { return false };
+        let Some(said) = node.said.take() else { return false };
+        if said.unwind == 0 {
+            node.said.set(Some(said));
+            return false;
+        }
+        let raising = Unwind(said.unwind).is_under_way();
+        if raising {
+            node.said.set(Some(said));
+        }
+        raising
+    }
+}
+
+/// A request on its way out, by number.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Unwind(u64);
+
+impl Unwind {
+    /// Raises a request to the scope around, or to the task if there is none. `None` outside a
+    /// task.
+    pub(crate) fn raise(said: Cancelled) -> Option<Self> {
+        let task = current()?;
+        let number = UNWINDS.get() + 1;
+        UNWINDS.set(number);
+        match frames(task).find(|frame| frame.stops) {
+            Some(frame) => put(&frame.unwind, number, said),
+            None => {
+                let tree = tree(task);
+                let state = &task.header().state;
+                put(&tree.unwind, number, said);
+                state.look_again();
+            }
+        }
+        Some(Self(number))
+    }
+
+    fn find<R>(self, f: impl FnOnce(&Slot) -> R) -> Option<R> {
+        let task = current()?;
+        let frame = frames(task).map(|frame| &frame.unwind).find(|slot| holds(slot, self.0));
+        let root = || {
+            let ext = task.header().ext()?;
+            // SAFETY: this thread is inside the task.
+            Some(&unsafe { ext.scopes() }.unwind).filter(|slot| holds(slot, self.0))
+        };
+        match frame {
+            Some(slot) => Some(f(slot)),
+            None => root().map(f),
+        }
+    }
+
+    /// True until the scope that it was raised to has taken it.
+    pub(crate) fn is_under_way(self) -> bool {
+        self.find(|_| ()).is_some()
+    }
+
+    /// What raised it is dropped before the unwind got anywhere: the request comes back.
+    pub(crate) fn withdraw(self) {
+        let said = self.find(|slot| slot.take()).flatten();
+        if let (Some(unwind), Some(task)) = (said, current()) {
+            give_back(task, unwind.1);
+        }
+    }
+}
+
+/// Two branches may raise in one poll; the scope around is ended once.
+fn put(slot: &Slot, number: u64, said: Cancelled) {
+    let first = slot.take();
+    slot.set(first.or_else(|| Some(Box::new((number, said)))));
+}
+
+fn holds(slot: &Slot, number: u64) -> bool {
+    let held = slot.take();
+    let holds = held.as_ref().is_some_and(|held| held.0 == number);
+    slot.set(held);
+    holds
+}
+
+fn give_back(task: TaskPtr, said: Cancelled) {
+    let header = task.header();
+    tree(task).give_back(said, &header.state, &header.ext_or_make().requests);
+}
+
+/// What a scope that limits its own part has come to.
+#[must_use]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Limit {
+    /// A scope inside may take the request: poll the inside again.
+    Offered,
+    /// It was taken, or is held back: the inside must be polled when it is woken.
+    Waiting,
+    /// Those that were woken have not all been polled: wake the task and say Pending.
+    Again,
+    /// Nobody inside is there to take it: drop the inside.
+    Nobody,
+}
+
+/// Scopes that ask their own part of the task to stop.
+impl Scope {
+    /// Asks the part to stop, once.
+    pub(crate) fn begin_part(&mut self, said: Cancelled) -> Limit {
+        let (Some(node), Some(task)) = (self.node, current()) else { return Limit::Nobody };
+        tree(task).begin_part(node, said, &task.header().state);
+        self.offer(node, task)
+    }
+
+    /// After a poll of the part, which said Pending.
+    pub(crate) fn look_at_part(&mut self) -> Limit {
+        let (Some(node), Some(task)) = (self.node, current()) else { return Limit::Nobody };
+        let tree = tree(task);
+        let delivery = &node.delivery;
+        let scheduled = task.header().state.load_relaxed().is_scheduled();
+        let waits = delivery.attempts.get() < PATIENCE && tree.is_offered(Some(node));
+        if scheduled && waits {
+            delivery.attempts.set(delivery.attempts.get() + 1);
+            return Limit::Again;
+        }
+        if delivery.taken.get() {
+            tree.withdraw(Some(node));
+            return Limit::Waiting;
+        }
+        delivery.attempts.set(delivery.attempts.get().saturating_add(1));
+        self.offer(node, task)
+    }
+
+    fn offer(&self, node: NodeRef, task: TaskPtr) -> Limit {
+        let mut errands = Errands::default();
+        let offer = tree(task).offer(Some(node), &task.header().state, &mut errands);
+        errands.run();
+        match offer {
+            Offer::Made => Limit::Offered,
+            Offer::Held => Limit::Waiting,
+            Offer::Nobody => Limit::Nobody,
+        }
+    }
+
+    /// The part has ended. The request that has to go on outwards, if one to the whole task, or to a
+    /// part around this one, has come meanwhile and is not answered: `said` is what the part has
+    /// raised.
+    pub(crate) fn end_part(&mut self, said: Option<Cancelled>) -> Option<Cancelled> {
+        let (Some(node), Some(task)) = (self.node, current()) else { return said };
+        let header = task.header();
+        let tree = tree(task);
+        tree.settle_part(node, &header.state);
+        if tree.weight_above(node, &header.state) <= node.baseline.get() {
+            return None;
+        }
+        let pending = tree.take_pending(&header.state, &header.ext_or_make().requests);
+        let own = node.id.get();
+        let foreign = said.filter(|said| said.origin() != own);
+        pending.or(foreign).or_else(|| tree.last())
+    }
+
+    /// True if a request to the whole task is pending: it goes first.
+    pub(crate) fn is_task_cancelled() -> bool {
+        current().is_some_and(|task| task.header().state.load_relaxed().is_cancel_pending())
+    }
+}

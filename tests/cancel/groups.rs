@@ -1,0 +1,1 @@
+//! T20 and T31: task groups.
