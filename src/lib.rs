@@ -28,7 +28,7 @@ pub use corio_runtime::create_local_task as spawn_local;
 pub use corio_runtime::create_task as spawn;
 pub use corio_runtime::time::{
     Interval, MissedTick, Sleep, Timeout, TimeoutError, YieldNow, interval, interval_at, sleep,
-    sleep_until, timeout, timeout_at, yield_now,
+    sleep_until, timeout, timeout_at, wait_for, yield_now,
 };
 pub use corio_runtime::{
     BuildError, Builder, CallHandle, CancelOnDrop, Cancelled, CatchCancel, ConcurrentError,

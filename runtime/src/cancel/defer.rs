@@ -1,7 +1,7 @@
 //! `defer_cancel`.
 use std::future::{Future, IntoFuture};
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use pin_project_lite::pin_project;
 
@@ -42,7 +42,7 @@ use crate::task::scope::{Kind, Polled, Scope};
 /// # });
 /// ```
 pub fn defer_cancel<F: IntoFuture>(future: F) -> DeferCancel<F::IntoFuture> {
-    DeferCancel { future: future.into_future(), scope: Scope::new() }
+    DeferCancel { future: future.into_future(), scope: Scope::new(), waker: None }
 }
 
 pin_project! {
@@ -53,6 +53,20 @@ pin_project! {
         #[pin]
         future: F,
         scope: Scope,
+        // Wakes the task that waits here, if this future is carried off: nothing is held back there
+        // any more.
+        waker: Option<Waker>,
+    }
+
+    impl<F> PinnedDrop for DeferCancel<F> {
+        fn drop(this: Pin<&mut Self>) {
+            let this = this.project();
+            if this.scope.leave_elsewhere()
+                && let Some(waker) = this.waker.take()
+            {
+                waker.wake();
+            }
+        }
     }
 }
 
@@ -62,12 +76,20 @@ impl<F: Future> Future for DeferCancel<F> {
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
+        if this.scope.leave_elsewhere()
+            && let Some(waker) = this.waker.take()
+        {
+            waker.wake();
+        }
         let polled = this.scope.poll(Kind::Mask, false, cx, |cx| this.future.poll(cx));
         if let Polled::Ready(value) = polled {
             this.scope.release();
             return Poll::Ready(value);
         }
         this.scope.suspend(Kind::Mask, cx);
+        if !this.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+            *this.waker = Some(cx.waker().clone());
+        }
         Poll::Pending
     }
 }

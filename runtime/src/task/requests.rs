@@ -13,8 +13,9 @@ use std::panic::Location;
 use std::ptr;
 use std::sync::Arc;
 
-use corio_sync::shim::Ordering::{AcqRel, Relaxed, Release};
+use corio_sync::shim::Ordering::{Acquire, Relaxed, Release};
 use corio_sync::shim::atomic::AtomicPtr;
+use corio_sync::shim::cell::UnsafeCell;
 use corio_sync::shim::{mutant, ord};
 
 use crate::error::{Cancelled, FROM_TASK};
@@ -28,6 +29,8 @@ pub(crate) struct Requests(AtomicPtr<Request>);
 struct Request {
     said: Cancelled,
     next: *mut Request,
+    /// Loom sees writing and reading here; elsewhere it is nothing.
+    watched: UnsafeCell<()>,
 }
 
 impl Requests {
@@ -42,7 +45,9 @@ impl Requests {
 
     /// Leaves a cancel that was taken and comes back.
     pub(crate) fn push_said(&self, said: Cancelled) {
-        let node = Box::into_raw(Box::new(Request { said, next: ptr::null_mut() }));
+        let watched = UnsafeCell::new(());
+        watched.with_mut(|_| ());
+        let node = Box::into_raw(Box::new(Request { said, next: ptr::null_mut(), watched }));
         // Ordering: Relaxed; the compare-exchange below validates it, and nobody reads through it.
         let mut first = self.0.load(Relaxed);
         loop {
@@ -60,13 +65,15 @@ impl Requests {
 
     /// Takes all of them and gives the first.
     pub(crate) fn take_first(&self) -> Option<Cancelled> {
-        // Ordering(requests.take): AcqRel; pairs with Ordering(requests.push), and with itself: a
-        // pusher that compares with an address which is used again links to what lies there now.
-        let mut node = self.0.swap(ptr::null_mut(), ord("requests.take", AcqRel));
+        // Ordering(requests.take): Acquire; pairs with Ordering(requests.push): the nodes are read as
+        // they were written. A pusher that compares with an address which was freed and is used
+        // again links to what lies there now, and its own push goes on the release sequence.
+        let mut node = self.0.swap(ptr::null_mut(), ord("requests.take", Acquire));
         let mut first = None;
         while !node.is_null() {
             // SAFETY: the swap made the list this thread's alone, and each node came from a box.
             let request = unsafe { Box::from_raw(node) };
+            request.watched.with_mut(|_| ());
             if first.is_none() || !mutant("requests.take_keeps_last") {
                 first = Some(request.said);
             }
@@ -90,3 +97,6 @@ impl Drop for Requests {
         }
     }
 }
+
+#[cfg(all(test, any(corio_loom, corio_shuttle)))]
+mod loom;

@@ -162,8 +162,11 @@ impl Scope {
                 Poll::Pending => Polled::Pending,
             };
         };
-        if self.node.is_some() {
+        if let Some(node) = self.node {
             self.stay_in(task);
+            if kind == Kind::Mask {
+                node.mark.set(0);
+            }
         }
         let around = FRAME.get();
         let unwind = Cell::new(None);
@@ -229,6 +232,16 @@ impl Scope {
         tree(task).take(node, &task.header().state, &task.header().ext_or_make().requests)
     }
 
+    /// Leaves the tree of a task that the caller is not inside of. True if there was one.
+    #[inline]
+    pub(crate) fn leave_elsewhere(&mut self) -> bool {
+        let elsewhere = self.node.is_some_and(|node| !current().is_some_and(|it| is_of(node, it)));
+        if elsewhere {
+            self.release();
+        }
+        elsewhere
+    }
+
     /// Leaves the tree.
     #[inline]
     pub(crate) fn release(&mut self) {
@@ -251,7 +264,7 @@ fn keep_waker(node: NodeRef, cx: &Context<'_>) {
 
 #[inline]
 fn is_of(node: NodeRef, task: TaskPtr) -> bool {
-    node.task.get() == task.as_raw() && !node.is_tree_gone()
+    node.task() == task.as_raw() && !node.is_tree_gone()
 }
 
 #[inline]
@@ -393,7 +406,7 @@ fn give_back(task: TaskPtr, said: Cancelled) {
 /// What a scope that limits its own part has come to.
 #[must_use]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Limit {
+pub(crate) enum Part {
     /// A scope inside may take the request: poll the inside again.
     Offered,
     /// It was taken, or is held back: the inside must be polled when it is woken.
@@ -407,43 +420,58 @@ pub(crate) enum Limit {
 /// Scopes that ask their own part of the task to stop.
 impl Scope {
     /// Asks the part to stop, once.
-    pub(crate) fn begin_part(&mut self, said: Cancelled) -> Limit {
-        let (Some(node), Some(task)) = (self.node, current()) else { return Limit::Nobody };
+    pub(crate) fn begin_part(&mut self, said: Cancelled) -> Part {
+        let (Some(node), Some(task)) = (self.node, current()) else { return Part::Nobody };
         tree(task).begin_part(node, said, &task.header().state);
         self.offer(node, task)
     }
 
+    /// Before a poll of a part that was asked to stop.
+    pub(crate) fn ask_part(&self) {
+        if let (Some(node), Some(task)) = (self.node, current()) {
+            tree(task).ask_masks(Some(node));
+        }
+    }
+
     /// After a poll of the part, which said Pending.
-    pub(crate) fn look_at_part(&mut self) -> Limit {
-        let (Some(node), Some(task)) = (self.node, current()) else { return Limit::Nobody };
+    pub(crate) fn look_at_part(&mut self) -> Part {
+        let (Some(node), Some(task)) = (self.node, current()) else { return Part::Nobody };
         let tree = tree(task);
         let delivery = &node.delivery;
         let scheduled = task.header().state.load_relaxed().is_scheduled();
         let waits = delivery.attempts.get() < PATIENCE && tree.is_offered(Some(node));
         if scheduled && waits {
             delivery.attempts.set(delivery.attempts.get() + 1);
-            return Limit::Again;
+            return Part::Again;
         }
         if delivery.taken.get() {
             tree.withdraw(Some(node));
-            return Limit::Waiting;
+            return Part::Waiting;
         }
         delivery.attempts.set(delivery.attempts.get().saturating_add(1));
         self.offer(node, task)
     }
 
-    fn offer(&self, node: NodeRef, task: TaskPtr) -> Limit {
+    fn offer(&self, node: NodeRef, task: TaskPtr) -> Part {
         let mut errands = Errands::default();
         let offer = tree(task).offer(Some(node), &task.header().state, &mut errands);
         errands.run();
         match offer {
-            Offer::Made => Limit::Offered,
-            Offer::Held => Limit::Waiting,
-            Offer::Nobody => Limit::Nobody,
+            Offer::Made => Part::Offered,
+            Offer::Held => Part::Waiting,
+            Offer::Nobody => Part::Nobody,
         }
     }
 
-    /// The part has ended. The request that has to go on outwards, if one to the whole task, or to a
+    /// The part has ended with a value, which answers the request to it.
+    pub(crate) fn close_part(&mut self) {
+        if let (Some(node), Some(task)) = (self.node, current()) {
+            tree(task).settle_part(node, &task.header().state);
+        }
+        self.release();
+    }
+
+    /// The part is to be dropped. The request that has to go on outwards, if one to the whole task, or to a
     /// part around this one, has come meanwhile and is not answered: `said` is what the part has
     /// raised.
     pub(crate) fn end_part(&mut self, said: Option<Cancelled>) -> Option<Cancelled> {
@@ -457,7 +485,7 @@ impl Scope {
         let pending = tree.take_pending(&header.state, &header.ext_or_make().requests);
         let own = node.id.get();
         let foreign = said.filter(|said| said.origin() != own);
-        pending.or(foreign).or_else(|| tree.last())
+        pending.or(foreign).or_else(|| tree.under_way_above(node)).or_else(|| tree.last())
     }
 
     /// True if a request to the whole task is pending: it goes first.

@@ -1,5 +1,7 @@
 //! What the runner does about a request to the whole task, before and after a poll.
 
+use corio_sync::shim::mutant;
+
 use super::tree::{Errands, Offer, PATIENCE, Tree};
 use crate::error::Cancelled;
 use crate::task::state::State;
@@ -31,11 +33,13 @@ impl Look<'_> {
             return Verdict::Go;
         }
         let delivery = self.tree.delivery_of(None);
+        let mut verdict = Verdict::Go;
         if delivery.taken.get() || !self.tree.is_offered(None) {
             self.tree.begin(None);
-            return self.offer();
+            verdict = self.offer();
         }
-        Verdict::Go
+        self.tree.ask_masks(None);
+        verdict
     }
 
     /// Looks who has taken the request; if nobody has, it goes on.
@@ -54,6 +58,9 @@ impl Look<'_> {
         }
         if delivery.taken.get() || !now.is_cancel_pending() {
             self.tree.begin(None);
+            return Verdict::Go;
+        }
+        if mutant("look.offers_once") {
             return Verdict::Go;
         }
         delivery.attempts.set(delivery.attempts.get().saturating_add(1));

@@ -56,8 +56,12 @@ pub(crate) struct Node {
     word: AtomicU8,
     /// Loom sees every access of the runner here; elsewhere it is nothing.
     watched: UnsafeCell<()>,
-    /// The task whose tree this is, by the address of its cell.
-    pub(super) task: Cell<*const ()>,
+    /// Loom sees what the scope looks at here, and, by a count, that the node is freed once.
+    looked_at: UnsafeCell<()>,
+    #[cfg(any(corio_loom, corio_shuttle))]
+    freed_once: corio_sync::shim::sync::Arc<()>,
+    /// See `NodeRef::task`.
+    task: Cell<*const ()>,
     pub(super) kind: Cell<Kind>,
     pub(super) parent: Cell<Option<NodeRef>>,
     pub(super) child: Cell<Option<NodeRef>>,
@@ -135,6 +139,9 @@ impl NodeRef {
         let node = Box::new(Node {
             word: AtomicU8::new(0),
             watched: UnsafeCell::new(()),
+            looked_at: UnsafeCell::new(()),
+            #[cfg(any(corio_loom, corio_shuttle))]
+            freed_once: corio_sync::shim::sync::Arc::new(()),
             task: Cell::new(std::ptr::null()),
             kind: Cell::new(Kind::Catch),
             parent: Cell::new(None),
@@ -169,6 +176,13 @@ impl NodeRef {
     #[inline]
     pub(super) fn touch(self) {
         self.watched.with_mut(|_| ());
+    }
+
+    /// The task whose tree this is, by the address of its cell; its scope may look at any time.
+    #[inline]
+    pub(super) fn task(self) -> *const () {
+        self.looked_at.with(|_| ());
+        self.task.get()
     }
 
     /// The scope goes, on a thread that does not run the task.
@@ -212,6 +226,7 @@ impl NodeRef {
     #[inline]
     pub(super) unsafe fn free(self) {
         self.touch();
+        self.looked_at.with_mut(|_| ());
         #[cfg(not(any(corio_loom, corio_shuttle)))]
         {
             self.clean();
@@ -244,3 +259,6 @@ impl Node {
         keeps || self.mark.get() != 0
     }
 }
+
+#[cfg(all(test, any(corio_loom, corio_shuttle)))]
+mod loom;

@@ -22,6 +22,10 @@
 //! after [`OUTERMOST_AFTER`] of them the outermost scopes are asked, after [`ATTEMPTS_MAX`] the
 //! owner decides alone.
 //!
+//! A mask holds a request back for as long as it is polled: it is asked before each poll, and one that
+//! was not polled then is passed by as any scope is. (A mask below a combinator with wakers of its
+//! own is believed unasked: waking it to ask would keep the task awake.)
+//!
 //! Everything here belongs to the runner of the task: plain cells, no atomics, no lock.
 
 use std::cell::Cell;
@@ -29,6 +33,8 @@ use std::fmt;
 use std::task::Waker;
 
 use super::node::{Delivery, Kind, Node, NodeRef, Said};
+use corio_sync::shim::mutant;
+
 use crate::error::{Cancelled, FROM_TASK as TASK};
 use crate::quiet::{drop_quietly, quietly};
 use crate::task::requests::Requests;
@@ -115,6 +121,11 @@ impl Found {
 
 /// The shape of the tree.
 impl Tree {
+    #[cfg(all(test, any(corio_loom, corio_shuttle)))]
+    pub(super) fn first_for_models(&self) -> Option<NodeRef> {
+        self.first.get()
+    }
+
     /// A new scope inside `parent`.
     #[inline]
     pub(super) fn add(&self, task: *const (), kind: Kind, parent: Option<NodeRef>) -> NodeRef {
@@ -280,6 +291,11 @@ impl Tree {
         }
     }
 
+    /// Before a poll: asks the masks whether they are still polled.
+    pub(super) fn ask_masks(&self, owner: Option<NodeRef>) {
+        ask(self.list(owner), owner.map_or(TASK, |owner| owner.id.get()));
+    }
+
     /// True if some scope is still offered the request of `owner`.
     pub(super) fn is_offered(&self, owner: Option<NodeRef>) -> bool {
         any_marked(self.list(owner), owner.map_or(TASK, |owner| owner.id.get()))
@@ -304,7 +320,7 @@ impl Tree {
             node.mark.set(0);
             let mut above = node.parent.get();
             while let Some(at) = above.filter(|at| Some(*at) != owner && !at.kind.get().catches()) {
-                if at.kind.get() == Kind::Mask {
+                if at.holds() {
                     break;
                 }
                 above = at.parent.get();
@@ -405,6 +421,15 @@ impl Tree {
         }
     }
 
+    /// What the next part around that was asked to stop was told.
+    pub(super) fn under_way_above(&self, part: NodeRef) -> Option<Cancelled> {
+        let mut above = part.parent.get();
+        while let Some(at) = above.filter(|at| !at.in_flight.get()) {
+            above = at.parent.get();
+        }
+        above.and_then(|at| at.said())
+    }
+
     /// The cancels that a part stands under: those of the task, and those of parts around it.
     pub(super) fn weight_above(&self, part: NodeRef, state: &State) -> u32 {
         let mut weight = state.load_relaxed().cancelling().saturating_sub(self.in_flight.get());
@@ -418,6 +443,23 @@ impl Tree {
 }
 
 impl Node {
+    /// True if the request of this mark is offered to the scope.
+    fn is_offered(&self, mark: u32) -> bool {
+        self.mark.get() == mark && self.kind.get().catches()
+    }
+
+    /// True if the scope is a mask that was polled since it was asked.
+    fn holds(&self) -> bool {
+        self.kind.get() == Kind::Mask && self.mark.get() == 0 && !mutant("tree.mask_is_open")
+    }
+
+    fn has_waker(&self) -> bool {
+        let waker = self.waker.take();
+        let has = waker.is_some();
+        self.waker.set(waker);
+        has
+    }
+
     /// The request that the node keeps.
     pub(super) fn said(&self) -> Option<Cancelled> {
         let said = self.said.take();
@@ -468,7 +510,7 @@ fn offer_leaves(first: Option<NodeRef>, mark: u32, errands: &mut Errands) -> Fou
     let mut all = Found::default();
     for node in siblings(first) {
         if node.kind.get() == Kind::Mask {
-            all.held = true;
+            all.held |= node.holds();
             continue;
         }
         let mut found = offer_leaves(node.child.get(), mark, errands);
@@ -486,7 +528,7 @@ fn offer_outermost(first: Option<NodeRef>, mark: u32, errands: &mut Errands) -> 
         let inside = node.child.get();
         let mut found = Found::default();
         if node.kind.get() == Kind::Mask {
-            found.held = true;
+            found.held = node.holds();
         } else if node.kind.get().catches() && !held(inside) {
             found.marked = set_mark(node, mark, errands);
         } else {
@@ -498,7 +540,21 @@ fn offer_outermost(first: Option<NodeRef>, mark: u32, errands: &mut Errands) -> 
 }
 
 fn held(first: Option<NodeRef>) -> bool {
-    siblings(first).any(|node| node.kind.get() == Kind::Mask || held(node.child.get()))
+    siblings(first).any(|node| match node.kind.get() {
+        Kind::Mask => node.holds(),
+        _ => held(node.child.get()),
+    })
+}
+
+/// Asks the masks whether they are still polled.
+fn ask(first: Option<NodeRef>, mark: u32) {
+    for node in siblings(first) {
+        let may_answer = !node.has_waker() && !mutant("tree.masks_unasked");
+        if node.kind.get() == Kind::Mask && node.mark.get() == 0 && may_answer {
+            node.mark.set(mark);
+        }
+        ask(node.child.get(), mark);
+    }
 }
 
 fn find(first: Option<NodeRef>, id: u32) -> Option<NodeRef> {
@@ -507,12 +563,12 @@ fn find(first: Option<NodeRef>, id: u32) -> Option<NodeRef> {
 }
 
 fn any_marked(first: Option<NodeRef>, mark: u32) -> bool {
-    siblings(first).any(|node| node.mark.get() == mark || any_marked(node.child.get(), mark))
+    siblings(first).any(|node| node.is_offered(mark) || any_marked(node.child.get(), mark))
 }
 
 fn collect_marked(first: Option<NodeRef>, mark: u32, into: &mut Vec<NodeRef>) {
     for node in siblings(first) {
-        if node.mark.get() == mark {
+        if node.is_offered(mark) {
             into.push(node);
         }
         collect_marked(node.child.get(), mark, into);
@@ -521,7 +577,7 @@ fn collect_marked(first: Option<NodeRef>, mark: u32, into: &mut Vec<NodeRef>) {
 
 fn unmark(first: Option<NodeRef>, mark: u32) {
     for node in siblings(first) {
-        if node.mark.get() == mark {
+        if node.is_offered(mark) {
             node.mark.set(0);
         }
         unmark(node.child.get(), mark);

@@ -67,6 +67,13 @@ impl State {
 
 /// What the runner of a task with scopes notes.
 impl State {
+    /// A model becomes the runner of an idle task, to end it.
+    #[cfg(all(test, any(corio_loom, corio_shuttle)))]
+    pub(crate) fn start_for_models(&self) {
+        assert_eq!(self.wake(), Woken::Enqueue);
+        self.start();
+    }
+
     /// Takes the pending cancel; false if it was retracted or somebody took it.
     pub(crate) fn take_cancel(&self) -> bool {
         if mutant("state.take_leaves_cancel") {
@@ -121,3 +128,6 @@ impl State {
         }
     }
 }
+
+#[cfg(all(test, any(corio_loom, corio_shuttle)))]
+mod loom;
