@@ -5,7 +5,7 @@ use std::task::{Context, Poll, Waker};
 
 use pin_project_lite::pin_project;
 
-use crate::task::scope::{Kind, Polled, Scope};
+use crate::task::scope::{Kind, Scope};
 
 /// Awaits `future` to its end; a cancel that comes meanwhile is delivered at the next wait after it.
 ///
@@ -81,8 +81,8 @@ impl<F: Future> Future for DeferCancel<F> {
         {
             waker.wake();
         }
-        let polled = this.scope.poll(Kind::Mask, false, cx, |cx| this.future.poll(cx));
-        if let Polled::Ready(value) = polled {
+        let polled = this.scope.poll_through(Kind::Mask, cx, |cx| this.future.poll(cx));
+        if let Poll::Ready(value) = polled {
             this.scope.release();
             return Poll::Ready(value);
         }

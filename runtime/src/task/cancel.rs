@@ -7,7 +7,7 @@
 use std::task::Poll;
 
 use super::raw::TaskPtr;
-use super::scope::{Look, Verdict};
+use super::scope::{self, Look, Verdict};
 use super::state::Snapshot;
 
 impl TaskPtr {
@@ -28,20 +28,23 @@ impl TaskPtr {
         header.state.looked();
         // SAFETY: the caller is the runner.
         let look = Look { tree: unsafe { ext.scopes() }, state: &header.state };
-        if let Verdict::End(said) = look.before_poll() {
+        if let Verdict::End(said) = look.before_poll(seen.is_joining()) {
             // SAFETY: the caller is the runner.
             unsafe { self.end_cancelled(said, false) };
             return false;
         }
+        let probing = scope::Probing::begin();
         // SAFETY: the caller is the runner.
-        match unsafe { self.poll_body() } {
+        let polled = unsafe { self.poll_body() };
+        drop(probing);
+        match polled {
             Poll::Ready(()) => {
                 // SAFETY: the output is written.
                 unsafe { self.finish(false, false) };
                 false
             }
-            Poll::Pending => match look.after_poll() {
-                Verdict::Go => self.park(),
+            Poll::Pending => match look.after_poll(scope::is_joining()) {
+                Verdict::Go => self.park(seen),
                 Verdict::End(said) => {
                     // SAFETY: the caller is the runner, and the body waits.
                     unsafe { self.end_cancelled(said, false) };

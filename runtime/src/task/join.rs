@@ -20,7 +20,7 @@ use corio_sync::place::{self, WaitKind};
 use super::ext::ObserverNode;
 use super::raw::TaskPtr;
 use super::registry::{Frame, TaskId, TaskRef};
-use super::scope::{Kind, Scope};
+use super::scope::Waits;
 use super::state::{Detached, Join};
 use crate::error::{ResultError, TaskError};
 
@@ -53,7 +53,7 @@ use crate::error::{ResultError, TaskError};
 pub struct Task<T> {
     ptr: TaskPtr,
     /// That of the task that waits for this one by value or through `&mut`.
-    waits_in: Scope,
+    waits: Waits,
     output: PhantomData<T>,
 }
 
@@ -70,7 +70,7 @@ impl<T> Task<T> {
     ///
     /// `ptr` is a cell whose body gives `T`, and its JOIN_INTEREST reference passes to the handle.
     pub(crate) unsafe fn from_ptr(ptr: TaskPtr) -> Self {
-        Self { ptr, waits_in: Scope::new(), output: PhantomData }
+        Self { ptr, waits: Waits::new(), output: PhantomData }
     }
 
     pub(crate) fn ptr(&self) -> TaskPtr {
@@ -236,38 +236,38 @@ impl<T> Task<T> {
         cx: &mut Context<'_>,
         at: &'static Location<'static>,
     ) -> Poll<Result<T, TaskError>> {
-        if self.waits_in.is_addressed() && self.pass_cancel_on() {
+        if self.waits.is_addressed() && self.pass_cancel_on(cx) {
             return Poll::Pending;
         }
         let polled = self.poll_slot(cx, at);
         match &polled {
-            Poll::Pending => self.waits_in.suspend(Kind::Forward, cx),
-            Poll::Ready(_) => self.waits_in.release(),
+            Poll::Pending => self.waits.suspend(cx),
+            Poll::Ready(_) => self.waits.release(),
         }
         polled
     }
 
     /// A wait that a request has reached. True if it must go on waiting, whatever the task does.
     #[cold]
-    fn pass_cancel_on(&mut self) -> bool {
-        if self.waits_in.is_raising() {
+    fn pass_cancel_on(&mut self, cx: &Context<'_>) -> bool {
+        if self.waits.is_raising() {
             return true;
         }
-        if let Some(request) = self.waits_in.take() {
+        if let Some(request) = self.waits.take(cx) {
             let at = request.requested_at().unwrap_or(self.ptr.header().spawned_at);
             if !self.as_ref().request(request.shared_msg(), at) {
                 // It has ended: there is nothing to wait for, and the cancel beats the value.
-                self.waits_in.raise(request);
+                self.waits.raise(request);
                 return true;
             }
-            self.waits_in.keep(request);
+            self.waits.keep(request);
         }
         // What the task was asked to do for the waiting one's sake goes on there. Its value, if it
         // gave one all the same, answers the request.
-        let Some(request) = self.waits_in.kept() else { return false };
+        let Some(request) = self.waits.kept() else { return false };
         let ended = self.outcome().and_then(|outcome| outcome.as_ref().err()?.cancelled().cloned());
         let Some(said) = ended else { return false };
-        self.waits_in.raise(said.with_origin(request.origin()));
+        self.waits.raise(said.with_origin(request.origin()));
         true
     }
 

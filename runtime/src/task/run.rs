@@ -6,7 +6,8 @@ use corio_sync::place;
 use corio_sync::shim::Ordering::Relaxed;
 
 use super::raw::TaskPtr;
-use super::state::{Claim, Finished, Paused};
+use super::scope;
+use super::state::{Claim, Finished, Paused, Snapshot};
 use super::waker::WakerRef;
 use crate::error::Cancelled;
 use crate::quiet::{drop_quietly, quietly};
@@ -27,7 +28,7 @@ impl TaskPtr {
         }
         // SAFETY: as above.
         match unsafe { self.poll_body() } {
-            Poll::Pending => self.park(),
+            Poll::Pending => self.park(seen),
             Poll::Ready(()) => {
                 // SAFETY: the output is written.
                 unsafe { self.finish(false, false) };
@@ -45,19 +46,21 @@ impl TaskPtr {
     pub(super) unsafe fn poll_body(self) -> Poll<()> {
         let waker = WakerRef::new(self);
         let mut cx = Context::from_waker(&waker);
+        scope::begin_poll();
         // SAFETY: passed on.
         unsafe { self.poll(&mut cx) }
     }
 
-    /// The runner leaves a body that waits. `true`: it was woken meanwhile.
+    /// The runner leaves a body that waits; `seen` is what made it the runner. `true`: it was woken
+    /// meanwhile.
     #[inline]
-    pub(super) fn park(self) -> bool {
+    pub(super) fn park(self, seen: Snapshot) -> bool {
         let header = self.header();
         let place = place::take().map_or(0, place::Place::to_word);
         // Ordering: Relaxed; a walker reads the word alone, and `pause` releases it before a waker
         // may use it as a queue link.
         header.link.store(place, Relaxed);
-        header.state.pause() == Paused::Enqueue
+        header.state.pause_as(scope::is_joining(), seen.is_joining()) == Paused::Enqueue
     }
 
     /// Drops the body of a task that must stop; `said` is why, if it is known.

@@ -28,7 +28,9 @@ mod spare;
 mod loom;
 
 #[cfg(not(any(corio_loom, corio_shuttle)))]
-pub(crate) use frame::{Part, Polled, Scope, Unwind, current, set_current};
+pub(crate) use frame::{
+    Part, Polled, Probing, Scope, Unwind, Waits, begin_poll, current, is_joining, set_current,
+};
 pub(crate) use look::{Look, Verdict};
 pub(crate) use node::Kind;
 pub(crate) use tree::Tree;

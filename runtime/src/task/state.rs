@@ -21,6 +21,7 @@
 //! | OBSERVED | the extension may hold observers that the completer must wake |
 //! | PINNED | the task runs on its home worker only |
 //! | TAKEN | the typed handle has moved the output out |
+//! | JOINING | the last poll ended in a wait for another task that no scope is around; set by the runner |
 //! | LOOK | the next run must look at the scopes before it polls; set and cleared by the runner |
 //!
 //! Legal combinations: RUNNING and DONE exclude each other; TAKEN implies DONE; JOIN_WAKER is
@@ -71,6 +72,7 @@ const OBSERVED: u64 = 1 << 7;
 const PINNED: u64 = 1 << 8;
 const TAKEN: u64 = 1 << 9;
 const LOOK: u64 = 1 << 10;
+const JOINING: u64 = 1 << 11;
 
 const COUNT_SHIFT: u32 = 12;
 const HOME_SHIFT: u32 = 24;
@@ -87,7 +89,7 @@ const ONE_REF: u64 = 1 << REFS_SHIFT;
 const REFS_LIMIT: u64 = 1 << (64 - REFS_SHIFT - 1);
 
 const _: () = assert!(COUNT_MAX == 4095);
-const _: () = assert!(LOOK < 1 << COUNT_SHIFT);
+const _: () = assert!(JOINING < 1 << COUNT_SHIFT);
 
 /// A value of the state word.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -126,6 +128,10 @@ impl Snapshot {
     pub(crate) const fn is_aborted(self) -> bool {
         self.0 & ABORT != 0
     }
+    /// True if the last poll ended in a wait for another task that no scope is around.
+    pub(crate) const fn is_joining(self) -> bool {
+        self.0 & JOINING != 0
+    }
     /// True if a cancel was requested and not delivered.
     pub(crate) const fn is_cancel_pending(self) -> bool {
         self.0 & CANCEL != 0
@@ -160,6 +166,7 @@ impl std::fmt::Debug for Snapshot {
             (PINNED, "PINNED"),
             (TAKEN, "TAKEN"),
             (LOOK, "LOOK"),
+            (JOINING, "JOINING"),
         ];
         let mut list = f.debug_list();
         for (bit, name) in flags {
@@ -342,11 +349,21 @@ impl State {
     /// Edge 3. The poll returned `Pending`.
     #[inline]
     pub(crate) fn pause(&self) -> Paused {
+        self.pause_as(false, false)
+    }
+
+    /// Edge 3, and whether the task waits for another one; `was` is what `start` saw of that.
+    #[inline]
+    pub(crate) fn pause_as(&self, joining: bool, was: bool) -> Paused {
+        // RUNNING is set, and JOINING is what it was: one subtraction clears the first and makes the
+        // second what it is now.
+        let joins = (u64::from(was) * JOINING).wrapping_sub(u64::from(joining) * JOINING);
+        let step = RUNNING.wrapping_add(joins);
         // Ordering(state.pause): Release; pairs with Ordering(state.start),
         // Ordering(state.claim), Ordering(state.wake), Ordering(state.wake_by_value),
         // Ordering(state.request) and Ordering(state.request_abort): the next runner sees the body
         // as this poll left it, and a waker that enqueues writes the link after this poll did.
-        let old = self.0.fetch_and(!RUNNING, ord("state.pause", Release));
+        let old = self.0.fetch_sub(step, ord("state.pause", Release));
         debug_assert!(old & (RUNNING | DONE) == RUNNING, "{:?}", Snapshot(old));
         if old & SCHEDULED != 0 && !mutant("state.pause_ignores_wake") {
             Paused::Enqueue

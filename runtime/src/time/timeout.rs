@@ -210,9 +210,9 @@ impl<F: Future> Future for Timeout<F> {
         }
         let this = self.as_mut().project();
         let outer = place::take();
-        let polled = this.scope.poll(Kind::Limit, false, cx, |cx| this.future.poll(cx));
+        let polled = this.scope.poll_through(Kind::Limit, cx, |cx| this.future.poll(cx));
         let inner = place::take();
-        if let Polled::Ready(value) = polled {
+        if let Poll::Ready(value) = polled {
             this.scope.release();
             note(outer);
             return Poll::Ready(Ok(value));
@@ -273,7 +273,7 @@ impl<F: Future> Timeout<F> {
             }
             this.scope.ask_part();
             let future = this.future.as_mut();
-            match this.scope.poll(Kind::Limit, true, cx, |cx| future.poll(cx)) {
+            match this.scope.poll(Kind::Limit, cx, |cx| future.poll(cx)) {
                 Polled::Ready(value) => {
                     this.scope.close_part();
                     return Poll::Ready(Ok(value));

@@ -25,6 +25,37 @@ thread_local! {
     static TASK: Cell<Option<TaskPtr>> = const { Cell::new(None) };
     static FRAME: Cell<*const Frame<'static>> = const { Cell::new(ptr::null()) };
     static UNWINDS: Cell<u64> = const { Cell::new(0) };
+    /// This poll waits for another task, and no scope is around that wait.
+    static JOINING: Cell<bool> = const { Cell::new(false) };
+    /// A request is being delivered by this poll.
+    static PROBING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// A poll of a task begins.
+#[inline]
+pub(crate) fn begin_poll() {
+    JOINING.set(false);
+}
+
+/// True if the poll that ends waits for another task, and no scope is around that wait.
+#[inline]
+pub(crate) fn is_joining() -> bool {
+    JOINING.get()
+}
+
+/// Waits that no scope is around may take the request, until this is dropped.
+pub(crate) struct Probing(bool);
+
+impl Probing {
+    pub(crate) fn begin() -> Self {
+        Self(PROBING.replace(true))
+    }
+}
+
+impl Drop for Probing {
+    fn drop(&mut self) {
+        PROBING.set(self.0);
+    }
 }
 
 /// Names the task that the calling thread is inside; returns the one before.
@@ -53,9 +84,8 @@ struct Frame<'a> {
     around: *const Frame<'static>,
     slot: &'a Cell<Option<NodeRef>>,
     kind: Kind,
-    /// True if an unwind stops here.
-    stops: bool,
-    unwind: Slot,
+    /// Where an unwind that stops here is left.
+    unwind: Option<&'a Slot>,
 }
 
 /// Sets `FRAME` back.
@@ -146,45 +176,70 @@ impl Scope {
         self.node.is_some()
     }
 
-    /// Polls the inside. `stops`: an unwind that is raised there ends here.
+    /// Polls the inside of a scope where unwinds stop.
     #[inline]
     pub(crate) fn poll<R>(
         &mut self,
         kind: Kind,
-        stops: bool,
         cx: &mut Context<'_>,
         inside: impl FnOnce(&mut Context<'_>) -> Poll<R>,
     ) -> Polled<R> {
-        let Some(task) = current() else {
-            self.release();
-            return match inside(cx) {
-                Poll::Ready(value) => Polled::Ready(value),
-                Poll::Pending => Polled::Pending,
-            };
-        };
-        if let Some(node) = self.node {
-            self.stay_in(task);
-            if kind == Kind::Mask {
-                node.mark.set(0);
-            }
-        }
-        let around = FRAME.get();
         let unwind = Cell::new(None);
-        let slot = Cell::from_mut(&mut self.node);
-        let frame = Frame { task, around, slot, kind, stops, unwind };
-        let polled = {
-            FRAME.set(ptr::from_ref(&frame).cast());
-            let _entered = Entered(around);
-            inside(cx)
-        };
-        match (polled, frame.unwind.take()) {
+        let polled = self.poll_frame(kind, Some(&unwind), cx, inside);
+        match (polled, unwind.take()) {
             (Poll::Pending, None) => Polled::Pending,
             (Poll::Ready(value), None) => Polled::Ready(value),
             (Poll::Pending, Some(unwind)) => Polled::Unwound(unwind.1),
             (Poll::Ready(value), Some(unwind)) => {
-                give_back(task, unwind.1);
+                if let Some(task) = current() {
+                    give_back(task, unwind.1);
+                }
                 Polled::Ready(value)
             }
+        }
+    }
+
+    /// Polls the inside of a scope that unwinds pass by.
+    #[inline]
+    pub(crate) fn poll_through<R>(
+        &mut self,
+        kind: Kind,
+        cx: &mut Context<'_>,
+        inside: impl FnOnce(&mut Context<'_>) -> Poll<R>,
+    ) -> Poll<R> {
+        self.poll_frame(kind, None, cx, inside)
+    }
+
+    #[inline]
+    fn poll_frame<R>(
+        &mut self,
+        kind: Kind,
+        unwind: Option<&Slot>,
+        cx: &mut Context<'_>,
+        inside: impl FnOnce(&mut Context<'_>) -> Poll<R>,
+    ) -> Poll<R> {
+        let Some(task) = current() else {
+            self.release();
+            return inside(cx);
+        };
+        if self.node.is_some() {
+            self.answer(task, kind);
+        }
+        let around = FRAME.get();
+        let slot = Cell::from_mut(&mut self.node);
+        let frame = Frame { task, around, slot, kind, unwind };
+        FRAME.set(ptr::from_ref(&frame).cast());
+        let _entered = Entered(around);
+        inside(cx)
+    }
+
+    /// A poll of a scope that has suspended before.
+    fn answer(&mut self, task: TaskPtr, kind: Kind) {
+        self.stay_in(task);
+        if kind == Kind::Mask
+            && let Some(node) = self.node
+        {
+            node.mark.set(0);
         }
     }
 
@@ -214,12 +269,6 @@ impl Scope {
         if self.node.is_some_and(|node| !is_of(node, task)) {
             self.release();
         }
-    }
-
-    /// True if the scope has suspended, and keeps a request or may take one.
-    #[inline]
-    pub(crate) fn is_addressed(&self) -> bool {
-        self.node.is_some_and(|node| node.is_addressed())
     }
 
     /// The request that is offered to the scope, if it takes one now.
@@ -296,31 +345,122 @@ impl fmt::Debug for Scope {
     }
 }
 
-/// Waiting tasks that pass a request on.
-impl Scope {
+/// Where a task's handle is awaited.
+///
+/// Most waits for a task have no scope around and the task's own waker. Such a wait needs no node:
+/// the task's poll notes that it ended in one (JOINING in the state word), and when a cancel comes
+/// the next poll is a *probe*, in which the wait takes the request. It gets a node only then, or if
+/// it has a scope around or a waker of its own. So awaiting a task allocates nothing.
+///
+/// The word is a node's address, or, with the low bit set, that of the waiting task's cell, or null.
+pub(crate) struct Waits(*mut ());
+
+// SAFETY: as for `Scope`; the address of a cell is only compared.
+unsafe impl Send for Waits {}
+// SAFETY: as above.
+unsafe impl Sync for Waits {}
+
+/// Marks the address of a cell.
+const AT_ROOT: usize = 1;
+
+impl Waits {
+    pub(crate) const fn new() -> Self {
+        Self(ptr::null_mut())
+    }
+
+    fn at_root(task: TaskPtr) -> *mut () {
+        task.as_raw().cast_mut().map_addr(|address| address | AT_ROOT)
+    }
+
+    fn is_node(&self) -> bool {
+        !self.0.is_null() && self.0.addr() & AT_ROOT == 0
+    }
+
+    fn node(&self) -> Option<NodeRef> {
+        // SAFETY: a word without the mark is a node's address, and this is its scope.
+        self.is_node().then(|| unsafe { NodeRef::from_raw(self.0) })
+    }
+
+    /// Works with the scope that a node stands for.
+    #[cold]
+    fn with_scope<R>(&mut self, f: impl FnOnce(&mut Scope) -> R) -> R {
+        let mut scope = Scope { node: self.node() };
+        self.0 = ptr::null_mut();
+        let result = f(&mut scope);
+        self.0 = scope.node.take().map_or(ptr::null_mut(), NodeRef::into_raw);
+        result
+    }
+
+    /// True if the wait must look for a request before it looks at its task.
+    #[inline]
+    pub(crate) fn is_addressed(&self) -> bool {
+        match self.node() {
+            Some(node) => node.is_addressed(),
+            None => PROBING.get() && !self.0.is_null(),
+        }
+    }
+
+    /// The task waits.
+    #[inline]
+    pub(crate) fn suspend(&mut self, cx: &Context<'_>) {
+        let Some(task) = current() else { return };
+        let framed = frames(task).next().is_some();
+        if framed || self.is_node() || task_of(cx.waker()) != Some(task) {
+            return self.with_scope(|scope| scope.suspend(Kind::Forward, cx));
+        }
+        JOINING.set(true);
+        self.0 = Self::at_root(task);
+    }
+
+    /// The wait is over.
+    #[inline]
+    pub(crate) fn release(&mut self) {
+        if self.is_node() {
+            self.with_scope(Scope::release);
+        }
+        self.0 = ptr::null_mut();
+    }
+
+    /// The request that the wait takes, if one is offered to it.
+    pub(crate) fn take(&mut self, cx: &Context<'_>) -> Option<Cancelled> {
+        if self.is_node() {
+            return self.with_scope(Scope::take);
+        }
+        let task = current()?;
+        let here = ptr::eq(self.0, Self::at_root(task));
+        let around = frames(task).next().is_some();
+        if !here || around {
+            return None;
+        }
+        let header = task.header();
+        let request = tree(task).take_part_in(&header.state, &header.ext_or_make().requests)?;
+        self.with_scope(|scope| scope.suspend(Kind::Forward, cx));
+        Some(request)
+    }
+
     /// Keeps the request that was passed on.
     pub(crate) fn keep(&mut self, request: Cancelled) {
-        if let Some(node) = self.node {
+        if let Some(node) = self.node() {
             node.said.set(Some(Box::new(Said { request, unwind: 0 })));
         }
     }
 
     /// The request that was passed on, and has not come back as an unwind.
     pub(crate) fn kept(&self) -> Option<Cancelled> {
-        self.node.and_then(|node| node.said())
+        self.node().and_then(|node| node.said())
     }
 
     /// Raises a request to the scope around; the caller says Pending.
     pub(crate) fn raise(&mut self, request: Cancelled) {
         let unwind = Unwind::raise(request.clone()).map_or(0, |unwind| unwind.0);
-        if let Some(node) = self.node {
+        if let Some(node) = self.node() {
             node.said.set(Some(Box::new(Said { request, unwind })));
         }
     }
 
     /// True while what was raised has not reached its scope.
     pub(crate) fn is_raising(&mut self) -> bool {
-        let Some(node) = self.node else { return false };
+        let Some(node) = self.node() else { return false };
         let Some(said) = node.said.take() else { return false };
         if said.unwind == 0 {
             node.said.set(Some(said));
@@ -331,6 +471,19 @@ impl Scope {
             node.said.set(Some(said));
         }
         raising
+    }
+}
+
+impl Drop for Waits {
+    #[inline]
+    fn drop(&mut self) {
+        self.release();
+    }
+}
+
+impl fmt::Debug for Waits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Waits").field("suspended", &!self.0.is_null()).finish()
     }
 }
 
@@ -345,8 +498,8 @@ impl Unwind {
         let task = current()?;
         let number = UNWINDS.get() + 1;
         UNWINDS.set(number);
-        match frames(task).find(|frame| frame.stops) {
-            Some(frame) => put(&frame.unwind, number, said),
+        match frames(task).find_map(|frame| frame.unwind) {
+            Some(slot) => put(slot, number, said),
             None => {
                 let tree = tree(task);
                 let state = &task.header().state;
@@ -359,7 +512,7 @@ impl Unwind {
 
     fn find<R>(self, f: impl FnOnce(&Slot) -> R) -> Option<R> {
         let task = current()?;
-        let frame = frames(task).map(|frame| &frame.unwind).find(|slot| holds(slot, self.0));
+        let frame = frames(task).filter_map(|it| it.unwind).find(|slot| holds(slot, self.0));
         let root = || {
             let ext = task.header().ext()?;
             // SAFETY: this thread is inside the task.

@@ -24,8 +24,9 @@ pub(crate) enum Verdict {
 }
 
 impl Look<'_> {
-    /// Offers a pending request, unless that was done before.
-    pub(crate) fn before_poll(&self) -> Verdict {
+    /// Offers a pending request, unless that was done before. `joining`: the last poll ended in a
+    /// wait for another task that no scope is around, which may take the request in the next one.
+    pub(crate) fn before_poll(&self, joining: bool) -> Verdict {
         if let Some(unwind) = self.tree.unwind.take() {
             return Verdict::End(Some(unwind.1));
         }
@@ -34,16 +35,18 @@ impl Look<'_> {
         }
         let delivery = self.tree.delivery_of(None);
         let mut verdict = Verdict::Go;
-        if delivery.taken.get() || !self.tree.is_offered(None) {
+        if delivery.taken.get() || !delivery.active.get() {
             self.tree.begin(None);
-            verdict = self.offer();
+            verdict = self.offer(joining);
+        } else if !self.tree.is_offered(None) {
+            verdict = self.offer(joining);
         }
         self.tree.ask_masks(None);
         verdict
     }
 
-    /// Looks who has taken the request; if nobody has, it goes on.
-    pub(crate) fn after_poll(&self) -> Verdict {
+    /// Looks who has taken the request; if nobody has, it goes on. `joining`: as this poll ended.
+    pub(crate) fn after_poll(&self, joining: bool) -> Verdict {
         if let Some(unwind) = self.tree.unwind.take() {
             return Verdict::End(Some(unwind.1));
         }
@@ -57,29 +60,25 @@ impl Look<'_> {
             return Verdict::Go;
         }
         if delivery.taken.get() || !now.is_cancel_pending() {
-            self.tree.begin(None);
+            self.tree.conclude(None);
             return Verdict::Go;
         }
         if mutant("look.offers_once") {
             return Verdict::Go;
         }
         delivery.attempts.set(delivery.attempts.get().saturating_add(1));
-        match self.offer() {
-            Verdict::Go if self.tree.is_offered(None) => {
-                self.state.look_again();
-                Verdict::Go
-            }
-            verdict => verdict,
-        }
+        self.offer(joining)
     }
 
-    fn offer(&self) -> Verdict {
+    fn offer(&self, joining: bool) -> Verdict {
         let mut errands = Errands::default();
         let offer = self.tree.offer(None, self.state, &mut errands);
         errands.run();
         match offer {
-            Offer::Made | Offer::Held => Verdict::Go,
-            Offer::Nobody => Verdict::End(None),
+            Offer::Nobody if !joining || self.tree.is_exhausted() => return Verdict::End(None),
+            Offer::Made | Offer::Nobody => self.state.look_again(),
+            Offer::Held => {}
         }
+        Verdict::Go
     }
 }

@@ -107,14 +107,14 @@ impl Twin {
             let look = Look { tree: &self.tree, state: &self.state };
             if care {
                 self.state.looked();
-                if let Verdict::End(_) = look.before_poll() {
+                if let Verdict::End(_) = look.before_poll(false) {
                     return self.end(true);
                 }
             }
             if poll(self) == Step::Ready {
                 return self.end(false);
             }
-            if care && matches!(look.after_poll(), Verdict::End(_)) {
+            if care && matches!(look.after_poll(false), Verdict::End(_)) {
                 return self.end(true);
             }
             if self.state.pause() == Paused::Enqueue {

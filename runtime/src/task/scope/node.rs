@@ -99,6 +99,8 @@ pub(super) struct Said {
 /// How far a request has come that is offered to scopes.
 #[derive(Debug, Default)]
 pub(super) struct Delivery {
+    /// It is under way: neither taken and concluded nor taken back.
+    pub(super) active: Cell<bool>,
     /// Polls that have passed without anybody taking it.
     pub(super) attempts: Cell<u8>,
     /// Somebody has taken it; the other marked scopes take part.
@@ -166,10 +168,26 @@ impl NodeRef {
         debug_assert!(self.child.get().is_none() && !self.in_flight.get());
         drop((self.waker.take(), self.said.take()));
         self.mark.set(0);
+        self.delivery.active.set(false);
         self.delivery.attempts.set(0);
         self.delivery.taken.set(false);
         // Ordering: Relaxed; the node is the caller's alone, and is handed on with the task.
         self.word.store(0, Relaxed);
+    }
+
+    /// The address, for a word that holds it.
+    #[cfg(not(any(corio_loom, corio_shuttle)))]
+    pub(super) fn into_raw(self) -> *mut () {
+        self.0.as_ptr().cast()
+    }
+
+    /// # Safety
+    ///
+    /// `raw` came from `into_raw`, and the caller is the node's scope.
+    #[cfg(not(any(corio_loom, corio_shuttle)))]
+    pub(super) unsafe fn from_raw(raw: *mut ()) -> Self {
+        // SAFETY: `into_raw` never gives null.
+        Self(unsafe { NonNull::new_unchecked(raw.cast()) })
     }
 
     /// Notes an access of the runner, for loom.

@@ -252,10 +252,22 @@ impl Tree {
 
     /// Begins a new request of `owner`: nobody has been offered it.
     pub(super) fn begin(&self, owner: Option<NodeRef>) {
+        self.conclude(owner);
+        self.delivery_of(owner.as_deref()).active.set(true);
+    }
+
+    /// The request of `owner` was taken or taken back.
+    pub(super) fn conclude(&self, owner: Option<NodeRef>) {
         self.withdraw(owner);
         let delivery = self.delivery_of(owner.as_deref());
+        delivery.active.set(false);
         delivery.attempts.set(0);
         delivery.taken.set(false);
+    }
+
+    /// True if the task alone decides on the request to it.
+    pub(super) fn is_exhausted(&self) -> bool {
+        self.delivery.attempts.get() >= ATTEMPTS_MAX
     }
 
     /// Edges 1, 3 and 4. Offers the request of `owner` to scopes inside of it.
@@ -349,8 +361,7 @@ impl Tree {
         node.touch();
         match node.mark.replace(0) {
             0 => None,
-            TASK if self.delivery.taken.get() => self.last(),
-            TASK => self.take_pending(state, requests),
+            TASK => self.take_part_in(state, requests),
             mark => {
                 let mut above = node.parent.get();
                 while let Some(owner) = above.filter(|owner| owner.id.get() != mark) {
@@ -361,6 +372,11 @@ impl Tree {
                 owner.said()
             }
         }
+    }
+
+    /// The request to the whole task that is being delivered, whether it is taken now or was.
+    pub(super) fn take_part_in(&self, state: &State, requests: &Requests) -> Option<Cancelled> {
+        if self.delivery.taken.get() { self.last() } else { self.take_pending(state, requests) }
     }
 
     /// Takes the pending cancel of the whole task; `None` if there is none any more.
