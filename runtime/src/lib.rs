@@ -49,7 +49,11 @@ mod exports {
         CatchCancel, DeferCancel, Finally, OnCancel, Raise, catch_cancel, defer_cancel, finally,
         on_cancel,
     };
-    pub use crate::compose::{Shield, Shieldable, shield};
+    pub use crate::compose::{
+        AsCompleted, EmptySet, GatherAll, GatherVec, GroupClosed, GroupError, GroupOutput,
+        IntoTask, NextCompleted, ReturnWhen, Shield, Shieldable, TaskGroup, TaskGroupScope, Wait,
+        as_completed, ensure_future, gather, gather_all, shield, task_group, wait,
+    };
     pub use crate::error::{Cancelled, PanicInfo, ResultError, TaskError};
     pub use crate::handle::{EnterGuard, Handle, LoopClosed, NoLoop, Refused};
     pub use crate::metrics::{Metrics, WorkerCounters};

@@ -173,7 +173,7 @@ fn t16_a_shield_lets_the_inner_task_go_on() {
             4
         }));
         let shared = inner.clone();
-        let task = spawn(async move { corio::shield(&*shared).await.map(|n| *n).ok() });
+        let task = spawn(async move { corio::shield(&*shared).await.copied().ok() });
         nap().await;
         task.cancel_with("m");
         assert_eq!(task.await.unwrap_err().cancelled().unwrap().msg(), Some("m"));

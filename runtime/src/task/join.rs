@@ -195,13 +195,13 @@ impl<T> Task<T> {
     }
 
     /// The untyped handle that this one contains, without a reference of its own.
-    fn as_ref(&self) -> ManuallyDrop<TaskRef> {
+    pub(crate) fn as_ref(&self) -> ManuallyDrop<TaskRef> {
         // SAFETY: the handle's reference outlives the borrow, and `ManuallyDrop` gives none back.
         ManuallyDrop::new(unsafe { TaskRef::from_ptr(self.ptr) })
     }
 
     /// The output, if the task is done and it was not taken.
-    fn outcome(&self) -> Option<&Result<T, TaskError>> {
+    pub(crate) fn outcome(&self) -> Option<&Result<T, TaskError>> {
         let state = self.ptr.header().state.load();
         (state.is_done() && !state.is_taken()).then(|| {
             // SAFETY: the handle keeps the cell.
@@ -213,7 +213,7 @@ impl<T> Task<T> {
 
     /// Moves the output of a done task out.
     #[track_caller]
-    fn take_output(&mut self) -> Result<T, TaskError> {
+    pub(crate) fn take_output(&mut self) -> Result<T, TaskError> {
         let state = &self.ptr.header().state;
         assert!(
             !state.load().is_taken(),
@@ -278,10 +278,21 @@ impl<T> Task<T> {
         cx: &mut Context<'_>,
         at: &'static Location<'static>,
     ) -> Poll<Result<T, TaskError>> {
+        ready!(self.poll_done(cx, at));
+        Poll::Ready(self.take_output())
+    }
+
+    /// Waits through the join slot for the end, and leaves the output where it is.
+    #[inline]
+    pub(crate) fn poll_done(
+        &mut self,
+        cx: &mut Context<'_>,
+        at: &'static Location<'static>,
+    ) -> Poll<()> {
         let header = self.ptr.header();
         let seen = header.state.load();
         if seen.is_done() {
-            return Poll::Ready(self.take_output());
+            return Poll::Ready(());
         }
         if seen.has_join_waker() {
             // SAFETY: the slot was filled by this handle, the only one that ever writes it.
@@ -290,7 +301,7 @@ impl<T> Task<T> {
                 return Poll::Pending;
             }
             if !header.state.withdraw_join_waker() {
-                return Poll::Ready(self.take_output());
+                return Poll::Ready(());
             }
             // SAFETY: the slot was withdrawn and is full.
             drop(unsafe { header.take_join_waker() });
@@ -307,7 +318,7 @@ impl<T> Task<T> {
             Join::Done => {
                 // SAFETY: the completer did not see the waker, so the slot is still the handle's.
                 drop(unsafe { header.take_join_waker() });
-                Poll::Ready(self.take_output())
+                Poll::Ready(())
             }
         }
     }

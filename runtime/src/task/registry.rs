@@ -111,7 +111,7 @@ impl TaskRef {
         if header.state.load().is_done() {
             return false;
         }
-        header.ext_or_make().requests.push(msg, at);
+        header.ext_or_make().requests.push_said(msg, at);
         match header.state.request_cancel() {
             None => false,
             Some(Woken::Enqueue) => {
@@ -150,7 +150,7 @@ impl TaskRef {
         if header.state.load().is_done() {
             return;
         }
-        header.ext_or_make().requests.push(None, Location::caller());
+        header.ext_or_make().requests.push_said(None, Location::caller());
         if header.state.request_abort() == Woken::Enqueue {
             self.0.schedule();
         }

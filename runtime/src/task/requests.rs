@@ -1,4 +1,5 @@
-//! What the cancels of a task have said: a list that cancellers push on and one taker empties.
+//! Lists that many push on and one taker empties, and what the cancels of a task have said, which is
+//! one.
 //!
 //! A message is pushed *before* its cancel is counted in the state word, so that whoever takes the
 //! cancel finds it. The reverse does not hold: a message may lie here whose cancel is not counted
@@ -20,34 +21,35 @@ use corio_sync::shim::{mutant, ord};
 
 use crate::error::{Cancelled, FROM_TASK};
 
-/// The messages of the cancels of one task, latest first.
+/// Values that were pushed and not taken, latest first.
 #[derive(Debug)]
-pub(crate) struct Requests(AtomicPtr<Request>);
+pub(crate) struct Pushed<T>(AtomicPtr<Node<T>>);
 
-/// The message and place of one cancel.
+/// The messages of the cancels of one task.
+pub(crate) type Requests = Pushed<Cancelled>;
+
 #[derive(Debug)]
-struct Request {
-    said: Cancelled,
-    next: *mut Request,
+struct Node<T> {
+    value: T,
+    next: *mut Node<T>,
     /// Loom sees writing and reading here; elsewhere it is nothing.
     watched: UnsafeCell<()>,
 }
 
-impl Requests {
+// SAFETY: values are moved in by one thread and out by another; nothing is shared.
+unsafe impl<T: Send> Send for Pushed<T> {}
+// SAFETY: as above.
+unsafe impl<T: Send> Sync for Pushed<T> {}
+
+impl<T> Pushed<T> {
     pub(crate) fn new() -> Self {
         Self(AtomicPtr::new(ptr::null_mut()))
     }
 
-    /// Leaves what a cancel says; the cancel itself is counted afterwards.
-    pub(crate) fn push(&self, msg: Option<Arc<str>>, at: &'static Location<'static>) {
-        self.push_said(Cancelled::from_parts(msg, Some(at)).with_origin(FROM_TASK));
-    }
-
-    /// Leaves a cancel that was taken and comes back.
-    pub(crate) fn push_said(&self, said: Cancelled) {
+    pub(crate) fn push(&self, value: T) {
         let watched = UnsafeCell::new(());
         watched.with_mut(|_| ());
-        let node = Box::into_raw(Box::new(Request { said, next: ptr::null_mut(), watched }));
+        let node = Box::into_raw(Box::new(Node { value, next: ptr::null_mut(), watched }));
         // Ordering: Relaxed; the compare-exchange below validates it, and nobody reads through it.
         let mut first = self.0.load(Relaxed);
         loop {
@@ -63,37 +65,59 @@ impl Requests {
         }
     }
 
-    /// Takes all of them and gives the first.
-    pub(crate) fn take_first(&self) -> Option<Cancelled> {
+    /// Takes all of them and gives each to `f`, latest first.
+    fn take_each(&self, mut f: impl FnMut(T)) {
         // Ordering(requests.take): Acquire; pairs with Ordering(requests.push): the nodes are read as
         // they were written. A pusher that compares with an address which was freed and is used
         // again links to what lies there now, and its own push goes on the release sequence.
         let mut node = self.0.swap(ptr::null_mut(), ord("requests.take", Acquire));
-        let mut first = None;
         while !node.is_null() {
             // SAFETY: the swap made the list this thread's alone, and each node came from a box.
-            let request = unsafe { Box::from_raw(node) };
-            request.watched.with_mut(|_| ());
-            if first.is_none() || !mutant("requests.take_keeps_last") {
-                first = Some(request.said);
-            }
-            node = request.next;
+            let pushed = unsafe { Box::from_raw(node) };
+            pushed.watched.with_mut(|_| ());
+            node = pushed.next;
+            f(pushed.value);
         }
+    }
+
+    /// Takes all of them, first pushed first.
+    pub(crate) fn take_all(&self) -> Vec<T> {
+        let mut all = Vec::new();
+        self.take_each(|value| all.push(value));
+        all.reverse();
+        all
+    }
+
+    /// Takes all of them and gives the one that was pushed first.
+    pub(crate) fn take_first(&self) -> Option<T> {
+        let mut first = None;
+        self.take_each(|value| {
+            if first.is_none() || !mutant("requests.take_keeps_last") {
+                first = Some(value);
+            }
+        });
         first
     }
 }
 
-impl Default for Requests {
+impl Requests {
+    /// Leaves what a cancel says; the cancel itself is counted afterwards.
+    pub(crate) fn push_said(&self, msg: Option<Arc<str>>, at: &'static Location<'static>) {
+        self.push(Cancelled::from_parts(msg, Some(at)).with_origin(FROM_TASK));
+    }
+}
+
+impl<T> Default for Pushed<T> {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl Drop for Requests {
+impl<T> Drop for Pushed<T> {
     fn drop(&mut self) {
         // Ordering: Relaxed; the list is dropped by its last user.
         if !self.0.load(Relaxed).is_null() {
-            drop(self.take_first());
+            drop(self.take_all());
         }
     }
 }

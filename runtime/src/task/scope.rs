@@ -18,19 +18,26 @@
 mod look;
 mod node;
 mod tree;
+mod walk;
 
 #[cfg(not(any(corio_loom, corio_shuttle)))]
 mod frame;
 #[cfg(not(any(corio_loom, corio_shuttle)))]
+mod part;
+#[cfg(not(any(corio_loom, corio_shuttle)))]
 mod spare;
+#[cfg(not(any(corio_loom, corio_shuttle)))]
+mod waits;
 
 #[cfg(all(test, any(corio_loom, corio_shuttle)))]
 mod loom;
 
 #[cfg(not(any(corio_loom, corio_shuttle)))]
-pub(crate) use frame::{
-    Part, Polled, Probing, Scope, Unwind, Waits, begin_poll, current, is_joining, set_current,
-};
+pub(crate) use frame::{Polled, Scope, Unwind, current, return_request, set_current};
 pub(crate) use look::{Look, Verdict};
 pub(crate) use node::Kind;
+#[cfg(not(any(corio_loom, corio_shuttle)))]
+pub(crate) use part::Part;
 pub(crate) use tree::Tree;
+#[cfg(not(any(corio_loom, corio_shuttle)))]
+pub(crate) use waits::{Probing, Waits, begin_poll, is_joining};

@@ -318,7 +318,9 @@ fn note(place: Option<Place>) {
     }
 }
 
-/// The first time that the future has to wait: sets the alarm.
+/// The first time that the future has to wait: sets the alarm. Kept out of the poll, which would
+/// otherwise be too large to have the alarm's own steps inlined.
+#[inline(never)]
 fn start(
     alarm: &mut Option<Alarm>,
     limit: Limit,

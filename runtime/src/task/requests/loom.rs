@@ -19,7 +19,7 @@ model! {
         let pushers: Vec<_> = ["one", "two"]
             .map(|text| {
                 let list = list.clone();
-                thread::spawn(move || list.push_said(said(text)))
+                thread::spawn(move || list.push(said(text)))
             })
             .into_iter()
             .collect();
@@ -40,8 +40,8 @@ model! {
         let list = Arc::new(Requests::new());
         let other = list.clone();
         let pusher = thread::spawn(move || {
-            other.push_said(said("first"));
-            other.push_said(said("second"));
+            other.push(said("first"));
+            other.push(said("second"));
         });
         match list.take_first() {
             Some(taken) => assert_eq!(taken.msg(), Some("first")),

@@ -14,8 +14,8 @@ use std::fmt;
 use std::ptr;
 use std::task::{Context, Poll};
 
-use super::node::{Kind, NodeRef, Said};
-use super::tree::{Errands, Offer, PATIENCE, Tree};
+use super::node::{Kind, NodeRef};
+use super::tree::Tree;
 use crate::error::Cancelled;
 use crate::task::ext::TaskExt;
 use crate::task::raw::TaskPtr;
@@ -25,37 +25,6 @@ thread_local! {
     static TASK: Cell<Option<TaskPtr>> = const { Cell::new(None) };
     static FRAME: Cell<*const Frame<'static>> = const { Cell::new(ptr::null()) };
     static UNWINDS: Cell<u64> = const { Cell::new(0) };
-    /// This poll waits for another task, and no scope is around that wait.
-    static JOINING: Cell<bool> = const { Cell::new(false) };
-    /// A request is being delivered by this poll.
-    static PROBING: Cell<bool> = const { Cell::new(false) };
-}
-
-/// A poll of a task begins.
-#[inline]
-pub(crate) fn begin_poll() {
-    JOINING.set(false);
-}
-
-/// True if the poll that ends waits for another task, and no scope is around that wait.
-#[inline]
-pub(crate) fn is_joining() -> bool {
-    JOINING.get()
-}
-
-/// Waits that no scope is around may take the request, until this is dropped.
-pub(crate) struct Probing(bool);
-
-impl Probing {
-    pub(crate) fn begin() -> Self {
-        Self(PROBING.replace(true))
-    }
-}
-
-impl Drop for Probing {
-    fn drop(&mut self) {
-        PROBING.set(self.0);
-    }
 }
 
 /// Names the task that the calling thread is inside; returns the one before.
@@ -110,9 +79,16 @@ fn frames(task: TaskPtr) -> impl Iterator<Item = &'static Frame<'static>> {
     })
 }
 
+/// True if a scope of `task` is being polled.
+#[inline]
+pub(super) fn is_framed(task: TaskPtr) -> bool {
+    // SAFETY: as in `frames`.
+    unsafe { FRAME.get().as_ref() }.is_some_and(|frame| frame.task == task)
+}
+
 /// The tree of the current task.
 #[inline]
-fn tree(task: TaskPtr) -> &'static Tree {
+pub(super) fn tree(task: TaskPtr) -> &'static Tree {
     let ext: *const TaskExt = task.header().ext_or_make();
     // SAFETY: the extension lives as long as the cell, which its runner keeps; callers are inside
     // the task and do not keep the borrow beyond that.
@@ -156,7 +132,7 @@ pub(crate) enum Polled<R> {
 
 /// The scope of one future; empty until it first suspends.
 pub(crate) struct Scope {
-    node: Option<NodeRef>,
+    pub(super) node: Option<NodeRef>,
 }
 
 // SAFETY: a scope uses its node's cells only on a thread that is inside the node's task; from any
@@ -345,151 +321,9 @@ impl fmt::Debug for Scope {
     }
 }
 
-/// Where a task's handle is awaited.
-///
-/// Most waits for a task have no scope around and the task's own waker. Such a wait needs no node:
-/// the task's poll notes that it ended in one (JOINING in the state word), and when a cancel comes
-/// the next poll is a *probe*, in which the wait takes the request. It gets a node only then, or if
-/// it has a scope around or a waker of its own. So awaiting a task allocates nothing.
-///
-/// The word is a node's address, or, with the low bit set, that of the waiting task's cell, or null.
-pub(crate) struct Waits(*mut ());
-
-// SAFETY: as for `Scope`; the address of a cell is only compared.
-unsafe impl Send for Waits {}
-// SAFETY: as above.
-unsafe impl Sync for Waits {}
-
-/// Marks the address of a cell.
-const AT_ROOT: usize = 1;
-
-impl Waits {
-    pub(crate) const fn new() -> Self {
-        Self(ptr::null_mut())
-    }
-
-    fn at_root(task: TaskPtr) -> *mut () {
-        task.as_raw().cast_mut().map_addr(|address| address | AT_ROOT)
-    }
-
-    fn is_node(&self) -> bool {
-        !self.0.is_null() && self.0.addr() & AT_ROOT == 0
-    }
-
-    fn node(&self) -> Option<NodeRef> {
-        // SAFETY: a word without the mark is a node's address, and this is its scope.
-        self.is_node().then(|| unsafe { NodeRef::from_raw(self.0) })
-    }
-
-    /// Works with the scope that a node stands for.
-    #[cold]
-    fn with_scope<R>(&mut self, f: impl FnOnce(&mut Scope) -> R) -> R {
-        let mut scope = Scope { node: self.node() };
-        self.0 = ptr::null_mut();
-        let result = f(&mut scope);
-        self.0 = scope.node.take().map_or(ptr::null_mut(), NodeRef::into_raw);
-        result
-    }
-
-    /// True if the wait must look for a request before it looks at its task.
-    #[inline]
-    pub(crate) fn is_addressed(&self) -> bool {
-        match self.node() {
-            Some(node) => node.is_addressed(),
-            None => PROBING.get() && !self.0.is_null(),
-        }
-    }
-
-    /// The task waits.
-    #[inline]
-    pub(crate) fn suspend(&mut self, cx: &Context<'_>) {
-        let Some(task) = current() else { return };
-        let framed = frames(task).next().is_some();
-        if framed || self.is_node() || task_of(cx.waker()) != Some(task) {
-            return self.with_scope(|scope| scope.suspend(Kind::Forward, cx));
-        }
-        JOINING.set(true);
-        self.0 = Self::at_root(task);
-    }
-
-    /// The wait is over.
-    #[inline]
-    pub(crate) fn release(&mut self) {
-        if self.is_node() {
-            self.with_scope(Scope::release);
-        }
-        self.0 = ptr::null_mut();
-    }
-
-    /// The request that the wait takes, if one is offered to it.
-    pub(crate) fn take(&mut self, cx: &Context<'_>) -> Option<Cancelled> {
-        if self.is_node() {
-            return self.with_scope(Scope::take);
-        }
-        let task = current()?;
-        let here = ptr::eq(self.0, Self::at_root(task));
-        let around = frames(task).next().is_some();
-        if !here || around {
-            return None;
-        }
-        let header = task.header();
-        let request = tree(task).take_part_in(&header.state, &header.ext_or_make().requests)?;
-        self.with_scope(|scope| scope.suspend(Kind::Forward, cx));
-        Some(request)
-    }
-
-    /// Keeps the request that was passed on.
-    pub(crate) fn keep(&mut self, request: Cancelled) {
-        if let Some(node) = self.node() {
-            node.said.set(Some(Box::new(Said { request, unwind: 0 })));
-        }
-    }
-
-    /// The request that was passed on, and has not come back as an unwind.
-    pub(crate) fn kept(&self) -> Option<Cancelled> {
-        self.node().and_then(|node| node.said())
-    }
-
-    /// Raises a request to the scope around; the caller says Pending.
-    pub(crate) fn raise(&mut self, request: Cancelled) {
-        let unwind = Unwind::raise(request.clone()).map_or(0, |unwind| unwind.0);
-        if let Some(node) = self.node() {
-            node.said.set(Some(Box::new(Said { request, unwind })));
-        }
-    }
-
-    /// True while what was raised has not reached its scope.
-    pub(crate) fn is_raising(&mut self) -> bool {
-        let Some(node) = self.node() else { return false };
-        let Some(said) = node.said.take() else { return false };
-        if said.unwind == 0 {
-            node.said.set(Some(said));
-            return false;
-        }
-        let raising = Unwind(said.unwind).is_under_way();
-        if raising {
-            node.said.set(Some(said));
-        }
-        raising
-    }
-}
-
-impl Drop for Waits {
-    #[inline]
-    fn drop(&mut self) {
-        self.release();
-    }
-}
-
-impl fmt::Debug for Waits {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Waits").field("suspended", &!self.0.is_null()).finish()
-    }
-}
-
 /// A request on its way out, by number.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Unwind(u64);
+pub(crate) struct Unwind(pub(super) u64);
 
 impl Unwind {
     /// Raises a request to the scope around, or to the task if there is none. `None` outside a
@@ -551,98 +385,14 @@ fn holds(slot: &Slot, number: u64) -> bool {
     holds
 }
 
+/// A request that was taken here is delivered again, at the next wait.
+pub(crate) fn return_request(said: Cancelled) {
+    if let Some(task) = current() {
+        give_back(task, said);
+    }
+}
+
 fn give_back(task: TaskPtr, said: Cancelled) {
     let header = task.header();
     tree(task).give_back(said, &header.state, &header.ext_or_make().requests);
-}
-
-/// What a scope that limits its own part has come to.
-#[must_use]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Part {
-    /// A scope inside may take the request: poll the inside again.
-    Offered,
-    /// It was taken, or is held back: the inside must be polled when it is woken.
-    Waiting,
-    /// Those that were woken have not all been polled: wake the task and say Pending.
-    Again,
-    /// Nobody inside is there to take it: drop the inside.
-    Nobody,
-}
-
-/// Scopes that ask their own part of the task to stop.
-impl Scope {
-    /// Asks the part to stop, once.
-    pub(crate) fn begin_part(&mut self, said: Cancelled) -> Part {
-        let (Some(node), Some(task)) = (self.node, current()) else { return Part::Nobody };
-        tree(task).begin_part(node, said, &task.header().state);
-        self.offer(node, task)
-    }
-
-    /// Before a poll of a part that was asked to stop.
-    pub(crate) fn ask_part(&self) {
-        if let (Some(node), Some(task)) = (self.node, current()) {
-            tree(task).ask_masks(Some(node));
-        }
-    }
-
-    /// After a poll of the part, which said Pending.
-    pub(crate) fn look_at_part(&mut self) -> Part {
-        let (Some(node), Some(task)) = (self.node, current()) else { return Part::Nobody };
-        let tree = tree(task);
-        let delivery = &node.delivery;
-        let scheduled = task.header().state.load_relaxed().is_scheduled();
-        let waits = delivery.attempts.get() < PATIENCE && tree.is_offered(Some(node));
-        if scheduled && waits {
-            delivery.attempts.set(delivery.attempts.get() + 1);
-            return Part::Again;
-        }
-        if delivery.taken.get() {
-            tree.withdraw(Some(node));
-            return Part::Waiting;
-        }
-        delivery.attempts.set(delivery.attempts.get().saturating_add(1));
-        self.offer(node, task)
-    }
-
-    fn offer(&self, node: NodeRef, task: TaskPtr) -> Part {
-        let mut errands = Errands::default();
-        let offer = tree(task).offer(Some(node), &task.header().state, &mut errands);
-        errands.run();
-        match offer {
-            Offer::Made => Part::Offered,
-            Offer::Held => Part::Waiting,
-            Offer::Nobody => Part::Nobody,
-        }
-    }
-
-    /// The part has ended with a value, which answers the request to it.
-    pub(crate) fn close_part(&mut self) {
-        if let (Some(node), Some(task)) = (self.node, current()) {
-            tree(task).settle_part(node, &task.header().state);
-        }
-        self.release();
-    }
-
-    /// The part is to be dropped. The request that has to go on outwards, if one to the whole task, or to a
-    /// part around this one, has come meanwhile and is not answered: `said` is what the part has
-    /// raised.
-    pub(crate) fn end_part(&mut self, said: Option<Cancelled>) -> Option<Cancelled> {
-        let (Some(node), Some(task)) = (self.node, current()) else { return said };
-        let header = task.header();
-        let tree = tree(task);
-        tree.settle_part(node, &header.state);
-        if tree.weight_above(node, &header.state) <= node.baseline.get() {
-            return None;
-        }
-        let pending = tree.take_pending(&header.state, &header.ext_or_make().requests);
-        let own = node.id.get();
-        let foreign = said.filter(|said| said.origin() != own);
-        pending.or(foreign).or_else(|| tree.under_way_above(node)).or_else(|| tree.last())
-    }
-
-    /// True if a request to the whole task is pending: it goes first.
-    pub(crate) fn is_task_cancelled() -> bool {
-        current().is_some_and(|task| task.header().state.load_relaxed().is_cancel_pending())
-    }
 }

@@ -73,7 +73,7 @@ impl Twin {
     }
 
     fn cancel(&self) -> bool {
-        self.requests.push_said(Cancelled::from_parts(None, None).with_origin(1));
+        self.requests.push(Cancelled::from_parts(None, None).with_origin(1));
         match self.state.request_cancel() {
             None => false,
             Some(Woken::Enqueue) => {

@@ -33,8 +33,10 @@ use std::fmt;
 use std::task::Waker;
 
 use super::node::{Delivery, Kind, Node, NodeRef, Said};
-use corio_sync::shim::mutant;
-
+use super::walk::{
+    Found, any_marked, ask, collect_marked, find, held, offer_leaves, offer_outermost, set_mark,
+    unmark,
+};
 use crate::error::{Cancelled, FROM_TASK as TASK};
 use crate::quiet::{drop_quietly, quietly};
 use crate::task::requests::Requests;
@@ -53,7 +55,7 @@ const _: () = assert!(PATIENCE < OUTERMOST_AFTER && OUTERMOST_AFTER < ATTEMPTS_M
 #[derive(Debug, Default)]
 pub(super) struct Errands {
     /// Wakers of combinators that poll only those parts that were woken.
-    wake: Vec<Waker>,
+    pub(super) wake: Vec<Waker>,
     /// Wakers of scopes that have gone.
     drop: Vec<Waker>,
 }
@@ -104,19 +106,6 @@ pub(super) enum Offer {
     Held,
     /// No scope is there to take it: the owner does.
     Nobody,
-}
-
-#[derive(Clone, Copy, Debug, Default)]
-struct Found {
-    marked: bool,
-    held: bool,
-}
-
-impl Found {
-    fn add(&mut self, other: Found) {
-        self.marked |= other.marked;
-        self.held |= other.held;
-    }
 }
 
 /// The shape of the tree.
@@ -426,7 +415,7 @@ impl Tree {
     pub(super) fn give_back(&self, said: Cancelled, state: &State, requests: &Requests) {
         match said.origin() {
             0 | TASK => {
-                requests.push_said(said);
+                requests.push(said);
                 state.return_cancel();
             }
             part => {
@@ -455,147 +444,5 @@ impl Tree {
             above = at.parent.get();
         }
         weight
-    }
-}
-
-impl Node {
-    /// True if the request of this mark is offered to the scope.
-    fn is_offered(&self, mark: u32) -> bool {
-        self.mark.get() == mark && self.kind.get().catches()
-    }
-
-    /// True if the scope is a mask that was polled since it was asked.
-    fn holds(&self) -> bool {
-        self.kind.get() == Kind::Mask && self.mark.get() == 0 && !mutant("tree.mask_is_open")
-    }
-
-    fn has_waker(&self) -> bool {
-        let waker = self.waker.take();
-        let has = waker.is_some();
-        self.waker.set(waker);
-        has
-    }
-
-    /// The request that the node keeps.
-    pub(super) fn said(&self) -> Option<Cancelled> {
-        let said = self.said.take();
-        let request = said.as_ref().map(|said| said.request.clone());
-        self.said.set(said);
-        request
-    }
-}
-
-/// Marks a node, unless a request from further out is offered to it. True if it is offered one now.
-fn set_mark(node: NodeRef, mark: u32, errands: &mut Errands) -> bool {
-    node.touch();
-    let old = node.mark.get();
-    if old == 0 || mark == TASK || !is_outer(node, old, mark) {
-        node.mark.set(mark);
-    }
-    if old == 0 {
-        errands.wake.extend(node.waker.take());
-    }
-    true
-}
-
-/// True if the owner `one` of a request to `node` is around the owner `other`.
-fn is_outer(node: NodeRef, one: u32, other: u32) -> bool {
-    let mut above = node.parent.get();
-    while let Some(at) = above {
-        if at.id.get() == other {
-            return one == TASK || is_inside(at, one);
-        }
-        above = at.parent.get();
-    }
-    false
-}
-
-fn is_inside(node: NodeRef, owner: u32) -> bool {
-    let mut above = node.parent.get();
-    while let Some(at) = above.filter(|at| at.id.get() != owner) {
-        above = at.parent.get();
-    }
-    above.is_some()
-}
-
-fn siblings(first: Option<NodeRef>) -> impl Iterator<Item = NodeRef> {
-    std::iter::successors(first, |node| node.next.get()).inspect(|node| node.touch())
-}
-
-fn offer_leaves(first: Option<NodeRef>, mark: u32, errands: &mut Errands) -> Found {
-    let mut all = Found::default();
-    for node in siblings(first) {
-        if node.kind.get() == Kind::Mask {
-            all.held |= node.holds();
-            continue;
-        }
-        let mut found = offer_leaves(node.child.get(), mark, errands);
-        if !found.marked && !found.held && node.kind.get().catches() {
-            found.marked = set_mark(node, mark, errands);
-        }
-        all.add(found);
-    }
-    all
-}
-
-fn offer_outermost(first: Option<NodeRef>, mark: u32, errands: &mut Errands) -> Found {
-    let mut all = Found::default();
-    for node in siblings(first) {
-        let inside = node.child.get();
-        let mut found = Found::default();
-        if node.kind.get() == Kind::Mask {
-            found.held = node.holds();
-        } else if node.kind.get().catches() && !held(inside) {
-            found.marked = set_mark(node, mark, errands);
-        } else {
-            found.add(offer_outermost(inside, mark, errands));
-        }
-        all.add(found);
-    }
-    all
-}
-
-fn held(first: Option<NodeRef>) -> bool {
-    siblings(first).any(|node| match node.kind.get() {
-        Kind::Mask => node.holds(),
-        _ => held(node.child.get()),
-    })
-}
-
-/// Asks the masks whether they are still polled.
-fn ask(first: Option<NodeRef>, mark: u32) {
-    for node in siblings(first) {
-        let may_answer = !node.has_waker() && !mutant("tree.masks_unasked");
-        if node.kind.get() == Kind::Mask && node.mark.get() == 0 && may_answer {
-            node.mark.set(mark);
-        }
-        ask(node.child.get(), mark);
-    }
-}
-
-fn find(first: Option<NodeRef>, id: u32) -> Option<NodeRef> {
-    siblings(first)
-        .find_map(|node| if node.id.get() == id { Some(node) } else { find(node.child.get(), id) })
-}
-
-fn any_marked(first: Option<NodeRef>, mark: u32) -> bool {
-    siblings(first).any(|node| node.is_offered(mark) || any_marked(node.child.get(), mark))
-}
-
-fn collect_marked(first: Option<NodeRef>, mark: u32, into: &mut Vec<NodeRef>) {
-    for node in siblings(first) {
-        if node.is_offered(mark) {
-            into.push(node);
-        }
-        collect_marked(node.child.get(), mark, into);
-    }
-}
-
-fn unmark(first: Option<NodeRef>, mark: u32) {
-    for node in siblings(first) {
-        if node.is_offered(mark) {
-            node.mark.set(0);
-        }
-        unmark(node.child.get(), mark);
     }
 }
