@@ -28,15 +28,19 @@ pub use corio_runtime::create_local_task as spawn_local;
 pub use corio_runtime::create_task as spawn;
 pub use corio_runtime::time::{
     Interval, MissedTick, Sleep, Timeout, TimeoutError, YieldNow, interval, interval_at, sleep,
-    sleep_until, timeout, timeout_at, yield_now,
+    sleep_until, timeout, timeout_at, wait_for, yield_now,
 };
 pub use corio_runtime::{
-    BuildError, Builder, CallHandle, CancelOnDrop, Cancelled, ConcurrentError, ConcurrentFuture,
-    EnterGuard, Frame, Handle, Job, LoopClosed, Metrics, NoLoop, PanicInfo, Refused, ResultError,
-    RunError, Runtime, ShutdownReport, StuckJob, Task, TaskBuilder, TaskError, TaskId, TaskJoin,
-    TaskObserve, TaskRef, TaskStatus, ThreadPoolExecutor, WorkerCounters, all_tasks,
-    block_in_place, create_local_task, create_task, current_task, run, run_coroutine_threadsafe,
-    run_in_executor, task, to_thread,
+    AsCompleted, BuildError, Builder, CallHandle, CancelOnDrop, Cancelled, CatchCancel,
+    ConcurrentError, ConcurrentFuture, DeferCancel, EmptySet, EnterGuard, Finally, Frame,
+    GatherAll, GatherVec, GroupClosed, GroupError, GroupOutput, Handle, IntoTask, Job, LoopClosed,
+    Metrics, NextCompleted, NoLoop, OnCancel, PanicInfo, Raise, Refused, ResultError, ReturnWhen,
+    RunError, Runtime, Shield, Shieldable, ShutdownReport, StuckJob, Task, TaskBuilder, TaskError,
+    TaskGroup, TaskGroupScope, TaskId, TaskJoin, TaskObserve, TaskRef, TaskStatus,
+    ThreadPoolExecutor, Wait, WorkerCounters, all_tasks, as_completed, block_in_place,
+    catch_cancel, create_local_task, create_task, current_task, defer_cancel, ensure_future,
+    finally, gather, gather_all, on_cancel, run, run_coroutine_threadsafe, run_in_executor, shield,
+    task, task_group, to_thread, wait,
 };
 
 /// asyncio's name for it is [`to_thread`]; this is the one that tokio's users know.

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use crate::reactor::{self, Poller, Pollers};
 use crate::task::raw::TaskPtr;
 use crate::task::registry::TaskRef;
+use crate::task::scope;
 use crate::timer::Timers;
 
 /// The event sources of one worker. Kept alive by its runtime, its sources and its timers.
@@ -37,7 +38,6 @@ pub(crate) struct Drivers {
 thread_local! {
     static DRIVERS: Cell<Held> = const { Cell::new(Held(None)) };
     static HOME: Cell<Option<Home>> = const { Cell::new(None) };
-    static TASK: Cell<Option<TaskPtr>> = const { Cell::new(None) };
 }
 
 /// The drivers of a thread. A guard that is never dropped leaves them to the end of the thread,
@@ -112,17 +112,17 @@ impl Drop for Entered {
 /// Names the task that the calling thread is inside; returns the one before.
 #[inline]
 pub(crate) fn set_task(task: Option<TaskPtr>) -> Option<TaskPtr> {
-    TASK.replace(task)
+    scope::set_current(task)
 }
 
 /// What tells the kind of the task that the calling thread is inside: the address of its vtable.
 pub(crate) fn task_kind() -> Option<usize> {
     // The runner keeps the cell while it is inside the task.
-    TASK.get().map(|task| task.header().kind())
+    scope::current().map(|task| task.header().kind())
 }
 
 /// The task that the calling thread is inside.
 pub(crate) fn current_task() -> Option<TaskRef> {
     // The runner keeps the cell while it is inside the task.
-    TASK.get().map(TaskRef::new)
+    scope::current().map(TaskRef::new)
 }

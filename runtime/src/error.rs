@@ -188,13 +188,19 @@ impl Error for TaskError {
 pub struct Cancelled {
     msg: Option<Arc<str>>,
     requested_at: Option<&'static Location<'static>>,
+    /// Who asked: 0 is nobody but a hand, [`FROM_TASK`] a cancel of the whole task, and all else a
+    /// scope of the task that asks its own part, by the scope's id.
+    origin: u32,
 }
+
+/// The origin of a cancel that the task's count has seen.
+pub(crate) const FROM_TASK: u32 = 1;
 
 impl Cancelled {
     /// A request with a message; the caller counts as the place that asks.
     #[track_caller]
     pub fn new(msg: impl Into<Arc<str>>) -> Self {
-        Self { msg: Some(msg.into()), requested_at: Some(Location::caller()) }
+        Self { msg: Some(msg.into()), requested_at: Some(Location::caller()), origin: 0 }
     }
 
     /// A request as a runtime finds it: either part may be unknown.
@@ -202,7 +208,20 @@ impl Cancelled {
         msg: Option<Arc<str>>,
         requested_at: Option<&'static Location<'static>>,
     ) -> Self {
-        Self { msg, requested_at }
+        Self { msg, requested_at, origin: 0 }
+    }
+
+    pub(crate) fn with_origin(self, origin: u32) -> Self {
+        Self { origin, ..self }
+    }
+
+    pub(crate) fn origin(&self) -> u32 {
+        self.origin
+    }
+
+    /// The message, shared.
+    pub(crate) fn shared_msg(&self) -> Option<Arc<str>> {
+        self.msg.clone()
     }
 
     /// The message that the request was made with.

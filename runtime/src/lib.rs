@@ -20,9 +20,12 @@ mod bridge;
 #[cfg(not(any(corio_loom, corio_shuttle)))]
 mod builder;
 #[cfg(not(any(corio_loom, corio_shuttle)))]
+mod cancel;
+#[cfg(not(any(corio_loom, corio_shuttle)))]
+mod compose;
+#[cfg(not(any(corio_loom, corio_shuttle)))]
 #[doc(hidden)]
 pub mod context;
-#[cfg(not(any(corio_loom, corio_shuttle)))]
 mod error;
 #[cfg(not(any(corio_loom, corio_shuttle)))]
 mod handle;
@@ -42,6 +45,15 @@ mod exports {
     pub use crate::blocking::{Job, StuckJob, ThreadPoolExecutor};
     pub use crate::bridge::{ConcurrentError, ConcurrentFuture, run_coroutine_threadsafe};
     pub use crate::builder::{BuildError, Builder};
+    pub use crate::cancel::{
+        CatchCancel, DeferCancel, Finally, OnCancel, Raise, catch_cancel, defer_cancel, finally,
+        on_cancel,
+    };
+    pub use crate::compose::{
+        AsCompleted, EmptySet, GatherAll, GatherVec, GroupClosed, GroupError, GroupOutput,
+        IntoTask, NextCompleted, ReturnWhen, Shield, Shieldable, TaskGroup, TaskGroupScope, Wait,
+        as_completed, ensure_future, gather, gather_all, shield, task_group, wait,
+    };
     pub use crate::error::{Cancelled, PanicInfo, ResultError, TaskError};
     pub use crate::handle::{EnterGuard, Handle, LoopClosed, NoLoop, Refused};
     pub use crate::metrics::{Metrics, WorkerCounters};

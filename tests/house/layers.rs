@@ -32,14 +32,15 @@ const OURS: [&str; 8] = [
 
 /// The modules of the runtime, lowest level first. A module may use those of lower levels and,
 /// one way only, those of its own.
-const LEVELS: [&[&str]; 9] = [
+const LEVELS: [&[&str]; 10] = [
     &["sys", "quiet", "report", "error", "wake_batch"],
     &["timer", "reactor", "blocking"],
     &["task"],
     &["context"],
     &["scheduler"],
-    &["handle"],
-    &["bridge", "event_loop", "time", "compose", "spawn"],
+    &["handle", "cancel"],
+    &["spawn"],
+    &["bridge", "event_loop", "time", "compose"],
     &["debug", "metrics", "sim"],
     &["builder", "runtime"],
 ];

@@ -30,7 +30,7 @@ const _: () = {
     send::<corio::Sleep>();
     sync::<corio::Sleep>();
     // One pointer: a program keeps many of them.
-    assert!(size_of::<Task<[u8; 100]>>() == size_of::<usize>());
+    assert!(size_of::<Task<[u8; 100]>>() == 2 * size_of::<usize>());
 };
 
 #[test]

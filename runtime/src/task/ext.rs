@@ -9,7 +9,6 @@
 //! observer that goes leaves its node vacant, and the next one takes a vacant node before it adds
 //! another, so the list is as long as the most observers there ever were at one time.
 
-use std::panic::Location;
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
 use std::task::Waker;
@@ -19,6 +18,8 @@ use corio_sync::shim::atomic::{AtomicBool, AtomicPtr};
 use corio_sync::waker_slot::WakerSlot;
 
 use super::raw::{Header, TaskPtr};
+use super::requests::Requests;
+use super::scope::Tree;
 use crate::error::{Cancelled, TaskError, TaskName};
 use crate::quiet::quietly;
 
@@ -26,22 +27,26 @@ use crate::quiet::quietly;
 #[derive(Debug, Default)]
 pub(crate) struct TaskExt {
     names: AtomicPtr<NameNode>,
-    requests: AtomicPtr<RequestNode>,
     observers: AtomicPtr<ObserverNode>,
+    /// What the cancels of the task have said.
+    pub(crate) requests: Requests,
+    scopes: RunnersOwn<Tree>,
 }
+
+/// What only the runner of a task may touch.
+#[derive(Debug, Default)]
+struct RunnersOwn<T>(T);
+
+// SAFETY: `TaskExt::scopes` lends it to the runner only, and the state word hands it from one runner
+// to the next.
+unsafe impl<T> Sync for RunnersOwn<T> {}
+// SAFETY: as above.
+unsafe impl<T> Send for RunnersOwn<T> {}
 
 #[derive(Debug)]
 struct NameNode {
     name: Arc<str>,
     next: *mut NameNode,
-}
-
-/// The message and place of one cancel.
-#[derive(Debug)]
-struct RequestNode {
-    msg: Option<Arc<str>>,
-    at: &'static Location<'static>,
-    next: *mut RequestNode,
 }
 
 /// One observer's place in the list.
@@ -54,6 +59,7 @@ pub(crate) struct ObserverNode {
 
 impl Header {
     /// The extension, if anything ever needed one.
+    #[inline]
     pub(crate) fn ext(&self) -> Option<&TaskExt> {
         // Ordering(ext.load): Acquire; pairs with Ordering(ext.make): the extension is seen
         // initialized.
@@ -63,10 +69,16 @@ impl Header {
     }
 
     /// The extension, made if need be. Lock-free: who loses the race frees its own.
+    #[inline]
     pub(crate) fn ext_or_make(&self) -> &TaskExt {
-        if let Some(ext) = self.ext() {
-            return ext;
+        match self.ext() {
+            Some(ext) => ext,
+            None => self.make_ext(),
         }
+    }
+
+    #[cold]
+    fn make_ext(&self) -> &TaskExt {
         let made = Box::into_raw(Box::<TaskExt>::default());
         // Ordering(ext.make): AcqRel; pairs with Ordering(ext.load): who finds the pointer finds
         // an initialized extension; Acquire on failure for the same reason.
@@ -141,16 +153,14 @@ impl TaskExt {
         first(&self.names).map(|node| &node.name)
     }
 
-    /// Keeps what a cancel said, for the error that it ends in.
-    pub(crate) fn add_request(&self, msg: Option<Arc<str>>, at: &'static Location<'static>) {
-        let node = Box::new(RequestNode { msg, at, next: ptr::null_mut() });
-        push(&self.requests, node, |node, next| node.next = next);
-    }
-
-    /// The latest cancel, as asyncio keeps it.
-    pub(crate) fn cancelled(&self) -> Option<Cancelled> {
-        first(&self.requests)
-            .map(|request| Cancelled::from_parts(request.msg.clone(), Some(request.at)))
+    /// The cancellation scopes of the task.
+    ///
+    /// # Safety
+    ///
+    /// The caller runs the task (holds RUNNING).
+    #[inline]
+    pub(crate) unsafe fn scopes(&self) -> &Tree {
+        &self.scopes.0
     }
 
     /// A node for one more observer.
@@ -205,7 +215,6 @@ impl ObserverNode {
 impl Drop for TaskExt {
     fn drop(&mut self) {
         free_list(&self.names, |node| node.next);
-        free_list(&self.requests, |node| node.next);
         free_list(&self.observers, |node| node.next);
     }
 }
@@ -225,9 +234,7 @@ impl TaskPtr {
     }
 
     /// The error of a body that was cancelled or aborted.
-    pub(crate) fn cancelled(self) -> TaskError {
-        let cancelled = self.header().ext().and_then(TaskExt::cancelled);
-        let cancelled = cancelled.unwrap_or_else(|| Cancelled::from_parts(None, None));
-        TaskError::new_cancelled(cancelled, self.name(), self.header().spawned_at)
+    pub(crate) fn cancelled(self, said: Cancelled) -> TaskError {
+        TaskError::new_cancelled(said, self.name(), self.header().spawned_at)
     }
 }

@@ -13,13 +13,14 @@ use std::panic::Location;
 use std::pin::Pin;
 use std::ptr::NonNull;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use corio_sync::place::{self, WaitKind};
 
 use super::ext::ObserverNode;
 use super::raw::TaskPtr;
 use super::registry::{Frame, TaskId, TaskRef};
+use super::scope::Waits;
 use super::state::{Detached, Join};
 use crate::error::{ResultError, TaskError};
 
@@ -27,6 +28,12 @@ use crate::error::{ResultError, TaskError};
 ///
 /// Awaiting it by value or through `&mut` gives `Result<T, TaskError>`; awaiting `&task` gives
 /// `Result<&T, &TaskError>` and may be done by any number of tasks at once.
+///
+/// A cancel that is delivered to a task while it awaits another one by value or through `&mut` is
+/// passed on: the other one is cancelled, its end is awaited, and if it ends cancelled the cancel
+/// goes on in the waiting task. If it returns a value all the same, the cancel is answered by that
+/// value. A task that was cancelled by somebody else is a plain `Err(TaskError)`. Awaiting `&task`
+/// only observes: a cancel ends the wait and leaves the other task alone.
 ///
 /// Dropping the handle detaches the task: it runs on, and its output is dropped when it ends.
 /// asyncio: `Task`; there the loop holds only a weak reference and a forgotten task may vanish,
@@ -45,6 +52,8 @@ use crate::error::{ResultError, TaskError};
 #[must_use = "a task that nobody awaits runs detached; drop it with `drop(task)` to say so"]
 pub struct Task<T> {
     ptr: TaskPtr,
+    /// That of the task that waits for this one by value or through `&mut`.
+    waits: Waits,
     output: PhantomData<T>,
 }
 
@@ -61,7 +70,7 @@ impl<T> Task<T> {
     ///
     /// `ptr` is a cell whose body gives `T`, and its JOIN_INTEREST reference passes to the handle.
     pub(crate) unsafe fn from_ptr(ptr: TaskPtr) -> Self {
-        Self { ptr, output: PhantomData }
+        Self { ptr, waits: Waits::new(), output: PhantomData }
     }
 
     pub(crate) fn ptr(&self) -> TaskPtr {
@@ -186,13 +195,13 @@ impl<T> Task<T> {
     }
 
     /// The untyped handle that this one contains, without a reference of its own.
-    fn as_ref(&self) -> ManuallyDrop<TaskRef> {
+    pub(crate) fn as_ref(&self) -> ManuallyDrop<TaskRef> {
         // SAFETY: the handle's reference outlives the borrow, and `ManuallyDrop` gives none back.
         ManuallyDrop::new(unsafe { TaskRef::from_ptr(self.ptr) })
     }
 
     /// The output, if the task is done and it was not taken.
-    fn outcome(&self) -> Option<&Result<T, TaskError>> {
+    pub(crate) fn outcome(&self) -> Option<&Result<T, TaskError>> {
         let state = self.ptr.header().state.load();
         (state.is_done() && !state.is_taken()).then(|| {
             // SAFETY: the handle keeps the cell.
@@ -204,7 +213,7 @@ impl<T> Task<T> {
 
     /// Moves the output of a done task out.
     #[track_caller]
-    fn take_output(&mut self) -> Result<T, TaskError> {
+    pub(crate) fn take_output(&mut self) -> Result<T, TaskError> {
         let state = &self.ptr.header().state;
         assert!(
             !state.load().is_taken(),
@@ -219,16 +228,71 @@ impl<T> Task<T> {
         unsafe { output.cast::<Result<T, TaskError>>().read() }
     }
 
-    /// Waits through the join slot.
+    /// Waits for the end. A cancel of the waiting task is passed on and the end awaited; then it
+    /// goes on in the waiting task.
+    #[inline]
     fn poll_join(
         &mut self,
         cx: &mut Context<'_>,
         at: &'static Location<'static>,
     ) -> Poll<Result<T, TaskError>> {
+        if self.waits.is_addressed() && self.pass_cancel_on(cx) {
+            return Poll::Pending;
+        }
+        let polled = self.poll_slot(cx, at);
+        match &polled {
+            Poll::Pending => self.waits.suspend(cx),
+            Poll::Ready(_) => self.waits.release(),
+        }
+        polled
+    }
+
+    /// A wait that a request has reached. True if it must go on waiting, whatever the task does.
+    #[cold]
+    fn pass_cancel_on(&mut self, cx: &Context<'_>) -> bool {
+        if self.waits.is_raising() {
+            return true;
+        }
+        if let Some(request) = self.waits.take(cx) {
+            let at = request.requested_at().unwrap_or(self.ptr.header().spawned_at);
+            if !self.as_ref().request(request.shared_msg(), at) {
+                // It has ended: there is nothing to wait for, and the cancel beats the value.
+                self.waits.raise(request);
+                return true;
+            }
+            self.waits.keep(request);
+        }
+        // What the task was asked to do for the waiting one's sake goes on there. Its value, if it
+        // gave one all the same, answers the request.
+        let Some(request) = self.waits.kept() else { return false };
+        let ended = self.outcome().and_then(|outcome| outcome.as_ref().err()?.cancelled().cloned());
+        let Some(said) = ended else { return false };
+        self.waits.raise(said.with_origin(request.origin()));
+        true
+    }
+
+    /// Waits through the join slot, and passes no cancel on.
+    #[inline]
+    pub(crate) fn poll_slot(
+        &mut self,
+        cx: &mut Context<'_>,
+        at: &'static Location<'static>,
+    ) -> Poll<Result<T, TaskError>> {
+        ready!(self.poll_done(cx, at));
+        Poll::Ready(self.take_output())
+    }
+
+    /// Waits through the join slot for the end, and leaves the output where it is.
+    #[inline]
+    pub(crate) fn poll_done(
+        &mut self,
+        cx: &mut Context<'_>,
+        at: &'static Location<'static>,
+    ) -> Poll<()> {
         let header = self.ptr.header();
         let seen = header.state.load();
         if seen.is_done() {
-            return Poll::Ready(self.take_output());
+            return Poll::Ready(());
         }
         if seen.has_join_waker() {
             // SAFETY: the slot was filled by this handle, the only one that ever writes it.
@@ -237,7 +301,7 @@ impl<T> Task<T> {
                 return Poll::Pending;
             }
             if !header.state.withdraw_join_waker() {
-                return Poll::Ready(self.take_output());
+                return Poll::Ready(());
             }
             // SAFETY: the slot was withdrawn and is full.
             drop(unsafe { header.take_join_waker() });
@@ -254,7 +318,7 @@ impl<T> Task<T> {
             Join::Done => {
                 // SAFETY: the completer did not see the waker, so the slot is still the handle's.
                 drop(unsafe { header.take_join_waker() });
-                Poll::Ready(self.take_output())
+                Poll::Ready(())
             }
         }
     }
@@ -416,7 +480,7 @@ impl<T> Future for CancelOnDrop<T> {
         let slot = &mut self.get_mut().0;
         let task = slot.as_mut().expect("CancelOnDrop was polled after it gave its result");
         let at = task.ptr.header().spawned_at;
-        let result = std::task::ready!(task.poll_join(cx, at));
+        let result = ready!(task.poll_join(cx, at));
         *slot = None;
         Poll::Ready(result)
     }

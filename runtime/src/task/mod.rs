@@ -1,5 +1,7 @@
-//! Tasks: cell, state word, slab, wakers, handles.
+//! Tasks: cell, state word, slab, wakers, handles, cancellation scopes.
 
+#[cfg(not(any(corio_loom, corio_shuttle)))]
+pub(crate) mod cancel;
 #[cfg(not(any(corio_loom, corio_shuttle)))]
 pub(crate) mod ext;
 #[cfg(not(any(corio_loom, corio_shuttle)))]
@@ -8,8 +10,10 @@ pub(crate) mod join;
 pub(crate) mod raw;
 #[cfg(not(any(corio_loom, corio_shuttle)))]
 pub(crate) mod registry;
+pub(crate) mod requests;
 #[cfg(not(any(corio_loom, corio_shuttle)))]
 pub(crate) mod run;
+pub(crate) mod scope;
 pub(crate) mod slab;
 pub(crate) mod state;
 #[cfg(not(any(corio_loom, corio_shuttle)))]

@@ -91,8 +91,10 @@ impl TaskRef {
     }
 
     /// Asks the task to stop. `false` if it has ended already; otherwise the request is counted
-    /// and delivered at the task's next run: its body is dropped and it ends cancelled. asyncio:
-    /// `Task.cancel`.
+    /// and delivered at the task's next run: to the innermost scopes that it waits in
+    /// ([`catch_cancel`](crate::catch_cancel) and its kin), or, if it has none, by dropping its
+    /// body; then it ends cancelled. Requests that come before the first of them is delivered are
+    /// delivered as one, with the first one's message. asyncio: `Task.cancel`.
     #[track_caller]
     pub fn cancel(&self) -> bool {
         self.request(None, Location::caller())
@@ -104,12 +106,12 @@ impl TaskRef {
         self.request(Some(msg.into()), Location::caller())
     }
 
-    fn request(&self, msg: Option<Arc<str>>, at: &'static Location<'static>) -> bool {
+    pub(crate) fn request(&self, msg: Option<Arc<str>>, at: &'static Location<'static>) -> bool {
         let header = self.0.header();
         if header.state.load().is_done() {
             return false;
         }
-        header.ext_or_make().add_request(msg, at);
+        header.ext_or_make().requests.push_said(msg, at);
         match header.state.request_cancel() {
             None => false,
             Some(Woken::Enqueue) => {
@@ -129,7 +131,16 @@ impl TaskRef {
     /// Takes one cancel back and returns how many are left. With the last one a cancel that was
     /// not delivered yet is forgotten.
     pub fn uncancel(&self) -> u32 {
-        self.0.header().state.uncancel()
+        let header = self.0.header();
+        let left = header.state.uncancel();
+        if left == 0
+            && let Some(ext) = header.ext()
+        {
+            // What was taken back has nothing to say any more. The message of a cancel that comes
+            // at this very moment may go with it; the cancel itself does not.
+            drop(ext.requests.take_first());
+        }
+        left
     }
 
     /// Drops the task's body as soon as no poll is inside it; nothing in the body can refuse.
@@ -139,7 +150,7 @@ impl TaskRef {
         if header.state.load().is_done() {
             return;
         }
-        header.ext_or_make().add_request(None, Location::caller());
+        header.ext_or_make().requests.push_said(None, Location::caller());
         if header.state.request_abort() == Woken::Enqueue {
             self.0.schedule();
         }

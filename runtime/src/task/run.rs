@@ -6,9 +6,10 @@ use corio_sync::place;
 use corio_sync::shim::Ordering::Relaxed;
 
 use super::raw::TaskPtr;
-use super::state::{Claim, Finished, Paused};
+use super::scope;
+use super::state::{Claim, Finished, Paused, Snapshot};
 use super::waker::WakerRef;
-use crate::error::TaskError;
+use crate::error::Cancelled;
 use crate::quiet::{drop_quietly, quietly};
 
 impl TaskPtr {
@@ -21,22 +22,13 @@ impl TaskPtr {
     pub(crate) unsafe fn run(self) -> bool {
         let header = self.header();
         let seen = header.state.start();
-        if seen.must_stop() {
+        if seen.needs_care() {
             // SAFETY: `start` made this thread the runner.
-            unsafe { self.end_cancelled(false) };
-            return false;
+            return unsafe { self.run_with_care(seen) };
         }
-        let waker = WakerRef::new(self);
-        let mut cx = Context::from_waker(&waker);
-        // SAFETY: `start` made this thread the runner.
-        match unsafe { self.poll(&mut cx) } {
-            Poll::Pending => {
-                let place = place::take().map_or(0, place::Place::to_word);
-                // Ordering: Relaxed; a walker reads the word alone, and `pause` releases it
-                // before a waker may use it as a queue link.
-                header.link.store(place, Relaxed);
-                header.state.pause() == Paused::Enqueue
-            }
+        // SAFETY: as above.
+        match unsafe { self.poll_body() } {
+            Poll::Pending => self.park(seen),
             Poll::Ready(()) => {
                 // SAFETY: the output is written.
                 unsafe { self.finish(false, false) };
@@ -45,14 +37,41 @@ impl TaskPtr {
         }
     }
 
-    /// Drops the body of a task that must stop.
+    /// Polls the body once.
+    ///
+    /// # Safety
+    ///
+    /// The caller is the runner.
+    #[inline]
+    pub(super) unsafe fn poll_body(self) -> Poll<()> {
+        let waker = WakerRef::new(self);
+        let mut cx = Context::from_waker(&waker);
+        scope::begin_poll();
+        // SAFETY: passed on.
+        unsafe { self.poll(&mut cx) }
+    }
+
+    /// The runner leaves a body that waits; `seen` is what made it the runner. `true`: it was woken
+    /// meanwhile.
+    #[inline]
+    pub(super) fn park(self, seen: Snapshot) -> bool {
+        let header = self.header();
+        let place = place::take().map_or(0, place::Place::to_word);
+        // Ordering: Relaxed; a walker reads the word alone, and `pause` releases it before a waker
+        // may use it as a queue link.
+        header.link.store(place, Relaxed);
+        header.state.pause_as(scope::is_joining(), seen.is_joining()) == Paused::Enqueue
+    }
+
+    /// Drops the body of a task that must stop; `said` is why, if it is known.
     ///
     /// # Safety
     ///
     /// The caller is the runner.
     #[cold]
-    unsafe fn end_cancelled(self, queued: bool) {
-        let error = self.cancelled();
+    pub(super) unsafe fn end_cancelled(self, said: Option<Cancelled>, queued: bool) {
+        let said = said.or_else(|| self.header().ext()?.requests.take_first());
+        let error = self.cancelled(said.unwrap_or_else(|| Cancelled::from_parts(None, None)));
         // SAFETY: the caller is the runner.
         unsafe { self.cancel_body(error) };
         // SAFETY: the output is written.
@@ -65,12 +84,19 @@ impl TaskPtr {
     ///
     /// The caller is the runner and has written the output.
     #[inline]
-    unsafe fn finish(self, mut cancelled: bool, queued: bool) {
-        let state = &self.header().state;
+    pub(super) unsafe fn finish(self, mut cancelled: bool, queued: bool) {
+        let header = self.header();
+        let state = &header.state;
+        if let Some(ext) = header.ext() {
+            // SAFETY: the caller is the runner.
+            unsafe { ext.scopes() }.clear(state);
+        }
         loop {
             match state.finish(cancelled, queued) {
                 Finished::CancelFirst => {
-                    let error: TaskError = self.cancelled();
+                    let said = self.header().ext().and_then(|ext| ext.requests.take_first());
+                    let said = said.unwrap_or_else(|| Cancelled::from_parts(None, None));
+                    let error = self.cancelled(said);
                     // SAFETY: the caller is the runner and has written the output.
                     unsafe { self.replace_output(error) };
                     cancelled = true;
@@ -144,7 +170,7 @@ impl TaskPtr {
             Claim::Running => false,
             Claim::Claimed { queued } => {
                 // SAFETY: the claim made this thread the runner.
-                unsafe { self.end_cancelled(queued) };
+                unsafe { self.end_cancelled(None, queued) };
                 true
             }
         }
@@ -162,7 +188,7 @@ impl TaskPtr {
         let stopped = matches!(claim, Claim::Claimed { .. });
         if stopped {
             // SAFETY: the claim made this thread the runner.
-            unsafe { self.end_cancelled(true) };
+            unsafe { self.end_cancelled(None, true) };
         }
         // Who ended or is ending the task through a claim of its own left the runtime's reference
         // to this entry, and holds another one as long as it is at it.

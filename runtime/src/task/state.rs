@@ -21,10 +21,12 @@
 //! | OBSERVED | the extension may hold observers that the completer must wake |
 //! | PINNED | the task runs on its home worker only |
 //! | TAKEN | the typed handle has moved the output out |
-//! | SCOPED | the body has cancellation scopes; set and read by the task's own poll |
+//! | JOINING | the last poll ended in a wait for another task that no scope is around; set by the runner |
+//! | LOOK | the next run must look at the scopes before it polls; set and cleared by the runner |
 //!
 //! Legal combinations: RUNNING and DONE exclude each other; TAKEN implies DONE; JOIN_WAKER is
-//! cleared by the completer or by the handle before DONE.
+//! cleared by the completer or by the handle before DONE. CANCEL is the one and only note of a cancel
+//! that was requested and not delivered: whoever clears it has taken, retracted or answered it.
 //!
 //! # References
 //!
@@ -69,6 +71,8 @@ const JOIN_WAKER: u64 = 1 << 6;
 const OBSERVED: u64 = 1 << 7;
 const PINNED: u64 = 1 << 8;
 const TAKEN: u64 = 1 << 9;
+const LOOK: u64 = 1 << 10;
+const JOINING: u64 = 1 << 11;
 
 const COUNT_SHIFT: u32 = 12;
 const HOME_SHIFT: u32 = 24;
@@ -85,7 +89,7 @@ const ONE_REF: u64 = 1 << REFS_SHIFT;
 const REFS_LIMIT: u64 = 1 << (64 - REFS_SHIFT - 1);
 
 const _: () = assert!(COUNT_MAX == 4095);
-const _: () = assert!(TAKEN < 1 << COUNT_SHIFT);
+const _: () = assert!(JOINING < 1 << COUNT_SHIFT);
 
 /// A value of the state word.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -116,9 +120,21 @@ impl Snapshot {
     pub(crate) const fn has_join_waker(self) -> bool {
         self.0 & JOIN_WAKER != 0
     }
-    /// True if the next run must drop the body instead of polling it.
-    pub(crate) const fn must_stop(self) -> bool {
-        self.0 & (CANCEL | ABORT) != 0
+    /// True if the next run must do more than poll the body.
+    pub(crate) const fn needs_care(self) -> bool {
+        self.0 & (CANCEL | ABORT | LOOK) != 0
+    }
+    /// True if the body is to be dropped, whatever its scopes say.
+    pub(crate) const fn is_aborted(self) -> bool {
+        self.0 & ABORT != 0
+    }
+    /// True if the last poll ended in a wait for another task that no scope is around.
+    pub(crate) const fn is_joining(self) -> bool {
+        self.0 & JOINING != 0
+    }
+    /// True if a cancel was requested and not delivered.
+    pub(crate) const fn is_cancel_pending(self) -> bool {
+        self.0 & CANCEL != 0
     }
     pub(crate) const fn cancelling(self) -> u32 {
         (self.0 >> COUNT_SHIFT & COUNT_MAX) as u32
@@ -149,6 +165,8 @@ impl std::fmt::Debug for Snapshot {
             (OBSERVED, "OBSERVED"),
             (PINNED, "PINNED"),
             (TAKEN, "TAKEN"),
+            (LOOK, "LOOK"),
+            (JOINING, "JOINING"),
         ];
         let mut list = f.debug_list();
         for (bit, name) in flags {
@@ -331,11 +349,21 @@ impl State {
     /// Edge 3. The poll returned `Pending`.
     #[inline]
     pub(crate) fn pause(&self) -> Paused {
+        self.pause_as(false, false)
+    }
+
+    /// Edge 3, and whether the task waits for another one; `was` is what `start` saw of that.
+    #[inline]
+    pub(crate) fn pause_as(&self, joining: bool, was: bool) -> Paused {
+        // RUNNING is set, and JOINING is what it was: one subtraction clears the first and makes the
+        // second what it is now.
+        let joins = (u64::from(was) * JOINING).wrapping_sub(u64::from(joining) * JOINING);
+        let step = RUNNING.wrapping_add(joins);
         // Ordering(state.pause): Release; pairs with Ordering(state.start),
         // Ordering(state.claim), Ordering(state.wake), Ordering(state.wake_by_value),
         // Ordering(state.request) and Ordering(state.request_abort): the next runner sees the body
         // as this poll left it, and a waker that enqueues writes the link after this poll did.
-        let old = self.0.fetch_and(!RUNNING, ord("state.pause", Release));
+        let old = self.0.fetch_sub(step, ord("state.pause", Release));
         debug_assert!(old & (RUNNING | DONE) == RUNNING, "{:?}", Snapshot(old));
         if old & SCHEDULED != 0 && !mutant("state.pause_ignores_wake") {
             Paused::Enqueue
@@ -354,7 +382,7 @@ impl State {
             if old & CANCEL != 0 && !cancelled && !mutant("state.finish_swallows_cancel") {
                 return Finished::CancelFirst;
             }
-            let kept = !(RUNNING | SCHEDULED | JOIN_WAKER | CANCEL | ABORT);
+            let kept = !(RUNNING | SCHEDULED | JOIN_WAKER | CANCEL | ABORT | LOOK);
             let mut new = old & kept | DONE;
             // Who has nothing left to do after this step gives the reference back in it.
             let release = !queued && old & JOIN_INTEREST != 0 && old & (JOIN_WAKER | OBSERVED) == 0;
@@ -416,60 +444,6 @@ impl State {
                 Relaxed,
             ) {
                 Ok(_) => return Claim::Claimed { queued: old & SCHEDULED != 0 },
-                Err(now) => old = now,
-            }
-        }
-    }
-}
-
-/// Cancellation.
-impl State {
-    /// Edge 1. Counts a cancel and schedules its delivery. `None` if the task is done.
-    pub(crate) fn request_cancel(&self) -> Option<Woken> {
-        let mut old = self.0.load(Relaxed);
-        loop {
-            if old & DONE != 0 {
-                return None;
-            }
-            let mut new = old | CANCEL | SCHEDULED;
-            if old & COUNT_MASK != COUNT_MASK {
-                new += 1 << COUNT_SHIFT;
-            }
-            // Ordering(state.request): AcqRel; pairs with Ordering(state.start): the run that
-            // delivers the cancel sees its message; and with Ordering(state.pause), as
-            // Ordering(state.wake) does.
-            match self.0.compare_exchange_weak(old, new, ord("state.request", AcqRel), Relaxed) {
-                Ok(_) if old & (SCHEDULED | RUNNING) == 0 => return Some(Woken::Enqueue),
-                Ok(_) => return Some(Woken::Nothing),
-                Err(now) => old = now,
-            }
-        }
-    }
-
-    /// Edge 1. Asks for the body to be dropped.
-    pub(crate) fn request_abort(&self) -> Woken {
-        // Ordering(state.request_abort): AcqRel; pairs with Ordering(state.start) and
-        // Ordering(state.pause), as Ordering(state.wake) does, of which this is a case.
-        let old = self.0.fetch_or(ABORT | SCHEDULED, ord("state.request_abort", AcqRel));
-        if old & (SCHEDULED | RUNNING | DONE) == 0 { Woken::Enqueue } else { Woken::Nothing }
-    }
-
-    /// Takes one cancel back; returns how many are left. A cancel that was not delivered yet is
-    /// retracted with the last one.
-    pub(crate) fn uncancel(&self) -> u32 {
-        let mut old = self.0.load(Relaxed);
-        loop {
-            if old & COUNT_MASK == 0 {
-                return 0;
-            }
-            let mut new = old - (1 << COUNT_SHIFT);
-            if new & COUNT_MASK == 0 {
-                new &= !CANCEL;
-            }
-            // Ordering: Relaxed; the count carries no data, and a retracted cancel leaves only a
-            // spurious wake-up behind.
-            match self.0.compare_exchange_weak(old, new, Relaxed, Relaxed) {
-                Ok(_) => return Snapshot(new).cancelling(),
                 Err(now) => old = now,
             }
         }
@@ -582,5 +556,6 @@ impl State {
     }
 }
 
+mod cancel;
 #[cfg(all(test, any(corio_loom, corio_shuttle)))]
 mod loom;

@@ -13,7 +13,7 @@ use std::time::Instant;
 
 pub use interval::{Interval, MissedTick, Tick, interval, interval_at};
 pub use sleep::{Sleep, YieldNow, sleep, sleep_until, yield_now};
-pub use timeout::{Timeout, TimeoutError, timeout, timeout_at};
+pub use timeout::{Timeout, TimeoutError, timeout, timeout_at, wait_for};
 
 /// The current time by the clock of the runtime that the caller is in: the real one, or the virtual
 /// one of a simulation. Outside a runtime it is `Instant::now()`.

@@ -1,4 +1,9 @@
-//! `timeout`: a limit on how long a future may take, kept by dropping it.
+//! `timeout` and `wait_for`: a limit on how long a future may take.
+//!
+//! A future that holds no cancellation scope is simply dropped at its limit. One that does is asked
+//! to stop: the request goes to the innermost scopes *inside* of it, which may clean up, and to no
+//! other part of the task. The rules are those of the task's tree of scopes; this file only says
+//! when.
 use std::error::Error;
 use std::fmt;
 use std::future::{Future, IntoFuture};
@@ -12,6 +17,9 @@ use corio_sync::place::{self, Place, WaitKind};
 use pin_project_lite::pin_project;
 
 use super::alarm::{self, Alarm};
+use crate::cancel::Raise;
+use crate::error::Cancelled;
+use crate::task::scope::{Kind, Part, Polled, Scope};
 use crate::timer::clock;
 
 /// Awaits `future` for at most `limit`; `None` is no limit.
@@ -20,11 +28,16 @@ use crate::timer::clock;
 /// future that is ready at once costs neither a timer nor a look at the clock. When the value and
 /// the limit come together, the value wins. A limit of zero polls the future once.
 ///
-/// When the limit is reached, the result is an error and the future is dropped with the `Timeout`:
-/// it gets no chance to clean up other than by its destructors.
+/// When the limit is reached, what waits inside is cancelled, and nothing else of the task: scopes
+/// inside ([`catch_cancel`](crate::catch_cancel) and its kin) get a request and may clean up, a task
+/// that is awaited inside is cancelled and its end awaited. A future without any of these is dropped
+/// with the `Timeout`. If the future gives a value all the same, that is the result.
 ///
-/// asyncio: `timeout(delay)` cancels the body and lets it clean up; corio's `timeout_scope` and
-/// `wait_for` do that. Use this one for futures that may simply be dropped.
+/// A cancel of the whole task goes first: if one comes while the future stops, it goes on outwards
+/// in place of the error.
+///
+/// asyncio: `timeout(delay)`. There the cancel goes to the whole task; here the other branches of a
+/// `join!` feel nothing.
 ///
 /// # Errors
 ///
@@ -58,7 +71,46 @@ pub fn timeout<F: IntoFuture>(
     future: F,
 ) -> Timeout<F::IntoFuture> {
     let limit = limit.into().map_or(Limit::None, Limit::After);
-    Timeout { future: future.into_future(), limit, alarm: None, at: Location::caller() }
+    Timeout::new(future.into_future(), limit, Location::caller())
+}
+
+/// Awaits `future` for at most `limit`; asyncio's other spelling of [`timeout`].
+///
+/// asyncio: `wait_for(aw, timeout)`. There a limit of zero keeps the coroutine from starting; here
+/// it is polled once, as with [`timeout`], and a value that is ready wins.
+///
+/// # Errors
+///
+/// [`TimeoutError`] if the limit came first.
+///
+/// # Panics
+///
+/// When polled outside a corio runtime, if it has to wait.
+///
+/// # Cancel safety
+///
+/// That of `future`.
+///
+/// # Examples
+///
+/// ```
+/// # use corio_runtime::{self as corio, time};
+/// use std::time::Duration;
+///
+/// # corio::run(async {
+/// let task = corio::create_task(std::future::pending::<()>());
+/// let watched = task.task_ref();
+/// // The task is cancelled, and its end awaited.
+/// assert!(time::wait_for(task, Duration::from_millis(1)).await.is_err());
+/// assert!(watched.done());
+/// # });
+/// ```
+#[track_caller]
+pub fn wait_for<F: IntoFuture>(
+    future: F,
+    limit: impl Into<Option<Duration>>,
+) -> Timeout<F::IntoFuture> {
+    timeout(limit, future)
 }
 
 /// Awaits `future` until `deadline`. Otherwise like [`timeout`].
@@ -94,32 +146,41 @@ pub fn timeout<F: IntoFuture>(
 /// ```
 #[track_caller]
 pub fn timeout_at<F: IntoFuture>(deadline: Instant, future: F) -> Timeout<F::IntoFuture> {
-    let limit = Limit::Until(deadline);
-    Timeout { future: future.into_future(), limit, alarm: None, at: Location::caller() }
+    Timeout::new(future.into_future(), Limit::Until(deadline), Location::caller())
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Limit {
+pub(super) enum Limit {
     None,
     After(Duration),
     Until(Instant),
 }
 
 pin_project! {
-    /// Future of [`timeout`] and [`timeout_at`].
+    /// Future of [`timeout`], [`timeout_at`] and [`wait_for`].
     #[derive(Debug)]
     #[must_use = "a timeout does nothing unless it is awaited"]
     pub struct Timeout<F> {
         #[pin]
         future: F,
+        scope: Scope,
         limit: Limit,
+        // True once the future was asked to stop.
+        asked: bool,
         // Present once the future has had to wait.
         alarm: Option<Alarm>,
+        // A cancel of the whole task that goes on outwards.
+        raise: Option<Box<Raise<()>>>,
         at: &'static Location<'static>,
     }
 }
 
 impl<F> Timeout<F> {
+    pub(super) fn new(future: F, limit: Limit, at: &'static Location<'static>) -> Self {
+        let scope = Scope::new();
+        Self { future, scope, limit, asked: false, alarm: None, raise: None, at }
+    }
+
     /// The future that is awaited.
     #[must_use]
     pub fn get_ref(&self) -> &F {
@@ -143,14 +204,21 @@ impl<F: Future> Future for Timeout<F> {
     type Output = Result<F::Output, TimeoutError>;
 
     #[inline]
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        if self.asked {
+            return self.poll_asked(cx);
+        }
+        let this = self.as_mut().project();
         let outer = place::take();
-        let polled = this.future.poll(cx);
+        let polled = this.scope.poll_through(Kind::Limit, cx, |cx| this.future.poll(cx));
         let inner = place::take();
         if let Poll::Ready(value) = polled {
+            this.scope.release();
             note(outer);
             return Poll::Ready(Ok(value));
+        }
+        if this.scope.is_known() {
+            this.scope.suspend(Kind::Limit, cx);
         }
         let elapsed = match this.alarm {
             Some(alarm) => alarm.poll(cx.waker(), "timeout()", this.at),
@@ -158,10 +226,86 @@ impl<F: Future> Future for Timeout<F> {
         };
         if elapsed.is_ready() {
             note(outer);
-            return Poll::Ready(Err(TimeoutError::new(*this.limit, this.at, inner)));
+            return self.expire(cx, inner);
         }
         // The future knows better than its limit where the task waits, if it says so.
         note(inner.or(Some(Place::new(WaitKind::Timeout, this.at))));
+        Poll::Pending
+    }
+}
+
+impl<F: Future> Timeout<F> {
+    /// The limit has come, and the future waits at `inner`.
+    #[cold]
+    fn expire(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        inner: Option<Place>,
+    ) -> Poll<Result<F::Output, TimeoutError>> {
+        if Scope::is_task_cancelled() {
+            // That goes first; if another part of the task takes it, this is polled again.
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let this = self.as_mut().project();
+        if !this.scope.is_known() {
+            return Poll::Ready(Err(TimeoutError::new(*this.limit, this.at, inner)));
+        }
+        *this.asked = true;
+        let said = Cancelled::from_parts(Some("timed out".into()), Some(this.at));
+        match this.scope.begin_part(said) {
+            Part::Offered => self.poll_asked(cx),
+            Part::Nobody => self.give_up(cx, None),
+            Part::Waiting | Part::Again => Poll::Pending,
+        }
+    }
+
+    /// The future was asked to stop: it may clean up, and take its time.
+    #[cold]
+    fn poll_asked(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<F::Output, TimeoutError>> {
+        loop {
+            let mut this = self.as_mut().project();
+            if this.raise.is_some() {
+                return Poll::Pending;
+            }
+            this.scope.ask_part();
+            let future = this.future.as_mut();
+            match this.scope.poll(Kind::Limit, cx, |cx| future.poll(cx)) {
+                Polled::Ready(value) => {
+                    this.scope.close_part();
+                    return Poll::Ready(Ok(value));
+                }
+                Polled::Unwound(said) => return self.give_up(cx, Some(said)),
+                Polled::Pending => {}
+            }
+            match this.scope.look_at_part() {
+                Part::Offered => {}
+                Part::Nobody => return self.give_up(cx, None),
+                Part::Waiting => return Poll::Pending,
+                Part::Again => {
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+            }
+        }
+    }
+
+    /// The future has stopped, or nobody inside of it can take the request.
+    fn give_up(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        said: Option<Cancelled>,
+    ) -> Poll<Result<F::Output, TimeoutError>> {
+        let this = self.project();
+        let Some(said) = this.scope.end_part(said) else {
+            return Poll::Ready(Err(TimeoutError::new(*this.limit, this.at, place::take())));
+        };
+        let raise = this.raise.insert(Box::new(said.raise()));
+        let raised: Poll<()> = Pin::new(&mut **raise).poll(cx);
+        debug_assert!(raised.is_pending());
         Poll::Pending
     }
 }
@@ -174,7 +318,9 @@ fn note(place: Option<Place>) {
     }
 }
 
-/// The first time that the future has to wait: sets the alarm.
+/// The first time that the future has to wait: sets the alarm. Kept out of the poll, which would
+/// otherwise be too large to have the alarm's own steps inlined.
+#[inline(never)]
 fn start(
     alarm: &mut Option<Alarm>,
     limit: Limit,

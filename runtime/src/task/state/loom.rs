@@ -78,8 +78,8 @@ impl Twin {
             *body += 1;
             *body
         });
-        if seen.must_stop() || polls == ready_at {
-            self.complete(seen.must_stop());
+        if seen.needs_care() || polls == ready_at {
+            self.complete(seen.needs_care());
         } else if self.state.pause() == Paused::Enqueue {
             self.enqueue();
         }
@@ -342,7 +342,7 @@ model! {
             canceller.cause.with_mut(|cause| unsafe { *cause = 1 });
             let _ = canceller.state.request_cancel();
         });
-        if twin.state.start().must_stop() {
+        if twin.state.start().needs_care() {
             twin.cause.with(|cause| assert_eq!(unsafe { *cause }, 1));
         }
         cancels.join().unwrap();
@@ -358,7 +358,7 @@ model! {
             aborter.cause.with_mut(|cause| unsafe { *cause = 1 });
             let _ = aborter.state.request_abort();
         });
-        if twin.state.start().must_stop() {
+        if twin.state.start().needs_care() {
             twin.cause.with(|cause| assert_eq!(unsafe { *cause }, 1));
         }
         aborts.join().unwrap();
@@ -383,7 +383,7 @@ model! {
         }
         let seen = twin.state.load();
         assert_eq!(seen.cancelling(), 0);
-        assert!(!seen.must_stop(), "a retracted cancel is still pending");
+        assert!(!seen.needs_care(), "a retracted cancel is still pending");
     }
 }
 

@@ -1,0 +1,16 @@
+//! Catching a cancel: Python's `try` / `except CancelledError` / `finally` around awaits.
+//!
+//! A request to stop is delivered to the innermost scopes that the task waits in. A scope drops the
+//! future inside (its destructors run, as `finally` blocks without an `await` would), and gives the
+//! [`Cancelled`](crate::Cancelled) to the code around, which may await, and then either raise it
+//! again or let it be.
+
+mod catch;
+mod cleanup;
+mod defer;
+mod raise;
+
+pub use catch::{CatchCancel, catch_cancel};
+pub use cleanup::{Finally, OnCancel, finally, on_cancel};
+pub use defer::{DeferCancel, defer_cancel};
+pub use raise::Raise;

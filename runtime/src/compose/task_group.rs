@@ -1,0 +1,550 @@
+//! `task_group`: tasks that end together.
+//!
+//! A group is a future that owns its body and counts its children. One word holds the count and two
+//! flags, so a child is admitted, a group aborted and a group closed each by one exchange, and none
+//! of them can miss another:
+//!
+//! ```text
+//! bit 0  CLOSED   the group has ended; set only when no child is left
+//! bit 1  ABORT    a child failed, the body failed, or somebody called `cancel`
+//! rest   children that have not ended
+//! ```
+//! Who fails first sets ABORT and wakes the group. The group's own poll does everything else: it
+//! cancels the children, asks the body to stop (its own part of the task, nothing else), and waits
+//! until the count is zero. A cancel of the waiting task aborts it too and is remembered.
+use std::any::Any;
+use std::error::Error;
+use std::fmt;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use corio_sync::shim::Ordering::{AcqRel, Acquire};
+use corio_sync::shim::atomic::AtomicUsize;
+use corio_sync::waker_slot::WakerSlot;
+use pin_project_lite::pin_project;
+
+use crate::cancel::Raise;
+use crate::error::Cancelled;
+use crate::spawn::create_task;
+use crate::task::join::Task;
+use crate::task::registry::TaskRef;
+use crate::task::requests::Pushed;
+use crate::task::scope::{self, Kind, Part, Polled, Scope};
+
+const CLOSED: usize = 1;
+const ABORT: usize = 1 << 1;
+const CHILD: usize = 1 << 2;
+
+/// Runs `body` with a group of tasks, and ends when the body and all tasks of the group have ended.
+///
+/// If a task of the group returns `Err` or panics, the others are cancelled, the body is cancelled
+/// where it waits, and all ends are awaited; then the errors are returned, in the order in which
+/// they came, the body's own last. A panic is raised again here. A task that is cancelled on its own
+/// is no failure.
+///
+/// If the waiting task is cancelled, so are the body and all tasks of the group; their ends are
+/// awaited, and the cancel goes on. If there were errors too, they are returned, and the cancel is
+/// delivered at the next wait.
+///
+/// Only this part of the task is touched: other branches of a `join!` feel nothing.
+///
+/// asyncio: `async with TaskGroup() as group`.
+///
+/// # Errors
+///
+/// [`GroupError::Errors`], or [`GroupError::Stopped`] if [`TaskGroup::cancel`] ended the body.
+///
+/// # Panics
+///
+/// With the panic of a task of the group, after all have ended.
+///
+/// # Cancel safety
+///
+/// Lossy: dropping it cancels the tasks of the group without awaiting them.
+///
+/// # Examples
+///
+/// ```
+/// # use corio_runtime as corio;
+/// # corio::run(async {
+/// let sum = corio::task_group(async |group: corio::TaskGroup<String>| {
+///     let one = group.create_task(async { Ok::<_, String>(1) }).unwrap();
+///     let two = group.create_task(async { Ok::<_, String>(2) }).unwrap();
+///     Ok(one.await.unwrap() + two.await.unwrap())
+/// })
+/// .await;
+/// assert_eq!(sum.unwrap(), 3);
+/// # });
+/// ```
+#[track_caller]
+pub fn task_group<T, E, Fut>(body: impl FnOnce(TaskGroup<E>) -> Fut) -> TaskGroupScope<Fut, T, E>
+where
+    Fut: Future<Output = Result<T, E>>,
+{
+    let group = Arc::new(Group {
+        word: AtomicUsize::new(0),
+        added: Pushed::new(),
+        errors: Pushed::new(),
+        panics: Pushed::new(),
+        waker: WakerSlot::new(),
+    });
+    let body = Some(body(TaskGroup(group.clone())));
+    let state = Ending {
+        group,
+        children: Vec::new(),
+        asked: false,
+        aborted: false,
+        cancelled: None,
+        value: None,
+        failed: None,
+        raise: None,
+        at: Location::caller(),
+    };
+    TaskGroupScope { body, scope: Scope::new(), state }
+}
+
+/// A group of tasks; given to the body of [`task_group`].
+pub struct TaskGroup<E>(Arc<Group<E>>);
+
+/// What a group's handles, children and future share.
+struct Group<E> {
+    word: AtomicUsize,
+    /// Children that the group's future has not seen yet.
+    added: Pushed<TaskRef>,
+    errors: Pushed<E>,
+    panics: Pushed<Box<dyn Any + Send>>,
+    /// Wakes the group's future.
+    waker: WakerSlot,
+}
+
+impl<E> Group<E> {
+    fn load(&self) -> usize {
+        // Ordering(group.load): Acquire; pairs with Ordering(group.change), Ordering(group.abort)
+        // and Ordering(group.leave): who sees a flag or a count sees what was pushed before it.
+        self.word.load(Acquire)
+    }
+
+    /// Admits a child, unless the group is ending.
+    fn admit(&self) -> bool {
+        let mut old = self.load();
+        loop {
+            if old & (CLOSED | ABORT) != 0 {
+                return false;
+            }
+            match self.change(old, old + CHILD) {
+                Ok(()) => return true,
+                Err(now) => old = now,
+            }
+        }
+    }
+
+    fn change(&self, old: usize, new: usize) -> Result<(), usize> {
+        // Ordering(group.change): AcqRel; pairs with itself, Ordering(group.load),
+        // Ordering(group.abort), Ordering(group.leave) and Ordering(group.added): who closes the
+        // group sees all that its children have pushed.
+        self.word.compare_exchange(old, new, AcqRel, Acquire).map(drop)
+    }
+
+    /// Asks the group to stop; its own poll does it.
+    fn abort(&self) {
+        // Ordering(group.abort): AcqRel; pairs with Ordering(group.change), Ordering(group.load) and
+        // Ordering(group.added): who sees the flag sees the error that it stands for.
+        self.word.fetch_or(ABORT, AcqRel);
+        self.waker.wake();
+    }
+
+    /// A child has ended.
+    fn leave(&self) {
+        // Ordering(group.leave): AcqRel; pairs with Ordering(group.change) and
+        // Ordering(group.load): who sees the count sees what the child has pushed.
+        self.word.fetch_sub(CHILD, AcqRel);
+        self.waker.wake();
+    }
+
+    /// True if the group is to stop.
+    fn is_aborted(&self) -> bool {
+        self.load() & ABORT != 0
+    }
+
+    /// Ends the group if no child is left.
+    fn close(&self) -> bool {
+        let old = self.load();
+        old < CHILD && self.change(old, old | CLOSED).is_ok()
+    }
+}
+
+impl<E: Send + 'static> TaskGroup<E> {
+    /// Spawns a task of the group.
+    ///
+    /// A task that returns `Err(error)` fails the group: the error goes to the group's result, and
+    /// the handle says that the task was cancelled.
+    ///
+    /// # Errors
+    ///
+    /// Gives the future back if the group is ending or has ended.
+    ///
+    /// # Panics
+    ///
+    /// Outside a runtime.
+    #[track_caller]
+    pub fn create_task<F>(
+        &self,
+        future: F,
+    ) -> Result<Task<<F::Output as GroupOutput<E>>::Value>, GroupClosed<F>>
+    where
+        F: Future + Send + 'static,
+        F::Output: GroupOutput<E>,
+        <F::Output as GroupOutput<E>>::Value: Send + 'static,
+    {
+        if !self.0.admit() {
+            return Err(GroupClosed(future));
+        }
+        let member = Member(self.0.clone());
+        let task = create_task(Child { future, member, raise: None });
+        self.0.added.push(task.task_ref());
+        // A group that was aborted since has perhaps not seen it.
+        // Ordering(group.added): AcqRel; pairs with Ordering(group.abort) and
+        // Ordering(group.change): of two exchanges on one word one comes first, so this sees the
+        // flag, or the group sees the child.
+        if self.0.word.fetch_or(0, AcqRel) & ABORT != 0 {
+            self.0.waker.wake();
+        }
+        Ok(task)
+    }
+}
+
+impl<E> TaskGroup<E> {
+    /// Cancels the body and all tasks of the group. asyncio: `TaskGroup.cancel`, 3.15.
+    pub fn cancel(&self) {
+        self.0.abort();
+    }
+
+    /// How many tasks of the group have not ended.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.load() / CHILD
+    }
+
+    /// True if all tasks of the group have ended.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl<E> Clone for TaskGroup<E> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<E> fmt::Debug for TaskGroup<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TaskGroup").field("tasks", &self.len()).finish()
+    }
+}
+
+/// What a task of a group may return: nothing, or a `Result` whose error fails the group.
+pub trait GroupOutput<E> {
+    /// What the task's handle gives.
+    type Value;
+
+    #[doc(hidden)]
+    fn split(self) -> Result<Self::Value, E>;
+}
+
+impl<E> GroupOutput<E> for () {
+    type Value = ();
+
+    fn split(self) -> Result<(), E> {
+        Ok(())
+    }
+}
+
+impl<T, E> GroupOutput<E> for Result<T, E> {
+    type Value = T;
+
+    fn split(self) -> Self {
+        self
+    }
+}
+
+/// A task was refused because its group is ending; holds the future.
+pub struct GroupClosed<F>(pub F);
+
+impl<F> fmt::Debug for GroupClosed<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("GroupClosed(..)")
+    }
+}
+
+impl<F> fmt::Display for GroupClosed<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the task group is ending and takes no more tasks")
+    }
+}
+
+impl<F> Error for GroupClosed<F> {}
+
+/// How a task group failed. asyncio: `ExceptionGroup`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum GroupError<E> {
+    /// The errors of tasks in the order in which they came, then the body's own.
+    Errors(Vec<E>),
+    /// [`TaskGroup::cancel`] stopped the body before it had a value.
+    Stopped,
+}
+
+impl<E: fmt::Display> fmt::Display for GroupError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Stopped => f.write_str("the task group was cancelled"),
+            Self::Errors(errors) => {
+                write!(f, "{} errors in a task group", errors.len())?;
+                errors.iter().try_for_each(|error| write!(f, "; {error}"))
+            }
+        }
+    }
+}
+
+impl<E: fmt::Debug + fmt::Display> Error for GroupError<E> {}
+
+/// A child's place in its group; given back however the child ends.
+struct Member<E>(Arc<Group<E>>);
+
+impl<E> Drop for Member<E> {
+    fn drop(&mut self) {
+        self.0.leave();
+    }
+}
+
+pin_project! {
+    /// The body of a child.
+    struct Child<F, E> {
+        #[pin]
+        future: F,
+        raise: Option<Raise<()>>,
+        // Last: the child has left when all else of it is gone.
+        member: Member<E>,
+    }
+}
+
+impl<F, E> Future for Child<F, E>
+where
+    F: Future,
+    F::Output: GroupOutput<E>,
+{
+    type Output = <F::Output as GroupOutput<E>>::Value;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        if this.raise.is_some() {
+            return Poll::Pending;
+        }
+        let group = &this.member.0;
+        let output = match catch_unwind(AssertUnwindSafe(|| this.future.poll(cx))) {
+            Ok(Poll::Pending) => return Poll::Pending,
+            Ok(Poll::Ready(output)) => output.split(),
+            Err(payload) => {
+                // The group raises the payload again; the child ends with what it said.
+                let text = payload.downcast_ref::<&str>().map(ToString::to_string);
+                let text = text.or_else(|| payload.downcast_ref::<String>().cloned());
+                group.panics.push(payload);
+                group.abort();
+                resume_unwind(Box::new(text.unwrap_or_else(|| "a panic of its own".to_owned())));
+            }
+        };
+        match output {
+            Ok(value) => Poll::Ready(value),
+            Err(error) => {
+                group.errors.push(error);
+                group.abort();
+                let request = Cancelled::new("it failed, and its task group has the error");
+                let raise = this.raise.insert(request.raise());
+                let raised: Poll<()> = Pin::new(raise).poll(cx);
+                debug_assert!(raised.is_pending());
+                Poll::Pending
+            }
+        }
+    }
+}
+
+pin_project! {
+    /// Future of [`task_group`].
+    #[must_use = "futures do nothing unless you `.await` or poll them"]
+    pub struct TaskGroupScope<Fut, T, E> {
+        #[pin]
+        body: Option<Fut>,
+        scope: Scope,
+        state: Ending<T, E>,
+    }
+}
+
+/// What a group's future knows.
+struct Ending<T, E> {
+    group: Arc<Group<E>>,
+    children: Vec<TaskRef>,
+    /// The body was asked to stop.
+    asked: bool,
+    /// The children were cancelled.
+    aborted: bool,
+    /// A cancel from outside that goes on when all have ended.
+    cancelled: Option<Cancelled>,
+    value: Option<T>,
+    failed: Option<E>,
+    raise: Option<Raise<()>>,
+    at: &'static Location<'static>,
+}
+
+impl<T, E> Ending<T, E> {
+    /// Takes new children in, and cancels all that are left if the group is to stop.
+    fn look_after_children(&mut self) {
+        let aborted = self.group.is_aborted();
+        let added = self.group.added.take_all();
+        if aborted {
+            let old = if self.aborted { &[][..] } else { &self.children[..] };
+            for child in old.iter().chain(&added) {
+                child.request(Some("its task group stops".into()), self.at);
+            }
+            self.aborted = true;
+        } else if self.children.len() > 2 * (self.group.load() / CHILD + 8) {
+            self.children.retain(|child| !child.done());
+        }
+        self.children.extend(added);
+    }
+
+    fn remember(&mut self, request: Cancelled) {
+        self.cancelled.get_or_insert(request);
+        self.group.abort();
+    }
+}
+
+impl<T, E> Drop for Ending<T, E> {
+    fn drop(&mut self) {
+        if self.group.load() & CLOSED == 0 {
+            self.group.abort();
+            self.look_after_children();
+        }
+    }
+}
+
+impl<Fut, T, E> Future for TaskGroupScope<Fut, T, E>
+where
+    Fut: Future<Output = Result<T, E>>,
+{
+    type Output = Result<T, GroupError<E>>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        if self.state.raise.is_some() {
+            return Poll::Pending;
+        }
+        self.state.group.waker.register(cx.waker());
+        let this = self.as_mut().project();
+        if let Some(request) = this.scope.take() {
+            this.state.remember(request);
+            self.as_mut().drop_body();
+        }
+        self.as_mut().poll_body(cx);
+        let this = self.as_mut().project();
+        this.state.look_after_children();
+        if this.body.is_some() || !this.state.group.close() {
+            this.scope.suspend(Kind::Group, cx);
+            return Poll::Pending;
+        }
+        self.finish(cx)
+    }
+}
+
+impl<Fut, T, E> TaskGroupScope<Fut, T, E>
+where
+    Fut: Future<Output = Result<T, E>>,
+{
+    fn drop_body(self: Pin<&mut Self>) {
+        let mut this = self.project();
+        this.body.set(None);
+    }
+
+    /// Polls the body, if there is one, until it waits for good.
+    fn poll_body(mut self: Pin<&mut Self>, cx: &mut Context<'_>) {
+        loop {
+            let mut this = self.as_mut().project();
+            let Some(body) = this.body.as_mut().as_pin_mut() else { return };
+            if this.state.asked {
+                this.scope.ask_part();
+            }
+            match this.scope.poll(Kind::Group, cx, |cx| body.poll(cx)) {
+                Polled::Ready(result) => {
+                    match result {
+                        Ok(value) => this.state.value = Some(value),
+                        Err(error) => {
+                            this.state.failed = Some(error);
+                            this.state.group.abort();
+                        }
+                    }
+                    return self.drop_body();
+                }
+                Polled::Unwound(request) => {
+                    // The group's own request ends here.
+                    if this.state.asked && this.scope.is_own(&request) {
+                        return self.drop_body();
+                    }
+                    this.state.remember(request);
+                    return self.drop_body();
+                }
+                Polled::Pending => {}
+            }
+            if !this.state.group.is_aborted() {
+                return;
+            }
+            this.scope.suspend(Kind::Group, cx);
+            let part = if this.state.asked {
+                this.scope.look_at_part()
+            } else {
+                this.state.asked = true;
+                let said = Cancelled::from_parts(Some("its task group stops".into()), None);
+                this.scope.begin_part(said)
+            };
+            match part {
+                Part::Offered => {}
+                Part::Waiting => return,
+                Part::Again => return cx.waker().wake_by_ref(),
+                Part::Nobody => return self.drop_body(),
+            }
+        }
+    }
+
+    /// All have ended.
+    fn finish(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<T, GroupError<E>>> {
+        let this = self.project();
+        let state = this.state;
+        this.scope.close_part();
+        if let Some(payload) = state.group.panics.take_first() {
+            resume_unwind(payload);
+        }
+        let mut errors = state.group.errors.take_all();
+        errors.extend(state.failed.take());
+        let cancelled = state.cancelled.take();
+        if !errors.is_empty() {
+            if let Some(request) = cancelled {
+                scope::return_request(request);
+            }
+            return Poll::Ready(Err(GroupError::Errors(errors)));
+        }
+        if let Some(request) = cancelled {
+            let raise = state.raise.insert(request.raise());
+            let raised: Poll<()> = Pin::new(raise).poll(cx);
+            debug_assert!(raised.is_pending());
+            return Poll::Pending;
+        }
+        Poll::Ready(state.value.take().ok_or(GroupError::Stopped))
+    }
+}
+
+impl<Fut, T, E> fmt::Debug for TaskGroupScope<Fut, T, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TaskGroupScope").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,56 @@
+//! Delivering a cancel to a task that has scopes.
+//!
+//! The runner finds in the state word that its next poll needs care. It offers the request to the
+//! task's scopes, polls, and looks whether one has taken it; the rules are those of
+//! [`Tree`](super::scope::Tree). A task without scopes ends at the first of these steps.
+
+use std::task::Poll;
+
+use super::raw::TaskPtr;
+use super::scope::{self, Look, Verdict};
+use super::state::Snapshot;
+
+impl TaskPtr {
+    /// Runs a task that is to be stopped, or whose scopes are to be looked at. `true`: it was woken
+    /// meanwhile, and the caller owes it a queue entry.
+    ///
+    /// # Safety
+    ///
+    /// The caller is the runner, and `seen` is what made it so.
+    #[cold]
+    pub(super) unsafe fn run_with_care(self, seen: Snapshot) -> bool {
+        let header = self.header();
+        let Some(ext) = header.ext().filter(|_| !seen.is_aborted()) else {
+            // SAFETY: the caller is the runner.
+            unsafe { self.end_cancelled(None, false) };
+            return false;
+        };
+        header.state.looked();
+        // SAFETY: the caller is the runner.
+        let look = Look { tree: unsafe { ext.scopes() }, state: &header.state };
+        if let Verdict::End(said) = look.before_poll(seen.is_joining()) {
+            // SAFETY: the caller is the runner.
+            unsafe { self.end_cancelled(said, false) };
+            return false;
+        }
+        let probing = scope::Probing::begin();
+        // SAFETY: the caller is the runner.
+        let polled = unsafe { self.poll_body() };
+        drop(probing);
+        match polled {
+            Poll::Ready(()) => {
+                // SAFETY: the output is written.
+                unsafe { self.finish(false, false) };
+                false
+            }
+            Poll::Pending => match look.after_poll(scope::is_joining()) {
+                Verdict::Go => self.park(seen),
+                Verdict::End(said) => {
+                    // SAFETY: the caller is the runner, and the body waits.
+                    unsafe { self.end_cancelled(said, false) };
+                    false
+                }
+            },
+        }
+    }
+}

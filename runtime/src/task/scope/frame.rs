@@ -1,0 +1,398 @@
+//! Scopes as their futures use them, and unwinding from one to the next.
+//!
+//! While a scope polls what is inside of it, a [`Frame`] on the stack says so: an inner scope finds
+//! there where it belongs, and a request that is raised again finds the scope that catches it. The
+//! unwind lies in that frame until the poll returns, so it needs no name and cannot go astray: the
+//! frame's scope takes it as soon as the inside has said Pending, and gives it back if the inside
+//! is ready after all.
+//!
+//! A thread that is inside a task is the task's runner: that is what makes every access to the tree
+//! here the runner's.
+
+use std::cell::Cell;
+use std::fmt;
+use std::ptr;
+use std::task::{Context, Poll};
+
+use super::node::{Kind, NodeRef};
+use super::tree::Tree;
+use crate::error::Cancelled;
+use crate::task::ext::TaskExt;
+use crate::task::raw::TaskPtr;
+use crate::task::waker::task_of;
+
+thread_local! {
+    static TASK: Cell<Option<TaskPtr>> = const { Cell::new(None) };
+    static FRAME: Cell<*const Frame<'static>> = const { Cell::new(ptr::null()) };
+    static UNWINDS: Cell<u64> = const { Cell::new(0) };
+}
+
+/// Names the task that the calling thread is inside; returns the one before.
+#[inline]
+pub(crate) fn set_current(task: Option<TaskPtr>) -> Option<TaskPtr> {
+    TASK.replace(task)
+}
+
+/// The task that the calling thread is inside, and so the runner of.
+#[inline]
+pub(crate) fn current() -> Option<TaskPtr> {
+    TASK.get()
+}
+
+/// Where an unwind waits for the poll to return, with its number.
+type Slot = Cell<Option<Box<(u64, Cancelled)>>>;
+
+/// A scope whose inside is being polled.
+///
+/// # Safety
+///
+/// Lives on the stack of [`Scope::poll`] and is reached through `FRAME`, which is set back before
+/// the frame goes, also when unwinding.
+struct Frame<'a> {
+    task: TaskPtr,
+    around: *const Frame<'static>,
+    slot: &'a Cell<Option<NodeRef>>,
+    kind: Kind,
+    /// Where an unwind that stops here is left.
+    unwind: Option<&'a Slot>,
+}
+
+/// Sets `FRAME` back.
+struct Entered(*const Frame<'static>);
+
+impl Drop for Entered {
+    #[inline]
+    fn drop(&mut self) {
+        FRAME.set(self.0);
+    }
+}
+
+/// The frames of `task`, innermost first.
+fn frames(task: TaskPtr) -> impl Iterator<Item = &'static Frame<'static>> {
+    let mut at = FRAME.get();
+    std::iter::from_fn(move || {
+        // SAFETY: the frames in the list are on the stack below (invariant of `Frame`), and the
+        // caller keeps none beyond its own frame.
+        let frame = unsafe { at.as_ref() }.filter(|frame| frame.task == task)?;
+        at = frame.around;
+        Some(frame)
+    })
+}
+
+/// True if a scope of `task` is being polled.
+#[inline]
+pub(super) fn is_framed(task: TaskPtr) -> bool {
+    // SAFETY: as in `frames`.
+    unsafe { FRAME.get().as_ref() }.is_some_and(|frame| frame.task == task)
+}
+
+/// The tree of the current task.
+#[inline]
+pub(super) fn tree(task: TaskPtr) -> &'static Tree {
+    let ext: *const TaskExt = task.header().ext_or_make();
+    // SAFETY: the extension lives as long as the cell, which its runner keeps; callers are inside
+    // the task and do not keep the borrow beyond that.
+    let ext: &'static TaskExt = unsafe { &*ext };
+    // SAFETY: this thread is inside the task, hence its runner.
+    unsafe { ext.scopes() }
+}
+
+impl Frame<'_> {
+    /// The node of the frame's scope; made if need be, because a scope inside has suspended.
+    fn node(&self) -> NodeRef {
+        if let Some(node) = self.slot.get() {
+            return node;
+        }
+        // SAFETY: the frames in the list are on the stack below.
+        let around = unsafe { self.around.as_ref() }.filter(|around| around.task == self.task);
+        let node = make(self.task, self.kind, around.map(Frame::node));
+        self.slot.set(Some(node));
+        node
+    }
+}
+
+#[inline]
+fn make(task: TaskPtr, kind: Kind, parent: Option<NodeRef>) -> NodeRef {
+    let tree = tree(task);
+    let node = tree.add(task.as_raw(), kind, parent);
+    if matches!(kind, Kind::Limit | Kind::Group) {
+        node.baseline.set(tree.weight_above(node, &task.header().state));
+    }
+    node
+}
+
+/// What a poll inside a scope came to.
+#[derive(Debug)]
+pub(crate) enum Polled<R> {
+    Ready(R),
+    Pending,
+    /// The inside has raised this: it must be dropped.
+    Unwound(Cancelled),
+}
+
+/// The scope of one future; empty until it first suspends.
+pub(crate) struct Scope {
+    pub(super) node: Option<NodeRef>,
+}
+
+// SAFETY: a scope uses its node's cells only on a thread that is inside the node's task; from any
+// other it only lets go, which is atomic.
+unsafe impl Send for Scope {}
+// SAFETY: a shared scope offers nothing.
+unsafe impl Sync for Scope {}
+
+impl Scope {
+    pub(crate) const fn new() -> Self {
+        Self { node: None }
+    }
+
+    /// True if it has suspended and not been released.
+    #[inline]
+    pub(crate) fn is_known(&self) -> bool {
+        self.node.is_some()
+    }
+
+    /// Polls the inside of a scope where unwinds stop.
+    #[inline]
+    pub(crate) fn poll<R>(
+        &mut self,
+        kind: Kind,
+        cx: &mut Context<'_>,
+        inside: impl FnOnce(&mut Context<'_>) -> Poll<R>,
+    ) -> Polled<R> {
+        let unwind = Cell::new(None);
+        let polled = self.poll_frame(kind, Some(&unwind), cx, inside);
+        match (polled, unwind.take()) {
+            (Poll::Pending, None) => Polled::Pending,
+            (Poll::Ready(value), None) => Polled::Ready(value),
+            (Poll::Pending, Some(unwind)) => Polled::Unwound(unwind.1),
+            (Poll::Ready(value), Some(unwind)) => {
+                if let Some(task) = current() {
+                    give_back(task, unwind.1);
+                }
+                Polled::Ready(value)
+            }
+        }
+    }
+
+    /// Polls the inside of a scope that unwinds pass by.
+    #[inline]
+    pub(crate) fn poll_through<R>(
+        &mut self,
+        kind: Kind,
+        cx: &mut Context<'_>,
+        inside: impl FnOnce(&mut Context<'_>) -> Poll<R>,
+    ) -> Poll<R> {
+        self.poll_frame(kind, None, cx, inside)
+    }
+
+    #[inline]
+    fn poll_frame<R>(
+        &mut self,
+        kind: Kind,
+        unwind: Option<&Slot>,
+        cx: &mut Context<'_>,
+        inside: impl FnOnce(&mut Context<'_>) -> Poll<R>,
+    ) -> Poll<R> {
+        let Some(task) = current() else {
+            self.release();
+            return inside(cx);
+        };
+        if self.node.is_some() {
+            self.answer(task, kind);
+        }
+        let around = FRAME.get();
+        let slot = Cell::from_mut(&mut self.node);
+        let frame = Frame { task, around, slot, kind, unwind };
+        FRAME.set(ptr::from_ref(&frame).cast());
+        let _entered = Entered(around);
+        inside(cx)
+    }
+
+    /// A poll of a scope that has suspended before.
+    fn answer(&mut self, task: TaskPtr, kind: Kind) {
+        self.stay_in(task);
+        if kind == Kind::Mask
+            && let Some(node) = self.node
+        {
+            node.mark.set(0);
+        }
+    }
+
+    /// The scope waits: it enters its task's tree, at the place where it was polled.
+    #[inline]
+    pub(crate) fn suspend(&mut self, kind: Kind, cx: &Context<'_>) {
+        let Some(task) = current() else { return };
+        let parent = frames(task).next().map(Frame::node);
+        let node = match self.node {
+            None => *self.node.insert(make(task, kind, parent)),
+            Some(node) => {
+                if node.parent.get() != parent {
+                    tree(task).move_to(node, parent);
+                }
+                node
+            }
+        };
+        // The task itself is polled anyhow.
+        if task_of(cx.waker()) != Some(task) {
+            keep_waker(node, cx);
+        }
+    }
+
+    /// Leaves the tree of a task that the caller is not inside of.
+    #[inline]
+    fn stay_in(&mut self, task: TaskPtr) {
+        if self.node.is_some_and(|node| !is_of(node, task)) {
+            self.release();
+        }
+    }
+
+    /// The request that is offered to the scope, if it takes one now.
+    #[inline]
+    pub(crate) fn take(&mut self) -> Option<Cancelled> {
+        self.node?;
+        let task = current()?;
+        self.stay_in(task);
+        let node = self.node.filter(|node| node.mark.get() != 0)?;
+        tree(task).take(node, &task.header().state, &task.header().ext_or_make().requests)
+    }
+
+    /// Leaves the tree of a task that the caller is not inside of. True if there was one.
+    #[inline]
+    pub(crate) fn leave_elsewhere(&mut self) -> bool {
+        let elsewhere = self.node.is_some_and(|node| !current().is_some_and(|it| is_of(node, it)));
+        if elsewhere {
+            self.release();
+        }
+        elsewhere
+    }
+
+    /// Leaves the tree.
+    #[inline]
+    pub(crate) fn release(&mut self) {
+        if let Some(node) = self.node.take() {
+            leave(node);
+        }
+    }
+}
+
+#[cold]
+fn keep_waker(node: NodeRef, cx: &Context<'_>) {
+    match node.waker.take() {
+        Some(old) if old.will_wake(cx.waker()) => node.waker.set(Some(old)),
+        old => {
+            node.waker.set(Some(cx.waker().clone()));
+            drop(old);
+        }
+    }
+}
+
+#[inline]
+fn is_of(node: NodeRef, task: TaskPtr) -> bool {
+    node.task() == task.as_raw() && !node.is_tree_gone()
+}
+
+#[inline]
+fn leave(node: NodeRef) {
+    let Some(task) = current().filter(|task| is_of(node, *task)) else {
+        return node.leave_scope();
+    };
+    let (waker, said) = (node.waker.take(), node.said.take());
+    tree(task).unlink(node, &task.header().state);
+    // SAFETY: the node is unlinked, and both its parties are this thread: the scope, which goes,
+    // and the runner.
+    unsafe { node.free() };
+    if let Some(unwind) = said.map(|said| Unwind(said.unwind)) {
+        unwind.withdraw();
+    }
+    drop(waker);
+}
+
+impl Drop for Scope {
+    #[inline]
+    fn drop(&mut self) {
+        self.release();
+    }
+}
+
+impl fmt::Debug for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Scope").field("suspended", &self.is_known()).finish()
+    }
+}
+
+/// A request on its way out, by number.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Unwind(pub(super) u64);
+
+impl Unwind {
+    /// Raises a request to the scope around, or to the task if there is none. `None` outside a
+    /// task.
+    pub(crate) fn raise(said: Cancelled) -> Option<Self> {
+        let task = current()?;
+        let number = UNWINDS.get() + 1;
+        UNWINDS.set(number);
+        match frames(task).find_map(|frame| frame.unwind) {
+            Some(slot) => put(slot, number, said),
+            None => {
+                let tree = tree(task);
+                let state = &task.header().state;
+                put(&tree.unwind, number, said);
+                state.look_again();
+            }
+        }
+        Some(Self(number))
+    }
+
+    fn find<R>(self, f: impl FnOnce(&Slot) -> R) -> Option<R> {
+        let task = current()?;
+        let frame = frames(task).filter_map(|it| it.unwind).find(|slot| holds(slot, self.0));
+        let root = || {
+            let ext = task.header().ext()?;
+            // SAFETY: this thread is inside the task.
+            Some(&unsafe { ext.scopes() }.unwind).filter(|slot| holds(slot, self.0))
+        };
+        match frame {
+            Some(slot) => Some(f(slot)),
+            None => root().map(f),
+        }
+    }
+
+    /// True until the scope that it was raised to has taken it.
+    pub(crate) fn is_under_way(self) -> bool {
+        self.find(|_| ()).is_some()
+    }
+
+    /// What raised it is dropped before the unwind got anywhere: the request comes back.
+    pub(crate) fn withdraw(self) {
+        let said = self.find(|slot| slot.take()).flatten();
+        if let (Some(unwind), Some(task)) = (said, current()) {
+            give_back(task, unwind.1);
+        }
+    }
+}
+
+/// Two branches may raise in one poll; the scope around is ended once.
+fn put(slot: &Slot, number: u64, said: Cancelled) {
+    let first = slot.take();
+    slot.set(first.or_else(|| Some(Box::new((number, said)))));
+}
+
+fn holds(slot: &Slot, number: u64) -> bool {
+    let held = slot.take();
+    let holds = held.as_ref().is_some_and(|held| held.0 == number);
+    slot.set(held);
+    holds
+}
+
+/// A request that was taken here is delivered again, at the next wait.
+pub(crate) fn return_request(said: Cancelled) {
+    if let Some(task) = current() {
+        give_back(task, said);
+    }
+}
+
+fn give_back(task: TaskPtr, said: Cancelled) {
+    let header = task.header();
+    tree(task).give_back(said, &header.state, &header.ext_or_make().requests);
+}

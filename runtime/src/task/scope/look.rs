@@ -1,0 +1,84 @@
+//! What the runner does about a request to the whole task, before and after a poll.
+
+use corio_sync::shim::mutant;
+
+use super::tree::{Errands, Offer, PATIENCE, Tree};
+use crate::error::Cancelled;
+use crate::task::state::State;
+
+/// The runner's look at the scopes of its task.
+#[derive(Debug)]
+pub(crate) struct Look<'a> {
+    pub(crate) tree: &'a Tree,
+    pub(crate) state: &'a State,
+}
+
+/// What comes next.
+#[must_use]
+#[derive(Debug)]
+pub(crate) enum Verdict {
+    /// The body goes on.
+    Go,
+    /// The body is dropped; why, if that was said.
+    End(Option<Cancelled>),
+}
+
+impl Look<'_> {
+    /// Offers a pending request, unless that was done before. `joining`: the last poll ended in a
+    /// wait for another task that no scope is around, which may take the request in the next one.
+    pub(crate) fn before_poll(&self, joining: bool) -> Verdict {
+        if let Some(unwind) = self.tree.unwind.take() {
+            return Verdict::End(Some(unwind.1));
+        }
+        if !self.state.load_relaxed().is_cancel_pending() {
+            return Verdict::Go;
+        }
+        let delivery = self.tree.delivery_of(None);
+        let mut verdict = Verdict::Go;
+        if delivery.taken.get() || !delivery.active.get() {
+            self.tree.begin(None);
+            verdict = self.offer(joining);
+        } else if !self.tree.is_offered(None) {
+            verdict = self.offer(joining);
+        }
+        self.tree.ask_masks(None);
+        verdict
+    }
+
+    /// Looks who has taken the request; if nobody has, it goes on. `joining`: as this poll ended.
+    pub(crate) fn after_poll(&self, joining: bool) -> Verdict {
+        if let Some(unwind) = self.tree.unwind.take() {
+            return Verdict::End(Some(unwind.1));
+        }
+        let delivery = self.tree.delivery_of(None);
+        let now = self.state.load_relaxed();
+        let waits = delivery.attempts.get() < PATIENCE && self.tree.is_offered(None);
+        // Those that were woken but not polled yet will be.
+        if now.is_scheduled() && waits && (delivery.taken.get() || now.is_cancel_pending()) {
+            delivery.attempts.set(delivery.attempts.get() + 1);
+            self.state.look_again();
+            return Verdict::Go;
+        }
+        if delivery.taken.get() || !now.is_cancel_pending() {
+            self.tree.conclude(None);
+            return Verdict::Go;
+        }
+        if mutant("look.offers_once") {
+            return Verdict::Go;
+        }
+        delivery.attempts.set(delivery.attempts.get().saturating_add(1));
+        self.offer(joining)
+    }
+
+    fn offer(&self, joining: bool) -> Verdict {
+        let mut errands = Errands::default();
+        let offer = self.tree.offer(None, self.state, &mut errands);
+        errands.run();
+        match offer {
+            Offer::Nobody if !joining || self.tree.is_exhausted() => return Verdict::End(None),
+            Offer::Made | Offer::Nobody => self.state.look_again(),
+            Offer::Held => {}
+        }
+        Verdict::Go
+    }
+}

@@ -1,0 +1,103 @@
+//! Scopes that ask their own part of the task to stop: limits and groups.
+
+use super::frame::{Scope, current, tree};
+use super::node::NodeRef;
+use super::tree::{Errands, Offer, PATIENCE};
+use crate::error::Cancelled;
+use crate::task::raw::TaskPtr;
+
+/// What a scope that limits its own part has come to.
+#[must_use]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// A scope inside may take the request: poll the inside again.
+    Offered,
+    /// It was taken, or is held back: the inside must be polled when it is woken.
+    Waiting,
+    /// Those that were woken have not all been polled: wake the task and say Pending.
+    Again,
+    /// Nobody inside is there to take it: drop the inside.
+    Nobody,
+}
+
+/// Scopes that ask their own part of the task to stop.
+impl Scope {
+    /// Asks the part to stop, once.
+    pub(crate) fn begin_part(&mut self, said: Cancelled) -> Part {
+        let (Some(node), Some(task)) = (self.node, current()) else { return Part::Nobody };
+        tree(task).begin_part(node, said, &task.header().state);
+        self.offer(node, task)
+    }
+
+    /// Before a poll of a part that was asked to stop.
+    pub(crate) fn ask_part(&self) {
+        if let (Some(node), Some(task)) = (self.node, current()) {
+            tree(task).ask_masks(Some(node));
+        }
+    }
+
+    /// After a poll of the part, which said Pending.
+    pub(crate) fn look_at_part(&mut self) -> Part {
+        let (Some(node), Some(task)) = (self.node, current()) else { return Part::Nobody };
+        let tree = tree(task);
+        let delivery = &node.delivery;
+        let scheduled = task.header().state.load_relaxed().is_scheduled();
+        let waits = delivery.attempts.get() < PATIENCE && tree.is_offered(Some(node));
+        if scheduled && waits {
+            delivery.attempts.set(delivery.attempts.get() + 1);
+            return Part::Again;
+        }
+        if delivery.taken.get() {
+            tree.withdraw(Some(node));
+            return Part::Waiting;
+        }
+        delivery.attempts.set(delivery.attempts.get().saturating_add(1));
+        self.offer(node, task)
+    }
+
+    fn offer(&self, node: NodeRef, task: TaskPtr) -> Part {
+        let mut errands = Errands::default();
+        let offer = tree(task).offer(Some(node), &task.header().state, &mut errands);
+        errands.run();
+        match offer {
+            Offer::Made => Part::Offered,
+            Offer::Held => Part::Waiting,
+            Offer::Nobody => Part::Nobody,
+        }
+    }
+
+    /// The part has ended with a value, which answers the request to it.
+    pub(crate) fn close_part(&mut self) {
+        if let (Some(node), Some(task)) = (self.node, current()) {
+            tree(task).settle_part(node, &task.header().state);
+        }
+        self.release();
+    }
+
+    /// The part is to be dropped. The request that has to go on outwards, if one to the whole task, or to a
+    /// part around this one, has come meanwhile and is not answered: `said` is what the part has
+    /// raised.
+    pub(crate) fn end_part(&mut self, said: Option<Cancelled>) -> Option<Cancelled> {
+        let (Some(node), Some(task)) = (self.node, current()) else { return said };
+        let header = task.header();
+        let tree = tree(task);
+        tree.settle_part(node, &header.state);
+        if tree.weight_above(node, &header.state) <= node.baseline.get() {
+            return None;
+        }
+        let pending = tree.take_pending(&header.state, &header.ext_or_make().requests);
+        let own = node.id.get();
+        let foreign = said.filter(|said| said.origin() != own);
+        pending.or(foreign).or_else(|| tree.under_way_above(node)).or_else(|| tree.last())
+    }
+
+    /// True if the request is the one that this scope has asked its part with.
+    pub(crate) fn is_own(&self, said: &Cancelled) -> bool {
+        self.node.is_some_and(|node| node.id.get() == said.origin())
+    }
+
+    /// True if a request to the whole task is pending: it goes first.
+    pub(crate) fn is_task_cancelled() -> bool {
+        current().is_some_and(|task| task.header().state.load_relaxed().is_cancel_pending())
+    }
+}

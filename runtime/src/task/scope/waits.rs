@@ -1,0 +1,188 @@
+//! Where a task's handle is awaited, and how a cancel gets through to the task.
+
+use std::cell::Cell;
+use std::fmt;
+use std::ptr;
+use std::task::Context;
+
+use super::frame::{Scope, Unwind, current, is_framed, tree};
+use super::node::{Kind, NodeRef, Said};
+use crate::error::Cancelled;
+use crate::task::raw::TaskPtr;
+use crate::task::waker::task_of;
+
+thread_local! {
+    /// This poll waits for another task, and no scope is around that wait.
+    static JOINING: Cell<bool> = const { Cell::new(false) };
+    /// A request is being delivered by this poll.
+    static PROBING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// A poll of a task begins.
+#[inline]
+pub(crate) fn begin_poll() {
+    JOINING.set(false);
+}
+
+/// True if the poll that ends waits for another task, and no scope is around that wait.
+#[inline]
+pub(crate) fn is_joining() -> bool {
+    JOINING.get()
+}
+
+/// Waits that no scope is around may take the request, until this is dropped.
+pub(crate) struct Probing(bool);
+
+impl Probing {
+    pub(crate) fn begin() -> Self {
+        Self(PROBING.replace(true))
+    }
+}
+
+impl Drop for Probing {
+    fn drop(&mut self) {
+        PROBING.set(self.0);
+    }
+}
+
+/// Where a task's handle is awaited.
+///
+/// Most waits for a task have no scope around and the task's own waker. Such a wait needs no node:
+/// the task's poll notes that it ended in one (JOINING in the state word), and when a cancel comes
+/// the next poll is a *probe*, in which the wait takes the request. It gets a node only then, or if
+/// it has a scope around or a waker of its own. So awaiting a task allocates nothing.
+///
+/// The word is a node's address, or, with the low bit set, that of the waiting task's cell, or null.
+pub(crate) struct Waits(*mut ());
+
+// SAFETY: as for `Scope`; the address of a cell is only compared.
+unsafe impl Send for Waits {}
+// SAFETY: as above.
+unsafe impl Sync for Waits {}
+
+/// Marks the address of a cell.
+const AT_ROOT: usize = 1;
+
+impl Waits {
+    pub(crate) const fn new() -> Self {
+        Self(ptr::null_mut())
+    }
+
+    fn at_root(task: TaskPtr) -> *mut () {
+        task.as_raw().cast_mut().map_addr(|address| address | AT_ROOT)
+    }
+
+    fn is_node(&self) -> bool {
+        !self.0.is_null() && self.0.addr() & AT_ROOT == 0
+    }
+
+    fn node(&self) -> Option<NodeRef> {
+        // SAFETY: a word without the mark is a node's address, and this is its scope.
+        self.is_node().then(|| unsafe { NodeRef::from_raw(self.0) })
+    }
+
+    /// Works with the scope that a node stands for.
+    #[cold]
+    fn with_scope<R>(&mut self, f: impl FnOnce(&mut Scope) -> R) -> R {
+        let mut scope = Scope { node: self.node() };
+        self.0 = ptr::null_mut();
+        let result = f(&mut scope);
+        self.0 = scope.node.take().map_or(ptr::null_mut(), NodeRef::into_raw);
+        result
+    }
+
+    /// True if the wait must look for a request before it looks at its task.
+    #[inline]
+    pub(crate) fn is_addressed(&self) -> bool {
+        match self.node() {
+            Some(node) => node.is_addressed(),
+            None => PROBING.get() && !self.0.is_null(),
+        }
+    }
+
+    /// The task waits.
+    #[inline]
+    pub(crate) fn suspend(&mut self, cx: &Context<'_>) {
+        let Some(task) = current() else { return };
+        let framed = is_framed(task);
+        if framed || self.is_node() || task_of(cx.waker()) != Some(task) {
+            return self.with_scope(|scope| scope.suspend(Kind::Forward, cx));
+        }
+        JOINING.set(true);
+        self.0 = Self::at_root(task);
+    }
+
+    /// The wait is over.
+    #[inline]
+    pub(crate) fn release(&mut self) {
+        if self.is_node() {
+            self.with_scope(Scope::release);
+        }
+        self.0 = ptr::null_mut();
+    }
+
+    /// The request that the wait takes, if one is offered to it.
+    pub(crate) fn take(&mut self, cx: &Context<'_>) -> Option<Cancelled> {
+        if self.is_node() {
+            return self.with_scope(Scope::take);
+        }
+        let task = current()?;
+        let here = ptr::eq(self.0, Self::at_root(task));
+        let around = is_framed(task);
+        if !here || around {
+            return None;
+        }
+        let header = task.header();
+        let request = tree(task).take_part_in(&header.state, &header.ext_or_make().requests)?;
+        self.with_scope(|scope| scope.suspend(Kind::Forward, cx));
+        Some(request)
+    }
+
+    /// Keeps the request that was passed on.
+    pub(crate) fn keep(&mut self, request: Cancelled) {
+        if let Some(node) = self.node() {
+            node.said.set(Some(Box::new(Said { request, unwind: 0 })));
+        }
+    }
+
+    /// The request that was passed on, and has not come back as an unwind.
+    pub(crate) fn kept(&self) -> Option<Cancelled> {
+        self.node().and_then(|node| node.said())
+    }
+
+    /// Raises a request to the scope around; the caller says Pending.
+    pub(crate) fn raise(&mut self, request: Cancelled) {
+        let unwind = Unwind::raise(request.clone()).map_or(0, |unwind| unwind.0);
+        if let Some(node) = self.node() {
+            node.said.set(Some(Box::new(Said { request, unwind })));
+        }
+    }
+
+    /// True while what was raised has not reached its scope.
+    pub(crate) fn is_raising(&mut self) -> bool {
+        let Some(node) = self.node() else { return false };
+        let Some(said) = node.said.take() else { return false };
+        if said.unwind == 0 {
+            node.said.set(Some(said));
+            return false;
+        }
+        let raising = Unwind(said.unwind).is_under_way();
+        if raising {
+            node.said.set(Some(said));
+        }
+        raising
+    }
+}
+
+impl Drop for Waits {
+    #[inline]
+    fn drop(&mut self) {
+        self.release();
+    }
+}
+
+impl fmt::Debug for Waits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Waits").field("suspended", &!self.0.is_null()).finish()
+    }
+}

@@ -1,0 +1,133 @@
+//! The transitions of a task's state word that ask a task to stop, and those that answer.
+//!
+//! CANCEL is set by a cancel and cleared by whoever takes, retracts or answers it; marks in the
+//! tree of scopes only say who *may* take it. So a cancel can neither be lost with a scope that is
+//! dropped nor be delivered after it was retracted, and nothing has to be put back. The one
+//! exception is a cancel that was taken and raised again into a wait that did not last: see
+//! [`State::return_cancel`].
+
+use super::{
+    ABORT, AcqRel, Acquire, CANCEL, COUNT_MASK, COUNT_SHIFT, DONE, LOOK, RUNNING, Relaxed,
+    SCHEDULED, Snapshot, State, Woken, mutant, ord,
+};
+
+/// What anybody may ask for.
+impl State {
+    /// Edge 1. Counts a cancel and schedules its delivery. `None` if the task is done.
+    pub(crate) fn request_cancel(&self) -> Option<Woken> {
+        let mut old = self.0.load(Relaxed);
+        loop {
+            if old & DONE != 0 {
+                return None;
+            }
+            let mut new = old | CANCEL | SCHEDULED;
+            if old & COUNT_MASK != COUNT_MASK {
+                new += 1 << COUNT_SHIFT;
+            }
+            // Ordering(state.request): AcqRel; pairs with Ordering(state.start) and
+            // Ordering(state.take_cancel): who delivers the cancel sees its message; and with
+            // Ordering(state.pause), as Ordering(state.wake) does.
+            match self.0.compare_exchange_weak(old, new, ord("state.request", AcqRel), Relaxed) {
+                Ok(_) if old & (SCHEDULED | RUNNING) == 0 => return Some(Woken::Enqueue),
+                Ok(_) => return Some(Woken::Nothing),
+                Err(now) => old = now,
+            }
+        }
+    }
+
+    /// Edge 1. Asks for the body to be dropped.
+    pub(crate) fn request_abort(&self) -> Woken {
+        // Ordering(state.request_abort): AcqRel; pairs with Ordering(state.start) and
+        // Ordering(state.pause), as Ordering(state.wake) does, of which this is a case.
+        let old = self.0.fetch_or(ABORT | SCHEDULED, ord("state.request_abort", AcqRel));
+        if old & (SCHEDULED | RUNNING | DONE) == 0 { Woken::Enqueue } else { Woken::Nothing }
+    }
+
+    /// Takes one cancel back; returns how many are left. A cancel that was not delivered yet is
+    /// retracted with the last one.
+    pub(crate) fn uncancel(&self) -> u32 {
+        let mut old = self.0.load(Relaxed);
+        loop {
+            if old & COUNT_MASK == 0 {
+                return 0;
+            }
+            let mut new = old - (1 << COUNT_SHIFT);
+            if new & COUNT_MASK == 0 {
+                new &= !CANCEL;
+            }
+            // Ordering: Relaxed; the count carries no data, and a retracted cancel leaves only a
+            // spurious wake-up behind.
+            match self.0.compare_exchange_weak(old, new, Relaxed, Relaxed) {
+                Ok(_) => return Snapshot(new).cancelling(),
+                Err(now) => old = now,
+            }
+        }
+    }
+}
+
+/// What the runner of a task with scopes notes.
+impl State {
+    /// A model becomes the runner of an idle task, to end it.
+    #[cfg(all(test, any(corio_loom, corio_shuttle)))]
+    pub(crate) fn start_for_models(&self) {
+        assert_eq!(self.wake(), Woken::Enqueue);
+        self.start();
+    }
+
+    /// Takes the pending cancel; false if it was retracted or somebody took it.
+    pub(crate) fn take_cancel(&self) -> bool {
+        if mutant("state.take_leaves_cancel") {
+            return self.load_relaxed().is_cancel_pending();
+        }
+        // Ordering(state.take_cancel): Acquire; pairs with Ordering(state.request): who takes the
+        // cancel finds its message.
+        self.0.fetch_and(!CANCEL, ord("state.take_cancel", Acquire)) & CANCEL != 0
+    }
+
+    /// Makes a cancel that was taken pending again, without counting it once more.
+    pub(crate) fn return_cancel(&self) {
+        // Ordering: Relaxed; the runner alone calls this and delivers what it returns.
+        self.0.fetch_or(CANCEL | SCHEDULED, Relaxed);
+    }
+
+    /// Runs the task again and has the scopes looked at before.
+    pub(crate) fn look_again(&self) {
+        // Ordering: Relaxed; the runner alone sets, reads and clears LOOK, and its own `pause`
+        // releases what it wrote to whoever takes the entry.
+        self.0.fetch_or(LOOK | SCHEDULED, Relaxed);
+    }
+
+    /// The scopes are being looked at.
+    pub(crate) fn looked(&self) {
+        // Ordering: Relaxed; as in `look_again`.
+        self.0.fetch_and(!LOOK, Relaxed);
+    }
+
+    /// Counts a request to a part of the task, while it is on its way. It is not CANCEL: only the
+    /// part's owner delivers it.
+    pub(crate) fn count_part(&self) {
+        let mut old = self.0.load(Relaxed);
+        while old & COUNT_MASK != COUNT_MASK {
+            // Ordering: Relaxed; the count carries no data.
+            match self.0.compare_exchange_weak(old, old + (1 << COUNT_SHIFT), Relaxed, Relaxed) {
+                Ok(_) => return,
+                Err(now) => old = now,
+            }
+        }
+    }
+
+    /// Takes back what [`State::count_part`] counted. A pending cancel of the whole task stays.
+    pub(crate) fn uncount_part(&self) {
+        let mut old = self.0.load(Relaxed);
+        while old & COUNT_MASK != 0 {
+            // Ordering: Relaxed; the count carries no data.
+            match self.0.compare_exchange_weak(old, old - (1 << COUNT_SHIFT), Relaxed, Relaxed) {
+                Ok(_) => return,
+                Err(now) => old = now,
+            }
+        }
+    }
+}
+
+#[cfg(all(test, any(corio_loom, corio_shuttle)))]
+mod loom;

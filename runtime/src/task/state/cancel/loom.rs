@@ -1,0 +1,122 @@
+//! Models of taking a cancel: by a scope, by the end of the task, or back.
+// SAFETY: in this file every access to a cell is one that the protocol allows; loom checks that.
+use super::super::{Finished, Paused};
+use super::*;
+use corio_sync::model;
+use corio_sync::shim::cell::UnsafeCell;
+use corio_sync::shim::sync::Arc;
+use corio_sync::shim::thread;
+
+struct Twin {
+    state: State,
+    message: UnsafeCell<usize>,
+}
+
+fn running() -> Arc<Twin> {
+    let twin = Twin { state: State::new(Snapshot::spawned(None)), message: UnsafeCell::new(0) };
+    twin.state.start();
+    Arc::new(twin)
+}
+
+/// The runner ends the body; true if the output says cancelled.
+fn end(twin: &Twin) -> bool {
+    match twin.state.finish(false, true) {
+        Finished::CancelFirst => {
+            assert!(!matches!(twin.state.finish(true, true), Finished::CancelFirst));
+            true
+        }
+        _ => false,
+    }
+}
+
+model! {
+    /// A scope takes the cancel of which it knows only the bit.
+    state_take_sees_the_message(threads = 2, bound = 3, claim = "who takes a cancel sees what the canceller wrote") {
+        let twin = running();
+        let canceller = twin.clone();
+        let cancels = thread::spawn(move || {
+            canceller.message.with_mut(|message| unsafe { *message = 1 });
+            canceller.state.request_cancel().is_some()
+        });
+        let taken = twin.state.take_cancel();
+        if taken {
+            twin.message.with(|message| assert_eq!(unsafe { *message }, 1));
+        }
+        let ended = end(&twin);
+        let asked = cancels.join().unwrap();
+        assert_eq!(u8::from(taken) + u8::from(ended), u8::from(asked), "delivered once if asked");
+    }
+}
+
+model! {
+    /// Two cancels, a scope that takes once, and the end of the task.
+    state_conserves_cancels(threads = 3, bound = 3, claim = "every cancel that said true is taken, joins one that is, or ends the task cancelled") {
+        let twin = running();
+        let cancellers: Vec<_> = (0..2)
+            .map(|_| {
+                let twin = twin.clone();
+                thread::spawn(move || twin.state.request_cancel().is_some())
+            })
+            .collect();
+        let taken = twin.state.take_cancel();
+        let ended = end(&twin);
+        let asked: u8 = cancellers.into_iter().map(|it| u8::from(it.join().unwrap())).sum();
+        let delivered = u8::from(taken) + u8::from(ended);
+        assert!(delivered <= asked, "delivered {delivered}, asked {asked}");
+        assert_eq!(asked == 0, delivered == 0, "lost");
+    }
+}
+
+model! {
+    /// A cancel is taken back while a scope takes it and the task ends.
+    state_retracts_or_delivers(threads = 2, bound = 3, claim = "a cancel is delivered or retracted") {
+        let twin = running();
+        let other = twin.clone();
+        let thread = thread::spawn(move || {
+            let asked = other.state.request_cancel().is_some();
+            let left = other.state.uncancel();
+            assert_eq!(left, 0);
+            asked
+        });
+        let taken = twin.state.take_cancel();
+        let again = twin.state.take_cancel();
+        assert!(!(taken && again), "one cancel was taken twice");
+        let ended = end(&twin);
+        thread.join().unwrap();
+        assert!(!(taken && ended), "delivered twice");
+        assert!(!twin.state.load().is_cancel_pending(), "it is still pending after the end");
+    }
+}
+
+model! {
+    /// A part's request is counted beside cancels of the whole task.
+    state_counts_parts(threads = 2, bound = 3, claim = "counting a part neither loses a cancel nor makes one") {
+        let twin = running();
+        let canceller = twin.clone();
+        let cancels = thread::spawn(move || canceller.state.request_cancel().is_some());
+        twin.state.count_part();
+        assert!(twin.state.load().cancelling() >= 1);
+        twin.state.uncount_part();
+        assert!(cancels.join().unwrap());
+        assert_eq!(twin.state.load().cancelling(), 1);
+        assert!(twin.state.take_cancel(), "the pending cancel went with the part's request");
+    }
+}
+
+model! {
+    /// A request that comes back in the middle of a poll is looked at in the next one.
+    state_looks_again(threads = 2, bound = 3, claim = "the next run takes care, whatever wakes it") {
+        let twin = running();
+        let waker = twin.clone();
+        let wakes = thread::spawn(move || {
+            let _ = waker.state.wake();
+        });
+        twin.state.return_cancel();
+        twin.state.look_again();
+        assert_eq!(twin.state.pause(), Paused::Enqueue);
+        wakes.join().unwrap();
+        assert!(twin.state.start().needs_care());
+        twin.state.looked();
+        assert!(twin.state.take_cancel() && !twin.state.load().needs_care());
+    }
+}

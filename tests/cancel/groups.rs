@@ -1,0 +1,467 @@
+//! T20, T22 and T31: task groups; and the other ways to wait for several tasks.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+
+use corio::{
+    GroupError, ReturnWhen, TaskGroup, as_completed, catch_cancel, gather, gather_all, spawn,
+    task_group, timeout, wait, yield_now,
+};
+
+use crate::support::{Flag, Log, count, for_ever, join2, ms, nap, run, until};
+
+type Outcome<T = ()> = Result<T, &'static str>;
+type Group = TaskGroup<&'static str>;
+
+#[test]
+fn children_and_their_children_are_awaited() {
+    run(|| async {
+        let log = Log::default();
+        let ended: Result<i32, GroupError<&str>> = task_group(async |group: Group| {
+            let (inner, deep) = (group.clone(), log.clone());
+            let first = group.create_task(async move {
+                nap().await;
+                let log = deep.clone();
+                drop(inner.create_task(async move {
+                    nap().await;
+                    log.say("grandchild");
+                }));
+                deep.say("child");
+                Outcome::Ok(4)
+            });
+            Ok(first.unwrap().await.unwrap())
+        })
+        .await;
+        assert_eq!(ended, Ok(4));
+        log.is(&["child", "grandchild"]);
+    });
+}
+
+#[test]
+fn t20_a_child_fails_while_the_body_waits() {
+    run(|| async {
+        let log = Log::default();
+        let ended: Result<(), _> = task_group(async |group: Group| {
+            let inner = log.clone();
+            drop(group.create_task(async { Err::<(), _>("boom") }).unwrap());
+            drop(group.create_task(async move {
+                if let Err(request) = catch_cancel(for_ever()).await {
+                    nap().await;
+                    inner.say("sibling cleaned");
+                    request.raise::<()>().await;
+                }
+                Outcome::Ok(())
+            }));
+            let caught = catch_cancel(for_ever()).await;
+            assert_eq!(count(), 1);
+            log.say("body stopped");
+            match caught {
+                Ok(()) => Ok(()),
+                Err(request) => request.raise().await,
+            }
+        })
+        .await;
+        assert_eq!(ended, Err(GroupError::Errors(vec!["boom"])));
+        assert!(log.said("body stopped"));
+        assert_eq!(count(), 0);
+        assert!(catch_cancel(nap()).await.is_ok(), "no stray request");
+    });
+}
+
+#[test]
+fn t20_a_child_fails_after_the_body_returned() {
+    run(|| async {
+        let ended: Result<(), _> = task_group(async |group: Group| {
+            let failing = async {
+                nap().await;
+                Err::<(), _>("late")
+            };
+            drop(group.create_task(failing).unwrap());
+            Ok(())
+        })
+        .await;
+        assert_eq!(ended, Err(GroupError::Errors(vec!["late"])));
+        assert_eq!(count(), 0);
+        assert!(catch_cancel(nap()).await.is_ok());
+    });
+}
+
+#[test]
+fn the_bodys_own_error_comes_last() {
+    run(|| async {
+        let ended: Result<(), _> = task_group(async |group: Group| {
+            let failing = async {
+                drop(catch_cancel(for_ever()).await);
+                Err::<(), _>("child")
+            };
+            drop(group.create_task(failing).unwrap());
+            nap().await;
+            Err("body")
+        })
+        .await;
+        let Err(GroupError::Errors(errors)) = ended else { panic!("{ended:?}") };
+        assert_eq!(errors.last(), Some(&"body"));
+    });
+}
+
+#[test]
+fn t20_an_outer_cancel_alone_goes_on_when_all_have_ended() {
+    run(|| async {
+        let (log, waits) = (Log::default(), Flag::default());
+        let (inner, mark) = (log.clone(), waits.clone());
+        let task = spawn(async move {
+            let ended: Result<(), _> = task_group(async move |group: Group| {
+                let member = async move {
+                    mark.set();
+                    let caught = catch_cancel(for_ever()).await;
+                    nap().await;
+                    inner.say("cleaned");
+                    match caught {
+                        Ok(()) => Outcome::Ok(()),
+                        Err(request) => request.raise().await,
+                    }
+                };
+                drop(group.create_task(member));
+                for_ever().await;
+                Ok(())
+            })
+            .await;
+            drop(ended);
+        });
+        until(|| waits.is_set()).await;
+        nap().await;
+        task.cancel_with("o");
+        assert_eq!(task.await.unwrap_err().cancelled().unwrap().msg(), Some("o"));
+        log.is(&["cleaned"]);
+    });
+}
+
+#[test]
+fn t20_an_outer_cancel_and_an_error() {
+    run(|| async {
+        let waits = Flag::default();
+        let mark = waits.clone();
+        let task = spawn(async move {
+            let ended: Result<(), _> = task_group(async move |group: Group| {
+                let member = async move {
+                    mark.set();
+                    drop(catch_cancel(for_ever()).await);
+                    Err::<(), _>("during")
+                };
+                drop(group.create_task(member));
+                for_ever().await;
+                Ok(())
+            })
+            .await;
+            let again = catch_cancel(for_ever()).await.unwrap_err();
+            (ended, again.msg().map(str::to_owned), count())
+        });
+        until(|| waits.is_set()).await;
+        nap().await;
+        task.cancel_with("o");
+        let (ended, again, count) = task.await.unwrap();
+        assert_eq!(ended, Err(GroupError::Errors(vec!["during"])));
+        assert_eq!((again.as_deref(), count), (Some("o"), 1), "delivered at the next wait");
+    });
+}
+
+#[test]
+fn t20_nested_groups_that_both_fail() {
+    run(|| async {
+        let ended: Result<(), _> = task_group(async |outer: Group| {
+            let sibling = outer.clone();
+            let inner: Result<(), _> = task_group(async |inner: Group| {
+                let failing = async {
+                    yield_now().await;
+                    Err::<(), _>("inner")
+                };
+                drop(inner.create_task(failing).unwrap());
+                for_ever().await;
+                Ok(())
+            })
+            .await;
+            assert_eq!(inner, Err(GroupError::Errors(vec!["inner"])));
+            assert_eq!(count(), 0);
+            drop(sibling.create_task(async { Err::<(), _>("outer") }).unwrap());
+            for_ever().await;
+            Ok(())
+        })
+        .await;
+        assert_eq!(ended, Err(GroupError::Errors(vec!["outer"])));
+        assert_eq!(count(), 0);
+    });
+}
+
+#[test]
+fn t20_cancel_stops_the_group_and_goes_no_further() {
+    run(|| async {
+        let ended: Result<(), _> = task_group(async |group: Group| {
+            drop(group.create_task(for_ever()).unwrap());
+            nap().await;
+            group.cancel();
+            group.cancel();
+            assert!(group.create_task(for_ever()).is_err());
+            for_ever().await;
+            Ok(())
+        })
+        .await;
+        assert_eq!(ended, Err(GroupError::Stopped));
+        assert_eq!(count(), 0);
+        assert!(catch_cancel(nap()).await.is_ok());
+        // A body that has ended keeps its value.
+        let ended: Result<i32, _> = task_group(async |group: Group| {
+            drop(group.create_task(for_ever()).unwrap());
+            group.cancel();
+            Ok(3)
+        })
+        .await;
+        assert_eq!(ended, Ok(3));
+    });
+}
+
+#[test]
+fn t20_cancel_keeps_an_outer_cancel_that_comes_while_it_ends() {
+    run(|| async {
+        let cleaning = Flag::default();
+        let mark = cleaning.clone();
+        let task = spawn(async move {
+            let ended: Result<(), _> = task_group(async move |group: Group| {
+                let member = async move {
+                    let request = catch_cancel(for_ever()).await.unwrap_err();
+                    mark.set();
+                    corio::sleep(ms(10)).await;
+                    request.raise::<()>().await;
+                };
+                drop(group.create_task(member));
+                nap().await;
+                group.cancel();
+                Ok(())
+            })
+            .await;
+            drop(ended);
+        });
+        until(|| cleaning.is_set()).await;
+        task.cancel_with("message");
+        assert_eq!(task.await.unwrap_err().cancelled().unwrap().msg(), Some("message"));
+    });
+}
+
+#[test]
+fn t22_a_panic_of_a_child_is_raised_again_after_all_have_ended() {
+    run(|| async {
+        let log = Log::default();
+        let inner = log.clone();
+        let task = spawn(async move {
+            let ended: Result<(), _> = task_group(async move |group: Group| {
+                let member = async move {
+                    drop(catch_cancel(for_ever()).await);
+                    nap().await;
+                    inner.say("cleaned");
+                };
+                drop(group.create_task(member));
+                nap().await;
+                let failing = async { assert!(Vec::<u8>::new().len() > 1, "a child's panic") };
+                let error = group.create_task(failing).unwrap().await.unwrap_err();
+                assert!(error.is_panic());
+                for_ever().await;
+                Ok(())
+            })
+            .await;
+            drop(ended);
+        });
+        assert_eq!(task.await.unwrap_err().panic_message(), Some("a child's panic"));
+        log.is(&["cleaned"]);
+    });
+}
+
+#[test]
+fn t31_a_group_that_fails_touches_no_sibling() {
+    run(|| async {
+        let failing = async {
+            let ended: Result<(), _> = task_group(async |group: Group| {
+                let member = async {
+                    nap().await;
+                    Err::<(), _>("boom")
+                };
+                drop(group.create_task(member).unwrap());
+                for_ever().await;
+                Ok(())
+            })
+            .await;
+            ended.is_err()
+        };
+        let task = spawn(async {
+            corio::sleep(ms(5)).await;
+            7
+        });
+        let scoped = catch_cancel(corio::sleep(ms(5)));
+        let (failed, (value, scoped)) = join2(failing, join2(task.into_future(), scoped)).await;
+        assert_eq!((failed, value.unwrap(), scoped.is_ok()), (true, 7, true));
+    });
+}
+
+#[test]
+fn a_limit_around_a_group_whose_clean_up_fails() {
+    run(|| async {
+        let limited = timeout(ms(3), async {
+            let ended: Result<(), _> = task_group(async |group: Group| {
+                let member = async {
+                    drop(catch_cancel(for_ever()).await);
+                    Err::<(), _>("crash in clean-up")
+                };
+                drop(group.create_task(member).unwrap());
+                for_ever().await;
+                Ok(())
+            })
+            .await;
+            ended
+        });
+        let ended = limited.await.expect("the errors win");
+        assert_eq!(ended, Err(GroupError::Errors(vec!["crash in clean-up"])));
+        assert_eq!(count(), 0);
+        assert!(catch_cancel(nap()).await.is_ok());
+    });
+}
+
+#[test]
+fn a_group_that_is_dropped_cancels_its_children() {
+    run(|| async {
+        let task = {
+            let mut group = Box::pin(task_group(async |group: Group| {
+                let child = group.create_task(for_ever()).unwrap();
+                let watched = child.task_ref();
+                drop(child);
+                WATCHED.with(|it| *it.borrow_mut() = Some(watched));
+                for_ever().await;
+                Ok(())
+            }));
+            thread_local! {
+                static WATCHED: std::cell::RefCell<Option<corio::TaskRef>> =
+                    const { std::cell::RefCell::new(None) };
+            }
+            std::future::poll_fn(|cx| {
+                assert!(group.as_mut().poll(cx).is_pending());
+                std::task::Poll::Ready(())
+            })
+            .await;
+            WATCHED.with(|it| it.borrow_mut().take().unwrap())
+        };
+        until(|| task.done()).await;
+        assert_eq!(task.cancelling(), 1);
+    });
+}
+
+#[test]
+fn gather_gives_values_in_order_and_the_first_failure() {
+    run(|| async {
+        assert!(gather(Vec::<corio::Task<u8>>::new()).await.unwrap().is_empty());
+        let slow_first = (0..4).map(|n| async move {
+            corio::sleep(ms(4 - n)).await;
+            n
+        });
+        assert_eq!(gather(slow_first).await.unwrap(), [0, 1, 2, 3]);
+        let (bad, good) = (spawn(for_ever()), spawn(nap()));
+        let watched = good.task_ref();
+        bad.cancel_with("bad");
+        let error = gather([good, bad]).await.unwrap_err();
+        assert_eq!(error.cancelled().unwrap().msg(), Some("bad"));
+        until(|| watched.done()).await;
+        assert_eq!(watched.cancelling(), 0, "the sibling went on");
+        let tasks = [spawn(async { panic!("one") }), spawn(async { 2 })];
+        let results = gather_all(tasks).await;
+        assert!(results[0].as_ref().unwrap_err().is_panic() && results[1].is_ok());
+    });
+}
+
+#[test]
+fn a_cancelled_gather_awaits_all_children() {
+    run(|| async {
+        let log = Log::default();
+        for wanted in ["first", "all"] {
+            let inner = log.clone();
+            let task = spawn(async move {
+                let member = |n: u64, log: Log| async move {
+                    drop(catch_cancel(for_ever()).await);
+                    corio::sleep(ms(n)).await;
+                    log.say("ended");
+                };
+                let members = (1..=3).map(|n| member(n, inner.clone()));
+                if wanted == "first" {
+                    drop(gather(members).await);
+                } else {
+                    drop(gather_all(members).await);
+                }
+            });
+            corio::sleep(Duration::from_millis(5)).await;
+            task.cancel_with("all of you");
+            let error = task.await.expect_err("even if all suppress");
+            assert_eq!(error.cancelled().unwrap().msg(), Some("all of you"));
+        }
+        log.is(&["ended"; 6]);
+    });
+}
+
+#[test]
+fn wait_gives_the_tasks_back_and_cancels_none() {
+    run(|| async {
+        let none = wait(Vec::<corio::Task<()>>::new(), ReturnWhen::AllCompleted, None).await;
+        assert!(none.is_err());
+        let tasks = vec![spawn(for_ever()), spawn(nap())];
+        let (done, pending) = wait(tasks, ReturnWhen::FirstCompleted, None).await.unwrap();
+        assert_eq!((done.len(), pending.len(), pending[0].cancelling()), (1, 1, 0));
+        // A cancelled task is no exception, a panic is.
+        let cancelled = spawn(for_ever());
+        cancelled.cancel();
+        let panicked = spawn(async {
+            nap().await;
+            nap().await;
+            panic!("the exception");
+        });
+        let tasks = vec![cancelled, panicked, spawn(for_ever())];
+        let (done, pending) = wait(tasks, ReturnWhen::FirstException, None).await.unwrap();
+        assert_eq!((done.len(), pending.len()), (2, 1));
+        let (done, pending) = wait(pending, ReturnWhen::AllCompleted, Some(ms(3))).await.unwrap();
+        assert_eq!((done.len(), pending.len(), pending[0].cancelling()), (0, 1, 0));
+        // A cancelled wait leaves them alone.
+        let child = spawn(for_ever());
+        let watched = child.task_ref();
+        let task = spawn(wait(vec![child], ReturnWhen::AllCompleted, None));
+        nap().await;
+        task.cancel();
+        assert!(task.await.map(drop).unwrap_err().is_cancelled());
+        nap().await;
+        assert_eq!((watched.done(), watched.cancelling()), (false, 0));
+    });
+}
+
+#[test]
+fn as_completed_gives_results_as_they_come() {
+    run(|| async {
+        let delays = [9, 3, 6].map(|n| async move {
+            corio::sleep(ms(n)).await;
+            n
+        });
+        let mut results = as_completed(delays);
+        let mut order = Vec::new();
+        while !results.is_empty() {
+            // A wait that is dropped loses nothing.
+            let next = timeout(ms(1), results.next()).await;
+            if let Ok(Some((index, result))) = next {
+                assert_eq!(result.unwrap(), [9, 3, 6][index]);
+                order.push(index);
+            }
+        }
+        assert_eq!(order.len(), 3);
+        assert!(results.next().await.is_none());
+    });
+}
+
+#[test]
+fn a_group_outside_a_task_runs_its_body() {
+    let polled = catch_unwind(AssertUnwindSafe(|| {
+        let cx = &mut std::task::Context::from_waker(std::task::Waker::noop());
+        let mut group = Box::pin(task_group(async |_: Group| Ok(5)));
+        matches!(group.as_mut().poll(cx), std::task::Poll::Ready(Ok(5)))
+    }));
+    assert!(polled.unwrap());
+}

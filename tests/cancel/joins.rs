@@ -1,0 +1,211 @@
+//! T13 to T16: tasks that wait for tasks.
+
+use std::sync::{Arc, OnceLock};
+
+use corio::{Task, TaskRef, catch_cancel, spawn};
+
+use crate::support::{Flag, Log, count, for_ever, nap, run, select2, until};
+
+#[test]
+fn t13_a_cancel_goes_inwards_and_waits_for_the_clean_up() {
+    run(|| async {
+        let log = Log::default();
+        let inner = log.clone();
+        let task = spawn(async move {
+            let (deep, log) = (inner.clone(), inner);
+            let child = spawn(async move {
+                deep.say("waits");
+                if let Err(request) = catch_cancel(for_ever()).await {
+                    nap().await;
+                    deep.say("child cleaned");
+                    request.raise::<()>().await;
+                }
+            });
+            let caught = catch_cancel(child).await;
+            log.say(format!("caught {}", caught.is_err()));
+            match caught {
+                Ok(_) => {}
+                Err(request) => request.raise().await,
+            }
+        });
+        until(|| log.said("waits")).await;
+        nap().await;
+        task.cancel_with("m");
+        let error = task.await.unwrap_err();
+        assert_eq!(error.cancelled().unwrap().msg(), Some("m"));
+        log.is(&["waits", "child cleaned", "caught true"]);
+    });
+}
+
+#[test]
+fn t13_a_chain_of_tasks_hop_by_hop() {
+    run(|| async {
+        let log = Log::default();
+        fn link(depth: usize, log: Log) -> Task<()> {
+            spawn(async move {
+                if depth == 0 {
+                    log.say("deepest");
+                    for_ever().await;
+                } else {
+                    let token = log.on_drop("link");
+                    let ended = link(depth - 1, log.clone()).await;
+                    drop((ended, token));
+                    log.say("not reached");
+                }
+            })
+        }
+        let task = link(50, log.clone());
+        until(|| log.said("deepest")).await;
+        nap().await;
+        task.cancel_with("all");
+        assert_eq!(task.await.unwrap_err().cancelled().unwrap().msg(), Some("all"));
+        assert!(!log.said("not reached"));
+    });
+}
+
+#[test]
+fn t13_a_child_that_suppresses_answers_with_its_value() {
+    run(|| async {
+        let waits = Flag::default();
+        let mark = waits.clone();
+        let task = spawn(async move {
+            let child = spawn(async move {
+                mark.set();
+                drop(catch_cancel(for_ever()).await);
+                3
+            });
+            (child.await.ok(), count())
+        });
+        until(|| waits.is_set()).await;
+        nap().await;
+        task.cancel();
+        assert_eq!(task.await.unwrap(), (Some(3), 1));
+    });
+}
+
+#[test]
+fn t13_a_child_that_others_cancel_is_an_error_value() {
+    run(|| async {
+        let child = spawn(for_ever());
+        let handle = child.task_ref();
+        let task = spawn(async move { child.await.unwrap_err().is_cancelled() });
+        nap().await;
+        handle.cancel_with("z");
+        assert!(task.await.unwrap(), "the waiting task was not unwound");
+    });
+}
+
+#[test]
+fn t13_a_second_cancel_is_passed_on_too() {
+    run(|| async {
+        let log = Log::default();
+        let inner = log.clone();
+        let task = spawn(async move {
+            let child = spawn(async move {
+                inner.say("waits");
+                drop(catch_cancel(for_ever()).await);
+                inner.say("first");
+                drop(catch_cancel(for_ever()).await);
+                inner.say("second");
+                count()
+            });
+            child.await.ok()
+        });
+        until(|| log.said("waits")).await;
+        nap().await;
+        task.cancel();
+        until(|| log.said("first")).await;
+        task.cancel();
+        assert_eq!(task.await.unwrap(), Some(2));
+        log.is(&["waits", "first", "second"]);
+    });
+}
+
+#[test]
+fn t14_a_cancel_beats_the_value_of_a_task_that_has_just_ended() {
+    run(|| async {
+        let (go, waiter) = (Flag::default(), Arc::new(OnceLock::<TaskRef>::new()));
+        let (seen, cancels) = (go.clone(), waiter.clone());
+        // All on this loop: between the cancel and the end of the child the waiter cannot run.
+        let child = corio::create_local_task(async move {
+            until(|| seen.is_set()).await;
+            assert!(cancels.get().unwrap().cancel_with("late"));
+            1
+        });
+        let task = corio::create_local_task(child.into_future());
+        waiter.set(task.task_ref()).unwrap();
+        nap().await;
+        go.set();
+        let error = task.await.map(drop).unwrap_err();
+        assert_eq!(error.cancelled().unwrap().msg(), Some("late"));
+    });
+}
+
+#[test]
+fn t15_a_join_that_is_dropped_detaches() {
+    run(|| async {
+        let (log, go) = (Log::default(), Flag::default());
+        let (inner, seen) = (log.clone(), go.clone());
+        let child = spawn(async move {
+            until(|| seen.is_set()).await;
+            inner.say("went on");
+        });
+        select2(async { drop(child.await) }, nap()).await;
+        go.set();
+        until(|| log.said("went on")).await;
+        // The other kind cancels.
+        let child = spawn(for_ever());
+        let handle = child.task_ref();
+        let child = child.cancel_on_drop();
+        select2(async { drop(child.await) }, nap()).await;
+        until(|| handle.done()).await;
+        assert_eq!(handle.cancelling(), 1);
+    });
+}
+
+#[test]
+fn t16_a_shield_lets_the_inner_task_go_on() {
+    run(|| async {
+        let go = Flag::default();
+        let seen = go.clone();
+        let inner = Arc::new(spawn(async move {
+            until(|| seen.is_set()).await;
+            4
+        }));
+        let shared = inner.clone();
+        let task = spawn(async move { corio::shield(&*shared).await.copied().ok() });
+        nap().await;
+        task.cancel_with("m");
+        assert_eq!(task.await.unwrap_err().cancelled().unwrap().msg(), Some("m"));
+        assert!(!inner.done() && inner.cancelling() == 0);
+        go.set();
+        assert_eq!(corio::shield(&*inner).await.ok(), Some(&4));
+    });
+}
+
+#[test]
+fn t16_a_shielded_future_becomes_a_task() {
+    run(|| async {
+        let (log, go) = (Log::default(), Flag::default());
+        let (inner, seen) = (log.clone(), go.clone());
+        let task = spawn(async move {
+            corio::shield(async move {
+                inner.say("waits");
+                until(|| seen.is_set()).await;
+                inner.say("went on");
+            })
+            .await
+        });
+        until(|| log.said("waits")).await;
+        nap().await;
+        task.cancel();
+        assert!(task.await.unwrap_err().is_cancelled());
+        go.set();
+        until(|| log.said("went on")).await;
+        assert_eq!(corio::shield(async { 5 }).await.unwrap(), 5);
+        // Cancelled by others: an error, as without the shield.
+        let inner = spawn(for_ever());
+        inner.cancel();
+        assert!(corio::shield(inner).await.unwrap_err().is_cancelled());
+    });
+}
