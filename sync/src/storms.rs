@@ -339,7 +339,9 @@ model! {
 }
 
 /// Puts and gets with departures; every item comes out once.
-fn queue_storm<S: crate::Store<Box<usize>> + 'static>(queue: crate::BaseQueue<Box<usize>, S>) {
+fn queue_storm<S: crate::Store<Box<usize>> + Send + Sync + 'static>(
+    queue: crate::BaseQueue<Box<usize>, S>,
+) {
     let shared = Arc::new((queue, AtomicUsize::new(0)));
     let mut threads = crowd(2, &shared, |(queue, _), number| {
         for item in 0..3 {
