@@ -125,6 +125,37 @@ fn stall_queue_priority_get() {
     .run();
 }
 
+fn put_only(queue: &PriorityQueue<u8>) {
+    ready();
+    queue.put_nowait(50).unwrap();
+}
+
+#[test]
+fn stall_queue_priority_compare() {
+    Plan {
+        name: "stall_queue_priority_compare",
+        claim: "a get waits for a put that has stopped while it compares the item that is due",
+        make: || filled(PriorityQueue::new(0), 1),
+        victim: |queue| held(|| queue.put_nowait(99).unwrap()),
+        others: [put_and_get, |_| ready()],
+        after: |queue| assert_eq!(queue.qsize(), 2),
+    }
+    .run();
+}
+
+#[test]
+fn stall_queue_priority_puts_beside_compare() {
+    Plan {
+        name: "stall_queue_priority_puts_beside_compare",
+        claim: "puts go on beside a put that has stopped, wherever it has",
+        make: || filled(PriorityQueue::new(0), 1),
+        victim: |queue| held(|| queue.put_nowait(99).unwrap()),
+        others: [put_only, put_only],
+        after: |queue| assert_eq!(queue.qsize(), 4),
+    }
+    .run();
+}
+
 /// Waits for room, and puts.
 fn wait_and_put(queue: &Queue<u8>) {
     let mut put = Box::pin(queue.put(9));
