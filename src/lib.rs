@@ -54,4 +54,4 @@ pub mod sync;
 #[cfg(feature = "hyper")]
 pub mod hyper;
 #[cfg(feature = "axum_0_8")]
-pub use corio_io::serve;
+pub use corio_io::{serve, serve_make_service};

@@ -15,7 +15,7 @@ pub mod signal;
 pub mod stream;
 
 #[cfg(feature = "axum_0_8")]
-pub use net::serve::serve;
+pub use net::serve::{serve, serve_make_service};
 
 /// What hyper asks of a runtime: an executor and a timer.
 #[cfg(feature = "hyper")]

@@ -115,6 +115,12 @@ pub(crate) fn set_task(task: Option<TaskPtr>) -> Option<TaskPtr> {
     TASK.replace(task)
 }
 
+/// What tells the kind of the task that the calling thread is inside: the address of its vtable.
+pub(crate) fn task_kind() -> Option<usize> {
+    // The runner keeps the cell while it is inside the task.
+    TASK.get().map(|task| task.header().kind())
+}
+
 /// The task that the calling thread is inside.
 pub(crate) fn current_task() -> Option<TaskRef> {
     // The runner keeps the cell while it is inside the task.

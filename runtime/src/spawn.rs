@@ -38,7 +38,16 @@ where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
-    let at = Location::caller();
+    create_task_at(future, Location::caller())
+}
+
+/// [`create_task`] in the name of who called the caller.
+#[track_caller]
+fn create_task_at<F>(future: F, at: &'static Location<'static>) -> Task<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
     let spawned = worker::with(|worker| match worker {
         Some(worker) => worker.spawn(future, at),
         None => Err(future),
@@ -165,7 +174,7 @@ pub fn run_in_executor<R: Send + 'static>(
 
 /// Settings of one task, to be spawned by one of its methods.
 pub fn task() -> TaskBuilder {
-    TaskBuilder { name: None }
+    TaskBuilder::default()
 }
 
 /// Settings of one task; made by [`task`].
@@ -173,12 +182,21 @@ pub fn task() -> TaskBuilder {
 #[must_use = "a builder does nothing until one of its spawn methods"]
 pub struct TaskBuilder {
     name: Option<Arc<str>>,
+    at: Option<&'static Location<'static>>,
 }
 
 impl TaskBuilder {
     /// The name for dumps and errors. Default: the type of the body.
     pub fn name(mut self, name: impl Into<Arc<str>>) -> Self {
         self.name = Some(name.into());
+        self
+    }
+
+    /// The place that dumps and errors show as that of the spawn; for libraries that spawn in the
+    /// name of their caller. Used by [`spawn`](Self::spawn) alone.
+    #[doc(hidden)]
+    pub fn spawned_at(mut self, at: &'static Location<'static>) -> Self {
+        self.at = Some(at);
         self
     }
 
@@ -193,7 +211,8 @@ impl TaskBuilder {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        self.named(create_task(future))
+        let at = self.at.unwrap_or(Location::caller());
+        self.named(create_task_at(future, at))
     }
 
     /// As [`create_local_task`].

@@ -174,20 +174,21 @@ impl Barrier {
         phase(self.word()) == BROKEN
     }
 
-    // Ordering(barrier.look): Acquire; pairs with Ordering(barrier.step): a task that leaves sees
-    // what the others did before they arrived.
+    // Ordering(barrier.look): Relaxed. A snapshot, or a guess that `step` verifies; who waits at
+    // the gate has a fence in front of it.
     fn word(&self) -> u64 {
-        self.word.load(ord("barrier.look", Ordering::Acquire))
+        self.word.load(Ordering::Relaxed)
     }
 
     /// Changes the word; `None` from `change` leaves it alone. Returns the word before.
-    // Ordering(barrier.step): AcqRel; pairs with itself and Ordering(barrier.look): arriving
-    // publishes what a task did, leaving sees what all did.
+    // Ordering(barrier.step): AcqRel; pairs with itself: arriving publishes what a task did, leaving
+    // sees what all did. Release also keeps the look at the next grant before the arrival that it
+    // belongs to.
     fn step(&self, change: impl Fn(u64) -> Option<u64>) -> u64 {
         let mut word = self.word();
         while let Some(next) = change(word) {
             let ok = ord("barrier.step", Ordering::AcqRel);
-            match self.word.compare_exchange_weak(word, next, ok, Ordering::Acquire) {
+            match self.word.compare_exchange_weak(word, next, ok, Ordering::Relaxed) {
                 Ok(_) => return word,
                 Err(now) => word = now,
             }

@@ -56,6 +56,8 @@ pub mod park;
 #[doc(hidden)]
 pub mod place;
 #[doc(hidden)]
+pub mod spin;
+#[doc(hidden)]
 pub mod waker_slot;
 
 // The programs of tests/linear name the crate as its users do.

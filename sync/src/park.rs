@@ -31,6 +31,7 @@ use crate::shim::Ordering::{Acquire, Relaxed, Release};
 use crate::shim::atomic::AtomicU32;
 use crate::shim::thread::{self, Thread};
 use crate::shim::{mutant, ord};
+use crate::spin::{self, Gate};
 
 const EMPTY: u32 = 0;
 const PARKED: u32 = 1;
@@ -82,6 +83,15 @@ impl Parker {
         }
         while !self.notified() {
             thread::park();
+        }
+    }
+
+    /// Waits actively for an unpark for a moment, if `gate` says that this went well lately. The
+    /// park that follows then returns at once.
+    fn spin(&self, gate: &mut Gate) {
+        if gate.is_open() {
+            // Relaxed: a look; the park acquires.
+            gate.spin(spin::BUDGET, || self.word().load(Relaxed) == NOTIFIED);
         }
     }
 
@@ -219,12 +229,13 @@ impl Wake for Inner {
 /// If the future does.
 pub fn block_on<F: Future>(future: F) -> F::Output {
     let mut future = pin!(future);
-    let sleeper = Sleeper::borrow();
-    let mut cx = Context::from_waker(sleeper.waker());
+    let mut sleeper = Sleeper::borrow();
     loop {
+        let mut cx = Context::from_waker(sleeper.waker());
         if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
             return output;
         }
+        sleeper.spin();
         sleeper.parker().park();
     }
 }
@@ -242,15 +253,18 @@ pub fn block_on_deadline<F: Future>(
     deadline: Option<std::time::Instant>,
 ) -> Option<F::Output> {
     let mut future = pin!(future);
-    let sleeper = Sleeper::borrow();
-    let mut cx = Context::from_waker(sleeper.waker());
+    let mut sleeper = Sleeper::borrow();
     let mut in_time = true;
     loop {
+        let mut cx = Context::from_waker(sleeper.waker());
         if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
             return Some(output);
         }
         if !in_time {
             return None;
+        }
+        if deadline.is_none() {
+            sleeper.spin();
         }
         in_time = sleeper.parker().park_deadline(deadline);
     }
@@ -261,13 +275,22 @@ pub fn block_on_deadline<F: Future>(
 /// A waker of an earlier `block_on` may still wake it; that costs one poll more.
 struct Sleeper {
     /// Always there until the drop gives it back.
-    lent: Option<(Parker, Waker)>,
+    lent: Option<Lent>,
+}
+
+/// What a thread keeps from one `block_on` to the next.
+struct Lent {
+    parker: Parker,
+    waker: Waker,
+    gate: Gate,
 }
 
 thread_local! {
     /// Empty while a `block_on` of this thread uses the parker: a nested one makes its own.
-    static CACHE: Cell<Option<(Parker, Waker)>> = const { Cell::new(None) };
+    static CACHE: Cell<Option<Lent>> = const { Cell::new(None) };
 }
+
+const LENT: &str = "the parker is given back by the drop only";
 
 impl Sleeper {
     fn borrow() -> Self {
@@ -276,21 +299,26 @@ impl Sleeper {
         let lent = cached.unwrap_or_else(|| {
             let parker = Parker::new();
             let waker = parker.waker();
-            (parker, waker)
+            Lent { parker, waker, gate: Gate::new() }
         });
         Self { lent: Some(lent) }
     }
 
     fn parker(&self) -> &Parker {
-        &self.pair().0
+        &self.lent().parker
     }
 
     fn waker(&self) -> &Waker {
-        &self.pair().1
+        &self.lent().waker
     }
 
-    fn pair(&self) -> &(Parker, Waker) {
-        self.lent.as_ref().expect("the parker is given back by the drop only")
+    fn spin(&mut self) {
+        let Lent { parker, gate, .. } = self.lent.as_mut().expect(LENT);
+        parker.spin(gate);
+    }
+
+    fn lent(&self) -> &Lent {
+        self.lent.as_ref().expect(LENT)
     }
 }
 

@@ -76,8 +76,8 @@ fn descriptors_that_run_out_are_an_error() {
     let name = "exhaustion::descriptors_that_run_out_are_an_error";
     alone(name, "ulimit -n 64", || {
         let before = open_descriptors();
-        let doomed = || Builder::new().name("doomed").workers(30);
-        let error = doomed().build().map(drop).expect_err("30 pollers in 64 descriptors");
+        let doomed = || Builder::new().name("doomed").workers(40);
+        let error = doomed().build().map(drop).expect_err("40 pollers in 64 descriptors");
         assert!(matches!(error, BuildError::Poller(_)), "{error:?}");
         assert!(error.to_string().contains("poller"), "{error}");
         nothing_is_left(before);

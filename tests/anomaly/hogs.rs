@@ -4,6 +4,7 @@
 //! A loaded machine can delay any thread, so each test makes several attempts and judges the best;
 //! a runtime without help fails every attempt, because it waits for the end of the block.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -172,7 +173,10 @@ fn pinned_tasks_wait_for_their_worker_and_run_after_it() {
     });
 }
 
-/// The 99th percentile of how late a ticker of 10 ms is, with or without eight jobs that compute on
+/// How late a ticker beside jobs that compute may be, at the 99th percentile.
+const TICKER_LATE: Duration = Duration::from_millis(5);
+
+/// The 99th percentile of how late a ticker of 5 ms is, with or without eight jobs that compute on
 /// the cores' own executor.
 fn tail(runtime: &Runtime, with_jobs: bool) -> Duration {
     const COMPUTE: Duration = Duration::from_millis(250);
@@ -183,30 +187,56 @@ fn tail(runtime: &Runtime, with_jobs: bool) -> Duration {
             while start.elapsed() < COMPUTE {
                 std::hint::spin_loop();
             }
+            (thread::current().id(), nice_value())
         };
+        let own = nice_value();
         let jobs: Vec<_> = (0..8).filter(|_| with_jobs).map(|_| executor.submit(compute)).collect();
-        let mut interval = corio::interval(Duration::from_millis(10));
+        let mut interval = corio::interval(Duration::from_millis(5));
         interval.set_missed_tick(corio::MissedTick::Delay);
         let mut late = Vec::new();
-        for _ in 0..100 {
+        let mut threads = HashSet::new();
+        for _ in 0..200 {
             late.push(interval.tick().await.elapsed());
+            threads.insert(thread::current().id());
         }
-        drop(jobs);
+        for job in jobs {
+            let (thread, nice) = job.await.expect("it computes");
+            assert!(!threads.contains(&thread), "a job ran on the ticker's worker");
+            // 19 is the highest there is.
+            assert!(nice == (own + 10).min(19), "a job ran at nice {nice}, the ticker at {own}");
+        }
         late.sort();
-        late[98]
+        late[197]
     });
     runtime.block_on(ticker.into_future()).expect("the ticker ends")
+}
+
+/// The calling thread's nice value: field 19 of its `stat`, whose second, the name, may contain
+/// anything up to the last parenthesis.
+fn nice_value() -> i32 {
+    let stat = std::fs::read_to_string("/proc/thread-self/stat").expect("Linux tells");
+    let (_, fields) = stat.rsplit_once(')').expect("the name stands in parentheses");
+    let nice = fields.split_whitespace().nth(16).expect("there are more fields");
+    nice.parse().expect("a number")
 }
 
 #[test]
 fn jobs_that_compute_do_not_raise_a_tickers_tail() {
     alone("hogs::jobs_that_compute_do_not_raise_a_tickers_tail", ":", || {
         let runtime = runtime(2);
-        // What the machine does to the ticker without any job is not the executor's doing.
-        let without: Vec<_> = (0..3).map(|_| tail(&runtime, false)).collect();
-        let usual = *without.iter().max().expect("there were attempts");
-        println!("p99 of a ticker without jobs: {without:.1?}");
-        let limit = usual.saturating_add(Duration::from_millis(5)).min(BLOCK / 3);
+        let mut usual = Duration::ZERO;
+        for attempt in 1..=3 {
+            let (without, with) = (tail(&runtime, false), tail(&runtime, true));
+            println!("p99 of a ticker, attempt {attempt}: {without:.1?}, beside 8 jobs {with:.1?}");
+            if with < TICKER_LATE {
+                return;
+            }
+            usual = usual.max(without);
+        }
+        // What the machine does to the ticker without any job is not the executor's doing: then
+        // the jobs may not make it much worse.
+        assert!(usual >= TICKER_LATE, "a ticker was late beside jobs, and only beside jobs");
+        let limit = (usual + TICKER_LATE).min(BLOCK / 3);
         best_of("p99 of a ticker beside 8 jobs", limit, || tail(&runtime, true));
     });
 }

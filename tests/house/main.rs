@@ -1,8 +1,9 @@
 //! Rules of the house that neither the compiler nor clippy checks.
 //!
-//! The tests read the sources and nothing else: no dependency, no build, well under a second. Each
-//! rule is a function from a [`Tree`](source::Tree) to findings, so that the rule is itself tested
-//! against a snippet that breaks it: a check that cannot fail guards nothing.
+//! The tests read the sources and nothing else, but for one that asks cargo which Rust the
+//! dependencies need: no dependency, no build, a second or so. Each rule is a function from a
+//! [`Tree`](source::Tree) to findings, so that the rule is itself tested against a snippet that
+//! breaks it: a check that cannot fail guards nothing.
 //!
 //! A finding reads `file:line: what is wrong; what to do about it`.
 
@@ -10,6 +11,7 @@ mod allow;
 mod conformance;
 mod layers;
 mod lexer;
+mod msrv;
 mod orderings;
 mod packages;
 mod repository;

@@ -1,11 +1,11 @@
 //! `corio::serve`: what one client does, or one handler, concerns no other.
 
-use std::future::poll_fn;
+use std::future::{Ready, poll_fn, ready};
 use std::io::{self, BufRead, BufReader};
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::process::Stdio;
-use std::task::Context;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
@@ -14,6 +14,7 @@ use axum::routing::{get, post};
 use corio::net::{Peer, ServeReport, TcpListener, TcpStream};
 use corio_tests::kit::{Ledger, Signal};
 use hyper::rt::{Read, Write};
+use tower_service::Service;
 
 use crate::{everywhere, once, play, plays, until, well};
 
@@ -175,6 +176,7 @@ fn requests_know_their_peer_if_asked_for() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let who = async |Extension(Peer(peer)): Extension<Peer<SocketAddr>>| peer.to_string();
+        let called = line!() + 1;
         let serve = corio::serve(listener, Router::new().route("/", get(who))).add_peer(true);
         let task = corio::create_task(async { serve.await });
         let stream = TcpStream::connect(address).await.unwrap();
@@ -182,11 +184,62 @@ fn requests_know_their_peer_if_asked_for() {
         assert!(ask(&stream, "GET /").await.unwrap().ends_with(&me));
         // Connections have names that tell whose they are.
         let name = format!("http connection from {me}");
-        assert!(corio::all_tasks().iter().any(|task| *task.name() == *name));
+        let tasks = corio::all_tasks();
+        let connection = tasks.iter().find(|task| *task.name() == *name).unwrap();
+        // And were spawned in the name of who called `serve`.
+        let at = connection.spawned_at();
+        assert_eq!((at.file(), at.line()), (file!(), called), "{connection:?}");
         // They outlive the task that accepts.
         task.abort();
         assert!(task.await.is_err());
         assert!(ask(&stream, "GET /").await.unwrap().ends_with(&me));
+    });
+}
+
+/// A tower service that makes a router for each peer, unless told to refuse.
+#[derive(Clone)]
+struct PerPeer {
+    refuse: bool,
+}
+
+impl Service<SocketAddr> for PerPeer {
+    type Response = Router;
+    type Error = io::Error;
+    type Future = Ready<io::Result<Router>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, peer: SocketAddr) -> Self::Future {
+        let whose = Router::new().route("/", get(async move || peer.to_string()));
+        ready(if self.refuse { Err(io::Error::other("refused")) } else { Ok(whose) })
+    }
+}
+
+#[test]
+fn services_may_be_made_for_each_connection() {
+    once(async {
+        let start = async |make: PerPeer| {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let address = listener.local_addr().unwrap();
+            let serve = corio::serve_make_service(listener, make);
+            drop(corio::create_task(serve.report()));
+            TcpStream::connect(address).await.unwrap()
+        };
+        let stream = start(PerPeer { refuse: false }).await;
+        let me = stream.local_addr().unwrap().to_string();
+        assert!(ask(&stream, "GET /").await.unwrap().ends_with(&me));
+        // Where none can be made the connection is closed.
+        let stream = start(PerPeer { refuse: true }).await;
+        assert!(ask(&stream, "GET /").await.is_err());
+        // axum's own.
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let serve = corio::serve_make_service(listener, router().into_make_service());
+        drop(corio::create_task(async { serve.await }));
+        let stream = TcpStream::connect(address).await.unwrap();
+        assert!(ask(&stream, "GET /").await.unwrap().ends_with("hello"));
     });
 }
 

@@ -1,6 +1,8 @@
 //! Connections: every byte arrives, in order, and the end after the last one.
 
 use std::io::{ErrorKind, IoSlice, IoSliceMut, Read, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use corio::net::{Keepalive, Shutdown, TcpListener, TcpStream};
@@ -21,6 +23,37 @@ fn one_byte_at_a_time() {
         });
         assert_eq!(read_all(&b).await.unwrap(), (0..=255).collect::<Vec<u8>>());
         writer.await.unwrap();
+    });
+}
+
+/// A worker leaves the look at its poller to its sleep; who never sleeps must look all the same.
+#[test]
+fn callbacks_that_call_themselves_do_not_starve_sockets() {
+    fn again(handle: corio::Handle, stop: Arc<AtomicBool>) {
+        if !stop.load(Ordering::Relaxed) {
+            handle.clone().call_soon(move || again(handle, stop));
+        }
+    }
+    const ROUNDS: u8 = 100;
+    everywhere(async || {
+        let (a, b) = pair().await;
+        let stop = Arc::new(AtomicBool::new(false));
+        again(corio::Handle::current(), stop.clone());
+        let echo = corio::create_task(async move {
+            let mut byte = [0];
+            for _ in 0..ROUNDS {
+                b.read_exact(&mut byte).await.unwrap();
+                b.write_all(&byte).await.unwrap();
+            }
+        });
+        let mut byte = [0];
+        for round in 0..ROUNDS {
+            a.write_all(&[round]).await.unwrap();
+            a.read_exact(&mut byte).await.unwrap();
+            assert_eq!(byte, [round]);
+        }
+        stop.store(true, Ordering::Relaxed);
+        echo.await.unwrap();
     });
 }
 

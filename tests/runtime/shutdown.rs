@@ -132,6 +132,25 @@ fn a_stuck_task_is_named_and_left_behind() {
 }
 
 #[test]
+fn who_blocks_in_place_after_the_end_gets_its_worker_back() {
+    bounded(|| {
+        let runtime = rt();
+        let (started, release) = (Signal::new(), Signal::new());
+        let (mark, wait) = (started.clone(), release.clone());
+        let stuck = runtime.create_task(async move {
+            mark.set();
+            wait.wait_blocking("the release");
+            // The executor that would lend a stand-in is gone.
+            corio::block_in_place(|| 7)
+        });
+        started.wait_blocking("the start of the task that gets stuck");
+        assert!(!runtime.shutdown(Some(Duration::from_millis(5))).is_clean());
+        release.set();
+        eventually("its end", || stuck.done().then_some(()));
+    });
+}
+
+#[test]
 fn a_worker_that_was_stuck_touches_no_task_that_the_shutdown_ended() {
     bounded(|| {
         for round in 0..20 {

@@ -32,7 +32,9 @@ pub use listener::{Accept, Bind, TcpListener};
 pub use lookup::{LookupHost, lookup_host};
 pub use options::{Keepalive, ListenerBuilder, StreamBuilder};
 #[cfg(feature = "axum_0_8")]
-pub use serve::{Listener, Peer, Serve, ServeFuture, ServeReport, ServeReporting};
+pub use serve::{
+    ForPeer, Listener, Made, Peer, Same, Serve, ServeFuture, ServeReport, ServeReporting,
+};
 pub use split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, WriteHalf};
 pub use std::net::Shutdown;
 pub use tcp::TcpStream;

@@ -5,6 +5,7 @@
 //! end, and counted.
 
 mod connections;
+mod make;
 mod report;
 
 use std::error::Error;
@@ -30,6 +31,7 @@ use crate::context::failed;
 use crate::sys;
 use connections::Connections;
 pub use connections::Peer;
+pub use make::{ForPeer, Made, Same};
 pub use report::ServeReport;
 
 /// How long accepting pauses when the system has no room for another connection, unless one is
@@ -72,9 +74,46 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// # }
 /// ```
 #[track_caller]
-pub fn serve<L: Listener, S>(listener: L, service: S) -> Serve<L, S> {
-    let at = Location::caller();
-    Serve { listener, service, signal: None, deadline: None, add_peer: false, at }
+pub fn serve<L: Listener, S>(listener: L, service: S) -> Serve<L, Same<S>> {
+    Serve::new(listener, Same(service))
+}
+
+/// As [`serve`], with a service made for each connection, from the address of its peer: by axum's
+/// `into_make_service` and `into_make_service_with_connect_info`, or any tower service from an
+/// address to a service.
+///
+/// It is made by the connection's task; where that fails, the connection is closed.
+///
+/// # Errors
+///
+/// As [`serve`].
+///
+/// # Examples
+///
+/// ```no_run
+/// # use std::{convert::Infallible, net::SocketAddr};
+/// # use corio_io::{net::TcpListener, serve_make_service};
+/// # async fn example<M, S, B>(make_service: M) -> std::io::Result<()>
+/// # where
+/// #     M: tower_service::Service<SocketAddr, Response = S, Error = Infallible>
+/// #         + Clone + Send + 'static,
+/// #     M::Future: Send,
+/// #     S: tower_service::Service<
+/// #             hyper::Request<hyper::body::Incoming>,
+/// #             Response = hyper::Response<B>,
+/// #             Error = Infallible,
+/// #         > + Clone + Send + 'static,
+/// #     S::Future: Send,
+/// #     B: hyper::body::Body<Data: Send, Error = Infallible> + Send + 'static,
+/// # {
+/// // `make_service` is `router.into_make_service_with_connect_info::<SocketAddr>()`.
+/// let listener = TcpListener::bind("127.0.0.1:8080").await?;
+/// serve_make_service(listener, make_service).await
+/// # }
+/// ```
+#[track_caller]
+pub fn serve_make_service<L: Listener, M>(listener: L, make_service: M) -> Serve<L, Made<M>> {
+    Serve::new(listener, Made(make_service))
 }
 
 /// What [`serve`] accepts connections from: a [`TcpListener`], or one of yours, for TLS or Unix
@@ -117,16 +156,22 @@ type BoxError = Box<dyn Error + Send + Sync>;
 
 /// A server that has not started; made by [`serve`], started by `.await`.
 #[must_use = "nothing is served unless this is awaited"]
-pub struct Serve<L, S> {
+pub struct Serve<L, M> {
     listener: L,
-    service: S,
+    maker: M,
     signal: Option<Signal>,
     deadline: Option<Duration>,
     add_peer: bool,
     at: &'static Location<'static>,
 }
 
-impl<L, S> Serve<L, S> {
+impl<L, M> Serve<L, M> {
+    #[track_caller]
+    fn new(listener: L, maker: M) -> Self {
+        let at = Location::caller();
+        Self { listener, maker, signal: None, deadline: None, add_peer: false, at }
+    }
+
     /// When `signal` is ready, closes the listener, tells each connection to end after the request
     /// that it serves, and waits for all of them.
     pub fn with_graceful_shutdown<F>(mut self, signal: F) -> Self
@@ -156,9 +201,10 @@ impl<L, S> Serve<L, S> {
     }
 
     /// As `.await`, but a graceful shutdown tells what was left.
-    pub fn report<B>(self) -> ServeReporting
+    pub fn report<S, B>(self) -> ServeReporting
     where
         L: Listener,
+        M: ForPeer<L::Addr, Service = S>,
         S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
         S::Future: Send,
         S::Error: Into<BoxError>,
@@ -170,9 +216,10 @@ impl<L, S> Serve<L, S> {
     }
 }
 
-impl<L, S, B> IntoFuture for Serve<L, S>
+impl<L, M, S, B> IntoFuture for Serve<L, M>
 where
     L: Listener,
+    M: ForPeer<L::Addr, Service = S>,
     S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
     S::Future: Send,
     S::Error: Into<BoxError>,
@@ -224,9 +271,10 @@ enum Event<I, A> {
     Stop,
 }
 
-async fn run<L, S, B>(serve: Serve<L, S>) -> io::Result<ServeReport>
+async fn run<L, M, S, B>(serve: Serve<L, M>) -> io::Result<ServeReport>
 where
     L: Listener,
+    M: ForPeer<L::Addr, Service = S>,
     S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
     S::Future: Send,
     S::Error: Into<BoxError>,
@@ -234,13 +282,13 @@ where
     B::Data: Send,
     B::Error: Into<BoxError>,
 {
-    let Serve { mut listener, service, mut signal, deadline, add_peer, at } = serve;
-    let mut connections = Connections::new(add_peer);
+    let Serve { mut listener, maker, mut signal, deadline, add_peer, at } = serve;
+    let mut connections = Connections::new(add_peer, at);
     let mut reported: Option<Instant> = None;
     loop {
         match next(&mut listener, signal.as_mut(), at).await {
             Event::Connection(io, peer) => {
-                connections.spawn(io, peer, service.clone());
+                connections.spawn(io, peer, maker.clone());
             }
             Event::Lost => {}
             Event::Exhausted(error) => {
@@ -325,7 +373,7 @@ async fn pause(connections: &Connections, mut signal: Option<&mut Signal>) -> bo
     .await
 }
 
-impl<L, S> fmt::Debug for Serve<L, S> {
+impl<L, M> fmt::Debug for Serve<L, M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Serve")
             .field("graceful", &self.signal.is_some())

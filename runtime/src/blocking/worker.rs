@@ -8,18 +8,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use corio_sync::park::Parker;
-use corio_sync::shim::hint;
+use corio_sync::spin::{self, Gate};
 
 use super::job::quietly;
 use super::pool::Shared;
 use super::slots::Order;
 use super::word::{Duty, Seen, SlotId};
-
-/// Jobs that come this soon after one another make it worth while to spin for the next one.
-const SPIN_IF_WITHIN: Duration = Duration::from_micros(20);
-
-/// How long a worker spins before it rests: less than what a sleep and a wake cost.
-const SPIN_FOR: Duration = Duration::from_nanos(1_500);
 
 thread_local! {
     /// The pool that this thread belongs to; null on other threads. Compared, never followed.
@@ -41,7 +35,8 @@ pub(super) fn work(shared: &Arc<Shared>, slot: SlotId) {
         slot,
         parker: Parker::new(),
         arrived: false,
-        last_rest: None,
+        gate: Gate::new(),
+        has_spun: false,
         leaving: false,
     };
     worker.settle_in();
@@ -58,8 +53,10 @@ struct Worker<'a> {
     arrived: bool,
     /// It was told to leave, unless there is a job.
     leaving: bool,
-    /// When it last found nothing.
-    last_rest: Option<Instant>,
+    /// Whether to spin before a rest.
+    gate: Gate,
+    /// It has just spun for nothing.
+    has_spun: bool,
 }
 
 impl Worker<'_> {
@@ -118,17 +115,14 @@ impl Worker<'_> {
     /// Rests until woken, or spins, or finds that the word has changed. What the queue is to be
     /// looked at under, if that is known already.
     fn rest(&mut self, nothing_since: Seen) -> Option<Seen> {
-        let now = Instant::now();
-        let last = self.last_rest.replace(now);
-        let busy = last.is_some_and(|last| now - last < SPIN_IF_WITHIN);
-        if busy && self.shared.word.search(nothing_since) {
-            if !self.spin(now + SPIN_FOR) {
-                // So that the next rest, if still nothing comes, is a real one.
-                self.last_rest = None;
-            }
+        let Shared { word, slots, queue, epoch, config, .. } = &**self.shared;
+        if !std::mem::take(&mut self.has_spun) && self.gate.is_open() && word.search(nothing_since)
+        {
+            // After a failed attempt the next rest, if still nothing has come, is a real one.
+            self.has_spun = !self.gate.spin(spin::BUDGET, || !queue.is_empty());
             return Some(self.arrive());
         }
-        let Shared { word, slots, epoch, config, .. } = &**self.shared;
+        let now = Instant::now();
         let deadline = (now - *epoch).saturating_add(config.keep_alive);
         slots.set_deadline(self.slot, deadline);
         if !word.rest(nothing_since, self.slot, slots) {
@@ -141,17 +135,6 @@ impl Worker<'_> {
                 None
             }
         }
-    }
-
-    /// Waits actively for a job. False if none came.
-    fn spin(&self, until: Instant) -> bool {
-        while self.shared.queue.is_empty() {
-            if Instant::now() >= until {
-                return false;
-            }
-            hint::spin_loop();
-        }
-        true
     }
 
     /// Sleeps on the stack until woken. When its time is up one worker leaves, but that is the one

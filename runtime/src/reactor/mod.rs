@@ -39,4 +39,4 @@ pub use readiness::Direction;
 #[cfg(not(any(corio_loom, corio_shuttle)))]
 pub use source::{Source, SourceKind, Waiter};
 #[cfg(not(any(corio_loom, corio_shuttle)))]
-pub(crate) use sys::set_timer_slack;
+pub(crate) use sys::{set_timer_slack, set_timer_slack_for_good};

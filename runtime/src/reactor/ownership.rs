@@ -173,6 +173,17 @@ impl<H: Unpark> Ownership<H> {
         }
     }
 
+    /// For an owner that has not gone to sleep: true if a wake-up has come since its last park, and
+    /// is now used up as by a park that returned.
+    pub(crate) fn take_notice(&self) -> bool {
+        // Relaxed: a look at what a later swap, of `retract` or of the next park, takes.
+        let noticed = self.park.load(Relaxed) == notified();
+        if noticed {
+            self.retract();
+        }
+        noticed
+    }
+
     /// True if the owner sleeps, or is about to, or was just woken by its poller.
     pub(crate) fn is_parked(&self) -> bool {
         // Relaxed: a hint. Who must not miss a sleeper calls `wake`.

@@ -150,6 +150,12 @@ impl Poller {
         }
     }
 
+    /// For the owner instead of a park: true if a wake-up has come since the last one, which is
+    /// then used up. Takes no events and makes no system call.
+    pub(crate) fn take_notice(&self) -> bool {
+        self.shared.ownership.take_notice()
+    }
+
     /// Ends the owner's present park, or its next one. One system call if it is parked, none else.
     pub(crate) fn wake(&self) {
         self.shared.ownership.wake(|| self.shared.system.ring());

@@ -14,7 +14,7 @@ use crate::blocking::{Pool, PoolConfig};
 use crate::builder::{BuildError, Settled};
 use crate::context::Driver;
 use crate::error::{Cancelled, ResultError};
-use crate::reactor::{Poller, set_timer_slack};
+use crate::reactor::{Poller, set_timer_slack, set_timer_slack_for_good};
 use crate::scheduler::callback::Callbacks;
 use crate::scheduler::hog::HogLine;
 use crate::scheduler::inbox::Inbox;
@@ -22,7 +22,6 @@ use crate::scheduler::lifo::LifoSlot;
 use crate::scheduler::queue::{Deque, Local};
 use crate::scheduler::shared::{Hook, Parts, Remote, Shared, WorkerMetrics};
 use crate::scheduler::shutdown::ShutdownReport;
-use crate::scheduler::watch;
 use crate::scheduler::worker::{self, Worker};
 use crate::task::raw::TaskPtr;
 use crate::timer::Timers;
@@ -53,7 +52,6 @@ pub(crate) fn start(settled: Settled, caller: Caller) -> Result<Started, BuildEr
     let drivers = drivers.map_err(BuildError::Poller)?;
     let remotes = queues.iter().map(make_remote).collect();
     let pool = make_pool(&settled);
-    let watched = settled.config.watch;
     let shared = Shared::new(Parts {
         config: settled.config,
         remotes,
@@ -68,12 +66,6 @@ pub(crate) fn start(settled: Settled, caller: Caller) -> Result<Started, BuildEr
             starting.own = Some(worker);
         } else if let Err(error) = starting.spawn_worker(worker) {
             return Err(starting.give_up(error, workers - index));
-        }
-    }
-    if watched {
-        match watch::spawn(&shared) {
-            Ok(thread) => starting.threads.push(thread),
-            Err(error) => return Err(starting.give_up(error, 0)),
         }
     }
     Ok(Started { shared, threads: starting.threads, own: starting.own })
@@ -157,7 +149,7 @@ fn work(worker: Box<Worker>) {
     call_hook(shared.config.on_thread_start.as_ref());
     {
         // Where the kernel refuses it, sleeps are up to 50 us less exact.
-        let _slack = set_timer_slack();
+        let _ = set_timer_slack_for_good();
         let _entered = worker.enter();
         worker.run(|| false);
         worker.finish();
@@ -210,7 +202,7 @@ pub(crate) fn shut_down(
         return report;
     }
     if shared.wait_for_workers(deadline) {
-        for thread in threads {
+        for thread in threads.into_iter().chain(shared.watch.take()) {
             // A worker catches every panic, so its thread ends well.
             let _ = thread.join();
         }

@@ -3,16 +3,12 @@
 //! The thread that blocks lends its worker to a thread of the default executor, which runs the
 //! loop meanwhile: tasks, timers and sockets of the worker go on. Pinned tasks and callbacks wait,
 //! for their bodies may be tied to the thread. When the closure returns, the stand-in is asked to
-//! leave the loop, and the thread takes its worker back.
+//! leave the loop, and the thread takes its worker back. [`loan`](super::loan) is the protocol.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::ptr::NonNull;
-use std::sync::Arc;
 
-use corio_sync::park::{Parker, Unparker};
-use corio_sync::shim::Ordering::{Acquire, Release};
-use corio_sync::shim::atomic::AtomicBool;
-
+use super::loan::{Loan, StandIn};
 use super::worker::{self, Worker};
 
 /// Runs a closure that blocks, inside a task, on the calling thread; other tasks of the worker go
@@ -48,64 +44,33 @@ pub fn block_in_place<R>(f: impl FnOnce() -> R) -> R {
     unsafe { lend(worker, f) }
 }
 
-/// What the two threads share.
-struct Loan {
-    worker: NonNull<Worker>,
-    /// Set when the owner wants its worker back.
-    recalled: AtomicBool,
-    /// Set when the stand-in has left the worker.
-    returned: AtomicBool,
-    owner: Unparker,
-}
+/// The worker, on its way to the stand-in.
+struct Lent(NonNull<Worker>);
 
-// SAFETY: the worker is used by the stand-in only, until it sets `returned`.
-unsafe impl Send for Loan {}
-// SAFETY: as above; the rest is atomics.
-unsafe impl Sync for Loan {}
+// SAFETY: the loan says who may use the worker: nobody but the stand-in until it gives back.
+unsafe impl Send for Lent {}
+
+impl Lent {
+    /// Runs the loop until the worker is recalled. The drop of `stand_in` gives it back, after the
+    /// last use; its panics are the job's outcome.
+    fn run(self, stand_in: &StandIn) {
+        // SAFETY: the owner keeps the worker, and stays away from it until `stand_in` is dropped.
+        let worker = unsafe { self.0.as_ref() };
+        let _entered = worker.enter();
+        worker.stand_in(|| stand_in.is_recalled());
+    }
+}
 
 /// # Safety
 ///
 /// The calling thread runs `worker` and is inside one of its polls.
 unsafe fn lend<R>(worker: &Worker, f: impl FnOnce() -> R) -> R {
-    let parker = Parker::new();
-    let loan = Arc::new(Loan {
-        worker: NonNull::from(worker),
-        recalled: AtomicBool::new(false),
-        returned: AtomicBool::new(false),
-        owner: parker.unparker(),
-    });
+    let (loan, stand_in) = Loan::new();
     let away = worker.step_out();
-    let stand_in = loan.clone();
-    let job = worker.shared().pool.submit(move || stand_in.run());
+    let lent = Lent(NonNull::from(worker));
+    let job = worker.shared().pool.submit(move || lent.run(&stand_in));
     let result = catch_unwind(AssertUnwindSafe(f));
-    // Ordering(loan.recall): Release; pairs with Ordering(loan.look): nothing rides on it.
-    loan.recalled.store(true, Release);
-    if !job.cancel() {
-        worker.wake_own_poller();
-        // Ordering(loan.wait): Acquire; pairs with Ordering(loan.return): this thread sees the
-        // worker as the stand-in left it.
-        while !loan.returned.load(Acquire) {
-            parker.park();
-        }
-    }
+    loan.take_back(|| job.cancel(), || worker.wake_own_poller());
     drop(away);
     result.unwrap_or_else(|payload| resume_unwind(payload))
-}
-
-impl Loan {
-    fn run(&self) {
-        // SAFETY: the owner keeps the worker and stays away from it until `returned` is set.
-        let worker = unsafe { self.worker.as_ref() };
-        let ran = catch_unwind(AssertUnwindSafe(|| {
-            let _entered = worker.enter();
-            // Ordering(loan.look): Acquire; pairs with Ordering(loan.recall).
-            worker.stand_in(|| self.recalled.load(Acquire));
-        }));
-        // Ordering(loan.return): Release; pairs with Ordering(loan.wait).
-        self.returned.store(true, Release);
-        self.owner.unpark();
-        if let Err(payload) = ran {
-            resume_unwind(payload);
-        }
-    }
 }

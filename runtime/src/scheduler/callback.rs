@@ -3,12 +3,28 @@
 //! Callbacks for one loop go through a queue of their own (`concurrent-queue`, unbounded: in the
 //! rare step that installs a block, other producers wait for the installing one). They are called
 //! in the order in which they were submitted.
+//!
+//! ```text
+//!   WAITING --(1) run----> CALLED
+//!           --(2) cancel-> CANCELLED
+//! ```
+//! Both are one exchange of one word, which carries nothing: the callback itself comes through the
+//! queue. A submission comes before the close of the queue, and then its callback is run or dropped
+//! with the rest, or after it, and then it is refused.
 
-use std::sync::Arc;
-
+#[cfg(not(any(corio_loom, corio_shuttle)))]
 use concurrent_queue::ConcurrentQueue;
 use corio_sync::shim::Ordering::Relaxed;
 use corio_sync::shim::atomic::AtomicU8;
+use corio_sync::shim::mutant;
+use corio_sync::shim::sync::Arc;
+
+#[cfg(all(test, any(corio_loom, corio_shuttle)))]
+mod loom;
+#[cfg(any(corio_loom, corio_shuttle))]
+mod twin;
+#[cfg(any(corio_loom, corio_shuttle))]
+use twin::ConcurrentQueue;
 
 /// The callbacks submitted to one loop.
 #[derive(Debug)]
@@ -38,7 +54,7 @@ pub struct CallHandle {
 }
 
 impl CallHandle {
-    /// Keeps the callback from being called, unless that has begun.
+    /// Edge 2: keeps the callback from being called, unless that has begun.
     pub fn cancel(&self) {
         // Ordering: Relaxed; the word alone decides between the loop and a cancel, and carries
         // nothing.
@@ -74,7 +90,7 @@ impl Callbacks {
         self.queue.push(Callback { call, state }).is_ok().then_some(handle)
     }
 
-    /// Calls at most `limit` callbacks; returns how many there were.
+    /// Edge 1: calls at most `limit` callbacks; returns how many there were.
     pub(crate) fn run(
         &self,
         limit: usize,
@@ -87,7 +103,7 @@ impl Callbacks {
             // Ordering: Relaxed; the word alone decides between the loop and a cancel, and carries
             // nothing.
             let won = callback.state.compare_exchange(WAITING, CALLED, Relaxed, Relaxed).is_ok();
-            if won {
+            if won || mutant("callback.call_cancelled") {
                 let call = std::panic::AssertUnwindSafe(callback.call);
                 if let Err(payload) = std::panic::catch_unwind(call) {
                     report(payload);
@@ -99,7 +115,9 @@ impl Callbacks {
 
     /// Refuses callbacks from now on and drops those that wait.
     pub(crate) fn close(&self) {
-        self.queue.close();
+        if !mutant("callback.close") {
+            self.queue.close();
+        }
         while let Ok(callback) = self.queue.pop() {
             crate::quiet::drop_quietly(callback);
         }

@@ -100,14 +100,24 @@ pub(crate) struct IdleSet {
     words: Box<[CachePadded<AtomicU64>]>,
     /// Workers that search, and the waker between P4 and P5.
     searching: CachePadded<AtomicUsize>,
+    /// The sleeper that waits actively, or [`NOBODY`]: the cheapest one to wake.
+    spinner: CachePadded<AtomicUsize>,
     workers: usize,
 }
+
+/// No worker.
+const NOBODY: usize = usize::MAX;
 
 impl IdleSet {
     /// A set in which all `workers` are awake and none searches.
     pub(crate) fn new(workers: usize) -> Self {
         let words = (0..workers.div_ceil(LANES)).map(|_| CachePadded::new(AtomicU64::new(0)));
-        Self { words: words.collect(), searching: CachePadded::new(AtomicUsize::new(0)), workers }
+        Self {
+            words: words.collect(),
+            searching: CachePadded::new(AtomicUsize::new(0)),
+            spinner: CachePadded::new(AtomicUsize::new(NOBODY)),
+            workers,
+        }
     }
 
     /// Whether some worker sleeps unclaimed. A hint: only [`notify`](Self::notify) has the fence.
@@ -176,6 +186,21 @@ impl IdleSet {
         }
     }
 
+    /// A sleeper is about to wait actively before it really sleeps; false if another does.
+    ///
+    /// It sleeps as far as the protocol goes. This only lets [`notify`](Self::notify) choose it.
+    pub(crate) fn begin_spin(&self, worker: usize) -> bool {
+        // Relaxed, as in `end_spin`: a preference; the claim decides who is woken.
+        self.spinner.load(Relaxed) == NOBODY
+            && self.spinner.compare_exchange(NOBODY, worker, Relaxed, Relaxed).is_ok()
+    }
+
+    /// The sleeper that began to spin does so no more.
+    pub(crate) fn end_spin(&self) {
+        // Relaxed: see `begin_spin`.
+        self.spinner.store(NOBODY, Relaxed);
+    }
+
     /// Makes a worker without work a searcher, if at most half of the workers search then.
     ///
     /// A worker that is refused does not search; it sleeps with the same last look as all.
@@ -219,17 +244,21 @@ impl IdleSet {
     /// P2 to P5, after one or several pushes: names the worker to wake, if one is to be woken.
     ///
     /// The caller wakes the poller or parker of that worker, which is claimed and counted as
-    /// searching. `prefer` is tried first; then the lowest, so that work stays on few workers.
+    /// searching. `prefer` is tried first, then the one that spins, then the lowest, so that work
+    /// stays on few workers.
     #[must_use = "the worker is claimed: nobody else will wake it"]
     pub(crate) fn notify(&self, prefer: Option<usize>) -> Option<usize> {
         loop {
-            // Dekker with `idle.park` and `idle.end_search`, after the push; on a second round it
-            // comes after the count was given back, on behalf of producers that relied on it.
+            // Dekker with `idle.park` and `idle.end_search`, after the push, and with
+            // `life.close_doors` for who then looks at the phase. On a second round it comes after
+            // the count was given back, on behalf of producers that relied on it.
             fence_at("idle.notify");
             if !self.any() || !self.begin_wake() {
                 return None;
             }
-            if let Some(worker) = self.claim(prefer) {
+            // Relaxed: a preference, see `begin_spin`.
+            let spinner = Some(self.spinner.load(Relaxed)).filter(|&worker| worker != NOBODY);
+            if let Some(worker) = self.claim(prefer.or(spinner)) {
                 return Some(worker);
             }
             // Relaxed: the fence of the next round follows.

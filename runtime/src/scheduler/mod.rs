@@ -1,16 +1,19 @@
 //! Workers, their queues and who sleeps.
 
+pub(crate) mod callback;
 pub(crate) mod hog;
 pub(crate) mod idle;
 pub(crate) mod inbox;
+pub(crate) mod life;
 pub(crate) mod lifo;
+pub(crate) mod loan;
 pub(crate) mod queue;
 pub(crate) mod watch_sleep;
 
 #[cfg(not(any(corio_loom, corio_shuttle)))]
 pub(crate) mod block_in_place;
 #[cfg(not(any(corio_loom, corio_shuttle)))]
-pub(crate) mod callback;
+pub(crate) mod kinds;
 #[cfg(not(any(corio_loom, corio_shuttle)))]
 pub(crate) mod shared;
 #[cfg(not(any(corio_loom, corio_shuttle)))]

@@ -6,18 +6,21 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use corio_sync::shim::Ordering::{AcqRel, Acquire, Relaxed, SeqCst};
-use corio_sync::shim::atomic::{AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, fence};
+use corio_sync::shim::Ordering::{Acquire, Relaxed};
+use corio_sync::shim::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize};
 use crossbeam_utils::CachePadded;
 
 use super::callback::Callbacks;
 use super::hog::HogLine;
 use super::idle::IdleSet;
 use super::inbox::{Inbox, Link};
+use super::kinds::Kinds;
+use super::life::Life;
+pub(crate) use super::life::Phase;
 use super::lifo::LifoSlot;
 use super::queue::{Deque, Inject, Injector, Local, Steal, Victim};
 use super::shutdown::Ending;
-use super::watch_sleep::WatchSleep;
+use super::watch::{self, WatchThread};
 use super::worker;
 use crate::blocking::Pool;
 use crate::context::Driver;
@@ -102,18 +105,6 @@ impl WorkerMetrics {
 /// down, so that each such task has a number of its own.
 const LATE_ARENA: u32 = (1 << 24) - 1;
 
-/// The life of a runtime.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub(crate) enum Phase {
-    /// Tasks are accepted and run.
-    Running = 0,
-    /// No new task is accepted; workers leave their loops.
-    Closing = 1,
-    /// Every task is stopped.
-    Closed = 2,
-}
-
 /// The shared part of a runtime. `head` is first: an arena's tag points here.
 #[repr(C)]
 pub(crate) struct Shared {
@@ -126,12 +117,10 @@ pub(crate) struct Shared {
     /// Those that sources may be placed on.
     pub(crate) pollers: Arc<[Poller]>,
     pub(crate) arenas: SharedArenas,
-    pub(crate) watch_sleep: WatchSleep,
-    pub(crate) watch_thread: std::sync::OnceLock<std::thread::Thread>,
+    pub(crate) watch: WatchThread,
+    pub(crate) kinds: Kinds,
     pub(crate) pool: Pool,
-    phase: AtomicU8,
-    /// Workers that have not left yet.
-    workers_left: AtomicUsize,
+    pub(crate) life: Life,
     /// Tasks whose bodies a shutdown dropped.
     stopped: AtomicUsize,
     /// Tasks that were refused.
@@ -152,21 +141,9 @@ impl std::fmt::Debug for Shared {
 }
 
 impl Shared {
+    #[inline]
     pub(crate) fn phase(&self) -> Phase {
-        // Ordering(shared.phase): Acquire; pairs with Ordering(shared.advance): who sees a later
-        // phase sees what the shutdown did before it.
-        match self.phase.load(Acquire) {
-            0 => Phase::Running,
-            1 => Phase::Closing,
-            _ => Phase::Closed,
-        }
-    }
-
-    /// Moves to a later phase; true for the one who did it.
-    pub(crate) fn advance(&self, to: Phase) -> bool {
-        // Ordering(shared.advance): AcqRel; pairs with Ordering(shared.phase).
-        let before = self.phase.fetch_max(to as u8, AcqRel);
-        before < to as u8
+        self.life.phase()
     }
 
     /// Spawns a task on the current worker or, from outside, into the injector. The body comes
@@ -247,19 +224,14 @@ impl Shared {
 
     /// An entry that was pushed after the shutdown's last look is stopped by its pusher.
     fn check_late_entry(&self) {
-        // `notify` made the fence between the push and this look; the shutdown makes one between
-        // its change of phase and its last look at the injector.
-        // Ordering: Relaxed; the fences order it.
-        if self.phase.load(Relaxed) == Phase::Closed as u8 && !Ending::is_under_way(self) {
+        if self.life.doors_are_closed() && !Ending::is_under_way(self) {
             self.count_stopped(self.drain_queues());
         }
     }
 
     /// A worker is through: the last one ends what is left and closes the arenas.
     pub(crate) fn worker_left(self: &Arc<Self>) {
-        // Ordering(shared.left): AcqRel; pairs with itself and Ordering(shared.wait): the last one
-        // sees what all others did to their arenas.
-        let last = self.workers_left.fetch_sub(1, AcqRel) == 1;
+        let last = self.life.leave();
         if last || self.phase() == Phase::Closed {
             self.finish_shutdown();
         }
@@ -268,7 +240,9 @@ impl Shared {
                 self.close_arena(index);
                 self.close_driver(index);
             }
-            if let Some(waiter) = self.waiter.get() {
+            if self.life.someone_waits()
+                && let Some(waiter) = self.waiter.get()
+            {
                 waiter.unpark();
             }
         }
@@ -277,10 +251,8 @@ impl Shared {
     /// Waits until all workers have left; false at the deadline.
     pub(crate) fn wait_for_workers(&self, deadline: Option<Instant>) -> bool {
         let _ = self.waiter.set(std::thread::current());
-        // Ordering(shared.wait): Acquire; pairs with Ordering(shared.left). The last worker looks
-        // for the waiter after it has left: either it finds this thread, or this load finds zero.
-        fence(SeqCst);
-        while self.workers_left.load(Acquire) > 0 {
+        self.life.announce_wait();
+        while !self.life.all_left() {
             match deadline {
                 None => std::thread::park(),
                 Some(deadline) => {
@@ -293,12 +265,6 @@ impl Shared {
             }
         }
         true
-    }
-
-    /// True once no worker will ever start a task again.
-    pub(crate) fn no_worker_left(&self) -> bool {
-        // Ordering: Acquire; pairs with Ordering(shared.left), as Ordering(shared.wait) does.
-        self.workers_left.load(Acquire) == 0
     }
 
     /// Counts tasks whose bodies were dropped.
@@ -424,14 +390,11 @@ impl Shared {
         }
     }
 
-    /// Wakes the Watch if it sleeps while a worker starts to run.
+    /// Wakes the Watch if it sleeps while a worker starts to run, or makes it.
     #[inline]
-    pub(crate) fn wake_watch(&self) {
-        if self.config.watch
-            && self.watch_sleep.wake()
-            && let Some(watch) = self.watch_thread.get()
-        {
-            watch.unpark();
+    pub(crate) fn wake_watch(self: &Arc<Self>) {
+        if self.config.watch && self.watch.sleep.wake() && !self.watch.unpark() {
+            watch::start(self);
         }
     }
 
@@ -488,11 +451,10 @@ impl Shared {
             pollers: parts.drivers[..parts.pollers].iter().map(|d| d.poller.clone()).collect(),
             drivers: parts.drivers,
             arenas,
-            watch_sleep: WatchSleep::new(),
-            watch_thread: std::sync::OnceLock::new(),
+            watch: WatchThread::new(),
+            kinds: Kinds::new(),
             pool: parts.pool,
-            phase: AtomicU8::new(Phase::Running as u8),
-            workers_left: AtomicUsize::new(workers),
+            life: Life::new(workers),
             stopped: AtomicUsize::new(0),
             late: AtomicU32::new(0),
             waiter: std::sync::OnceLock::new(),

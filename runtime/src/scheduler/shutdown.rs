@@ -5,7 +5,7 @@
 //!    `!Send`. Only then it closes its inbox, so that an entry refused later belongs to a task that
 //!    is done, or to one that was never polled and is `Send`.
 //! 3. When all workers are through, the phase becomes Closed, and one thread stops all other tasks,
-//!    then whatever the injector holds. Whoever pushes later stops its own entry.
+//!    then whatever the injector holds. Whoever pushes later stops its own entry; see [`life`].
 //!    If the deadline has passed and some workers are still inside a poll, the waiting thread does
 //!    so in their place, but leaves every task to the holder of its queue entry: a worker that
 //!    returns may start what it pops. What lies in the queues of such workers is stolen first.
@@ -19,10 +19,8 @@
 use std::cell::Cell;
 use std::time::Duration;
 
-use corio_sync::shim::Ordering::SeqCst;
-use corio_sync::shim::atomic::fence;
-
-use super::shared::{Phase, Shared};
+use super::life::Phase;
+use super::shared::Shared;
 use super::worker::Worker;
 use crate::blocking::StuckJob;
 use crate::task::raw::TaskPtr;
@@ -65,24 +63,20 @@ impl std::fmt::Display for ShutdownReport {
 impl Shared {
     /// Step 1. True for the first caller.
     pub(crate) fn begin_shutdown(&self) -> bool {
-        let first = self.advance(Phase::Closing);
+        let first = self.life.advance(Phase::Closing);
         self.wake_all();
-        if let Some(watch) = self.watch_thread.get() {
-            let _ = self.watch_sleep.wake();
-            watch.unpark();
-        }
+        // True also if there is no Watch: then none is made any more.
+        let _ = self.watch.sleep.wake();
+        self.watch.unpark();
         first
     }
 
     /// Step 3, once no worker starts tasks any more, or beside workers that were left behind.
     pub(crate) fn finish_shutdown(&self) {
-        self.advance(Phase::Closed);
+        self.life.advance(Phase::Closed);
         let _ending = Ending::of(self);
-        let alone = self.no_worker_left();
-        // Ordering(shutdown.closed): SeqCst; pairs with the fence `idle.notify`, which a late
-        // pusher makes between its push and its look at the phase: it sees the phase, or the
-        // drain below sees its entry.
-        fence(SeqCst);
+        let alone = self.life.all_left();
+        self.life.close_doors();
         let mut stopped = 0;
         self.for_each_task(|task| {
             // A pinned task is its home's to stop; a home that is stuck does so when it returns.

@@ -16,19 +16,23 @@
 //! A sibling is also woken for a worker that merely has had a backlog at two samples. A poll of
 //! 100 ms or more is reported while it runs, with the task's name and place, at most once a second.
 //!
+//! Its thread is made when a worker runs something for the first time, not with the runtime: a
+//! runtime that does nothing, or is a handle for `block_on` alone, has no use for it.
+//!
 //! With one worker there is nobody to help: Watch then marks and reports only, and fires no timers,
 //! since what they wake could not run.
 
-use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle, Thread};
 use std::time::{Duration, Instant};
 
+use concurrent_queue::ConcurrentQueue;
 use corio_sync::shim::Ordering::Relaxed;
 
 use super::hog::{Limits, Pace, Sampler, Verdict};
 use super::queue::Steal;
 use super::shared::{Phase, Shared};
+use super::watch_sleep::WatchSleep;
 use super::worker;
 use crate::reactor::WakeBatch;
 use crate::timer::Role;
@@ -36,15 +40,52 @@ use crate::timer::Role;
 /// At most one report of a slow poll in this time: a server full of them must not drown its log.
 const REPORT_PERIOD: Duration = Duration::from_secs(1);
 
-/// Starts the Watch of a runtime.
-pub(crate) fn spawn(shared: &Arc<Shared>) -> io::Result<JoinHandle<()>> {
+/// Makes the Watch of a runtime, once: on the thread of the first worker that runs something.
+///
+/// A system that has no thread left for it is no reason to end the program; it is reported.
+#[cold]
+pub(crate) fn start(shared: &Arc<Shared>) {
     let mut watch = Watch::new(shared.clone());
     let name = format!("{}-watch", shared.config.name);
-    let thread = thread::Builder::new().name(name).spawn(move || watch.run())?;
-    let handle: Thread = thread.thread().clone();
-    // Workers that looked before this was set found the Watch awake, as it is until it sleeps.
-    let _ = shared.watch_thread.set(handle);
-    Ok(thread)
+    match thread::Builder::new().name(name).spawn(move || watch.run()) {
+        // Made once, so there is room.
+        Ok(thread) => drop(shared.watch.join.push(thread)),
+        Err(error) => crate::report::report(format_args!(
+            "no thread for the Watch, so a worker that is stuck gets no help: {error}"
+        )),
+    }
+}
+
+/// What a runtime knows of its Watch.
+#[derive(Debug)]
+pub(crate) struct WatchThread {
+    pub(crate) sleep: WatchSleep,
+    /// How to unpark it; set by itself before it sleeps.
+    thread: OnceLock<Thread>,
+    /// For whoever waits for its end: there between its making and that.
+    join: ConcurrentQueue<JoinHandle<()>>,
+}
+
+impl WatchThread {
+    /// There is no Watch yet.
+    pub(crate) fn new() -> Self {
+        Self {
+            sleep: WatchSleep::new(),
+            thread: OnceLock::new(),
+            join: ConcurrentQueue::bounded(1),
+        }
+    }
+
+    /// Unparks it; false if it was never made, or has not begun yet.
+    pub(crate) fn unpark(&self) -> bool {
+        let thread = self.thread.get();
+        thread.inspect(|thread| thread.unpark()).is_some()
+    }
+
+    /// The handle to join, for one caller. All workers have left, so nobody makes a Watch any more.
+    pub(crate) fn take(&self) -> Option<JoinHandle<()>> {
+        self.join.pop().ok()
+    }
 }
 
 struct Watch {
@@ -77,8 +118,9 @@ impl Watch {
 
     fn run(&mut self) {
         let began = Instant::now();
+        let _ = self.shared.watch.thread.set(thread::current());
         // Its help is as exact as its sleep.
-        let _slack = crate::reactor::set_timer_slack();
+        let _ = crate::reactor::set_timer_slack_for_good();
         while self.shared.phase() == Phase::Running {
             let now = began.elapsed();
             for worker in 0..self.samplers.len() {
@@ -109,7 +151,7 @@ impl Watch {
         };
         let idles = idle() && self.adopted_by.iter().all(Option::is_none);
         if idles {
-            shared.watch_sleep.sleep(idle, thread::park);
+            shared.watch.sleep.sleep(idle, thread::park);
         }
         idles
     }

@@ -12,7 +12,9 @@
 //!
 //! # Who is woken for local work
 //!
-//! A push into the lifo slot wakes nobody. At the end of each poll the worker compares its backlog:
+//! A push into the lifo slot wakes nobody; but the tasks that a poll wakes go to the deque, and wake
+//! a sleeping sibling at once, if polls of its kind are known to go on for long after that (see
+//! [`kinds`](super::kinds)). At the end of each poll the worker compares its backlog:
 //! more than [`BACKLOG_ALONE`] tasks, or any task that waits for more than [`DRAIN_LONG`], wakes a
 //! sleeping sibling. Nothing is lost by comparing late: the worker does not sleep while it has a
 //! backlog, so the comparison is made again after every poll; and Watch makes it for a worker
@@ -26,7 +28,9 @@ use std::sync::Arc;
 
 use corio_sync::coop;
 use corio_sync::shim::Ordering::{Relaxed, Release};
+use corio_sync::spin::Gate;
 
+use super::kinds::Pushes;
 use super::queue::Local;
 use super::shared::{Phase, Remote, Shared};
 use crate::context::{self, Driver, Drivers};
@@ -50,6 +54,8 @@ pub(crate) struct Worker {
     lifo_run: Cell<u32>,
     turn: Cell<u32>,
     pushes: Cell<u32>,
+    /// Whether a push of the task that runs is worth a sibling's wake-up.
+    eager: Pushes,
     polls_left: Cell<u32>,
     maintenance_every: Cell<u32>,
     /// A time of the timers' clock.
@@ -60,11 +66,15 @@ pub(crate) struct Worker {
     /// The last look for work left the poller out.
     owes_poll: Cell<bool>,
     in_poll: Cell<bool>,
+    /// The Watch has heard that the worker got up.
+    watched: Cell<bool>,
     /// A stand-in runs the loop for a thread inside `block_in_place`: pinned tasks wait.
     standing_in: Cell<bool>,
     random: Cell<u32>,
     last_victim: Cell<usize>,
     polls: Cell<u64>,
+    /// Whether to wait actively before a sleep; taken out while in use.
+    gate: Cell<Gate>,
 }
 
 // SAFETY: a worker moves to its thread before it runs, and between threads only while nobody is
@@ -148,6 +158,7 @@ impl Worker {
             lifo_run: Cell::new(0),
             turn: Cell::new(0),
             pushes: Cell::new(0),
+            eager: Pushes::new(),
             polls_left: Cell::new(MAINTENANCE_MIN),
             maintenance_every: Cell::new(MAINTENANCE_MIN),
             last_maintenance: Cell::new(driver.timers.clock().now()),
@@ -156,10 +167,12 @@ impl Worker {
             searching: Cell::new(false),
             owes_poll: Cell::new(false),
             in_poll: Cell::new(false),
+            watched: Cell::new(false),
             standing_in: Cell::new(false),
             random: Cell::new(0x9E37_79B9 ^ (index as u32 + 1).wrapping_mul(0x85EB_CA6B)),
             last_victim: Cell::new(index),
             polls: Cell::new(0),
+            gate: Cell::new(Gate::new()),
             shared,
         })
     }
@@ -226,8 +239,8 @@ impl Drop for SteppedOut<'_> {
         raw::set_own_arena(Some(self.worker.arena));
         context::set_task(self.task);
         self.worker.in_poll.set(true);
-        self.worker.remote().hog.unpark();
-        self.worker.remote().hog.begin_poll();
+        self.worker.get_up();
+        self.worker.begin_poll();
     }
 }
 
@@ -240,8 +253,7 @@ impl Worker {
     }
 
     fn run_loop(&self, stop: impl Fn() -> bool) {
-        self.remote().hog.unpark();
-        self.shared.wake_watch();
+        self.get_up();
         while !stop() {
             if let Some(task) = self.next() {
                 self.run_task(task);
@@ -317,17 +329,37 @@ impl Worker {
         self.find()
     }
 
+    /// The worker sleeps no more. The Watch need not know before something runs.
+    fn get_up(&self) {
+        self.remote().hog.unpark();
+        self.watched.set(false);
+    }
+
+    /// A task, or callbacks, are about to run.
+    #[inline]
+    fn begin_poll(&self) {
+        if !self.watched.get() {
+            self.watched.set(true);
+            self.shared.wake_watch();
+        }
+        self.remote().hog.begin_poll();
+    }
+
     #[inline]
     fn run_task(&self, task: TaskPtr) {
         let remote = self.remote();
         // Ordering: Relaxed; Watch compares the address with live tasks and never follows it.
         remote.running.store(task.as_raw().cast_mut(), Relaxed);
-        remote.hog.begin_poll();
+        self.begin_poll();
         self.in_poll.set(true);
         let outer = context::set_task(Some(task));
         coop::refill(self.shared.config.poll_budget);
+        // Read now: the task may be gone afterwards.
+        let kind = task.header().kind();
         // SAFETY: the entry was popped here; pinned tasks come only from this loop's own queues.
         let again = unsafe { task.run() };
+        // The mark of the Watch stays until the next poll.
+        self.eager.end(&self.shared.kinds, remote.hog.is_hog(), || kind);
         context::set_task(outer);
         self.in_poll.set(false);
         remote.hog.end_poll();

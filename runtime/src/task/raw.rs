@@ -354,6 +354,11 @@ impl TaskPtr {
 }
 
 impl Header {
+    /// A number that tasks with bodies of one type have in common.
+    pub(crate) fn kind(&self) -> usize {
+        std::ptr::from_ref(self.vtable).addr()
+    }
+
     /// Writes the join slot.
     ///
     /// # Safety

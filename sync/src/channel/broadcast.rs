@@ -270,7 +270,9 @@ impl<T> Clone for Sender<T> {
 impl<T> Drop for Sender<T> {
     fn drop(&mut self) {
         // Ordering(broadcast.last_sender): AcqRel; pairs with itself: the flag comes after the
-        // values of all senders, so a receiver that sees it sees them, too.
+        // values of all senders, so a receiver that sees it sees them, too. Not killable: each send
+        // ends with a fence and each look begins with one, and loom orders all that precedes a
+        // fence before all that follows a later one; the language does not.
         let order = ord("broadcast.last_sender", Ordering::AcqRel);
         if self.shared.senders.fetch_sub(1, order) == 1 {
             self.shared.tail.waiting.set_flag();
@@ -451,7 +453,8 @@ impl<T: Clone> Recv<'_, T> {
                 if !self.receiver.shared.tail.waiting.enter(&mut self.at, OnFlag::Keep) {
                     continue;
                 }
-                // Pairs with fence(broadcast.announce).
+                // Pairs with fence(broadcast.announce). Not killable: the pin of the second look
+                // contains a fence as well; that is the collector's business.
                 fence_at("broadcast.waits");
                 let news = if mutant("broadcast.recheck") { None } else { self.news() };
                 if let Some(news) = news {

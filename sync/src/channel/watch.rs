@@ -284,7 +284,6 @@ impl<T> Sender<T> {
     pub fn subscribe(&self) -> Receiver<T> {
         // Ordering(watch.receivers): Relaxed. The count carries no data.
         self.shared.receivers.fetch_add(1, Ordering::Relaxed);
-        self.shared.deserted.clear_flag();
         Receiver { seen: self.shared.version(), kept: None, shared: self.shared.clone() }
     }
 
@@ -323,7 +322,9 @@ impl<T> Clone for Sender<T> {
 impl<T> Drop for Sender<T> {
     fn drop(&mut self) {
         // Ordering(watch.last_sender): AcqRel; pairs with itself: the flag comes after the values
-        // of all senders, so a receiver that sees it sees them, too.
+        // of all senders, so a receiver that sees it sees them, too. Not killable: each send ends
+        // with a fence and each look begins with one, and loom orders all that precedes a fence
+        // before all that follows a later one; the language does not.
         let order = ord("watch.last_sender", Ordering::AcqRel);
         if self.shared.senders.fetch_sub(1, order) == 1 {
             self.shared.changed.set_flag();
@@ -541,7 +542,8 @@ impl<T> Changed<'_, T> {
                 if !self.receiver.shared.changed.enter(&mut self.at, OnFlag::Keep) {
                     continue;
                 }
-                // Pairs with fence(watch.announce).
+                // Pairs with fence(watch.announce). Not killable: the pin of the second look
+                // contains a fence as well; that is the collector's business.
                 fence_at("watch.waits");
                 let news = if mutant("watch.recheck") { None } else { self.news() };
                 if let Some(news) = news {

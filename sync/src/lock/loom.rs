@@ -52,6 +52,19 @@ model! {
 }
 
 model! {
+    /// As above for the unfair lock, with a newcomer.
+    lock_release_unfair(threads = 2, bound = 3, claim = "one of two raw releases of an unfair lock fails, none is lost") {
+        let lock = Arc::new(Lock::new_unfair(()));
+        std::mem::forget(lock.try_acquire());
+        let other = lock.clone();
+        let thread = thread::spawn(move || other.release().is_ok());
+        let here = lock.release().is_ok();
+        assert!(thread.join().unwrap() != here);
+        assert!(!lock.locked());
+    }
+}
+
+model! {
     /// A waiter leaves while the lock is on its way.
     lock_leave(threads = 3, bound = 2, claim = "a lock that reached a leaving waiter moves on") {
         let lock = Arc::new(Lock::new(0));

@@ -98,6 +98,27 @@ model! {
 }
 
 model! {
+    /// The stored notification is taken and stored again between a waiter's look and its step.
+    line_notify_again(threads = 2, bound = 3, claim = "whoever takes a stored notification sees what came with that one") {
+        let notify = Published::new();
+        let other = notify.clone();
+        let thread = thread::spawn(move || {
+            if ready(&mut Box::pin(other.0.notified())) {
+                // SAFETY: the model's claim.
+                other.1.with(|value| assert_ne!(unsafe { *value }, 1));
+            }
+        });
+        notify.0.notify_one();
+        if ready(&mut Box::pin(notify.0.notified())) {
+            // The first was taken here, so the other thread takes the second or none.
+            notify.write();
+            notify.0.notify_one();
+        }
+        thread.join().unwrap();
+    }
+}
+
+model! {
     /// A broadcast reaches futures that were created before it, however late they are polled.
     notify_created_before(threads = 2, bound = 3, claim = "a broadcast reaches whoever was created before it, and publishes") {
         let notify = Published::new();

@@ -9,7 +9,8 @@
 //!
 //! *Unfinished* are `puts - voids - done`. A reader takes `done` first, then `voids`, then `puts`:
 //! each can only have grown since, so the difference is never too small, and a zero was true at the
-//! moment `done` was read.
+//! moment `done` was read. `done` and `voids` are published by Release after the `puts` that they
+//! belong to, so whoever counts them counts those, too.
 
 use super::Store;
 use crate::error::TooManyDone;
@@ -121,7 +122,7 @@ impl<T, S: Store<T>> Core<T, S> {
 
     // Ordering(queue.admit): Relaxed. The number decides who came before a shutdown; the store and
     // `items` publish the item.
-    fn admit(&self) -> Option<u64> {
+    pub(super) fn admit(&self) -> Option<u64> {
         let old = self.puts.0.fetch_add(ONE, Ordering::Relaxed);
         if old & SHUT == 0 {
             return Some(old / ONE);
@@ -133,9 +134,10 @@ impl<T, S: Store<T>> Core<T, S> {
 
     /// One admission more that will not become an item.
     fn void(&self) {
-        // Ordering(queue.void): Relaxed. Read before `puts`, see the module's note; the fence in
-        // `wake_joining` orders it against those who join.
-        self.voids.fetch_add(1, Ordering::Relaxed);
+        // Ordering(queue.void): Release; pairs with Ordering(queue.is_over),
+        // Ordering(queue.unfinished) and Ordering(queue.done_look): the admission is counted by
+        // whoever counts this; else a get would miss an item that is still being stored.
+        self.voids.fetch_add(1, ord("queue.void", Ordering::Release));
         self.wake_joining();
     }
 
@@ -207,8 +209,9 @@ impl<T, S: Store<T>> Core<T, S> {
         let value = self.store.pop(|| self.void());
         std::mem::forget(unwound);
         let value = value?;
-        // Ordering(queue.gets): Release; pairs with Ordering(queue.is_over).
-        self.gets.0.fetch_add(1, ord("queue.gets", Ordering::Release));
+        // Ordering(queue.gets): Relaxed. Once the queue is shut no item is admitted, so however
+        // late it is read, a sum that is reached is final.
+        self.gets.0.fetch_add(1, Ordering::Relaxed);
         self.release_slot();
         Some(value)
     }
@@ -223,12 +226,12 @@ impl<T, S: Store<T>> Core<T, S> {
     }
 
     /// Whether the queue is shut down and every admitted item was taken out.
-    // Ordering(queue.is_over): Acquire; pairs with Ordering(queue.gets). Numbers that have grown
-    // since only make the answer no.
+    // Ordering(queue.is_over): Acquire; pairs with Ordering(queue.void): `puts` has the admissions
+    // that were given up, see the module's note. The others are Relaxed: numbers only.
     pub(super) fn is_over(&self) -> bool {
-        let gets = self.gets.0.load(ord("queue.is_over", Ordering::Acquire));
-        let voids = self.voids.load(Ordering::Acquire);
-        let puts = self.puts.0.load(Ordering::Acquire);
+        let gets = self.gets.0.load(Ordering::Relaxed);
+        let voids = self.voids.load(ord("queue.is_over", Ordering::Acquire));
+        let puts = self.puts.0.load(Ordering::Relaxed);
         puts & SHUT != 0 && gets + voids >= puts / ONE
     }
 
@@ -249,27 +252,33 @@ impl<T, S: Store<T>> Core<T, S> {
 
     // The count of unfinished items.
 
-    // Ordering(queue.unfinished): Acquire, on the first two; pairs with Ordering(queue.done): the
-    // later loads are not moved before them. See the module's note.
+    // Ordering(queue.unfinished): Acquire, on the first two; pairs with Ordering(queue.done) and
+    // Ordering(queue.void): whoever joins sees the work that was reported, and `puts` has all that
+    // belongs to the others. See the module's note.
     pub(super) fn unfinished(&self) -> u64 {
-        let done = self.done.load(ord("queue.unfinished", Ordering::Acquire));
-        let voids = self.voids.load(Ordering::Acquire);
+        let acquire = ord("queue.unfinished", Ordering::Acquire);
+        let done = self.done.load(acquire);
+        let voids = self.voids.load(acquire);
         let puts = self.puts.0.load(Ordering::Relaxed);
         (puts / ONE).saturating_sub(voids + done)
     }
 
-    // Ordering(queue.done): AcqRel; pairs with Ordering(queue.unfinished): whoever joins sees the
-    // work that is reported here, of all who reported before, too.
+    // Ordering(queue.done): Release; pairs with Ordering(queue.unfinished) and
+    // Ordering(queue.done_look): whoever joins sees the work that is reported here.
+    // Ordering(queue.done_look): Acquire; pairs with Ordering(queue.done) and
+    // Ordering(queue.void): `puts` has the items of those who reported before, else this report
+    // would be one too many.
     pub(super) fn task_done(&self) -> Result<(), TooManyDone> {
-        let mut done = self.done.load(Ordering::Acquire);
+        let acquire = ord("queue.done_look", Ordering::Acquire);
+        let mut done = self.done.load(acquire);
         loop {
-            let voids = self.voids.load(Ordering::Acquire);
+            let voids = self.voids.load(acquire);
             let puts = self.puts.0.load(Ordering::Relaxed);
             if done + voids >= puts / ONE {
                 return Err(TooManyDone(()));
             }
-            let ok = ord("queue.done", Ordering::AcqRel);
-            match self.done.compare_exchange_weak(done, done + 1, ok, Ordering::Acquire) {
+            let ok = ord("queue.done", Ordering::Release);
+            match self.done.compare_exchange_weak(done, done + 1, ok, acquire) {
                 Ok(_) => break,
                 Err(now) => done = now,
             }
@@ -280,8 +289,8 @@ impl<T, S: Store<T>> Core<T, S> {
 
     /// As `task_done` for an item that was taken out just now.
     pub(super) fn count_done(&self) {
-        // Ordering: AcqRel as Ordering(queue.done), of which this is a case.
-        self.done.fetch_add(1, ord("queue.done", Ordering::AcqRel));
+        // Ordering: Release as Ordering(queue.done), of which this is a case.
+        self.done.fetch_add(1, ord("queue.done", Ordering::Release));
         self.wake_joining();
     }
 

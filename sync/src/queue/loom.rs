@@ -2,6 +2,7 @@
 
 use super::{GetError, LifoQueue, Queue, QueueShutDown};
 use crate::model;
+use crate::shim::cell::UnsafeCell;
 use crate::shim::{sync::Arc, thread};
 use crate::testing::{block_on, join_all, poll_once};
 use std::pin::pin;
@@ -124,6 +125,94 @@ model! {
         block_on(queue.join());
         assert!(queue.task_done().is_err());
         join_all(threads);
+    }
+}
+
+model! {
+    /// What was done for an item is there for whoever joins, with or without having waited.
+    queue_join_sees(threads = 3, bound = 2, claim = "whoever joins sees the work of all who reported") {
+        struct Work([UnsafeCell<usize>; 2]);
+        // SAFETY: each worker writes its own cell before it reports; the join comes after both.
+        unsafe impl Sync for Work {}
+        // SAFETY: as above.
+        unsafe impl Send for Work {}
+        let work = Arc::new(Work([UnsafeCell::new(0), UnsafeCell::new(0)]));
+        let queue = Arc::new(Queue::new(0));
+        for _ in 0..2 {
+            queue.put_nowait((0, Arc::new(()))).unwrap();
+            queue.get_nowait().unwrap();
+        }
+        let threads = [0, 1].map(|number| {
+            let work = work.clone();
+            spawn(&queue, move |queue| {
+                // SAFETY: the model's claim.
+                work.0[number].with_mut(|done| unsafe { *done = 1 });
+                queue.task_done().unwrap();
+            })
+        });
+        block_on(queue.join());
+        for done in &work.0 {
+            // SAFETY: the model's claim.
+            done.with(|done| assert_eq!(unsafe { *done }, 1));
+        }
+        join_all(threads);
+    }
+}
+
+model! {
+    /// Another thread's item is reported while this one's is not.
+    line_queue_join(threads = 2, bound = 3, claim = "a join does not end while an item is unfinished, before or after it waits") {
+        let queue = Arc::new(Queue::new(0));
+        assert!(queue.core.admit().is_some());
+        let other = spawn(&queue, |queue| queue.task_done().unwrap());
+        assert!(queue.core.admit().is_some());
+        let mut join = Box::pin(queue.join());
+        assert!(poll_once(|cx| join.as_mut().poll(cx)).is_pending());
+        other.join().unwrap();
+        assert!(poll_once(|cx| join.as_mut().poll(cx)).is_pending(), "granted too early");
+    }
+}
+
+model! {
+    /// The same before it waits, without the store.
+    queue_join_early(threads = 2, bound = 3, claim = "a join that does not wait has counted every item") {
+        let queue = Arc::new(Queue::new(0));
+        let other = spawn(&queue, |queue| {
+            assert!(queue.core.admit().is_some());
+            queue.task_done().unwrap();
+        });
+        assert!(queue.core.admit().is_some());
+        assert!(queue.core.unfinished() > 0);
+        other.join().unwrap();
+    }
+}
+
+model! {
+    /// Two workers put, get and report side by side.
+    queue_done_counts(threads = 2, bound = 3, claim = "a report for an item that was taken out is never one too many") {
+        let queue = Arc::new(Queue::new(0));
+        let round = |queue: &Queue<Item>| {
+            queue.put_nowait((1, Arc::new(()))).unwrap();
+            queue.get_nowait().unwrap();
+            queue.task_done().unwrap();
+        };
+        let other = spawn(&queue, round);
+        round(&queue);
+        other.join().unwrap();
+        assert!(queue.task_done().is_err());
+    }
+}
+
+model! {
+    /// A put was admitted and is slow; another one comes after the shutdown.
+    queue_over_late(threads = 2, bound = 3, claim = "a put that came too late does not hide one that is still storing") {
+        let queue = Arc::new(Queue::new(0));
+        let late = spawn(&queue, |queue| { let _ = queue.put_nowait((2, Arc::new(()))); });
+        assert!(queue.core.admit().is_some());
+        queue.core.shut();
+        assert!(!queue.core.is_over(), "an admitted item was given up");
+        assert!(queue.core.unfinished() > 0, "a join would end");
+        late.join().unwrap();
     }
 }
 

@@ -98,15 +98,11 @@ mod sequential {
                     Self(loom::sync::atomic::$name::new(value))
                 }
                 #[track_caller]
-                pub fn load(&self, _order: Ordering) -> $int {
-                    // Neither value is ever stored by a model.
+                pub fn load(&self, order: Ordering) -> $int {
+                    // Neither value is ever stored by a model, so the exchange fails. The order is
+                    // the caller's: sequential means the latest value, not what comes with it.
                     let unlikely = <$int>::MAX / 3 * 2 - 9;
-                    match self.0.compare_exchange(
-                        unlikely,
-                        unlikely,
-                        Ordering::AcqRel,
-                        Ordering::Acquire,
-                    ) {
+                    match self.0.compare_exchange(unlikely, unlikely, Ordering::AcqRel, order) {
                         Ok(v) | Err(v) => v,
                     }
                 }
@@ -226,10 +222,10 @@ mod sequential {
             Self(loom::sync::atomic::AtomicPtr::new(value))
         }
         #[track_caller]
-        pub fn load(&self, _order: Ordering) -> *mut T {
+        pub fn load(&self, order: Ordering) -> *mut T {
             // Odd and tiny: never the address of anything.
             let unlikely = std::ptr::without_provenance_mut(3);
-            match self.0.compare_exchange(unlikely, unlikely, Ordering::AcqRel, Ordering::Acquire) {
+            match self.0.compare_exchange(unlikely, unlikely, Ordering::AcqRel, order) {
                 Ok(v) | Err(v) => v,
             }
         }

@@ -51,8 +51,7 @@ const_fn! {
 
 impl Line {
     /// Whether the flag is set.
-    // Ordering(line.peek): Acquire; pairs with Ordering(line.set) and
-    // Ordering(line.store): what was done before the flag was set is visible.
+    // Ordering(line.peek): Acquire; pairs with Ordering(line.set): what was done before the flag was set is visible.
     #[inline]
     pub(crate) fn flag(&self) -> bool {
         self.word.load(ord("line.peek", Ordering::Acquire)) & FLAG != 0
@@ -60,9 +59,13 @@ impl Line {
 
     /// Places given out so far: the limit for a grant to everybody who waits now.
     pub(crate) fn entered(&self) -> u64 {
-        // Ordering(line.count): Relaxed. Callers order it: a condition by its lock, a
-        // notification by its fence.
-        self.word.load(Ordering::Relaxed) / ONE_PLACE
+        // Ordering(line.count): Acquire; pairs with Ordering(line.draw): who counts a place sees
+        // what its waiter did before it came, or would grant it for a reason that is out of date.
+        // Whether the newest place is counted is the callers' business: a condition has its lock
+        // for that, the others a fence. Not killable: that takes a stale value of another word and
+        // a switch in front of this load; the plain pass did not show the switch, and the
+        // sequential pass has no stale values.
+        self.word.load(ord("line.count", Ordering::Acquire)) / ONE_PLACE
     }
 
     /// Takes a place, unless the flag says that there is no need; true if a place was taken.
@@ -81,11 +84,14 @@ impl Line {
         }
     }
 
-    // Ordering(line.draw): Acquire; pairs with Ordering(line.set) and
-    // Ordering(line.store), for the waiter that finds the flag. The load that precedes the
-    // exchange is Acquire for the same reason; a successful draw of a place carries nothing.
+    // Ordering(line.look): Acquire; pairs with Ordering(line.set) and Ordering(line.store), for
+    // the waiter that finds the flag and leaves it.
+    // Ordering(line.draw): AcqRel; pairs with Ordering(line.store), for the waiter that takes the
+    // flag, which may be another one than it looked at; and with Ordering(line.count). Not
+    // killable: the release half, for the reason given there.
     fn draw(&self, on_flag: OnFlag) -> Option<u64> {
-        let acquire = ord("line.draw", Ordering::Acquire);
+        let acquire = ord("line.look", Ordering::Acquire);
+        let ok = ord("line.draw", Ordering::AcqRel);
         let mut word = self.word.load(acquire);
         loop {
             let flagged = word & FLAG != 0 && on_flag != OnFlag::Ignore;
@@ -94,7 +100,7 @@ impl Line {
                 (true, _) => word & !FLAG,
                 (false, _) => word + ONE_PLACE,
             };
-            match self.word.compare_exchange_weak(word, next, acquire, acquire) {
+            match self.word.compare_exchange_weak(word, next, ok, acquire) {
                 Ok(_) if flagged => return None,
                 Ok(_) => return Some(word / ONE_PLACE),
                 Err(now) => word = now,
@@ -131,7 +137,7 @@ impl Line {
 
     /// Sets the flag and grants all places that were given out before.
     // Ordering(line.set): Release; pairs with Ordering(line.peek) and
-    // Ordering(line.draw): whoever finds the flag sees what was done before.
+    // Ordering(line.look): whoever finds the flag sees what was done before.
     pub(crate) fn set_flag(&self) {
         let old = self.word.fetch_or(FLAG, ord("line.set", Ordering::Release));
         if old & FLAG == 0 {
@@ -147,7 +153,7 @@ impl Line {
     }
 
     /// Grants one place, or sets the flag if nobody waits.
-    // Ordering(line.store): Release; pairs with Ordering(line.peek), Ordering(line.draw): whoever
+    // Ordering(line.store): Release; pairs with Ordering(line.look), Ordering(line.draw): whoever
     // takes the stored grant sees what was done before it. Repeated even if the flag is set
     // already: the taker must see this call's writes too.
     pub(crate) fn grant_one_or_flag(&self) {

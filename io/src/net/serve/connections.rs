@@ -13,6 +13,7 @@
 
 use std::fmt;
 use std::future::{Future, poll_fn};
+use std::panic::Location;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -24,14 +25,15 @@ use corio_sync::shim::Ordering::Relaxed;
 use corio_sync::shim::atomic::{AtomicBool, AtomicUsize};
 use corio_sync::waker_slot::WakerSlot;
 use hyper::body::{Body, Incoming};
-use hyper::rt::{Read, Write};
+use hyper::rt::{Executor, Read, Write};
 use hyper::{Request, Response};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
 use tower_service::Service;
 
+use super::make::ForPeer;
 use super::{BoxError, ServeReport};
-use crate::compat::hyper::{CorioExecutor, CorioTimer};
+use crate::compat::hyper::CorioTimer;
 
 /// A list shorter than this is not swept.
 const SWEEP_MIN: usize = 64;
@@ -43,11 +45,26 @@ pub struct Peer<A>(pub A);
 
 pub(super) struct Connections {
     shared: Arc<Shared>,
-    builder: Arc<auto::Builder<CorioExecutor>>,
+    builder: Arc<auto::Builder<SpawnAt>>,
     all: Vec<Connection>,
     sweep_at: usize,
     accepted: u64,
     add_peer: bool,
+    at: &'static Location<'static>,
+}
+
+/// Runs what hyper spawns, the streams of HTTP/2, as tasks in the name of who called `serve`.
+#[derive(Clone, Copy)]
+struct SpawnAt(&'static Location<'static>);
+
+impl<F> Executor<F> for SpawnAt
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    fn execute(&self, future: F) {
+        drop(task().spawned_at(self.0).spawn(future));
+    }
 }
 
 struct Connection {
@@ -82,13 +99,13 @@ impl Drop for Live {
 }
 
 impl Connections {
-    pub(super) fn new(add_peer: bool) -> Self {
+    pub(super) fn new(add_peer: bool, at: &'static Location<'static>) -> Self {
         let shared = Shared {
             closing: AtomicBool::new(false),
             live: AtomicUsize::new(0),
             server: WakerSlot::new(),
         };
-        let mut builder = auto::Builder::new(CorioExecutor);
+        let mut builder = auto::Builder::new(SpawnAt(at));
         builder.http1().timer(CorioTimer);
         builder.http2().timer(CorioTimer).enable_connect_protocol();
         Self {
@@ -98,6 +115,7 @@ impl Connections {
             sweep_at: SWEEP_MIN,
             accepted: 0,
             add_peer,
+            at,
         }
     }
 
@@ -114,10 +132,11 @@ impl Connections {
     }
 
     /// Starts the task of a connection.
-    pub(super) fn spawn<I, A, S, B>(&mut self, io: I, peer: A, service: S)
+    pub(super) fn spawn<I, A, M, S, B>(&mut self, io: I, peer: A, maker: M)
     where
         I: Read + Write + Unpin + Send + 'static,
         A: fmt::Display + Clone + Send + Sync + 'static,
+        M: ForPeer<A, Service = S>,
         S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
         S::Future: Send,
         S::Error: Into<BoxError>,
@@ -132,12 +151,14 @@ impl Connections {
         }
         let waker = Arc::new(WakerSlot::new());
         let name = format!("http connection from {peer}");
-        let service = WithPeer {
-            service: TowerToHyperService::new(service),
-            peer: self.add_peer.then_some(peer),
+        let added = self.add_peer.then(|| peer.clone());
+        let service = async {
+            let service = TowerToHyperService::new(maker.service_for(peer).await?);
+            Some(WithPeer { service, peer: added })
         };
         let body = drive(Live::new(&self.shared), waker.clone(), self.builder.clone(), io, service);
-        self.all.push(Connection { task: task().name(name).spawn(body), waker });
+        let task = task().name(name).spawned_at(self.at).spawn(body);
+        self.all.push(Connection { task, waker });
     }
 
     /// Tells all connections to end and waits for them, until the deadline if there is one. What
@@ -171,13 +192,13 @@ impl Connections {
     }
 }
 
-/// The body of a connection's task.
+/// The body of a connection's task. A connection without a service is closed.
 async fn drive<I, A, S, B>(
     live: Live,
     waker: Arc<WakerSlot>,
-    builder: Arc<auto::Builder<CorioExecutor>>,
+    builder: Arc<auto::Builder<SpawnAt>>,
     io: I,
-    service: WithPeer<S, A>,
+    service: impl Future<Output = Option<WithPeer<S, A>>>,
 ) where
     I: Read + Write + Unpin + Send + 'static,
     A: Clone + Send + Sync + 'static,
@@ -188,6 +209,7 @@ async fn drive<I, A, S, B>(
     B::Data: Send,
     B::Error: Into<BoxError>,
 {
+    let Some(service) = service.await else { return };
     let mut connection = pin!(builder.serve_connection_with_upgrades(io, service));
     let mut told = false;
     // What a connection ends with concerns its peer alone: resets, malformed requests, timeouts.

@@ -244,3 +244,23 @@ model! {
         owner.join().unwrap();
     }
 }
+
+model! {
+    /// An owner that waits actively for one of two wake-ups, then sleeps for what is left.
+    ownership_take_notice(
+        threads = 3, bound = 3,
+        claim = "a wake-up that an owner took without a park carries its work, and hides no other"
+    ) {
+        let (model, owner) = Model::start(|model| {
+            if model.ownership.take_notice() {
+                assert!(model.work.load(Relaxed) > 0, "noticed without the work");
+            }
+            model.run(2);
+        });
+        let other = { let model = model.clone(); thread::spawn(move || { model.harvest(); }) };
+        model.post();
+        model.post();
+        other.join().unwrap();
+        owner.join().unwrap();
+    }
+}

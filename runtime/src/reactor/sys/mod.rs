@@ -1,8 +1,8 @@
 //! Waiting on the operating system.
 //!
-//! `polling` owns the epoll or kqueue instance everywhere. On Linux only its descriptor is used:
-//! `polling` spends five system calls per wait, we spend one (see `linux.rs`). Elsewhere, and on
-//! Linux with `CORIO_POLLER=portable`, `polling` waits and is notified by its own means.
+//! On Linux an epoll instance of our own (see `linux.rs`): `polling` spends five system calls per
+//! wait, we spend one. Elsewhere, and on Linux with `CORIO_POLLER=portable`, `polling` waits and is
+//! notified by its own means.
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::BorrowedFd;
@@ -16,7 +16,7 @@ mod slack;
 
 use super::key::Key;
 use super::readiness::Ready;
-pub(crate) use slack::set_timer_slack;
+pub(crate) use slack::{set_timer_slack, set_timer_slack_for_good};
 
 /// How many events one wait can return.
 pub(super) const CAPACITY: usize = 256;

@@ -39,6 +39,17 @@ pub(crate) fn set_timer_slack() -> io::Result<TimerSlack> {
     Ok(TimerSlack { _not_send: std::marker::PhantomData })
 }
 
+/// As [`set_timer_slack`], for a thread of our own, which keeps it to its end.
+///
+/// # Errors
+///
+/// Those of [`set_timer_slack`].
+pub(crate) fn set_timer_slack_for_good() -> io::Result<()> {
+    #[cfg(target_os = "linux")]
+    rustix::thread::set_current_timer_slack(std::num::NonZeroU64::new(1))?;
+    Ok(())
+}
+
 #[cfg(target_os = "linux")]
 impl Drop for TimerSlack {
     fn drop(&mut self) {

@@ -3,26 +3,30 @@
 use super::WatchSleep;
 use corio_sync::model;
 use corio_sync::shim::atomic::{AtomicUsize, Ordering::*};
+use corio_sync::shim::cell::UnsafeCell;
 use corio_sync::shim::sync::Arc;
 use corio_sync::shim::thread;
-use std::sync::OnceLock;
 use std::sync::atomic::AtomicUsize as Tally;
 
 /// The workers' parked flags, and how often the Watch slept and was unparked.
 struct World {
     state: WatchSleep,
     parked: Vec<AtomicUsize>,
-    watch: OnceLock<thread::Thread>,
+    /// How to unpark the Watch: written before its first sleep, read by who finds it asleep.
+    watch: UnsafeCell<Option<thread::Thread>>,
     sleeps: Tally,
     unparks: Tally,
 }
+
+// SAFETY: who may touch `watch` is what the models check; the rest is atomics.
+unsafe impl Sync for World {}
 
 impl World {
     fn new(workers: usize) -> Arc<Self> {
         Arc::new(Self {
             state: WatchSleep::new(),
             parked: (0..workers).map(|_| AtomicUsize::new(1)).collect(),
-            watch: OnceLock::new(),
+            watch: UnsafeCell::new(None),
             sleeps: Tally::new(0),
             unparks: Tally::new(0),
         })
@@ -33,7 +37,9 @@ impl World {
         self.parked[worker].store(0, Relaxed);
         if self.state.wake() {
             self.unparks.fetch_add(1, Relaxed);
-            self.watch.get().expect("a Watch that sleeps has registered").unpark();
+            // SAFETY: the Watch wrote it before it slept; loom looks for a race here.
+            let watch = self.watch.with(|watch| unsafe { (*watch).clone() });
+            watch.expect("a Watch that sleeps has registered").unpark();
         }
     }
 
@@ -43,7 +49,8 @@ impl World {
 
     /// The Watch's loop until it has seen a worker run after a look of its own.
     fn watch(&self) {
-        let _ = self.watch.set(thread::current());
+        // SAFETY: nobody looks before the Watch sleeps for the first time.
+        self.watch.with_mut(|watch| unsafe { *watch = Some(thread::current()) });
         while self.all_parked() {
             self.sleeps.fetch_add(1, Relaxed);
             self.state.sleep(|| self.all_parked(), thread::park);
@@ -51,7 +58,9 @@ impl World {
     }
 }
 
+/// What the first worker does.
 fn start(world: &Arc<World>) -> thread::JoinHandle<()> {
+    assert!(world.state.wake(), "there is no Watch yet");
     let world = world.clone();
     thread::spawn(move || world.watch())
 }
@@ -81,6 +90,16 @@ model! {
         world.leave(0);
         watch.join().unwrap();
         check(&world);
+    }
+}
+
+model! {
+    /// Two workers are the first to run, on a runtime that has no Watch yet.
+    watch_sleep_first(threads = 2, bound = 3, claim = "one of the first workers makes the Watch") {
+        let world = World::new(2);
+        let other = { let world = world.clone(); thread::spawn(move || world.state.wake()) };
+        let one = world.state.wake();
+        assert!(one != other.join().unwrap());
     }
 }
 

@@ -5,6 +5,7 @@ use std::panic::Location;
 use std::time::{Duration, Instant};
 
 use super::Worker;
+use crate::context;
 use crate::scheduler::queue::Deque;
 use crate::scheduler::shared::Phase;
 use crate::task::join::Task;
@@ -44,10 +45,24 @@ impl Worker {
         if !self.shared.config.lifo_slot || !self.in_poll.get() {
             return self.push_back(task);
         }
+        if self.eager.push(&self.shared.kinds) && self.is_eager() {
+            self.queue.push(task, &self.shared.injector);
+            self.shared.notify();
+            return;
+        }
         let displaced = self.remote().lifo.push(task.header_ptr());
         if let Some(displaced) = displaced {
             self.push_back(TaskPtr::from_header(displaced));
         }
+    }
+
+    /// True if a sibling is to take what the running task pushes.
+    #[cold]
+    fn is_eager(&self) -> bool {
+        let shared = &self.shared;
+        shared.config.stealing
+            && shared.idle.any()
+            && context::task_kind().is_some_and(|kind| self.eager.is_long(&shared.kinds, kind))
     }
 
     /// Pushes to the end of the deque.
@@ -153,7 +168,7 @@ impl Worker {
 
     pub(super) fn run_callbacks(&self) -> bool {
         let remote = self.remote();
-        remote.hog.begin_poll();
+        self.begin_poll();
         let count = remote.callbacks.run(CALLBACKS_IN_A_ROW, |payload| {
             crate::report::callback_panicked(payload);
         });
@@ -182,12 +197,11 @@ impl Worker {
             shared.notify();
         } else if poll_ended {
             let now = Instant::now();
-            let drain = match self.drain.get() {
-                Some(Drain { since, left }) if left > 0 => Drain { since, left: left - 1 },
-                _ => Drain { since: now, left: backlog },
-            };
-            self.drain.set(Some(drain));
-            if now.duration_since(drain.since) > DRAIN_LONG {
+            let noted = Drain { since: now, left: backlog };
+            let Drain { since, left } = self.drain.get().unwrap_or(noted);
+            let next = if left == 0 { noted } else { Drain { since, left: left - 1 } };
+            self.drain.set(Some(next));
+            if now.duration_since(since) > DRAIN_LONG {
                 shared.notify();
             }
         }

@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use super::{MAINTENANCE_MIN, Worker, fire_timers};
+use corio_sync::spin;
+
 use crate::reactor;
 use crate::scheduler::queue::Deque;
 use crate::scheduler::shared::{Phase, WorkerMetrics};
@@ -17,6 +19,8 @@ const MAINTENANCE_MAX: u32 = 128;
 /// Remote frees taken back by one look, and empty pages returned: bounds its length.
 const MAINTAIN_CELLS: usize = 1024;
 const MAINTAIN_PAGES: usize = 1;
+/// A worker whose next timer is due sooner does not spin: the attempt could end too late for it.
+const SPIN_TIMEOUT_MIN: Duration = Duration::from_micros(200);
 
 impl Worker {
     /// The look at everything else while there are tasks.
@@ -86,23 +90,28 @@ impl Worker {
         shared.idle.enter(self.index);
         let timeout = self.park_timeout().filter(|_| !self.has_work());
         let Some(timeout) = timeout else {
-            remote.hog.unpark();
+            self.get_up();
             shared.idle.leave_to_search(self.index);
             self.searching.set(true);
-            shared.wake_watch();
             return;
         };
         let mut wakers = reactor::WakeBatch::new();
-        let parked = self.driver.poller.park(timeout, &mut wakers);
-        self.owes_poll.set(false);
-        remote.hog.unpark();
+        let parked = if self.spin(timeout) {
+            Ok(0)
+        } else {
+            let parked = self.driver.poller.park(timeout, &mut wakers);
+            self.owes_poll.set(false);
+            parked
+        };
+        self.get_up();
         if !shared.idle.leave(self.index) {
             self.searching.set(true);
         }
-        shared.wake_watch();
         let now = self.driver.timers.clock().now();
         self.last_maintenance.set(now);
-        self.driver.poller.stamp(now);
+        if !self.owes_poll.get() {
+            self.driver.poller.stamp(now);
+        }
         wakers.wake_all();
         for sibling in wakers.take_adopted() {
             self.rescue(sibling);
@@ -113,6 +122,28 @@ impl Worker {
         if let Err(error) = parked {
             crate::report::report(format_args!("worker {}: poll failed: {error}", self.index));
         }
+    }
+
+    /// Waits actively for a wake-up for a moment, if that went well lately. True if one came: it is
+    /// used up, and has cost the waker no system call.
+    ///
+    /// Others see a worker that sleeps: it is claimed before it is woken. Events of its sockets wait
+    /// meanwhile, so with sockets an attempt is shorter.
+    fn spin(&self, timeout: Option<Duration>) -> bool {
+        if timeout.is_some_and(|timeout| timeout < SPIN_TIMEOUT_MIN) {
+            return false;
+        }
+        let mut gate = self.gate.take();
+        let idle = &self.shared.idle;
+        let woken = gate.is_open() && idle.begin_spin(self.index) && {
+            let poller = &self.driver.poller;
+            let budget = if poller.sources() == 0 { spin::BUDGET } else { spin::BUDGET_SHORT };
+            let woken = gate.spin(budget, || poller.take_notice());
+            idle.end_spin();
+            woken
+        };
+        self.gate.set(gate);
+        woken
     }
 
     /// The last look before sleeping.

@@ -1,7 +1,8 @@
 //! Models of the broadcast channel.
 
-use super::{RecvError, channel};
+use super::{RecvError, TryRecvError, channel};
 use crate::model;
+
 use crate::shim::thread;
 use crate::testing::{block_on, join_all};
 
@@ -48,5 +49,38 @@ model! {
         let _ = sender.send(Box::new(7));
         thread.join().unwrap();
         drop(sender);
+    }
+}
+
+model! {
+    /// A value comes while a receiver goes to sleep; the sender stays.
+    broadcast_wake(threads = 2, bound = 3, claim = "a value that comes while a receiver goes to sleep wakes it") {
+        let (sender, mut receiver) = channel(1);
+        let thread = thread::spawn(move || assert_eq!(block_on(receiver.recv()), Ok(7)));
+        sender.send(7).unwrap();
+        thread.join().unwrap();
+    }
+}
+
+model! {
+    /// A look at a slot into which a value is being put.
+    broadcast_look(threads = 2, bound = 3, claim = "a value that is found is whole") {
+        let (sender, mut receiver) = channel(1);
+        let thread = thread::spawn(move || receiver.try_recv());
+        let _ = sender.send(Box::new(7));
+        assert!(matches!(thread.join().unwrap(), Err(TryRecvError::Empty) | Ok(_)));
+    }
+}
+
+model! {
+    /// Two senders and one slot.
+    broadcast_same_slot(threads = 2, bound = 3, claim = "a sender sees what it finds in its slot") {
+        let (sender, mut receiver) = channel(1);
+        let other = sender.clone();
+        let thread = thread::spawn(move || { other.send(Box::new(1)).unwrap(); });
+        sender.send(Box::new(2)).unwrap();
+        thread.join().unwrap();
+        assert_eq!(receiver.try_recv(), Err(TryRecvError::Lagged(1)));
+        assert!(receiver.try_recv().is_ok());
     }
 }

@@ -51,21 +51,38 @@ struct Block<T> {
     /// Written before `RELEASED`.
     seen_tail: UnsafeCell<u64>,
     slots: [UnsafeCell<MaybeUninit<T>>; SLOTS],
+    /// Written when the block is made, and made anew; read by who looks into it. So a model sees a
+    /// block that was not published to its reader, or that is used again while somebody holds it.
+    #[cfg(any(corio_loom, corio_shuttle))]
+    made: UnsafeCell<()>,
 }
 
 impl<T> Block<T> {
     fn alloc(start: u64) -> *mut Self {
-        pool::boxed(Self {
+        let block = pool::boxed(Self {
             start: AtomicU64::new(start),
             next: AtomicPtr::new(ptr::null_mut()),
             word: AtomicUsize::new(0),
             seen_tail: UnsafeCell::new(0),
             slots: std::array::from_fn(|_| UnsafeCell::new(MaybeUninit::uninit())),
-        })
+            #[cfg(any(corio_loom, corio_shuttle))]
+            made: UnsafeCell::new(()),
+        });
+        // SAFETY: nobody else knows the block yet.
+        unsafe { &*block }.make_anew();
+        block
+    }
+
+    /// For models only: the caller makes the block anew.
+    fn make_anew(&self) {
+        #[cfg(any(corio_loom, corio_shuttle))]
+        self.made.with_mut(|_| ());
     }
 
     /// The first index of the block.
     fn start(&self) -> u64 {
+        #[cfg(any(corio_loom, corio_shuttle))]
+        self.made.with(|_| ());
         // Ordering(mpsc.start): Relaxed. Written before the block is linked.
         self.start.load(Ordering::Relaxed)
     }
@@ -166,11 +183,11 @@ impl<T> Blocks<T> {
         (old & CLOSED == 0).then_some(old / ONE)
     }
 
-    // Ordering(mpsc.publish): AcqRel; pairs with Ordering(mpsc.is_full), Ordering(mpsc.pop) and
-    // Ordering(mpsc.wait). The value is visible to the receiver; if it waits, its waker is visible
-    // to us.
+    // Ordering(mpsc.publish): Release; pairs with Ordering(mpsc.pop): the value is visible to the
+    // receiver. That its waker is found if it waits is the slot's business: a taker that comes too
+    // early for the waker is seen by the receiver's registration, and so is our bit.
     fn publish(&self, block: &Block<T>, bits: usize) -> bool {
-        let old = block.word.fetch_or(bits, ord("mpsc.publish", Ordering::AcqRel));
+        let old = block.word.fetch_or(bits, ord("mpsc.publish", Ordering::Release));
         old & RX_WAITS != 0
     }
 
@@ -241,9 +258,9 @@ impl<T> Blocks<T> {
 
     /// Moves `tail_block` from `block` to `next` if all of `block`'s slots are written.
     fn try_move(&self, block: &Block<T>, next: *mut Block<T>) -> bool {
-        // Ordering(mpsc.is_full): Acquire; pairs with Ordering(mpsc.publish): who wrote them is
-        // done with the block, and the receiver, told so by us, may use it again.
-        let word = block.word.load(ord("mpsc.is_full", Ordering::Acquire));
+        // Ordering(mpsc.is_full): Relaxed. Only whether; the receiver, before it uses the block
+        // again, has taken every value out and so has seen each of their senders go.
+        let word = block.word.load(Ordering::Relaxed);
         if word & ALL != ALL {
             return false;
         }
@@ -297,8 +314,8 @@ impl<T> Blocks<T> {
     }
 
     /// Says that the receiver waits; false if there is news and it must look again.
-    // Ordering(mpsc.wait): AcqRel; pairs with Ordering(mpsc.publish). Either the push sees that we
-    // wait, and our waker, or we see its bit.
+    // Ordering(mpsc.wait): Relaxed. The word's own order decides: either the push sees that we wait
+    // or we see its bit, and then look again.
     pub(super) fn wait(&self, head: &mut Head<T>) -> bool {
         let Some(block) = self.advance(head) else {
             // The block of the next index does not exist: make it, there is nowhere else to wait.
@@ -306,7 +323,7 @@ impl<T> Blocks<T> {
             return false;
         };
         let bit = 1 << slot(head.index);
-        let old = block.word.fetch_or(RX_WAITS, ord("mpsc.wait", Ordering::AcqRel));
+        let old = block.word.fetch_or(RX_WAITS, Ordering::Relaxed);
         old & (bit | TX_CLOSED) == 0
     }
 
@@ -384,6 +401,7 @@ impl<T> Blocks<T> {
     unsafe fn reuse(&self, used: *mut Block<T>) {
         // SAFETY: exclusive by the caller's word.
         let block = unsafe { &*used };
+        block.make_anew();
         // Ordering(mpsc.reset): Relaxed. Exclusive; published by the append below.
         block.next.store(ptr::null_mut(), Ordering::Relaxed);
         block.word.store(0, Ordering::Relaxed);

@@ -101,7 +101,8 @@ impl<T> Chan<T> {
     }
 
     // Ordering(mpsc.drop_sender): AcqRel; pairs with itself: the last sender has seen the others'
-    // pushes, so that its mark lies behind them for the receiver, too.
+    // pushes, so that its mark lies behind them for the receiver, too. Not killable: in loom
+    // read-modify-writes of a word take effect in the order in which they are executed.
     pub(super) fn drop_sender(&self) {
         let order = ord("mpsc.drop_sender", Ordering::AcqRel);
         if self.senders.fetch_sub(1, order) == 1 && self.blocks.finish() {

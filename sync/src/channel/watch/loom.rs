@@ -4,7 +4,7 @@ use super::channel;
 use crate::model;
 use crate::shim::atomic::AtomicUsize;
 use crate::shim::{Ordering, sync::Arc, thread};
-use crate::testing::{block_on, join_all};
+use crate::testing::{block_on, join_all, poll_once};
 
 model! {
     /// A receiver waits for the last value, then for the end.
@@ -77,5 +77,42 @@ model! {
         sender.send_replace(1);
         thread.join().unwrap();
         drop(sender);
+    }
+}
+
+model! {
+    /// A value comes while a receiver goes to sleep; the sender stays.
+    watch_wake(threads = 2, bound = 3, claim = "a value that comes while a receiver goes to sleep wakes it") {
+        let (sender, mut receiver) = channel(0);
+        let thread = thread::spawn(move || {
+            block_on(receiver.changed()).unwrap();
+            assert_eq!(*receiver.borrow(), 7);
+        });
+        sender.send(7).unwrap();
+        thread.join().unwrap();
+    }
+}
+
+model! {
+    /// The last receiver goes while a sender goes to sleep until it has.
+    watch_closed(threads = 2, bound = 3, claim = "a sender that waits for the receivers to go is woken by the last") {
+        let (sender, receiver) = channel(0);
+        let thread = thread::spawn(move || drop(receiver));
+        block_on(sender.closed());
+        assert!(sender.is_closed());
+        thread.join().unwrap();
+    }
+}
+
+model! {
+    /// The last receiver goes while a sender makes another.
+    watch_reopened(threads = 2, bound = 3, claim = "a receiver that came in time keeps the channel open") {
+        let (sender, receiver) = channel(0);
+        let thread = thread::spawn(move || drop(receiver));
+        let again = sender.subscribe();
+        thread.join().unwrap();
+        assert!(poll_once(|cx| std::pin::pin!(sender.closed()).poll(cx)).is_pending());
+        drop(again);
+        block_on(sender.closed());
     }
 }

@@ -112,6 +112,24 @@ model! {
 }
 
 model! {
+    /// Both kinds of change at once, on both ends of the order.
+    priority_two_by_two(threads = 4, bound = 2, claim = "of two gets one has what was smallest before, whatever comes meanwhile") {
+        let heap = heap([2, 4]);
+        let putting = [1, 3].map(|item| spawn(&heap, move |heap| put(heap, item)));
+        let getting = spawn(&heap, get);
+        let here = get(&heap);
+        let there = getting.join().unwrap();
+        join_all(putting);
+        // At most one smaller item comes before it.
+        assert!((here == 2) != (there == 2), "{here} and {there}");
+        let mut all = [here, there, get(&heap), get(&heap)];
+        assert!(all[2] < all[3], "what is left comes in order");
+        all.sort_unstable();
+        assert_eq!(all, [1, 2, 3, 4]);
+    }
+}
+
+model! {
     /// The whole queue: a get leaves, also one whose item is being compared.
     priority_get_leaves(threads = 3, bound = 2, claim = "an item promised to a get that leaves stays in the queue") {
         let kept = Arc::new(());

@@ -1,0 +1,222 @@
+//! Which kinds of tasks run on for long after they have woken or spawned others.
+//!
+//! A task that the running one wakes goes to the lifo slot of its worker and wakes no sibling: mostly
+//! the running task is about to await it, and a sibling would come too late. That guess is wrong for
+//! a task that spawns a child and then computes for milliseconds: the child waits for all of them,
+//! or until the Watch comes, although a core is free. So it is only the first guess. *Kind* is the
+//! type of a task's body, its vtable. A worker measures for one push in 64, if a sibling sleeps, how
+//! long the poll goes on after it, and asks at the end of each poll that pushed whether the Watch
+//! has found it stuck:
+//!
+//! ```text
+//!            a poll went on for more than the limit
+//!   BRIEF  ─────────────────────────────────────────▶  LONG
+//!   pushes go to the slot;                             pushes go to the deque and wake a sibling;
+//!   one in 64 is measured                              each poll is measured
+//!          ◀─────────────────────────────────────────
+//!                           it did not
+//! ```
+//! So the first such child of a kind is late, and the next ones are not.
+//!
+//! As long as no kind is long, which is most programs' life, a push pays for a countdown and a load.
+//!
+//! The table is shared by the workers, and kinds whose addresses collide share a place. A state is a
+//! guess, whatever it was derived from: every task is run whichever queue it lies in.
+//!
+//! Rejected: to wake for every push into an empty slot (tokio did, and took it back: tokio#8065,
+//! #8100); an age from which on siblings may take from the slot (a worker that sleeps does not see
+//! it grow old, and a clock would have to be read for every push); marks by the Watch alone (it
+//! notices a poll only after a millisecond); a third state for kinds that nobody has measured (a
+//! look at the table for each push: 20 ns of the 90 that spawning and joining a task take).
+
+use std::cell::Cell;
+use std::time::{Duration, Instant};
+
+use corio_sync::shim::Ordering::Relaxed;
+use corio_sync::shim::atomic::{AtomicU8, AtomicU32};
+
+/// A poll that goes on for so long after a push would have been worth a sibling's wake-up, which
+/// costs 1-30 us of the pusher's time and somebody's.
+const LONG_AFTER_PUSH: Duration = Duration::from_micros(50);
+/// One in so many pushes is measured while nothing is known: the clock reads cost some 40 ns.
+const MEASURE_ONE_IN: u32 = 64;
+/// Kinds that are told apart, if all is well: most programs spawn from fewer places.
+const PLACES: usize = 256;
+
+/// What a zeroed table says.
+const BRIEF: u8 = 0;
+const LONG: u8 = 1;
+
+/// What is known of kinds.
+#[derive(Debug)]
+pub(crate) struct Kinds {
+    /// How many places are long.
+    long: AtomicU32,
+    states: [AtomicU8; PLACES],
+}
+
+impl Kinds {
+    pub(crate) fn new() -> Self {
+        Self { long: AtomicU32::new(0), states: [const { AtomicU8::new(BRIEF) }; PLACES] }
+    }
+
+    /// The place of the kind with the vtable at this address.
+    fn state(&self, vtable: usize) -> &AtomicU8 {
+        // Vtables are some 64 bytes apart.
+        &self.states[(vtable >> 4 ^ vtable >> 10) % PLACES]
+    }
+
+    fn is_long(&self, vtable: usize) -> bool {
+        // Ordering: Relaxed; a guess that orders nothing.
+        self.state(vtable).load(Relaxed) == LONG
+    }
+
+    /// True if the table is worth a look.
+    fn any_long(&self) -> bool {
+        // Ordering: Relaxed; as in `is_long`.
+        self.long.load(Relaxed) > 0
+    }
+
+    fn learn(&self, vtable: usize, long: bool) {
+        if self.is_long(vtable) == long {
+            return;
+        }
+        // Ordering: Relaxed, all; as in `is_long`. The swap decides between two workers who counts.
+        let before = self.state(vtable).swap(if long { LONG } else { BRIEF }, Relaxed);
+        if before == BRIEF && long {
+            self.long.fetch_add(1, Relaxed);
+        } else if before == LONG && !long {
+            self.long.fetch_sub(1, Relaxed);
+        }
+    }
+}
+
+/// What a worker knows of the poll that it is inside.
+#[derive(Debug)]
+pub(crate) struct Pushes {
+    /// The poll has pushed something.
+    seen: Cell<bool>,
+    /// Its kind was looked up.
+    known: Cell<bool>,
+    long: Cell<bool>,
+    /// Pushes until one is measured.
+    countdown: Cell<u32>,
+    /// The next push that is looked at is to be measured.
+    due: Cell<bool>,
+    /// When this poll's first push was, if it is measured.
+    since: Cell<Option<Instant>>,
+}
+
+impl Pushes {
+    pub(crate) fn new() -> Self {
+        Self {
+            seen: Cell::new(false),
+            known: Cell::new(false),
+            long: Cell::new(false),
+            countdown: Cell::new(MEASURE_ONE_IN),
+            due: Cell::new(false),
+            since: Cell::new(None),
+        }
+    }
+
+    /// The running task pushes. True: [`is_long`](Self::is_long) may have something to say.
+    #[inline]
+    pub(crate) fn push(&self, kinds: &Kinds) -> bool {
+        self.seen.set(true);
+        let left = self.countdown.get();
+        if left == 0 {
+            self.due.set(true);
+        }
+        self.countdown.set(if left == 0 { MEASURE_ONE_IN } else { left - 1 });
+        left == 0 || kinds.any_long()
+    }
+
+    /// A task of the kind with the vtable at this address pushes while a sibling sleeps. True: the
+    /// sibling is to be woken for it.
+    #[cold]
+    pub(crate) fn is_long(&self, kinds: &Kinds, vtable: usize) -> bool {
+        if !self.known.replace(true) {
+            self.look_up(kinds, vtable);
+        }
+        self.long.get()
+    }
+
+    fn look_up(&self, kinds: &Kinds, vtable: usize) {
+        let long = kinds.is_long(vtable);
+        self.long.set(long);
+        if long || self.due.take() {
+            self.since.set(Some(Instant::now()));
+        }
+    }
+
+    /// The poll has ended. `was_stuck`: the Watch has noticed it.
+    #[inline]
+    pub(crate) fn end(&self, kinds: &Kinds, was_stuck: bool, vtable: impl FnOnce() -> usize) {
+        if was_stuck || self.known.get() {
+            self.learn(kinds, was_stuck && self.seen.get(), vtable());
+        }
+        self.seen.set(false);
+    }
+
+    #[cold]
+    fn learn(&self, kinds: &Kinds, was_stuck: bool, vtable: usize) {
+        self.known.set(false);
+        self.long.set(false);
+        let since = self.since.take();
+        if was_stuck || since.is_some() {
+            let went_on = since.map_or(Duration::ZERO, |since| since.elapsed());
+            kinds.learn(vtable, was_stuck || went_on > LONG_AFTER_PUSH);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KIND: usize = 0x5555_1230;
+    const LATE: Duration = Duration::from_millis(1);
+
+    /// A poll with two pushes; true if they were to wake a sibling.
+    fn poll(pushes: &Pushes, kinds: &Kinds, kind: usize, went_on: Duration) -> bool {
+        let push = || pushes.push(kinds) && pushes.is_long(kinds, kind);
+        let wakes = push();
+        assert!(push() >= wakes);
+        // As if the clock had moved.
+        if let Some(since) = pushes.since.get() {
+            pushes.since.set(since.checked_sub(went_on));
+        }
+        pushes.end(kinds, false, || kind);
+        wakes
+    }
+
+    #[test]
+    fn a_long_kind_is_noticed_and_then_known_to_all() {
+        let (pushes, kinds) = (Pushes::new(), Kinds::new());
+        let late = (0..1_000).find(|_| poll(&pushes, &kinds, KIND, LATE));
+        assert!(late.is_some_and(|late| late <= MEASURE_ONE_IN), "{late:?}");
+        assert!(poll(&Pushes::new(), &kinds, KIND, LATE), "another worker knows it too");
+        assert!(!poll(&pushes, &kinds, KIND + (1 << 4), Duration::ZERO), "that is another kind");
+    }
+
+    #[test]
+    fn a_stuck_poll_needs_no_second_look() {
+        let (pushes, kinds) = (Pushes::new(), Kinds::new());
+        pushes.end(&kinds, true, || unreachable!("it has pushed nothing"));
+        assert!(!pushes.push(&kinds));
+        pushes.end(&kinds, true, || KIND);
+        assert!(poll(&pushes, &kinds, KIND, LATE));
+    }
+
+    #[test]
+    fn a_kind_may_change() {
+        let (pushes, kinds) = (Pushes::new(), Kinds::new());
+        for _ in 0..3 {
+            kinds.learn(KIND, true);
+            assert!(kinds.any_long());
+            // A loaded machine may stretch a brief poll: not each of many.
+            assert!((0..100).any(|_| !poll(&pushes, &kinds, KIND, Duration::ZERO)));
+            assert!(!kinds.any_long());
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! What corio is built from builds with the Rust that corio promises, as far as it says itself.
+//!
+//! That corio's own code uses nothing newer is for clippy (`incompatible_msrv`, on by default).
+
+use std::env;
+use std::process::Command;
+
+use crate::source::root;
+use crate::{expect_none, expect_one};
+
+/// The lowest Rust that builds corio: `rust-version` of the workspace.
+const PROMISED: (u32, u32) = (1, 85);
+
+/// What only the benchmarks are built from. Nobody who depends on corio builds these.
+const BENCHMARKS: [&str; 2] = ["corio-bench", "criterion"];
+
+/// `1.85` or `1.85.0`, without the last number.
+fn version(text: &str) -> Option<(u32, u32)> {
+    let mut numbers = text.split('.').map(str::parse);
+    Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
+}
+
+/// The string after the last (or first) `"key":` of a text, if it is one. A quote inside a string
+/// stands behind a backslash, so what is found is a key.
+fn string_after<'a>(text: &'a str, key: &str, last: bool) -> Option<&'a str> {
+    let key = format!("\"{key}\":\"");
+    let at = if last { text.rfind(&key) } else { text.find(&key) }?;
+    text[at + key.len()..].split('"').next()
+}
+
+/// The packages among cargo's metadata that ask for more. In each package the path of its manifest
+/// comes before its `rust_version`, and ends in `name-version/Cargo.toml`.
+fn too_new(metadata: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut rest = metadata;
+    let mut checked = 0;
+    while let Some(at) = rest.find("\"rust_version\":") {
+        let path = string_after(&rest[..at], "manifest_path", true).unwrap_or("?/?");
+        let package = path.rsplit(['/', '\\']).nth(1).unwrap_or(path);
+        let needs = &rest[at..];
+        let needs = &needs[..needs.find([',', '}']).unwrap_or(needs.len())];
+        if let Some(text) = string_after(needs, "rust_version", false) {
+            checked += 1;
+            let needs = version(text);
+            let exempt = BENCHMARKS
+                .iter()
+                .any(|name| package.starts_with(name) || path.ends_with("/bench/Cargo.toml"));
+            if !exempt && needs.is_none_or(|needs| needs > PROMISED) {
+                found.push(format!("{package} needs Rust {text}"));
+            }
+        }
+        rest = &rest[at + 1..];
+    }
+    assert!(checked > 0, "no package says which Rust it needs");
+    found
+}
+
+#[test]
+fn no_dependency_needs_a_newer_rust() {
+    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let output = Command::new(cargo)
+        .args(["metadata", "--locked", "--format-version", "1", "--all-features"])
+        .current_dir(root())
+        .output()
+        .expect("cargo runs");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "cargo metadata failed: {errors}");
+    expect_none("packages that are too new", too_new(&String::from_utf8_lossy(&output.stdout)));
+}
+
+#[test]
+fn the_promise_is_what_the_manifest_says() {
+    let manifest = std::fs::read_to_string(root().join("Cargo.toml")).expect("it is there");
+    let (_, text) = manifest.split_once("rust-version = \"").expect("the workspace promises one");
+    assert_eq!(version(text.split('"').next().expect("it ends")), Some(PROMISED));
+}
+
+#[test]
+fn a_newer_package_is_found() {
+    let package = |name: &str, needs: &str| {
+        format!(r#"{{"manifest_path":"/r/{name}-1.0/Cargo.toml","rust_version":{needs}}},"#)
+    };
+    let good = package("old", "\"1.63\"") + &package("silent", "null");
+    assert_eq!(too_new(&good), [""; 0]);
+    assert_eq!(too_new(&(good.clone() + &package("same", "\"1.85.1\""))), [""; 0]);
+    assert_eq!(too_new(&(good.clone() + &package("criterion", "\"1.99\""))), [""; 0]);
+    expect_one(too_new(&(good.clone() + &package("new", "\"1.86\""))), "new-1.0 needs Rust 1.86");
+    expect_one(too_new(&(good + &package("odd", "\"2\""))), "odd-1.0 needs Rust 2");
+}
