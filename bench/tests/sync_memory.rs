@@ -1,12 +1,14 @@
 //! What primitives cost in memory: bytes asked of the allocator, and sizes.
 
+#![cfg(feature = "corio")]
+
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::future::Future;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
-use corio_sync::{Event, Lock, Semaphore, mpsc};
+use corio::sync::{Event, Lock, Semaphore, mpsc};
 
 thread_local! {
     /// Bytes that this thread has asked for and not given back.
