@@ -3,7 +3,7 @@
 //! `tokio-best` is tokio with the unstable options that the row says serve it best. Which ones do
 //! anybody can check: `tokio+handoff+nolifo` is tokio with exactly those, in every row.
 //!
-//! In rows of [primitives](crate::prim) libraries are compared: `corio` and `tokio` are both
+//! In rows of primitives (`prim`) libraries are compared: `corio` and `tokio` are both
 //! runtime and library there, and [`LIBRARIES`] run under tokio.
 
 use std::fmt;

@@ -13,6 +13,7 @@ pub mod load;
 pub mod machine;
 pub mod measure;
 pub mod pass;
+#[cfg(feature = "corio")]
 pub mod prim;
 pub mod report;
 pub mod results;

@@ -10,12 +10,15 @@ pub mod spawn;
 pub mod stall;
 pub mod submit;
 pub mod switch;
+#[cfg(feature = "corio")]
 pub mod sync;
 pub mod time;
 pub mod trip;
 
+#[cfg(feature = "corio")]
 use self::sync::{channels, locks, queues, signals};
 use crate::pass::{Repeat, RepeatOutside};
+#[cfg(feature = "corio")]
 use crate::prim::{self, Bounded, Queued, Unbounded, Unfair};
 use crate::row::{Figures, Plan, Row, Workload, Wrong};
 use crate::rt::{Nio, Smol, Tokio};
@@ -29,7 +32,7 @@ type Measure = fn(&Plan) -> Result<Figures, Wrong>;
 pub struct Entry {
     /// The description.
     pub row: Row,
-    /// Whether it compares [primitives](crate::prim) and not runtimes.
+    /// Whether it compares primitives (`prim`) and not runtimes.
     pub primitives: bool,
     adapters: &'static [(&'static str, Measure)],
 }
@@ -61,6 +64,7 @@ impl Entry {
 }
 
 /// An entry that compares primitives: corio's, then those of others by name.
+#[cfg(feature = "corio")]
 macro_rules! primitives {
     ($lib:ident => $workload:ty; $corio:ty $(, $name:literal: $other:ty)*) => {{
         type Work<$lib> = $workload;
@@ -68,7 +72,6 @@ macro_rules! primitives {
             row: <Work<$corio> as Workload>::ROW,
             primitives: true,
             adapters: &[
-                #[cfg(feature = "corio")]
                 ("corio", <Work<$corio> as Workload>::measure::<Corio>),
                 $(($name, <Work<$other> as Workload>::measure::<Tokio>),)*
                 ("corio@tokio", <Work<$corio> as Workload>::measure::<Tokio>),
@@ -78,6 +81,7 @@ macro_rules! primitives {
 }
 
 /// A row of channels: corio's, and that of everybody who has one.
+#[cfg(feature = "corio")]
 macro_rules! channels {
     ($spec:ident: $corio:ty, $kind:ident $(, $n:literal)?) => {
         primitives!(
@@ -122,39 +126,64 @@ pub const ROWS: &[Entry] = &[
     Entry::of::<net::Hog>(),
     Entry::of::<stall::WeakA>(),
     Entry::of::<stall::WeakB>(),
+    #[cfg(feature = "corio")]
     primitives!(L => Repeat<locks::Uncontended<L>>; prim::Corio,
         "tokio": prim::Tokio, "async-lock": prim::AsyncLock),
+    #[cfg(feature = "corio")]
     primitives!(L => Repeat<locks::Contended<L>>; prim::Corio,
         "tokio": prim::Tokio, "async-lock": prim::AsyncLock),
+    #[cfg(feature = "corio")]
     primitives!(L => Repeat<locks::HandOver<L>>; prim::Corio,
         "tokio": prim::Tokio, "async-lock": prim::AsyncLock),
+    #[cfg(feature = "corio")]
     primitives!(L => locks::Barging<L>; Unfair<prim::Corio>,
         "tokio": prim::Tokio, "async-lock": prim::AsyncLock),
+    #[cfg(feature = "corio")]
     primitives!(S => Repeat<locks::SemContended<S>>; prim::Corio,
         "tokio": prim::Tokio, "async-lock": prim::AsyncLock),
+    #[cfg(feature = "corio")]
     primitives!(L => Repeat<locks::ReadHeavy<L>>; prim::Corio,
         "tokio": prim::Tokio, "async-lock": prim::AsyncLock),
+    #[cfg(feature = "corio")]
     primitives!(E => Repeat<signals::WakeAll<E>>; prim::Corio, "tokio": prim::Tokio),
+    #[cfg(feature = "corio")]
     primitives!(B => Repeat<signals::Rounds<B>>; prim::Corio,
         "tokio": prim::Tokio, "async-lock": prim::AsyncLock),
+    #[cfg(feature = "corio")]
     primitives!(T => Repeat<signals::TokenCheck<T>>; prim::Corio, "tokio": prim::Tokio),
+    #[cfg(feature = "corio")]
     primitives!(O => Repeat<channels::OneshotReady<O>>; prim::Corio, "tokio": prim::Tokio),
+    #[cfg(feature = "corio")]
     primitives!(O => Repeat<channels::OneshotWaits<O>>; prim::Corio, "tokio": prim::Tokio),
+    #[cfg(feature = "corio")]
     channels!(MpscFree1: Unbounded<prim::Corio>, Unbounded),
+    #[cfg(feature = "corio")]
     channels!(MpscFree4: Unbounded<prim::Corio>, Unbounded),
+    #[cfg(feature = "corio")]
     channels!(Mpsc100To1: Bounded<prim::Corio, 100>, Bounded, 100),
+    #[cfg(feature = "corio")]
     channels!(Mpsc100To4: Bounded<prim::Corio, 100>, Bounded, 100),
+    #[cfg(feature = "corio")]
     channels!(Mpsc1: Bounded<prim::Corio, 1>, Bounded, 1),
+    #[cfg(feature = "corio")]
     channels!(QueueFree1: Unbounded<Queued>, Unbounded),
+    #[cfg(feature = "corio")]
     channels!(QueueFree4: Unbounded<Queued>, Unbounded),
+    #[cfg(feature = "corio")]
     channels!(Queue100To1: Bounded<Queued, 100>, Bounded, 100),
+    #[cfg(feature = "corio")]
     channels!(Queue100To4: Bounded<Queued, 100>, Bounded, 100),
+    #[cfg(feature = "corio")]
     primitives!(C => Repeat<queues::ManyToMany<C>>; Unbounded<Queued>,
         "kanal": Unbounded<prim::Kanal>, "flume": Unbounded<prim::Flume>,
         "async-channel": Unbounded<prim::AsyncChannel>),
+    #[cfg(feature = "corio")]
     primitives!(W => Repeat<channels::WatchEach<W>>; prim::Corio, "tokio": prim::Tokio),
+    #[cfg(feature = "corio")]
     primitives!(W => Repeat<channels::WatchLook<W>>; prim::Corio, "tokio": prim::Tokio),
+    #[cfg(feature = "corio")]
     primitives!(B => Repeat<channels::BroadcastStream<B>>; prim::Corio, "tokio": prim::Tokio),
+    #[cfg(feature = "corio")]
     primitives!(B => Repeat<channels::BroadcastEach<B>>; prim::Corio, "tokio": prim::Tokio),
 ];
 

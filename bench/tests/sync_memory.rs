@@ -1,5 +1,7 @@
 //! What primitives cost in memory: bytes asked of the allocator, and sizes.
 
+#![cfg(feature = "corio")]
+
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::future::Future;

@@ -24,8 +24,8 @@ const LARGEST: usize = 512;
 
 const SHELVES: usize = LARGEST / GRAIN;
 
-/// What a thread keeps of one size: two of the collector's batches of 64 small nodes or more, one
-/// batch of segments.
+/// What a thread keeps of one size: one of the collector's batches of 64 segments, many of small
+/// nodes. A thread that has used all sizes keeps a megabyte at the most.
 const SHELF_BYTES: usize = 32 * 1024;
 const _: () = assert!(SHELF_BYTES >= 64 * 408);
 
@@ -55,6 +55,7 @@ const fn shelf_of(layout: Layout) -> Option<usize> {
 }
 
 /// The layout of the blocks on a shelf.
+#[inline]
 const fn layout_on(shelf: usize) -> Layout {
     match Layout::from_size_align((shelf + 1) * GRAIN, GRAIN) {
         Ok(layout) => layout,
@@ -76,15 +77,15 @@ impl Shelf {
         Some(top.cast())
     }
 
-    /// Keeps a block; false if there is no room.
+    /// Keeps a block if there are fewer than `most`; false otherwise.
     ///
     /// # Safety
     ///
     /// The block has this shelf's layout, and is the caller's alone.
     #[inline]
-    unsafe fn keep(&self, block: *mut u8, layout: Layout) -> bool {
+    unsafe fn keep(&self, block: *mut u8, most: usize) -> bool {
         let count = self.count.get();
-        if (count + 1) * layout.size() > SHELF_BYTES {
+        if count >= most {
             return false;
         }
         let block: *mut Block = block.cast();
@@ -157,9 +158,10 @@ impl<T> Drop for Emptied<T> {
             return unsafe { dealloc(block, Layout::new::<T>()) };
         };
         let layout = layout_on(shelf);
+        let most = SHELF_BYTES / layout.size();
         let kept = SHELVES_OF_THREAD.try_with(|shelves| {
             // SAFETY: allocated by `boxed` with this shelf's layout, and handed over to us.
-            unsafe { shelves.0[shelf].keep(block, layout) }
+            unsafe { shelves.0[shelf].keep(block, most) }
         });
         if kept != Ok(true) {
             // SAFETY: as above, and not kept.

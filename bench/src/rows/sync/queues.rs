@@ -19,8 +19,17 @@ pub trait Spec: Send + Sync + 'static {
     const SENDERS: u64;
 }
 
+/// What has to be said of the channels.
+const CHANNELS: &str = "kanal leads where tasks meet: a short lock and a value handed from task to \
+     task. Whoever is descheduled inside that lock stops the others; here nobody waits for a thread";
+
+/// And of the queues.
+const QUEUES: &str = "kanal leads, and without a limit tokio's list for one receiver does too: for \
+     many receivers without a lock each item costs a pin of the collector and a counter with \
+     waiters on both sides, some 20 ns";
+
 macro_rules! specs {
-    ($($(#[$doc:meta])* $spec:ident: $name:literal, $senders:literal, $times:literal, $about:literal;)*) => {
+    ($($(#[$doc:meta])* $spec:ident: $name:literal, $senders:literal, $times:literal, $about:literal, $note:ident;)*) => {
         $(
             $(#[$doc])*
             pub struct $spec;
@@ -28,7 +37,8 @@ macro_rules! specs {
             impl Spec for $spec {
                 const ROW: Row =
                     Row::new($name, concat!($about, "; 20,000 values in all; per value"))
-                        .target(Target::TimesTokio($times));
+                        .target(Target::TimesTokio($times))
+                        .note($note);
                 const SENDERS: u64 = $senders;
             }
         )*
@@ -37,23 +47,23 @@ macro_rules! specs {
 
 specs! {
     /// Channel, no limit, one sender.
-    MpscFree1: "mpsc_free_1_1", 1, 2.0, "a task sends to another, no limit";
+    MpscFree1: "mpsc_free_1_1", 1, 2.0, "a task sends to another, no limit", CHANNELS;
     /// Channel, no limit, four senders.
-    MpscFree4: "mpsc_free_4_1", 4, 3.0, "4 tasks send to one, no limit";
+    MpscFree4: "mpsc_free_4_1", 4, 3.0, "4 tasks send to one, no limit", CHANNELS;
     /// Channel, room for 100, one sender.
-    Mpsc100To1: "mpsc_100_1_1", 1, 2.0, "a task sends to another, room for 100";
+    Mpsc100To1: "mpsc_100_1_1", 1, 2.0, "a task sends to another, room for 100", CHANNELS;
     /// Channel, room for 100, four senders.
-    Mpsc100To4: "mpsc_100_4_1", 4, 3.0, "4 tasks send to one, room for 100";
+    Mpsc100To4: "mpsc_100_4_1", 4, 3.0, "4 tasks send to one, room for 100", CHANNELS;
     /// Channel, room for 1, one sender.
-    Mpsc1: "mpsc_1_1_1", 1, 2.0, "a task sends to another, room for 1";
+    Mpsc1: "mpsc_1_1_1", 1, 2.0, "a task sends to another, room for 1", CHANNELS;
     /// Queue, no limit, one producer.
-    QueueFree1: "queue_free_1_1", 1, 1.0, "as mpsc_free_1_1 with corio's Queue";
+    QueueFree1: "queue_free_1_1", 1, 1.0, "as mpsc_free_1_1 with corio's Queue", QUEUES;
     /// Queue, no limit, four producers.
-    QueueFree4: "queue_free_4_1", 4, 1.5, "as mpsc_free_4_1 with corio's Queue";
+    QueueFree4: "queue_free_4_1", 4, 1.5, "as mpsc_free_4_1 with corio's Queue", QUEUES;
     /// Queue, room for 100, one producer.
-    Queue100To1: "queue_100_1_1", 1, 1.2, "as mpsc_100_1_1 with corio's Queue";
+    Queue100To1: "queue_100_1_1", 1, 1.2, "as mpsc_100_1_1 with corio's Queue", QUEUES;
     /// Queue, room for 100, four producers.
-    Queue100To4: "queue_100_4_1", 4, 1.5, "as mpsc_100_4_1 with corio's Queue";
+    Queue100To4: "queue_100_4_1", 4, 1.5, "as mpsc_100_4_1 with corio's Queue", QUEUES;
 }
 
 /// Some tasks send, one receives.
@@ -101,7 +111,8 @@ impl<C: Chan<Rx: Clone + Sync>> Pass for ManyToMany<C> {
         "queue_free_4_4",
         "4 tasks send to 4 through one queue without a limit; tokio has none; per value",
     )
-    .target(Target::TimesOf(&[("kanal", 0.4), ("flume", 1.0), ("async-channel", 1.0)]));
+    .target(Target::TimesOf(&[("kanal", 0.4), ("flume", 1.0), ("async-channel", 1.0)]))
+    .note(QUEUES);
     const OPS: u64 = VALUES;
 
     fn expected() -> u64 {

@@ -77,7 +77,8 @@ const ROUNDS: u64 = 500;
 impl<B: Barrier> Pass for Rounds<B> {
     const ROW: Row =
         Row::new("barrier_rounds", "4 tasks meet at a barrier 500 times; per task and round")
-            .target(Target::TimesTokio(1.2));
+            .target(Target::TimesTokio(1.2))
+            .note("corio's barrier waits until all have left a round, as asyncio's; others do not");
     const OPS: u64 = PARTIES * ROUNDS;
 
     fn expected() -> u64 {
