@@ -248,11 +248,13 @@ fn limits_of_every_kind() {
         // Nested ones: the inner is told first.
         let outer = corio::timeout(HOUR, corio::timeout(MS, pending::<()>())).await;
         assert_eq!(outer.unwrap().unwrap_err().limit(), Some(MS));
-        // A task as the future: it goes on.
+        // A task as the future is cancelled, and its end awaited; a borrowed one goes on.
         let task = corio::spawn(corio::sleep(HOUR));
+        assert!(corio::timeout(MS, &task).await.is_err());
+        assert!(!task.done());
         let watched = task.task_ref();
         assert!(corio::timeout(MS, task).await.is_err());
-        assert!(!watched.done());
+        assert!(watched.done());
     });
 }
 
