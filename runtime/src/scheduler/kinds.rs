@@ -202,7 +202,8 @@ mod tests {
     #[test]
     fn a_stuck_poll_needs_no_second_look() {
         let (pushes, kinds) = (Pushes::new(), Kinds::new());
-        pushes.end(&kinds, true, || unreachable!("it has pushed nothing"));
+        pushes.end(&kinds, true, || KIND);
+        assert!(!kinds.any_long(), "it has pushed nothing");
         assert!(!pushes.push(&kinds));
         pushes.end(&kinds, true, || KIND);
         assert!(poll(&pushes, &kinds, KIND, LATE));
