@@ -1,4 +1,4 @@
-//! TCP: listeners, streams, name resolution, and the pieces of [`serve`](crate::serve).
+//! Sockets: TCP, UDP, Unix, name resolution, and the pieces of `serve`.
 //!
 //! asyncio's counterparts are `loop.sock_*` and transports. Reads and writes take `&self`: any
 //! number of tasks may use one socket, and each of them is woken.

@@ -19,12 +19,18 @@ struct Counting;
 
 // SAFETY: every call goes on to the system's allocator as it came.
 unsafe impl GlobalAlloc for Counting {
+    /// # Safety
+    ///
+    /// That of the trait.
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         LIVE.set(LIVE.get() + layout.size());
         // SAFETY: as the caller's.
         unsafe { System.alloc(layout) }
     }
 
+    /// # Safety
+    ///
+    /// That of the trait.
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
         LIVE.set(LIVE.get().wrapping_sub(layout.size()));
         // SAFETY: as the caller's.

@@ -31,10 +31,11 @@
 //! });
 //! ```
 
+mod error;
 mod snapshot;
 
-pub use snapshot::Ref;
-
+pub use self::error::{RecvError, SendError};
+pub use self::snapshot::Ref;
 use self::snapshot::{Snapshot, Versioned};
 use crate::coop;
 use crate::shim::atomic::{AtomicPtr, AtomicU64, AtomicUsize};
@@ -47,36 +48,6 @@ use std::panic::Location;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-
-/// All receivers are gone; the value comes back.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct SendError<T>(pub T);
-
-impl<T> fmt::Debug for SendError<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("SendError(..)")
-    }
-}
-
-impl<T> fmt::Display for SendError<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("all receivers are gone")
-    }
-}
-
-impl<T> std::error::Error for SendError<T> {}
-
-/// All senders are gone, and the latest value was seen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RecvError(());
-
-impl fmt::Display for RecvError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("all senders are gone")
-    }
-}
-
-impl std::error::Error for RecvError {}
 
 type Node<T> = Managed<Arc<Versioned<T>>>;
 
