@@ -23,7 +23,7 @@ unsafe impl GlobalAlloc for Counting {
     ///
     /// That of the trait.
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        LIVE.set(LIVE.get() + layout.size());
+        LIVE.set(LIVE.get().wrapping_add(layout.size()));
         // SAFETY: as the caller's.
         unsafe { System.alloc(layout) }
     }
@@ -42,10 +42,10 @@ unsafe impl GlobalAlloc for Counting {
 static ALLOCATOR: Counting = Counting;
 
 /// Bytes that are live after `f` beyond those before.
-fn live<R>(f: impl FnOnce() -> R) -> (R, usize) {
+fn live<R>(f: impl FnOnce() -> R) -> (R, isize) {
     let before = LIVE.get();
     let made = f();
-    (made, LIVE.get() - before)
+    (made, LIVE.get().wrapping_sub(before).cast_signed())
 }
 
 fn now<F: Future>(future: F) -> F::Output {
