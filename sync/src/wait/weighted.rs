@@ -299,8 +299,6 @@ impl Weighted {
     // the owner left.
     // Ordering(weighted.credit): Release; pairs with Ordering(weighted.arrive) and
     // Ordering(weighted.settle): as above, for an owner who is on the way or leaving.
-    // Not killable: the release halves of both. The pin in front contains a fence, which releases
-    // as well; that is the collector's business, and we do not rely on it.
     fn deliver(&self, queue: &Queue, mut k: i64) {
         while k > 0 {
             let guard = pin();
@@ -393,7 +391,7 @@ impl Weighted {
     // is in the release sequence of those who released them.
     // Ordering(weighted.settle): AcqRel; pairs with Ordering(weighted.credit): the surplus goes on
     // with what its holders did; whoever pays the quota finishes the place for us, after our last
-    // use of it. Not killable: the acquire half; the surplus goes on by a delivery, as in `leave`.
+    // use of it.
     fn withdraw(&self, queue: &Queue, waiter: Waiter, lacked: i64) {
         let old = self.counter.fetch_add(lacked * ONE, Ordering::Relaxed) >> 1;
         // What is free now and was not before had been released for us and is on its way here.
