@@ -92,7 +92,7 @@ pub fn fence_at(site: &str) {
 
 /// Declares a model: a test that exists only under loom or shuttle.
 ///
-/// ```ignore
+/// ```text
 /// model! {
 ///     /// Two wakers of one parked worker make one system call.
 ///     idle_two_wakers(threads = 3, bound = 3, claim = "one of two wakers claims the bit") {
