@@ -45,7 +45,7 @@ static ALLOCATOR: Counting = Counting;
 fn live<R>(f: impl FnOnce() -> R) -> (R, isize) {
     let before = LIVE.get();
     let made = f();
-    (made, LIVE.get().wrapping_sub(before).cast_signed())
+    (made, LIVE.get().wrapping_sub(before) as isize)
 }
 
 fn now<F: Future>(future: F) -> F::Output {

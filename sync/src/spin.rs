@@ -8,10 +8,10 @@
 //! # The bounds
 //!
 //! - One attempt lasts [`BUDGET`] at most, if nobody else runs on its core meanwhile.
-//! - An attempt that fails makes the gate skip sleeps: 127 after the first, [`SKIP_MAX`] after two.
-//!   A thread that waits for long each time so spends [`BUDGET`] per [`SKIP_MAX`] sleeps, that is
+//! - An attempt that fails makes the gate skip sleeps: 127 after the first, `SKIP_MAX` after two.
+//!   A thread that waits for long each time so spends [`BUDGET`] per `SKIP_MAX` sleeps, that is
 //!   80 ns per sleep. One that never sleeps spends nothing, nor one that has slept less than
-//!   [`SKIP_FIRST`] times.
+//!   `SKIP_FIRST` times.
 //! - One success allows the next attempt at once, and takes back a part of a failure: where fewer
 //!   than three of four attempts succeed, the gate soon is as closed as if none did.
 //!
@@ -24,9 +24,9 @@
 //! The core may go to a stranger instead, for a whole time slice: Linux since 6.18 takes a yield
 //! for the gift of the slice that is left. On a core with fifteen compilers of the lowest priority
 //! two threads that yielded without bounds lost nine tenths of their time. A sleeper that is woken,
-//! by contrast, gets its core back at once. So an attempt that was away for [`AWAY`] ends the
+//! by contrast, gets its core back at once. So an attempt that was away for `AWAY` ends the
 //! yielding, not the attempts: for 255 sleeps, four times as many if it happens again, in the end
-//! for [`SKIP_YIELD_MAX`]; only [`STREAK`] successes in a row take back a part of that. At 10 us per
+//! for `SKIP_YIELD_MAX`; only `STREAK` successes in a row take back a part of that. At 10 us per
 //! sleep a loaded core so costs one slice of 3 ms per 0.6 s. Attempts that may not yield are
 //! short, [`BUDGET_SHORT`].
 //!
