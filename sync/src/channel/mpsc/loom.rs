@@ -3,7 +3,7 @@
 use super::{TryRecvError, channel, unbounded};
 use crate::model;
 use crate::shim::{sync::Arc, thread};
-use crate::testing::{block_on, poll_once};
+use crate::testing::{block_on, join_all, poll_once};
 
 model! {
     /// Two senders, one receiver, three values in two blocks.
