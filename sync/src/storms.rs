@@ -178,7 +178,9 @@ model! {
         join(threads);
         barrier.reset();
         assert_eq!((barrier.n_waiting(), barrier.broken()), (0, false));
-        let met = crowd(2, &barrier, |barrier, _| drop(block_on(barrier.wait()).expect("not broken")));
+        let met = crowd(2, &barrier, |barrier, _| {
+            let _ = block_on(barrier.wait()).expect("not broken");
+        });
         join(met);
     }
 }
