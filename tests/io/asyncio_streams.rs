@@ -1,6 +1,7 @@
 //! asyncio's streams: what test_streams.py and test_server.py of CPython ask of them.
 
 use std::io::ErrorKind;
+use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
@@ -23,10 +24,25 @@ async fn fed(limit: usize) -> (StreamReader, StreamWriter, TcpStream) {
     (reader, writer, accepted.0)
 }
 
-async fn feed(parts: &[&[u8]], limit: usize) -> StreamReader {
+/// A reader whose writer stays, so that the connection does.
+struct Fed(StreamReader, #[expect(dead_code, reason = "it is there to be kept")] StreamWriter);
+
+impl Deref for Fed {
+    type Target = StreamReader;
+
+    fn deref(&self) -> &StreamReader {
+        &self.0
+    }
+}
+
+impl DerefMut for Fed {
+    fn deref_mut(&mut self) -> &mut StreamReader {
+        &mut self.0
+    }
+}
+
+async fn feed(parts: &[&[u8]], limit: usize) -> Fed {
     let (reader, writer, peer) = fed(limit).await;
-    // The reader alone keeps the connection's socket.
-    std::mem::forget(writer);
     let parts: Vec<Vec<u8>> = parts.iter().map(|part| part.to_vec()).collect();
     drop(corio::create_task(async move {
         for part in parts {
@@ -34,7 +50,7 @@ async fn feed(parts: &[&[u8]], limit: usize) -> StreamReader {
             corio::sleep(Duration::from_millis(1)).await;
         }
     }));
-    reader
+    Fed(reader, writer)
 }
 
 #[test]
