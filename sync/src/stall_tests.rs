@@ -135,7 +135,7 @@ fn site(place: &Location<'_>) -> String {
     let named = |line: &&str| {
         let code = line.trim();
         let comment = code.strip_prefix("// Ordering(").map(|rest| (rest, ')'));
-        let call = code.split_once("ord(\"").map(|(_, rest)| (rest, '"'));
+        let call = code.split_once(concat!("ord", "(\"")).map(|(_, rest)| (rest, '"'));
         let (rest, end) = call.or(comment)?;
         rest.split(end).next().map(str::to_owned)
     };

@@ -453,8 +453,7 @@ impl<T: Clone> Recv<'_, T> {
                 if !self.receiver.shared.tail.waiting.enter(&mut self.at, OnFlag::Keep) {
                     continue;
                 }
-                // Pairs with fence(broadcast.announce). Not killable: the pin of the second look
-                // contains a fence as well; that is the collector's business.
+                // Pairs with fence(broadcast.announce).
                 fence_at("broadcast.waits");
                 let news = if mutant("broadcast.recheck") { None } else { self.news() };
                 if let Some(news) = news {

@@ -513,8 +513,7 @@ impl<T> Changed<'_, T> {
                 if !self.receiver.shared.changed.enter(&mut self.at, OnFlag::Keep) {
                     continue;
                 }
-                // Pairs with fence(watch.announce). Not killable: the pin of the second look
-                // contains a fence as well; that is the collector's business.
+                // Pairs with fence(watch.announce).
                 fence_at("watch.waits");
                 let news = if mutant("watch.recheck") { None } else { self.news() };
                 if let Some(news) = news {
