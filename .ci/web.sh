@@ -184,7 +184,16 @@ check "h2load without errors" \
   grep -qE "requests: .* $requests succeeded, 0 failed, 0 errored, 0 timeout" "$dir/h2"
 
 check "descriptors and tasks as before" settled "$fds0" "$tasks0"
+# Buffers and stacks that the load has left behind move memory by a few percent either way from round
+# to round. A leak grows with each round; so it may take some more until memory is as before.
 rss1=$(rss)
+for _ in 1 2 3 4; do
+  [ $((rss1 * 100)) -gt $((rss0 * (100 + GROWTH_MAX))) ] || break
+  echo "        $rss1 KiB: once more"
+  load 2000 2 "$dir/warm" || true
+  sleep 1
+  rss1=$(rss)
+done
 check "memory as before: $rss1 KiB, was $rss0, at most $GROWTH_MAX % more" \
   test $((rss1 * 100)) -le $((rss0 * (100 + GROWTH_MAX)))
 
