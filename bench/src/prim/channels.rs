@@ -23,6 +23,12 @@ pub trait Chan: Send + Sync + 'static {
     fn recv(rx: &mut Self::Rx) -> impl Future<Output = u64> + Send;
 }
 
+/// A channel of which one can ask whether a value is here.
+pub trait TryRecv: Chan {
+    /// Receives if a value is here.
+    fn try_recv(rx: &mut Self::Rx) -> Option<u64>;
+}
+
 /// The library's channel without a limit.
 pub struct Unbounded<L>(PhantomData<L>);
 
@@ -102,7 +108,13 @@ impl<const N: usize> Chan for Bounded<Tokio, N> {
 
 /// The channels of a library that has one type for both kinds.
 macro_rules! one_type {
-    ($lib:ty, $tx:ty, $rx:ty, $unbounded:expr, $bounded:expr, $send:ident, $recv:ident) => {
+    ($lib:ty, $tx:ty, $rx:ty, $unbounded:expr, $bounded:expr, $send:ident, $recv:ident, $try_recv:expr) => {
+        impl TryRecv for Unbounded<$lib> {
+            fn try_recv(rx: &mut Self::Rx) -> Option<u64> {
+                $try_recv(rx)
+            }
+        }
+
         impl Chan for Unbounded<$lib> {
             type Tx = $tx;
             type Rx = $rx;
@@ -146,7 +158,9 @@ fn queue(maxsize: usize) -> (QueueEnd, QueueEnd) {
 
 type QueueEnd = Arc<corio::sync::Queue<u64>>;
 
-one_type!(Queued, QueueEnd, QueueEnd, queue(0), queue, put, get);
+one_type!(Queued, QueueEnd, QueueEnd, queue(0), queue, put, get, |rx: &QueueEnd| rx
+    .get_nowait()
+    .ok());
 one_type!(
     Kanal,
     kanal::AsyncSender<u64>,
@@ -154,7 +168,8 @@ one_type!(
     kanal::unbounded_async(),
     kanal::bounded_async,
     send,
-    recv
+    recv,
+    |rx: &kanal::AsyncReceiver<u64>| rx.try_recv().ok().flatten()
 );
 one_type!(
     Flume,
@@ -163,7 +178,8 @@ one_type!(
     flume::unbounded(),
     flume::bounded,
     send_async,
-    recv_async
+    recv_async,
+    |rx: &flume::Receiver<u64>| rx.try_recv().ok()
 );
 one_type!(
     AsyncChannel,
@@ -172,7 +188,8 @@ one_type!(
     async_channel::unbounded(),
     async_channel::bounded,
     send,
-    recv
+    recv,
+    |rx: &async_channel::Receiver<u64>| rx.try_recv().ok()
 );
 
 /// A channel for one value.
