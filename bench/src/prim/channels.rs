@@ -4,8 +4,8 @@ use std::future::Future;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use corio::sync as corio_sync;
-use tokio::sync as tokio_sync;
+use corio::sync as corios;
+use tokio::sync as tokios;
 
 use super::{AsyncChannel, Corio, Flume, Kanal, Tokio};
 
@@ -93,11 +93,11 @@ macro_rules! one_type {
 }
 
 fn queue(maxsize: usize) -> (QueueEnd, QueueEnd) {
-    let queue = Arc::new(corio_sync::Queue::new(maxsize));
+    let queue = Arc::new(corios::Queue::new(maxsize));
     (Arc::clone(&queue), queue)
 }
 
-type QueueEnd = Arc<corio_sync::Queue<u64>>;
+type QueueEnd = Arc<corios::Queue<u64>>;
 
 one_type!(Queued: QueueEnd, QueueEnd, queue(0), queue, put, get);
 one_type!(
@@ -270,5 +270,5 @@ macro_rules! tokios_names {
     };
 }
 
-tokios_names!(Corio: corio_sync, unbounded);
-tokios_names!(Tokio: tokio_sync, unbounded_channel);
+tokios_names!(Corio: corios, unbounded);
+tokios_names!(Tokio: tokios, unbounded_channel);
