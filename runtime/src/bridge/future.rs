@@ -83,10 +83,10 @@ impl<T> ConcurrentFuture<T> {
     /// When it is called again after it gave a value or an error of the task.
     pub fn result(&mut self, timeout: Option<Duration>) -> Result<T, ConcurrentError> {
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-        if !self.done()
-            && let Some(worker) = self.calling_worker()
-        {
-            return Err(ConcurrentError::WouldDeadlock { worker });
+        if !self.done() {
+            if let Some(worker) = self.calling_worker() {
+                return Err(ConcurrentError::WouldDeadlock { worker });
+            }
         }
         let task = &mut self.task;
         match park::block_on_deadline(task, deadline) {

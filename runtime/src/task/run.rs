@@ -135,8 +135,10 @@ impl TaskPtr {
             // SAFETY: no handle is left to own the output.
             unsafe { self.drop_output() };
         }
-        if observed && let Some(ext) = header.ext() {
-            ext.wake_observers();
+        if observed {
+            if let Some(ext) = header.ext() {
+                ext.wake_observers();
+            }
         }
     }
 
