@@ -1,6 +1,5 @@
 //! Models of a task with scopes: state word, messages, tree and look are the real ones; the body is
 //! a script.
-// SAFETY: in this file the tree of a twin is touched by who runs the twin; loom checks that.
 use super::node::{Kind, NodeRef};
 use super::*;
 use crate::error::Cancelled;
@@ -23,7 +22,7 @@ struct Twin {
     taken: AtomicUsize,
 }
 
-// SAFETY: the tree is touched by the runner only.
+// SAFETY: the tree is touched by the runner only, and loom checks that.
 unsafe impl Sync for Twin {}
 // SAFETY: as above.
 unsafe impl Send for Twin {}
@@ -96,6 +95,7 @@ impl Twin {
     /// A scope is dropped by its own task.
     fn drop_scope(&self, node: NodeRef) {
         self.tree.unlink(node, &self.state);
+        // SAFETY: it has left the tree, and the scope, its other user, is what goes.
         unsafe { node.free() };
     }
 
