@@ -46,8 +46,8 @@ mod exports {
     pub use crate::bridge::{ConcurrentError, ConcurrentFuture, run_coroutine_threadsafe};
     pub use crate::builder::{BuildError, Builder};
     pub use crate::cancel::{
-        CatchCancel, DeferCancel, Finally, OnCancel, Raise, catch_cancel, defer_cancel, finally,
-        on_cancel,
+        CatchCancel, Condition, ConditionWait, ConditionWaitFor, DeferCancel, Finally, OnCancel,
+        Raise, catch_cancel, defer_cancel, finally, on_cancel,
     };
     pub use crate::compose::{
         AsCompleted, EmptySet, GatherAll, GatherVec, GroupClosed, GroupError, GroupOutput,
