@@ -8,9 +8,11 @@
 mod catch;
 mod cleanup;
 mod defer;
+mod limited;
 mod raise;
 
 pub use catch::{CatchCancel, catch_cancel};
 pub use cleanup::{Finally, OnCancel, finally, on_cancel};
 pub use defer::{DeferCancel, defer_cancel};
+pub(crate) use limited::Limited;
 pub use raise::Raise;
