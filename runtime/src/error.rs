@@ -219,6 +219,11 @@ impl Cancelled {
         self.origin
     }
 
+    /// True if nobody has asked for it: it was made with [`Cancelled::new`] and raised.
+    pub(crate) fn is_by_hand(&self) -> bool {
+        self.origin == 0
+    }
+
     /// The message, shared.
     pub(crate) fn shared_msg(&self) -> Option<Arc<str>> {
         self.msg.clone()

@@ -21,7 +21,6 @@ mod bridge;
 mod builder;
 #[cfg(not(any(corio_loom, corio_shuttle)))]
 mod cancel;
-#[cfg(not(any(corio_loom, corio_shuttle)))]
 mod compose;
 #[cfg(not(any(corio_loom, corio_shuttle)))]
 #[doc(hidden)]
@@ -49,11 +48,7 @@ mod exports {
         CatchCancel, Condition, ConditionWait, ConditionWaitFor, DeferCancel, Finally, OnCancel,
         Raise, catch_cancel, defer_cancel, finally, on_cancel,
     };
-    pub use crate::compose::{
-        AsCompleted, EmptySet, GatherAll, GatherVec, GroupClosed, GroupError, GroupOutput,
-        IntoTask, NextCompleted, ReturnWhen, Shield, Shieldable, TaskGroup, TaskGroupScope, Wait,
-        as_completed, ensure_future, gather, gather_all, shield, task_group, wait,
-    };
+    pub use crate::compose::*;
     pub use crate::error::{Cancelled, PanicInfo, ResultError, TaskError};
     pub use crate::handle::{EnterGuard, Handle, LoopClosed, NoLoop, Refused};
     pub use crate::metrics::{Metrics, WorkerCounters};
@@ -70,3 +65,12 @@ mod exports {
 }
 #[cfg(not(any(corio_loom, corio_shuttle)))]
 pub use exports::*;
+
+/// What the macros are made of.
+#[cfg(not(any(corio_loom, corio_shuttle)))]
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::compose::gather_macro::{gather_list, gather_part};
+    pub use crate::compose::join::{join, join_branch, try_join};
+    pub use crate::compose::select::{Which, select, select_branch};
+}
