@@ -348,6 +348,29 @@ impl fmt::Display for ResultError {
 
 impl Error for ResultError {}
 
+/// An error of any kind, as it is given to a [`Deferred`](crate::Deferred).
+pub type BoxError = Box<dyn Error + Send + Sync + 'static>;
+
+/// Something was to be changed that has ended, and gives back what it was to become.
+///
+/// asyncio: `InvalidStateError`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct InvalidState<T = ()>(pub T);
+
+impl<T> fmt::Debug for InvalidState<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("InvalidState")
+    }
+}
+
+impl<T> fmt::Display for InvalidState<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("it has ended already, and how it ended cannot be changed")
+    }
+}
+
+impl<T> Error for InvalidState<T> {}
+
 impl TaskName {
     fn as_str(&self) -> &str {
         match self {

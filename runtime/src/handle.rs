@@ -13,8 +13,9 @@ use crate::blocking::{Job, ThreadPoolExecutor};
 use crate::context::{self, Drivers};
 use crate::scheduler::callback::CallHandle;
 use crate::scheduler::shared::{Phase, Shared};
-use crate::scheduler::worker;
+use crate::scheduler::worker::{self, Worker};
 use crate::task::join::Task;
+use crate::task::raw::Birth;
 use crate::task::registry::TaskRef;
 
 /// A runtime, or one of its loops. Cheap to clone, usable from any thread, and harmless after the
@@ -68,6 +69,16 @@ impl Handle {
             .ok_or(NoLoop(()))
     }
 
+    /// The calling thread's loop if it is a worker, else the runtime that it entered.
+    pub(crate) fn here() -> Option<Handle> {
+        let mut here = Self::try_current().ok()?;
+        here.home = here.home.or_else(|| {
+            let ours = |worker: &&Worker| Arc::ptr_eq(worker.shared(), &here.shared);
+            worker::with(|worker| worker.filter(ours).map(Worker::index))
+        });
+        Some(here)
+    }
+
     /// One handle for each loop of the runtime.
     #[must_use]
     pub fn loops(&self) -> Vec<Handle> {
@@ -111,32 +122,47 @@ impl Handle {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        self.create_task_at(future, Location::caller())
+        self.create_task_from(future, Location::caller().into())
     }
 
-    pub(crate) fn create_task_at<F>(
-        &self,
-        future: F,
-        at: &'static Location<'static>,
-    ) -> Task<F::Output>
+    pub(crate) fn create_task_from<F>(&self, future: F, birth: Birth) -> Task<F::Output>
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        match self.spawn(future, at) {
+        match self.spawn(future, birth) {
             Ok(task) => task,
-            Err(future) => self.shared.cancelled_task(future, at),
+            Err((future, birth)) => self.shared.cancelled_task(future, birth),
         }
     }
 
-    fn spawn<F>(&self, future: F, at: &'static Location<'static>) -> Result<Task<F::Output>, F>
+    /// Starts the task here and now, if the calling thread is a worker that may run it.
+    pub(crate) fn create_eager_task<F>(&self, future: F, birth: Birth) -> Task<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        let started = worker::with(|worker| {
+            let ours = |worker: &&Worker| Arc::ptr_eq(worker.shared(), &self.shared);
+            match (worker.filter(ours), self.home) {
+                (Some(worker), None) => worker.spawn_eager(future, birth),
+                (Some(worker), Some(home)) if home == worker.index() && !worker.is_lent() => {
+                    Ok(worker.spawn_local_eager(future, birth))
+                }
+                _ => Err((future, birth)),
+            }
+        });
+        started.unwrap_or_else(|(future, birth)| self.create_task_from(future, birth))
+    }
+
+    fn spawn<F>(&self, future: F, birth: Birth) -> Result<Task<F::Output>, (F, Birth)>
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
         match self.home {
-            None => self.shared.spawn(future, at),
-            Some(home) => self.shared.spawn_from_outside(future, Some(home), at),
+            None => self.shared.spawn(future, birth),
+            Some(home) => self.shared.spawn_from_outside(future, Some(home), birth),
         }
     }
 
@@ -151,7 +177,7 @@ impl Handle {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        self.spawn(future, Location::caller()).map_err(Refused)
+        self.spawn(future, Location::caller().into()).map_err(|(future, _)| Refused(future))
     }
 
     /// Makes a future on a loop and runs it there: only the closure travels, so the future may be
@@ -163,11 +189,11 @@ impl Handle {
         Fut: Future + 'static,
         Fut::Output: Send + 'static,
     {
-        let at = Location::caller();
+        let birth = Location::caller().into();
         let body = async move { make().await };
-        match self.shared.spawn_from_outside(body, Some(self.home.unwrap_or(0)), at) {
+        match self.shared.spawn_from_outside(body, Some(self.home.unwrap_or(0)), birth) {
             Ok(task) => task,
-            Err(body) => self.shared.cancelled_task(body, at),
+            Err((body, birth)) => self.shared.cancelled_task(body, birth),
         }
     }
 
@@ -260,16 +286,33 @@ impl Drop for EnterGuard<'_> {
 }
 
 impl<T> Task<T> {
-    /// The runtime that the task belongs to.
+    /// The runtime that the task belongs to, or its loop; see [`TaskRef::get_loop`].
     #[must_use]
     pub fn get_loop(&self) -> Handle {
-        Handle::new(Shared::of(self.ptr()))
+        self.as_ref().get_loop()
+    }
+}
+
+impl TaskRef {
+    /// The loop that the task is pinned to; of any other, the runtime that it belongs to.
+    ///
+    /// asyncio: `Task.get_loop`.
+    #[must_use]
+    pub fn get_loop(&self) -> Handle {
+        let home = self.ptr().header().state.load_relaxed().home();
+        Handle { shared: Shared::of(self.ptr()), home }
     }
 }
 
 /// There is no runtime on the calling thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NoLoop(());
+
+impl NoLoop {
+    pub(crate) fn new() -> Self {
+        Self(())
+    }
+}
 
 impl fmt::Display for NoLoop {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

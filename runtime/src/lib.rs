@@ -26,6 +26,8 @@ mod compose;
 #[cfg(not(any(corio_loom, corio_shuttle)))]
 #[doc(hidden)]
 pub mod context;
+#[cfg(not(any(corio_loom, corio_shuttle)))]
+mod deferred;
 mod error;
 #[cfg(not(any(corio_loom, corio_shuttle)))]
 mod handle;
@@ -54,7 +56,8 @@ mod exports {
         IntoTask, NextCompleted, ReturnWhen, Shield, Shieldable, TaskGroup, TaskGroupScope, Wait,
         as_completed, ensure_future, gather, gather_all, shield, task_group, wait,
     };
-    pub use crate::error::{Cancelled, PanicInfo, ResultError, TaskError};
+    pub use crate::deferred::{Deferred, DeferredError, DeferredObserve, DeferredWait};
+    pub use crate::error::{BoxError, Cancelled, InvalidState, PanicInfo, ResultError, TaskError};
     pub use crate::handle::{EnterGuard, Handle, LoopClosed, NoLoop, Refused};
     pub use crate::metrics::{Metrics, WorkerCounters};
     pub use crate::runtime::{RunError, Runtime, run};
@@ -65,6 +68,8 @@ mod exports {
         TaskBuilder, all_tasks, create_local_task, create_task, current_task, run_in_executor,
         task, to_thread,
     };
+    pub use crate::task::callback::CallbackId;
+    pub use crate::task::contextvars::{Context, ContextVar, ResetError, Token, copy_context};
     pub use crate::task::join::{CancelOnDrop, Task, TaskJoin, TaskObserve};
     pub use crate::task::registry::{Frame, TaskId, TaskRef, TaskStatus};
 }

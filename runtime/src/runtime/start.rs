@@ -171,7 +171,7 @@ pub(crate) fn run_worker_zero(
     let cancelled = {
         let _slack = set_timer_slack();
         let _entered = worker.enter();
-        let task = worker.spawn_local(main, at);
+        let task = worker.spawn_local(main, at.into());
         task.set_name("main");
         worker.run(|| task.done());
         shared.begin_shutdown();

@@ -26,7 +26,7 @@ use crate::blocking::Pool;
 use crate::context::Driver;
 use crate::reactor::{self, Poller};
 use crate::task::join::Task;
-use crate::task::raw::{Header, RuntimeHead, TaskPtr};
+use crate::task::raw::{Birth, Header, RuntimeHead, TaskPtr};
 use crate::task::registry::TaskRef;
 use crate::task::slab::{Arena, SharedArenas};
 use crate::wake_batch::WakeBatch;
@@ -152,15 +152,15 @@ impl Shared {
     pub(crate) fn spawn<F>(
         self: &Arc<Self>,
         future: F,
-        at: &'static Location<'static>,
-    ) -> Result<Task<F::Output>, F>
+        birth: Birth,
+    ) -> Result<Task<F::Output>, (F, Birth)>
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
         worker::with(|worker| match worker {
-            Some(worker) if Arc::ptr_eq(worker.shared(), self) => worker.spawn(future, at),
-            _ => self.spawn_from_outside(future, None, at),
+            Some(worker) if Arc::ptr_eq(worker.shared(), self) => worker.spawn(future, birth),
+            _ => self.spawn_from_outside(future, None, birth),
         })
     }
 
@@ -171,21 +171,21 @@ impl Shared {
         self: &Arc<Self>,
         future: F,
         home: Option<usize>,
-        at: &'static Location<'static>,
-    ) -> Result<Task<F::Output>, F>
+        birth: Birth,
+    ) -> Result<Task<F::Output>, (F, Birth)>
     where
         F: Future + 'static,
     {
         if self.phase() != Phase::Running {
-            return Err(future);
+            return Err((future, birth));
         }
-        let mut body = Some(future);
+        let mut body = Some((future, birth));
         let made = self.arenas.with(
             || Arc::into_raw(self.clone()).cast(),
             |token| {
-                let future = body.take()?;
+                let (future, birth) = body.take()?;
                 // SAFETY: the token owns the arena; a body with a home is `Send` until then.
-                Some(unsafe { TaskPtr::new(token.arena(), future, home, at) })
+                Some(unsafe { TaskPtr::new(token.arena(), future, home, birth) })
             },
         );
         let Some(task) = made.flatten() else {
@@ -302,7 +302,7 @@ impl Shared {
     pub(crate) fn cancelled_task<F: Future + 'static>(
         self: &Arc<Self>,
         future: F,
-        at: &'static Location<'static>,
+        birth: Birth,
     ) -> Task<F::Output> {
         // Ordering: Relaxed; only that every task gets another number matters.
         let index = LATE_ARENA - self.late.fetch_add(1, Relaxed) % (LATE_ARENA / 2);
@@ -310,7 +310,7 @@ impl Shared {
         // SAFETY: `release_tag` gives the reference back; the arena is this thread's.
         let arena = unsafe { Arena::new(index, tag, release_tag) };
         // SAFETY: this thread owns the arena; the task never runs.
-        let task = unsafe { TaskPtr::new(arena, future, None, at) };
+        let task = unsafe { TaskPtr::new(arena, future, None, birth) };
         // SAFETY: the cell was made for `F`; its handle is made once.
         let handle = unsafe { Task::from_ptr(task) };
         handle.abort();
@@ -444,7 +444,7 @@ impl Shared {
         // SAFETY: the tag of every arena is an `Arc<Shared>` turned into a pointer.
         let arenas = unsafe { SharedArenas::new(workers as u32, release_tag) };
         Arc::new(Self {
-            head: RuntimeHead { schedule: worker::schedule },
+            head: RuntimeHead { schedule: worker::schedule, call_soon: worker::call_soon },
             remotes: parts.remotes,
             injector: Injector::new(),
             idle: IdleSet::new(workers),

@@ -34,7 +34,7 @@ use super::kinds::Pushes;
 use super::queue::Local;
 use super::shared::{Phase, Remote, Shared};
 use crate::context::{self, Driver, Drivers};
-use crate::task::raw::{self, RuntimeHead, TaskPtr};
+use crate::task::raw::{self, Call, RuntimeHead, TaskPtr};
 use crate::task::slab::Arena;
 use crate::timer::Role;
 use crate::wake_batch::WakeBatch;
@@ -81,6 +81,7 @@ pub(crate) struct Worker {
 // inside it; what it points to is its own, and its tasks are touched by the thread that runs it.
 unsafe impl Send for Worker {}
 
+mod eager;
 mod queues;
 mod rest;
 mod search;
@@ -123,6 +124,35 @@ pub(crate) unsafe fn schedule(head: NonNull<RuntimeHead>, task: TaskPtr) {
     // SAFETY: the reference was just made.
     let shared = unsafe { Arc::from_raw(std::ptr::from_ref(shared)) };
     shared.push_remote(task, home);
+}
+
+/// Queues a plain callback: [`RuntimeHead::call_soon`].
+///
+/// # Safety
+///
+/// `head` is the first field of a live `Shared`, to which `task` belongs.
+pub(crate) unsafe fn call_soon(
+    head: NonNull<RuntimeHead>,
+    task: TaskPtr,
+    chosen: u32,
+    call: Call,
+) -> u32 {
+    // SAFETY: the caller promises so.
+    let shared = unsafe { head.cast::<Shared>().as_ref() };
+    let home = match chosen.checked_sub(1) {
+        Some(home) => home as usize,
+        None => {
+            let here = with(|worker| {
+                worker.filter(|worker| std::ptr::eq(&*worker.shared, shared)).map(|it| it.index)
+            });
+            let pinned = task.header().state.load_relaxed().home();
+            pinned.or(here).unwrap_or(0)
+        }
+    };
+    if shared.remotes[home].callbacks.push(call).is_some() {
+        shared.wake_worker(home);
+    }
+    home as u32 + 1
 }
 
 /// Fires due timers of a worker: its own call, or that of a thread that helps it.

@@ -17,7 +17,8 @@ use std::task::{Context, Poll, ready};
 
 use corio_sync::place::{self, WaitKind};
 
-use super::ext::ObserverNode;
+use super::callback::CallbackId;
+use super::observers::WaitPlace;
 use super::raw::TaskPtr;
 use super::registry::{Frame, TaskId, TaskRef};
 use super::scope::Waits;
@@ -188,6 +189,22 @@ impl<T> Task<T> {
         self.as_ref().print_stack(limit, out)
     }
 
+    /// The context that the task runs in; see [`TaskRef::get_context`].
+    #[must_use]
+    pub fn get_context(&self) -> super::contextvars::Context {
+        self.as_ref().get_context()
+    }
+
+    /// Has `f` called when the task has ended; see [`TaskRef::add_done_callback`].
+    pub fn add_done_callback(&self, f: impl FnOnce(&TaskRef) + Send + 'static) -> CallbackId {
+        self.as_ref().add_done_callback(f)
+    }
+
+    /// Drops a callback that was added before; see [`TaskRef::remove_done_callback`].
+    pub fn remove_done_callback(&self, id: CallbackId) -> bool {
+        self.as_ref().remove_done_callback(id)
+    }
+
     /// An untyped handle, for sets and callbacks.
     #[must_use]
     pub fn task_ref(&self) -> TaskRef {
@@ -308,6 +325,9 @@ impl<T> Task<T> {
         }
         // A clone runs foreign code and may panic: nothing is half-done here.
         let waker = cx.waker().clone();
+        if seen.is_observed() {
+            self.ptr.note_join();
+        }
         // SAFETY: the slot is the handle's while JOIN_WAKER is clear, and empty.
         unsafe { header.put_join_waker(waker) };
         match header.state.publish_join_waker() {
@@ -397,7 +417,7 @@ impl<'a, T> IntoFuture for &'a Task<T> {
 
     #[track_caller]
     fn into_future(self) -> TaskObserve<'a, T> {
-        TaskObserve { task: self, node: None, at: Location::caller() }
+        TaskObserve { task: self, place: None, at: Location::caller() }
     }
 }
 
@@ -409,11 +429,11 @@ impl<'a, T> IntoFuture for &'a Task<T> {
 #[must_use = "futures do nothing unless you `.await` or poll them"]
 pub struct TaskObserve<'a, T> {
     task: &'a Task<T>,
-    node: Option<NonNull<ObserverNode>>,
+    place: Option<NonNull<WaitPlace>>,
     at: &'static Location<'static>,
 }
 
-// SAFETY: the node is shared by atomics only and lives as long as the cell, which `task` keeps.
+// SAFETY: the place is shared by atomics only and lives as long as the cell, which `task` keeps.
 unsafe impl<T: Send + Sync> Send for TaskObserve<'_, T> {}
 // SAFETY: as above.
 unsafe impl<T: Send + Sync> Sync for TaskObserve<'_, T> {}
@@ -425,9 +445,10 @@ impl<'a, T> Future for TaskObserve<'a, T> {
         let this = self.get_mut();
         let header = this.task.ptr.header();
         if !header.state.load().is_done() {
-            let node = *this.node.get_or_insert_with(|| header.ext_or_make().add_observer());
-            // SAFETY: the node lives as long as the cell.
-            unsafe { node.as_ref() }.register(cx.waker());
+            let observers = &header.ext_or_make().observers;
+            let place = *this.place.get_or_insert_with(|| NonNull::from(observers.add_wait()));
+            // SAFETY: the place lives as long as the cell.
+            unsafe { place.as_ref() }.register(cx.waker());
             if !header.state.observe() {
                 place::note(WaitKind::Join, this.at);
                 return Poll::Pending;
@@ -444,9 +465,9 @@ impl<'a, T> Future for TaskObserve<'a, T> {
 
 impl<T> Drop for TaskObserve<'_, T> {
     fn drop(&mut self) {
-        if let Some(node) = self.node {
-            // SAFETY: the node lives as long as the cell, which `task` keeps.
-            unsafe { node.as_ref() }.vacate();
+        if let Some(place) = self.place {
+            // SAFETY: the place lives as long as the cell, which `task` keeps.
+            unsafe { place.as_ref() }.vacate();
         }
     }
 }
