@@ -10,11 +10,15 @@
 //!
 //! Rejected: `Clone` for `TaskError`. A payload cannot be cloned, and whoever only looks at a task
 //! borrows the error from it instead.
+mod run;
+
 use std::any::Any;
 use std::error::Error;
 use std::fmt;
 use std::panic::{Location, RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
+
+pub use run::{BuildError, RunError};
 
 /// Why awaiting a task or a job gave no value: it was cancelled, or it panicked.
 ///
@@ -376,7 +380,7 @@ impl From<Arc<str>> for TaskName {
 }
 
 /// `panic!` makes a `&str` of a literal and a `String` of everything formatted.
-fn payload_message(payload: &(dyn Any + Send)) -> Option<Box<str>> {
+pub(crate) fn payload_message(payload: &(dyn Any + Send)) -> Option<Box<str>> {
     let text = payload.downcast_ref::<&str>().copied();
     text.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).map(Box::from)
 }

@@ -13,7 +13,7 @@ use corio_sync::shim::Ordering::AcqRel;
 use corio_sync::shim::atomic::AtomicPtr;
 
 use crate::error::TaskError;
-use crate::scheduler::shared::{Phase, Shared};
+use crate::scheduler::shared::Shared;
 use crate::scheduler::worker;
 use crate::task::join::Task;
 
@@ -92,7 +92,7 @@ impl<T> ConcurrentFuture<T> {
         match park::block_on_deadline(task, deadline) {
             None => Err(ConcurrentError::Timeout),
             Some(Ok(value)) => Ok(value),
-            Some(Err(error)) if error.is_cancelled() && self.shared.phase() != Phase::Running => {
+            Some(Err(error)) if error.is_cancelled() && !self.shared.phase().is_open() => {
                 Err(ConcurrentError::LoopClosed)
             }
             Some(Err(error)) => Err(ConcurrentError::Task(error)),

@@ -7,14 +7,16 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use corio_sync::shim::Ordering::{Acquire, Relaxed};
-use corio_sync::shim::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize};
+use corio_sync::shim::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize};
 use crossbeam_utils::CachePadded;
 
 use super::callback::Callbacks;
+use super::exception::Handler;
 use super::hog::HogLine;
 use super::idle::IdleSet;
 use super::inbox::{Inbox, Link};
 use super::kinds::Kinds;
+use super::latest::Latest;
 use super::life::Life;
 pub(crate) use super::life::Phase;
 use super::lifo::LifoSlot;
@@ -22,7 +24,7 @@ use super::queue::{Deque, Inject, Injector, Local, Steal, Victim};
 use super::shutdown::Ending;
 use super::watch::{self, WatchThread};
 use super::worker;
-use crate::blocking::Pool;
+use crate::blocking::{Pool, ThreadPoolExecutor};
 use crate::context::Driver;
 use crate::reactor::{self, Poller};
 use crate::task::join::Task;
@@ -121,6 +123,12 @@ pub(crate) struct Shared {
     pub(crate) kinds: Kinds,
     pub(crate) pool: Pool,
     pub(crate) life: Life,
+    /// Who hears of what goes wrong where nobody listens.
+    pub(crate) exception_handler: Latest<Option<Handler>>,
+    /// The executor that was put in the place of `pool`.
+    pub(crate) executor: Latest<ThreadPoolExecutor>,
+    /// A single loop is running.
+    pub(crate) turning: AtomicBool,
     /// Tasks whose bodies a shutdown dropped.
     stopped: AtomicUsize,
     /// Tasks that were refused.
@@ -176,9 +184,12 @@ impl Shared {
     where
         F: Future + 'static,
     {
-        if self.phase() != Phase::Running {
-            return Err(future);
-        }
+        let home = match self.phase() {
+            Phase::Running => home,
+            // All tasks of a single loop are its own.
+            Phase::Single => Some(0),
+            Phase::Closing | Phase::Closed => return Err(future),
+        };
         let mut body = Some(future);
         let made = self.arenas.with(
             || Arc::into_raw(self.clone()).cast(),
@@ -454,7 +465,10 @@ impl Shared {
             watch: WatchThread::new(),
             kinds: Kinds::new(),
             pool: parts.pool,
-            life: Life::new(workers),
+            life: if parts.single { Life::new_single() } else { Life::new(workers) },
+            exception_handler: Latest::new(),
+            executor: Latest::new(),
+            turning: AtomicBool::new(false),
             stopped: AtomicUsize::new(0),
             late: AtomicU32::new(0),
             waiter: std::sync::OnceLock::new(),
@@ -471,6 +485,8 @@ pub(crate) struct Parts {
     /// How many drivers take sources.
     pub(crate) pollers: usize,
     pub(crate) pool: Pool,
+    /// The runtime is a single loop.
+    pub(crate) single: bool,
 }
 
 /// Gives back the reference that an arena held.

@@ -75,6 +75,8 @@ pub(crate) struct Worker {
     polls: Cell<u64>,
     /// Whether to wait actively before a sleep; taken out while in use.
     gate: Cell<Gate>,
+    /// What makes it a single loop.
+    single: Option<Box<single::Single>>,
 }
 
 // SAFETY: a worker moves to its thread before it runs, and between threads only while nobody is
@@ -84,6 +86,7 @@ unsafe impl Send for Worker {}
 mod queues;
 mod rest;
 mod search;
+pub(crate) mod single;
 
 thread_local! {
     static WORKER: Cell<*const Worker> = const { Cell::new(std::ptr::null()) };
@@ -173,6 +176,7 @@ impl Worker {
             last_victim: Cell::new(index),
             polls: Cell::new(0),
             gate: Cell::new(Gate::new()),
+            single: (shared.phase() == Phase::Single).then(Box::default),
             shared,
         })
     }
@@ -278,9 +282,9 @@ impl Worker {
         self.standing_in.set(outer);
     }
 
-    /// True inside a poll.
+    /// True inside a poll. A single loop stands still while its thread blocks.
     pub(crate) fn can_be_lent(&self) -> bool {
-        self.in_poll.get()
+        self.in_poll.get() && self.single.is_none()
     }
 
     /// True while another thread runs the loop than the one that pinned tasks run on.
