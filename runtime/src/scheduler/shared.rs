@@ -6,6 +6,7 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use corio_sync::SetOnce;
 use corio_sync::shim::Ordering::{Acquire, Relaxed};
 use corio_sync::shim::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize};
 use crossbeam_utils::CachePadded;
@@ -133,8 +134,9 @@ pub(crate) struct Shared {
     stopped: AtomicUsize,
     /// Tasks that were refused.
     late: AtomicU32,
-    /// The thread that waits for the workers to leave.
-    waiter: std::sync::OnceLock<std::thread::Thread>,
+    /// The thread that waits for the workers to leave. Not std's `OnceLock`: its store lies in the
+    /// built std, where ThreadSanitizer does not see it.
+    waiter: SetOnce<std::thread::Thread>,
 }
 
 // SAFETY: every field that is not Sync by itself is used under the protocol of its own module.
@@ -471,7 +473,7 @@ impl Shared {
             turning: AtomicBool::new(false),
             stopped: AtomicUsize::new(0),
             late: AtomicU32::new(0),
-            waiter: std::sync::OnceLock::new(),
+            waiter: SetOnce::new(),
             config: parts.config,
         })
     }

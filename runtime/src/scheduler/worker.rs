@@ -349,6 +349,16 @@ impl Worker {
         self.remote().hog.begin_poll();
     }
 
+    /// The poll that begins will take long, as the last one of its kind did: help is called now, and
+    /// not when the Watch finds it stuck.
+    #[cold]
+    fn expect_stuck(&self) {
+        if self.shared.remotes.len() > 1 {
+            self.remote().hog.mark();
+            self.shared.watch.unpark();
+        }
+    }
+
     #[inline]
     fn run_task(&self, task: TaskPtr) {
         let remote = self.remote();
@@ -360,6 +370,9 @@ impl Worker {
         coop::refill(self.shared.config.poll_budget);
         // Read now: the task may be gone afterwards.
         let kind = task.header().kind();
+        if self.eager.begin(&self.shared.kinds, kind) {
+            self.expect_stuck();
+        }
         // SAFETY: the entry was popped here; pinned tasks come only from this loop's own queues.
         let again = unsafe { task.run() };
         // The mark of the Watch stays until the next poll.
