@@ -15,9 +15,10 @@ use corio_sync::deferred::{DeferredCore, Outcome};
 use crate::error::{BoxError, Cancelled, InvalidState};
 use crate::handle::{Handle, NoLoop};
 use crate::quiet::{drop_quietly, quietly};
+use crate::scheduler::exception::ErrorContext;
 use crate::task::callback::CallbackId;
 use crate::task::contextvars;
-use crate::task::observers::{End, Observers};
+use crate::task::observers::{DoneCall, End, Observers};
 
 mod wait;
 
@@ -227,9 +228,9 @@ impl<T> Deferred<T> {
                  the callback, inside corio::run or a task"
             );
         };
-        let bound = contextvars::bind();
+        let (variables, at) = (contextvars::capture(), Location::caller());
         let callback: Callback<T> = Box::new(move |this| {
-            home.call_soon(move || bound.run(|| f(&this)));
+            home.call_done(DoneCall { call: Box::new(move || f(&this)), variables, at });
         });
         let number = self.0.observers.add_callback(callback);
         if self.0.end.observe() {
@@ -304,12 +305,15 @@ impl<T> fmt::Debug for Deferred<T> {
 impl<T> Drop for Inner<T> {
     fn drop(&mut self) {
         let Some(error) = self.core.unretrieved().cloned() else { return };
-        let made_at = self.made_at;
-        // The error's Display is a user's code.
+        // The error's text is a user's code, and so is the handler.
         quietly(|| {
-            crate::report::report(format_args!(
-                "the exception of a deferred was never retrieved: {error} (made at {made_at})"
-            ));
+            let context = ErrorContext::new("deferred exception was never retrieved")
+                .exception(error.to_string())
+                .source(self.made_at);
+            match &self.home {
+                Some(home) => home.call_exception_handler(&context),
+                None => crate::report::report(format_args!("{context}")),
+            }
         });
         drop_quietly(error);
     }

@@ -7,16 +7,21 @@ use std::future::Future;
 use std::marker::PhantomData;
 use std::panic::Location;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+use corio_sync::shim::Ordering::Relaxed;
 
 use crate::blocking::{Job, ThreadPoolExecutor};
 use crate::context::{self, Drivers};
-use crate::scheduler::callback::CallHandle;
+use crate::scheduler::call_later::TimerHandle;
+use crate::scheduler::callback::{CallHandle, Callback};
 use crate::scheduler::shared::{Phase, Shared};
 use crate::scheduler::worker::{self, Worker};
 use crate::task::join::Task;
+use crate::task::observers::DoneCall;
 use crate::task::raw::Birth;
 use crate::task::registry::TaskRef;
+use crate::timer::clock;
 
 /// A runtime, or one of its loops. Cheap to clone, usable from any thread, and harmless after the
 /// runtime is gone: everything is then refused. asyncio: the loop object.
@@ -161,9 +166,22 @@ impl Handle {
         F::Output: Send + 'static,
     {
         match self.home {
+            None if self.shared.phase() == Phase::Single => self.spawn_single(future, birth),
             None => self.shared.spawn(future, birth),
             Some(home) => self.shared.spawn_from_outside(future, Some(home), birth),
         }
+    }
+
+    /// Spawns onto a single loop: from its own thread right into its ready queue.
+    fn spawn_single<F>(&self, future: F, birth: Birth) -> Result<Task<F::Output>, (F, Birth)>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        self.shared.with_own_worker(|worker| match worker {
+            Some(worker) => worker.spawn(future, birth),
+            None => self.shared.spawn_from_outside(future, None, birth),
+        })
     }
 
     /// As [`Handle::create_task`], but a closed runtime gives the body back.
@@ -197,10 +215,27 @@ impl Handle {
         }
     }
 
-    /// Calls `f` soon, on the loop that this handle names or on the first one. Callbacks of one
-    /// loop are called in the order in which they were submitted.
+    /// Calls `f` soon: on the loop that this handle names, else on the calling worker's, else on
+    /// the first one. Callbacks of one loop are called in the order in which they were submitted,
+    /// each between two tasks; on a single loop in one order with the steps of tasks.
     ///
-    /// After a shutdown `f` is dropped and the handle says `cancelled`.
+    /// asyncio: `loop.call_soon`. After a shutdown `f` is dropped and the handle says `cancelled`,
+    /// where asyncio raises `RuntimeError`. A callback that panics goes to the exception handler.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() {
+    /// corio_runtime::run(async {
+    ///     let (said, hear) = std::sync::mpsc::channel();
+    ///     let handle = corio_runtime::Handle::current();
+    ///     handle.call_soon(move || said.send("called").unwrap());
+    ///     let heard = corio_runtime::to_thread(move || hear.recv()).await.unwrap();
+    ///     assert_eq!(heard, Ok("called"));
+    /// });
+    /// # }
+    /// ```
+    #[track_caller]
     pub fn call_soon(&self, f: impl FnOnce() + Send + 'static) -> CallHandle {
         self.call_soon_threadsafe(f).unwrap_or_else(|_| CallHandle::refused())
     }
@@ -210,22 +245,68 @@ impl Handle {
     /// # Errors
     ///
     /// [`LoopClosed`] after a shutdown.
+    #[track_caller]
     pub fn call_soon_threadsafe(
         &self,
         f: impl FnOnce() + Send + 'static,
     ) -> Result<CallHandle, LoopClosed> {
-        let home = self.home.unwrap_or(0);
-        let callbacks = &self.shared.remotes[home].callbacks;
-        let handle = callbacks.push(Box::new(f)).ok_or(LoopClosed(()))?;
-        self.shared.wake_worker(home);
-        Ok(handle)
+        let (callback, handle) = Callback::new(Box::new(f) as Box<dyn FnOnce() + Send>);
+        let submitted = self.shared.submit_call(self.home_of_call(), callback);
+        submitted.map(|()| handle).map_err(|_| LoopClosed(()))
+    }
+
+    /// Queues a done-callback; a closed loop drops it.
+    pub(crate) fn call_done(&self, call: DoneCall) {
+        drop(self.shared.submit_call(self.home_of_call(), call.into()));
+    }
+
+    /// Calls `f` when `delay` is over; see [`Handle::call_at`].
+    ///
+    /// asyncio: `loop.call_later`, which takes seconds; a negative delay there is zero here.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() {
+    /// use std::time::Duration;
+    ///
+    /// corio_runtime::run(async {
+    ///     let (said, hear) = std::sync::mpsc::channel();
+    ///     let handle = corio_runtime::Handle::current();
+    ///     let other = said.clone();
+    ///     handle.call_later(Duration::from_millis(2), move || other.send("later").unwrap());
+    ///     handle.call_later(Duration::from_millis(1), move || said.send("sooner").unwrap());
+    ///     let heard = corio_runtime::to_thread(move || hear.iter().collect::<Vec<_>>()).await;
+    ///     assert_eq!(heard.unwrap(), ["sooner", "later"]);
+    /// });
+    /// # }
+    /// ```
+    #[track_caller]
+    pub fn call_later(&self, delay: Duration, f: impl FnOnce() + Send + 'static) -> TimerHandle {
+        let now = self.shared.drivers[0].timers.clock().now();
+        self.call_at(clock::to_instant(clock::after(now, delay)), f)
+    }
+
+    /// Calls `f` at a time of [`Handle::time`], or soon if that has passed; on the loop that
+    /// [`Handle::call_soon`] would take. Callbacks of one loop become ready in the order of their
+    /// times, equal ones in the order in which they were made.
+    ///
+    /// asyncio: `loop.call_at`, where equal times have no order.
+    #[track_caller]
+    pub fn call_at(&self, when: Instant, f: impl FnOnce() + Send + 'static) -> TimerHandle {
+        self.shared.call_at(self.home_of_call(), when, Box::new(f))
+    }
+
+    /// The loop that calls what is submitted through this handle here and now.
+    fn home_of_call(&self) -> usize {
+        let calling = || self.shared.with_own_worker(|worker| worker.map(Worker::index));
+        self.home.or_else(calling).unwrap_or(0)
     }
 
     /// The clock of the runtime.
     #[must_use]
     pub fn time(&self) -> Instant {
-        let clock = self.shared.drivers[0].timers.clock();
-        crate::timer::clock::to_instant(clock.now())
+        clock::to_instant(self.shared.drivers[0].timers.clock().now())
     }
 
     /// Runs `f` on a thread that may block; see [`run_in_executor`](crate::run_in_executor).
@@ -237,20 +318,28 @@ impl Handle {
     ) -> Job<R> {
         match executor {
             Some(executor) => executor.submit(f),
-            None => self.shared.pool.submit(f),
+            None => match self.shared.executor.get() {
+                Some(executor) => executor.submit(f),
+                None => self.shared.pool.submit(f),
+            },
         }
     }
 
-    /// True until the runtime is shut down.
+    /// True until the runtime is shut down; for a single loop, true while it runs.
     #[must_use]
     pub fn is_running(&self) -> bool {
-        self.shared.phase() == Phase::Running
+        match self.shared.phase() {
+            Phase::Running => true,
+            // Ordering: Relaxed; an answer that may be old as soon as it is given.
+            Phase::Single => self.shared.turning.load(Relaxed),
+            Phase::Closing | Phase::Closed => false,
+        }
     }
 
-    /// True once the runtime is shut down.
+    /// True once the runtime is shut down, or the single loop closed.
     #[must_use]
     pub fn is_closed(&self) -> bool {
-        !self.is_running()
+        !self.shared.phase().is_open()
     }
 }
 

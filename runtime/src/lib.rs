@@ -7,6 +7,7 @@
 #![allow(dead_code)]
 
 mod blocking;
+mod panic_place;
 mod quiet;
 #[doc(hidden)]
 pub mod reactor;
@@ -30,6 +31,8 @@ pub mod context;
 mod deferred;
 mod error;
 #[cfg(not(any(corio_loom, corio_shuttle)))]
+mod event_loop;
+#[cfg(not(any(corio_loom, corio_shuttle)))]
 mod handle;
 #[cfg(not(any(corio_loom, corio_shuttle)))]
 mod metrics;
@@ -46,7 +49,7 @@ pub mod time;
 mod exports {
     pub use crate::blocking::{Job, StuckJob, ThreadPoolExecutor};
     pub use crate::bridge::{ConcurrentError, ConcurrentFuture, run_coroutine_threadsafe};
-    pub use crate::builder::{BuildError, Builder};
+    pub use crate::builder::Builder;
     pub use crate::cancel::{
         CatchCancel, DeferCancel, Finally, OnCancel, Raise, catch_cancel, defer_cancel, finally,
         on_cancel,
@@ -57,12 +60,20 @@ mod exports {
         as_completed, ensure_future, gather, gather_all, shield, task_group, wait,
     };
     pub use crate::deferred::{Deferred, DeferredError, DeferredObserve, DeferredWait};
-    pub use crate::error::{BoxError, Cancelled, InvalidState, PanicInfo, ResultError, TaskError};
+    pub use crate::error::{
+        BoxError, BuildError, Cancelled, InvalidState, PanicInfo, ResultError, RunError, TaskError,
+    };
+    pub use crate::event_loop::{
+        EventLoop, ExceptionHandler, LoopRunning, ShutdownExecutor, get_event_loop,
+        get_running_loop, set_event_loop,
+    };
     pub use crate::handle::{EnterGuard, Handle, LoopClosed, NoLoop, Refused};
     pub use crate::metrics::{Metrics, WorkerCounters};
-    pub use crate::runtime::{RunError, Runtime, run};
+    pub use crate::runtime::{Runtime, new_event_loop, run};
     pub use crate::scheduler::block_in_place::block_in_place;
+    pub use crate::scheduler::call_later::TimerHandle;
     pub use crate::scheduler::callback::CallHandle;
+    pub use crate::scheduler::exception::ErrorContext;
     pub use crate::scheduler::shutdown::ShutdownReport;
     pub use crate::spawn::{
         TaskBuilder, all_tasks, create_local_task, create_task, current_task, run_in_executor,

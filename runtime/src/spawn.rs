@@ -161,8 +161,8 @@ pub fn all_tasks() -> Vec<TaskRef> {
 #[doc(alias = "spawn_blocking")]
 #[track_caller]
 pub fn to_thread<R: Send + 'static>(f: impl FnOnce() -> R + Send + 'static) -> Job<R> {
-    let bound = contextvars::bind();
-    run_in_executor(None, move || bound.run(f))
+    let captured = contextvars::capture();
+    run_in_executor(None, move || captured.run(f))
 }
 
 /// Runs a function on a thread of an executor; `None` is the default one, for functions that

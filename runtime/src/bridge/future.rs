@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use corio_sync::park;
 
 use crate::error::TaskError;
-use crate::scheduler::shared::{Phase, Shared};
+use crate::scheduler::shared::Shared;
 use crate::scheduler::worker;
 use crate::task::join::Task;
 
@@ -91,7 +91,7 @@ impl<T> ConcurrentFuture<T> {
         match park::block_on_deadline(task, deadline) {
             None => Err(ConcurrentError::Timeout),
             Some(Ok(value)) => Ok(value),
-            Some(Err(error)) if error.is_cancelled() && self.shared.phase() != Phase::Running => {
+            Some(Err(error)) if error.is_cancelled() && !self.shared.phase().is_open() => {
                 Err(ConcurrentError::LoopClosed)
             }
             Some(Err(error)) => Err(ConcurrentError::Task(error)),
@@ -131,6 +131,7 @@ impl<T> ConcurrentFuture<T> {
     ///
     /// asyncio: `concurrent.futures.Future.add_done_callback`, which calls it inside the end, or at
     /// once.
+    #[track_caller]
     pub fn add_done_callback(&self, f: impl FnOnce() + Send + 'static) {
         let call = CallAnyway(Some(f));
         self.task.add_done_callback(move |_| call.now());

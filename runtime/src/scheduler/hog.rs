@@ -3,7 +3,8 @@
 //! # Vocabulary
 //!
 //! - The *tick* of a worker counts the beginnings and ends of its polls: odd inside a poll.
-//! - A worker is *stuck* when the Watch saw the same odd tick for [`Limits::stuck`] (1 ms).
+//! - A worker is *stuck* when the Watch saw the same odd tick for [`Limits::stuck`] (1 ms), or a new
+//!   one of a worker that is marked: it has marked itself, since this kind of task was stuck before.
 //! - A stuck worker is marked: *preempt* tells the waiting calls of its task to yield, *hog* tells
 //!   siblings that they may take its LIFO slot, its poller and its timers.
 //!
@@ -12,7 +13,8 @@
 //! ```text
 //! owner                                    Watch, every 1 or 4 ms
 //!   begin_poll   clear the marks if set;     sight     read tick and parked
-//!                tick := odd                 observe   compare with the last sight
+//!                tick := odd; mark itself    observe   compare with the last sight
+//!                if it expects to be stuck
 //!   end_poll     tick := even                mark      hog := true, preempt := true
 //!   park         clear the marks if set;
 //!                parked := true
@@ -131,8 +133,12 @@ impl HogLine {
 impl HogLine {
     /// What the Watch compares from sample to sample.
     pub(crate) fn sight(&self) -> Sight {
-        // Relaxed, both: values to compare.
-        Sight { tick: self.tick.load(Relaxed), parked: self.parked.load(Relaxed) }
+        // Relaxed, all: values to compare.
+        Sight {
+            tick: self.tick.load(Relaxed),
+            parked: self.parked.load(Relaxed),
+            marked: self.is_hog(),
+        }
     }
 
     /// Whether the worker sleeps or does not run its loop.
@@ -142,7 +148,7 @@ impl HogLine {
         self.parked.load(Relaxed)
     }
 
-    /// The Watch found the worker stuck.
+    /// The Watch found the worker stuck, or the worker expects to be: it then calls the Watch.
     pub(crate) fn mark(&self) {
         // Relaxed, both: hints, see the module.
         self.hog.store(true, Relaxed);
@@ -164,6 +170,8 @@ pub(crate) struct Sight {
     pub(crate) tick: u64,
     /// Whether the worker slept.
     pub(crate) parked: bool,
+    /// Whether the worker was marked, by itself if the tick is new.
+    pub(crate) marked: bool,
 }
 
 impl Sight {
@@ -220,7 +228,7 @@ pub(crate) struct Sampler {
 impl Sampler {
     /// A worker that was not sampled yet.
     pub(crate) fn new() -> Self {
-        let last = Sight { tick: 0, parked: true };
+        let last = Sight { tick: 0, parked: true, marked: false };
         Self { last, since: Duration::ZERO, stuck: false, reported: false }
     }
 
@@ -239,6 +247,8 @@ impl Sampler {
             verdict.released = std::mem::take(&mut self.stuck);
             self.reported = false;
             self.since = now;
+            self.stuck = sight.in_poll() && sight.marked;
+            verdict.became_stuck = self.stuck;
         } else if sight.in_poll() {
             let ran = now.saturating_sub(self.since);
             verdict.same_poll = true;

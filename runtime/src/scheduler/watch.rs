@@ -22,11 +22,12 @@
 //! With one worker there is nobody to help: Watch then marks and reports only, and fires no timers,
 //! since what they wake could not run.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::thread::{self, JoinHandle, Thread};
 use std::time::{Duration, Instant};
 
 use concurrent_queue::ConcurrentQueue;
+use corio_sync::SetOnce;
 use corio_sync::shim::Ordering::Relaxed;
 
 use super::hog::{Limits, Pace, Sampler, Verdict};
@@ -61,7 +62,7 @@ pub(crate) fn start(shared: &Arc<Shared>) {
 pub(crate) struct WatchThread {
     pub(crate) sleep: WatchSleep,
     /// How to unpark it; set by itself before it sleeps.
-    thread: OnceLock<Thread>,
+    thread: SetOnce<Thread>,
     /// For whoever waits for its end: there between its making and that.
     join: ConcurrentQueue<JoinHandle<()>>,
 }
@@ -69,11 +70,7 @@ pub(crate) struct WatchThread {
 impl WatchThread {
     /// There is no Watch yet.
     pub(crate) fn new() -> Self {
-        Self {
-            sleep: WatchSleep::new(),
-            thread: OnceLock::new(),
-            join: ConcurrentQueue::bounded(1),
-        }
+        Self { sleep: WatchSleep::new(), thread: SetOnce::new(), join: ConcurrentQueue::bounded(1) }
     }
 
     /// Unparks it; false if it was never made, or has not begun yet.

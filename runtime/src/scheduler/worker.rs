@@ -34,7 +34,8 @@ use super::kinds::Pushes;
 use super::queue::Local;
 use super::shared::{Phase, Remote, Shared};
 use crate::context::{self, Driver, Drivers};
-use crate::task::raw::{self, Call, RuntimeHead, TaskPtr};
+use crate::task::observers::DoneCall;
+use crate::task::raw::{self, RuntimeHead, TaskPtr};
 use crate::task::slab::Arena;
 use crate::timer::Role;
 use crate::wake_batch::WakeBatch;
@@ -75,6 +76,8 @@ pub(crate) struct Worker {
     polls: Cell<u64>,
     /// Whether to wait actively before a sleep; taken out while in use.
     gate: Cell<Gate>,
+    /// What makes it a single loop.
+    single: Option<Box<single::Single>>,
 }
 
 // SAFETY: a worker moves to its thread before it runs, and between threads only while nobody is
@@ -85,6 +88,7 @@ mod eager;
 mod queues;
 mod rest;
 mod search;
+pub(crate) mod single;
 
 thread_local! {
     static WORKER: Cell<*const Worker> = const { Cell::new(std::ptr::null()) };
@@ -126,32 +130,25 @@ pub(crate) unsafe fn schedule(head: NonNull<RuntimeHead>, task: TaskPtr) {
     shared.push_remote(task, home);
 }
 
-/// Queues a plain callback: [`RuntimeHead::call_soon`].
+/// Queues a done-callback: [`RuntimeHead::call_done`].
 ///
 /// # Safety
 ///
-/// `head` is the first field of a live `Shared`, to which `task` belongs.
-pub(crate) unsafe fn call_soon(
-    head: NonNull<RuntimeHead>,
-    task: TaskPtr,
-    chosen: u32,
-    call: Call,
-) -> u32 {
-    // SAFETY: the caller promises so.
-    let shared = unsafe { head.cast::<Shared>().as_ref() };
+/// `task` is alive, and its runtime a `Shared`.
+pub(crate) unsafe fn call_done(task: TaskPtr, chosen: u32, call: DoneCall) -> u32 {
+    let shared = Shared::of(task);
     let home = match chosen.checked_sub(1) {
         Some(home) => home as usize,
         None => {
             let here = with(|worker| {
-                worker.filter(|worker| std::ptr::eq(&*worker.shared, shared)).map(|it| it.index)
+                worker.filter(|worker| Arc::ptr_eq(&worker.shared, &shared)).map(|it| it.index)
             });
             let pinned = task.header().state.load_relaxed().home();
             pinned.or(here).unwrap_or(0)
         }
     };
-    if shared.remotes[home].callbacks.push(call).is_some() {
-        shared.wake_worker(home);
-    }
+    // A closed loop drops it.
+    drop(shared.submit_call(home, call.into()));
     home as u32 + 1
 }
 
@@ -203,6 +200,7 @@ impl Worker {
             last_victim: Cell::new(index),
             polls: Cell::new(0),
             gate: Cell::new(Gate::new()),
+            single: (shared.phase() == Phase::Single).then(Box::default),
             shared,
         })
     }
@@ -308,9 +306,9 @@ impl Worker {
         self.standing_in.set(outer);
     }
 
-    /// True inside a poll.
+    /// True inside a poll. A single loop stands still while its thread blocks.
     pub(crate) fn can_be_lent(&self) -> bool {
-        self.in_poll.get()
+        self.in_poll.get() && self.single.is_none()
     }
 
     /// True while another thread runs the loop than the one that pinned tasks run on.
@@ -375,6 +373,16 @@ impl Worker {
         self.remote().hog.begin_poll();
     }
 
+    /// The poll that begins will take long, as the last one of its kind did: help is called now, and
+    /// not when the Watch finds it stuck.
+    #[cold]
+    fn expect_stuck(&self) {
+        if self.shared.remotes.len() > 1 {
+            self.remote().hog.mark();
+            self.shared.watch.unpark();
+        }
+    }
+
     #[inline]
     fn run_task(&self, task: TaskPtr) {
         let remote = self.remote();
@@ -386,6 +394,9 @@ impl Worker {
         coop::refill(self.shared.config.poll_budget);
         // Read now: the task may be gone afterwards.
         let kind = task.header().kind();
+        if self.eager.begin(&self.shared.kinds, kind) {
+            self.expect_stuck();
+        }
         // SAFETY: the entry was popped here; pinned tasks come only from this loop's own queues.
         let again = unsafe { task.run() };
         // The mark of the Watch stays until the next poll.

@@ -6,17 +6,23 @@
 //! callbacks of one task run one at a time and in order.
 
 use std::fmt;
+use std::panic::Location;
 use std::task::Waker;
 
 use corio_sync::shim::Ordering::Relaxed;
 
-use super::contextvars;
+use super::contextvars::{self, Captured};
+use super::observers::DoneCall;
 use super::raw::TaskPtr;
 use super::registry::TaskRef;
 use crate::quiet::quietly;
 
 /// A callback that waits for a task's end.
-pub(crate) struct DoneCallback(Box<dyn FnOnce(&TaskRef) + Send>);
+pub(crate) struct DoneCallback {
+    call: Box<dyn FnOnce(&TaskRef) + Send>,
+    variables: Captured,
+    at: &'static Location<'static>,
+}
 
 /// Names a done-callback, for its removal; made by `add_done_callback`. It means nothing to another
 /// task or deferred.
@@ -67,11 +73,12 @@ impl TaskRef {
     /// assert_eq!(&*heard, "answer");
     /// # });
     /// ```
+    #[track_caller]
     pub fn add_done_callback(&self, f: impl FnOnce(&TaskRef) + Send + 'static) -> CallbackId {
         let task = self.ptr();
         let header = task.header();
-        let bound = contextvars::bind();
-        let callback = DoneCallback(Box::new(move |task| bound.run(|| f(task))));
+        let (call, at) = (Box::new(f), Location::caller());
+        let callback = DoneCallback { call, variables: contextvars::capture(), at };
         let number = header.ext_or_make().observers.add_callback(callback);
         if header.state.observe() {
             task.tell_observers(None);
@@ -111,16 +118,16 @@ impl TaskPtr {
 
     /// Gives a callback to its loop. A runtime that is gone drops it.
     fn queue_callback(self, callback: DoneCallback) {
+        let DoneCallback { call, variables, at } = callback;
         let task = TaskRef::new(self);
-        let call = Box::new(move || (callback.0)(&task));
-        let head = self.head();
+        let call = DoneCall { call: Box::new(move || call(&task)), variables, at };
         // SAFETY: the arena keeps the runtime's shared part alive.
-        let call_soon = unsafe { head.as_ref() }.call_soon;
+        let call_done = unsafe { self.head().as_ref() }.call_done;
         let home = &self.header().ext_or_make().callback_home;
         // Ordering: Relaxed; only who tells reads and writes it, and tellers are ordered.
         let chosen = home.load(Relaxed);
         // A closed loop drops the callback here, and that is a user's code.
-        // SAFETY: the head is that of a live task.
-        quietly(|| home.store(unsafe { call_soon(head, self, chosen, call) }, Relaxed));
+        // SAFETY: the caller keeps the task alive, whose runtime this function is of.
+        quietly(|| home.store(unsafe { call_done(self, chosen, call) }, Relaxed));
     }
 }

@@ -24,8 +24,27 @@ mod current;
 mod var;
 
 #[cfg(not(any(corio_loom, corio_shuttle)))]
+pub(crate) use current::{Captured, ContextCell, capture, inherited};
+#[cfg(not(any(corio_loom, corio_shuttle)))]
 pub use current::{Context, copy_context};
 #[cfg(not(any(corio_loom, corio_shuttle)))]
-pub(crate) use current::{ContextCell, bind, inherited};
-#[cfg(not(any(corio_loom, corio_shuttle)))]
 pub use var::{ContextVar, ResetError, Token};
+
+/// Models have no contexts.
+#[cfg(any(corio_loom, corio_shuttle))]
+mod twin {
+    #[derive(Debug)]
+    pub(crate) struct Captured;
+
+    pub(crate) fn capture() -> Captured {
+        Captured
+    }
+
+    impl Captured {
+        pub(crate) fn run<R>(self, f: impl FnOnce() -> R) -> R {
+            f()
+        }
+    }
+}
+#[cfg(any(corio_loom, corio_shuttle))]
+pub(crate) use twin::{Captured, capture};

@@ -8,7 +8,7 @@
 //! Names are few: each `set_name` adds a node to a list that only grows, and the newest one counts.
 
 use std::ptr::{self, NonNull};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use corio_sync::shim::Ordering::{AcqRel, Acquire, Relaxed};
 use corio_sync::shim::atomic::{AtomicU32, AtomicU64};
@@ -18,6 +18,7 @@ use super::contextvars::{self, Context, ContextCell};
 use super::grow_list::GrowList;
 use super::observers::Observers;
 use super::raw::{Header, TaskPtr};
+use super::registry::TaskId;
 use super::requests::Requests;
 use super::scope::Tree;
 use crate::error::{Cancelled, TaskError, TaskName};
@@ -135,11 +136,15 @@ impl TaskExt {
 }
 
 impl TaskPtr {
-    /// The given name, else the type of the body.
+    /// The given name, else the default one.
     pub(crate) fn name(self) -> TaskName {
         match self.header().ext().and_then(TaskExt::name) {
             Some(name) => TaskName::from(name.clone()),
-            None => TaskName::from(self.type_name()),
+            None => {
+                // SAFETY: the caller keeps the cell alive.
+                let id = unsafe { TaskId::of(self) }.parts();
+                TaskName::Default { body: self.type_name(), id, made: OnceLock::new() }
+            }
         }
     }
 

@@ -40,6 +40,10 @@ use crate::error::{ResultError, TaskError};
 /// asyncio: `Task`; there the loop holds only a weak reference and a forgotten task may vanish,
 /// here a detached task always runs to its end.
 ///
+/// A panic that nobody has seen when the output is dropped, by an await, [`Task::result`],
+/// [`Task::exception`] or a late [`Task::cancel`], is told to the runtime's exception handler: "task
+/// exception was never retrieved".
+///
 /// # Examples
 ///
 /// ```
@@ -91,16 +95,23 @@ impl<T> Task<T> {
         matches!(self.outcome(), Some(Err(error)) if error.is_cancelled())
     }
 
-    /// Asks the task to stop; see [`TaskRef::cancel`].
+    /// Asks the task to stop; see [`TaskRef::cancel`]. If the task has panicked already, nobody is
+    /// told any more that its panic was never retrieved.
     #[track_caller]
     pub fn cancel(&self) -> bool {
-        self.as_ref().cancel()
+        self.as_ref().cancel() || self.end_was_seen()
     }
 
     /// Asks the task to stop and says why; see [`TaskRef::cancel_with`].
     #[track_caller]
     pub fn cancel_with(&self, msg: impl Into<Arc<str>>) -> bool {
-        self.as_ref().cancel_with(msg)
+        self.as_ref().cancel_with(msg) || self.end_was_seen()
+    }
+
+    /// A cancel that came too late has seen how the task ended. `false`, for its caller.
+    fn end_was_seen(&self) -> bool {
+        self.seen_outcome();
+        false
     }
 
     /// How many cancels were requested and not taken back; see [`TaskRef::cancelling`].
@@ -134,7 +145,7 @@ impl<T> Task<T> {
     /// was taken through `&mut`; [`ResultError::Cancelled`] and [`ResultError::Panicked`] if there
     /// is none.
     pub fn result(&self) -> Result<&T, ResultError> {
-        match self.outcome() {
+        match self.seen_outcome() {
             None => Err(ResultError::NotReady),
             Some(Ok(value)) => Ok(value),
             Some(Err(error)) => Err(ResultError::from(error)),
@@ -147,7 +158,7 @@ impl<T> Task<T> {
     ///
     /// As [`Task::result`], except that a panic is the answer and no error.
     pub fn exception(&self) -> Result<Option<&TaskError>, ResultError> {
-        match self.outcome() {
+        match self.seen_outcome() {
             None => Err(ResultError::NotReady),
             Some(Ok(_)) => Ok(None),
             Some(Err(error)) if error.is_cancelled() => Err(ResultError::from(error)),
@@ -155,7 +166,7 @@ impl<T> Task<T> {
         }
     }
 
-    /// The task's name: the one it was given, else the type of its body.
+    /// The task's name: the one it was given, else `Task-` with its id, and the type of its body.
     #[doc(alias = "get_name")]
     #[must_use]
     pub fn name(&self) -> Arc<str> {
@@ -196,6 +207,7 @@ impl<T> Task<T> {
     }
 
     /// Has `f` called when the task has ended; see [`TaskRef::add_done_callback`].
+    #[track_caller]
     pub fn add_done_callback(&self, f: impl FnOnce(&TaskRef) + Send + 'static) -> CallbackId {
         self.as_ref().add_done_callback(f)
     }
@@ -226,6 +238,15 @@ impl<T> Task<T> {
             // SAFETY: the output is a `Result<T, TaskError>`, is there, and is the handle's.
             unsafe { &*output.cast::<Result<T, TaskError>>() }
         })
+    }
+
+    /// As [`outcome`](Self::outcome), for a user's eyes: a panic is not told as unseen any more.
+    fn seen_outcome(&self) -> Option<&Result<T, TaskError>> {
+        let outcome = self.outcome();
+        if let Some(Err(error)) = outcome {
+            error.mark_retrieved();
+        }
+        outcome
     }
 
     /// Moves the output of a done task out.
@@ -454,7 +475,7 @@ impl<'a, T> Future for TaskObserve<'a, T> {
                 return Poll::Pending;
             }
         }
-        let outcome = this.task.outcome();
+        let outcome = this.task.seen_outcome();
         Poll::Ready(
             outcome
                 .expect("the result was taken through `&mut`, which excludes this borrow")

@@ -38,6 +38,7 @@
 //! a callback's to nobody).
 
 use std::fmt;
+use std::panic::Location;
 use std::task::Waker;
 
 use corio_sync::shim::Ordering::{AcqRel, Acquire, Relaxed, Release};
@@ -46,8 +47,16 @@ use corio_sync::shim::cell::UnsafeCell;
 use corio_sync::shim::{mutant, ord};
 use corio_sync::waker_slot::WakerSlot;
 
+use super::contextvars::Captured;
 use super::grow_list::GrowList;
 use crate::quiet::quietly;
+
+/// A done-callback on its way to its loop, with the context and place of who added it.
+pub(crate) struct DoneCall {
+    pub(crate) call: Box<dyn FnOnce() + Send>,
+    pub(crate) variables: Captured,
+    pub(crate) at: &'static Location<'static>,
+}
 
 /// The observers of one end; `C` is a callback.
 pub(crate) struct Observers<C> {

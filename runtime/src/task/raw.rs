@@ -22,9 +22,10 @@ use corio_sync::shim::cell::UnsafeCell;
 use crate::error::TaskError;
 
 use super::ext::TaskExt;
+use super::observers::DoneCall;
 use super::slab::{self, Arena};
 use super::state::{Snapshot, State};
-use crate::quiet::{drop_payload, drop_quietly};
+use crate::quiet::{drop_payload, drop_quietly, quietly};
 
 /// The slab's alignment of cells.
 const CELL_ALIGN: usize = 16;
@@ -38,13 +39,12 @@ const ENDED_EAGERLY: usize = 2;
 pub(crate) struct RuntimeHead {
     /// Pushes a queue entry. The caller has just set SCHEDULED.
     pub(crate) schedule: unsafe fn(NonNull<RuntimeHead>, TaskPtr),
-    /// Queues a plain callback for the loop of this number, counted from 1; 0 leaves the choice to
-    /// the runtime. Returns the loop's number.
-    pub(crate) call_soon: unsafe fn(NonNull<RuntimeHead>, TaskPtr, u32, Call) -> u32,
+    /// Queues a done-callback of a task of this runtime for the loop of this number, counted from 1; 0
+    /// leaves the choice to the runtime. Returns the loop's number.
+    pub(crate) call_done: unsafe fn(TaskPtr, u32, DoneCall) -> u32,
+    /// Tells of the panic of a task of this runtime that nobody has looked at.
+    pub(crate) report_panic: unsafe fn(TaskPtr, &TaskError),
 }
-
-/// A plain callback on its way to a loop.
-pub(crate) type Call = Box<dyn FnOnce() + Send>;
 
 /// What a task is born with.
 #[derive(Debug)]
@@ -558,7 +558,22 @@ unsafe fn drop_output<F: Future>(task: TaskPtr) {
     let stage = unsafe { Typed::<F>::stage(task) };
     // SAFETY: the output is there and the caller's; it is moved out once, and the caller never
     // looks at it again.
-    drop_quietly(unsafe { stage.cast::<Result<F::Output, TaskError>>().read() });
+    let output = unsafe { stage.cast::<Result<F::Output, TaskError>>().read() };
+    if let Err(error) = &output
+        && error.is_unretrieved()
+    {
+        report_panic(task, error);
+    }
+    drop_quietly(output);
+}
+
+/// Nobody has seen the panic of a live task.
+#[cold]
+fn report_panic(task: TaskPtr, error: &TaskError) {
+    // SAFETY: the arena keeps the runtime's shared part alive.
+    let report = unsafe { task.head().as_ref() }.report_panic;
+    // SAFETY: the task is alive, and the function is of its runtime.
+    quietly(|| unsafe { report(task, error) });
 }
 
 /// # Safety

@@ -11,7 +11,7 @@ fn ms(count: u64) -> Duration {
 }
 
 fn in_poll(tick: u64) -> Sight {
-    Sight { tick, parked: false }
+    Sight { tick, parked: false, marked: false }
 }
 
 #[test]
@@ -49,6 +49,24 @@ fn a_stuck_poll_is_marked_once_and_reported_once() {
 }
 
 #[test]
+fn a_worker_that_marks_itself_is_stuck_at_the_first_sight() {
+    let line = HogLine::new();
+    let mut sampler = Sampler::new();
+    line.unpark();
+    for poll in 0..3 {
+        line.begin_poll();
+        line.mark();
+        let verdict = sampler.observe(line.sight(), ms(poll), &LIMITS);
+        assert!(verdict.became_stuck && verdict.new_poll && verdict.released == (poll > 0));
+        assert!(sampler.observe(line.sight(), ms(poll), &LIMITS).same_poll && sampler.is_stuck());
+        line.end_poll();
+    }
+    // The mark of a poll that has ended says nothing.
+    assert!(line.is_hog());
+    assert!(!sampler.observe(line.sight(), ms(3), &LIMITS).became_stuck && !sampler.is_stuck());
+}
+
+#[test]
 fn a_late_sample_marks_and_reports_at_once() {
     let mut sampler = Sampler::new();
     let _ = sampler.observe(in_poll(1), ms(1), &LIMITS);
@@ -61,7 +79,7 @@ fn a_late_sample_marks_and_reports_at_once() {
 fn a_worker_between_polls_or_asleep_is_never_stuck() {
     let mut sampler = Sampler::new();
     for now in 1..300 {
-        let between = Sight { tick: 8, parked: now % 2 == 0 };
+        let between = Sight { tick: 8, parked: now % 2 == 0, marked: false };
         let verdict = sampler.observe(between, ms(now), &LIMITS);
         assert_eq!(verdict, Verdict { moved: now == 1, ..Verdict::default() });
     }
@@ -148,11 +166,11 @@ fn sight_at(polls: &[(u64, u64)], now: u64) -> (Sight, u64) {
     for &(poll, pause) in polls {
         for (length, parked) in [(poll, false), (pause, true)] {
             if now < began + length {
-                return (Sight { tick, parked }, began);
+                return (Sight { tick, parked, marked: false }, began);
             }
             began += length;
             tick += 1;
         }
     }
-    (Sight { tick: tick - 1, parked: true }, began)
+    (Sight { tick: tick - 1, parked: true, marked: false }, began)
 }

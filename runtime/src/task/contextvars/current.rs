@@ -259,14 +259,15 @@ pub(super) fn value_of(var: usize) -> Option<Value> {
 }
 
 /// A function's context on its way to the loop or thread that calls the function.
-pub(crate) struct Bound(Option<Context>);
+#[derive(Debug)]
+pub(crate) struct Captured(Option<Context>);
 
 /// Takes a copy of the caller's context along.
-pub(crate) fn bind() -> Bound {
-    Bound(inherited())
+pub(crate) fn capture() -> Captured {
+    Captured(inherited())
 }
 
-impl Bound {
+impl Captured {
     /// Calls `f` in the context that was taken along. If it was empty, `f` gets one of its own as soon
     /// as it sets a variable.
     pub(crate) fn run<R>(self, f: impl FnOnce() -> R) -> R {
