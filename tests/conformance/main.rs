@@ -8,7 +8,9 @@
 mod barrier;
 mod condition;
 mod event;
+mod event_loop;
 mod lock;
+mod loop_order;
 mod queue;
 mod semaphore;
 mod support;
