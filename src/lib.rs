@@ -51,6 +51,7 @@ pub use corio_macros::{main, test};
 
 pub mod fs;
 pub mod net;
+pub mod process;
 pub mod signal;
 pub mod stream;
 pub mod sync;

@@ -158,9 +158,28 @@ impl StreamReader {
             self.start = 0;
         }
         self.buffer.reserve(want);
-        let n = ready!(self.connection.wire(at).poll_read_vec(cx, &mut self.buffer))?;
+        let n = ready!(self.connection.poll_read_vec(at, cx, &mut self.buffer))?;
         self.eof |= n == 0;
         Poll::Ready(Ok(()))
+    }
+
+    /// Reads everything to the end of the stream into the buffer.
+    pub(crate) fn poll_to_end(
+        &mut self,
+        at: &'static Location<'static>,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        while !self.eof {
+            // Twice as much each time, so that a long stream costs few copies.
+            let room = self.rest().len().max(CHUNK);
+            ready!(self.poll_fill(room, at, cx))?;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Takes the whole buffer.
+    pub(crate) fn take_all(&mut self) -> Vec<u8> {
+        self.take(self.rest().len())
     }
 
     /// Looks for the end of the first separator; `scanned` bytes were searched before.
@@ -243,12 +262,8 @@ impl Future for ReadSome<'_> {
                 Poll::Ready(Ok(reader.take(n.min(reader.rest().len()))))
             }
             None => {
-                while !reader.eof {
-                    // Twice as much each time, so that a long stream costs few copies.
-                    let room = reader.rest().len().max(CHUNK);
-                    ready!(reader.poll_fill(room, at, cx))?;
-                }
-                Poll::Ready(Ok(reader.take(reader.rest().len())))
+                ready!(reader.poll_to_end(at, cx))?;
+                Poll::Ready(Ok(reader.take_all()))
             }
         }
     }
