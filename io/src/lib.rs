@@ -10,10 +10,12 @@ mod context;
 mod source;
 mod sys;
 
+pub mod copy;
 pub mod fs;
 pub mod net;
 pub mod process;
 pub mod signal;
+pub mod stdio;
 pub mod stream;
 
 #[cfg(feature = "axum_0_8")]

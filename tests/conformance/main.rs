@@ -11,4 +11,6 @@ mod event;
 mod lock;
 mod queue;
 mod semaphore;
+mod subprocess;
+mod subprocess_edges;
 mod support;

@@ -64,6 +64,14 @@ impl Core {
         }
     }
 
+    /// Takes bytes back that were read but never reached anybody.
+    pub(super) fn unread(&mut self, bytes: &[u8]) {
+        if !bytes.is_empty() {
+            self.buffer.splice(..self.start, bytes.iter().copied());
+            self.start = 0;
+        }
+    }
+
     /// Ends writing, so that the buffer can be read into.
     fn begin_read(&mut self) -> io::Result<()> {
         self.may_read()?;

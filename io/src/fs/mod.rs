@@ -3,7 +3,7 @@
 //! *How.* A file's buffer lives with the file. What the buffer can answer is answered at once, the
 //! rest is a job on a thread, to which the file is lent; so 4 KiB pieces cost one job per
 //! [`BUFFER`]. An operation that is dropped while its job runs is finished by the next one, which
-//! also gets its error.
+//! also gets its error, or the bytes that it has read.
 //!
 //! *What is promised.* `write` has given the bytes to the buffer; `flush` and `close` have given
 //! them to the system, where they outlive this process; `sync_all` has given them to the disk. A

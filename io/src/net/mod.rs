@@ -10,6 +10,7 @@ mod foreign;
 mod listener;
 mod lookup;
 mod options;
+mod sendfile;
 mod split;
 mod tcp;
 mod transfer;
@@ -35,6 +36,7 @@ pub use options::{Keepalive, ListenerBuilder, StreamBuilder};
 pub use serve::{
     ForPeer, Listener, Made, Peer, Same, Serve, ServeFuture, ServeReport, ServeReporting,
 };
+pub use sendfile::{SendFile, sendfile};
 pub use split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, WriteHalf};
 pub use std::net::Shutdown;
 pub use tcp::TcpStream;

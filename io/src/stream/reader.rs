@@ -177,6 +177,22 @@ impl StreamReader {
         Poll::Ready(Ok(()))
     }
 
+    /// Moves what is there to another buffer, at least one byte unless the stream ends.
+    pub(crate) fn poll_move(
+        &mut self,
+        at: &'static Location<'static>,
+        cx: &mut Context<'_>,
+        to: &mut Vec<u8>,
+    ) -> Poll<io::Result<usize>> {
+        if self.rest().is_empty() && !self.eof {
+            ready!(self.poll_fill(CHUNK, at, cx))?;
+        }
+        let n = self.rest().len();
+        to.extend_from_slice(self.rest());
+        self.skip(n);
+        Poll::Ready(Ok(n))
+    }
+
     /// Takes the whole buffer.
     pub(crate) fn take_all(&mut self) -> Vec<u8> {
         self.take(self.rest().len())
