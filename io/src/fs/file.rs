@@ -291,7 +291,7 @@ impl File {
         matches!(self.state, State::Closed)
     }
 
-    fn idle(&self) -> Option<&Core> {
+    pub(super) fn idle(&self) -> Option<&Core> {
         match &self.state {
             State::Idle(core) => Some(core),
             State::Busy(_) | State::Closed => None,

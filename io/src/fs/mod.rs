@@ -16,7 +16,11 @@ mod mode;
 mod open;
 mod operations;
 mod ops;
+mod spooled;
 mod task;
+mod temp;
+mod text;
+mod walk;
 
 pub use file::{File, FileOp, Operation};
 pub use finish::{CloseFile, FileLines, FileTell, IntoStd, NextFileLine, ReadInto};
@@ -25,6 +29,8 @@ pub use operations::{
     FinishWritesOp, FlushOp, PeekOp, Read1Op, ReadAllOp, ReadAtOp, ReadLineOp, ReadLinesOp, ReadOp,
     SeekOp, SyncAllOp, SyncDataOp, TruncateOp, WriteAtOp, WriteOp,
 };
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub use ops::sendfile;
 pub use ops::{
     Access, DirEntry, StatVfs, abspath, access, canonicalize, copy, exists, getatime, getctime,
     getcwd, getmtime, getsize, isdir, isfile, islink, ismount, link, listdir, makedirs, mkdir,
@@ -32,6 +38,16 @@ pub use ops::{
     set_permissions, stat, statvfs, symlink, symlink_metadata, unlink, write,
 };
 pub use task::{FsTask, run_blocking};
+pub use spooled::{RolloverOp, SpooledFile, spooled_temporary_file};
+pub use temp::{
+    CloseTempFile, MakeTemp, NamedTempFile, TempBuilder, TempDir, named_temporary_file,
+    temporary_directory, temporary_file,
+};
+pub use text::{
+    DecodeError, DecodeErrors, Newline, NextTextLine, OpenText, ReadTextLinesOp, ReadTextOp,
+    SeekTextOp, TextFile, TextLines, WriteTextOp, open_text,
+};
+pub use walk::{NextFolder, Walk, WalkStep, walk};
 
 /// Size of a file's buffer in bytes unless it is said otherwise. Python's is 8 KiB, on the caller's
 /// thread; here each filling is a trip to another thread, which eight times as much pays for.

@@ -148,7 +148,7 @@ operations! {
 
 /// The operation of [`File::write`] and [`File::write_lines`].
 #[derive(Debug)]
-pub struct WriteOp<B>(B);
+pub struct WriteOp<B>(pub(super) B);
 
 impl<B: AsRef<[u8]> + Unpin> Operation for WriteOp<B> {
     type Output = usize;
