@@ -58,7 +58,9 @@ pub use corio_runtime::to_thread as spawn_blocking;
 pub use corio_macros::{main, test};
 
 pub mod fs;
+pub mod io;
 pub mod net;
+pub mod process;
 pub mod signal;
 pub mod stream;
 pub mod sync;

@@ -13,4 +13,6 @@ mod lock;
 mod loop_order;
 mod queue;
 mod semaphore;
+mod subprocess;
+mod subprocess_edges;
 mod support;
