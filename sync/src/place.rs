@@ -39,6 +39,8 @@ pub enum WaitKind {
     Connect,
     /// A signal.
     Signal,
+    /// `Child::wait`.
+    Child,
     /// `Lock::acquire`.
     Lock,
     /// `RwLock::read`.
@@ -74,7 +76,7 @@ pub enum WaitKind {
 }
 
 impl WaitKind {
-    const ALL: [WaitKind; 29] = [
+    const ALL: [WaitKind; 30] = [
         WaitKind::Unknown,
         WaitKind::Sleep,
         WaitKind::Interval,
@@ -88,6 +90,7 @@ impl WaitKind {
         WaitKind::Accept,
         WaitKind::Connect,
         WaitKind::Signal,
+        WaitKind::Child,
         WaitKind::Lock,
         WaitKind::RwLockRead,
         WaitKind::RwLockWrite,
@@ -123,6 +126,7 @@ impl WaitKind {
             WaitKind::Accept => "accept",
             WaitKind::Connect => "connect",
             WaitKind::Signal => "a signal",
+            WaitKind::Child => "Child::wait",
             WaitKind::Lock => "Lock::acquire",
             WaitKind::RwLockRead => "RwLock::read",
             WaitKind::RwLockWrite => "RwLock::write",

@@ -10,6 +10,7 @@ mod foreign;
 mod listener;
 mod lookup;
 mod options;
+mod sendfile;
 mod socket;
 mod split;
 mod tcp;
@@ -30,6 +31,7 @@ pub use foreign::{Async, AsyncIo, AsyncReady};
 pub use listener::{Accept, Bind, TcpListener};
 pub use lookup::{LookupHost, lookup_host};
 pub use options::{Keepalive, ListenerBuilder, StreamBuilder};
+pub use sendfile::{SendFile, sendfile};
 #[cfg(feature = "axum_0_8")]
 pub use serve::{
     ForPeer, Listener, Made, Peer, Same, Serve, ServeFuture, ServeReport, ServeReporting,

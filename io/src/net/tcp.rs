@@ -51,12 +51,14 @@ pub struct TcpStream {
 stream_methods!(TcpStream, std::net::TcpStream);
 
 impl TcpStream {
-    /// Connects. Of several addresses each is tried after the one before has failed.
+    /// Connects. Of several addresses the first that answers is taken: the next one is tried when
+    /// one has failed or has not answered for 250 ms, IPv6 and IPv4 in turn ("Happy Eyeballs",
+    /// RFC 8305; see [`StreamBuilder::happy_eyeballs`]).
     ///
     /// # Errors
     ///
     /// The system's, with the address in the message, such as `connect 127.0.0.1:1: Connection
-    /// refused (os error 111)`; of several addresses that of the last. There is no time limit but
+    /// refused (os error 111)`; of several addresses all of them. There is no time limit but
     /// the system's: put a `timeout` around it.
     ///
     /// # Cancel safety
