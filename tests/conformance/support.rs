@@ -42,6 +42,18 @@ pub fn with_loop<T: Send + 'static>(body: impl FnOnce(&EventLoop) -> T + Send + 
     within(PATIENCE, &what, move || body(&corio::new_event_loop().expect("a loop")))
 }
 
+/// Runs `main` as [`on_loop`] does; fails unless CPython said the same in the scenario of this name.
+#[track_caller]
+pub fn as_recorded<F>(scenario: &str, main: impl FnOnce(Trace) -> F + Send + 'static)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let trace = Trace::default();
+    let said = trace.clone();
+    on_loop(move || main(trace));
+    said.expect_recorded(scenario);
+}
+
 /// asyncio's `sleep(0)`: everything that is ready runs once.
 pub async fn turn() {
     corio::yield_now().await;
