@@ -16,7 +16,7 @@ use criterion::{BenchmarkGroup, Criterion, Throughput};
 const SETUP: Setup = Setup { workers: 2, unstable: None };
 
 /// Benches a workload that runs in a task.
-#[allow(dead_code, reason = "each bench file uses one of the two")]
+#[allow(dead_code, reason = "each bench file uses one of them")]
 pub fn bench<P: Pass>(c: &mut Criterion) {
     let mut group = group(c, P::ROW.name, P::OPS);
     #[cfg(feature = "corio")]
@@ -25,8 +25,18 @@ pub fn bench<P: Pass>(c: &mut Criterion) {
     group.finish();
 }
 
+/// Benches a workload of primitives: corio's under corio, tokio's under tokio.
+#[cfg(feature = "corio")]
+#[allow(dead_code, reason = "each bench file uses one of them")]
+pub fn bench_primitives<C: Pass, T: Pass>(c: &mut Criterion) {
+    let mut group = group(c, C::ROW.name, C::OPS);
+    bench_under::<C, Corio>(&mut group, "corio");
+    bench_under::<T, Tokio>(&mut group, "tokio");
+    group.finish();
+}
+
 /// Benches a workload that runs on a thread outside.
-#[allow(dead_code, reason = "each bench file uses one of the two")]
+#[allow(dead_code, reason = "each bench file uses one of them")]
 pub fn bench_outside<P: OutsidePass>(c: &mut Criterion) {
     let mut group = group(c, P::ROW.name, P::OPS);
     #[cfg(feature = "corio")]

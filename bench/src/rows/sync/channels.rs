@@ -72,6 +72,46 @@ impl<O: Oneshot> Pass for OneshotWaits<O> {
     }
 }
 
+/// As [`OneshotReady`], with what asyncio's future is made of.
+pub struct DeferredReady<O>(PhantomData<O>);
+
+impl<O: Oneshot> Pass for DeferredReady<O> {
+    const ROW: Row = Row::new(
+        "deferred",
+        "as oneshot, with what asyncio's future is made of, beside tokio's oneshot; per future",
+    )
+    .target(Target::TimesTokio(0.9));
+    const OPS: u64 = OneshotReady::<O>::OPS;
+
+    fn expected() -> u64 {
+        OneshotReady::<O>::expected()
+    }
+
+    async fn pass<R: Rt>() -> u64 {
+        OneshotReady::<O>::pass::<R>().await
+    }
+}
+
+/// As [`OneshotWaits`], with what asyncio's future is made of.
+pub struct DeferredWaits<O>(PhantomData<O>);
+
+impl<O: Oneshot> Pass for DeferredWaits<O> {
+    const ROW: Row = Row::new(
+        "deferred_waits",
+        "as oneshot_waits, with what asyncio's future is made of, beside tokio's oneshot; per future",
+    )
+    .target(Target::TimesTokio(0.9));
+    const OPS: u64 = OneshotWaits::<O>::OPS;
+
+    fn expected() -> u64 {
+        OneshotWaits::<O>::expected()
+    }
+
+    async fn pass<R: Rt>() -> u64 {
+        OneshotWaits::<O>::pass::<R>().await
+    }
+}
+
 /// Tasks that receive everything.
 const RECEIVERS: u64 = 8;
 /// Values that are sent.
