@@ -5,10 +5,19 @@
 //! both by tests/house/conformance.rs. What asyncio does was recorded from CPython where it is not
 //! obvious: see `recorded/`.
 
+mod as_completed;
 mod barrier;
+mod cancellation;
 mod condition;
 mod event;
 mod lock;
 mod queue;
 mod semaphore;
+mod shield;
+mod staggered;
 mod support;
+mod task_group;
+mod task_group_stop;
+mod timeout;
+mod wait_for;
+mod wait_gather;

@@ -70,11 +70,11 @@ impl Trace {
 }
 
 fn recorded(scenario: &str) -> Vec<&'static str> {
-    let text = include_str!("recorded/asyncio.txt");
+    let text = concat!(include_str!("recorded/asyncio.txt"), include_str!("recorded/compose.txt"));
     let head = format!("== {scenario}");
     let mut lines = text.lines().skip_while(|line| *line != head);
     assert!(lines.next().is_some(), "{scenario} is not recorded");
-    lines.take_while(|line| !line.starts_with("== ")).collect()
+    lines.take_while(|line| !line.starts_with("== ") && !line.starts_with("# ")).collect()
 }
 
 /// Python's words for truth.
