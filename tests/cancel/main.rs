@@ -3,6 +3,7 @@
 
 mod branches;
 mod edges;
+mod every_poll;
 mod groups;
 mod joins;
 mod masks;

@@ -268,7 +268,7 @@ fn a_panic_is_raised_again_when_all_have_ended() {
                 let inner = trace.clone();
                 drop(group.create_task(async move { cleaning(&inner, "child", 2).await }));
                 turn().await;
-                drop(group.create_task(async { panic!("a child's panic") }).map_err(drop));
+                add(&group, async { panic!("a child's panic") });
                 for_ever().await;
                 Ok(())
             })

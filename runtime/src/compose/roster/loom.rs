@@ -1,6 +1,8 @@
 //! Models of a group whose children come, fail and end.
 // SAFETY: in this file a cell is written by one child before it leaves, and read by who has closed
 // the group; loom checks that.
+use std::task::Wake;
+
 use super::*;
 use crate::task::requests::Pushed;
 use corio_sync::model;
@@ -15,8 +17,17 @@ struct Group {
     left: UnsafeCell<usize>,
     /// Children in the group's list.
     added: Pushed<usize>,
-    woken: Arc<AtomicBool>,
+    woken: std::sync::Arc<Woken>,
     waker: Waker,
+}
+
+/// Set by a wake.
+struct Woken(AtomicBool);
+
+impl Wake for Woken {
+    fn wake(self: std::sync::Arc<Self>) {
+        self.0.store(true, Relaxed);
+    }
 }
 
 // SAFETY: see the top of the file.
@@ -26,7 +37,8 @@ unsafe impl Send for Group {}
 
 impl Group {
     fn new() -> Arc<Self> {
-        let (woken, waker) = flag();
+        let woken = std::sync::Arc::new(Woken(AtomicBool::new(false)));
+        let waker = Waker::from(woken.clone());
         let (roster, added) = (Roster::new(), Pushed::new());
         Arc::new(Self { roster, left: UnsafeCell::new(0), added, woken, waker })
     }
@@ -42,37 +54,8 @@ impl Group {
     }
 
     fn was_woken(&self) -> bool {
-        self.woken.swap(false, Relaxed)
+        self.woken.0.swap(false, Relaxed)
     }
-}
-
-/// A waker that sets a flag.
-fn flag() -> (Arc<AtomicBool>, Waker) {
-    use std::task::{RawWaker, RawWakerVTable};
-    static FLAG: RawWakerVTable = RawWakerVTable::new(
-        |raw| {
-            // SAFETY: the data of these wakers is a counted pointer.
-            unsafe { Arc::increment_strong_count(raw.cast::<AtomicBool>()) };
-            RawWaker::new(raw, &FLAG)
-        },
-        |raw| {
-            // SAFETY: as above; this one is used up.
-            let flag = unsafe { Arc::from_raw(raw.cast::<AtomicBool>()) };
-            flag.store(true, Relaxed);
-        },
-        |raw| {
-            // SAFETY: as above; this one stays.
-            unsafe { &*raw.cast::<AtomicBool>() }.store(true, Relaxed);
-        },
-        |raw| {
-            // SAFETY: as above; this one is used up.
-            drop(unsafe { Arc::from_raw(raw.cast::<AtomicBool>()) });
-        },
-    );
-    let flag = Arc::new(AtomicBool::new(false));
-    let raw = Arc::into_raw(flag.clone()).cast();
-    // SAFETY: the vtable keeps the contract.
-    (flag, unsafe { Waker::from_raw(RawWaker::new(raw, &FLAG)) })
 }
 
 model! {
