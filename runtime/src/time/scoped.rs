@@ -12,7 +12,7 @@ use corio_sync::place::{self, Place, WaitKind};
 use pin_project_lite::pin_project;
 
 use super::alarm::{self, Alarm};
-use super::timeout::{Limit, TimeoutError, note, stopped, timed_out};
+use super::timeout::{Limit, TimeoutError, note, stopped, stopped_later, timed_out};
 use crate::cancel::Limited;
 use crate::timer::clock;
 use crate::timer::deadline::{Deadline, Phase};
@@ -173,7 +173,7 @@ impl<F: Future> Future for TimeoutScoped<F> {
         let deadline = &*this.scope.0.0;
         let (at, limit) = (*this.at, *this.limit);
         if this.inside.is_asked() {
-            let ended = stopped(this.inside.poll_asked(cx), limit, at, None);
+            let ended = stopped_later(this.inside.poll_asked(cx), limit, at);
             return conclude(deadline, ended);
         }
         let outer = place::take();
