@@ -439,10 +439,12 @@ model! {
         let cancels = thread::spawn(move || canceller.cancel());
         let mut at = Waits::Open(inner);
         let mut script = move |twin: &Twin| {
-            if let Waits::Open(node) = at && twin.poll_scope(node) {
-                wait.give_up();
-                twin.drop_scope(node);
-                at = Waits::Masked(Twin::add(&twin.tree, Kind::Mask, Some(outer)));
+            if let Waits::Open(node) = at {
+                if twin.poll_scope(node) {
+                    wait.give_up();
+                    twin.drop_scope(node);
+                    at = Waits::Masked(Twin::add(&twin.tree, Kind::Mask, Some(outer)));
+                }
             }
             if let Waits::Masked(mask) = at {
                 mask.mark.set(0);
