@@ -150,3 +150,7 @@ pub use corio_sync::{
 
 // Channels.
 pub use corio_sync::{broadcast, mpsc, oneshot, watch};
+
+// What asyncio's future is made of; measured by the benchmarks.
+#[doc(hidden)]
+pub use corio_sync::deferred;

@@ -19,7 +19,7 @@ pub mod trip;
 use self::sync::{channels, locks, queues, signals};
 use crate::pass::{Repeat, RepeatOutside};
 #[cfg(feature = "corio")]
-use crate::prim::{self, Bounded, Queued, Unbounded, Unfair};
+use crate::prim::{self, Bounded, Queued, Settled, Unbounded, Unfair};
 use crate::row::{Figures, Plan, Row, Workload, Wrong};
 use crate::rt::{Nio, Smol, Tokio};
 
@@ -155,6 +155,10 @@ pub const ROWS: &[Entry] = &[
     primitives!(O => Repeat<channels::OneshotTrip<O, false>>; prim::Corio, "tokio": prim::Tokio),
     #[cfg(feature = "corio")]
     primitives!(O => Repeat<channels::OneshotTrip<O, true>>; prim::Corio, "tokio": prim::Tokio),
+    #[cfg(feature = "corio")]
+    primitives!(O => Repeat<channels::DeferredTrip<O, false>>; Settled, "tokio": prim::Tokio),
+    #[cfg(feature = "corio")]
+    primitives!(O => Repeat<channels::DeferredTrip<O, true>>; Settled, "tokio": prim::Tokio),
     #[cfg(feature = "corio")]
     channels!(MpscFree1: Unbounded<prim::Corio>, Unbounded),
     #[cfg(feature = "corio")]

@@ -416,8 +416,8 @@ enum Waits {
 }
 
 model! {
-    /// T28: a wait on a condition is cancelled and notified, in any order.
-    tree_condition_takes_its_lock_again(threads = 3, bound = 2, claim = "a cancel leaves a condition's wait once, and with the lock") {
+    /// T28: a wait on a condition is cancelled, cancelled again and notified, in any order.
+    tree_condition_takes_its_lock_again(threads = 3, bound = 2, claim = "a cancel leaves a condition's wait with the lock, and the next one waits for that") {
         let shared = Arc::new((Lock::new(0), Condition::new()));
         let (twin, (outer, inner)) = Twin::waiting(|tree| {
             let outer = Twin::add(tree, Kind::Catch, None);
@@ -436,9 +436,10 @@ model! {
             }
             thread::yield_now();
         });
-        let cancels = thread::spawn(move || canceller.cancel());
+        let cancels = thread::spawn(move || [canceller.cancel(), canceller.cancel()]);
         let mut at = Waits::Open(inner);
         let mut script = move |twin: &Twin| {
+            assert!(!twin.poll_scope(outer), "the wait was interrupted");
             if let Waits::Open(node) = at {
                 if twin.poll_scope(node) {
                     wait.give_up();
@@ -457,27 +458,29 @@ model! {
                 Waits::Open(node) | Waits::Masked(node) => twin.drop_scope(node),
                 Waits::Over => unreachable!("the task has ended"),
             }
-            assert!(!twin.poll_scope(outer), "offered further out than it was taken");
             twin.drop_scope(outer);
             Step::Ready
         };
         let mut ran = twin.drain(&mut script);
-        if ran == Ran::Waits {
+        let asked = if ran == Ran::Waits {
             notifies.join().unwrap();
             let asked = cancels.join().unwrap();
             ran = twin.drain(&mut script);
-            assert!(asked && ran == Ran::Finished && twin.taken() <= 1);
             drop(script);
-            assert!(guard.is_held());
+            assert!(ran != Ran::Waits && guard.is_held());
             drop(guard);
+            asked
         } else {
             drop(script);
             assert!(guard.is_held());
             drop(guard);
             notifies.join().unwrap();
-            let delivered = twin.taken() + usize::from(ran == Ran::Cancelled);
-            assert_eq!(delivered, usize::from(cancels.join().unwrap()), "{ran:?}");
-        }
+            cancels.join().unwrap()
+        };
+        // The second may have joined the first.
+        let delivered = twin.taken() + usize::from(ran == Ran::Cancelled);
+        let asked = asked.map(usize::from).iter().sum();
+        assert!(delivered <= asked && (delivered > 0) == (asked > 0), "{asked} cancels: {ran:?}");
         assert_eq!(*shared.0.try_acquire().expect("released at the end"), 1);
     }
 }
