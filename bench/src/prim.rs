@@ -9,7 +9,7 @@ mod channels;
 mod locks;
 mod signals;
 
-pub use channels::{Bounded, Broadcast, Chan, Oneshot, Queued, TryRecv, Unbounded, Watch};
+pub use channels::{Bounded, Broadcast, Chan, Oneshot, Queued, Settled, TryRecv, Unbounded, Watch};
 pub use locks::{Lock, RwLock, Semaphore, Unfair};
 pub use signals::{Barrier, Event, Token};
 

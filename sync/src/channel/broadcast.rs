@@ -9,7 +9,7 @@
 //! (or none) has not come yet, a larger one means that the ring has gone round. It does not look
 //! before the number was drawn, and remembers how many were: a burst costs it one glance at the
 //! senders' counter, and a look at the end costs no pin. A receiver that waits leaves its waker on
-//! a seat that it keeps; see [`crate::wait::roster`].
+//! a seat that it keeps; see `wait::roster`.
 //!
 //! *Rejected.* Counting the readers of each slot, so that senders may write in place: two
 //! read-modify-writes per value and receiver on a line that all of them share.
