@@ -58,6 +58,8 @@ check() { # check WHAT CONDITION..
 }
 
 start() {
+  # Not the lines of the server before.
+  : >"$dir/out"
   "$web" --addr 127.0.0.1:0 --workers 2 --misbehave >"$dir/out" 2>"$dir/err" &
   server=$!
   for _ in $(seq 100); do
