@@ -28,6 +28,8 @@ mod compose;
 #[doc(hidden)]
 pub mod context;
 #[cfg(not(any(corio_loom, corio_shuttle)))]
+mod coroutine;
+#[cfg(not(any(corio_loom, corio_shuttle)))]
 mod deferred;
 mod error;
 #[cfg(not(any(corio_loom, corio_shuttle)))]
@@ -59,6 +61,7 @@ mod exports {
         IntoTask, NextCompleted, ReturnWhen, Shield, Shieldable, TaskGroup, TaskGroupScope, Wait,
         as_completed, ensure_future, gather, gather_all, shield, task_group, wait,
     };
+    pub use crate::coroutine::{CoroError, CoroHandle, CoroState};
     pub use crate::deferred::{Deferred, DeferredError, DeferredObserve, DeferredWait};
     pub use crate::error::{
         BoxError, BuildError, Cancelled, InvalidState, PanicInfo, ResultError, RunError, TaskError,

@@ -7,10 +7,14 @@
 
 mod barrier;
 mod condition;
+mod contexts;
+mod eager;
 mod event;
 mod event_loop;
+mod future;
 mod lock;
 mod loop_order;
 mod queue;
 mod semaphore;
 mod support;
+mod tasks;
