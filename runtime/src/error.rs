@@ -264,6 +264,11 @@ impl Cancelled {
         self.origin
     }
 
+    /// True if nobody has asked for it: it was made with [`Cancelled::new`] and raised.
+    pub(crate) fn is_by_hand(&self) -> bool {
+        self.origin == 0
+    }
+
     /// The message, shared.
     pub(crate) fn shared_msg(&self) -> Option<Arc<str>> {
         self.msg.clone()
@@ -411,7 +416,7 @@ pub type BoxError = Box<dyn Error + Send + Sync + 'static>;
 
 /// Something was to be changed that has ended, and gives back what it was to become.
 ///
-/// asyncio: `InvalidStateError`.
+/// asyncio: `InvalidStateError`, and the `RuntimeError` of `Timeout.reschedule`.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct InvalidState<T = ()>(pub T);
 

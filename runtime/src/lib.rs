@@ -22,7 +22,6 @@ mod bridge;
 mod builder;
 #[cfg(not(any(corio_loom, corio_shuttle)))]
 mod cancel;
-#[cfg(not(any(corio_loom, corio_shuttle)))]
 mod compose;
 #[cfg(not(any(corio_loom, corio_shuttle)))]
 #[doc(hidden)]
@@ -53,14 +52,10 @@ mod exports {
     pub use crate::bridge::{ConcurrentError, ConcurrentFuture, run_coroutine_threadsafe};
     pub use crate::builder::Builder;
     pub use crate::cancel::{
-        CatchCancel, DeferCancel, Finally, OnCancel, Raise, catch_cancel, defer_cancel, finally,
-        on_cancel,
+        CatchCancel, Condition, ConditionWait, ConditionWaitFor, DeferCancel, Finally, OnCancel,
+        Raise, catch_cancel, defer_cancel, finally, on_cancel,
     };
-    pub use crate::compose::{
-        AsCompleted, EmptySet, GatherAll, GatherVec, GroupClosed, GroupError, GroupOutput,
-        IntoTask, NextCompleted, ReturnWhen, Shield, Shieldable, TaskGroup, TaskGroupScope, Wait,
-        as_completed, ensure_future, gather, gather_all, shield, task_group, wait,
-    };
+    pub use crate::compose::*;
     pub use crate::coroutine::{CoroError, CoroHandle, CoroState};
     pub use crate::deferred::{Deferred, DeferredError, DeferredObserve, DeferredWait};
     pub use crate::error::{
@@ -89,3 +84,12 @@ mod exports {
 }
 #[cfg(not(any(corio_loom, corio_shuttle)))]
 pub use exports::*;
+
+/// What the macros are made of.
+#[cfg(not(any(corio_loom, corio_shuttle)))]
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::compose::gather_macro::{gather_list, gather_part};
+    pub use crate::compose::join::{join, join_branch, try_join};
+    pub use crate::compose::select::{Which, select, select_branch};
+}

@@ -16,5 +16,7 @@ mod lock;
 mod loop_order;
 mod queue;
 mod semaphore;
+mod subprocess;
+mod subprocess_edges;
 mod support;
 mod tasks;

@@ -60,10 +60,10 @@ impl<F: Future, E: FnOnce()> MainPoll for Main<'_, F, E> {
         if let Some(end) = end {
             end();
         }
-        if let Err(payload) = dropped
-            && !matches!(self.result, Some(Err(_)))
-        {
-            *self.result = Some(Err(payload));
+        if let Err(payload) = dropped {
+            if !matches!(self.result, Some(Err(_))) {
+                *self.result = Some(Err(payload));
+            }
         }
     }
 }

@@ -253,10 +253,10 @@ impl Shared {
                 self.close_arena(index);
                 self.close_driver(index);
             }
-            if self.life.someone_waits()
-                && let Some(waiter) = self.waiter.get()
-            {
-                waiter.unpark();
+            if self.life.someone_waits() {
+                if let Some(waiter) = self.waiter.get() {
+                    waiter.unpark();
+                }
             }
         }
     }

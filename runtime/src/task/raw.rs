@@ -559,10 +559,10 @@ unsafe fn drop_output<F: Future>(task: TaskPtr) {
     // SAFETY: the output is there and the caller's; it is moved out once, and the caller never
     // looks at it again.
     let output = unsafe { stage.cast::<Result<F::Output, TaskError>>().read() };
-    if let Err(error) = &output
-        && error.is_unretrieved()
-    {
-        report_panic(task, error);
+    if let Err(error) = &output {
+        if error.is_unretrieved() {
+            report_panic(task, error);
+        }
     }
     drop_quietly(output);
 }

@@ -133,16 +133,16 @@ impl Worker {
     }
 
     pub(super) fn pop(&self) -> Option<TaskPtr> {
-        if self.lifo_run.get() < LIFO_IN_A_ROW
-            && let Some(task) = self.remote().lifo.pop()
-        {
-            self.lifo_run.set(self.lifo_run.get() + 1);
-            return Some(TaskPtr::from_header(task));
+        if self.lifo_run.get() < LIFO_IN_A_ROW {
+            if let Some(task) = self.remote().lifo.pop() {
+                self.lifo_run.set(self.lifo_run.get() + 1);
+                return Some(TaskPtr::from_header(task));
+            }
         }
-        if self.lifo_run.replace(0) >= LIFO_IN_A_ROW
-            && let Some(task) = self.remote().lifo.pop()
-        {
-            self.queue.push(TaskPtr::from_header(task), &self.shared.injector);
+        if self.lifo_run.replace(0) >= LIFO_IN_A_ROW {
+            if let Some(task) = self.remote().lifo.pop() {
+                self.queue.push(TaskPtr::from_header(task), &self.shared.injector);
+            }
         }
         let turn = self.turn.get();
         self.turn.set(turn.wrapping_add(1));
