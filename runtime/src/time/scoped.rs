@@ -1,5 +1,4 @@
 //! `timeout_scope`: a limit that may be moved from inside.
-use std::error::Error;
 use std::fmt;
 use std::future::Future;
 use std::panic::Location;
@@ -14,6 +13,7 @@ use pin_project_lite::pin_project;
 use super::alarm::{self, Alarm};
 use super::timeout::{Limit, TimeoutError, note, stopped, timed_out};
 use crate::cancel::Limited;
+use crate::error::InvalidState;
 use crate::timer::clock;
 use crate::timer::deadline::{Deadline, Phase};
 use crate::timer::wheel::NEVER;
