@@ -52,8 +52,8 @@ pub use corio_runtime::{
 };
 
 pub use corio_runtime::{
-    BoxError, CallbackId, Context, ContextVar, CoroError, CoroHandle, CoroState, InvalidState,
-    copy_context,
+    BoxError, CallbackId, Context, ContextVar, CoroError, CoroHandle, CoroState, Coroutine,
+    InvalidState, copy_context,
 };
 
 /// asyncio's name for it is [`to_thread`]; this is the one that tokio's users know.

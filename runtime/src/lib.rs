@@ -56,7 +56,7 @@ mod exports {
         Raise, catch_cancel, defer_cancel, finally, on_cancel,
     };
     pub use crate::compose::*;
-    pub use crate::coroutine::{CoroError, CoroHandle, CoroState};
+    pub use crate::coroutine::{CoroError, CoroHandle, CoroState, Coroutine};
     pub use crate::deferred::{Deferred, DeferredError, DeferredObserve, DeferredWait};
     pub use crate::error::{
         BoxError, BuildError, Cancelled, InvalidState, PanicInfo, ResultError, RunError, TaskError,

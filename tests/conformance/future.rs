@@ -57,7 +57,8 @@ fn a_deferred_made_in_a_loop_belongs_to_it() {
 fn a_deferred_made_outside_of_loops_has_none() {
     let deferred = Deferred::new();
     assert!(deferred.get_loop().is_err());
-    let refused = std::panic::catch_unwind(|| deferred.add_done_callback(|_| ()));
+    let adds = std::panic::AssertUnwindSafe(|| deferred.add_done_callback(|_| ()));
+    let refused = std::panic::catch_unwind(adds);
     let message = refused.unwrap_err();
     let message = message.downcast_ref::<&str>().unwrap();
     assert!(message.contains("outside an event loop"), "{message}");
