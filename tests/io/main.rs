@@ -1,9 +1,12 @@
 //! Sockets, `serve` and signals, through the facade only.
 
+mod asyncio_edges;
 mod asyncio_streams;
 mod cancel;
+mod copies;
 mod datagrams;
 mod errors;
+mod eyeballs;
 mod files;
 mod many;
 mod places;
@@ -12,6 +15,8 @@ mod serve;
 mod signals;
 mod streams;
 mod syscalls;
+mod temp;
+mod text;
 mod traits;
 mod unix;
 

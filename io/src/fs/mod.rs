@@ -37,8 +37,8 @@ pub use ops::{
     read, readlink, remove, removedirs, rename, renames, replace, rmdir, samefile, scandir,
     set_permissions, stat, statvfs, symlink, symlink_metadata, unlink, write,
 };
-pub use task::{FsTask, run_blocking};
 pub use spooled::{RolloverOp, SpooledFile, spooled_temporary_file};
+pub use task::{FsTask, run_blocking};
 pub use temp::{
     CloseTempFile, MakeTemp, NamedTempFile, TempBuilder, TempDir, named_temporary_file,
     temporary_directory, temporary_file,

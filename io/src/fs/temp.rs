@@ -104,7 +104,8 @@ impl TempBuilder {
     #[track_caller]
     pub fn directory(self) -> MakeTemp<TempDir> {
         MakeTemp(run_blocking(move || {
-            let ((), path) = self.make(|path| fs::DirBuilder::new().mode(FOLDER_MODE).create(path))?;
+            let ((), path) =
+                self.make(|path| fs::DirBuilder::new().mode(FOLDER_MODE).create(path))?;
             Ok(TempDir { remove: Remove::folder(&path, self.delete), path })
         }))
     }

@@ -176,7 +176,8 @@ impl Future for Connect {
         let this = self.get_mut();
         if this.rest.is_none() {
             let found = ready!(this.addresses.poll(cx))?;
-            let found = if this.builder.attempt_delay().is_some() { interleave(found) } else { found };
+            let found =
+                if this.builder.attempt_delay().is_some() { interleave(found) } else { found };
             this.rest = Some(found);
         }
         loop {

@@ -32,11 +32,11 @@ pub use foreign::{Async, AsyncIo, AsyncReady};
 pub use listener::{Accept, Bind, TcpListener};
 pub use lookup::{LookupHost, lookup_host};
 pub use options::{Keepalive, ListenerBuilder, StreamBuilder};
+pub use sendfile::{SendFile, sendfile};
 #[cfg(feature = "axum_0_8")]
 pub use serve::{
     ForPeer, Listener, Made, Peer, Same, Serve, ServeFuture, ServeReport, ServeReporting,
 };
-pub use sendfile::{SendFile, sendfile};
 pub use split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, WriteHalf};
 pub use std::net::Shutdown;
 pub use tcp::TcpStream;

@@ -232,7 +232,8 @@ impl Command {
             new_session(&mut self.std);
         }
         let program = self.std.get_program().to_owned();
-        let child = self.std.spawn().map_err(|error| failed("start", program.to_string_lossy(), error))?;
+        let child =
+            self.std.spawn().map_err(|error| failed("start", program.to_string_lossy(), error))?;
         let pid = Pid::from_raw(child.id().cast_signed())
             .ok_or_else(|| io::Error::other("the system gave a child without a number"))?;
         // std's child does nothing when it is dropped, and its streams were not its own to make.
@@ -294,7 +295,8 @@ impl Future for Spawn {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
-        let Started { mut owner, stdin, stdout, stderr } = ready!(Pin::new(&mut this.task).poll(cx))?;
+        let Started { mut owner, stdin, stdout, stderr } =
+            ready!(Pin::new(&mut this.task).poll(cx))?;
         let stdin = stdin.map(pipe_writer).transpose()?;
         let stdout = stdout.map(|fd| pipe_reader(fd, this.limit)).transpose()?;
         let stderr = stderr.map(|fd| pipe_reader(fd, this.limit)).transpose()?;

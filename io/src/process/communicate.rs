@@ -76,9 +76,10 @@ impl Future for Communicate<'_> {
             }
         }
         let Some(status) = this.status.filter(|_| !pending) else { return Poll::Pending };
-        let mut all = this.readers.iter_mut().map(|reader| {
-            reader.as_mut().map(StreamReader::take_all).unwrap_or_default()
-        });
+        let mut all = this
+            .readers
+            .iter_mut()
+            .map(|reader| reader.as_mut().map(StreamReader::take_all).unwrap_or_default());
         let mut next = || all.next().unwrap_or_default();
         let (stdout, stderr) = (next(), next());
         Poll::Ready(Ok(Output { status, stdout, stderr }))

@@ -121,11 +121,7 @@ impl Connection {
         }
     }
 
-    fn poll_write(
-        &self,
-        cx: &mut Context<'_>,
-        parts: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
+    fn poll_write(&self, cx: &mut Context<'_>, parts: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
         let at = Location::caller();
         match &self.socket {
             Socket::Tcp(socket) => Self::wire(socket, at).poll_write_vectored(cx, parts),

@@ -17,8 +17,8 @@ mod writer;
 
 pub use connection::ExtraInfo;
 pub use error::ReadError;
-pub use open::{OpenConnection, OpenUnixConnection, open_connection, open_unix_connection};
 pub(crate) use open::check_limit;
+pub use open::{OpenConnection, OpenUnixConnection, open_connection, open_unix_connection};
 pub use pipe::{connect_read_pipe, connect_write_pipe};
 pub(crate) use pipe::{pipe_reader, pipe_writer};
 pub use reader::{Lines, NextLine, ReadExactly, ReadLine, ReadSome, ReadUntil, StreamReader};

@@ -17,8 +17,8 @@ use super::file::{Call, CoreAccess, File, FileOp, Operation};
 use super::finish::{CloseFile, FileTell};
 use super::open::{Open, open};
 use super::operations::{FlushOp, SyncAllOp, TruncateOp, WriteOp};
-use decode::{Decoded, Format, Goal, encode};
 pub use decode::{DecodeError, DecodeErrors, Newline};
+use decode::{Decoded, Format, Goal, encode};
 
 /// Opens a text file as Python does: `"r"`, `"w"`, `"a"`, `"x"`, with `+`; a `t` changes nothing.
 ///
