@@ -11,6 +11,7 @@ mod files;
 mod many;
 mod places;
 mod portable;
+mod restart;
 mod serve;
 mod signals;
 mod streams;

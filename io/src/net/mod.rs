@@ -7,6 +7,7 @@ mod addrs;
 mod connect;
 mod datagram;
 mod foreign;
+mod inherit;
 mod listener;
 mod lookup;
 mod options;
@@ -29,6 +30,7 @@ pub use datagram::{
     DatagramPeek, DatagramReady, DatagramRecv, DatagramRecvFrom, DatagramSend, DatagramSocket,
 };
 pub use foreign::{Async, AsyncIo, AsyncReady};
+pub use inherit::{Inherited, inherited_sockets};
 pub use listener::{Accept, Bind, TcpListener};
 pub use lookup::{LookupHost, lookup_host};
 pub use options::{Keepalive, ListenerBuilder, StreamBuilder};

@@ -234,7 +234,9 @@ impl Command {
         let program = self.std.get_program().to_owned();
         let child =
             self.std.spawn().map_err(|error| failed("start", program.to_string_lossy(), error))?;
-        let pid = Pid::from_raw(child.id().cast_signed())
+        let pid = i32::try_from(child.id())
+            .ok()
+            .and_then(Pid::from_raw)
             .ok_or_else(|| io::Error::other("the system gave a child without a number"))?;
         // std's child does nothing when it is dropped, and its streams were not its own to make.
         drop(child);
