@@ -40,6 +40,8 @@ pub enum WaitKind {
     Connect,
     /// A signal.
     Signal,
+    /// `Child::wait`.
+    Child,
     /// `Lock::acquire`.
     Lock,
     /// `RwLock::read`.
@@ -77,7 +79,7 @@ pub enum WaitKind {
 }
 
 impl WaitKind {
-    const ALL: [WaitKind; 30] = [
+    const ALL: [WaitKind; 31] = [
         WaitKind::Unknown,
         WaitKind::Sleep,
         WaitKind::Interval,
@@ -91,6 +93,7 @@ impl WaitKind {
         WaitKind::Accept,
         WaitKind::Connect,
         WaitKind::Signal,
+        WaitKind::Child,
         WaitKind::Lock,
         WaitKind::RwLockRead,
         WaitKind::RwLockWrite,
@@ -127,6 +130,7 @@ impl WaitKind {
             WaitKind::Accept => "accept",
             WaitKind::Connect => "connect",
             WaitKind::Signal => "a signal",
+            WaitKind::Child => "Child::wait",
             WaitKind::Lock => "Lock::acquire",
             WaitKind::RwLockRead => "RwLock::read",
             WaitKind::RwLockWrite => "RwLock::write",
