@@ -46,6 +46,11 @@ pub use corio_runtime::{
     to_thread, try_gather, try_join, wait,
 };
 
+pub use corio_runtime::{
+    ErrorContext, EventLoop, ExceptionHandler, LoopRunning, ShutdownExecutor, TimerHandle,
+    get_event_loop, get_running_loop, new_event_loop, set_event_loop,
+};
+
 /// asyncio's name for it is [`to_thread`]; this is the one that tokio's users know.
 pub use corio_runtime::to_thread as spawn_blocking;
 
@@ -53,7 +58,9 @@ pub use corio_runtime::to_thread as spawn_blocking;
 pub use corio_macros::{main, test};
 
 pub mod fs;
+pub mod io;
 pub mod net;
+pub mod process;
 pub mod signal;
 pub mod stream;
 pub mod sync;

@@ -2,6 +2,7 @@
 //! `docs/cancellation.md`, named after it.
 
 mod branches;
+mod condition;
 mod edges;
 mod every_poll;
 mod groups;

@@ -174,7 +174,7 @@ impl<T, L: List> List for (Part<T>, L) {
     }
 }
 
-/// Future of [`gather!`].
+/// Future of `gather!`.
 #[must_use = "futures do nothing unless you `.await` or poll them"]
 pub struct Gather<L: List, M> {
     list: L,
