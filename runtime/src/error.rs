@@ -416,7 +416,7 @@ pub type BoxError = Box<dyn Error + Send + Sync + 'static>;
 
 /// Something was to be changed that has ended, and gives back what it was to become.
 ///
-/// asyncio: `InvalidStateError`.
+/// asyncio: `InvalidStateError`, and the `RuntimeError` of `Timeout.reschedule`.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct InvalidState<T = ()>(pub T);
 

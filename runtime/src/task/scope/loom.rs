@@ -544,10 +544,12 @@ model! {
         let mut at = Waits::Open(inner);
         let mut script = move |twin: &Twin| {
             assert!(!twin.poll_scope(outer), "the wait was interrupted");
-            if let Waits::Open(node) = at && twin.poll_scope(node) {
-                wait.give_up();
-                twin.drop_scope(node);
-                at = Waits::Masked(Twin::add(&twin.tree, Kind::Mask, Some(outer)));
+            if let Waits::Open(node) = at {
+                if twin.poll_scope(node) {
+                    wait.give_up();
+                    twin.drop_scope(node);
+                    at = Waits::Masked(Twin::add(&twin.tree, Kind::Mask, Some(outer)));
+                }
             }
             if let Waits::Masked(mask) = at {
                 mask.mark.set(0);
