@@ -21,7 +21,7 @@ use crate::timer::wheel::NEVER;
 /// Awaits what `body` makes for at most `limit`, which the body may move; `None` is no limit.
 ///
 /// The body gets a [`TimeoutScope`] and may ask it when the limit is, move it, and see whether it
-/// has come. The time counts from this call. Otherwise it is like [`timeout`](super::timeout): the
+/// has come. The time counts from this call. Otherwise it is like [`timeout`](super::timeout()): the
 /// body is polled first, a value that is ready wins, and at the limit what waits inside is
 /// cancelled, and nothing else of the task.
 ///
