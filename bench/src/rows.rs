@@ -5,6 +5,8 @@
 pub mod blocking;
 pub mod compose;
 pub mod cpu;
+#[cfg(feature = "corio")]
+pub mod files;
 pub mod memory;
 pub mod net;
 pub mod spawn;
@@ -107,6 +109,15 @@ macro_rules! channels {
             "flume": $kind<prim::Flume $(, $n)?>,
             "async-channel": $kind<prim::AsyncChannel $(, $n)?>
         )
+    };
+}
+
+/// A row of files: corio's, tokio's as they are and behind a buffer, and std's.
+#[cfg(feature = "corio")]
+macro_rules! files {
+    ($way:ident<$piece:ty>) => {
+        primitives!(F => Repeat<files::$way<$piece, F>>; prim::Corio,
+            "tokio": prim::Tokio, "tokio-buffered": prim::TokioBuffered, "std": prim::Std)
     };
 }
 
@@ -214,6 +225,17 @@ pub const ROWS: &[Entry] = &[
     primitives!(B => Repeat<channels::BroadcastStream<B>>; prim::Corio, "tokio": prim::Tokio),
     #[cfg(feature = "corio")]
     primitives!(B => Repeat<channels::BroadcastEach<B>>; prim::Corio, "tokio": prim::Tokio),
+    #[cfg(feature = "corio")]
+    files!(ReadAll<files::Small>),
+    #[cfg(feature = "corio")]
+    files!(ReadAll<files::Large>),
+    #[cfg(feature = "corio")]
+    files!(WriteAll<files::Small>),
+    #[cfg(feature = "corio")]
+    files!(WriteAll<files::Large>),
+    #[cfg(feature = "corio")]
+    primitives!(F => Repeat<files::ReadAt<F>>; prim::Corio,
+        "tokio": prim::Tokio, "std": prim::Std),
 ];
 
 /// The row of that name.
