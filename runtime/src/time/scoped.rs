@@ -11,7 +11,7 @@ use corio_sync::place::{self, Place, WaitKind};
 use pin_project_lite::pin_project;
 
 use super::alarm::{self, Alarm};
-use super::timeout::{Limit, TimeoutError, note, stopped, timed_out};
+use super::timeout::{Limit, TimeoutError, note, stopped, stopped_later, timed_out};
 use crate::cancel::Limited;
 use crate::error::InvalidState;
 use crate::timer::clock;
@@ -21,7 +21,7 @@ use crate::timer::wheel::NEVER;
 /// Awaits what `body` makes for at most `limit`, which the body may move; `None` is no limit.
 ///
 /// The body gets a [`TimeoutScope`] and may ask it when the limit is, move it, and see whether it
-/// has come. The time counts from this call. Otherwise it is like [`timeout`](super::timeout): the
+/// has come. The time counts from this call. Otherwise it is like [`timeout`](super::timeout()): the
 /// body is polled first, a value that is ready wins, and at the limit what waits inside is
 /// cancelled, and nothing else of the task.
 ///
@@ -159,7 +159,7 @@ impl<F: Future> Future for TimeoutScoped<F> {
         let deadline = &*this.scope.0.0;
         let (at, limit) = (*this.at, *this.limit);
         if this.inside.is_asked() {
-            let ended = stopped(this.inside.poll_asked(cx), limit, at, None);
+            let ended = stopped_later(this.inside.poll_asked(cx), limit, at);
             return conclude(deadline, ended);
         }
         let outer = place::take();
