@@ -288,7 +288,7 @@ fn a_limit_that_is_over_cannot_be_moved() {
     on_loop(|| async {
         let finished = timeout_scope(LONG, async |limit| limit).await.unwrap();
         let error = finished.reschedule(None).unwrap_err();
-        assert_eq!(error.to_string(), "it has ended and cannot be changed any more");
+        assert_eq!(error.to_string(), "it has ended already, and how it ended cannot be changed");
         let mut seen = None;
         drop(until_the_limit(SOON, &mut seen).await);
         assert!(seen.unwrap().reschedule(Some(Instant::now() + LONG)).is_err());

@@ -219,6 +219,7 @@ fn ends_and_values() {
 
 // conforms: 4 test_one_exception
 // conforms: 4 test_exception_marking
+// differs: a panic of one that was left alone is told as one that nobody has seen; here it is, as it has no handle any more
 #[test]
 fn the_first_failure_is_the_result_and_the_others_go_on() {
     on_loop(|| async {
@@ -351,6 +352,18 @@ fn futures_become_tasks_of_the_running_loop() {
         assert_eq!(corio::all_tasks().len(), before + 2);
         gathering.await.unwrap();
     });
+}
+
+// conforms: 4 test_constructor_use_global_loop
+// differs: the loop that was set is asked for by name: a future becomes a task of the loop that runs
+#[test]
+fn a_gather_on_the_loop_that_was_set() {
+    let event_loop = corio::new_event_loop().unwrap();
+    corio::set_event_loop(Some(&event_loop));
+    let set = corio::get_event_loop().unwrap();
+    let tasks = [1, 2].map(|n| set.create_task(async move { n }));
+    assert_eq!(event_loop.run_until_complete(gather(tasks)).unwrap().unwrap(), [1, 2]);
+    corio::set_event_loop(None);
 }
 
 // conforms: 4 test_constructor_without_loop

@@ -9,8 +9,9 @@
 //!
 //! *One permit.* A granter that skips a run of waiters that left takes them off the counter
 //! afterwards. Until then the counter is too low, and a second granter would grant a place for
-//! which nobody is counted. So there is one permit (a lock, a once-cell), hence one granter at a
-//! time; counters with more are [`super::weighted`].
+//! which nobody is counted. So there is one permit (a once-cell's), hence one granter at a time;
+//! counters with more are [`super::weighted`], and [`crate::Lock`], which may be released twice,
+//! counts in another way.
 //!
 //! *Progress.* `try_acquire` is lock-free; the first step of acquiring is wait-free; releasing is
 //! lock-free, its rounds amortised over the waiters that left.
@@ -44,8 +45,8 @@ impl Permits {
     }
 
     /// Takes a permit if one is free.
-    // Ordering(wait.permits_try): Acquire; pairs with Ordering(wait.permits_release) and
-    // Ordering(wait.permits_release_below): the new holder sees what the last one did.
+    // Ordering(wait.permits_try): Acquire; pairs with Ordering(wait.permits_release): the new
+    // holder sees what the last one did.
     #[inline]
     pub(crate) fn try_acquire(&self) -> bool {
         let mut count = self.count.load(Ordering::Relaxed);
@@ -96,27 +97,6 @@ impl Permits {
                 self.release();
             }
         }
-    }
-
-    /// Gives a permit back if fewer than `most` are free; false otherwise.
-    // Ordering(wait.permits_release_below): Release; pairs with Ordering(wait.permits_try),
-    // as Ordering(wait.permits_release).
-    pub(crate) fn release_below(&self, most: isize) -> bool {
-        let mut count = self.count.load(Ordering::Relaxed);
-        loop {
-            if count >= most {
-                return false;
-            }
-            let ok = ord("wait.permits_release_below", Ordering::Release);
-            match self.count.compare_exchange_weak(count, count + 1, ok, Ordering::Relaxed) {
-                Ok(_) => break,
-                Err(now) => count = now,
-            }
-        }
-        if count < 0 {
-            self.release_to_waiter();
-        }
-        true
     }
 
     /// Gives a permit back, to the next waiter if there is one.
@@ -180,7 +160,7 @@ impl Permits {
         }
     }
 
-    #[cfg(test)]
+    #[cfg(all(test, any(corio_loom, corio_shuttle)))]
     pub(crate) fn live_segments(&self) -> usize {
         self.queue.live_segments()
     }
