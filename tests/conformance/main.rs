@@ -12,5 +12,8 @@ mod event_loop;
 mod lock;
 mod loop_order;
 mod queue;
+mod runner;
 mod semaphore;
 mod support;
+mod threads;
+mod threadsafe;

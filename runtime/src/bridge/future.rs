@@ -5,13 +5,12 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use corio_sync::park;
-use corio_sync::shim::Ordering::AcqRel;
-use corio_sync::shim::atomic::AtomicPtr;
 
+use super::done::on_done;
 use crate::error::TaskError;
 use crate::scheduler::shared::Shared;
 use crate::scheduler::worker;
@@ -22,6 +21,8 @@ use crate::task::join::Task;
 #[must_use = "a coroutine that nobody waits for runs detached"]
 pub struct ConcurrentFuture<T> {
     task: Task<T>,
+    /// `result` has given a cancel, which the task no longer holds.
+    gave_cancel: bool,
     shared: Arc<Shared>,
 }
 
@@ -67,7 +68,7 @@ impl Error for ConcurrentError {
 
 impl<T> ConcurrentFuture<T> {
     pub(crate) fn new(task: Task<T>, shared: Arc<Shared>) -> Self {
-        Self { task, shared }
+        Self { task, gave_cancel: false, shared }
     }
 
     /// Blocks the calling thread until the coroutine ends, or for `timeout`.
@@ -89,7 +90,10 @@ impl<T> ConcurrentFuture<T> {
             return Err(ConcurrentError::WouldDeadlock { worker });
         }
         let task = &mut self.task;
-        match park::block_on_deadline(task, deadline) {
+        let ended = park::block_on_deadline(task, deadline);
+        let cancelled = |error: &TaskError| error.is_cancelled();
+        self.gave_cancel |= matches!(&ended, Some(Err(error)) if cancelled(error));
+        match ended {
             None => Err(ConcurrentError::Timeout),
             Some(Ok(value)) => Ok(value),
             Some(Err(error)) if error.is_cancelled() && !self.shared.phase().is_open() => {
@@ -121,57 +125,13 @@ impl<T> ConcurrentFuture<T> {
     /// True if the coroutine was cancelled.
     #[must_use]
     pub fn cancelled(&self) -> bool {
-        self.task.cancelled()
+        self.gave_cancel || self.task.cancelled()
     }
 
     /// Calls `f` when the coroutine has ended: on the thread that ends it, or here if it has ended
     /// already. Callbacks should be short; a panic in one is reported and goes no further.
     pub fn add_done_callback(&self, f: impl FnOnce() + Send + 'static) {
-        let task = self.task.ptr();
-        let header = task.header();
-        let call: Box<dyn FnOnce() + Send> = Box::new(f);
-        let once = Arc::new(CallOnce(AtomicPtr::new(Box::into_raw(Box::new(call)))));
-        let waker = Waker::from(once.clone());
-        // The node is never vacated: the callback waits until the task ends or its cell goes.
-        let node = header.ext_or_make().add_observer();
-        // SAFETY: the node lives as long as the cell, which `self` keeps.
-        unsafe { node.as_ref() }.register(&waker);
-        if header.state.observe() {
-            once.call();
-        }
-    }
-}
-
-/// A function that is called by the first of several who try.
-struct CallOnce(AtomicPtr<Box<dyn FnOnce() + Send>>);
-
-impl CallOnce {
-    fn take(&self) -> Option<Box<dyn FnOnce() + Send>> {
-        // Ordering(call_once.take): AcqRel; pairs with itself: the swap alone decides who calls, and hands over what the box holds.
-        let raw = self.0.swap(std::ptr::null_mut(), AcqRel);
-        // SAFETY: a non-null pointer came from `Box::into_raw` and was swapped out once.
-        (!raw.is_null()).then(|| *unsafe { Box::from_raw(raw) })
-    }
-
-    fn call(&self) {
-        if let Some(f) = self.take() {
-            let called = std::panic::catch_unwind(std::panic::AssertUnwindSafe(f));
-            if let Err(payload) = called {
-                crate::report::callback_panicked(payload);
-            }
-        }
-    }
-}
-
-impl Wake for CallOnce {
-    fn wake(self: Arc<Self>) {
-        self.call();
-    }
-}
-
-impl Drop for CallOnce {
-    fn drop(&mut self) {
-        drop(self.take());
+        on_done(&self.task.as_ref(), f);
     }
 }
 

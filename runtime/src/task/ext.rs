@@ -10,7 +10,7 @@
 //! another, so the list is as long as the most observers there ever were at one time.
 
 use std::ptr::{self, NonNull};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::task::Waker;
 
 use corio_sync::shim::Ordering::{AcqRel, Acquire, Relaxed, Release};
@@ -20,7 +20,7 @@ use corio_sync::waker_slot::WakerSlot;
 use super::raw::{Header, TaskPtr};
 use super::requests::Requests;
 use super::scope::Tree;
-use crate::error::{Cancelled, TaskError, TaskName};
+use crate::error::{Cancelled, PanicInfo, TaskError, TaskName};
 use crate::quiet::quietly;
 
 /// The lazy part of a task.
@@ -31,6 +31,8 @@ pub(crate) struct TaskExt {
     /// What the cancels of the task have said.
     pub(crate) requests: Requests,
     scopes: RunnersOwn<Tree>,
+    /// Set before DONE if the body panicked.
+    panic: OnceLock<Arc<PanicInfo>>,
 }
 
 /// What only the runner of a task may touch.
@@ -149,6 +151,11 @@ impl TaskExt {
         push(&self.names, node, |node, next| node.next = next);
     }
 
+    /// What a body that panicked has said.
+    pub(crate) fn panic_info(&self) -> Option<&Arc<PanicInfo>> {
+        self.panic.get()
+    }
+
     pub(crate) fn name(&self) -> Option<&Arc<str>> {
         first(&self.names).map(|node| &node.name)
     }
@@ -230,7 +237,12 @@ impl TaskPtr {
 
     /// The error of a body that panicked.
     pub(crate) fn panicked(self, payload: Box<dyn std::any::Any + Send>) -> TaskError {
-        TaskError::new_panicked(payload, self.name(), self.header().spawned_at)
+        let error = TaskError::new_panicked(payload, self.name(), self.header().spawned_at);
+        if let Some(info) = error.panic_info() {
+            // A body that panics again in its drop has said enough.
+            let _ = self.header().ext_or_make().panic.set(info.clone());
+        }
+        error
     }
 
     /// The error of a body that was cancelled or aborted.

@@ -11,6 +11,7 @@ use corio_sync::shim::Ordering::Relaxed;
 use super::raw::TaskPtr;
 use super::slab;
 use super::state::Woken;
+use crate::error::PanicInfo;
 
 /// A number that names one task of a runtime for ever: no other task gets it, before or after.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -180,6 +181,12 @@ impl TaskRef {
             slot: u64::from(id.arena) << 40 | u64::from(id.page) << 12 | u64::from(id.slot),
             generation: id.generation,
         }
+    }
+
+    /// What the task has said when it panicked, if it has ended that way.
+    pub(crate) fn panic_info(&self) -> Option<Arc<PanicInfo>> {
+        let info = self.0.header().ext().and_then(|ext| ext.panic_info());
+        info.filter(|_| self.done()).cloned()
     }
 
     /// The line that spawned the task.
