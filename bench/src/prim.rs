@@ -9,7 +9,7 @@ mod channels;
 mod locks;
 mod signals;
 
-pub use channels::{Bounded, Broadcast, Chan, Oneshot, Queued, Unbounded, Watch};
+pub use channels::{Bounded, Broadcast, Chan, Oneshot, Queued, Settled, Unbounded, Watch};
 pub use locks::{Lock, RwLock, Semaphore, Unfair};
 pub use signals::{Barrier, Event, Token};
 

@@ -19,7 +19,7 @@ pub mod trip;
 use self::sync::{channels, locks, queues, signals};
 use crate::pass::{Repeat, RepeatOutside};
 #[cfg(feature = "corio")]
-use crate::prim::{self, Bounded, Queued, Unbounded, Unfair};
+use crate::prim::{self, Bounded, Queued, Settled, Unbounded, Unfair};
 use crate::row::{Figures, Plan, Row, Workload, Wrong};
 use crate::rt::{Nio, Smol, Tokio};
 
@@ -152,9 +152,13 @@ pub const ROWS: &[Entry] = &[
     #[cfg(feature = "corio")]
     primitives!(T => Repeat<signals::TokenCheck<T>>; prim::Corio, "tokio": prim::Tokio),
     #[cfg(feature = "corio")]
-    primitives!(O => Repeat<channels::OneshotReady<O>>; prim::Corio, "tokio": prim::Tokio),
+    primitives!(O => Repeat<channels::OneshotTrip<O, false>>; prim::Corio, "tokio": prim::Tokio),
     #[cfg(feature = "corio")]
-    primitives!(O => Repeat<channels::OneshotWaits<O>>; prim::Corio, "tokio": prim::Tokio),
+    primitives!(O => Repeat<channels::OneshotTrip<O, true>>; prim::Corio, "tokio": prim::Tokio),
+    #[cfg(feature = "corio")]
+    primitives!(O => Repeat<channels::DeferredTrip<O, false>>; Settled, "tokio": prim::Tokio),
+    #[cfg(feature = "corio")]
+    primitives!(O => Repeat<channels::DeferredTrip<O, true>>; Settled, "tokio": prim::Tokio),
     #[cfg(feature = "corio")]
     channels!(MpscFree1: Unbounded<prim::Corio>, Unbounded),
     #[cfg(feature = "corio")]

@@ -18,6 +18,8 @@ use crate::scheduler::callback::{CallHandle, Callback};
 use crate::scheduler::shared::{Phase, Shared};
 use crate::scheduler::worker::{self, Worker};
 use crate::task::join::Task;
+use crate::task::observers::DoneCall;
+use crate::task::raw::Birth;
 use crate::task::registry::TaskRef;
 use crate::timer::clock;
 
@@ -72,6 +74,16 @@ impl Handle {
             .ok_or(NoLoop(()))
     }
 
+    /// The calling thread's loop if it is a worker, else the runtime that it entered.
+    pub(crate) fn here() -> Option<Handle> {
+        let mut here = Self::try_current().ok()?;
+        here.home = here.home.or_else(|| {
+            let ours = |worker: &&Worker| Arc::ptr_eq(worker.shared(), &here.shared);
+            worker::with(|worker| worker.filter(ours).map(Worker::index))
+        });
+        Some(here)
+    }
+
     /// One handle for each loop of the runtime.
     #[must_use]
     pub fn loops(&self) -> Vec<Handle> {
@@ -115,49 +127,60 @@ impl Handle {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        self.create_task_at(future, Location::caller())
+        self.create_task_from(future, Location::caller().into())
     }
 
-    pub(crate) fn create_task_at<F>(
-        &self,
-        future: F,
-        at: &'static Location<'static>,
-    ) -> Task<F::Output>
+    pub(crate) fn create_task_from<F>(&self, future: F, birth: Birth) -> Task<F::Output>
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        match self.spawn(future, at) {
+        match self.spawn(future, birth) {
             Ok(task) => task,
-            Err(future) => self.shared.cancelled_task(future, at),
+            Err((future, birth)) => self.shared.cancelled_task(future, birth),
         }
     }
 
-    fn spawn<F>(&self, future: F, at: &'static Location<'static>) -> Result<Task<F::Output>, F>
+    /// Starts the task here and now, if the calling thread is a worker that may run it.
+    pub(crate) fn create_eager_task<F>(&self, future: F, birth: Birth) -> Task<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        let started = worker::with(|worker| {
+            let ours = |worker: &&Worker| Arc::ptr_eq(worker.shared(), &self.shared);
+            match (worker.filter(ours), self.home) {
+                (Some(worker), None) => worker.spawn_eager(future, birth),
+                (Some(worker), Some(home)) if home == worker.index() && !worker.is_lent() => {
+                    Ok(worker.spawn_local_eager(future, birth))
+                }
+                _ => Err((future, birth)),
+            }
+        });
+        started.unwrap_or_else(|(future, birth)| self.create_task_from(future, birth))
+    }
+
+    fn spawn<F>(&self, future: F, birth: Birth) -> Result<Task<F::Output>, (F, Birth)>
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
         match self.home {
-            None if self.shared.phase() == Phase::Single => self.spawn_single(future, at),
-            None => self.shared.spawn(future, at),
-            Some(home) => self.shared.spawn_from_outside(future, Some(home), at),
+            None if self.shared.phase() == Phase::Single => self.spawn_single(future, birth),
+            None => self.shared.spawn(future, birth),
+            Some(home) => self.shared.spawn_from_outside(future, Some(home), birth),
         }
     }
 
     /// Spawns onto a single loop: from its own thread right into its ready queue.
-    fn spawn_single<F>(
-        &self,
-        future: F,
-        at: &'static Location<'static>,
-    ) -> Result<Task<F::Output>, F>
+    fn spawn_single<F>(&self, future: F, birth: Birth) -> Result<Task<F::Output>, (F, Birth)>
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
         self.shared.with_own_worker(|worker| match worker {
-            Some(worker) => worker.spawn(future, at),
-            None => self.shared.spawn_from_outside(future, None, at),
+            Some(worker) => worker.spawn(future, birth),
+            None => self.shared.spawn_from_outside(future, None, birth),
         })
     }
 
@@ -172,7 +195,7 @@ impl Handle {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        self.spawn(future, Location::caller()).map_err(Refused)
+        self.spawn(future, Location::caller().into()).map_err(|(future, _)| Refused(future))
     }
 
     /// Makes a future on a loop and runs it there: only the closure travels, so the future may be
@@ -184,11 +207,11 @@ impl Handle {
         Fut: Future + 'static,
         Fut::Output: Send + 'static,
     {
-        let at = Location::caller();
+        let birth = Location::caller().into();
         let body = async move { make().await };
-        match self.shared.spawn_from_outside(body, Some(self.home.unwrap_or(0)), at) {
+        match self.shared.spawn_from_outside(body, Some(self.home.unwrap_or(0)), birth) {
             Ok(task) => task,
-            Err(body) => self.shared.cancelled_task(body, at),
+            Err((body, birth)) => self.shared.cancelled_task(body, birth),
         }
     }
 
@@ -230,6 +253,11 @@ impl Handle {
         let (callback, handle) = Callback::new(Box::new(f) as Box<dyn FnOnce() + Send>);
         let submitted = self.shared.submit_call(self.home_of_call(), callback);
         submitted.map(|()| handle).map_err(|_| LoopClosed(()))
+    }
+
+    /// Queues a done-callback; a closed loop drops it.
+    pub(crate) fn call_done(&self, call: DoneCall) {
+        drop(self.shared.submit_call(self.home_of_call(), call.into()));
     }
 
     /// Calls `f` when `delay` is over; see [`Handle::call_at`].
@@ -290,7 +318,7 @@ impl Handle {
     ) -> Job<R> {
         match executor {
             Some(executor) => executor.submit(f),
-            None => match self.shared.executor.get() {
+            None => match self.shared.executor.iter().next() {
                 Some(executor) => executor.submit(f),
                 None => self.shared.pool.submit(f),
             },
@@ -347,16 +375,33 @@ impl Drop for EnterGuard<'_> {
 }
 
 impl<T> Task<T> {
-    /// The runtime that the task belongs to.
+    /// The runtime that the task belongs to, or its loop; see [`TaskRef::get_loop`].
     #[must_use]
     pub fn get_loop(&self) -> Handle {
-        Handle::new(Shared::of(self.ptr()))
+        self.as_ref().get_loop()
+    }
+}
+
+impl TaskRef {
+    /// The loop that the task is pinned to; of any other, the runtime that it belongs to.
+    ///
+    /// asyncio: `Task.get_loop`.
+    #[must_use]
+    pub fn get_loop(&self) -> Handle {
+        let home = self.ptr().header().state.load_relaxed().home();
+        Handle { shared: Shared::of(self.ptr()), home }
     }
 }
 
 /// There is no runtime on the calling thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NoLoop(());
+
+impl NoLoop {
+    pub(crate) fn new() -> Self {
+        Self(())
+    }
+}
 
 impl fmt::Display for NoLoop {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -7,6 +7,7 @@
 
 use std::cell::Cell;
 use std::panic::Location;
+use std::task::Poll;
 
 /// What a task waits for. The discriminant is packed beside the address of a `Location`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +40,8 @@ pub enum WaitKind {
     Connect,
     /// A signal.
     Signal,
+    /// `Child::wait`.
+    Child,
     /// `Lock::acquire`.
     Lock,
     /// `RwLock::read`.
@@ -57,6 +60,8 @@ pub enum WaitKind {
     Barrier,
     /// `OnceCell` initialization.
     OnceCell,
+    /// `SetOnce::wait`.
+    SetOnce,
     /// A `Deferred` result.
     Deferred,
     /// A cancelled token.
@@ -74,7 +79,7 @@ pub enum WaitKind {
 }
 
 impl WaitKind {
-    const ALL: [WaitKind; 29] = [
+    const ALL: [WaitKind; 31] = [
         WaitKind::Unknown,
         WaitKind::Sleep,
         WaitKind::Interval,
@@ -88,6 +93,7 @@ impl WaitKind {
         WaitKind::Accept,
         WaitKind::Connect,
         WaitKind::Signal,
+        WaitKind::Child,
         WaitKind::Lock,
         WaitKind::RwLockRead,
         WaitKind::RwLockWrite,
@@ -97,6 +103,7 @@ impl WaitKind {
         WaitKind::Condition,
         WaitKind::Barrier,
         WaitKind::OnceCell,
+        WaitKind::SetOnce,
         WaitKind::Deferred,
         WaitKind::CancelToken,
         WaitKind::QueuePut,
@@ -123,6 +130,7 @@ impl WaitKind {
             WaitKind::Accept => "accept",
             WaitKind::Connect => "connect",
             WaitKind::Signal => "a signal",
+            WaitKind::Child => "Child::wait",
             WaitKind::Lock => "Lock::acquire",
             WaitKind::RwLockRead => "RwLock::read",
             WaitKind::RwLockWrite => "RwLock::write",
@@ -132,6 +140,7 @@ impl WaitKind {
             WaitKind::Condition => "Condition::wait",
             WaitKind::Barrier => "Barrier::wait",
             WaitKind::OnceCell => "OnceCell",
+            WaitKind::SetOnce => "SetOnce::wait",
             WaitKind::Deferred => "Deferred",
             WaitKind::CancelToken => "CancelToken::cancelled",
             WaitKind::QueuePut => "Queue::put",
@@ -210,6 +219,15 @@ thread_local! {
 #[inline]
 pub fn note(kind: WaitKind, at: &'static Location<'static>) {
     NOTED.set(Some(Place::new(kind, at)));
+}
+
+/// Notes the place if this says `Pending`.
+#[inline]
+pub(crate) fn noted<T>(polled: Poll<T>, kind: WaitKind, at: &'static Location<'static>) -> Poll<T> {
+    if polled.is_pending() {
+        note(kind, at);
+    }
+    polled
 }
 
 /// Takes the note of the poll that just ended.

@@ -106,15 +106,15 @@ pub async fn join2<A: Future, B: Future>(a: A, b: B) -> (A::Output, B::Output) {
     let (mut a, mut b) = (pin!(a), pin!(b));
     let (mut x, mut y) = (None, None);
     poll_fn(move |cx| {
-        if x.is_none()
-            && let Poll::Ready(value) = a.as_mut().poll(cx)
-        {
-            x = Some(value);
+        if x.is_none() {
+            if let Poll::Ready(value) = a.as_mut().poll(cx) {
+                x = Some(value);
+            }
         }
-        if y.is_none()
-            && let Poll::Ready(value) = b.as_mut().poll(cx)
-        {
-            y = Some(value);
+        if y.is_none() {
+            if let Poll::Ready(value) = b.as_mut().poll(cx) {
+                y = Some(value);
+            }
         }
         match (x.take(), y.take()) {
             (Some(x), Some(y)) => Poll::Ready((x, y)),

@@ -14,7 +14,7 @@ use corio::{
 use corio_tests::kit::Signal;
 use corio_tests::{PATIENCE, open_descriptors, within};
 
-use crate::support::{turn, with_loop};
+use crate::support::{alone, turn, with_loop};
 
 fn bounded<T: Send + 'static>(body: impl FnOnce() -> T + Send + 'static) -> T {
     within(PATIENCE, "the test", body)
@@ -451,24 +451,17 @@ fn each_thread_has_its_loop() {
 // conforms: 19 test_internal_fds
 #[test]
 fn loops_leak_no_descriptors() {
-    if std::env::var_os("CORIO_LOOP_CHILD").is_none() {
-        // The other tests of this process open descriptors too.
-        let this = std::env::current_exe().unwrap();
-        let mut child = std::process::Command::new(this);
-        child.args(["--exact", "event_loop::loops_leak_no_descriptors"]);
-        let output = child.env("CORIO_LOOP_CHILD", "1").output().unwrap();
-        assert!(output.status.success(), "{output:?}");
-        return;
-    }
-    let round = || {
-        let event_loop = new_event_loop().unwrap();
-        event_loop.run_until_complete(corio::sleep(Duration::from_millis(1))).unwrap();
-        event_loop.close().unwrap();
-    };
-    round();
-    let before = open_descriptors();
-    (0..20).for_each(|_| round());
-    assert_eq!(open_descriptors(), before);
+    alone("event_loop::loops_leak_no_descriptors", || {
+        let round = || {
+            let event_loop = new_event_loop().unwrap();
+            event_loop.run_until_complete(corio::sleep(Duration::from_millis(1))).unwrap();
+            event_loop.close().unwrap();
+        };
+        round();
+        let before = open_descriptors();
+        (0..20).for_each(|_| round());
+        assert_eq!(open_descriptors(), before);
+    });
 }
 
 // conforms: 19 test_prompt_cancellation

@@ -14,6 +14,8 @@ mod loop_order;
 mod queue;
 mod runner;
 mod semaphore;
+mod subprocess;
+mod subprocess_edges;
 mod support;
 mod threads;
 mod threadsafe;

@@ -10,7 +10,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use corio::{
-    Builder, Handle, RunError, Runner, Task, catch_cancel, get_running_loop, new_event_loop,
+    Builder, ContextVar, Handle, RunError, Runner, Task, catch_cancel, get_running_loop,
+    new_event_loop,
 };
 use corio_tests::kit::Ledger;
 use corio_tests::{PATIENCE, within};
@@ -314,6 +315,24 @@ fn a_runner_cancels_what_its_runs_have_left() {
             assert!(clean.load(Ordering::SeqCst));
         });
     }
+}
+
+// conforms: 17 test_run_keeps_context
+#[test]
+fn context_variables_persist_between_runs() {
+    static COUNT: ContextVar<u32> = ContextVar::new("count");
+    bounded(|| {
+        COUNT.set(5);
+        let mut runner = Runner::new();
+        let next = || async {
+            let now = COUNT.get().unwrap();
+            COUNT.set(now + 1);
+            now
+        };
+        assert_eq!([runner.run(next()).unwrap(), runner.run(next()).unwrap()], [5, 6]);
+        assert_eq!(COUNT.get(), Some(5), "the runner has a copy");
+        assert_eq!(corio::run(next()), 5);
+    });
 }
 
 // conforms: 17 test_explicit_close

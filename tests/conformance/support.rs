@@ -42,6 +42,18 @@ pub fn with_loop<T: Send + 'static>(body: impl FnOnce(&EventLoop) -> T + Send + 
     within(PATIENCE, &what, move || body(&corio::new_event_loop().expect("a loop")))
 }
 
+/// Runs `main` as [`on_loop`] does; fails unless CPython said the same in the scenario of this name.
+#[track_caller]
+pub fn as_recorded<F>(scenario: &str, main: impl FnOnce(Trace) -> F + Send + 'static)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let trace = Trace::default();
+    let said = trace.clone();
+    on_loop(move || main(trace));
+    said.expect_recorded(scenario);
+}
+
 /// asyncio's `sleep(0)`: everything that is ready runs once.
 pub async fn turn() {
     corio::yield_now().await;
@@ -94,4 +106,21 @@ pub fn py(truth: bool) -> &'static str {
 pub fn done<T>(tasks: &[Task<T>]) -> String {
     let words: Vec<_> = tasks.iter().map(|task| py(task.done())).collect();
     format!("[{}]", words.join(", "))
+}
+
+/// Runs a test in a process of its own, where nobody else opens descriptors or starts children.
+/// `test` is its own name.
+#[track_caller]
+pub fn alone(test: &str, body: impl FnOnce()) {
+    const ALONE: &str = "CORIO_TEST_ALONE";
+    if std::env::var(ALONE).is_ok_and(|name| name == test) {
+        return body();
+    }
+    let this = std::env::current_exe().expect("the path of this program");
+    let mut command = std::process::Command::new(this);
+    command.args(["--exact", test, "--nocapture", "--test-threads=1"]).env(ALONE, test);
+    let output = command.output().expect("this program runs again");
+    let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{test} alone: {}\n{said}", output.status);
+    assert!(said.contains("1 passed"), "{test} is no test's name:\n{said}");
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use corio::{Handle, ThreadPoolExecutor, to_thread};
+use corio::{ContextVar, Handle, ThreadPoolExecutor, to_thread};
 use corio_tests::kit::Signal;
 
 use crate::support::with_loop;
@@ -72,6 +72,19 @@ fn test_to_thread_args_kwargs() {
         let (a, b) = (40, String::from("2"));
         let main = async { to_thread(move || a + b.parse::<u32>().unwrap()).await };
         assert_eq!(event_loop.run_until_complete(main).unwrap().unwrap(), 42);
+    });
+}
+
+// conforms: 18 test_to_thread_contextvars
+#[test]
+fn test_to_thread_contextvars() {
+    static WORD: ContextVar<&str> = ContextVar::new("word");
+    with_loop(|event_loop| {
+        let main = async {
+            WORD.set("parrot");
+            to_thread(|| WORD.get()).await
+        };
+        assert_eq!(event_loop.run_until_complete(main).unwrap().unwrap(), Some("parrot"));
     });
 }
 

@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::fmt;
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -10,7 +11,6 @@ use std::time::{Duration, Instant};
 
 use corio_sync::park;
 
-use super::done::on_done;
 use crate::error::TaskError;
 use crate::scheduler::shared::Shared;
 use crate::scheduler::worker;
@@ -84,10 +84,10 @@ impl<T> ConcurrentFuture<T> {
     /// When it is called again after it gave a value or an error of the task.
     pub fn result(&mut self, timeout: Option<Duration>) -> Result<T, ConcurrentError> {
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-        if !self.done()
-            && let Some(worker) = self.calling_worker()
-        {
-            return Err(ConcurrentError::WouldDeadlock { worker });
+        if !self.done() {
+            if let Some(worker) = self.calling_worker() {
+                return Err(ConcurrentError::WouldDeadlock { worker });
+            }
         }
         let task = &mut self.task;
         let ended = park::block_on_deadline(task, deadline);
@@ -128,10 +128,39 @@ impl<T> ConcurrentFuture<T> {
         self.gave_cancel || self.task.cancelled()
     }
 
-    /// Calls `f` when the coroutine has ended: on the thread that ends it, or here if it has ended
-    /// already. Callbacks should be short; a panic in one is reported and goes no further.
+    /// Has `f` called when the coroutine has ended: by its loop as a plain callback, as for
+    /// [`Task::add_done_callback`](crate::Task::add_done_callback), never inside this call. If the
+    /// loop is closed, it is called by whoever closes it, or here: it is called in any case, so that
+    /// a thread may wait for it. Callbacks should be short; a panic in one is reported and goes no
+    /// further.
+    ///
+    /// asyncio: `concurrent.futures.Future.add_done_callback`, which calls it inside the end, or at
+    /// once.
+    #[track_caller]
     pub fn add_done_callback(&self, f: impl FnOnce() + Send + 'static) {
-        on_done(&self.task.as_ref(), f);
+        let call = CallAnyway(Some(f));
+        self.task.add_done_callback(move |_| call.now());
+    }
+}
+
+/// A function that is called when it is dropped, if it was not called before.
+struct CallAnyway<F: FnOnce()>(Option<F>);
+
+impl<F: FnOnce()> CallAnyway<F> {
+    fn now(mut self) {
+        if let Some(f) = self.0.take() {
+            f();
+        }
+    }
+}
+
+impl<F: FnOnce()> Drop for CallAnyway<F> {
+    fn drop(&mut self) {
+        if let Some(f) = self.0.take() {
+            if let Err(payload) = catch_unwind(AssertUnwindSafe(f)) {
+                crate::report::callback_panicked(payload);
+            }
+        }
     }
 }
 

@@ -40,7 +40,9 @@ impl Handle {
         let at = Location::caller();
         let worker = self.own_loop()?;
         let ended = drive(&worker, at, |worker| {
-            main_task::run(worker, main.into_future(), at, stop_soon, |_| worker.run_single())
+            main_task::run(worker, main.into_future(), at.into(), stop_soon, |_| {
+                worker.run_single()
+            })
         });
         match ended? {
             Ended::Value(value) => Ok(value),
@@ -146,10 +148,10 @@ impl Drop for Turning<'_> {
         // Ordering: Relaxed; as above.
         self.worker.shared().turning.store(false, Relaxed);
         main_task::set_running_at(self.outer);
-        if self.worker.is_orphan()
-            && let Some(worker) = single::disown(self.worker.shared())
-        {
-            end(&worker);
+        if self.worker.is_orphan() {
+            if let Some(worker) = single::disown(self.worker.shared()) {
+                end(&worker);
+            }
         }
     }
 }
@@ -174,7 +176,7 @@ fn end(worker: &Worker) {
     }
     shared.worker_left();
     shared.pool.stop();
-    if let Some(executor) = shared.executor.get() {
+    if let Some(executor) = shared.executor.iter().next() {
         executor.pool().stop();
     }
 }
@@ -190,10 +192,10 @@ pub(super) fn close_dropped(handle: &Handle) {
             handle.shared().config.built_at
         ));
     }
-    if handle.close().is_err()
-        && let Some(worker) = single::own(handle.shared())
-    {
-        worker.orphan();
+    if handle.close().is_err() {
+        if let Some(worker) = single::own(handle.shared()) {
+            worker.orphan();
+        }
     }
 }
 

@@ -15,6 +15,7 @@ use std::task::{Context, Poll};
 use crate::error::{Cancelled, ResultError, RunError};
 use crate::scheduler::worker::{self, Worker};
 use crate::task::join::Task;
+use crate::task::raw::Birth;
 
 /// How `main` has ended.
 pub(crate) enum Ended<T> {
@@ -66,10 +67,10 @@ impl<F: Future, E: FnOnce()> MainPoll for Main<'_, F, E> {
         if let Some(end) = end.filter(|_| !self.left.get()) {
             end();
         }
-        if let Err(payload) = dropped
-            && !matches!(self.result, Some(Err(_)))
-        {
-            *self.result = Some(Err(payload));
+        if let Err(payload) = dropped {
+            if !matches!(self.result, Some(Err(_))) {
+                *self.result = Some(Err(payload));
+            }
         }
     }
 }
@@ -114,7 +115,7 @@ impl Drop for Last<'_> {
 pub(crate) fn run<F: Future>(
     worker: &Worker,
     main: F,
-    at: &'static Location<'static>,
+    birth: Birth,
     on_end: impl FnOnce(),
     drive: impl FnOnce(&Task<()>),
 ) -> Ended<F::Output> {
@@ -127,7 +128,7 @@ pub(crate) fn run<F: Future>(
     // SAFETY: only the lifetime changes; `Last` ends the task before `main` goes, also when
     // something panics.
     let erased: NonNull<dyn MainPoll + 'static> = unsafe { std::mem::transmute(erased) };
-    let task = worker.spawn_local(Erased(erased), at);
+    let task = worker.spawn_local(Erased(erased), birth);
     task.set_name("main");
     let cancelled = {
         let _last = Last { task: &task, left: &left };

@@ -61,7 +61,7 @@ fn among(pollers: &Pollers) -> Poller {
 }
 
 /// A number below `count`, by a xorshift generator of the calling thread (Marsaglia, 2003).
-fn random(count: usize) -> usize {
+pub(crate) fn random(count: usize) -> usize {
     thread_local! {
         static STATE: Cell<u32> = Cell::new(seed());
     }

@@ -17,7 +17,10 @@ use crate::handle::Handle;
 use crate::reactor::set_timer_slack;
 use crate::scheduler::shared::{Phase, Shared};
 use crate::scheduler::worker::{Worker, single};
+use crate::task::contextvars::{Context, copy_context};
+use crate::task::ext::TaskExt;
 use crate::task::join::Task;
+use crate::task::raw::Birth;
 
 /// How long the end of a run waits for the default executor unless the builder says otherwise;
 /// asyncio's limit.
@@ -28,6 +31,9 @@ pub(super) struct Engine {
     shared: Arc<Shared>,
     threads: Vec<JoinHandle<()>>,
     own: Own,
+    /// What the context variables of each `main` are: those of the maker, and what the mains before
+    /// have set.
+    context: Context,
 }
 
 /// What the calling thread runs.
@@ -65,12 +71,13 @@ impl Engine {
         let Started { shared, threads, own } = start::start(settled, Caller::BecomesWorker)?;
         start::call_hook(shared.config.on_thread_start.as_ref());
         let own = Own::Worker(Rc::from(own.expect("the caller's worker was asked for")));
-        Ok(Self { shared, threads, own })
+        Ok(Self { shared, threads, own, context: copy_context() })
     }
 
     pub(super) fn of(event_loop: EventLoop) -> Self {
         let shared = event_loop.shared().clone();
-        Self { shared, threads: Vec::new(), own: Own::Single(event_loop) }
+        let own = Own::Single(event_loop);
+        Self { shared, threads: Vec::new(), own, context: copy_context() }
     }
 
     pub(super) fn handle(&self) -> Handle {
@@ -104,6 +111,8 @@ impl Engine {
         at: &'static Location<'static>,
         drive: impl FnOnce(&dyn Fn(&dyn Fn() -> bool), &Task<()>),
     ) -> Result<Ended<F::Output>, RunError> {
+        let ext = TaskExt::for_birth(None, Some(self.context.clone()));
+        let birth = Birth { spawned_at: at, ext: Some(ext) };
         match &self.own {
             Own::Worker(worker) => {
                 main_task::check_not_nested()?;
@@ -111,7 +120,7 @@ impl Engine {
                 let _at = RunningAt(set_running_at(Some(at)));
                 let _entered = worker.enter();
                 let run = |stop: &dyn Fn() -> bool| worker.run(stop);
-                let ended = main_task::run(worker, main, at, || (), |task| drive(&run, task));
+                let ended = main_task::run(worker, main, birth, || (), |task| drive(&run, task));
                 worker.stand_still();
                 Ok(ended)
             }
@@ -121,7 +130,7 @@ impl Engine {
                     // What stops the loop, an interrupt or the end of `main`, stops one run of it.
                     let run = |_: &dyn Fn() -> bool| worker.run_single();
                     let end = drive::stop_soon;
-                    main_task::run(worker, main, at, end, |task| drive(&run, task))
+                    main_task::run(worker, main, birth, end, |task| drive(&run, task))
                 })
             }
         }
@@ -139,7 +148,7 @@ impl Engine {
                 crate::report::callback_panicked(payload);
             }
         }
-        let Self { shared, threads, own } = self;
+        let Self { shared, threads, own, .. } = self;
         match own {
             Own::Worker(worker) => {
                 shared.begin_shutdown();

@@ -22,6 +22,8 @@ use crate::handle::Handle;
 /// Dropping the runner, or [`close`](Runner::close), ends it as [`run`](crate::run) ends: every task
 /// that is left is cancelled and awaited, then the executor and the threads are joined.
 ///
+/// The mains share one context: what one sets in a context variable, the next one finds.
+///
 /// # Interrupts
 ///
 /// On the process's main thread `run` turns SIGINT into a cancel of its main, unless

@@ -136,10 +136,10 @@ fn make_pool(settled: &Settled) -> Pool {
 /// Calls a user's hook. Its panic is reported and goes no further: a worker that did not begin, or
 /// did not leave, would be waited for at the end.
 pub(super) fn call_hook(hook: Option<&Hook>) {
-    if let Some(hook) = hook
-        && let Err(payload) = catch_unwind(AssertUnwindSafe(|| hook()))
-    {
-        crate::report::callback_panicked(payload);
+    if let Some(hook) = hook {
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| hook())) {
+            crate::report::callback_panicked(payload);
+        }
     }
 }
 
@@ -175,7 +175,7 @@ pub(crate) fn shut_down(
     if worker::with(|worker| worker.is_some()) {
         // The last worker to leave does the rest.
         shared.pool.shutdown_now();
-        if let Some(set) = shared.executor.get() {
+        if let Some(set) = shared.executor.iter().next() {
             set.pool().stop();
         }
         return report;
@@ -190,7 +190,7 @@ pub(crate) fn shut_down(
         shared.finish_shutdown();
     }
     report.busy_threads = shared.pool.shutdown(executor);
-    if let Some(set) = shared.executor.get() {
+    if let Some(set) = shared.executor.iter().next() {
         report.busy_threads.extend(set.pool().shutdown(executor));
     }
     report.stopped = shared.stopped_tasks();

@@ -22,6 +22,9 @@ use corio_sync::shim::atomic::AtomicU8;
 use corio_sync::shim::mutant;
 use corio_sync::shim::sync::Arc;
 
+use crate::task::contextvars::{self, Captured};
+use crate::task::observers::DoneCall;
+
 #[cfg(all(test, any(corio_loom, corio_shuttle)))]
 mod loom;
 #[cfg(any(corio_loom, corio_shuttle))]
@@ -39,6 +42,8 @@ pub(crate) struct Callbacks {
 pub(crate) struct Callback<C = Box<dyn FnOnce() + Send>> {
     call: C,
     handle: CallHandle,
+    /// A copy of the context of who submitted it.
+    variables: Captured,
 }
 
 /// A callback that stays on its loop's thread.
@@ -67,10 +72,8 @@ struct Fate {
 }
 
 impl CallHandle {
-    #[track_caller]
-    fn in_state(state: u8) -> Self {
-        let fate = Fate { state: AtomicU8::new(state), submitted_at: Location::caller() };
-        Self { shared: Arc::new(fate) }
+    fn in_state(state: u8, submitted_at: &'static Location<'static>) -> Self {
+        Self { shared: Arc::new(Fate { state: AtomicU8::new(state), submitted_at }) }
     }
 
     /// Edge 2: keeps the callback from being called, unless that has begun.
@@ -91,7 +94,7 @@ impl CallHandle {
     /// The handle of a callback that a closed loop refused.
     #[track_caller]
     pub(crate) fn refused() -> Self {
-        Self::in_state(CANCELLED)
+        Self::in_state(CANCELLED, Location::caller())
     }
 
     /// True if the callback was cancelled before it was called.
@@ -131,8 +134,12 @@ impl std::fmt::Debug for CallHandle {
 impl<C: FnOnce()> Callback<C> {
     #[track_caller]
     pub(crate) fn new(call: C) -> (Self, CallHandle) {
-        let handle = CallHandle::in_state(WAITING);
-        (Self { call, handle: handle.clone() }, handle)
+        Self::with(call, contextvars::capture(), Location::caller())
+    }
+
+    fn with(call: C, variables: Captured, at: &'static Location<'static>) -> (Self, CallHandle) {
+        let handle = CallHandle::in_state(WAITING, at);
+        (Self { call, handle: handle.clone(), variables }, handle)
     }
 
     /// Edge 1: calls it, unless its handle came first; a panic goes to `report`.
@@ -141,23 +148,31 @@ impl<C: FnOnce()> Callback<C> {
         // nothing.
         let state = &self.handle.shared.state;
         let won = state.compare_exchange(WAITING, CALLED, Relaxed, Relaxed).is_ok();
-        let call = self.call;
+        let Self { call, handle, variables } = self;
         let run = move || {
             if won || mutant("callback.call_cancelled") {
                 call();
             }
         };
-        // What was cancelled is dropped here, and its drop may panic too.
-        if let Err(payload) = catch_unwind(AssertUnwindSafe(run)) {
-            report(payload, self.handle);
-        }
+        variables.run(|| {
+            // What was cancelled is dropped here, and its drop may panic too.
+            if let Err(payload) = catch_unwind(AssertUnwindSafe(run)) {
+                report(payload, handle);
+            }
+        });
+    }
+}
+
+impl From<DoneCall> for Callback {
+    fn from(done: DoneCall) -> Self {
+        Self::with(done.call, done.variables, done.at).0
     }
 }
 
 impl Callback {
     /// The same callback, bound to the calling thread.
     pub(crate) fn into_local(self) -> LocalCallback {
-        Callback { call: self.call, handle: self.handle }
+        Callback { call: self.call, handle: self.handle, variables: self.variables }
     }
 }
 

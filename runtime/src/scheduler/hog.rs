@@ -268,12 +268,12 @@ impl Sampler {
 
 /// How long the Watch sleeps between samples.
 ///
-/// 4 ms, but 1 ms after a sample that saw a worker in the same poll as the last one, and 1 ms after
-/// a sample that saw one in another poll, once: most such polls are over by then, and the Watch
-/// rests again. So a poll is marked as stuck 1 to 5 ms after it began, and the Watch wakes 250
-/// times per second beside workers that are in a poll now and then, 400 times beside saturated
-/// ones. A wake-up costs 5 to 25 us, by how busy the machine is: a period of 1 ms for all workers
-/// that are awake cost a seventh of the server's time at 10,000 messages per second.
+/// 4 ms. But while a worker sleeps, who could help, 1 ms after a sample that saw another in the same
+/// poll as the last one, and 1 ms after a sample that saw one in a new poll, once: most such polls
+/// are over by then, and the Watch rests again. So a poll is marked as stuck 1 to 5 ms after it began
+/// if a sibling sleeps, and up to 8 ms if all are awake. Those look after each other in their
+/// maintenance, and what the Watch would see most then are workers that the kernel has put aside: a
+/// wake-up for that costs a saturated server 5 to 40 us, and took 2 to 3 % of its time.
 #[derive(Debug, Default)]
 pub(crate) struct Pace {
     same_poll: bool,
@@ -297,11 +297,11 @@ impl Pace {
     }
 
     /// The period until the next samples, after the verdicts on all workers; and whether none of
-    /// them has run anything in the last period.
-    pub(crate) fn next_period(&mut self) -> (Duration, bool) {
+    /// them has run anything in the last period. `helper`: a worker sleeps.
+    pub(crate) fn next_period(&mut self, helper: bool) -> (Duration, bool) {
         let Self { same_poll, new_poll, moved, confirms } = std::mem::take(self);
         self.confirms = new_poll && !confirms;
-        let short = same_poll || self.confirms;
+        let short = helper && (same_poll || self.confirms);
         (if short { PERIOD_SHORT } else { PERIOD_REST }, !moved)
     }
 }

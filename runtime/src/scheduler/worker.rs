@@ -34,6 +34,7 @@ use super::kinds::Pushes;
 use super::queue::Local;
 use super::shared::{Phase, Remote, Shared};
 use crate::context::{self, Driver, Drivers};
+use crate::task::observers::DoneCall;
 use crate::task::raw::{self, RuntimeHead, TaskPtr};
 use crate::task::slab::Arena;
 use crate::timer::Role;
@@ -83,6 +84,7 @@ pub(crate) struct Worker {
 // inside it; what it points to is its own, and its tasks are touched by the thread that runs it.
 unsafe impl Send for Worker {}
 
+mod eager;
 mod queues;
 mod rest;
 mod search;
@@ -109,11 +111,11 @@ pub(crate) unsafe fn schedule(head: NonNull<RuntimeHead>, task: TaskPtr) {
     let shared: NonNull<Shared> = head.cast();
     let worker = WORKER.get();
     // SAFETY: as in `with`.
-    if let Some(worker) = unsafe { worker.as_ref() }
-        && std::ptr::eq(Arc::as_ptr(&worker.shared), shared.as_ptr())
-    {
-        worker.push(task);
-        return;
+    if let Some(worker) = unsafe { worker.as_ref() } {
+        if std::ptr::eq(Arc::as_ptr(&worker.shared), shared.as_ptr()) {
+            worker.push(task);
+            return;
+        }
     }
     // SAFETY: the task's arena keeps the shared part alive; the task is kept by its entry, which
     // `push_remote` passes on last.
@@ -126,6 +128,28 @@ pub(crate) unsafe fn schedule(head: NonNull<RuntimeHead>, task: TaskPtr) {
     // SAFETY: the reference was just made.
     let shared = unsafe { Arc::from_raw(std::ptr::from_ref(shared)) };
     shared.push_remote(task, home);
+}
+
+/// Queues a done-callback: [`RuntimeHead::call_done`].
+///
+/// # Safety
+///
+/// `task` is alive, and its runtime a `Shared`.
+pub(crate) unsafe fn call_done(task: TaskPtr, chosen: u32, call: DoneCall) -> u32 {
+    let shared = Shared::of(task);
+    let home = match chosen.checked_sub(1) {
+        Some(home) => home as usize,
+        None => {
+            let here = with(|worker| {
+                worker.filter(|worker| Arc::ptr_eq(&worker.shared, &shared)).map(|it| it.index)
+            });
+            let pinned = task.header().state.load_relaxed().home();
+            pinned.or(here).unwrap_or(0)
+        }
+    };
+    // A closed loop drops it.
+    drop(shared.submit_call(home, call.into()));
+    home as u32 + 1
 }
 
 /// Fires due timers of a worker: its own call, or that of a thread that helps it.

@@ -38,29 +38,28 @@ model! {
     }
 }
 
+/// Two threads release a lock that is held once.
+fn release_twice(lock: Lock<()>) {
+    let lock = Arc::new(lock);
+    std::mem::forget(lock.try_acquire());
+    let other = lock.clone();
+    let thread = thread::spawn(move || other.release().is_ok());
+    let here = lock.release().is_ok();
+    assert!(thread.join().unwrap() != here);
+    assert!(!lock.locked());
+}
+
 model! {
     /// A release without a guard happens once per acquisition.
     lock_release_raw(threads = 2, bound = 3, claim = "one of two raw releases fails, none is lost") {
-        let lock = Arc::new(Lock::new(()));
-        std::mem::forget(lock.try_acquire());
-        let other = lock.clone();
-        let thread = thread::spawn(move || other.release().is_ok());
-        let here = lock.release().is_ok();
-        assert!(thread.join().unwrap() != here);
-        assert!(!lock.locked());
+        release_twice(Lock::new(()));
     }
 }
 
 model! {
-    /// As above for the unfair lock, with a newcomer.
+    /// As above for the unfair lock.
     lock_release_unfair(threads = 2, bound = 3, claim = "one of two raw releases of an unfair lock fails, none is lost") {
-        let lock = Arc::new(Lock::new_unfair(()));
-        std::mem::forget(lock.try_acquire());
-        let other = lock.clone();
-        let thread = thread::spawn(move || other.release().is_ok());
-        let here = lock.release().is_ok();
-        assert!(thread.join().unwrap() != here);
-        assert!(!lock.locked());
+        release_twice(Lock::new_unfair(()));
     }
 }
 

@@ -275,7 +275,7 @@ impl<C: Default> List<C> {
         let segment = unsafe { guard.get(front.segment) };
         let duty = segment.word.finish_cell();
         if self.settle(guard, front.segment, duty) {
-            self.sweep_if_due();
+            self.sweep_if_due(guard);
         }
     }
 
@@ -315,8 +315,9 @@ impl<C: Default> List<C> {
 
     #[cold]
     fn finish_segment(&self, segment: Link<C>, duty: Duty) {
-        if self.settle(&pin(), segment, duty) {
-            self.sweep_if_due();
+        let guard = pin();
+        if self.settle(&guard, segment, duty) {
+            self.sweep_if_due(&guard);
         }
     }
 
@@ -406,7 +407,7 @@ impl<C: Default> List<C> {
             }
             let duty = to.word.release();
             if self.settle(guard, target, duty) {
-                self.sweep_if_due();
+                self.sweep_if_due(guard);
             }
         }
     }
@@ -429,7 +430,7 @@ impl<C: Default> List<C> {
             current = next;
         }
         if dead {
-            self.sweep_if_due();
+            self.sweep_if_due(guard);
         }
     }
 
@@ -460,30 +461,27 @@ impl<C: Default> List<C> {
 
     /// Unlinks dead segments if enough of them have gathered. One thread at a time; others leave
     /// it to that one.
-    fn sweep_if_due(&self) {
+    fn sweep_if_due(&self, guard: &Guard) {
         loop {
-            // Ordering(wait.sweep_due): Relaxed, both. A late value only shifts the next sweep;
-            // the exchange below makes the last one see all.
+            // Ordering(wait.sweep_due): Relaxed, both. A late value only shifts the next sweep: a
+            // thread that finds the flag set leaves its dead segment to the sweeper, which looks
+            // again after leaving, and if it looks too early, to the next one that is counted.
             let dead = self.dead.load(Ordering::Relaxed);
             let live = self.live.load(Ordering::Relaxed);
             if dead < SWEEP_AT_LEAST.max(live / 2) {
                 return;
             }
-            // Ordering(wait.sweep_enter): AcqRel; pairs with Ordering(wait.sweep_leave). The
+            // Ordering(wait.sweep_enter): Acquire; pairs with Ordering(wait.sweep_leave). The
             // next sweeper must see the links that this one wrote: a stale one leads it to a
-            // segment that was unlinked, and it would unlink the next one there. A thread that
-            // finds the flag set has its dead segment counted by the sweeper, which looks again
-            // after leaving.
-            // Not killable: the links, because a model's retirement contains the fence that the
-            // collector's may have later; the count, because a late one only delays a sweep.
-            if self.sweeping.swap(true, ord("wait.sweep_enter", Ordering::AcqRel)) {
+            // segment that was unlinked, and it would unlink the next one there.
+            if self.sweeping.swap(true, ord("wait.sweep_enter", Ordering::Acquire)) {
                 return;
             }
             self.dead.store(0, Ordering::Relaxed);
-            self.sweep(&pin());
-            // Ordering(wait.sweep_leave): AcqRel; pairs with Ordering(wait.sweep_enter).
-            // Not killable: as there.
-            self.sweeping.swap(false, ord("wait.sweep_leave", Ordering::AcqRel));
+            self.sweep(guard);
+            // Ordering(wait.sweep_leave): Release; pairs with Ordering(wait.sweep_enter). A swap,
+            // because a store may take effect after the look that follows.
+            self.sweeping.swap(false, ord("wait.sweep_leave", Ordering::Release));
         }
     }
 

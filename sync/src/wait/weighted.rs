@@ -26,7 +26,7 @@
 //!                          |
 //!                          +--(3) leave--> leaving --(4) settle--> left --(2) deliver--> quota 0
 //! ```
-//! (1) [`Weighted::arrive`], (2) [`Weighted::deliver`], (3), (4) [`Weighted::leave`]. Any state may
+//! (1) [`Weighted::arrive`], (2) [`Delivery::step`], (3), (4) [`Weighted::leave`]. Any state may
 //! get `CLOSED`, which only wakes the owner: it then leaves by itself, so closing keeps no books.
 //!
 //! *Progress.* Lock-free: a step on the front place fails only because another thread's step on it
@@ -39,7 +39,7 @@
 use super::cell::{CANCEL, CLOSED, Cell, GRANT, SETTLED, UPDATING, WAITER, Waiter};
 use super::list::Front;
 use super::queue::{Place, Queue, WaitQueue};
-use super::reclaim::pin;
+use super::reclaim::{Guard, pin};
 use super::wakers::{BATCH, Wakers};
 use crate::shim::atomic::AtomicI64;
 use crate::shim::{Ordering, fence_at, mutant, ord};
@@ -226,10 +226,14 @@ impl Weighted {
         // Credit is brought to the front only: this is the front, and its turn is over.
         let number = waiter.position.number();
         queue.list.advance(number, number + 1);
-        waiter.finish(&queue.list);
-        *at = Place::Done;
+        // Until all is delivered the place says that it is granted: if a waker panics, whoever drops
+        // it gives back what it has.
+        *at = Place::Waiting(Some(waiter));
         if !mutant("weighted.excess") {
             self.deliver(queue, excess + free);
+        }
+        if let Some(waiter) = at.leave() {
+            waiter.finish(&queue.list);
         }
         true
     }
@@ -293,62 +297,8 @@ impl Weighted {
     }
 
     /// Brings `k` permits to the front place, and what it does not need to the next.
-    // Ordering(weighted.deliver): AcqRel; pairs with Ordering(weighted.arrive),
-    // Ordering(weighted.collect) and
-    // Ordering(weighted.leave), which see what the permits' holders did. Acquire: the waker that
-    // the owner left.
-    // Ordering(weighted.credit): Release; pairs with Ordering(weighted.arrive) and
-    // Ordering(weighted.settle): as above, for an owner who is on the way or leaving.
-    fn deliver(&self, queue: &Queue, mut k: i64) {
-        while k > 0 {
-            let guard = pin();
-            let front = queue.list.front(&guard);
-            let word = &front.cell.word;
-            // Ordering(weighted.look): Relaxed. A guess that the exchange verifies.
-            let now = word.load(Ordering::Relaxed);
-            let leaving = now & (CANCEL | LEFT) == CANCEL;
-            if now & GRANT != 0 || now & LEFT != 0 && balance(now) == 0 {
-                queue.list.advance(front.number, front.number + 1);
-            } else if now & ARRIVED == 0 || leaving {
-                let next = with_balance(now, balance(now) + k);
-                let ok = ord("weighted.credit", Ordering::Release);
-                if word.compare_exchange(now, next, ok, Ordering::Relaxed).is_ok() {
-                    return;
-                }
-            } else {
-                let part = k.min(-balance(now));
-                let left = balance(now) + part;
-                let granted = if left == 0 && now & LEFT == 0 { GRANT } else { 0 };
-                let next = with_balance(now | granted, left);
-                let ok = ord("weighted.deliver", Ordering::AcqRel);
-                if word.compare_exchange(now, next, ok, Ordering::Relaxed).is_ok() {
-                    k -= part;
-                    let waker = (left == 0).then(|| Self::turn_over(queue, &guard, &front, now));
-                    drop(guard);
-                    if let Some(waker) = waker.flatten() {
-                        waker.wake();
-                    }
-                }
-            }
-        }
-    }
-
-    /// The front place has all it lacked: the next one's turn comes. Returns the waker to wake.
-    fn turn_over(
-        queue: &Queue,
-        guard: &super::reclaim::Guard,
-        front: &Front<'_, Cell>,
-        old: u64,
-    ) -> Option<Waker> {
-        queue.list.advance(front.number, front.number + 1);
-        if old & LEFT != 0 {
-            // The quota is paid; its owner left the place to whoever pays it.
-            queue.list.finish_front(guard, front);
-            return None;
-        }
-        let ours = old & (WAITER | UPDATING | CLOSED) == WAITER;
-        // SAFETY: GRANT was set while WAITER and nothing else was: the waker is ours.
-        ours.then(|| unsafe { front.cell.waker.take() })
+    fn deliver(&self, queue: &Queue, k: i64) {
+        Delivery { queue, k }.run();
     }
 
     /// Leaves the queue before or after a grant; permits that came already go back.
@@ -358,9 +308,8 @@ impl Weighted {
         let queue = self.queue.get();
         let word = &waiter.position.cell().word;
         // Ordering(weighted.leave): Acquire; pairs with Ordering(weighted.deliver): what the
-        // permits that came bring along is passed on with them. Not killable: what goes on by the
-        // counter is in its release sequence, and what goes on by a delivery passes its pin, whose
-        // fence acquires as well; we do not rely on it.
+        // permits that came bring along is passed on with them, if they go on by a delivery. (What
+        // goes on by the counter is in its release sequence.)
         let acquire = ord("weighted.leave", Ordering::Acquire);
         let mut now = word.load(acquire);
         loop {
@@ -378,11 +327,9 @@ impl Weighted {
         // SAFETY: CANCEL came before GRANT and CLOSED: nobody else will take the waker.
         let unused = (now & (WAITER | SETTLED) == WAITER)
             .then(|| unsafe { waiter.position.cell().waker.take() });
+        let received = Refund { weighted: self, n: n as i64 - lacked };
         self.withdraw(queue, waiter, lacked);
-        let received = n as i64 - lacked;
-        if received > 0 && !mutant("weighted.received") {
-            self.release(received as usize);
-        }
+        drop(received);
         drop(unused);
     }
 
@@ -441,6 +388,94 @@ impl Weighted {
     #[cfg(test)]
     pub(crate) fn live_segments(&self) -> usize {
         self.queue.live_segments()
+    }
+}
+
+/// Permits on their way. Goes on with what is left even if a waker panics.
+struct Delivery<'q> {
+    queue: &'q Queue,
+    k: i64,
+}
+
+impl Delivery<'_> {
+    fn run(mut self) {
+        while self.k > 0 {
+            self.step();
+        }
+    }
+
+    /// One attempt at the front place.
+    // Ordering(weighted.deliver): AcqRel; pairs with Ordering(weighted.arrive),
+    // Ordering(weighted.collect) and
+    // Ordering(weighted.leave), which see what the permits' holders did. Acquire: the waker that
+    // the owner left.
+    // Ordering(weighted.credit): Release; pairs with Ordering(weighted.arrive) and
+    // Ordering(weighted.settle): as above, for an owner who is on the way or leaving.
+    fn step(&mut self) {
+        let guard = pin();
+        let front = self.queue.list.front(&guard);
+        let word = &front.cell.word;
+        // Ordering(weighted.look): Relaxed. A guess that the exchange verifies.
+        let now = word.load(Ordering::Relaxed);
+        let leaving = now & (CANCEL | LEFT) == CANCEL;
+        if now & GRANT != 0 || now & LEFT != 0 && balance(now) == 0 {
+            self.queue.list.advance(front.number, front.number + 1);
+        } else if now & ARRIVED == 0 || leaving {
+            let next = with_balance(now, balance(now) + self.k);
+            let ok = ord("weighted.credit", Ordering::Release);
+            if word.compare_exchange(now, next, ok, Ordering::Relaxed).is_ok() {
+                self.k = 0;
+            }
+        } else {
+            let part = self.k.min(-balance(now));
+            let left = balance(now) + part;
+            let granted = if left == 0 && now & LEFT == 0 { GRANT } else { 0 };
+            let next = with_balance(now | granted, left);
+            let ok = ord("weighted.deliver", Ordering::AcqRel);
+            if word.compare_exchange(now, next, ok, Ordering::Relaxed).is_ok() {
+                self.k -= part;
+                let waker = (left == 0).then(|| self.turn_over(&guard, &front, now));
+                drop(guard);
+                if let Some(waker) = waker.flatten() {
+                    waker.wake();
+                }
+            }
+        }
+    }
+
+    /// The front place has all it lacked: the next one's turn comes. Returns the waker to wake.
+    fn turn_over(&self, guard: &Guard, front: &Front<'_, Cell>, old: u64) -> Option<Waker> {
+        self.queue.list.advance(front.number, front.number + 1);
+        if old & LEFT != 0 {
+            // The quota is paid; its owner left the place to whoever pays it.
+            self.queue.list.finish_front(guard, front);
+            return None;
+        }
+        let ours = old & (WAITER | UPDATING | CLOSED) == WAITER;
+        // SAFETY: GRANT was set while WAITER and nothing else was: the waker is ours.
+        ours.then(|| unsafe { front.cell.waker.take() })
+    }
+}
+
+impl Drop for Delivery<'_> {
+    fn drop(&mut self) {
+        while self.k > 0 {
+            self.step();
+        }
+    }
+}
+
+/// Permits that go back, also if a waker panics before.
+struct Refund<'w> {
+    weighted: &'w Weighted,
+    n: i64,
+}
+
+impl Drop for Refund<'_> {
+    fn drop(&mut self) {
+        if self.n > 0 && !mutant("weighted.received") {
+            self.weighted.release(self.n as usize);
+        }
     }
 }
 

@@ -93,17 +93,21 @@ fn a_new_poll_is_looked_at_again_soon_and_then_no_more() {
     let same = Verdict { same_poll: true, ..Verdict::default() };
     let mut next = |verdict: &Verdict| {
         pace.note(verdict);
-        pace.next_period()
+        pace.next_period(true)
     };
     assert_eq!([&rest, &rest].map(&mut next), [(ms(4), false); 2]);
     assert_eq!([&new, &new, &new].map(&mut next).map(|(period, _)| period), [ms(1), ms(4), ms(1)]);
     assert_eq!([&same, &same].map(&mut next), [(ms(1), true); 2], "a stuck worker is watched");
     assert_eq!(next(&Verdict::default()), (ms(4), true));
+    pace.note(&same);
+    assert_eq!(pace.next_period(false), (ms(4), true), "nobody sleeps who could help");
 }
 
 #[test]
-fn a_poll_is_marked_within_5_ms_however_it_falls_between_samples() {
-    for begins in 0..10_000 {
+fn a_poll_is_marked_in_time_however_it_falls_between_samples() {
+    for (begins, helper, limit) in
+        (0..10_000).flat_map(|begins| [(begins, true, ms(5)), (begins, false, ms(8))])
+    {
         let begins = Duration::from_micros(begins);
         let (mut sampler, mut pace) = (Sampler::new(), Pace::default());
         let mut now = Duration::ZERO;
@@ -115,9 +119,9 @@ fn a_poll_is_marked_within_5_ms_however_it_falls_between_samples() {
                 break now - begins;
             }
             pace.note(&verdict);
-            now += pace.next_period().0;
+            now += pace.next_period(helper).0;
         };
-        assert!((ms(1)..=ms(5)).contains(&marked), "marked after {marked:?}, begun at {begins:?}");
+        assert!((ms(1)..=limit).contains(&marked), "marked after {marked:?}, begun at {begins:?}");
     }
 }
 

@@ -1,7 +1,6 @@
 //! A worker's own queues: where a woken or spawned task goes, and which one runs next.
 
 use std::future::Future;
-use std::panic::Location;
 use std::time::{Duration, Instant};
 
 use super::Worker;
@@ -10,7 +9,7 @@ use crate::context;
 use crate::scheduler::queue::Deque;
 use crate::scheduler::shared::Phase;
 use crate::task::join::Task;
-use crate::task::raw::TaskPtr;
+use crate::task::raw::{Birth, TaskPtr};
 
 /// Polls in a row from the lifo slot: two tasks that wake each other may not starve the rest.
 const LIFO_IN_A_ROW: u32 = 3;
@@ -92,20 +91,16 @@ impl Worker {
 
     /// Spawns a task; the body comes back if the runtime is closed.
     #[inline]
-    pub(crate) fn spawn<F>(
-        &self,
-        future: F,
-        at: &'static Location<'static>,
-    ) -> Result<Task<F::Output>, F>
+    pub(crate) fn spawn<F>(&self, future: F, birth: Birth) -> Result<Task<F::Output>, (F, Birth)>
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
         if self.shared.phase() != Phase::Running {
-            return self.spawn_single(future, at);
+            return self.spawn_single(future, birth);
         }
         // SAFETY: the worker owns its arena, and the body is `Send`.
-        let task = unsafe { TaskPtr::new(self.arena, future, None, at) };
+        let task = unsafe { TaskPtr::new(self.arena, future, None, birth) };
         self.push(task);
         // SAFETY: the cell was made for `F`; its handle is made once.
         Ok(unsafe { Task::from_ptr(task) })
@@ -116,11 +111,11 @@ impl Worker {
     fn spawn_single<F: Future + 'static>(
         &self,
         future: F,
-        at: &'static Location<'static>,
-    ) -> Result<Task<F::Output>, F> {
+        birth: Birth,
+    ) -> Result<Task<F::Output>, (F, Birth)> {
         match self.shared.phase() {
-            Phase::Single => Ok(self.spawn_local(future, at)),
-            _ => Err(future),
+            Phase::Single => Ok(self.spawn_local(future, birth)),
+            _ => Err((future, birth)),
         }
     }
 
@@ -128,26 +123,26 @@ impl Worker {
     pub(crate) fn spawn_local<F: Future + 'static>(
         &self,
         future: F,
-        at: &'static Location<'static>,
+        birth: Birth,
     ) -> Task<F::Output> {
         // SAFETY: the worker owns its arena and is the home.
-        let task = unsafe { TaskPtr::new(self.arena, future, Some(self.index), at) };
+        let task = unsafe { TaskPtr::new(self.arena, future, Some(self.index), birth) };
         self.push_pinned(task, self.index);
         // SAFETY: the cell was made for `F`; its handle is made once.
         unsafe { Task::from_ptr(task) }
     }
 
     pub(super) fn pop(&self) -> Option<TaskPtr> {
-        if self.lifo_run.get() < LIFO_IN_A_ROW
-            && let Some(task) = self.remote().lifo.pop()
-        {
-            self.lifo_run.set(self.lifo_run.get() + 1);
-            return Some(TaskPtr::from_header(task));
+        if self.lifo_run.get() < LIFO_IN_A_ROW {
+            if let Some(task) = self.remote().lifo.pop() {
+                self.lifo_run.set(self.lifo_run.get() + 1);
+                return Some(TaskPtr::from_header(task));
+            }
         }
-        if self.lifo_run.replace(0) >= LIFO_IN_A_ROW
-            && let Some(task) = self.remote().lifo.pop()
-        {
-            self.queue.push(TaskPtr::from_header(task), &self.shared.injector);
+        if self.lifo_run.replace(0) >= LIFO_IN_A_ROW {
+            if let Some(task) = self.remote().lifo.pop() {
+                self.queue.push(TaskPtr::from_header(task), &self.shared.injector);
+            }
         }
         let turn = self.turn.get();
         self.turn.set(turn.wrapping_add(1));
