@@ -62,7 +62,7 @@ impl Log {
     }
 
     /// A value that says `what` when it is dropped.
-    pub fn on_drop(&self, what: &'static str) -> impl Send + 'static {
+    pub fn on_drop(&self, what: &'static str) -> impl Send + use<> {
         struct Said(Log, &'static str);
         impl Drop for Said {
             fn drop(&mut self) {
@@ -74,6 +74,16 @@ impl Log {
 
     pub fn said(&self, what: &str) -> bool {
         self.0.lock().unwrap().iter().any(|line| line == what)
+    }
+
+    /// Fails unless just these lines were said, in whatever order.
+    #[track_caller]
+    pub fn has(&self, lines: &[&str]) {
+        let mut said = self.0.lock().unwrap().clone();
+        let mut lines = lines.to_vec();
+        said.sort_unstable();
+        lines.sort_unstable();
+        assert_eq!(said, lines);
     }
 
     #[track_caller]

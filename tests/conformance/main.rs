@@ -5,7 +5,9 @@
 //! both by tests/house/conformance.rs. What asyncio does was recorded from CPython where it is not
 //! obvious: see `recorded/`.
 
+mod as_completed;
 mod barrier;
+mod cancellation;
 mod condition;
 mod event;
 mod event_loop;
@@ -14,8 +16,15 @@ mod loop_order;
 mod queue;
 mod runner;
 mod semaphore;
+mod shield;
+mod staggered;
 mod subprocess;
 mod subprocess_edges;
 mod support;
+mod task_group;
+mod task_group_stop;
 mod threads;
 mod threadsafe;
+mod timeout;
+mod wait_for;
+mod wait_gather;

@@ -173,7 +173,9 @@ fn test_acquire_fifo_order() {
 // differs: asyncio lets the third run before the second has again what it gave back; in corio the third has its permit since the release, so the second may take the free one
 #[test]
 fn test_acquire_fifo_order_2() {
-    as_recorded("semaphore test_acquire_fifo_order_3", |trace| async move {
+    let trace = Trace::default();
+    let said = trace.clone();
+    on_loop(|| async move {
         let semaphore = Arc::new(Semaphore::new(1));
         let tasks = ["first", "second", "third"].map(|name| {
             task!([semaphore, trace] {
@@ -220,9 +222,7 @@ fn test_acquire_fifo_order_3() {
             }
         }
     }
-    let trace = Trace::default();
-    let said = trace.clone();
-    on_loop(|| async move {
+    as_recorded("semaphore test_acquire_fifo_order_3", |trace| async move {
         let semaphore = Arc::new(Semaphore::new(0));
         let tasks = ["first", "second", "third"].map(|name| {
             task!([semaphore, trace] {

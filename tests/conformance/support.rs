@@ -89,7 +89,11 @@ impl Trace {
 }
 
 fn recorded(scenario: &str) -> Vec<&'static str> {
-    let texts = [include_str!("recorded/asyncio.txt"), include_str!("recorded/event_loop.txt")];
+    let texts = [
+        include_str!("recorded/asyncio.txt"),
+        include_str!("recorded/compose.txt"),
+        include_str!("recorded/event_loop.txt"),
+    ];
     let head = format!("== {scenario}");
     let lines = texts.into_iter().flat_map(str::lines);
     let mut lines = lines.skip_while(|line| *line != head);
