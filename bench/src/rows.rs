@@ -131,6 +131,7 @@ pub const ROWS: &[Entry] = &[
     Entry::of::<Repeat<spawn::Skynet>>(),
     Entry::of::<Repeat<spawn::Fib>>(),
     Entry::of::<Repeat<spawn::FanOutIn>>(),
+    Entry::of::<Repeat<spawn::DoneCallback>>(),
     Entry::of::<RepeatOutside<submit::Submit4Threads>>(),
     Entry::of::<submit::SubmitLatency>(),
     Entry::of::<trip::MainRoundTrip>(),

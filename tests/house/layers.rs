@@ -33,14 +33,14 @@ const OURS: [&str; 8] = [
 /// The modules of the runtime, lowest level first. A module may use those of lower levels and,
 /// one way only, those of its own.
 const LEVELS: [&[&str]; 10] = [
-    &["sys", "quiet", "report", "error", "wake_batch"],
+    &["sys", "quiet", "report", "error", "panic_place", "wake_batch"],
     &["timer", "reactor", "blocking"],
     &["task"],
     &["context"],
     &["scheduler"],
     &["handle", "cancel"],
     &["spawn"],
-    &["bridge", "event_loop", "time", "compose"],
+    &["bridge", "event_loop", "time", "compose", "deferred", "coroutine"],
     &["debug", "metrics", "sim"],
     &["builder", "runtime"],
 ];

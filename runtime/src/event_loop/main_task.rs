@@ -115,7 +115,7 @@ impl Drop for Last<'_> {
 pub(crate) fn run<F: Future>(
     worker: &Worker,
     main: F,
-    birth: Birth,
+    mut birth: Birth,
     on_end: impl FnOnce(),
     drive: impl FnOnce(&Task<()>),
 ) -> Ended<F::Output> {
@@ -128,7 +128,7 @@ pub(crate) fn run<F: Future>(
     // SAFETY: only the lifetime changes; `Last` ends the task before `main` goes, also when
     // something panics.
     let erased: NonNull<dyn MainPoll + 'static> = unsafe { std::mem::transmute(erased) };
-    let task = worker.spawn_local(Erased(erased), birth);
+    let task = worker.spawn_local(Erased(erased), &mut birth);
     task.set_name("main");
     let cancelled = {
         let _last = Last { task: &task, left: &left };
