@@ -9,7 +9,7 @@ use corio::{
 use corio_tests::kit::poll_once;
 
 use crate::cancellation::{LONG, cleaning, for_ever, me, ms, said};
-use crate::support::{Trace, on_loop, py, task, turn, turns};
+use crate::support::{Trace, as_recorded, on_loop, py, task, turn, turns};
 
 /// A short limit.
 const SOON: Duration = Duration::from_millis(2);
@@ -69,9 +69,7 @@ fn what_waits_inside_may_clean_up() {
 /// What the counts are inside and outside.
 #[test]
 fn the_counts_inside_and_outside() {
-    let trace = Trace::default();
-    let said = trace.clone();
-    on_loop(|| async move {
+    as_recorded("compose timeout_counts", |trace| async move {
         let mut kept = None;
         let ended = timeout_scope(SOON, async |limit: TimeoutScope| {
             kept = Some(limit.clone());
@@ -83,7 +81,6 @@ fn the_counts_inside_and_outside() {
         assert!(ended.is_err());
         trace.say(format!("outside {} {}", me().cancelling(), py(kept.unwrap().expired())));
     });
-    said.expect_recorded("compose timeout_counts");
 }
 
 // conforms: 15 test_timeout_not_called
