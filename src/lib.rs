@@ -51,12 +51,18 @@ pub use corio_runtime::{
     get_event_loop, get_running_loop, new_event_loop, set_event_loop,
 };
 
+pub use corio_runtime::{
+    BoxError, CallbackId, Context, ContextVar, CoroError, CoroHandle, CoroState, Coroutine,
+    copy_context,
+};
+
 /// asyncio's name for it is [`to_thread`]; this is the one that tokio's users know.
 pub use corio_runtime::to_thread as spawn_blocking;
 
 #[cfg(feature = "macros")]
 pub use corio_macros::{main, test};
 
+pub mod contextvars;
 pub mod fs;
 pub mod io;
 pub mod net;

@@ -19,7 +19,7 @@ pub mod time;
 pub mod trip;
 
 #[cfg(feature = "corio")]
-use self::sync::{channels, locks, queues, signals};
+use self::sync::{channels, late, locks, queues, signals};
 use crate::pass::{Repeat, RepeatOutside};
 #[cfg(feature = "corio")]
 use crate::prim::{self, Bounded, Queued, Settled, Unbounded, Unfair};
@@ -131,6 +131,7 @@ pub const ROWS: &[Entry] = &[
     Entry::of::<Repeat<spawn::Skynet>>(),
     Entry::of::<Repeat<spawn::Fib>>(),
     Entry::of::<Repeat<spawn::FanOutIn>>(),
+    Entry::of::<Repeat<spawn::DoneCallback>>(),
     Entry::of::<RepeatOutside<submit::Submit4Threads>>(),
     Entry::of::<submit::SubmitLatency>(),
     Entry::of::<trip::MainRoundTrip>(),
@@ -215,6 +216,10 @@ pub const ROWS: &[Entry] = &[
     channels!(Queue100To4: Bounded<Queued, 100>, Bounded, 100),
     #[cfg(feature = "corio")]
     primitives!(C => Repeat<queues::ManyToMany<C>>; Unbounded<Queued>,
+        "kanal": Unbounded<prim::Kanal>, "flume": Unbounded<prim::Flume>,
+        "async-channel": Unbounded<prim::AsyncChannel>),
+    #[cfg(feature = "corio")]
+    primitives!(C => late::OneStandsStill<C>; Unbounded<Queued>,
         "kanal": Unbounded<prim::Kanal>, "flume": Unbounded<prim::Flume>,
         "async-channel": Unbounded<prim::AsyncChannel>),
     #[cfg(feature = "corio")]

@@ -28,6 +28,12 @@ pub trait Chan: Send + Sync + 'static {
     fn recv(rx: &mut Self::Rx) -> impl Future<Output = u64> + Send;
 }
 
+/// A channel of which one can ask whether a value is here.
+pub trait TryRecv: Chan {
+    /// Receives if a value is here.
+    fn try_recv(rx: &mut Self::Rx) -> Option<u64>;
+}
+
 /// The library's channel without a limit.
 pub struct Unbounded<L>(PhantomData<L>);
 
@@ -129,6 +135,30 @@ one_type!(
     send,
     recv
 );
+
+impl TryRecv for Unbounded<Queued> {
+    fn try_recv(rx: &mut Self::Rx) -> Option<u64> {
+        rx.get_nowait().ok()
+    }
+}
+
+impl TryRecv for Unbounded<Kanal> {
+    fn try_recv(rx: &mut Self::Rx) -> Option<u64> {
+        rx.try_recv().ok().flatten()
+    }
+}
+
+impl TryRecv for Unbounded<Flume> {
+    fn try_recv(rx: &mut Self::Rx) -> Option<u64> {
+        rx.try_recv().ok()
+    }
+}
+
+impl TryRecv for Unbounded<AsyncChannel> {
+    fn try_recv(rx: &mut Self::Rx) -> Option<u64> {
+        rx.try_recv().ok()
+    }
+}
 
 /// A channel for one value.
 pub trait Oneshot: Send + Sync + 'static {

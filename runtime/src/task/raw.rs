@@ -50,7 +50,7 @@ pub(crate) struct RuntimeHead {
 #[derive(Debug)]
 pub(crate) struct Birth {
     pub(crate) spawned_at: &'static Location<'static>,
-    /// Name and context, if the spawner gave any. A task without gets a copy of its spawner's context.
+    /// Name and context, if the spawner gave any; the cell takes it. A task without gets a copy of its spawner's context.
     pub(crate) ext: Option<Box<TaskExt>>,
 }
 
@@ -199,9 +199,9 @@ impl TaskPtr {
         arena: NonNull<Arena>,
         future: F,
         home: Option<usize>,
-        birth: Birth,
+        birth: &mut Birth,
     ) -> Self {
-        let given = birth.ext.or_else(TaskExt::inherited);
+        let given = birth.ext.take().or_else(TaskExt::inherited);
         // SAFETY: the caller owns the arena.
         let memory = unsafe { Arena::alloc(arena, Typed::<F>::CLASS) };
         let task = TaskPtr(memory.cast());

@@ -33,9 +33,9 @@ use std::task::{Context, Poll, ready};
 ///
 /// # Progress
 ///
-/// Taking a free lock and releasing one that nobody waits for are one read-modify-write each,
-/// wait-free. Joining the queue and handing over are lock-free. Waiting itself depends on the
-/// holder.
+/// Lock-free. Taking a free lock and releasing one that nobody waits for are one
+/// read-modify-write each, tried again only if another thread has changed the lock meanwhile.
+/// Waiting itself depends on the holder.
 ///
 /// # Examples
 ///
