@@ -67,8 +67,12 @@ async fn start_successor(socket: &impl AsFd) -> io::Result<()> {
         .stdin(socket.as_fd().try_clone_to_owned()?)
         .stdout(Stdio::Pipe);
     let mut successor = successor.await?;
-    match &mut successor.stdout {
-        Some(output) if output.read_line().await.is_ok_and(|line| line == READY) => Ok(()),
-        _ => Err(io::Error::other("the successor does not serve")),
+    let said = match &mut successor.stdout {
+        Some(output) => output.read_line().await?,
+        None => Vec::new(),
+    };
+    if said != READY {
+        return Err(io::Error::other("the successor does not serve"));
     }
+    Ok(())
 }
