@@ -67,12 +67,10 @@ async fn start_successor(socket: &impl AsFd) -> io::Result<()> {
         .stdin(socket.as_fd().try_clone_to_owned()?)
         .stdout(Stdio::Pipe);
     let mut successor = successor.await?;
-    let said = match &mut successor.stdout {
-        Some(output) => output.read_line().await?,
-        None => Vec::new(),
-    };
-    if said != READY {
-        return Err(io::Error::other("the successor does not serve"));
+    let output = successor.stdout.as_mut().expect("it was asked for");
+    if output.read_line().await? == READY {
+        Ok(())
+    } else {
+        Err(io::Error::other("the successor does not serve"))
     }
-    Ok(())
 }

@@ -124,11 +124,11 @@
 //! ```
 
 // Locks and events.
+pub use corio_runtime::{Condition, ConditionWait, ConditionWaitFor};
 pub use corio_sync::{
-    Acquire, AcquireOwned, Condition, ConditionWait, ConditionWaitFor, Event, EventWait, Lock,
-    LockGuard, NotLocked, Notified, Notify, OwnedLockGuard, OwnedRwLockReadGuard,
-    OwnedRwLockWriteGuard, RwLock, RwLockRead, RwLockReadGuard, RwLockReadOwned, RwLockWrite,
-    RwLockWriteGuard, RwLockWriteOwned,
+    Acquire, AcquireOwned, Event, EventWait, Lock, LockGuard, NotLocked, Notified, Notify,
+    OwnedLockGuard, OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock, RwLockRead,
+    RwLockReadGuard, RwLockReadOwned, RwLockWrite, RwLockWriteGuard, RwLockWriteOwned,
 };
 
 // Counting.
@@ -150,3 +150,7 @@ pub use corio_sync::{
 
 // Channels.
 pub use corio_sync::{broadcast, mpsc, oneshot, watch};
+
+// What asyncio's future is made of; measured by the benchmarks.
+#[doc(hidden)]
+pub use corio_sync::deferred;

@@ -1,7 +1,7 @@
 //! One workload, one trait, many runtimes.
 //!
 //! The program `corio-bench` compares corio with its peers; the criterion benches of this
-//! package run the same workloads.
+//! package take the same rows.
 
 pub mod args;
 pub mod burn;
@@ -22,5 +22,6 @@ pub mod rows;
 pub mod rt;
 pub mod signal;
 pub mod stats;
+pub mod still;
 pub mod unstable;
 pub mod usage;

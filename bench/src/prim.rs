@@ -11,7 +11,7 @@ mod files;
 mod locks;
 mod signals;
 
-pub use channels::{Bounded, Broadcast, Chan, Oneshot, Queued, Unbounded, Watch};
+pub use channels::{Bounded, Broadcast, Chan, Oneshot, Queued, Settled, TryRecv, Unbounded, Watch};
 pub use files::{Positional, Sequential};
 pub use locks::{Lock, RwLock, Semaphore, Unfair};
 pub use signals::{Barrier, Event, Token};

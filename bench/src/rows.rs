@@ -3,6 +3,7 @@
 //! [`OutsidePass`](crate::pass::OutsidePass), or a [`Workload`] for all that is neither.
 
 pub mod blocking;
+pub mod compose;
 pub mod cpu;
 #[cfg(feature = "corio")]
 pub mod files;
@@ -18,10 +19,10 @@ pub mod time;
 pub mod trip;
 
 #[cfg(feature = "corio")]
-use self::sync::{channels, locks, queues, signals};
+use self::sync::{channels, late, locks, queues, signals};
 use crate::pass::{Repeat, RepeatOutside};
 #[cfg(feature = "corio")]
-use crate::prim::{self, Bounded, Queued, Unbounded, Unfair};
+use crate::prim::{self, Bounded, Queued, Settled, Unbounded, Unfair};
 use crate::row::{Figures, Plan, Row, Workload, Wrong};
 use crate::rt::{Nio, Smol, Tokio};
 
@@ -82,6 +83,21 @@ macro_rules! primitives {
     }};
 }
 
+/// A row of compositions: corio's, and tokio's for the same purpose, each on its own runtime.
+#[cfg(feature = "corio")]
+macro_rules! compositions {
+    ($row:ident) => {
+        Entry {
+            row: <Repeat<compose::$row<prim::Corio>> as Workload>::ROW,
+            primitives: true,
+            adapters: &[
+                ("corio", <Repeat<compose::$row<prim::Corio>> as Workload>::measure::<Corio>),
+                ("tokio", <Repeat<compose::$row<prim::Tokio>> as Workload>::measure::<Tokio>),
+            ],
+        }
+    };
+}
+
 /// A row of channels: corio's, and that of everybody who has one.
 #[cfg(feature = "corio")]
 macro_rules! channels {
@@ -121,6 +137,7 @@ pub const ROWS: &[Entry] = &[
     Entry::of::<RepeatOutside<submit::BlockOnSpawn>>(),
     Entry::of::<submit::StartStop>(),
     Entry::of::<Repeat<time::TimeoutYield>>(),
+    Entry::of::<Repeat<compose::TimeoutReady>>(),
     Entry::of::<Repeat<time::TimerInsertCancel>>(),
     Entry::of::<time::Sleep1msLate>(),
     Entry::of::<Repeat<blocking::BlockingRtt>>(),
@@ -137,6 +154,14 @@ pub const ROWS: &[Entry] = &[
     Entry::of::<net::Hog>(),
     Entry::of::<stall::WeakA>(),
     Entry::of::<stall::WeakB>(),
+    #[cfg(feature = "corio")]
+    compositions!(Gather),
+    #[cfg(feature = "corio")]
+    compositions!(Group),
+    #[cfg(feature = "corio")]
+    compositions!(CancelJoin),
+    #[cfg(feature = "corio")]
+    compositions!(Select4),
     #[cfg(feature = "corio")]
     primitives!(L => Repeat<locks::Uncontended<L>>; prim::Corio,
         "tokio": prim::Tokio, "async-lock": prim::AsyncLock),
@@ -163,9 +188,13 @@ pub const ROWS: &[Entry] = &[
     #[cfg(feature = "corio")]
     primitives!(T => Repeat<signals::TokenCheck<T>>; prim::Corio, "tokio": prim::Tokio),
     #[cfg(feature = "corio")]
-    primitives!(O => Repeat<channels::OneshotReady<O>>; prim::Corio, "tokio": prim::Tokio),
+    primitives!(O => Repeat<channels::OneshotTrip<O, false>>; prim::Corio, "tokio": prim::Tokio),
     #[cfg(feature = "corio")]
-    primitives!(O => Repeat<channels::OneshotWaits<O>>; prim::Corio, "tokio": prim::Tokio),
+    primitives!(O => Repeat<channels::OneshotTrip<O, true>>; prim::Corio, "tokio": prim::Tokio),
+    #[cfg(feature = "corio")]
+    primitives!(O => Repeat<channels::DeferredTrip<O, false>>; Settled, "tokio": prim::Tokio),
+    #[cfg(feature = "corio")]
+    primitives!(O => Repeat<channels::DeferredTrip<O, true>>; Settled, "tokio": prim::Tokio),
     #[cfg(feature = "corio")]
     channels!(MpscFree1: Unbounded<prim::Corio>, Unbounded),
     #[cfg(feature = "corio")]
@@ -186,6 +215,10 @@ pub const ROWS: &[Entry] = &[
     channels!(Queue100To4: Bounded<Queued, 100>, Bounded, 100),
     #[cfg(feature = "corio")]
     primitives!(C => Repeat<queues::ManyToMany<C>>; Unbounded<Queued>,
+        "kanal": Unbounded<prim::Kanal>, "flume": Unbounded<prim::Flume>,
+        "async-channel": Unbounded<prim::AsyncChannel>),
+    #[cfg(feature = "corio")]
+    primitives!(C => late::OneStandsStill<C>; Unbounded<Queued>,
         "kanal": Unbounded<prim::Kanal>, "flume": Unbounded<prim::Flume>,
         "async-channel": Unbounded<prim::AsyncChannel>),
     #[cfg(feature = "corio")]

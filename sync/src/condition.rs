@@ -1,6 +1,7 @@
 //! [`Condition`]: wait, under a lock, until the data has changed.
 
 use crate::lock::{Acquiring, Lock, LockGuard};
+use crate::place::{WaitKind, noted};
 use crate::shim::mutant;
 use crate::wait::line::{Line, OnFlag};
 use crate::wait::queue::Place;
@@ -19,7 +20,8 @@ use std::task::{Context, Poll, ready};
 ///
 /// A wait whose future is **dropped** midway cannot wait for the lock: it leaves a guard that is not
 /// held (see [`LockGuard::is_held`]). A notification that had reached it goes to the next waiter.
-/// To end a wait early *with* the lock, tell it to [give up](ConditionWait::give_up) and await it.
+/// To end a wait early *with* the lock, tell it to [give up](ConditionWait::give_up) and await it:
+/// corio's own `Condition`, which is this one and knows tasks, does so when a task is cancelled.
 ///
 /// All calls on one condition should come with guards of the same lock; with guards of different
 /// locks everything stays memory-safe, but a notification may come too early to be seen.
@@ -112,6 +114,40 @@ impl Condition {
         ConditionWaitFor { wait: self.wait(guard), predicate }
     }
 
+    /// As [`Condition::wait`], on a thread that may block, for `d` at the most (`None` for no
+    /// limit); false if nobody has notified by then. The guard holds the lock again in any case.
+    ///
+    /// # Panics
+    ///
+    /// If `guard` is not held.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use corio_sync::{Condition, Lock};
+    /// use std::time::Duration;
+    ///
+    /// let (lock, changed) = (Lock::new(1), Condition::new());
+    /// let mut guard = lock.blocking_acquire();
+    /// assert!(!changed.wait_blocking(&mut guard, Some(Duration::from_millis(1))));
+    /// assert_eq!(*guard, 1);
+    /// ```
+    #[cfg(not(any(corio_loom, corio_shuttle)))]
+    #[track_caller]
+    pub fn wait_blocking<T>(
+        &self,
+        guard: &mut LockGuard<'_, T>,
+        d: Option<std::time::Duration>,
+    ) -> bool {
+        let mut wait = self.wait(guard);
+        let notified = crate::park::block_on_timeout(&mut wait, d).is_some();
+        if !notified {
+            wait.give_up();
+            crate::park::block_on(wait);
+        }
+        notified
+    }
+
     /// Wakes up to `n` waiters, in order of arrival; each still has to wait for the lock.
     ///
     /// # Panics
@@ -188,8 +224,8 @@ impl<T> ConditionWait<'_, T> {
     /// Stops waiting for a notification: what is left to wait for is the lock.
     ///
     /// asyncio does this when a task is cancelled in `wait`: the lock is taken again before the
-    /// cancel goes on. Here whoever ends a wait early says so and awaits it once more, and has the
-    /// lock then. A notification that had reached it goes to the next waiter.
+    /// cancel goes on. Here whoever ends a wait early says so (a task's runtime, for instance) and
+    /// awaits it once more, and has the lock then. A notification that had reached it goes to the next waiter.
     ///
     /// # Examples
     ///
@@ -250,11 +286,13 @@ impl<T> Future for ConditionWait<'_, T> {
                     this.lock.raw.release();
                 }
                 Step::Waiting(place) => {
-                    ready!(line.poll_granted(place, cx));
+                    let polled = line.poll_granted(place, cx);
+                    ready!(noted(polled, WaitKind::Condition, this.caller));
                     this.step = Step::Reacquiring(Acquiring::default());
                 }
                 Step::Reacquiring(at) => {
-                    ready!(this.lock.raw.poll_acquire(at, cx));
+                    let polled = this.lock.raw.poll_acquire(at, cx);
+                    ready!(noted(polled, WaitKind::Lock, this.caller));
                     *this.held = true;
                     this.step = Step::Done;
                     return Poll::Ready(());

@@ -1,5 +1,6 @@
 //! [`Event`]: a flag that tasks and threads wait for.
 
+use crate::place::{WaitKind, noted};
 use crate::wait::line::{Line, OnFlag};
 use crate::wait::queue::Place;
 use std::fmt;
@@ -86,8 +87,7 @@ impl Event {
     #[cfg(not(any(corio_loom, corio_shuttle)))]
     #[track_caller]
     pub fn wait_blocking(&self, d: Option<std::time::Duration>) -> bool {
-        let deadline = d.map(|d| std::time::Instant::now() + d);
-        crate::park::block_on_deadline(self.wait(), deadline).is_some()
+        crate::park::block_on_timeout(self.wait(), d).is_some()
     }
 
     #[cfg(all(test, not(any(corio_loom, corio_shuttle))))]
@@ -130,7 +130,7 @@ impl Future for EventWait<'_> {
             this.at = Place::Done;
             return Poll::Ready(());
         }
-        line.poll_granted(&mut this.at, cx).map(drop)
+        noted(line.poll_granted(&mut this.at, cx), WaitKind::Event, this.caller).map(drop)
     }
 }
 

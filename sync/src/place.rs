@@ -7,6 +7,7 @@
 
 use std::cell::Cell;
 use std::panic::Location;
+use std::task::Poll;
 
 /// What a task waits for. The discriminant is packed beside the address of a `Location`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +60,8 @@ pub enum WaitKind {
     Barrier,
     /// `OnceCell` initialization.
     OnceCell,
+    /// `SetOnce::wait`.
+    SetOnce,
     /// A `Deferred` result.
     Deferred,
     /// A cancelled token.
@@ -76,7 +79,7 @@ pub enum WaitKind {
 }
 
 impl WaitKind {
-    const ALL: [WaitKind; 30] = [
+    const ALL: [WaitKind; 31] = [
         WaitKind::Unknown,
         WaitKind::Sleep,
         WaitKind::Interval,
@@ -100,6 +103,7 @@ impl WaitKind {
         WaitKind::Condition,
         WaitKind::Barrier,
         WaitKind::OnceCell,
+        WaitKind::SetOnce,
         WaitKind::Deferred,
         WaitKind::CancelToken,
         WaitKind::QueuePut,
@@ -136,6 +140,7 @@ impl WaitKind {
             WaitKind::Condition => "Condition::wait",
             WaitKind::Barrier => "Barrier::wait",
             WaitKind::OnceCell => "OnceCell",
+            WaitKind::SetOnce => "SetOnce::wait",
             WaitKind::Deferred => "Deferred",
             WaitKind::CancelToken => "CancelToken::cancelled",
             WaitKind::QueuePut => "Queue::put",
@@ -214,6 +219,15 @@ thread_local! {
 #[inline]
 pub fn note(kind: WaitKind, at: &'static Location<'static>) {
     NOTED.set(Some(Place::new(kind, at)));
+}
+
+/// Notes the place if this says `Pending`.
+#[inline]
+pub(crate) fn noted<T>(polled: Poll<T>, kind: WaitKind, at: &'static Location<'static>) -> Poll<T> {
+    if polled.is_pending() {
+        note(kind, at);
+    }
+    polled
 }
 
 /// Takes the note of the poll that just ended.

@@ -5,12 +5,23 @@
 //! both by tests/house/conformance.rs. What asyncio does was recorded from CPython where it is not
 //! obvious: see `recorded/`.
 
+mod as_completed;
 mod barrier;
+mod cancellation;
 mod condition;
 mod event;
+mod event_loop;
 mod lock;
+mod loop_order;
 mod queue;
 mod semaphore;
+mod shield;
+mod staggered;
 mod subprocess;
 mod subprocess_edges;
 mod support;
+mod task_group;
+mod task_group_stop;
+mod timeout;
+mod wait_for;
+mod wait_gather;

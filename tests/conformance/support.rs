@@ -5,7 +5,7 @@ use std::future::Future;
 use std::panic::Location;
 use std::sync::{Arc, Mutex};
 
-use corio::{Builder, Task};
+use corio::{Builder, EventLoop, Task};
 use corio_tests::{PATIENCE, within};
 
 /// The primitives, named in one place.
@@ -33,6 +33,25 @@ where
         let main = async move { corio::create_task(main()).await.expect("main ends well") };
         builder.run(main).expect("the loop ends well")
     })
+}
+
+/// Gives a body a single loop of its own, on a thread of its own.
+#[track_caller]
+pub fn with_loop<T: Send + 'static>(body: impl FnOnce(&EventLoop) -> T + Send + 'static) -> T {
+    let what = format!("the loop of {}", Location::caller());
+    within(PATIENCE, &what, move || body(&corio::new_event_loop().expect("a loop")))
+}
+
+/// Runs `main` as [`on_loop`] does; fails unless CPython said the same in the scenario of this name.
+#[track_caller]
+pub fn as_recorded<F>(scenario: &str, main: impl FnOnce(Trace) -> F + Send + 'static)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let trace = Trace::default();
+    let said = trace.clone();
+    on_loop(move || main(trace));
+    said.expect_recorded(scenario);
 }
 
 /// asyncio's `sleep(0)`: everything that is ready runs once.
@@ -70,11 +89,16 @@ impl Trace {
 }
 
 fn recorded(scenario: &str) -> Vec<&'static str> {
-    let text = include_str!("recorded/asyncio.txt");
+    let texts = [
+        include_str!("recorded/asyncio.txt"),
+        include_str!("recorded/compose.txt"),
+        include_str!("recorded/event_loop.txt"),
+    ];
     let head = format!("== {scenario}");
-    let mut lines = text.lines().skip_while(|line| *line != head);
+    let lines = texts.into_iter().flat_map(str::lines);
+    let mut lines = lines.skip_while(|line| *line != head);
     assert!(lines.next().is_some(), "{scenario} is not recorded");
-    lines.take_while(|line| !line.starts_with("== ")).collect()
+    lines.take_while(|line| !line.starts_with("== ") && !line.starts_with("# ")).collect()
 }
 
 /// Python's words for truth.

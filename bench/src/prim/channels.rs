@@ -2,7 +2,12 @@
 
 use std::future::Future;
 use std::marker::PhantomData;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use corio::sync as corios;
+use tokio::sync as tokios;
 
 use super::{AsyncChannel, Corio, Flume, Kanal, Tokio};
 
@@ -23,6 +28,12 @@ pub trait Chan: Send + Sync + 'static {
     fn recv(rx: &mut Self::Rx) -> impl Future<Output = u64> + Send;
 }
 
+/// A channel of which one can ask whether a value is here.
+pub trait TryRecv: Chan {
+    /// Receives if a value is here.
+    fn try_recv(rx: &mut Self::Rx) -> Option<u64>;
+}
+
 /// The library's channel without a limit.
 pub struct Unbounded<L>(PhantomData<L>);
 
@@ -32,87 +43,25 @@ pub struct Bounded<L, const N: usize>(PhantomData<L>);
 /// corio's queue for many receivers, in place of its channel.
 pub struct Queued;
 
-impl Chan for Unbounded<Corio> {
-    type Tx = corio::sync::mpsc::UnboundedSender<u64>;
-    type Rx = corio::sync::mpsc::UnboundedReceiver<u64>;
-
-    fn channel() -> (Self::Tx, Self::Rx) {
-        corio::sync::mpsc::unbounded()
-    }
-
-    async fn send(tx: &Self::Tx, value: u64) {
-        tx.send(value).expect("the receiver is there");
-    }
-
-    async fn recv(rx: &mut Self::Rx) -> u64 {
-        rx.recv().await.expect("a sender is there")
-    }
-}
-
-impl<const N: usize> Chan for Bounded<Corio, N> {
-    type Tx = corio::sync::mpsc::Sender<u64>;
-    type Rx = corio::sync::mpsc::Receiver<u64>;
-
-    fn channel() -> (Self::Tx, Self::Rx) {
-        corio::sync::mpsc::channel(N)
-    }
-
-    async fn send(tx: &Self::Tx, value: u64) {
-        tx.send(value).await.expect("the receiver is there");
-    }
-
-    async fn recv(rx: &mut Self::Rx) -> u64 {
-        rx.recv().await.expect("a sender is there")
-    }
-}
-
-impl Chan for Unbounded<Tokio> {
-    type Tx = tokio::sync::mpsc::UnboundedSender<u64>;
-    type Rx = tokio::sync::mpsc::UnboundedReceiver<u64>;
-
-    fn channel() -> (Self::Tx, Self::Rx) {
-        tokio::sync::mpsc::unbounded_channel()
-    }
-
-    async fn send(tx: &Self::Tx, value: u64) {
-        tx.send(value).expect("the receiver is there");
-    }
-
-    async fn recv(rx: &mut Self::Rx) -> u64 {
-        rx.recv().await.expect("a sender is there")
-    }
-}
-
-impl<const N: usize> Chan for Bounded<Tokio, N> {
-    type Tx = tokio::sync::mpsc::Sender<u64>;
-    type Rx = tokio::sync::mpsc::Receiver<u64>;
-
-    fn channel() -> (Self::Tx, Self::Rx) {
-        tokio::sync::mpsc::channel(N)
-    }
-
-    async fn send(tx: &Self::Tx, value: u64) {
-        tx.send(value).await.expect("the receiver is there");
-    }
-
-    async fn recv(rx: &mut Self::Rx) -> u64 {
-        rx.recv().await.expect("a sender is there")
-    }
-}
-
-/// The channels of a library that has one type for both kinds.
-macro_rules! one_type {
-    ($lib:ty, $tx:ty, $rx:ty, $unbounded:expr, $bounded:expr, $send:ident, $recv:ident) => {
+/// Both kinds of channels of a library: the types of the two ends of either, how they are made, and
+/// how they send and receive. A sender without a limit does not wait in every library.
+macro_rules! chan {
+    (
+        $lib:ty:
+        $free_tx:ty, $free_rx:ty, $free:expr, |$to:ident, $sent:ident| $send_free:expr;
+        $tx:ty, $rx:ty, $bounded:expr, $send:ident;
+        $recv:ident
+    ) => {
         impl Chan for Unbounded<$lib> {
-            type Tx = $tx;
-            type Rx = $rx;
+            type Tx = $free_tx;
+            type Rx = $free_rx;
 
             fn channel() -> (Self::Tx, Self::Rx) {
-                $unbounded
+                $free
             }
 
-            async fn send(tx: &Self::Tx, value: u64) {
-                tx.$send(value).await.expect("the receiver is there");
+            async fn send($to: &Self::Tx, $sent: u64) {
+                $send_free.expect("the receiver is there");
             }
 
             async fn recv(rx: &mut Self::Rx) -> u64 {
@@ -139,16 +88,28 @@ macro_rules! one_type {
     };
 }
 
+/// The channels of a library that has one type for both kinds.
+macro_rules! one_type {
+    ($lib:ty: $tx:ty, $rx:ty, $free:expr, $bounded:expr, $send:ident, $recv:ident) => {
+        chan!(
+            $lib:
+            $tx, $rx, $free, |tx, value| tx.$send(value).await;
+            $tx, $rx, $bounded, $send;
+            $recv
+        );
+    };
+}
+
 fn queue(maxsize: usize) -> (QueueEnd, QueueEnd) {
-    let queue = Arc::new(corio::sync::Queue::new(maxsize));
+    let queue = Arc::new(corios::Queue::new(maxsize));
     (Arc::clone(&queue), queue)
 }
 
-type QueueEnd = Arc<corio::sync::Queue<u64>>;
+type QueueEnd = Arc<corios::Queue<u64>>;
 
-one_type!(Queued, QueueEnd, QueueEnd, queue(0), queue, put, get);
+one_type!(Queued: QueueEnd, QueueEnd, queue(0), queue, put, get);
 one_type!(
-    Kanal,
+    Kanal:
     kanal::AsyncSender<u64>,
     kanal::AsyncReceiver<u64>,
     kanal::unbounded_async(),
@@ -157,7 +118,7 @@ one_type!(
     recv
 );
 one_type!(
-    Flume,
+    Flume:
     flume::Sender<u64>,
     flume::Receiver<u64>,
     flume::unbounded(),
@@ -166,7 +127,7 @@ one_type!(
     recv_async
 );
 one_type!(
-    AsyncChannel,
+    AsyncChannel:
     async_channel::Sender<u64>,
     async_channel::Receiver<u64>,
     async_channel::unbounded(),
@@ -174,6 +135,30 @@ one_type!(
     send,
     recv
 );
+
+impl TryRecv for Unbounded<Queued> {
+    fn try_recv(rx: &mut Self::Rx) -> Option<u64> {
+        rx.get_nowait().ok()
+    }
+}
+
+impl TryRecv for Unbounded<Kanal> {
+    fn try_recv(rx: &mut Self::Rx) -> Option<u64> {
+        rx.try_recv().ok().flatten()
+    }
+}
+
+impl TryRecv for Unbounded<Flume> {
+    fn try_recv(rx: &mut Self::Rx) -> Option<u64> {
+        rx.try_recv().ok()
+    }
+}
+
+impl TryRecv for Unbounded<AsyncChannel> {
+    fn try_recv(rx: &mut Self::Rx) -> Option<u64> {
+        rx.try_recv().ok()
+    }
+}
 
 /// A channel for one value.
 pub trait Oneshot: Send + Sync + 'static {
@@ -192,37 +177,50 @@ pub trait Oneshot: Send + Sync + 'static {
     fn value(received: <Self::Rx as Future>::Output) -> u64;
 }
 
-impl Oneshot for Corio {
-    type Tx = corio::sync::oneshot::Sender<u64>;
-    type Rx = corio::sync::oneshot::Receiver<u64>;
+/// What asyncio's future is made of, in place of the channel for one value.
+pub struct Settled;
 
-    fn channel() -> (Self::Tx, Self::Rx) {
-        corio::sync::oneshot::channel()
-    }
+type Core = corios::deferred::DeferredCore<u64, (), ()>;
 
-    fn send(tx: Self::Tx, value: u64) {
-        tx.send(value).expect("the receiver is there");
-    }
+/// The end that waits; it keeps what it waits for.
+pub struct SettledRx {
+    core: Arc<Core>,
+    place: corios::deferred::WaitPlace,
+}
 
-    fn value(received: <Self::Rx as Future>::Output) -> u64 {
-        received.expect("the value was sent")
+impl Future for SettledRx {
+    type Output = u64;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<u64> {
+        let this = &mut *self;
+        this.core.poll_wait(&mut this.place, cx).map(|outcome| match outcome {
+            corios::deferred::Outcome::Value(value) => *value,
+            other => unreachable!("nobody said {other:?}"),
+        })
     }
 }
 
-impl Oneshot for Tokio {
-    type Tx = tokio::sync::oneshot::Sender<u64>;
-    type Rx = tokio::sync::oneshot::Receiver<u64>;
+impl Drop for SettledRx {
+    fn drop(&mut self) {
+        self.core.leave(&mut self.place);
+    }
+}
+
+impl Oneshot for Settled {
+    type Tx = Arc<Core>;
+    type Rx = SettledRx;
 
     fn channel() -> (Self::Tx, Self::Rx) {
-        tokio::sync::oneshot::channel()
+        let core = Arc::new(Core::new());
+        (Arc::clone(&core), SettledRx { core, place: Default::default() })
     }
 
     fn send(tx: Self::Tx, value: u64) {
-        tx.send(value).expect("the receiver is there");
+        tx.set_result(value).expect("the only one");
     }
 
-    fn value(received: <Self::Rx as Future>::Output) -> u64 {
-        received.expect("the value was sent")
+    fn value(received: u64) -> u64 {
+        received
     }
 }
 
@@ -244,48 +242,6 @@ pub trait Broadcast: Send + Sync + 'static {
 
     /// Receives; nobody lags.
     fn recv(rx: &mut Self::Rx) -> impl Future<Output = u64> + Send;
-}
-
-impl Broadcast for Corio {
-    type Tx = corio::sync::broadcast::Sender<u64>;
-    type Rx = corio::sync::broadcast::Receiver<u64>;
-
-    fn channel(capacity: usize) -> Self::Tx {
-        corio::sync::broadcast::channel(capacity).0
-    }
-
-    fn subscribe(tx: &Self::Tx) -> Self::Rx {
-        tx.subscribe()
-    }
-
-    fn send(tx: &Self::Tx, value: u64) {
-        tx.send(value).expect("receivers are there");
-    }
-
-    async fn recv(rx: &mut Self::Rx) -> u64 {
-        rx.recv().await.expect("nobody lags")
-    }
-}
-
-impl Broadcast for Tokio {
-    type Tx = tokio::sync::broadcast::Sender<u64>;
-    type Rx = tokio::sync::broadcast::Receiver<u64>;
-
-    fn channel(capacity: usize) -> Self::Tx {
-        tokio::sync::broadcast::channel(capacity).0
-    }
-
-    fn subscribe(tx: &Self::Tx) -> Self::Rx {
-        tx.subscribe()
-    }
-
-    fn send(tx: &Self::Tx, value: u64) {
-        tx.send(value).expect("receivers are there");
-    }
-
-    async fn recv(rx: &mut Self::Rx) -> u64 {
-        rx.recv().await.expect("nobody lags")
-    }
 }
 
 /// A channel of which receivers see the latest value.
@@ -311,52 +267,87 @@ pub trait Watch: Send + Sync + 'static {
     fn look(rx: &mut Self::Rx) -> u64;
 }
 
-impl Watch for Corio {
-    type Tx = corio::sync::watch::Sender<u64>;
-    type Rx = corio::sync::watch::Receiver<u64>;
+/// All channels of a library that calls them as tokio does; only the one without a limit has a name
+/// of its own.
+macro_rules! tokios_names {
+    ($lib:ty: $sync:ident, $unbounded:ident) => {
+        chan!(
+            $lib:
+            $sync::mpsc::UnboundedSender<u64>,
+            $sync::mpsc::UnboundedReceiver<u64>,
+            $sync::mpsc::$unbounded(),
+            |tx, value| tx.send(value);
+            $sync::mpsc::Sender<u64>,
+            $sync::mpsc::Receiver<u64>,
+            $sync::mpsc::channel,
+            send;
+            recv
+        );
 
-    fn channel() -> Self::Tx {
-        corio::sync::watch::channel(0).0
-    }
+        impl Oneshot for $lib {
+            type Tx = $sync::oneshot::Sender<u64>;
+            type Rx = $sync::oneshot::Receiver<u64>;
 
-    fn subscribe(tx: &Self::Tx) -> Self::Rx {
-        tx.subscribe()
-    }
+            fn channel() -> (Self::Tx, Self::Rx) {
+                $sync::oneshot::channel()
+            }
 
-    fn send(tx: &Self::Tx, value: u64) {
-        tx.send_replace(value);
-    }
+            fn send(tx: Self::Tx, value: u64) {
+                tx.send(value).expect("the receiver is there");
+            }
 
-    async fn changed(rx: &mut Self::Rx) {
-        rx.changed().await.expect("the sender is there");
-    }
+            fn value(received: <Self::Rx as Future>::Output) -> u64 {
+                received.expect("the value was sent")
+            }
+        }
 
-    fn look(rx: &mut Self::Rx) -> u64 {
-        *rx.borrow_and_update()
-    }
+        impl Broadcast for $lib {
+            type Tx = $sync::broadcast::Sender<u64>;
+            type Rx = $sync::broadcast::Receiver<u64>;
+
+            fn channel(capacity: usize) -> Self::Tx {
+                $sync::broadcast::channel(capacity).0
+            }
+
+            fn subscribe(tx: &Self::Tx) -> Self::Rx {
+                tx.subscribe()
+            }
+
+            fn send(tx: &Self::Tx, value: u64) {
+                tx.send(value).expect("receivers are there");
+            }
+
+            async fn recv(rx: &mut Self::Rx) -> u64 {
+                rx.recv().await.expect("nobody lags")
+            }
+        }
+
+        impl Watch for $lib {
+            type Tx = $sync::watch::Sender<u64>;
+            type Rx = $sync::watch::Receiver<u64>;
+
+            fn channel() -> Self::Tx {
+                $sync::watch::channel(0).0
+            }
+
+            fn subscribe(tx: &Self::Tx) -> Self::Rx {
+                tx.subscribe()
+            }
+
+            fn send(tx: &Self::Tx, value: u64) {
+                tx.send_replace(value);
+            }
+
+            async fn changed(rx: &mut Self::Rx) {
+                rx.changed().await.expect("the sender is there");
+            }
+
+            fn look(rx: &mut Self::Rx) -> u64 {
+                *rx.borrow_and_update()
+            }
+        }
+    };
 }
 
-impl Watch for Tokio {
-    type Tx = tokio::sync::watch::Sender<u64>;
-    type Rx = tokio::sync::watch::Receiver<u64>;
-
-    fn channel() -> Self::Tx {
-        tokio::sync::watch::channel(0).0
-    }
-
-    fn subscribe(tx: &Self::Tx) -> Self::Rx {
-        tx.subscribe()
-    }
-
-    fn send(tx: &Self::Tx, value: u64) {
-        tx.send_replace(value);
-    }
-
-    async fn changed(rx: &mut Self::Rx) {
-        rx.changed().await.expect("the sender is there");
-    }
-
-    fn look(rx: &mut Self::Rx) -> u64 {
-        *rx.borrow_and_update()
-    }
-}
+tokios_names!(Corio: corios, unbounded);
+tokios_names!(Tokio: tokios, unbounded_channel);

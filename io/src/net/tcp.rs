@@ -1,9 +1,7 @@
 //! TCP connections.
 
-use std::fmt;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::net::{Shutdown, SocketAddr};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::panic::Location;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -14,8 +12,9 @@ use socket2::SockRef;
 use super::addrs::ToAddrs;
 use super::connect::Connect;
 use super::options::{Keepalive, StreamBuilder};
+use super::socket::Ready;
 use super::split::{self, OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf};
-use super::transfer::{Peek, Read, ReadExact, ReadVectored, Ready, Write, WriteAll, WriteVectored};
+use super::transfer::{Peek, Read, ReadExact, ReadVectored, Write, WriteAll, WriteVectored};
 use super::wire::{Connected, StreamSocket, Wire, stream_methods};
 use crate::source::Registered;
 use crate::sys;

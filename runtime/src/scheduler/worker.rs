@@ -34,6 +34,7 @@ use super::kinds::Pushes;
 use super::queue::Local;
 use super::shared::{Phase, Remote, Shared};
 use crate::context::{self, Driver, Drivers};
+use crate::task::observers::DoneCall;
 use crate::task::raw::{self, RuntimeHead, TaskPtr};
 use crate::task::slab::Arena;
 use crate::timer::Role;
@@ -75,15 +76,19 @@ pub(crate) struct Worker {
     polls: Cell<u64>,
     /// Whether to wait actively before a sleep; taken out while in use.
     gate: Cell<Gate>,
+    /// What makes it a single loop.
+    single: Option<Box<single::Single>>,
 }
 
 // SAFETY: a worker moves to its thread before it runs, and between threads only while nobody is
 // inside it; what it points to is its own, and its tasks are touched by the thread that runs it.
 unsafe impl Send for Worker {}
 
+mod eager;
 mod queues;
 mod rest;
 mod search;
+pub(crate) mod single;
 
 thread_local! {
     static WORKER: Cell<*const Worker> = const { Cell::new(std::ptr::null()) };
@@ -106,11 +111,11 @@ pub(crate) unsafe fn schedule(head: NonNull<RuntimeHead>, task: TaskPtr) {
     let shared: NonNull<Shared> = head.cast();
     let worker = WORKER.get();
     // SAFETY: as in `with`.
-    if let Some(worker) = unsafe { worker.as_ref() }
-        && std::ptr::eq(Arc::as_ptr(&worker.shared), shared.as_ptr())
-    {
-        worker.push(task);
-        return;
+    if let Some(worker) = unsafe { worker.as_ref() } {
+        if std::ptr::eq(Arc::as_ptr(&worker.shared), shared.as_ptr()) {
+            worker.push(task);
+            return;
+        }
     }
     // SAFETY: the task's arena keeps the shared part alive; the task is kept by its entry, which
     // `push_remote` passes on last.
@@ -123,6 +128,28 @@ pub(crate) unsafe fn schedule(head: NonNull<RuntimeHead>, task: TaskPtr) {
     // SAFETY: the reference was just made.
     let shared = unsafe { Arc::from_raw(std::ptr::from_ref(shared)) };
     shared.push_remote(task, home);
+}
+
+/// Queues a done-callback: [`RuntimeHead::call_done`].
+///
+/// # Safety
+///
+/// `task` is alive, and its runtime a `Shared`.
+pub(crate) unsafe fn call_done(task: TaskPtr, chosen: u32, call: DoneCall) -> u32 {
+    let shared = Shared::of(task);
+    let home = match chosen.checked_sub(1) {
+        Some(home) => home as usize,
+        None => {
+            let here = with(|worker| {
+                worker.filter(|worker| Arc::ptr_eq(&worker.shared, &shared)).map(|it| it.index)
+            });
+            let pinned = task.header().state.load_relaxed().home();
+            pinned.or(here).unwrap_or(0)
+        }
+    };
+    // A closed loop drops it.
+    drop(shared.submit_call(home, call.into()));
+    home as u32 + 1
 }
 
 /// Fires due timers of a worker: its own call, or that of a thread that helps it.
@@ -173,6 +200,7 @@ impl Worker {
             last_victim: Cell::new(index),
             polls: Cell::new(0),
             gate: Cell::new(Gate::new()),
+            single: (shared.phase() == Phase::Single).then(Box::default),
             shared,
         })
     }
@@ -278,9 +306,9 @@ impl Worker {
         self.standing_in.set(outer);
     }
 
-    /// True inside a poll.
+    /// True inside a poll. A single loop stands still while its thread blocks.
     pub(crate) fn can_be_lent(&self) -> bool {
-        self.in_poll.get()
+        self.in_poll.get() && self.single.is_none()
     }
 
     /// True while another thread runs the loop than the one that pinned tasks run on.
@@ -345,6 +373,16 @@ impl Worker {
         self.remote().hog.begin_poll();
     }
 
+    /// The poll that begins will take long, as the last one of its kind did: help is called now, and
+    /// not when the Watch finds it stuck.
+    #[cold]
+    fn expect_stuck(&self) {
+        if self.shared.remotes.len() > 1 {
+            self.remote().hog.mark();
+            self.shared.watch.unpark();
+        }
+    }
+
     #[inline]
     fn run_task(&self, task: TaskPtr) {
         let remote = self.remote();
@@ -356,6 +394,9 @@ impl Worker {
         coop::refill(self.shared.config.poll_budget);
         // Read now: the task may be gone afterwards.
         let kind = task.header().kind();
+        if self.eager.begin(&self.shared.kinds, kind) {
+            self.expect_stuck();
+        }
         // SAFETY: the entry was popped here; pinned tasks come only from this loop's own queues.
         let again = unsafe { task.run() };
         // The mark of the Watch stays until the next poll.

@@ -9,6 +9,7 @@ pub(crate) use raw::{Acquiring, RawLock};
 
 use crate::coop;
 use crate::error::NotLocked;
+use crate::place::{WaitKind, noted};
 use crate::shim::cell::UnsafeCell;
 use std::fmt;
 use std::panic::Location;
@@ -32,9 +33,9 @@ use std::task::{Context, Poll, ready};
 ///
 /// # Progress
 ///
-/// Taking a free lock and releasing one that nobody waits for are one read-modify-write each,
-/// wait-free. Joining the queue and handing over are lock-free. Waiting itself depends on the
-/// holder.
+/// Lock-free. Taking a free lock and releasing one that nobody waits for are one
+/// read-modify-write each, tried again only if another thread has changed the lock meanwhile.
+/// Waiting itself depends on the holder.
 ///
 /// # Examples
 ///
@@ -97,6 +98,10 @@ impl<T> Lock<T> {
     }
 
     /// Rust's name for [`Lock::acquire`].
+    ///
+    /// # Cancel safety
+    ///
+    /// As there.
     #[track_caller]
     pub fn lock(&self) -> Acquire<'_, T> {
         self.acquire()
@@ -151,8 +156,7 @@ impl<T> Lock<T> {
     #[cfg(not(any(corio_loom, corio_shuttle)))]
     #[track_caller]
     pub fn blocking_acquire_timeout(&self, d: std::time::Duration) -> Option<LockGuard<'_, T>> {
-        let deadline = std::time::Instant::now() + d;
-        crate::park::block_on_deadline(self.acquire(), Some(deadline))
+        crate::park::block_on_timeout(self.acquire(), Some(d))
     }
 
     /// Whether somebody holds the lock, or is being handed it.
@@ -227,7 +231,8 @@ impl<'a, T> Future for Acquire<'a, T> {
         let this = &mut *self;
         let lock = this.lock;
         let unit = ready!(coop::poll_proceed(cx));
-        ready!(lock.raw.poll_acquire(&mut this.at, cx));
+        let polled = lock.raw.poll_acquire(&mut this.at, cx);
+        ready!(noted(polled, WaitKind::Lock, this.caller));
         unit.made_progress();
         Poll::Ready(LockGuard::new(lock))
     }
@@ -257,7 +262,8 @@ impl<T> Future for AcquireOwned<T> {
         let this = &mut *self;
         let lock = this.lock.as_ref().expect("an acquire future was polled after it had completed");
         let unit = ready!(coop::poll_proceed(cx));
-        ready!(lock.raw.poll_acquire(&mut this.at, cx));
+        let polled = lock.raw.poll_acquire(&mut this.at, cx);
+        ready!(noted(polled, WaitKind::Lock, this.caller));
         unit.made_progress();
         Poll::Ready(OwnedLockGuard::new(this.lock.take().expect("looked at above")))
     }

@@ -5,6 +5,7 @@ mod guard;
 pub use guard::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::coop;
+use crate::place::{WaitKind, noted};
 use crate::shim::cell::UnsafeCell;
 use crate::wait::queue::Place;
 use crate::wait::weighted::{MOST, Weighted};
@@ -143,6 +144,23 @@ impl<T> RwLock<T> {
         crate::park::block_on(self.write())
     }
 
+    /// As [`RwLock::blocking_read`], for `d` at the most; `None` if that was not enough.
+    #[cfg(not(any(corio_loom, corio_shuttle)))]
+    #[track_caller]
+    pub fn blocking_read_timeout(&self, d: std::time::Duration) -> Option<RwLockReadGuard<'_, T>> {
+        crate::park::block_on_timeout(self.read(), Some(d))
+    }
+
+    /// As [`RwLock::blocking_write`], for `d` at the most; `None` if that was not enough.
+    #[cfg(not(any(corio_loom, corio_shuttle)))]
+    #[track_caller]
+    pub fn blocking_write_timeout(
+        &self,
+        d: std::time::Duration,
+    ) -> Option<RwLockWriteGuard<'_, T>> {
+        crate::park::block_on_timeout(self.write(), Some(d))
+    }
+
     /// The data, without waiting: `&mut self` proves that nobody else is here.
     pub fn get_mut(&mut self) -> &mut T {
         let data = self.data.with_mut(|data| data);
@@ -212,7 +230,8 @@ impl<'a, T> Future for RwLockRead<'a, T> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         let lock = this.lock;
-        lock.poll_take(&mut this.at, READ, cx).map(|()| RwLockReadGuard::new(lock))
+        let polled = lock.poll_take(&mut this.at, READ, cx);
+        noted(polled, WaitKind::RwLockRead, this.caller).map(|()| RwLockReadGuard::new(lock))
     }
 }
 
@@ -239,7 +258,8 @@ impl<'a, T> Future for RwLockWrite<'a, T> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         let lock = this.lock;
-        lock.poll_take(&mut this.at, WRITE, cx).map(|()| RwLockWriteGuard::new(lock))
+        let polled = lock.poll_take(&mut this.at, WRITE, cx);
+        noted(polled, WaitKind::RwLockWrite, this.caller).map(|()| RwLockWriteGuard::new(lock))
     }
 }
 
@@ -266,7 +286,8 @@ impl<T> Future for RwLockReadOwned<T> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         let lock = this.lock.as_ref().expect("a read future was polled after it had completed");
-        ready!(lock.poll_take(&mut this.at, READ, cx));
+        let polled = lock.poll_take(&mut this.at, READ, cx);
+        ready!(noted(polled, WaitKind::RwLockRead, this.caller));
         Poll::Ready(OwnedRwLockReadGuard::new(this.lock.take().expect("looked at above")))
     }
 }
@@ -296,7 +317,8 @@ impl<T> Future for RwLockWriteOwned<T> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         let lock = this.lock.as_ref().expect("a write future was polled after it had completed");
-        ready!(lock.poll_take(&mut this.at, WRITE, cx));
+        let polled = lock.poll_take(&mut this.at, WRITE, cx);
+        ready!(noted(polled, WaitKind::RwLockWrite, this.caller));
         Poll::Ready(OwnedRwLockWriteGuard::new(this.lock.take().expect("looked at above")))
     }
 }
@@ -309,5 +331,7 @@ impl<T> Drop for RwLockWriteOwned<T> {
     }
 }
 
+#[cfg(all(test, any(corio_loom, corio_shuttle)))]
+mod loom;
 #[cfg(all(test, not(any(corio_loom, corio_shuttle))))]
 mod tests;

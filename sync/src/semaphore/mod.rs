@@ -10,6 +10,7 @@ use permit::Owner;
 
 use crate::coop;
 use crate::error::{Closed, TryAcquireError};
+use crate::place::{WaitKind, noted};
 use crate::wait::queue::Place;
 use crate::wait::weighted::{MOST, Shut, Weighted};
 use std::fmt;
@@ -150,8 +151,7 @@ impl Semaphore {
         &self,
         d: Option<std::time::Duration>,
     ) -> Result<Permit<'_>, TryAcquireError> {
-        let deadline = d.map(|d| std::time::Instant::now() + d);
-        match crate::park::block_on_deadline(self.acquire(), deadline) {
+        match crate::park::block_on_timeout(self.acquire(), d) {
             Some(Ok(permit)) => Ok(permit),
             Some(Err(Closed(()))) => Err(TryAcquireError::Closed),
             None => Err(TryAcquireError::NoPermits),
@@ -287,7 +287,8 @@ impl<'a> Future for SemAcquire<'a> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         let unit = ready!(coop::poll_proceed(cx));
-        let taken = ready!(this.semaphore.permits.poll_take(&mut this.at, this.n, cx));
+        let polled = this.semaphore.permits.poll_take(&mut this.at, this.n, cx);
+        let taken = ready!(noted(polled, WaitKind::Semaphore, this.caller));
         unit.made_progress();
         Poll::Ready(match taken {
             Ok(()) => Ok(Permit::new(this.semaphore, this.n)),
@@ -329,7 +330,8 @@ impl Future for SemAcquireOwned {
         let this = &mut *self;
         let permits = &this.owner.semaphore().permits;
         let unit = ready!(coop::poll_proceed(cx));
-        let taken = ready!(permits.poll_take(&mut this.at, this.n, cx));
+        let polled = permits.poll_take(&mut this.at, this.n, cx);
+        let taken = ready!(noted(polled, WaitKind::Semaphore, this.caller));
         unit.made_progress();
         Poll::Ready(match taken {
             Ok(()) => Ok(OwnedPermit::new(this.owner.clone(), this.n)),
@@ -349,5 +351,7 @@ impl Drop for SemAcquireOwned {
 #[cfg(not(any(corio_loom, corio_shuttle)))]
 const _: () = assert!(size_of::<Semaphore>() == 16 && size_of::<crate::Event>() == 16);
 
+#[cfg(all(test, any(corio_loom, corio_shuttle)))]
+mod loom;
 #[cfg(all(test, not(any(corio_loom, corio_shuttle))))]
 mod tests;

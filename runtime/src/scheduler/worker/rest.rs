@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use super::{MAINTENANCE_MIN, Worker, fire_timers};
 use corio_sync::spin;
 
+use super::{MAINTENANCE_MIN, Worker, fire_timers};
 use crate::reactor;
 use crate::scheduler::queue::Deque;
-use crate::scheduler::shared::{Phase, WorkerMetrics};
+use crate::scheduler::shared::WorkerMetrics;
 use crate::task::slab::Arena;
 use crate::timer::Role;
 use crate::timer::wheel::NEVER;
@@ -152,7 +152,7 @@ impl Worker {
         let remote = self.remote();
         !remote.inbox.is_empty()
             || !remote.callbacks.is_empty() && !self.standing_in.get()
-            || shared.phase() != Phase::Running
+            || !shared.phase().is_open()
             || shared.has_stealable()
             || self.driver.timers.has_mail()
     }
