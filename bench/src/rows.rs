@@ -5,6 +5,8 @@
 pub mod blocking;
 pub mod compose;
 pub mod cpu;
+#[cfg(feature = "corio")]
+pub mod files;
 pub mod memory;
 pub mod net;
 pub mod spawn;
@@ -110,6 +112,15 @@ macro_rules! channels {
     };
 }
 
+/// A row of files: corio's, tokio's as they are and behind a buffer, and std's.
+#[cfg(feature = "corio")]
+macro_rules! files {
+    ($way:ident<$piece:ty>) => {
+        primitives!(F => Repeat<files::$way<$piece, F>>; prim::Corio,
+            "tokio": prim::Tokio, "tokio-buffered": prim::TokioBuffered, "std": prim::Std)
+    };
+}
+
 /// The rows.
 pub const ROWS: &[Entry] = &[
     Entry::of::<Repeat<spawn::SpawnManyLocal>>(),
@@ -120,6 +131,7 @@ pub const ROWS: &[Entry] = &[
     Entry::of::<Repeat<spawn::Skynet>>(),
     Entry::of::<Repeat<spawn::Fib>>(),
     Entry::of::<Repeat<spawn::FanOutIn>>(),
+    Entry::of::<Repeat<spawn::DoneCallback>>(),
     Entry::of::<RepeatOutside<submit::Submit4Threads>>(),
     Entry::of::<submit::SubmitLatency>(),
     Entry::of::<trip::MainRoundTrip>(),
@@ -218,6 +230,17 @@ pub const ROWS: &[Entry] = &[
     primitives!(B => Repeat<channels::BroadcastStream<B>>; prim::Corio, "tokio": prim::Tokio),
     #[cfg(feature = "corio")]
     primitives!(B => Repeat<channels::BroadcastEach<B>>; prim::Corio, "tokio": prim::Tokio),
+    #[cfg(feature = "corio")]
+    files!(ReadAll<files::Small>),
+    #[cfg(feature = "corio")]
+    files!(ReadAll<files::Large>),
+    #[cfg(feature = "corio")]
+    files!(WriteAll<files::Small>),
+    #[cfg(feature = "corio")]
+    files!(WriteAll<files::Large>),
+    #[cfg(feature = "corio")]
+    primitives!(F => Repeat<files::ReadAt<F>>; prim::Corio,
+        "tokio": prim::Tokio, "std": prim::Std),
 ];
 
 /// The row of that name.

@@ -48,26 +48,29 @@ async fn cleaning(token: Token) -> u8 {
     }
 }
 
+/// What an operation gives does not matter here.
+fn ignore<T>(_: T) {}
+
 macro_rules! operations {
     ($($name:ident: |$ledger:ident| $body:expr;)*) => {
-        [$((stringify!($name), (|$ledger: Ledger| Box::pin(async move { $body; }) as Operation) as Make),)*]
+        [$((stringify!($name), (|$ledger: Ledger| Box::pin(async move { ignore($body) }) as Operation) as Make),)*]
     };
 }
 
 fn operations() -> impl IntoIterator<Item = (&'static str, Make)> {
     let tasks = operations! {
-        gather: |ledger| gather(parts(&ledger)).await.map(drop).unwrap_or(());
-        gather_all: |ledger| drop(gather_all(parts(&ledger)).await);
+        gather: |ledger| gather(parts(&ledger)).await;
+        gather_all: |ledger| gather_all(parts(&ledger)).await;
         try_gather: |ledger| {
             let parts = parts(&ledger).into_iter().map(|part| async { Ok::<_, ()>(part.await) });
-            drop(try_gather(parts).await)
+            try_gather(parts).await
         };
         gather_macro: |ledger| {
-            drop(corio::gather!(part(ledger.token()), cleaning(ledger.token())).await)
+            corio::gather!(part(ledger.token()), cleaning(ledger.token())).await
         };
         wait: |ledger| {
             let tasks = parts(&ledger).into_iter().map(create_task).collect();
-            drop(wait(tasks, ReturnWhen::AllCompleted, Some(FAR)).await)
+            wait(tasks, ReturnWhen::AllCompleted, Some(FAR)).await
         };
         as_completed: |ledger| {
             let mut all = as_completed(parts(&ledger));
@@ -77,8 +80,8 @@ fn operations() -> impl IntoIterator<Item = (&'static str, Make)> {
             let mut all = as_completed(parts(&ledger)).with_timeout(FAR);
             while all.next().await.is_some() {}
         };
-        shield: |ledger| drop(shield(part(ledger.token())).await);
-        ensure_future: |ledger| drop(ensure_future(part(ledger.token())).await);
+        shield: |ledger| shield(part(ledger.token())).await;
+        ensure_future: |ledger| ensure_future(part(ledger.token())).await;
         join_set: |ledger| {
             let mut set: JoinSet<u8> = parts(&ledger).into_iter().collect();
             while set.join_next().await.is_some() {}
@@ -90,7 +93,7 @@ fn operations() -> impl IntoIterator<Item = (&'static str, Make)> {
         };
         join_set_join_all: |ledger| {
             let set: JoinSet<u8> = parts(&ledger).into_iter().collect();
-            drop(set.join_all().await)
+            set.join_all().await
         };
         task_group: |ledger| {
             let ended: Result<(), GroupError<()>> = task_group(async |group: TaskGroup<()>| {
@@ -101,7 +104,7 @@ fn operations() -> impl IntoIterator<Item = (&'static str, Make)> {
                 Ok(())
             })
             .await;
-            drop(ended)
+            ended
         };
         task_group_that_fails: |ledger| {
             let ended: Result<(), GroupError<()>> = task_group(async |group: TaskGroup<()>| {
@@ -112,17 +115,17 @@ fn operations() -> impl IntoIterator<Item = (&'static str, Make)> {
                 Ok(())
             })
             .await;
-            drop(ended)
+            ended
         };
         wait_for_task: |ledger| {
-            drop(wait_for(create_task(cleaning(ledger.token())), FAR).await)
+            wait_for(create_task(cleaning(ledger.token())), FAR).await
         };
     };
     let inline = operations! {
-        join: |ledger| drop(join!(cleaning(ledger.token()), part(ledger.token())));
+        join: |ledger| join!(cleaning(ledger.token()), part(ledger.token()));
         try_join: |ledger| {
             let (a, b) = (cleaning(ledger.token()), part(ledger.token()));
-            drop(try_join!(async { Ok::<_, u8>(a.await) }, async { b.await; Err::<(), _>(1) }))
+            try_join!(async { Ok::<_, u8>(a.await) }, async { b.await; Err::<(), _>(1) })
         };
         select: |ledger| select! {
             _ = cleaning(ledger.token()) => {}
@@ -136,9 +139,9 @@ fn operations() -> impl IntoIterator<Item = (&'static str, Make)> {
                     if n < 2 { Err(n) } else { Ok(value) }
                 }
             });
-            drop(staggered_race(attempts, Some(FAR)).await)
+            staggered_race(attempts, Some(FAR)).await
         };
-        timeout: |ledger| drop(timeout(FAR, cleaning(ledger.token())).await);
+        timeout: |ledger| timeout(FAR, cleaning(ledger.token())).await;
         timeout_that_comes: |ledger| {
             let never = async {
                 cleaning(ledger.token()).await;
@@ -148,29 +151,29 @@ fn operations() -> impl IntoIterator<Item = (&'static str, Make)> {
                     request.raise::<()>().await;
                 }
             };
-            drop(timeout(ms(1), never).await)
+            timeout(ms(1), never).await
         };
         timeout_scope: |ledger| {
             let moved = timeout_scope(FAR, async |limit| {
                 cleaning(ledger.token()).await;
-                drop(limit.reschedule(Some(Instant::now() + ms(1))));
+                limit.reschedule(Some(Instant::now() + ms(1))).unwrap();
                 let _held = ledger.token();
                 sleep(FAR).await;
             });
-            drop(moved.await)
+            moved.await
         };
-        catch_cancel: |ledger| drop(cleaning(ledger.token()).await);
+        catch_cancel: |ledger| cleaning(ledger.token()).await;
         on_cancel: |ledger| {
             let cleanup = part(ledger.token());
-            drop(on_cancel(part(ledger.token()), async { cleanup.await; }).await)
+            on_cancel(part(ledger.token()), async { cleanup.await; }).await
         };
         finally: |ledger| {
             let cleanup = part(ledger.token());
-            drop(finally(part(ledger.token()), async { cleanup.await; }).await)
+            finally(part(ledger.token()), async { cleanup.await; }).await
         };
         defer_cancel: |ledger| {
             defer_cancel(part(ledger.token())).await;
-            drop(part(ledger.token()).await)
+            part(ledger.token()).await
         };
     };
     tasks.into_iter().chain(inline)

@@ -77,7 +77,7 @@ fn shields_that_were_cancelled_leave_nothing_behind() {
             assert!(!go.is_set(), "fails later");
         }));
         for _ in 0..3 {
-            let outer = task!([inner] drop(shield(&*inner).await));
+            let outer = task!([inner] shield(&*inner).await.is_ok());
             turn().await;
             outer.cancel();
             assert!(outer.await.unwrap_err().is_cancelled());
@@ -148,6 +148,17 @@ fn test_shield_coroutine_use_running_loop() {
         assert_eq!(corio::all_tasks().len(), before + 1, "it is a task from here on");
         assert_eq!(shielded.await.unwrap(), 42);
     });
+}
+
+// conforms: 3 test_shield_coroutine_use_global_loop
+// differs: the loop that was set is asked for by name: a future becomes a task of the loop that runs
+#[test]
+fn a_shield_on_the_loop_that_was_set() {
+    let event_loop = corio::new_event_loop().unwrap();
+    corio::set_event_loop(Some(&event_loop));
+    let task = corio::get_event_loop().unwrap().create_task(async { 42 });
+    assert_eq!(event_loop.run_until_complete(shield(task)).unwrap().unwrap(), 42);
+    corio::set_event_loop(None);
 }
 
 // conforms: 3 test_shield_coroutine_without_loop

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use corio::{GroupError, catch_cancel, create_task, sleep, task_group};
+use corio::{GroupError, catch_cancel, create_task, task_group};
 
-use crate::cancellation::{cleaning, for_ever, me, ms, said};
+use crate::cancellation::{cleaning, for_ever, me, said};
 use crate::support::{Trace, on_loop, task, turn, turns};
 use crate::task_group::{Ended, Group, add, crashes, errors, fails};
 
@@ -29,7 +29,7 @@ fn cancel_stops_children_and_body() {
         assert_eq!(ended, Err(GroupError::Stopped));
         assert_eq!(me().cancelling(), 0);
         assert!(catch_cancel(turn()).await.is_ok(), "no cancel outside");
-        trace.expect(&["child cleans", "body cleans", "body cleaned", "child cleaned"]);
+        trace.expect(&["body cleans", "body cleaned", "child cleans", "child cleaned"]);
     });
 }
 
@@ -162,7 +162,7 @@ fn the_first_child_stops_the_others() {
             for n in 0..5 {
                 let (inner, winners) = (group.clone(), winners.clone());
                 add(&group, async move {
-                    sleep(ms(2 + 3 * n)).await;
+                    turns(2 + 3 * n).await;
                     winners.fetch_add(1, Ordering::SeqCst);
                     inner.cancel();
                     Ok(())

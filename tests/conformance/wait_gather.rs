@@ -9,7 +9,7 @@ use corio::{
 use corio_tests::kit::{Signal, poll_once};
 
 use crate::cancellation::{for_ever, ms, said};
-use crate::support::{Trace, on_loop, task, turn, turns};
+use crate::support::{Trace, as_recorded, on_loop, task, turn, turns};
 
 use ReturnWhen::{AllCompleted, FirstCompleted, FirstException};
 
@@ -168,16 +168,13 @@ fn test_sleep() {
 // conforms: 4 SleepTests.test_sleep_zero
 #[test]
 fn a_yield_lets_all_that_is_ready_run_once() {
-    let trace = Trace::default();
-    let said = trace.clone();
-    on_loop(|| async move {
+    as_recorded("compose sleep_zero", |trace| async move {
         let tasks: Vec<_> = (0..3).map(|n| task!([trace] trace.say(n))).collect();
         trace.say("yields");
         turn().await;
         trace.say("resumes");
         drop(gather_all(tasks).await);
     });
-    said.expect_recorded("compose sleep_zero");
 }
 
 // conforms: 4 GatherTestsBase.test_success
@@ -200,9 +197,7 @@ fn values_come_in_the_order_of_the_arguments() {
 /// The order of the ends is not that of the values.
 #[test]
 fn ends_and_values() {
-    let trace = Trace::default();
-    let said = trace.clone();
-    on_loop(|| async move {
+    as_recorded("compose gather_order_of_ends", |trace| async move {
         let part = |name: &'static str, count: usize| {
             let trace = trace.clone();
             async move {
@@ -214,11 +209,11 @@ fn ends_and_values() {
         let all = gather([part("a", 3), part("b", 1), part("c", 2)]).await.unwrap();
         trace.say(all.join(" "));
     });
-    said.expect_recorded("compose gather_order_of_ends");
 }
 
 // conforms: 4 test_one_exception
 // conforms: 4 test_exception_marking
+// differs: a panic of one that was left alone is told as one that nobody has seen; here it is, as it has no handle any more
 #[test]
 fn the_first_failure_is_the_result_and_the_others_go_on() {
     on_loop(|| async {
@@ -351,6 +346,18 @@ fn futures_become_tasks_of_the_running_loop() {
         assert_eq!(corio::all_tasks().len(), before + 2);
         gathering.await.unwrap();
     });
+}
+
+// conforms: 4 test_constructor_use_global_loop
+// differs: the loop that was set is asked for by name: a future becomes a task of the loop that runs
+#[test]
+fn a_gather_on_the_loop_that_was_set() {
+    let event_loop = corio::new_event_loop().unwrap();
+    corio::set_event_loop(Some(&event_loop));
+    let set = corio::get_event_loop().unwrap();
+    let tasks = [1, 2].map(|n| set.create_task(async move { n }));
+    assert_eq!(event_loop.run_until_complete(gather(tasks)).unwrap().unwrap(), [1, 2]);
+    corio::set_event_loop(None);
 }
 
 // conforms: 4 test_constructor_without_loop

@@ -1,5 +1,5 @@
 //! The primitives under corio: the programs that corio-sync's own tests run under other executors,
-//! where a waiting task is, limits on waits, and sizes.
+//! where a waiting task is, and sizes.
 
 #[path = "../../sync/tests/executors/programs.rs"]
 mod programs;

@@ -1,14 +1,13 @@
-//! Where a task is that waits for a primitive, and what a million limits leave behind.
+//! Where a task is that waits for a primitive.
 
 use std::panic::Location;
-use std::sync::Arc;
 use std::time::Duration;
 
 use corio::sync::{
-    CancelToken, Condition, Event, Lock, Notify, OnceCell, Queue, RwLock, Semaphore, SetOnce,
+    CancelToken, Condition, Event, Lock, Notify, OnceCell, RwLock, Semaphore, SetOnce,
 };
 use corio::timeout;
-use corio_tests::{PATIENCE, resident_bytes, within};
+use corio_tests::{PATIENCE, within};
 
 const SOON: Duration = Duration::from_millis(1);
 
@@ -71,40 +70,4 @@ fn a_wait_that_is_cut_short_says_what_it_waited_for() {
         expect(wait, "OnceCell", at).await;
     };
     within(PATIENCE, "the waits", move || corio::run(main()));
-}
-
-/// Acquires on a lock that is held, waits for an event and gets from a queue, each with a limit that
-/// comes before its turn.
-#[test]
-fn a_million_limits_leave_no_memory() {
-    /// What the collector and the timers may hold back; a word for each wait would be twice that.
-    const GROWTH_MAX: usize = 4 << 20;
-    async fn cut_short(waits: usize, shared: &(Lock<u8>, Event, Queue<u8>)) {
-        let (lock, event, queue) = shared;
-        for wait in 0..waits {
-            // None at all: polled once and dropped. Now and then a real one, which has a timer.
-            let limit = if wait % 1024 == 0 { SOON / 100 } else { Duration::ZERO };
-            assert!(timeout(limit, lock.acquire()).await.is_err());
-            assert!(timeout(limit, event.wait()).await.is_err());
-            assert!(timeout(limit, queue.get()).await.is_err());
-        }
-    }
-    let main = async {
-        let shared = Arc::new((Lock::new(0), Event::new(), Queue::new(0)));
-        let held = shared.0.acquire().await;
-        cut_short(50_000, &shared).await;
-        let before = resident_bytes();
-        cut_short(1_000_000, &shared).await;
-        let growth = resident_bytes().saturating_sub(before);
-        println!("{growth} bytes more");
-        assert!(growth < GROWTH_MAX, "{growth} bytes more");
-        drop(held);
-        drop(shared.0.try_acquire().expect("nobody waits"));
-        shared.1.set();
-        shared.1.wait().await;
-        shared.2.put_nowait(7).unwrap();
-        assert_eq!(shared.2.get().await, Ok(7));
-    };
-    // Debug builds take some seconds, a loaded machine many more.
-    within(20 * PATIENCE, "a million limits", move || corio::run(main));
 }

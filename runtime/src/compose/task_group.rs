@@ -18,7 +18,7 @@ use pin_project_lite::pin_project;
 
 use super::roster::Roster;
 use crate::cancel::Raise;
-use crate::error::Cancelled;
+use crate::error::{Cancelled, Passed, payload_message};
 use crate::spawn::create_task;
 use crate::task::join::Task;
 use crate::task::registry::TaskRef;
@@ -272,11 +272,11 @@ where
             Ok(Poll::Ready(output)) => output.split(),
             Err(payload) => {
                 // The group raises the payload again; the child ends with what it said.
-                let text = payload.downcast_ref::<&str>().map(ToString::to_string);
-                let text = text.or_else(|| payload.downcast_ref::<String>().cloned());
+                let said = payload_message(&*payload).map(String::from);
                 group.panics.push(payload);
                 group.roster.abort();
-                resume_unwind(Box::new(text.unwrap_or_else(|| "a panic of its own".to_owned())));
+                let said = said.unwrap_or_else(|| "a panic of its own".to_owned());
+                resume_unwind(Box::new(Passed(said)));
             }
         };
         match output {

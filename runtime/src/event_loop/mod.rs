@@ -9,7 +9,7 @@
 //! The loop itself is a worker of one, see `scheduler/worker/single.rs`.
 
 mod bound;
-mod drive;
+pub(crate) mod drive;
 mod exception;
 mod executor;
 pub(crate) mod main_task;
@@ -129,8 +129,8 @@ impl EventLoop {
     {
         let at = Location::caller();
         match single::own(self.handle.shared()) {
-            Some(worker) => worker.spawn_local(future, at.into()),
-            None => self.handle.shared().cancelled_task(future, at.into()),
+            Some(worker) => worker.spawn_local(future, &mut at.into()),
+            None => self.handle.shared().cancelled_task(future, &mut at.into()),
         }
     }
 }

@@ -120,6 +120,23 @@ model! {
 }
 
 model! {
+    /// A release too many comes while the lock goes past a waiter that has left.
+    lock_release_past_the_dead(threads = 2, bound = 3, claim = "however often it is released, a lock is free once") {
+        let lock = Arc::new(Lock::new(()));
+        std::mem::forget(lock.try_acquire());
+        let mut left = Box::pin(lock.acquire());
+        assert!(poll_once(|cx| left.as_mut().poll(cx)).is_pending());
+        drop(left);
+        let other = lock.clone();
+        let thread = thread::spawn(move || other.release().is_ok());
+        let here = lock.release().is_ok();
+        assert!(thread.join().unwrap() || here);
+        let _guard = lock.try_acquire().expect("released");
+        assert!(lock.try_acquire().is_none(), "free twice");
+    }
+}
+
+model! {
     /// A waiter leaves while the lock is on its way.
     lock_leave(threads = 3, bound = 2, claim = "a lock that reached a leaving waiter moves on") {
         let lock = Arc::new(Lock::new(0));

@@ -331,5 +331,7 @@ impl<T> Drop for RwLockWriteOwned<T> {
     }
 }
 
+#[cfg(all(test, any(corio_loom, corio_shuttle)))]
+mod loom;
 #[cfg(all(test, not(any(corio_loom, corio_shuttle))))]
 mod tests;

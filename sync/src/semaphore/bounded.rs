@@ -6,10 +6,12 @@ use crate::error::{TooManyReleases, TryAcquireError};
 use std::fmt;
 use std::sync::Arc;
 
-/// A [`Semaphore`] whose value cannot rise above the initial one.
+/// A [`Semaphore`] that refuses a release which would raise its value above the initial one.
 ///
 /// asyncio: `BoundedSemaphore`; `release` beyond the bound is an error there and here, and changes
-/// nothing.
+/// nothing. `release` is for permits that no guard holds any more ([`Permit::forget`]). A guard that
+/// is dropped always gives back what it holds, so whoever calls `release` for it beforehand gives
+/// back twice; the error comes with the next `release`.
 ///
 /// # Progress
 ///

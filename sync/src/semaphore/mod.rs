@@ -351,5 +351,7 @@ impl Drop for SemAcquireOwned {
 #[cfg(not(any(corio_loom, corio_shuttle)))]
 const _: () = assert!(size_of::<Semaphore>() == 16 && size_of::<crate::Event>() == 16);
 
+#[cfg(all(test, any(corio_loom, corio_shuttle)))]
+mod loom;
 #[cfg(all(test, not(any(corio_loom, corio_shuttle))))]
 mod tests;

@@ -63,27 +63,6 @@ async def cancel_goes_inwards_then_outwards():
 
 
 @scenario("compose")
-async def group_child_fails():
-    async def fails():
-        await turn()
-        say("fails")
-        raise ValueError("boom")
-
-    async def body():
-        async with asyncio.TaskGroup() as group:
-            group.create_task(cleaning("child", 2))
-            group.create_task(fails())
-            try:
-                await for_ever()
-            finally:
-                say("body", asyncio.current_task().cancelling())
-
-    task = spawn(body())
-    await asyncio.wait([task])
-    say(*task.exception().exceptions, task.cancelling())
-
-
-@scenario("compose")
 async def group_outer_cancel():
     async def body():
         async with asyncio.TaskGroup() as group:

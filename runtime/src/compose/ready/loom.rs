@@ -75,7 +75,7 @@ fn poll(ready: &mut Ready, waker: &Waker, mut look: impl FnMut(usize)) {
 
 model! {
     /// Two parts end while the owner looks, and perhaps goes to sleep.
-    ready_ends_vs_owner(threads = 3, bound = 3, claim = "each end is looked at once it was seen, or wakes the owner for it") {
+    ready_ends_vs_owner(threads = 3, bound = 2, claim = "each end is looked at once it was seen, or wakes the owner for it") {
         let mut ready = two();
         let (wakes, waker) = Wakes::new();
         let parts = [Part::new(), Part::new()];
@@ -100,7 +100,7 @@ model! {
 
 model! {
     /// One part is woken twice, by two threads, as a slot that is used again may be.
-    ready_woken_twice(threads = 3, bound = 3, claim = "a part that is woken while it is looked at is looked at again") {
+    ready_woken_twice(threads = 3, bound = 2, claim = "a part that is woken while it is looked at is looked at again") {
         let mut ready = two();
         let (wakes, waker) = Wakes::new();
         let parts = [Part::new(), Part::new()];
@@ -132,7 +132,7 @@ model! {
 
 model! {
     /// The owner goes while a part wakes it.
-    ready_owner_goes(threads = 3, bound = 3, claim = "the hub is freed once, after its last user") {
+    ready_owner_goes(threads = 3, bound = 2, claim = "the hub is freed once, after its last user") {
         let ready = two();
         let (_wakes, waker) = Wakes::new();
         ready.watch(&waker);

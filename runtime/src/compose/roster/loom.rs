@@ -84,7 +84,7 @@ model! {
 
 model! {
     /// Somebody with a handle adds a child while the group ends.
-    roster_admit_vs_close(threads = 3, bound = 3, claim = "a child is refused, or the group waits for it") {
+    roster_admit_vs_close(threads = 3, bound = 2, claim = "a child is refused, or the group waits for it") {
         let group = Group::new();
         let adders: Vec<_> = (0..2)
             .map(|_| {
@@ -112,7 +112,7 @@ model! {
 
 model! {
     /// A child is added while another one fails; the group stops what it finds.
-    roster_add_vs_abort(threads = 3, bound = 3, claim = "a child that was admitted is stopped with the others") {
+    roster_add_vs_abort(threads = 3, bound = 2, claim = "a child that was admitted is stopped with the others") {
         let group = Group::new();
         let adder = group.clone();
         let adds = thread::spawn(move || {

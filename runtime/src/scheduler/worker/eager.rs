@@ -19,26 +19,24 @@ use crate::task::scope;
 impl Worker {
     /// Spawns a task that any worker may run on, and runs it up to its first wait. The body comes
     /// back if the runtime is closed.
-    pub(crate) fn spawn_eager<F>(
-        &self,
-        future: F,
-        birth: Birth,
-    ) -> Result<Task<F::Output>, (F, Birth)>
+    pub(crate) fn spawn_eager<F>(&self, future: F, birth: &mut Birth) -> Result<Task<F::Output>, F>
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        if self.shared.phase() != Phase::Running {
-            return Err((future, birth));
+        match self.shared.phase() {
+            Phase::Running => Ok(self.start_eagerly(future, None, birth)),
+            // All tasks of a single loop are its own.
+            Phase::Single => Ok(self.start_eagerly(future, Some(self.index), birth)),
+            Phase::Closing | Phase::Closed => Err(future),
         }
-        Ok(self.start_eagerly(future, None, birth))
     }
 
     /// Spawns a task on this very loop, and runs it up to its first wait.
     pub(crate) fn spawn_local_eager<F: Future + 'static>(
         &self,
         future: F,
-        birth: Birth,
+        birth: &mut Birth,
     ) -> Task<F::Output> {
         self.start_eagerly(future, Some(self.index), birth)
     }
@@ -48,21 +46,19 @@ impl Worker {
         &self,
         future: F,
         home: Option<usize>,
-        birth: Birth,
+        birth: &mut Birth,
     ) -> Task<F::Output> {
         // SAFETY: the worker owns its arena, and is the home of what is not `Send`.
         let task = unsafe { TaskPtr::new(self.arena, future, home, birth) };
         // SAFETY: the cell was made for `F`; its handle is made once.
         let handle = unsafe { Task::from_ptr(task) };
+        task.note_eager_start();
         let outer = Outer::leave(self, task);
         // SAFETY: the entry of a new task is its spawner's, who is on its home if it has one.
         let again = unsafe { task.run() };
         drop(outer);
         if again {
             self.push_again(task);
-        }
-        if handle.done() {
-            task.note_ended_eagerly();
         }
         handle
     }
@@ -80,7 +76,7 @@ struct Outer<'a> {
 
 impl<'a> Outer<'a> {
     fn leave(worker: &'a Worker, inner: TaskPtr) -> Self {
-        // Ordering: Relaxed, here and in `drop`; as in `Worker::run_task`.
+        // Ordering: Relaxed; as in `Worker::run_task`.
         let running = worker.remote().running.swap(inner.as_raw().cast_mut(), Relaxed);
         Self {
             worker,
@@ -95,6 +91,7 @@ impl<'a> Outer<'a> {
 
 impl Drop for Outer<'_> {
     fn drop(&mut self) {
+        // Ordering: Relaxed; as in `leave`.
         self.worker.remote().running.store(self.running, Relaxed);
         context::set_task(self.task);
         self.worker.in_poll.set(self.in_poll);

@@ -50,7 +50,7 @@ model! {
 
 model! {
     /// Two movers and the end of the wait.
-    deadline_move_vs_conclude(threads = 3, bound = 3, claim = "after the end nobody moves it, and the last accepted move is what it says") {
+    deadline_move_vs_conclude(threads = 3, bound = 2, claim = "after the end nobody moves it, and the last accepted move is what it says") {
         let deadline = Arc::new(Deadline::new(10));
         let movers: Vec<_> = [20, 30]
             .map(|at| {
