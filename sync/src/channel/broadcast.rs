@@ -9,7 +9,7 @@
 //! (or none) has not come yet, a larger one means that the ring has gone round. It does not look
 //! before the number was drawn, and remembers how many were: a burst costs it one glance at the
 //! senders' counter, and a look at the end costs no pin. A receiver that waits leaves its waker on
-//! a seat that it keeps; see `wait::roster`.
+//! a seat that it keeps; see `wait::seats`.
 //!
 //! *Rejected.* Counting the readers of each slot, so that senders may write in place: two
 //! read-modify-writes per value and receiver on a line that all of them share.
@@ -39,7 +39,7 @@ use crate::coop;
 use crate::shim::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize};
 use crate::shim::{Ordering, mutant, ord};
 use crate::wait::reclaim::{Domain, Managed, pin};
-use crate::wait::roster::{Roster, Seat};
+use crate::wait::seats::{Roster, Seat};
 use std::fmt;
 use std::panic::Location;
 use std::pin::Pin;
@@ -352,7 +352,7 @@ impl<T: Clone> Receiver<T> {
     /// What lies where the next value is expected; none if that has not come.
     // Ordering(broadcast.look): Acquire; pairs with Ordering(broadcast.put): the value is visible.
     // Ordering(broadcast.drawn): Relaxed. A number that is not seen yet belongs to a sender whose
-    // value need not be seen either: by the flag or by fence(roster.waits) it would be.
+    // value need not be seen either: by the flag or by fence(seats.waits) it would be.
     #[inline]
     fn look(&mut self) -> Option<Result<T, TryRecvError>> {
         if self.next >= self.drawn {

@@ -9,7 +9,7 @@
 //! and looks at it again without writing anything shared while the word says that it is the latest.
 //! Who finds a newer node than the word says moves the word on before telling anybody, so nobody
 //! who is told of a value can find an older one. A receiver that waits leaves its waker on a seat
-//! that it keeps; see `wait::roster`.
+//! that it keeps; see `wait::seats`.
 //!
 //! The price: a value may live until every receiver that has looked at it looks again.
 //!
@@ -44,7 +44,7 @@ use crate::shim::{Ordering, fence_at, mutant, ord};
 use crate::wait::line::{Line, OnFlag};
 use crate::wait::queue::Place;
 use crate::wait::reclaim::{Domain, Guard, Managed, pin};
-use crate::wait::roster::{Roster, Seat};
+use crate::wait::seats::{Roster, Seat};
 use std::fmt;
 use std::panic::Location;
 use std::pin::Pin;

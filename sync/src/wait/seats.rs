@@ -109,19 +109,19 @@ impl Roster {
         Seat(self.take_spare().unwrap_or_else(|| self.list()))
     }
 
-    // Ordering(roster.take_enter): Acquire; pairs with Ordering(roster.take_leave): the stack as
+    // Ordering(seats.take_enter): Acquire; pairs with Ordering(seats.take_leave): the stack as
     // the last taker left it. Without it this one could take an older top for the present one.
-    // Ordering(roster.take_spare): Acquire; pairs with Ordering(roster.spare): the link below.
+    // Ordering(seats.take_spare): Acquire; pairs with Ordering(seats.spare): the link below.
     fn take_spare(&self) -> Option<*mut Member> {
-        // Ordering(roster.any_spare): Relaxed. Whether to try; the load below decides.
+        // Ordering(seats.any_spare): Relaxed. Whether to try; the load below decides.
         if self.spares.load(Ordering::Relaxed).is_null() {
             return None;
         }
-        let enter = ord("roster.take_enter", Ordering::Acquire);
-        if self.taking.swap(true, enter) && !mutant("roster.taking") {
+        let enter = ord("seats.take_enter", Ordering::Acquire);
+        if self.taking.swap(true, enter) && !mutant("seats.taking") {
             return None;
         }
-        let acquire = ord("roster.take_spare", Ordering::Acquire);
+        let acquire = ord("seats.take_spare", Ordering::Acquire);
         let mut top = self.spares.load(acquire);
         while !top.is_null() {
             // SAFETY: seats live as long as the roster.
@@ -135,13 +135,13 @@ impl Roster {
                 Err(now) => top = now,
             }
         }
-        // Ordering(roster.take_leave): Release; pairs with Ordering(roster.take_enter).
-        self.taking.store(false, ord("roster.take_leave", Ordering::Release));
+        // Ordering(seats.take_leave): Release; pairs with Ordering(seats.take_enter).
+        self.taking.store(false, ord("seats.take_leave", Ordering::Release));
         (!top.is_null()).then_some(top)
     }
 
     /// Lists a new seat.
-    // Ordering(roster.list): Release; pairs with Ordering(roster.walk): the seat is whole for who
+    // Ordering(seats.list): Release; pairs with Ordering(seats.walk): the seat is whole for who
     // walks by. On failure nothing is looked into.
     fn list(&self) -> *mut Member {
         let new = pool::boxed(Member {
@@ -157,7 +157,7 @@ impl Roster {
                 // SAFETY: not listed yet, so ours alone.
                 unsafe { *next = latest };
             });
-            let (ok, err) = (ord("roster.list", Ordering::Release), Ordering::Relaxed);
+            let (ok, err) = (ord("seats.list", Ordering::Release), Ordering::Relaxed);
             match self.listed.compare_exchange_weak(latest, new, ok, err) {
                 Ok(_) => return new,
                 Err(now) => latest = now,
@@ -166,7 +166,7 @@ impl Roster {
     }
 
     /// Gives a seat back.
-    // Ordering(roster.spare): Release; pairs with Ordering(roster.take_spare): the link, and that
+    // Ordering(seats.spare): Release; pairs with Ordering(seats.take_spare): the link, and that
     // its former party is finished with the seat.
     pub(crate) fn leave(&self, seat: Seat) {
         // Dropped last: that is user code.
@@ -179,7 +179,7 @@ impl Roster {
                 // SAFETY: the seat is the caller's, and not spare yet.
                 unsafe { *below = top };
             });
-            let (ok, err) = (ord("roster.spare", Ordering::Release), Ordering::Relaxed);
+            let (ok, err) = (ord("seats.spare", Ordering::Release), Ordering::Relaxed);
             match self.spares.compare_exchange_weak(top, seat.0, ok, err) {
                 Ok(_) => return,
                 Err(now) => top = now,
@@ -192,17 +192,17 @@ impl Roster {
     pub(crate) fn wait(&self, seat: &Seat, waker: &Waker) {
         seat.slot().register(waker);
         // Either the walk finds the waker, or the look finds the news: pairs with
-        // fence(roster.announce).
-        fence_at("roster.waits");
+        // fence(seats.announce).
+        fence_at("seats.waits");
     }
 
     /// Wakes all that wait for what the caller has published.
     #[inline]
     pub(crate) fn wake_all(&self) {
-        // Pairs with fence(roster.waits).
-        fence_at("roster.announce");
-        // Ordering(roster.walk): Acquire; pairs with Ordering(roster.list): the seats are whole.
-        let latest = self.listed.load(ord("roster.walk", Ordering::Acquire));
+        // Pairs with fence(seats.waits).
+        fence_at("seats.announce");
+        // Ordering(seats.walk): Acquire; pairs with Ordering(seats.list): the seats are whole.
+        let latest = self.listed.load(ord("seats.walk", Ordering::Acquire));
         Walk { member: latest }.run();
     }
 }
@@ -243,7 +243,7 @@ impl Drop for Walk {
 
 impl Drop for Roster {
     fn drop(&mut self) {
-        // Ordering(roster.drop): Relaxed. `&mut self` has been ordered after all uses.
+        // Ordering(seats.drop): Relaxed. `&mut self` has been ordered after all uses.
         let mut next = self.listed.load(Ordering::Relaxed);
         while !next.is_null() {
             let member = next;

@@ -40,7 +40,7 @@ impl Told {
 
 model! {
     /// Somebody sits down and waits while news come.
-    roster_wait(threads = 2, bound = 3, claim = "the look finds the news, or the walk finds the waker") {
+    seats_wait(threads = 2, bound = 3, claim = "the look finds the news, or the walk finds the waker") {
         let told = Told::new();
         let other = told.clone();
         let thread = thread::spawn(move || {
@@ -55,7 +55,7 @@ model! {
 
 model! {
     /// Two sit down while news come.
-    roster_two_wait(threads = 3, bound = 2, claim = "a walk reaches every seat that is listed") {
+    seats_two_wait(threads = 3, bound = 2, claim = "a walk reaches every seat that is listed") {
         let told = Told::new();
         let threads = [0, 1].map(|_| {
             let told = told.clone();
@@ -71,7 +71,7 @@ model! {
 
 model! {
     /// Somebody waits twice on one seat.
-    roster_waits_again(threads = 2, bound = 3, claim = "a seat serves again") {
+    seats_waits_again(threads = 2, bound = 3, claim = "a seat serves again") {
         let told = Told::new();
         let other = told.clone();
         let thread = thread::spawn(move || {
@@ -106,7 +106,7 @@ fn use_seat(seats: &[*mut super::Member; 2], owned: &Owned, seat: &Seat) {
 
 model! {
     /// Two threads take spare seats, give them back and take again.
-    roster_spares(threads = 3, bound = 2, claim = "a seat has one owner at a time, who sees what the last one did") {
+    seats_spares(threads = 3, bound = 2, claim = "a seat has one owner at a time, who sees what the last one did") {
         let roster = Arc::new(Roster::new());
         let first = [roster.join(), roster.join()];
         let seats = [first[0].0, first[1].0];
@@ -133,7 +133,7 @@ model! {
 
 model! {
     /// One thread after the other takes a spare seat.
-    roster_spare_again(threads = 2, bound = 3, claim = "a seat that was given back is found") {
+    seats_spare_again(threads = 2, bound = 3, claim = "a seat that was given back is found") {
         let roster = Arc::new(Roster::new());
         let seat = roster.join();
         let known = seat.0.addr();
