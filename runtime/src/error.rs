@@ -22,6 +22,7 @@ use corio_sync::shim::Ordering::Relaxed;
 use corio_sync::shim::atomic::AtomicBool;
 
 use crate::panic_place;
+pub(crate) use crate::panic_place::payload_message;
 
 pub use run::{BuildError, RunError};
 
@@ -468,12 +469,6 @@ impl From<Arc<str>> for TaskName {
     fn from(name: Arc<str>) -> Self {
         Self::Shared(name)
     }
-}
-
-/// `panic!` makes a `&str` of a literal and a `String` of everything formatted.
-pub(crate) fn payload_message(payload: &dyn Any) -> Option<Box<str>> {
-    let text = payload.downcast_ref::<&str>().copied();
-    text.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).map(Box::from)
 }
 
 /// `file:line`, without the column, which no reader needs to find a call.
