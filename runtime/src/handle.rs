@@ -318,7 +318,7 @@ impl Handle {
     ) -> Job<R> {
         match executor {
             Some(executor) => executor.submit(f),
-            None => match self.shared.executor.get() {
+            None => match self.shared.executor.iter().next() {
                 Some(executor) => executor.submit(f),
                 None => self.shared.pool.submit(f),
             },

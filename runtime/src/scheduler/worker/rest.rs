@@ -8,6 +8,7 @@ use super::{MAINTENANCE_MIN, Worker, fire_timers};
 use crate::reactor;
 use crate::scheduler::queue::Deque;
 use crate::scheduler::shared::WorkerMetrics;
+use crate::task::raw::TaskPtr;
 use crate::task::slab::Arena;
 use crate::timer::Role;
 use crate::timer::wheel::NEVER;
@@ -144,6 +145,15 @@ impl Worker {
         };
         self.gate.set(gate);
         woken
+    }
+
+    /// The loop was left and may be run again: what any worker may run does not wait for that.
+    pub(crate) fn stand_still(&self) {
+        if let Some(task) = self.remote().lifo.pop() {
+            self.queue.push(TaskPtr::from_header(task), &self.shared.injector);
+        }
+        self.publish_metrics();
+        self.shared.notify();
     }
 
     /// The last look before sleeping.
