@@ -373,14 +373,13 @@ impl fmt::Debug for PanicInfo {
 
 impl fmt::Display for PanicInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "task '{}' (spawned at {}) panicked", self.name, place(self.spawned_at))?;
-        match self.message() {
-            Some(message) => write!(f, ": {message}")?,
-            None => f.write_str(" with a payload that is not a string")?,
+        write!(f, "task '{}' (spawned at {}", self.name, place(self.spawned_at))?;
+        if let Some(at) = self.panicked_at() {
+            write!(f, ", ended at {at}")?;
         }
-        match self.panicked_at() {
-            Some(at) => write!(f, " (panicked at {at})"),
-            None => Ok(()),
+        match self.message() {
+            Some(message) => write!(f, ") panicked: {message}"),
+            None => f.write_str(") panicked with a payload that is not a string"),
         }
     }
 }

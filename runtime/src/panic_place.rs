@@ -52,7 +52,8 @@ pub(crate) fn of(message: Option<&str>) -> Option<Box<str>> {
     last.ok()?.filter(|last| last.message.as_deref() == message).map(|last| last.at)
 }
 
-/// A panic's message, if it has one: `panic!` makes a `&str` of a literal and a `String` of everything formatted.
+/// A panic's message, if it has one: `panic!` makes a `&str` of a literal and a `String` of everything
+/// formatted.
 pub(crate) fn payload_message(payload: &dyn Any) -> Option<Box<str>> {
     let text = payload.downcast_ref::<&str>().copied();
     text.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).map(Box::from)
