@@ -26,6 +26,8 @@ mod compose;
 #[cfg(not(any(corio_loom, corio_shuttle)))]
 #[doc(hidden)]
 pub mod context;
+#[cfg(not(any(corio_loom, corio_shuttle)))]
+pub mod debug;
 mod error;
 #[cfg(not(any(corio_loom, corio_shuttle)))]
 mod handle;
@@ -35,6 +37,8 @@ mod metrics;
 mod report;
 #[cfg(not(any(corio_loom, corio_shuttle)))]
 mod runtime;
+#[cfg(not(any(corio_loom, corio_shuttle)))]
+pub mod sim;
 #[cfg(not(any(corio_loom, corio_shuttle)))]
 mod spawn;
 #[cfg(not(any(corio_loom, corio_shuttle)))]

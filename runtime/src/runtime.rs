@@ -17,8 +17,10 @@ use std::time::Duration;
 use corio_sync::park;
 
 use crate::builder::{BuildError, Builder, Settled};
+use crate::debug::QuitDump;
 use crate::error::Cancelled;
 use crate::handle::{EnterGuard, Handle};
+use crate::report::{ReportKind, report};
 use crate::scheduler::shared::Phase;
 use crate::scheduler::shutdown::ShutdownReport;
 use crate::scheduler::worker;
@@ -46,6 +48,8 @@ use start::Started;
 pub struct Runtime {
     handle: Handle,
     threads: Vec<JoinHandle<()>>,
+    /// For its drop.
+    _dump: Option<QuitDump>,
 }
 
 impl Runtime {
@@ -67,7 +71,8 @@ impl Runtime {
 
     pub(crate) fn start(settled: Settled) -> Result<Self, BuildError> {
         let Started { shared, threads, .. } = start::start(settled, start::Caller::Stays)?;
-        Ok(Self { handle: Handle::new(shared), threads })
+        let dump = QuitDump::new(&shared);
+        Ok(Self { handle: Handle::new(shared), threads, _dump: dump })
     }
 
     /// The handle of the runtime, for other threads.
@@ -134,9 +139,9 @@ impl Drop for Runtime {
     fn drop(&mut self) {
         if self.handle.shared().phase() == Phase::Running {
             let timeout = self.handle.shared().config.shutdown_timeout;
-            let report = self.shut_down(timeout);
-            if !report.is_clean() {
-                crate::report::report(format_args!("shutdown of a dropped runtime: {report}"));
+            let left = self.shut_down(timeout);
+            if !left.is_clean() {
+                report(ReportKind::Shutdown, format_args!("shutdown of a dropped runtime: {left}"));
             }
         }
     }
@@ -291,6 +296,7 @@ pub(crate) fn run_main<F: Future>(
     let started = start::start(settled, start::Caller::BecomesWorker).map_err(RunError::Build)?;
     let Started { shared, threads, own } = started;
     let own = own.expect("the caller's worker was asked for");
+    let _dump = QuitDump::new(&shared);
     let outer = set_running_at(Some(at));
     let mut result = None;
     let cancelled = {
@@ -306,9 +312,9 @@ pub(crate) fn run_main<F: Future>(
     let timeout = shared.config.shutdown_timeout;
     drop(own);
     shared.worker_left();
-    let report = start::shut_down(&shared, threads, timeout);
-    if !report.is_clean() {
-        crate::report::report(format_args!("shutdown after main: {report}"));
+    let left = start::shut_down(&shared, threads, timeout);
+    if !left.is_clean() {
+        report(ReportKind::Shutdown, format_args!("shutdown after main: {left}"));
     }
     match (result, cancelled) {
         (Some(Ok(value)), None) => Ok(value),

@@ -5,6 +5,7 @@
 //! place. So a parent's list of children is a waiter queue: lock-free, and children that are gone
 //! leave no memory.
 
+use crate::place::{self, WaitKind};
 use crate::wait::line::{Line, OnFlag};
 use crate::wait::queue::Place;
 use std::cell::RefCell;
@@ -194,7 +195,8 @@ impl Future for TokenCancelled<'_> {
         {
             return Poll::Ready(());
         }
-        line.poll_granted(&mut this.at, cx).map(drop)
+        let granted = line.poll_granted(&mut this.at, cx);
+        place::noted(WaitKind::CancelToken, this.caller, granted).map(drop)
     }
 }
 

@@ -1,6 +1,8 @@
 //! [`Condition`]: wait, under a lock, until the data has changed.
 
+use crate::debug;
 use crate::lock::{Acquiring, Lock, LockGuard};
+use crate::place::{self, WaitKind};
 use crate::shim::mutant;
 use crate::wait::line::{Line, OnFlag};
 use crate::wait::queue::Place;
@@ -247,14 +249,16 @@ impl<T> Future for ConditionWait<'_, T> {
                     line.enter(&mut place, OnFlag::Ignore);
                     this.step = Step::Waiting(place);
                     *this.held = false;
+                    debug::released(&this.lock.raw);
                     this.lock.raw.release();
                 }
                 Step::Waiting(place) => {
-                    ready!(line.poll_granted(place, cx));
+                    let granted = line.poll_granted(place, cx);
+                    ready!(place::noted(WaitKind::Condition, this.caller, granted));
                     this.step = Step::Reacquiring(Acquiring::default());
                 }
                 Step::Reacquiring(at) => {
-                    ready!(this.lock.raw.poll_acquire(at, cx));
+                    ready!(this.lock.raw.poll_traced(at, cx, this.caller));
                     *this.held = true;
                     this.step = Step::Done;
                     return Poll::Ready(());

@@ -1,5 +1,7 @@
 //! [`Event`]: a flag that tasks and threads wait for.
 
+use crate::debug;
+use crate::place::{self, WaitKind};
 use crate::wait::line::{Line, OnFlag};
 use crate::wait::queue::Place;
 use std::fmt;
@@ -130,12 +132,16 @@ impl Future for EventWait<'_> {
             this.at = Place::Done;
             return Poll::Ready(());
         }
-        line.poll_granted(&mut this.at, cx).map(drop)
+        let granted = line.poll_granted(&mut this.at, cx);
+        place::noted(WaitKind::Event, this.caller, granted).map(drop)
     }
 }
 
 impl Drop for EventWait<'_> {
     fn drop(&mut self) {
+        if let Place::Idle = self.at {
+            debug::never_awaited(WaitKind::Event, self.caller);
+        }
         // A grant that came already needs no heir: everybody else got one too.
         let _ = self.event.line.leave(&mut self.at);
     }

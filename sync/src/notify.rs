@@ -1,5 +1,6 @@
 //! [`Notify`]: wake one waiter, or remember to.
 
+use crate::place::{self, WaitKind};
 use crate::shim::atomic::AtomicUsize;
 use crate::shim::{Ordering, fence_at, ord};
 use crate::wait::line::{Line, OnFlag};
@@ -173,7 +174,8 @@ impl Future for Notified<'_> {
         } else if matches!(this.at, Place::Done) {
             return Poll::Ready(());
         }
-        this.notify.line.poll_granted(&mut this.at, cx).map(drop)
+        let granted = this.notify.line.poll_granted(&mut this.at, cx);
+        place::noted(WaitKind::Notify, this.caller, granted).map(drop)
     }
 }
 

@@ -4,6 +4,7 @@
 //! dropped, fails or panics gives it to the next waiter. Whoever succeeds publishes the value and
 //! opens the permits: everybody who waits or comes gets one, and finds the value.
 
+use crate::place::{self, WaitKind};
 use crate::shim::atomic::AtomicUsize;
 use crate::shim::cell::UnsafeCell;
 use crate::shim::{Ordering, ord};
@@ -242,6 +243,7 @@ impl<'a, Fut: Future> Step<'a, Fut> {
         cell: &'a OnceCell<T>,
         init: &mut Option<impl FnOnce() -> Fut>,
         cx: &mut Context<'_>,
+        caller: &'static Location<'static>,
     ) -> Poll<Option<Fut::Output>> {
         let mut this = self.project();
         if cell.get().is_some() {
@@ -255,7 +257,8 @@ impl<'a, Fut: Future> Step<'a, Fut> {
         }
         let turn = this.turn.get_or_insert(Turn { permits: &cell.permits, at: Place::Idle });
         if !matches!(turn.at, Place::Done) {
-            ready!(cell.permits.poll_acquire(&mut turn.at, cx));
+            let acquired = cell.permits.poll_acquire(&mut turn.at, cx);
+            ready!(place::noted(WaitKind::OnceCell, caller, acquired));
             if cell.get().is_some() {
                 std::mem::forget(this.turn.take());
                 return Poll::Ready(None);
@@ -304,7 +307,8 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         let cell = *this.cell;
-        if let Some(value) = ready!(this.step.as_mut().poll_make(cell, this.init, cx)) {
+        let made = this.step.as_mut().poll_make(cell, this.init, cx, this.caller);
+        if let Some(value) = ready!(made) {
             this.step.succeed(cell, value);
         }
         Poll::Ready(cell.get().expect("filled by us or by others"))
@@ -335,7 +339,7 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         let cell = *this.cell;
-        match ready!(this.step.as_mut().poll_make(cell, this.init, cx)) {
+        match ready!(this.step.as_mut().poll_make(cell, this.init, cx, this.caller)) {
             None => {}
             Some(Ok(value)) => this.step.succeed(cell, value),
             Some(Err(error)) => {
@@ -458,7 +462,8 @@ impl<'a, T> Future for SetOnceWait<'a, T> {
         }
         let idle = matches!(this.at, Place::Idle);
         if !idle || cell.line.enter(&mut this.at, OnFlag::Keep) {
-            ready!(cell.line.poll_granted(&mut this.at, cx));
+            let granted = cell.line.poll_granted(&mut this.at, cx);
+            ready!(place::noted(WaitKind::OnceCell, this.caller, granted));
         }
         Poll::Ready(cell.get().expect("the flag and every grant come after the value"))
     }

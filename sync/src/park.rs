@@ -27,6 +27,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 
+use crate::debug;
 use crate::shim::Ordering::{Acquire, Relaxed, Release};
 use crate::shim::atomic::AtomicU32;
 use crate::shim::thread::{self, Thread};
@@ -227,7 +228,9 @@ impl Wake for Inner {
 /// # Panics
 ///
 /// If the future does.
+#[track_caller]
 pub fn block_on<F: Future>(future: F) -> F::Output {
+    debug::blocks("block_on");
     let mut future = pin!(future);
     let mut sleeper = Sleeper::borrow();
     loop {
@@ -248,10 +251,12 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
 ///
 /// If the future does.
 #[cfg(not(any(corio_loom, corio_shuttle)))]
+#[track_caller]
 pub fn block_on_deadline<F: Future>(
     future: F,
     deadline: Option<std::time::Instant>,
 ) -> Option<F::Output> {
+    debug::blocks("block_on_deadline");
     let mut future = pin!(future);
     let mut sleeper = Sleeper::borrow();
     let mut in_time = true;

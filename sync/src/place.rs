@@ -7,6 +7,7 @@
 
 use std::cell::Cell;
 use std::panic::Location;
+use std::task::Poll;
 
 /// What a task waits for. The discriminant is packed beside the address of a `Location`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,10 +72,18 @@ pub enum WaitKind {
     ChannelSend,
     /// Receiving from a channel.
     ChannelReceive,
+    /// The other end of a channel to go.
+    ChannelClosed,
+    /// A new value in a watch channel.
+    WatchChanged,
+    /// The value of a oneshot channel.
+    Oneshot,
+    /// The children of a task group.
+    TaskGroup,
 }
 
 impl WaitKind {
-    const ALL: [WaitKind; 29] = [
+    const ALL: [WaitKind; 33] = [
         WaitKind::Unknown,
         WaitKind::Sleep,
         WaitKind::Interval,
@@ -104,6 +113,10 @@ impl WaitKind {
         WaitKind::QueueJoin,
         WaitKind::ChannelSend,
         WaitKind::ChannelReceive,
+        WaitKind::ChannelClosed,
+        WaitKind::WatchChanged,
+        WaitKind::Oneshot,
+        WaitKind::TaskGroup,
     ];
 
     /// The name that dumps print.
@@ -139,6 +152,10 @@ impl WaitKind {
             WaitKind::QueueJoin => "Queue::join",
             WaitKind::ChannelSend => "send",
             WaitKind::ChannelReceive => "recv",
+            WaitKind::ChannelClosed => "closed",
+            WaitKind::WatchChanged => "changed",
+            WaitKind::Oneshot => "a oneshot channel",
+            WaitKind::TaskGroup => "a task group",
         }
     }
 }
@@ -210,6 +227,15 @@ thread_local! {
 #[inline]
 pub fn note(kind: WaitKind, at: &'static Location<'static>) {
     NOTED.set(Some(Place::new(kind, at)));
+}
+
+/// [`note`]s the place of a poll that says `Pending`.
+#[inline]
+pub fn noted<T>(kind: WaitKind, at: &'static Location<'static>, polled: Poll<T>) -> Poll<T> {
+    if polled.is_pending() {
+        note(kind, at);
+    }
+    polled
 }
 
 /// Takes the note of the poll that just ended.

@@ -15,6 +15,8 @@ pub(crate) mod block_in_place;
 #[cfg(not(any(corio_loom, corio_shuttle)))]
 pub(crate) mod kinds;
 #[cfg(not(any(corio_loom, corio_shuttle)))]
+mod lost;
+#[cfg(not(any(corio_loom, corio_shuttle)))]
 pub(crate) mod shared;
 #[cfg(not(any(corio_loom, corio_shuttle)))]
 pub(crate) mod shutdown;

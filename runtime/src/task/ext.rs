@@ -14,12 +14,13 @@ use std::sync::Arc;
 use std::task::Waker;
 
 use corio_sync::shim::Ordering::{AcqRel, Acquire, Relaxed, Release};
-use corio_sync::shim::atomic::{AtomicBool, AtomicPtr};
+use corio_sync::shim::atomic::{AtomicBool, AtomicPtr, AtomicU64};
 use corio_sync::waker_slot::WakerSlot;
 
 use super::raw::{Header, TaskPtr};
 use super::requests::Requests;
 use super::scope::Tree;
+use super::waker::task_of;
 use crate::error::{Cancelled, TaskError, TaskName};
 use crate::quiet::quietly;
 
@@ -28,6 +29,8 @@ use crate::quiet::quietly;
 pub(crate) struct TaskExt {
     names: AtomicPtr<NameNode>,
     observers: AtomicPtr<ObserverNode>,
+    /// Polls that were counted, which is done in debug mode only.
+    polls: AtomicU64,
     /// What the cancels of the task have said.
     pub(crate) requests: Requests,
     scopes: RunnersOwn<Tree>,
@@ -54,6 +57,8 @@ struct NameNode {
 pub(crate) struct ObserverNode {
     taken: AtomicBool,
     slot: WakerSlot,
+    /// The task that observes, by its address; null for anybody else.
+    who: AtomicPtr<()>,
     next: *mut ObserverNode,
 }
 
@@ -153,6 +158,35 @@ impl TaskExt {
         first(&self.names).map(|node| &node.name)
     }
 
+    /// One poll more; the runner's to call.
+    pub(crate) fn count_poll(&self) {
+        // Ordering: Relaxed; one writer at a time, and readers want a number only.
+        self.polls.store(self.polls.load(Relaxed) + 1, Relaxed);
+    }
+
+    /// Polls that were counted.
+    pub(crate) fn polls(&self) -> u64 {
+        // Ordering: Relaxed; as above.
+        self.polls.load(Relaxed)
+    }
+
+    /// The tasks that observe this one, by their addresses; see
+    /// [`Header::joined_by`](super::raw::Header::joined_by).
+    pub(crate) fn observed_by(&self) -> Vec<*const ()> {
+        let mut found = Vec::new();
+        let mut node = first(&self.observers);
+        while let Some(observer) = node {
+            // Ordering: Relaxed; as in `ObserverNode::register`.
+            let who = observer.who.load(Relaxed);
+            if !who.is_null() {
+                found.push(who.cast_const());
+            }
+            // SAFETY: nodes live as long as the extension.
+            node = unsafe { observer.next.as_ref() };
+        }
+        found
+    }
+
     /// The cancellation scopes of the task.
     ///
     /// # Safety
@@ -179,6 +213,7 @@ impl TaskExt {
         let node = Box::new(ObserverNode {
             taken: AtomicBool::new(true),
             slot: WakerSlot::new(),
+            who: AtomicPtr::new(ptr::null_mut()),
             next: ptr::null_mut(),
         });
         let raw = push(&self.observers, node, |node, next| node.next = next);
@@ -200,12 +235,17 @@ impl TaskExt {
 
 impl ObserverNode {
     pub(crate) fn register(&self, waker: &Waker) {
+        let who = task_of(waker).map_or(ptr::null(), TaskPtr::as_raw);
+        // Ordering: Relaxed; compared with tasks that a walker keeps alive, never followed.
+        self.who.store(who.cast_mut(), Relaxed);
         self.slot.register(waker);
     }
 
     /// Leaves the node to the next observer.
     pub(crate) fn vacate(&self) {
         drop(self.slot.take());
+        // Ordering: Relaxed; as in `register`.
+        self.who.store(ptr::null_mut(), Relaxed);
         // Ordering(ext.vacate): Release; pairs with Ordering(ext.take_node): the next user starts
         // from an empty slot.
         self.taken.store(false, Release);

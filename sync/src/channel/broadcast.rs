@@ -34,6 +34,7 @@
 //! ```
 
 use crate::coop;
+use crate::place::{self, WaitKind};
 use crate::shim::atomic::{AtomicPtr, AtomicU64, AtomicUsize};
 use crate::shim::{Ordering, fence_at, mutant, ord};
 use crate::wait::line::{Line, OnFlag};
@@ -472,7 +473,8 @@ impl<T: Clone> Future for Recv<'_, T> {
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let unit = ready!(coop::poll_proceed(cx));
-        let news = ready!(self.poll_news(cx));
+        let news = self.poll_news(cx);
+        let news = ready!(place::noted(WaitKind::ChannelReceive, self.caller, news));
         unit.made_progress();
         Poll::Ready(news)
     }

@@ -38,6 +38,7 @@ pub use self::error::{RecvError, SendError};
 pub use self::snapshot::Ref;
 use self::snapshot::{Snapshot, Versioned};
 use crate::coop;
+use crate::place::{self, WaitKind};
 use crate::shim::atomic::{AtomicPtr, AtomicU64, AtomicUsize};
 use crate::shim::{Ordering, fence_at, mutant, ord};
 use crate::wait::line::{Line, OnFlag};
@@ -339,7 +340,8 @@ impl<T> Future for SenderClosed<'_, T> {
                 }
             }
             // A receiver may have come since: then this goes on waiting.
-            ready!(line.poll_granted(&mut this.at, cx));
+            let granted = line.poll_granted(&mut this.at, cx);
+            ready!(place::noted(WaitKind::ChannelClosed, this.caller, granted));
         }
     }
 }
@@ -531,7 +533,8 @@ impl<T> Future for Changed<'_, T> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let unit = ready!(coop::poll_proceed(cx));
-        let news = ready!(self.poll_news(cx));
+        let news = self.poll_news(cx);
+        let news = ready!(place::noted(WaitKind::WatchChanged, self.caller, news));
         unit.made_progress();
         Poll::Ready(news)
     }
@@ -572,7 +575,9 @@ impl<'a, T, P: FnMut(&T) -> bool + Unpin> Future for WaitFor<'a, T, P> {
                 let value = this.changed.receiver.kept.clone().expect("looked at above");
                 return Poll::Ready(Ok(Ref(Snapshot::Own(value))));
             }
-            ready!(this.changed.poll_news(cx))?;
+            let caller = this.changed.caller;
+            let news = this.changed.poll_news(cx);
+            ready!(place::noted(WaitKind::WatchChanged, caller, news))?;
         }
     }
 }

@@ -31,9 +31,12 @@
 //! *Rejected.* Keeping the loser at the front of the queue: its place would have to be granted
 //! several times, and a releaser could find it while it leaves.
 
+use crate::debug;
+use crate::place::{self, WaitKind};
 use crate::shim::{Ordering, mutant, ord};
 use crate::wait::permits::Permits;
 use crate::wait::queue::{Granted, Place};
+use std::panic::Location;
 use std::task::{Context, Poll};
 
 /// Set in every word of an unfair lock; fair counts stay far below.
@@ -125,6 +128,36 @@ impl RawLock {
             self.permits.poll_acquire(&mut at.place, cx)
         } else {
             self.poll_unfair(at, cx)
+        }
+    }
+
+    /// [`poll_acquire`](Self::poll_acquire) for a caller that waits here; says so if it has to, and
+    /// who has the lock in debug mode.
+    #[inline]
+    pub(crate) fn poll_traced(
+        &self,
+        at: &mut Acquiring,
+        cx: &mut Context<'_>,
+        caller: &'static Location<'static>,
+    ) -> Poll<()> {
+        let polled = place::noted(WaitKind::Lock, caller, self.poll_acquire(at, cx));
+        match polled {
+            Poll::Ready(()) => debug::holds(self, WaitKind::Lock, caller),
+            Poll::Pending => debug::waits(self, WaitKind::Lock, caller),
+        }
+        polled
+    }
+
+    /// The acquiring future is dropped.
+    #[inline]
+    pub(crate) fn dropped(&self, at: &mut Acquiring, caller: &'static Location<'static>) {
+        match at.place {
+            Place::Done => {}
+            Place::Idle => debug::never_awaited(WaitKind::Lock, caller),
+            Place::Waiting(_) => {
+                debug::gave_up(self);
+                self.abandon(at);
+            }
         }
     }
 

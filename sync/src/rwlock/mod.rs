@@ -5,6 +5,8 @@ mod guard;
 pub use guard::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::coop;
+use crate::debug;
+use crate::place::{self, WaitKind};
 use crate::shim::cell::UnsafeCell;
 use crate::wait::queue::Place;
 use crate::wait::weighted::{MOST, Weighted};
@@ -157,19 +159,32 @@ impl<T> RwLock<T> {
 
     /// Polls for `n` permits. The counter is never shut, so there is no error.
     #[inline]
-    fn poll_take(&self, at: &mut Place, n: usize, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll_take(
+        &self,
+        at: &mut Place,
+        n: usize,
+        cx: &mut Context<'_>,
+        caller: &'static Location<'static>,
+    ) -> Poll<()> {
         let unit = ready!(coop::poll_proceed(cx));
-        let taken = ready!(self.permits.poll_take(at, n, cx));
+        let taken = ready!(place::noted(kind(n), caller, self.permits.poll_take(at, n, cx)));
         unit.made_progress();
         taken.expect("never shut");
         Poll::Ready(())
     }
 
-    fn abandon(&self, at: &mut Place, n: usize) {
-        if let Place::Waiting(_) = at {
-            self.permits.leave(at, n);
+    fn abandon(&self, at: &mut Place, n: usize, caller: &'static Location<'static>) {
+        match at {
+            Place::Done => {}
+            Place::Idle => debug::never_awaited(kind(n), caller),
+            Place::Waiting(_) => self.permits.leave(at, n),
         }
     }
+}
+
+/// What somebody waits for who asks for so many permits.
+fn kind(n: usize) -> WaitKind {
+    if n == READ { WaitKind::RwLockRead } else { WaitKind::RwLockWrite }
 }
 
 impl<T: Default> Default for RwLock<T> {
@@ -212,13 +227,13 @@ impl<'a, T> Future for RwLockRead<'a, T> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         let lock = this.lock;
-        lock.poll_take(&mut this.at, READ, cx).map(|()| RwLockReadGuard::new(lock))
+        lock.poll_take(&mut this.at, READ, cx, this.caller).map(|()| RwLockReadGuard::new(lock))
     }
 }
 
 impl<T> Drop for RwLockRead<'_, T> {
     fn drop(&mut self) {
-        self.lock.abandon(&mut self.at, READ);
+        self.lock.abandon(&mut self.at, READ, self.caller);
     }
 }
 
@@ -239,13 +254,14 @@ impl<'a, T> Future for RwLockWrite<'a, T> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         let lock = this.lock;
-        lock.poll_take(&mut this.at, WRITE, cx).map(|()| RwLockWriteGuard::new(lock))
+        let taken = lock.poll_take(&mut this.at, WRITE, cx, this.caller);
+        taken.map(|()| RwLockWriteGuard::new(lock))
     }
 }
 
 impl<T> Drop for RwLockWrite<'_, T> {
     fn drop(&mut self) {
-        self.lock.abandon(&mut self.at, WRITE);
+        self.lock.abandon(&mut self.at, WRITE, self.caller);
     }
 }
 
@@ -266,7 +282,7 @@ impl<T> Future for RwLockReadOwned<T> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         let lock = this.lock.as_ref().expect("a read future was polled after it had completed");
-        ready!(lock.poll_take(&mut this.at, READ, cx));
+        ready!(lock.poll_take(&mut this.at, READ, cx, this.caller));
         Poll::Ready(OwnedRwLockReadGuard::new(this.lock.take().expect("looked at above")))
     }
 }
@@ -274,7 +290,7 @@ impl<T> Future for RwLockReadOwned<T> {
 impl<T> Drop for RwLockReadOwned<T> {
     fn drop(&mut self) {
         if let Some(lock) = &self.lock {
-            lock.abandon(&mut self.at, READ);
+            lock.abandon(&mut self.at, READ, self.caller);
         }
     }
 }
@@ -296,7 +312,7 @@ impl<T> Future for RwLockWriteOwned<T> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         let lock = this.lock.as_ref().expect("a write future was polled after it had completed");
-        ready!(lock.poll_take(&mut this.at, WRITE, cx));
+        ready!(lock.poll_take(&mut this.at, WRITE, cx, this.caller));
         Poll::Ready(OwnedRwLockWriteGuard::new(this.lock.take().expect("looked at above")))
     }
 }
@@ -304,7 +320,7 @@ impl<T> Future for RwLockWriteOwned<T> {
 impl<T> Drop for RwLockWriteOwned<T> {
     fn drop(&mut self) {
         if let Some(lock) = &self.lock {
-            lock.abandon(&mut self.at, WRITE);
+            lock.abandon(&mut self.at, WRITE, self.caller);
         }
     }
 }

@@ -6,6 +6,8 @@ mod permit;
 pub use bounded::BoundedSemaphore;
 pub use permit::{OwnedPermit, Permit};
 
+use crate::debug;
+use crate::place::{self, WaitKind};
 use permit::Owner;
 
 use crate::coop;
@@ -287,7 +289,8 @@ impl<'a> Future for SemAcquire<'a> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         let unit = ready!(coop::poll_proceed(cx));
-        let taken = ready!(this.semaphore.permits.poll_take(&mut this.at, this.n, cx));
+        let taken = this.semaphore.permits.poll_take(&mut this.at, this.n, cx);
+        let taken = ready!(place::noted(WaitKind::Semaphore, this.caller, taken));
         unit.made_progress();
         Poll::Ready(match taken {
             Ok(()) => Ok(Permit::new(this.semaphore, this.n)),
@@ -298,8 +301,10 @@ impl<'a> Future for SemAcquire<'a> {
 
 impl Drop for SemAcquire<'_> {
     fn drop(&mut self) {
-        if let Place::Waiting(_) = self.at {
-            self.semaphore.permits.leave(&mut self.at, self.n);
+        match self.at {
+            Place::Done => {}
+            Place::Idle => debug::never_awaited(WaitKind::Semaphore, self.caller),
+            Place::Waiting(_) => self.semaphore.permits.leave(&mut self.at, self.n),
         }
     }
 }
@@ -329,7 +334,8 @@ impl Future for SemAcquireOwned {
         let this = &mut *self;
         let permits = &this.owner.semaphore().permits;
         let unit = ready!(coop::poll_proceed(cx));
-        let taken = ready!(permits.poll_take(&mut this.at, this.n, cx));
+        let taken = permits.poll_take(&mut this.at, this.n, cx);
+        let taken = ready!(place::noted(WaitKind::Semaphore, this.caller, taken));
         unit.made_progress();
         Poll::Ready(match taken {
             Ok(()) => Ok(OwnedPermit::new(this.owner.clone(), this.n)),
@@ -340,8 +346,10 @@ impl Future for SemAcquireOwned {
 
 impl Drop for SemAcquireOwned {
     fn drop(&mut self) {
-        if let Place::Waiting(_) = self.at {
-            self.owner.semaphore().permits.leave(&mut self.at, self.n);
+        match self.at {
+            Place::Done => {}
+            Place::Idle => debug::never_awaited(WaitKind::Semaphore, self.caller),
+            Place::Waiting(_) => self.owner.semaphore().permits.leave(&mut self.at, self.n),
         }
     }
 }

@@ -169,9 +169,10 @@ impl Worker {
     pub(super) fn run_callbacks(&self) -> bool {
         let remote = self.remote();
         self.begin_poll();
-        let count = remote.callbacks.run(CALLBACKS_IN_A_ROW, |payload| {
-            crate::report::callback_panicked(payload);
-        });
+        let count = match self.shared.config.debug {
+            false => remote.callbacks.run(CALLBACKS_IN_A_ROW, crate::report::callback_panicked),
+            true => self.run_callbacks_watched(CALLBACKS_IN_A_ROW),
+        };
         remote.hog.end_poll();
         count > 0
     }
