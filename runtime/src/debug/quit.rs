@@ -14,7 +14,7 @@ use std::os::unix::net::UnixStream;
 use std::ptr;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use corio_sync::shim::Ordering::{Acquire, Release};
+use corio_sync::shim::Ordering::{Acquire, Relaxed, Release};
 use corio_sync::shim::atomic::AtomicU32;
 
 use crate::handle::Handle;
@@ -72,8 +72,8 @@ impl Drop for QuitDump {
 
 impl Wanted {
     fn install(&mut self) -> std::io::Result<()> {
-        // Ordering(quit.look): Acquire; pairs with Ordering(quit.pipe). The lock orders it anyway.
-        if PIPE.load(Acquire) == NOT_MADE {
+        // Ordering: Relaxed; the lock orders those who make the pair.
+        if PIPE.load(Relaxed) == NOT_MADE {
             let (reader, writer) = UnixStream::pair()?;
             std::thread::Builder::new().name("corio-dump".into()).spawn(|| serve(reader))?;
             // Ordering(quit.pipe): Release; pairs with Ordering(quit.look): a handler writes to a
@@ -132,7 +132,8 @@ extern "C" fn on_quit(_signal: libc::c_int) {
     let error = errno();
     // SAFETY: the number belongs to the calling thread.
     let kept = unsafe { *error };
-    // Ordering(quit.look): Acquire; pairs with Ordering(quit.pipe).
+    // Ordering(quit.look): Acquire; pairs with Ordering(quit.pipe): the descriptor is that of a
+    // socket that is there.
     let pipe = PIPE.load(Acquire) as libc::c_int;
     // SAFETY: one byte of a static; a pipe is never closed. A full one has dumps enough to come.
     let _ = unsafe { libc::write(pipe, b"!".as_ptr().cast(), 1) };

@@ -370,8 +370,13 @@ impl Worker {
         coop::refill(self.shared.config.poll_budget);
         // Read now: the task may be gone afterwards.
         let kind = task.header().kind();
-        // SAFETY: the entry was popped here; pinned tasks come only from this loop's own queues.
-        let again = unsafe { if DEBUG { self.run_watched(task) } else { task.run() } };
+        let again = if DEBUG {
+            // SAFETY: as below.
+            unsafe { self.run_watched(task) }
+        } else {
+            // SAFETY: the entry was popped here; pinned tasks come only from this loop's own queues.
+            unsafe { task.run() }
+        };
         // The mark of the Watch stays until the next poll.
         self.eager.end(&self.shared.kinds, remote.hog.is_hog(), || kind);
         context::set_task(outer);
