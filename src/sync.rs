@@ -124,11 +124,11 @@
 //! ```
 
 // Locks and events.
+pub use corio_runtime::{Condition, ConditionWait, ConditionWaitFor};
 pub use corio_sync::{
-    Acquire, AcquireOwned, Condition, ConditionWait, ConditionWaitFor, Event, EventWait, Lock,
-    LockGuard, NotLocked, Notified, Notify, OwnedLockGuard, OwnedRwLockReadGuard,
-    OwnedRwLockWriteGuard, RwLock, RwLockRead, RwLockReadGuard, RwLockReadOwned, RwLockWrite,
-    RwLockWriteGuard, RwLockWriteOwned,
+    Acquire, AcquireOwned, Event, EventWait, Lock, LockGuard, NotLocked, Notified, Notify,
+    OwnedLockGuard, OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock, RwLockRead,
+    RwLockReadGuard, RwLockReadOwned, RwLockWrite, RwLockWriteGuard, RwLockWriteOwned,
 };
 
 // Counting.

@@ -1,7 +1,7 @@
 //! One workload, one trait, many runtimes.
 //!
 //! The program `corio-bench` compares corio with its peers; the criterion benches of this
-//! package run the same workloads.
+//! package take the same rows.
 
 pub mod args;
 pub mod burn;

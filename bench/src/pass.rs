@@ -1,5 +1,4 @@
-//! Workloads that are one async function run again and again: most rows, and all of the
-//! criterion benches.
+//! Workloads that are one async function run again and again: most rows.
 //!
 //! The passes run within one spawned task, so that neither the start of the runtime nor the way
 //! into it is part of the figure. Wall time is the median over passes, which a single disturbance

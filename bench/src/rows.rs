@@ -152,9 +152,9 @@ pub const ROWS: &[Entry] = &[
     #[cfg(feature = "corio")]
     primitives!(T => Repeat<signals::TokenCheck<T>>; prim::Corio, "tokio": prim::Tokio),
     #[cfg(feature = "corio")]
-    primitives!(O => Repeat<channels::OneshotReady<O>>; prim::Corio, "tokio": prim::Tokio),
+    primitives!(O => Repeat<channels::OneshotTrip<O, false>>; prim::Corio, "tokio": prim::Tokio),
     #[cfg(feature = "corio")]
-    primitives!(O => Repeat<channels::OneshotWaits<O>>; prim::Corio, "tokio": prim::Tokio),
+    primitives!(O => Repeat<channels::OneshotTrip<O, true>>; prim::Corio, "tokio": prim::Tokio),
     #[cfg(feature = "corio")]
     channels!(MpscFree1: Unbounded<prim::Corio>, Unbounded),
     #[cfg(feature = "corio")]

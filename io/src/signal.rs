@@ -17,6 +17,7 @@
 //! Ctrl-C and no longer listens is ended by the next. See `default`.
 
 mod default;
+mod handler;
 
 use std::fmt;
 use std::future::Future;
@@ -34,6 +35,8 @@ use signal_hook_registry::SigId;
 use crate::context::failed;
 use crate::source::{Registered, step};
 use crate::sys;
+
+pub use handler::SignalHandlers;
 
 /// Waits for Ctrl-C, that is, for SIGINT. It listens from this call on, not from the first poll:
 /// an interrupt in between is not lost.

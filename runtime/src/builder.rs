@@ -1,14 +1,14 @@
 //! How a runtime is configured and started.
 
-use std::error::Error;
 use std::fmt;
 use std::future::Future;
-use std::io;
 use std::panic::Location;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::runtime::{RunError, Runtime};
+use crate::error::{BuildError, RunError};
+use crate::event_loop::main_task;
+use crate::runtime::Runtime;
 use crate::scheduler::shared::{Config, Hook};
 use crate::task::state::WORKERS_MAX;
 
@@ -40,55 +40,6 @@ pub struct Builder {
     pollers: Option<usize>,
     blocking_threads: usize,
     blocking_keep_alive: Duration,
-}
-
-/// Why a runtime could not be started. Nothing of it is left behind.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum BuildError {
-    /// A number that makes no sense.
-    Invalid {
-        /// Which setting.
-        setting: &'static str,
-        /// Its value.
-        value: usize,
-        /// What it may be.
-        allowed: &'static str,
-    },
-    /// The operating system gave no thread.
-    Thread(io::Error),
-    /// The operating system gave no poller.
-    Poller(io::Error),
-}
-
-impl fmt::Display for BuildError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Invalid { setting, value, allowed } => {
-                write!(f, "{setting}({value}) is not possible: it must be {allowed}")
-            }
-            Self::Thread(error) => write!(f, "could not start a worker thread: {error}"),
-            Self::Poller(error) => write!(f, "could not create a poller: {error}"),
-        }
-    }
-}
-
-impl Error for BuildError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match self {
-            Self::Invalid { .. } => None,
-            Self::Thread(error) | Self::Poller(error) => Some(error),
-        }
-    }
-}
-
-impl From<BuildError> for io::Error {
-    fn from(error: BuildError) -> Self {
-        match error {
-            BuildError::Invalid { .. } => io::Error::new(io::ErrorKind::InvalidInput, error),
-            BuildError::Thread(error) | BuildError::Poller(error) => error,
-        }
-    }
 }
 
 impl Default for Builder {
@@ -269,12 +220,12 @@ impl Builder {
     pub fn run<F: Future>(mut self, main: F) -> Result<F::Output, RunError> {
         let at = Location::caller();
         self.config.built_at = at;
-        crate::runtime::check_not_nested()?;
+        main_task::check_not_nested()?;
         let settled = self.settle().map_err(RunError::Build)?;
         crate::runtime::run_main(settled, main, at)
     }
 
-    fn settle(mut self) -> Result<Settled, BuildError> {
+    pub(crate) fn settle(mut self) -> Result<Settled, BuildError> {
         let workers = match self.workers {
             Some(n) => n,
             None => std::thread::available_parallelism().map_or(1, usize::from).min(WORKERS_MAX),
@@ -301,6 +252,7 @@ impl Builder {
             pollers,
             blocking_threads: self.blocking_threads,
             blocking_keep_alive: self.blocking_keep_alive,
+            single: false,
         })
     }
 }
@@ -311,6 +263,8 @@ pub(crate) struct Settled {
     pub(crate) pollers: usize,
     pub(crate) blocking_threads: usize,
     pub(crate) blocking_keep_alive: Duration,
+    /// The runtime is to be a single loop.
+    pub(crate) single: bool,
 }
 
 impl fmt::Debug for Builder {

@@ -10,11 +10,20 @@
 //!
 //! Rejected: `Clone` for `TaskError`. A payload cannot be cloned, and whoever only looks at a task
 //! borrows the error from it instead.
+mod run;
+
 use std::any::Any;
 use std::error::Error;
 use std::fmt;
 use std::panic::{Location, RefUnwindSafe, UnwindSafe};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+
+use corio_sync::shim::Ordering::Relaxed;
+use corio_sync::shim::atomic::AtomicBool;
+
+use crate::panic_place;
+
+pub use run::{BuildError, RunError};
 
 /// Why awaiting a task or a job gave no value: it was cancelled, or it panicked.
 ///
@@ -35,11 +44,21 @@ enum Kind {
     Panicked { info: Arc<PanicInfo>, payload: Payload },
 }
 
-/// The name of a task as an error keeps it: type names cost nothing, given names are shared.
+/// The name of a task as an error keeps it: type names cost nothing, given names are shared, and
+/// default names are made when somebody reads them.
 #[derive(Clone)]
 pub(crate) enum TaskName {
     Static(&'static str),
     Shared(Arc<str>),
+    Default { body: &'static str, id: Id, made: OnceLock<Box<str>> },
+}
+
+/// What [`TaskId`](crate::TaskId) shows.
+pub(crate) type Id = (u64, u32);
+
+/// The name of a task that was given none: its number and the type of its body.
+pub(crate) fn default_name((slot, generation): Id, body: &str) -> String {
+    format!("Task-{slot:x}.{generation} {body}")
 }
 
 /// A panic's payload: owned, given away once, never lent.
@@ -77,7 +96,10 @@ impl TaskError {
         spawned_at: &'static Location<'static>,
     ) -> Self {
         let message = payload_message(&*payload);
-        let info = Arc::new(PanicInfo { message, name: name.clone(), spawned_at });
+        let panicked_at = panic_place::of(message.as_deref());
+        let retrieved = AtomicBool::new(false);
+        let info =
+            Arc::new(PanicInfo { message, name: name.clone(), spawned_at, panicked_at, retrieved });
         let kind = Kind::Panicked { info, payload: Payload(payload) };
         Self { repr: Box::new(Repr { name, spawned_at, kind }) }
     }
@@ -108,6 +130,29 @@ impl TaskError {
     #[must_use]
     pub fn panic_message(&self) -> Option<&str> {
         self.panic_info().and_then(|info| info.message())
+    }
+
+    /// Where the task panicked: file, line and column.
+    ///
+    /// It is known if the panic went through the hook that corio puts in front of the usual one when
+    /// the first runtime is made; a program that sets a hook of its own later takes it away.
+    #[must_use]
+    pub fn panicked_at(&self) -> Option<&str> {
+        self.panic_info().and_then(|info| info.panicked_at())
+    }
+
+    /// Somebody has seen the error, so that nobody need be told of it.
+    pub(crate) fn mark_retrieved(&self) {
+        if let Some(info) = self.panic_info() {
+            // Ordering: Relaxed; a hint that is read by the last owner.
+            info.retrieved.store(true, Relaxed);
+        }
+    }
+
+    /// True for a panic that nobody has seen.
+    pub(crate) fn is_unretrieved(&self) -> bool {
+        // Ordering: Relaxed; as above.
+        self.panic_info().is_some_and(|info| !info.retrieved.load(Relaxed))
     }
 
     /// What several readers may know of the panic, if it was one.
@@ -219,6 +264,11 @@ impl Cancelled {
         self.origin
     }
 
+    /// True if nobody has asked for it: it was made with [`Cancelled::new`] and raised.
+    pub(crate) fn is_by_hand(&self) -> bool {
+        self.origin == 0
+    }
+
     /// The message, shared.
     pub(crate) fn shared_msg(&self) -> Option<Arc<str>> {
         self.msg.clone()
@@ -271,6 +321,9 @@ pub struct PanicInfo {
     message: Option<Box<str>>,
     name: TaskName,
     spawned_at: &'static Location<'static>,
+    panicked_at: Option<Box<str>>,
+    /// Somebody has looked at it, or cannot be told any more.
+    retrieved: AtomicBool,
 }
 
 impl PanicInfo {
@@ -291,6 +344,12 @@ impl PanicInfo {
     pub fn spawned_at(&self) -> &'static Location<'static> {
         self.spawned_at
     }
+
+    /// Where it panicked: file, line and column; see [`TaskError::panicked_at`].
+    #[must_use]
+    pub fn panicked_at(&self) -> Option<&str> {
+        self.panicked_at.as_deref()
+    }
 }
 
 impl fmt::Debug for PanicInfo {
@@ -307,8 +366,12 @@ impl fmt::Display for PanicInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "task '{}' (spawned at {}) panicked", self.name, place(self.spawned_at))?;
         match self.message() {
-            Some(message) => write!(f, ": {message}"),
-            None => f.write_str(" with a payload that is not a string"),
+            Some(message) => write!(f, ": {message}")?,
+            None => f.write_str(" with a payload that is not a string")?,
+        }
+        match self.panicked_at() {
+            Some(at) => write!(f, " (panicked at {at})"),
+            None => Ok(()),
         }
     }
 }
@@ -348,11 +411,35 @@ impl fmt::Display for ResultError {
 
 impl Error for ResultError {}
 
+/// An error of any kind, as it is given to a [`Deferred`](crate::Deferred).
+pub type BoxError = Box<dyn Error + Send + Sync + 'static>;
+
+/// Something was to be changed that has ended, and gives back what it was to become.
+///
+/// asyncio: `InvalidStateError`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct InvalidState<T = ()>(pub T);
+
+impl<T> fmt::Debug for InvalidState<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("InvalidState")
+    }
+}
+
+impl<T> fmt::Display for InvalidState<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("it has ended already, and how it ended cannot be changed")
+    }
+}
+
+impl<T> Error for InvalidState<T> {}
+
 impl TaskName {
     fn as_str(&self) -> &str {
         match self {
             Self::Static(name) => name,
             Self::Shared(name) => name,
+            Self::Default { body, id, made } => made.get_or_init(|| default_name(*id, body).into()),
         }
     }
 }
@@ -376,7 +463,7 @@ impl From<Arc<str>> for TaskName {
 }
 
 /// `panic!` makes a `&str` of a literal and a `String` of everything formatted.
-fn payload_message(payload: &(dyn Any + Send)) -> Option<Box<str>> {
+pub(crate) fn payload_message(payload: &dyn Any) -> Option<Box<str>> {
     let text = payload.downcast_ref::<&str>().copied();
     text.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).map(Box::from)
 }

@@ -7,15 +7,21 @@ use std::future::Future;
 use std::marker::PhantomData;
 use std::panic::Location;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+use corio_sync::shim::Ordering::Relaxed;
 
 use crate::blocking::{Job, ThreadPoolExecutor};
 use crate::context::{self, Drivers};
-use crate::scheduler::callback::CallHandle;
+use crate::scheduler::call_later::TimerHandle;
+use crate::scheduler::callback::{CallHandle, Callback};
 use crate::scheduler::shared::{Phase, Shared};
-use crate::scheduler::worker;
+use crate::scheduler::worker::{self, Worker};
 use crate::task::join::Task;
+use crate::task::observers::DoneCall;
+use crate::task::raw::Birth;
 use crate::task::registry::TaskRef;
+use crate::timer::clock;
 
 /// A runtime, or one of its loops. Cheap to clone, usable from any thread, and harmless after the
 /// runtime is gone: everything is then refused. asyncio: the loop object.
@@ -68,6 +74,16 @@ impl Handle {
             .ok_or(NoLoop(()))
     }
 
+    /// The calling thread's loop if it is a worker, else the runtime that it entered.
+    pub(crate) fn here() -> Option<Handle> {
+        let mut here = Self::try_current().ok()?;
+        here.home = here.home.or_else(|| {
+            let ours = |worker: &&Worker| Arc::ptr_eq(worker.shared(), &here.shared);
+            worker::with(|worker| worker.filter(ours).map(Worker::index))
+        });
+        Some(here)
+    }
+
     /// One handle for each loop of the runtime.
     #[must_use]
     pub fn loops(&self) -> Vec<Handle> {
@@ -111,33 +127,61 @@ impl Handle {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        self.create_task_at(future, Location::caller())
+        self.create_task_from(future, Location::caller().into())
     }
 
-    pub(crate) fn create_task_at<F>(
-        &self,
-        future: F,
-        at: &'static Location<'static>,
-    ) -> Task<F::Output>
+    pub(crate) fn create_task_from<F>(&self, future: F, birth: Birth) -> Task<F::Output>
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        match self.spawn(future, at) {
+        match self.spawn(future, birth) {
             Ok(task) => task,
-            Err(future) => self.shared.cancelled_task(future, at),
+            Err((future, birth)) => self.shared.cancelled_task(future, birth),
         }
     }
 
-    fn spawn<F>(&self, future: F, at: &'static Location<'static>) -> Result<Task<F::Output>, F>
+    /// Starts the task here and now, if the calling thread is a worker that may run it.
+    pub(crate) fn create_eager_task<F>(&self, future: F, birth: Birth) -> Task<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        let started = worker::with(|worker| {
+            let ours = |worker: &&Worker| Arc::ptr_eq(worker.shared(), &self.shared);
+            match (worker.filter(ours), self.home) {
+                (Some(worker), None) => worker.spawn_eager(future, birth),
+                (Some(worker), Some(home)) if home == worker.index() && !worker.is_lent() => {
+                    Ok(worker.spawn_local_eager(future, birth))
+                }
+                _ => Err((future, birth)),
+            }
+        });
+        started.unwrap_or_else(|(future, birth)| self.create_task_from(future, birth))
+    }
+
+    fn spawn<F>(&self, future: F, birth: Birth) -> Result<Task<F::Output>, (F, Birth)>
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
         match self.home {
-            None => self.shared.spawn(future, at),
-            Some(home) => self.shared.spawn_from_outside(future, Some(home), at),
+            None if self.shared.phase() == Phase::Single => self.spawn_single(future, birth),
+            None => self.shared.spawn(future, birth),
+            Some(home) => self.shared.spawn_from_outside(future, Some(home), birth),
         }
+    }
+
+    /// Spawns onto a single loop: from its own thread right into its ready queue.
+    fn spawn_single<F>(&self, future: F, birth: Birth) -> Result<Task<F::Output>, (F, Birth)>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        self.shared.with_own_worker(|worker| match worker {
+            Some(worker) => worker.spawn(future, birth),
+            None => self.shared.spawn_from_outside(future, None, birth),
+        })
     }
 
     /// As [`Handle::create_task`], but a closed runtime gives the body back.
@@ -151,7 +195,7 @@ impl Handle {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        self.spawn(future, Location::caller()).map_err(Refused)
+        self.spawn(future, Location::caller().into()).map_err(|(future, _)| Refused(future))
     }
 
     /// Makes a future on a loop and runs it there: only the closure travels, so the future may be
@@ -163,18 +207,35 @@ impl Handle {
         Fut: Future + 'static,
         Fut::Output: Send + 'static,
     {
-        let at = Location::caller();
+        let birth = Location::caller().into();
         let body = async move { make().await };
-        match self.shared.spawn_from_outside(body, Some(self.home.unwrap_or(0)), at) {
+        match self.shared.spawn_from_outside(body, Some(self.home.unwrap_or(0)), birth) {
             Ok(task) => task,
-            Err(body) => self.shared.cancelled_task(body, at),
+            Err((body, birth)) => self.shared.cancelled_task(body, birth),
         }
     }
 
-    /// Calls `f` soon, on the loop that this handle names or on the first one. Callbacks of one
-    /// loop are called in the order in which they were submitted.
+    /// Calls `f` soon: on the loop that this handle names, else on the calling worker's, else on
+    /// the first one. Callbacks of one loop are called in the order in which they were submitted,
+    /// each between two tasks; on a single loop in one order with the steps of tasks.
     ///
-    /// After a shutdown `f` is dropped and the handle says `cancelled`.
+    /// asyncio: `loop.call_soon`. After a shutdown `f` is dropped and the handle says `cancelled`,
+    /// where asyncio raises `RuntimeError`. A callback that panics goes to the exception handler.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() {
+    /// corio_runtime::run(async {
+    ///     let (said, hear) = std::sync::mpsc::channel();
+    ///     let handle = corio_runtime::Handle::current();
+    ///     handle.call_soon(move || said.send("called").unwrap());
+    ///     let heard = corio_runtime::to_thread(move || hear.recv()).await.unwrap();
+    ///     assert_eq!(heard, Ok("called"));
+    /// });
+    /// # }
+    /// ```
+    #[track_caller]
     pub fn call_soon(&self, f: impl FnOnce() + Send + 'static) -> CallHandle {
         self.call_soon_threadsafe(f).unwrap_or_else(|_| CallHandle::refused())
     }
@@ -184,22 +245,68 @@ impl Handle {
     /// # Errors
     ///
     /// [`LoopClosed`] after a shutdown.
+    #[track_caller]
     pub fn call_soon_threadsafe(
         &self,
         f: impl FnOnce() + Send + 'static,
     ) -> Result<CallHandle, LoopClosed> {
-        let home = self.home.unwrap_or(0);
-        let callbacks = &self.shared.remotes[home].callbacks;
-        let handle = callbacks.push(Box::new(f)).ok_or(LoopClosed(()))?;
-        self.shared.wake_worker(home);
-        Ok(handle)
+        let (callback, handle) = Callback::new(Box::new(f) as Box<dyn FnOnce() + Send>);
+        let submitted = self.shared.submit_call(self.home_of_call(), callback);
+        submitted.map(|()| handle).map_err(|_| LoopClosed(()))
+    }
+
+    /// Queues a done-callback; a closed loop drops it.
+    pub(crate) fn call_done(&self, call: DoneCall) {
+        drop(self.shared.submit_call(self.home_of_call(), call.into()));
+    }
+
+    /// Calls `f` when `delay` is over; see [`Handle::call_at`].
+    ///
+    /// asyncio: `loop.call_later`, which takes seconds; a negative delay there is zero here.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() {
+    /// use std::time::Duration;
+    ///
+    /// corio_runtime::run(async {
+    ///     let (said, hear) = std::sync::mpsc::channel();
+    ///     let handle = corio_runtime::Handle::current();
+    ///     let other = said.clone();
+    ///     handle.call_later(Duration::from_millis(2), move || other.send("later").unwrap());
+    ///     handle.call_later(Duration::from_millis(1), move || said.send("sooner").unwrap());
+    ///     let heard = corio_runtime::to_thread(move || hear.iter().collect::<Vec<_>>()).await;
+    ///     assert_eq!(heard.unwrap(), ["sooner", "later"]);
+    /// });
+    /// # }
+    /// ```
+    #[track_caller]
+    pub fn call_later(&self, delay: Duration, f: impl FnOnce() + Send + 'static) -> TimerHandle {
+        let now = self.shared.drivers[0].timers.clock().now();
+        self.call_at(clock::to_instant(clock::after(now, delay)), f)
+    }
+
+    /// Calls `f` at a time of [`Handle::time`], or soon if that has passed; on the loop that
+    /// [`Handle::call_soon`] would take. Callbacks of one loop become ready in the order of their
+    /// times, equal ones in the order in which they were made.
+    ///
+    /// asyncio: `loop.call_at`, where equal times have no order.
+    #[track_caller]
+    pub fn call_at(&self, when: Instant, f: impl FnOnce() + Send + 'static) -> TimerHandle {
+        self.shared.call_at(self.home_of_call(), when, Box::new(f))
+    }
+
+    /// The loop that calls what is submitted through this handle here and now.
+    fn home_of_call(&self) -> usize {
+        let calling = || self.shared.with_own_worker(|worker| worker.map(Worker::index));
+        self.home.or_else(calling).unwrap_or(0)
     }
 
     /// The clock of the runtime.
     #[must_use]
     pub fn time(&self) -> Instant {
-        let clock = self.shared.drivers[0].timers.clock();
-        crate::timer::clock::to_instant(clock.now())
+        clock::to_instant(self.shared.drivers[0].timers.clock().now())
     }
 
     /// Runs `f` on a thread that may block; see [`run_in_executor`](crate::run_in_executor).
@@ -211,20 +318,28 @@ impl Handle {
     ) -> Job<R> {
         match executor {
             Some(executor) => executor.submit(f),
-            None => self.shared.pool.submit(f),
+            None => match self.shared.executor.get() {
+                Some(executor) => executor.submit(f),
+                None => self.shared.pool.submit(f),
+            },
         }
     }
 
-    /// True until the runtime is shut down.
+    /// True until the runtime is shut down; for a single loop, true while it runs.
     #[must_use]
     pub fn is_running(&self) -> bool {
-        self.shared.phase() == Phase::Running
+        match self.shared.phase() {
+            Phase::Running => true,
+            // Ordering: Relaxed; an answer that may be old as soon as it is given.
+            Phase::Single => self.shared.turning.load(Relaxed),
+            Phase::Closing | Phase::Closed => false,
+        }
     }
 
-    /// True once the runtime is shut down.
+    /// True once the runtime is shut down, or the single loop closed.
     #[must_use]
     pub fn is_closed(&self) -> bool {
-        !self.is_running()
+        !self.shared.phase().is_open()
     }
 }
 
@@ -260,16 +375,33 @@ impl Drop for EnterGuard<'_> {
 }
 
 impl<T> Task<T> {
-    /// The runtime that the task belongs to.
+    /// The runtime that the task belongs to, or its loop; see [`TaskRef::get_loop`].
     #[must_use]
     pub fn get_loop(&self) -> Handle {
-        Handle::new(Shared::of(self.ptr()))
+        self.as_ref().get_loop()
+    }
+}
+
+impl TaskRef {
+    /// The loop that the task is pinned to; of any other, the runtime that it belongs to.
+    ///
+    /// asyncio: `Task.get_loop`.
+    #[must_use]
+    pub fn get_loop(&self) -> Handle {
+        let home = self.ptr().header().state.load_relaxed().home();
+        Handle { shared: Shared::of(self.ptr()), home }
     }
 }
 
 /// There is no runtime on the calling thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NoLoop(());
+
+impl NoLoop {
+    pub(crate) fn new() -> Self {
+        Self(())
+    }
+}
 
 impl fmt::Display for NoLoop {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -7,6 +7,7 @@
 #![allow(dead_code)]
 
 mod blocking;
+mod panic_place;
 mod quiet;
 #[doc(hidden)]
 pub mod reactor;
@@ -21,14 +22,17 @@ mod bridge;
 mod builder;
 #[cfg(not(any(corio_loom, corio_shuttle)))]
 mod cancel;
-#[cfg(not(any(corio_loom, corio_shuttle)))]
 mod compose;
 #[cfg(not(any(corio_loom, corio_shuttle)))]
 #[doc(hidden)]
 pub mod context;
 #[cfg(not(any(corio_loom, corio_shuttle)))]
 pub mod debug;
+#[cfg(not(any(corio_loom, corio_shuttle)))]
+mod deferred;
 mod error;
+#[cfg(not(any(corio_loom, corio_shuttle)))]
+mod event_loop;
 #[cfg(not(any(corio_loom, corio_shuttle)))]
 mod handle;
 #[cfg(not(any(corio_loom, corio_shuttle)))]
@@ -48,29 +52,45 @@ pub mod time;
 mod exports {
     pub use crate::blocking::{Job, StuckJob, ThreadPoolExecutor};
     pub use crate::bridge::{ConcurrentError, ConcurrentFuture, run_coroutine_threadsafe};
-    pub use crate::builder::{BuildError, Builder};
+    pub use crate::builder::Builder;
     pub use crate::cancel::{
-        CatchCancel, DeferCancel, Finally, OnCancel, Raise, catch_cancel, defer_cancel, finally,
-        on_cancel,
+        CatchCancel, Condition, ConditionWait, ConditionWaitFor, DeferCancel, Finally, OnCancel,
+        Raise, catch_cancel, defer_cancel, finally, on_cancel,
     };
-    pub use crate::compose::{
-        AsCompleted, EmptySet, GatherAll, GatherVec, GroupClosed, GroupError, GroupOutput,
-        IntoTask, NextCompleted, ReturnWhen, Shield, Shieldable, TaskGroup, TaskGroupScope, Wait,
-        as_completed, ensure_future, gather, gather_all, shield, task_group, wait,
+    pub use crate::compose::*;
+    pub use crate::deferred::{Deferred, DeferredError, DeferredObserve, DeferredWait};
+    pub use crate::error::{
+        BoxError, BuildError, Cancelled, InvalidState, PanicInfo, ResultError, RunError, TaskError,
     };
-    pub use crate::error::{Cancelled, PanicInfo, ResultError, TaskError};
+    pub use crate::event_loop::{
+        EventLoop, ExceptionHandler, LoopRunning, ShutdownExecutor, get_event_loop,
+        get_running_loop, set_event_loop,
+    };
     pub use crate::handle::{EnterGuard, Handle, LoopClosed, NoLoop, Refused};
     pub use crate::metrics::{Metrics, WorkerCounters};
-    pub use crate::runtime::{RunError, Runtime, run};
+    pub use crate::runtime::{Runtime, new_event_loop, run};
     pub use crate::scheduler::block_in_place::block_in_place;
+    pub use crate::scheduler::call_later::TimerHandle;
     pub use crate::scheduler::callback::CallHandle;
+    pub use crate::scheduler::exception::ErrorContext;
     pub use crate::scheduler::shutdown::ShutdownReport;
     pub use crate::spawn::{
         TaskBuilder, all_tasks, create_local_task, create_task, current_task, run_in_executor,
         task, to_thread,
     };
+    pub use crate::task::callback::CallbackId;
+    pub use crate::task::contextvars::{Context, ContextVar, ResetError, Token, copy_context};
     pub use crate::task::join::{CancelOnDrop, Task, TaskJoin, TaskObserve};
     pub use crate::task::registry::{Frame, TaskId, TaskRef, TaskStatus};
 }
 #[cfg(not(any(corio_loom, corio_shuttle)))]
 pub use exports::*;
+
+/// What the macros are made of.
+#[cfg(not(any(corio_loom, corio_shuttle)))]
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::compose::gather_macro::{gather_list, gather_part};
+    pub use crate::compose::join::{join, join_branch, try_join};
+    pub use crate::compose::select::{Which, select, select_branch};
+}

@@ -16,8 +16,8 @@ use corio_sync::place::WaitKind;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ReportKind {
-    /// A callback, or a hook of the runtime's threads, panicked; the loop goes on.
-    CallbackPanicked,
+    /// An error that no exception handler took, such as a callback's panic; the loop goes on.
+    Unhandled,
     /// A poll or a callback takes, or took, longer than `slow_callback_duration`.
     SlowCallback,
     /// A future was dropped before anybody polled it. Debug mode only. asyncio: "was never awaited".
@@ -118,7 +118,7 @@ pub(crate) fn callback_panicked(payload: Box<dyn Any + Send>) {
         .copied()
         .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
         .unwrap_or("a value that is not a string");
-    report(ReportKind::CallbackPanicked, format_args!("a callback panicked: {message}"));
+    report(ReportKind::Unhandled, format_args!("a callback panicked: {message}"));
     crate::quiet::drop_payload(payload);
 }
 

@@ -1,27 +1,26 @@
 //! A runtime as a value, and `run`.
 
+mod new_loop;
 pub(crate) mod start;
 
-use std::cell::Cell;
-use std::error::Error;
+pub use new_loop::new_event_loop;
+
 use std::fmt;
 use std::future::Future;
 use std::io;
-use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
-use std::pin::{Pin, pin};
+use std::panic::{Location, resume_unwind};
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use corio_sync::park;
 
-use crate::builder::{BuildError, Builder, Settled};
+use crate::builder::{Builder, Settled};
 use crate::debug::QuitDump;
-use crate::error::Cancelled;
+use crate::error::{BuildError, RunError};
+use crate::event_loop::main_task::{Ended, set_running_at};
 use crate::handle::{EnterGuard, Handle};
 use crate::report::{ReportKind, report};
-use crate::scheduler::shared::Phase;
 use crate::scheduler::shutdown::ShutdownReport;
 use crate::scheduler::worker;
 use crate::task::join::Task;
@@ -137,7 +136,7 @@ impl Runtime {
 
 impl Drop for Runtime {
     fn drop(&mut self) {
-        if self.handle.shared().phase() == Phase::Running {
+        if self.handle.shared().phase().is_open() {
             let timeout = self.handle.shared().config.shutdown_timeout;
             let left = self.shut_down(timeout);
             if !left.is_clean() {
@@ -151,77 +150,6 @@ impl fmt::Debug for Runtime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Runtime").field("handle", &self.handle).finish_non_exhaustive()
     }
-}
-
-/// Why `run` gave no value.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum RunError {
-    /// The calling thread is inside another `run`.
-    Nested {
-        /// Where that one was called, or where the runtime of the calling worker was built.
-        outer: &'static Location<'static>,
-    },
-    /// `main` was cancelled.
-    Cancelled(Cancelled),
-    /// An interrupt ended `main`.
-    Interrupted,
-    /// The loop was stopped before the future ended.
-    Stopped,
-    /// The loop is closed.
-    Closed,
-    /// The loop belongs to another thread.
-    WrongThread,
-    /// The runtime could not be started.
-    Build(BuildError),
-}
-
-impl fmt::Display for RunError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Nested { outer } => write!(
-                f,
-                "run() was called inside the runtime that was started at {outer}; use `.await`, or \
-                 `to_thread` for blocking code"
-            ),
-            Self::Cancelled(cancelled) => write!(f, "main was cancelled: {cancelled}"),
-            Self::Interrupted => f.write_str("interrupted"),
-            Self::Stopped => f.write_str("the event loop stopped before the future ended"),
-            Self::Closed => f.write_str("the event loop is closed"),
-            Self::WrongThread => f.write_str("the event loop belongs to another thread"),
-            Self::Build(error) => error.fmt(f),
-        }
-    }
-}
-
-impl Error for RunError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match self {
-            Self::Build(error) => Some(error),
-            _ => None,
-        }
-    }
-}
-
-thread_local! {
-    /// Where the calling thread is inside `run`.
-    static RUNNING_AT: Cell<Option<&'static Location<'static>>> = const { Cell::new(None) };
-}
-
-/// Refuses a `run` inside a `run`, or on a worker.
-pub(crate) fn check_not_nested() -> Result<(), RunError> {
-    let on_worker = || worker::with(|worker| Some(worker?.shared().config.built_at));
-    match RUNNING_AT.get().or_else(on_worker) {
-        Some(outer) => Err(RunError::Nested { outer }),
-        None => Ok(()),
-    }
-}
-
-/// Names the place that made the calling thread a worker; returns the one before.
-pub(crate) fn set_running_at(
-    at: Option<&'static Location<'static>>,
-) -> Option<&'static Location<'static>> {
-    RUNNING_AT.replace(at)
 }
 
 /// Runs a program's `main`: the calling thread becomes worker 0 of a new runtime, runs `main` to
@@ -252,42 +180,6 @@ pub fn run<F: Future>(main: F) -> F::Output {
     }
 }
 
-/// `main` as a task: the future and its result stay with `run`, only a pointer is in the cell.
-struct Main<'a, F: Future> {
-    future: Pin<&'a mut F>,
-    result: &'a mut Option<std::thread::Result<F::Output>>,
-}
-
-/// What the cell holds: the life of `main` is erased, because `run` outlives the task.
-struct Erased(std::ptr::NonNull<dyn MainPoll + 'static>);
-
-trait MainPoll {
-    fn poll_main(&mut self, cx: &mut Context<'_>) -> Poll<()>;
-}
-
-impl<F: Future> MainPoll for Main<'_, F> {
-    fn poll_main(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let future = self.future.as_mut();
-        let polled = match catch_unwind(AssertUnwindSafe(|| future.poll(cx))) {
-            Ok(Poll::Pending) => return Poll::Pending,
-            Ok(Poll::Ready(value)) => Ok(value),
-            Err(payload) => Err(payload),
-        };
-        *self.result = Some(polled);
-        Poll::Ready(())
-    }
-}
-
-impl Future for Erased {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        // SAFETY: `run_main` does not return before the task is done, so `main` is alive; the
-        // task is pinned to this thread, and nobody else uses the pointer.
-        unsafe { self.0.as_mut() }.poll_main(cx)
-    }
-}
-
 pub(crate) fn run_main<F: Future>(
     settled: Settled,
     main: F,
@@ -298,16 +190,7 @@ pub(crate) fn run_main<F: Future>(
     let own = own.expect("the caller's worker was asked for");
     let _dump = QuitDump::new(&shared);
     let outer = set_running_at(Some(at));
-    let mut result = None;
-    let cancelled = {
-        let mut main = Main { future: pin!(main), result: &mut result };
-        let erased: std::ptr::NonNull<dyn MainPoll + '_> = std::ptr::NonNull::from(&mut main);
-        // SAFETY: only the lifetime changes; `run_worker_zero` ends the task before it returns,
-        // also when something panics: it catches what tasks and callbacks throw.
-        let erased: std::ptr::NonNull<dyn MainPoll + 'static> =
-            unsafe { std::mem::transmute(erased) };
-        start::run_worker_zero(&own, Erased(erased), at)
-    };
+    let ended = start::run_worker_zero(&own, main, at);
     set_running_at(outer);
     let timeout = shared.config.shutdown_timeout;
     drop(own);
@@ -316,10 +199,10 @@ pub(crate) fn run_main<F: Future>(
     if !left.is_clean() {
         report(ReportKind::Shutdown, format_args!("shutdown after main: {left}"));
     }
-    match (result, cancelled) {
-        (Some(Ok(value)), None) => Ok(value),
-        (Some(Err(payload)), _) => resume_unwind(payload),
-        (_, Some(cancelled)) => Err(RunError::Cancelled(cancelled)),
-        (None, None) => Err(RunError::Stopped),
+    match ended {
+        Ended::Value(value) => Ok(value),
+        Ended::Panicked(payload) => resume_unwind(payload),
+        Ended::Cancelled(cancelled) => Err(RunError::Cancelled(cancelled)),
+        Ended::Left => Err(RunError::Stopped),
     }
 }

@@ -7,8 +7,11 @@ use std::sync::Arc;
 use crate::blocking::{Job, ThreadPoolExecutor};
 use crate::context;
 use crate::handle::Handle;
-use crate::scheduler::worker;
+use crate::scheduler::worker::{self, Worker};
+use crate::task::contextvars::{self, Context};
+use crate::task::ext::TaskExt;
 use crate::task::join::Task;
+use crate::task::raw::Birth;
 use crate::task::registry::TaskRef;
 
 /// Spawns a task: it runs beside the caller, on any loop of the runtime, and starts soon.
@@ -38,23 +41,23 @@ where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
-    create_task_at(future, Location::caller())
+    create_task_from(future, Location::caller().into())
 }
 
-/// [`create_task`] in the name of who called the caller.
+/// [`create_task`] with what the task is born with.
 #[track_caller]
-fn create_task_at<F>(future: F, at: &'static Location<'static>) -> Task<F::Output>
+fn create_task_from<F>(future: F, birth: Birth) -> Task<F::Output>
 where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
     let spawned = worker::with(|worker| match worker {
-        Some(worker) => worker.spawn(future, at),
-        None => Err(future),
+        Some(worker) => worker.spawn(future, birth),
+        None => Err((future, birth)),
     });
     match spawned {
         Ok(task) => task,
-        Err(future) => Handle::current().create_task_at(future, at),
+        Err((future, birth)) => Handle::current().create_task_from(future, birth),
     }
 }
 
@@ -84,7 +87,13 @@ where
     F: Future + 'static,
     F::Output: 'static,
 {
-    let at = Location::caller();
+    let birth = Location::caller().into();
+    with_own_loop(|worker| worker.spawn_local(future, birth))
+}
+
+/// Calls `f` with the worker whose loop the calling thread runs.
+#[track_caller]
+fn with_own_loop<R>(f: impl FnOnce(&Worker) -> R) -> R {
     worker::with(|worker| {
         let Some(worker) = worker else {
             panic!(
@@ -98,7 +107,7 @@ where
              thread runs the loop until then, and the new task could not stay on it; use \
              Handle::create_pinned_task"
         );
-        worker.spawn_local(future, at)
+        f(worker)
     })
 }
 
@@ -130,6 +139,8 @@ pub fn all_tasks() -> Vec<TaskRef> {
 
 /// Runs a function that blocks on a thread of the default executor.
 ///
+/// The function runs in a copy of the caller's [`Context`].
+///
 /// asyncio: `to_thread`. Dropping the job lets the function run to its end; [`Job::cancel`] keeps
 /// it from starting.
 ///
@@ -150,13 +161,14 @@ pub fn all_tasks() -> Vec<TaskRef> {
 #[doc(alias = "spawn_blocking")]
 #[track_caller]
 pub fn to_thread<R: Send + 'static>(f: impl FnOnce() -> R + Send + 'static) -> Job<R> {
-    run_in_executor(None, f)
+    let captured = contextvars::capture();
+    run_in_executor(None, move || captured.run(f))
 }
 
 /// Runs a function on a thread of an executor; `None` is the default one, for functions that
 /// block.
 ///
-/// asyncio: `loop.run_in_executor`.
+/// asyncio: `loop.run_in_executor`; as there, the function does not get the caller's context.
 ///
 /// # Panics
 ///
@@ -182,18 +194,56 @@ pub fn task() -> TaskBuilder {
 #[must_use = "a builder does nothing until one of its spawn methods"]
 pub struct TaskBuilder {
     name: Option<Arc<str>>,
+    context: Option<Context>,
+    eager: bool,
     at: Option<&'static Location<'static>>,
 }
 
 impl TaskBuilder {
-    /// The name for dumps and errors. Default: the type of the body.
+    /// The name for dumps and errors, which the task has from its first poll on. Default: see
+    /// [`Task::name`].
     pub fn name(mut self, name: impl Into<Arc<str>>) -> Self {
         self.name = Some(name.into());
         self
     }
 
+    /// The context that the task runs in: the very one, so that what the task sets in it is seen by
+    /// whoever else has it. Default: a copy of the caller's.
+    ///
+    /// asyncio: `create_task(.., context=..)`.
+    pub fn context(mut self, context: Context) -> Self {
+        self.context = Some(context);
+        self
+    }
+
+    /// Starts the task inside the spawn: its body runs up to its first wait before the spawn
+    /// returns, as that of the new task, in its context; a body that never waits is done then. A
+    /// panic of the body is the task's alone. The place of the spawn is one in the middle of the
+    /// caller's poll, so the body sees whatever the caller holds.
+    ///
+    /// Works where the caller's thread is one that may run the task: on a worker of the runtime that
+    /// it is spawned on, for [`spawn_on`](Self::spawn_on) with a handle of the runtime as a whole or
+    /// of this very loop. Elsewhere the task starts as usual.
+    ///
+    /// asyncio: `create_task(.., eager_start=True)`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use corio_runtime as corio;
+    /// # corio::run(async {
+    /// let task = corio::task().eager(true).spawn(async { 42 });
+    /// assert!(task.done());
+    /// assert_eq!(task.await.unwrap(), 42);
+    /// # });
+    /// ```
+    pub fn eager(mut self, eager: bool) -> Self {
+        self.eager = eager;
+        self
+    }
+
     /// The place that dumps and errors show as that of the spawn; for libraries that spawn in the
-    /// name of their caller. Used by [`spawn`](Self::spawn) alone.
+    /// name of their caller.
     #[doc(hidden)]
     pub fn spawned_at(mut self, at: &'static Location<'static>) -> Self {
         self.at = Some(at);
@@ -211,8 +261,16 @@ impl TaskBuilder {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        let at = self.at.unwrap_or(Location::caller());
-        self.named(create_task_at(future, at))
+        let eager = self.eager;
+        let birth = self.birth(Location::caller());
+        if !eager {
+            return create_task_from(future, birth);
+        }
+        let spawned = worker::with(|worker| match worker {
+            Some(worker) => worker.spawn_eager(future, birth),
+            None => Err((future, birth)),
+        });
+        spawned.unwrap_or_else(|(future, birth)| create_task_from(future, birth))
     }
 
     /// As [`create_local_task`].
@@ -226,7 +284,15 @@ impl TaskBuilder {
         F: Future + 'static,
         F::Output: 'static,
     {
-        self.named(create_local_task(future))
+        let eager = self.eager;
+        let birth = self.birth(Location::caller());
+        with_own_loop(|worker| {
+            if eager {
+                worker.spawn_local_eager(future, birth)
+            } else {
+                worker.spawn_local(future, birth)
+            }
+        })
     }
 
     /// As [`Handle::create_task`].
@@ -236,13 +302,18 @@ impl TaskBuilder {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        self.named(handle.create_task(future))
+        let eager = self.eager;
+        let birth = self.birth(Location::caller());
+        if eager {
+            handle.create_eager_task(future, birth)
+        } else {
+            handle.create_task_from(future, birth)
+        }
     }
 
-    fn named<T>(self, task: Task<T>) -> Task<T> {
-        if let Some(name) = self.name {
-            task.set_name(name);
-        }
-        task
+    fn birth(self, caller: &'static Location<'static>) -> Birth {
+        let given = self.name.is_some() || self.context.is_some();
+        let ext = given.then(|| TaskExt::for_birth(self.name, self.context));
+        Birth { spawned_at: self.at.unwrap_or(caller), ext }
     }
 }

@@ -114,6 +114,40 @@ impl Condition {
         ConditionWaitFor { wait: self.wait(guard), predicate }
     }
 
+    /// As [`Condition::wait`], on a thread that may block, for `d` at the most (`None` for no
+    /// limit); false if nobody has notified by then. The guard holds the lock again in any case.
+    ///
+    /// # Panics
+    ///
+    /// If `guard` is not held.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use corio_sync::{Condition, Lock};
+    /// use std::time::Duration;
+    ///
+    /// let (lock, changed) = (Lock::new(1), Condition::new());
+    /// let mut guard = lock.blocking_acquire();
+    /// assert!(!changed.wait_blocking(&mut guard, Some(Duration::from_millis(1))));
+    /// assert_eq!(*guard, 1);
+    /// ```
+    #[cfg(not(any(corio_loom, corio_shuttle)))]
+    #[track_caller]
+    pub fn wait_blocking<T>(
+        &self,
+        guard: &mut LockGuard<'_, T>,
+        d: Option<std::time::Duration>,
+    ) -> bool {
+        let mut wait = self.wait(guard);
+        let notified = crate::park::block_on_timeout(&mut wait, d).is_some();
+        if !notified {
+            wait.give_up();
+            crate::park::block_on(wait);
+        }
+        notified
+    }
+
     /// Wakes up to `n` waiters, in order of arrival; each still has to wait for the lock.
     ///
     /// # Panics

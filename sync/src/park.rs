@@ -275,6 +275,17 @@ pub fn block_on_deadline<F: Future>(
     }
 }
 
+/// As [`block_on_deadline`], for `d` from now on; `None`, or more than the clock can say, is no limit.
+///
+/// # Panics
+///
+/// If the future does.
+#[cfg(not(any(corio_loom, corio_shuttle)))]
+pub fn block_on_timeout<F: Future>(future: F, d: Option<std::time::Duration>) -> Option<F::Output> {
+    let deadline = d.and_then(|d| std::time::Instant::now().checked_add(d));
+    block_on_deadline(future, deadline)
+}
+
 /// A parker and its waker, lent to one `block_on` by the thread's cache.
 ///
 /// A waker of an earlier `block_on` may still wake it; that costs one poll more.

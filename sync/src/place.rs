@@ -40,6 +40,8 @@ pub enum WaitKind {
     Connect,
     /// A signal.
     Signal,
+    /// `Child::wait`.
+    Child,
     /// `Lock::acquire`.
     Lock,
     /// `RwLock::read`.
@@ -83,7 +85,7 @@ pub enum WaitKind {
 }
 
 impl WaitKind {
-    const ALL: [WaitKind; 33] = [
+    const ALL: [WaitKind; 34] = [
         WaitKind::Unknown,
         WaitKind::Sleep,
         WaitKind::Interval,
@@ -97,6 +99,7 @@ impl WaitKind {
         WaitKind::Accept,
         WaitKind::Connect,
         WaitKind::Signal,
+        WaitKind::Child,
         WaitKind::Lock,
         WaitKind::RwLockRead,
         WaitKind::RwLockWrite,
@@ -136,6 +139,7 @@ impl WaitKind {
             WaitKind::Accept => "accept",
             WaitKind::Connect => "connect",
             WaitKind::Signal => "a signal",
+            WaitKind::Child => "Child::wait",
             WaitKind::Lock => "Lock::acquire",
             WaitKind::RwLockRead => "RwLock::read",
             WaitKind::RwLockWrite => "RwLock::write",

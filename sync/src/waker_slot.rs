@@ -168,6 +168,15 @@ impl WakerSlot {
         }
     }
 
+    /// Whether a waker lies here, to the caller's knowledge: whoever must not miss one has a fence
+    /// before this, and the owner one behind its registration.
+    ///
+    /// Ordering: Relaxed load; `take` decides.
+    #[inline]
+    pub(crate) fn is_full(&self) -> bool {
+        self.word.load(Relaxed) & FULL != 0
+    }
+
     /// True if an equal waker lies here, to the owner's knowledge.
     ///
     /// Ordering: Relaxed loads; nothing is concluded from them but that no clone is needed. Only

@@ -241,25 +241,49 @@ fn jobs_that_compute_do_not_raise_a_tickers_tail() {
     });
 }
 
-#[test]
-fn a_stuck_callback_is_reported_while_it_is_stuck() {
-    const PART: &str = "CORIO_ANOMALY_REPORT";
-    let name = "hogs::a_stuck_callback_is_reported_while_it_is_stuck";
-    if std::env::var_os(PART).is_some() {
-        let runtime = Builder::new().workers(2).build().expect("a runtime");
+/// Set in a process that runs a stuck task: the limit that it sets, in milliseconds.
+const LIMIT: &str = "CORIO_ANOMALY_LIMIT";
+
+/// What a process says in which a task is stuck for 400 ms, with that limit or the default one.
+///
+/// `test` is the calling test; in the process itself `None` is returned.
+fn reports_of_a_stuck_task(test: &str, limit: Option<u64>) -> Option<String> {
+    if let Ok(limit) = std::env::var(LIMIT) {
+        let mut builder = Builder::new().workers(2);
+        if let Ok(limit) = limit.parse() {
+            builder = builder.slow_callback_duration(Duration::from_millis(limit));
+        }
+        let runtime = builder.build().expect("a runtime");
         let slow = corio::task().name("the slow one").spawn_on(runtime.handle(), async {
             thread::sleep(Duration::from_millis(400));
         });
-        return runtime.block_on(slow.into_future()).expect("it ends");
+        runtime.block_on(slow.into_future()).expect("it ends");
+        return None;
     }
     let program = std::env::current_exe().expect("the path of this program");
     let output = std::process::Command::new(program)
-        .args([name, "--exact", "--nocapture"])
-        .env(PART, "1")
+        .args([test, "--exact", "--nocapture"])
+        .env(LIMIT, limit.map_or("default".to_owned(), |limit| limit.to_string()))
         .output()
         .expect("this program runs again");
-    let errors = String::from_utf8_lossy(&output.stderr);
+    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success(), "{errors}");
+    Some(errors)
+}
+
+#[test]
+fn a_stuck_callback_is_reported_while_it_is_stuck() {
+    let test = "hogs::a_stuck_callback_is_reported_while_it_is_stuck";
+    let Some(errors) = reports_of_a_stuck_task(test, None) else { return };
     assert!(errors.contains("the slow one"), "no report:\n{errors}");
     assert!(errors.contains("hogs.rs"), "no place:\n{errors}");
+}
+
+#[test]
+fn the_limit_of_slow_callbacks_can_be_set() {
+    let test = "hogs::the_limit_of_slow_callbacks_can_be_set";
+    for (limit, reported) in [(10, true), (30_000, false)] {
+        let Some(errors) = reports_of_a_stuck_task(test, Some(limit)) else { return };
+        assert_eq!(errors.contains("the slow one"), reported, "limit of {limit} ms:\n{errors}");
+    }
 }

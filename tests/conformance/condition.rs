@@ -1,15 +1,14 @@
 //! Condition: test_locks.py, ConditionTests.
 //!
 //! asyncio's condition owns its lock; corio's comes with the guard, so what asyncio checks when it
-//! runs is partly checked when it is compiled. A cancel is delivered by dropping the wait today:
-//! rows in which the coroutine goes on after it belong to the scopes that catch one.
+//! runs is partly checked when it is compiled.
 
 use std::mem::forget;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use corio::Task;
+use corio::{Task, catch_cancel};
 use corio_tests::kit::poll_once;
 
 use crate::support::sync::{Condition, Lock, LockGuard};
@@ -258,25 +257,149 @@ fn test_cancelled_wakeup_relock() {
         turns(5).await;
         tasks[0].cancel();
         turns(5).await;
-        assert!(tasks[0].cancelled() && !tasks[1].done());
+        assert!(!tasks[0].done() && !tasks[1].done());
         drop(guard);
         turns(10).await;
         trace.expect(&["second"]);
+        assert!(tasks[0].cancelled());
         assert!(!shared.0.locked());
     });
 }
 
-/// What a cancel, which drops the wait, leaves of test_wait_cancel and its kin: the lock is free for
-/// others, and no waiter stays behind.
+/// A task that waits with the lock in its hands, and says whether a cancel came out of the wait and
+/// whether the lock was held then.
+fn wait_and_catch(shared: &Shared) -> Task<(Option<String>, bool)> {
+    task!([shared] {
+        let (lock, condition) = &*shared;
+        let mut guard = lock.acquire().await;
+        let caught = catch_cancel(condition.wait(&mut guard)).await.err();
+        (caught.map(|request| request.msg().unwrap_or("").to_owned()), guard.is_held())
+    })
+}
+
+// conforms: 10 test_wait_cancel
 #[test]
-fn a_cancelled_wait_leaves_the_lock_to_others() {
+fn test_wait_cancel() {
+    on_loop(|| async {
+        let shared = shared();
+        let waiter = wait_and_catch(&shared);
+        turns(2).await;
+        assert!(!shared.0.locked(), "it waits");
+        waiter.cancel();
+        assert_eq!(waiter.await.unwrap(), (Some(String::new()), true));
+        // No waiter is left behind: this one is notified alone.
+        let next = wait_and_catch(&shared);
+        turns(2).await;
+        shared.1.notify(&shared.0.acquire().await, 1);
+        assert_eq!(next.await.unwrap(), (None, true));
+    });
+}
+
+// conforms: 10 test_wait_cancel_contested
+#[test]
+fn test_wait_cancel_contested() {
+    on_loop(|| async {
+        let shared = shared();
+        let waiter = wait_and_catch(&shared);
+        turns(2).await;
+        let contested = shared.0.acquire().await;
+        shared.1.notify(&contested, 1);
+        waiter.cancel();
+        turns(5).await;
+        assert!(!waiter.done(), "the lock is held here");
+        drop(contested);
+        assert!(waiter.await.unwrap().1, "whether or not the cancel came out of the wait");
+    });
+}
+
+// conforms: 10 test_wait_cancel_after_notify
+#[test]
+fn test_wait_cancel_after_notify() {
+    on_loop(|| async {
+        let (shared, trace) = (shared(), Trace::default());
+        let waiter = wait(&shared, &trace, "went on", false);
+        turns(2).await;
+        let guard = shared.0.acquire().await;
+        shared.1.notify(&guard, 1);
+        // It is woken, and waits for the lock.
+        turns(2).await;
+        waiter.cancel();
+        turns(2).await;
+        assert!(!waiter.done(), "kept until it has the lock");
+        drop(guard);
+        turns(2).await;
+        assert!(waiter.cancelled());
+        trace.expect(&[]);
+        assert!(!shared.0.locked());
+    });
+}
+
+// conforms: 10 test_timeout_in_block
+#[test]
+fn test_timeout_in_block() {
+    on_loop(|| async {
+        let (lock, condition) = (Lock::new(()), Condition::new());
+        let mut guard = lock.acquire().await;
+        let late = corio::wait_for(condition.wait(&mut guard), Duration::from_millis(1)).await;
+        assert!(late.is_err() && guard.is_held() && lock.locked());
+    });
+}
+
+/// The cancel that ends a task is the one that it was asked with.
+async fn ends_with(task: Task<()>, msg: &str) {
+    let error = task.await.expect_err("the cancel goes on");
+    assert_eq!(error.cancelled().and_then(|request| request.msg()), Some(msg));
+}
+
+fn wait_and_raise_again(shared: &Shared) -> Task<()> {
+    task!([shared] {
+        let (lock, condition) = &*shared;
+        let mut guard = lock.acquire().await;
+        let never = condition.wait_for(&mut guard, |()| false);
+        let request = catch_cancel(never).await.expect_err("it never holds");
+        assert!(guard.is_held());
+        request.raise::<()>().await;
+    })
+}
+
+// conforms: 10 test_cancelled_error_wakeup
+#[test]
+fn test_cancelled_error_wakeup() {
+    on_loop(|| async {
+        let task = wait_and_raise_again(&shared());
+        turns(2).await;
+        task.cancel_with("foo");
+        ends_with(task, "foo").await;
+    });
+}
+
+// conforms: 10 test_cancelled_error_re_aquire
+#[test]
+fn test_cancelled_error_re_aquire() {
+    on_loop(|| async {
+        let shared = shared();
+        let task = wait_and_raise_again(&shared);
+        turns(2).await;
+        let guard = shared.0.acquire().await;
+        shared.1.notify(&guard, 1);
+        turns(2).await;
+        task.cancel_with("foo");
+        turns(2).await;
+        drop(guard);
+        ends_with(task, "foo").await;
+    });
+}
+
+/// Where no cancel can take the lock again: the wait is dropped.
+#[test]
+fn a_wait_that_is_dropped_leaves_the_lock_to_others() {
     on_loop(|| async {
         let (shared, trace) = (shared(), Trace::default());
         let (first, second) =
             (wait(&shared, &trace, "first", false), wait(&shared, &trace, "second", false));
         turns(5).await;
         let held = shared.0.acquire().await;
-        first.cancel();
+        first.abort();
         assert!(first.await.unwrap_err().is_cancelled());
         drop(held);
         let guard = shared.0.try_acquire().expect("nobody waits for the lock");
@@ -284,18 +407,5 @@ fn a_cancelled_wait_leaves_the_lock_to_others() {
         drop(guard);
         second.await.unwrap();
         trace.expect(&["second"]);
-    });
-}
-
-/// The same with a timeout inside the block.
-#[test]
-fn a_wait_that_timed_out_says_that_the_lock_is_not_held() {
-    on_loop(|| async {
-        let (lock, condition) = (Lock::new(()), Condition::new());
-        let mut guard = lock.acquire().await;
-        let late = corio::timeout(Duration::from_millis(1), condition.wait(&mut guard)).await;
-        assert!(late.is_err() && !guard.is_held());
-        drop(guard);
-        assert!(!lock.locked());
     });
 }

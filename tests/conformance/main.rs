@@ -8,7 +8,11 @@
 mod barrier;
 mod condition;
 mod event;
+mod event_loop;
 mod lock;
+mod loop_order;
 mod queue;
 mod semaphore;
+mod subprocess;
+mod subprocess_edges;
 mod support;

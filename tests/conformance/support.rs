@@ -5,7 +5,7 @@ use std::future::Future;
 use std::panic::Location;
 use std::sync::{Arc, Mutex};
 
-use corio::{Builder, Task};
+use corio::{Builder, EventLoop, Task};
 use corio_tests::{PATIENCE, within};
 
 /// The primitives, named in one place.
@@ -33,6 +33,13 @@ where
         let main = async move { corio::create_task(main()).await.expect("main ends well") };
         builder.run(main).expect("the loop ends well")
     })
+}
+
+/// Gives a body a single loop of its own, on a thread of its own.
+#[track_caller]
+pub fn with_loop<T: Send + 'static>(body: impl FnOnce(&EventLoop) -> T + Send + 'static) -> T {
+    let what = format!("the loop of {}", Location::caller());
+    within(PATIENCE, &what, move || body(&corio::new_event_loop().expect("a loop")))
 }
 
 /// asyncio's `sleep(0)`: everything that is ready runs once.
@@ -70,11 +77,12 @@ impl Trace {
 }
 
 fn recorded(scenario: &str) -> Vec<&'static str> {
-    let text = include_str!("recorded/asyncio.txt");
+    let texts = [include_str!("recorded/asyncio.txt"), include_str!("recorded/event_loop.txt")];
     let head = format!("== {scenario}");
-    let mut lines = text.lines().skip_while(|line| *line != head);
+    let lines = texts.into_iter().flat_map(str::lines);
+    let mut lines = lines.skip_while(|line| *line != head);
     assert!(lines.next().is_some(), "{scenario} is not recorded");
-    lines.take_while(|line| !line.starts_with("== ")).collect()
+    lines.take_while(|line| !line.starts_with("== ") && !line.starts_with("# ")).collect()
 }
 
 /// Python's words for truth.
@@ -86,4 +94,21 @@ pub fn py(truth: bool) -> &'static str {
 pub fn done<T>(tasks: &[Task<T>]) -> String {
     let words: Vec<_> = tasks.iter().map(|task| py(task.done())).collect();
     format!("[{}]", words.join(", "))
+}
+
+/// Runs a test in a process of its own, where nobody else opens descriptors or starts children.
+/// `test` is its own name.
+#[track_caller]
+pub fn alone(test: &str, body: impl FnOnce()) {
+    const ALONE: &str = "CORIO_TEST_ALONE";
+    if std::env::var(ALONE).is_ok_and(|name| name == test) {
+        return body();
+    }
+    let this = std::env::current_exe().expect("the path of this program");
+    let mut command = std::process::Command::new(this);
+    command.args(["--exact", test, "--nocapture", "--test-threads=1"]).env(ALONE, test);
+    let output = command.output().expect("this program runs again");
+    let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{test} alone: {}\n{said}", output.status);
+    assert!(said.contains("1 passed"), "{test} is no test's name:\n{said}");
 }

@@ -1,11 +1,15 @@
-//! A thousand connections at once.
+//! A thousand connections at once, clients that are killed, and where sockets are registered.
 
-use std::io;
+use std::collections::HashSet;
+use std::io::{self, BufRead, BufReader};
+use std::net::SocketAddr;
+use std::os::fd::AsRawFd;
+use std::process::Stdio;
 
 use corio::net::{TcpListener, TcpStream};
 use corio_tests::open_descriptors;
 
-use crate::{once, play, plays, until, well};
+use crate::{once, pair, play, plays, until, well};
 
 const CONNECTIONS: usize = 1000;
 const ROUNDS: u32 = 5;
@@ -23,7 +27,7 @@ async fn echo(stream: TcpStream) -> io::Result<()> {
     }
 }
 
-async fn client(address: std::net::SocketAddr) -> io::Result<()> {
+async fn client(address: SocketAddr) -> io::Result<()> {
     let stream = TcpStream::connect(address).await?;
     for round in 0..ROUNDS {
         let sent = round.to_be_bytes();
@@ -35,23 +39,32 @@ async fn client(address: std::net::SocketAddr) -> io::Result<()> {
     Ok(())
 }
 
+/// Runs `load` against an echo server in this process; tasks and descriptors must be exactly as
+/// before it.
+async fn nothing_stays(load: impl AsyncFnOnce(SocketAddr)) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = corio::create_task(async move {
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            drop(corio::create_task(echo(stream)));
+        }
+    });
+    // Whatever is made once is made now.
+    client(address).await.unwrap();
+    until("the echo task has ended", || corio::all_tasks().len() <= 2).await;
+    let (tasks, files) = (corio::all_tasks().len(), open_descriptors());
+    load(address).await;
+    until("the tasks have ended", || corio::all_tasks().len() == tasks).await;
+    until("the descriptors are closed", || open_descriptors() == files).await;
+    server.cancel();
+}
+
 #[test]
 fn a_thousand_connections_come_and_go() {
     let part = "thousand";
     if plays(part) {
-        return once(async {
-            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-            let address = listener.local_addr().unwrap();
-            let server = corio::create_task(async move {
-                loop {
-                    let (stream, _) = listener.accept().await.unwrap();
-                    drop(corio::create_task(echo(stream)));
-                }
-            });
-            // Whatever is made once is made now.
-            client(address).await.unwrap();
-            until("the echo task has ended", || corio::all_tasks().len() <= 2).await;
-            let (tasks, files) = (corio::all_tasks().len(), open_descriptors());
+        return once(nothing_stays(async |address| {
             for _ in 0..2 {
                 let clients: Vec<_> =
                     (0..CONNECTIONS).map(|_| corio::create_task(client(address))).collect();
@@ -59,11 +72,112 @@ fn a_thousand_connections_come_and_go() {
                     client.await.unwrap().unwrap();
                 }
             }
-            until("the tasks have ended", || corio::all_tasks().len() == tasks).await;
-            until("the descriptors are closed", || open_descriptors() == files).await;
-            server.cancel();
-        });
+        }));
     }
     let test = "many::a_thousand_connections_come_and_go";
     well(play(test, part, &MANY_FILES).output().unwrap());
+}
+
+/// Connections of a process that is killed in the middle of its conversations.
+const DOOMED: usize = 50;
+/// Where the doomed process connects to.
+const ADDRESS: &str = "CORIO_TEST_ADDRESS";
+
+/// Clients that talk until they are killed; says `talking` when all of them do.
+async fn talk_for_ever() {
+    let address: SocketAddr = std::env::var(ADDRESS).unwrap().parse().unwrap();
+    let talks: Vec<_> = (0..DOOMED)
+        .map(|_| {
+            let (mark, talking) = corio::sync::oneshot::channel();
+            let talk = async move {
+                client(address).await.unwrap();
+                mark.send(()).unwrap();
+                loop {
+                    client(address).await.unwrap();
+                }
+            };
+            drop(corio::create_task(talk));
+            talking
+        })
+        .collect();
+    for talking in talks {
+        talking.await.unwrap();
+    }
+    println!("\ntalking");
+    std::future::pending().await
+}
+
+#[test]
+fn killed_clients_leave_nothing() {
+    let test = "many::killed_clients_leave_nothing";
+    if plays("clients") {
+        return once(talk_for_ever());
+    }
+    if plays("server") {
+        return once(nothing_stays(async |address| {
+            for _ in 0..3 {
+                let mut clients = play(test, "clients", &[]);
+                clients.env(ADDRESS, address.to_string()).stdout(Stdio::piped());
+                let mut clients = clients.spawn().unwrap();
+                let out = clients.stdout.take().unwrap();
+                let talking = corio::to_thread(move || {
+                    BufReader::new(out).lines().any(|line| line.unwrap() == "talking")
+                });
+                assert!(talking.await.unwrap(), "the clients did not begin");
+                // By SIGKILL, under load.
+                clients.kill().unwrap();
+                assert!(!clients.wait().unwrap().success());
+            }
+        }));
+    }
+    well(play(test, "server", &[]).output().unwrap());
+}
+
+/// The epoll instances of this process that a descriptor is registered with.
+#[cfg(target_os = "linux")]
+fn registered_with(fd: i32) -> Vec<String> {
+    let listed = std::fs::read_dir("/proc/self/fdinfo").unwrap().filter_map(Result::ok);
+    listed
+        .filter(|info| {
+            // What was closed meanwhile tells nothing.
+            let text = std::fs::read_to_string(info.path()).unwrap_or_default();
+            let watched = text.lines().filter_map(|line| line.strip_prefix("tfd:"));
+            let mut numbers = watched.filter_map(|line| line.split_whitespace().next());
+            numbers.any(|number| number == fd.to_string())
+        })
+        .map(|info| info.file_name().into_string().unwrap())
+        .collect()
+}
+
+/// How many pollers serve a waiting socket of each loop.
+#[cfg(target_os = "linux")]
+fn pollers_in_use(builder: corio::Builder) -> usize {
+    let runtime = builder.build().unwrap();
+    let mut used = HashSet::new();
+    let mut keep = Vec::new();
+    for one in runtime.handle().loops() {
+        let made = one.create_pinned_task(|| async {
+            let (a, b) = pair().await;
+            // Registered by its first wait.
+            let wait = corio::timeout(std::time::Duration::from_millis(1), a.readable()).await;
+            assert!(wait.is_err(), "nobody has written");
+            (a, b)
+        });
+        let (a, b) = runtime.block_on(made.into_future()).unwrap();
+        let with = registered_with(a.as_raw_fd());
+        assert_eq!(with.len(), 1, "{with:?}");
+        used.extend(with);
+        keep.push((a, b));
+    }
+    used.len()
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn sockets_are_placed_on_so_many_pollers() {
+    let new = || corio::Builder::new().workers(3);
+    assert_eq!(pollers_in_use(new().pollers(1)), 1);
+    // A loop whose poller takes none places its sockets elsewhere.
+    assert_eq!(pollers_in_use(new().pollers(2)), 2);
+    assert_eq!(pollers_in_use(new()), 3);
 }

@@ -13,6 +13,7 @@ mod outputs;
 mod panics;
 mod places;
 mod scheduler;
+mod settings;
 mod shutdown;
 mod support;
 mod tasks;

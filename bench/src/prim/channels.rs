@@ -4,6 +4,9 @@ use std::future::Future;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
+use corio::sync as corios;
+use tokio::sync as tokios;
+
 use super::{AsyncChannel, Corio, Flume, Kanal, Tokio};
 
 /// A channel between tasks.
@@ -32,87 +35,25 @@ pub struct Bounded<L, const N: usize>(PhantomData<L>);
 /// corio's queue for many receivers, in place of its channel.
 pub struct Queued;
 
-impl Chan for Unbounded<Corio> {
-    type Tx = corio::sync::mpsc::UnboundedSender<u64>;
-    type Rx = corio::sync::mpsc::UnboundedReceiver<u64>;
-
-    fn channel() -> (Self::Tx, Self::Rx) {
-        corio::sync::mpsc::unbounded()
-    }
-
-    async fn send(tx: &Self::Tx, value: u64) {
-        tx.send(value).expect("the receiver is there");
-    }
-
-    async fn recv(rx: &mut Self::Rx) -> u64 {
-        rx.recv().await.expect("a sender is there")
-    }
-}
-
-impl<const N: usize> Chan for Bounded<Corio, N> {
-    type Tx = corio::sync::mpsc::Sender<u64>;
-    type Rx = corio::sync::mpsc::Receiver<u64>;
-
-    fn channel() -> (Self::Tx, Self::Rx) {
-        corio::sync::mpsc::channel(N)
-    }
-
-    async fn send(tx: &Self::Tx, value: u64) {
-        tx.send(value).await.expect("the receiver is there");
-    }
-
-    async fn recv(rx: &mut Self::Rx) -> u64 {
-        rx.recv().await.expect("a sender is there")
-    }
-}
-
-impl Chan for Unbounded<Tokio> {
-    type Tx = tokio::sync::mpsc::UnboundedSender<u64>;
-    type Rx = tokio::sync::mpsc::UnboundedReceiver<u64>;
-
-    fn channel() -> (Self::Tx, Self::Rx) {
-        tokio::sync::mpsc::unbounded_channel()
-    }
-
-    async fn send(tx: &Self::Tx, value: u64) {
-        tx.send(value).expect("the receiver is there");
-    }
-
-    async fn recv(rx: &mut Self::Rx) -> u64 {
-        rx.recv().await.expect("a sender is there")
-    }
-}
-
-impl<const N: usize> Chan for Bounded<Tokio, N> {
-    type Tx = tokio::sync::mpsc::Sender<u64>;
-    type Rx = tokio::sync::mpsc::Receiver<u64>;
-
-    fn channel() -> (Self::Tx, Self::Rx) {
-        tokio::sync::mpsc::channel(N)
-    }
-
-    async fn send(tx: &Self::Tx, value: u64) {
-        tx.send(value).await.expect("the receiver is there");
-    }
-
-    async fn recv(rx: &mut Self::Rx) -> u64 {
-        rx.recv().await.expect("a sender is there")
-    }
-}
-
-/// The channels of a library that has one type for both kinds.
-macro_rules! one_type {
-    ($lib:ty, $tx:ty, $rx:ty, $unbounded:expr, $bounded:expr, $send:ident, $recv:ident) => {
+/// Both kinds of channels of a library: the types of the two ends of either, how they are made, and
+/// how they send and receive. A sender without a limit does not wait in every library.
+macro_rules! chan {
+    (
+        $lib:ty:
+        $free_tx:ty, $free_rx:ty, $free:expr, |$to:ident, $sent:ident| $send_free:expr;
+        $tx:ty, $rx:ty, $bounded:expr, $send:ident;
+        $recv:ident
+    ) => {
         impl Chan for Unbounded<$lib> {
-            type Tx = $tx;
-            type Rx = $rx;
+            type Tx = $free_tx;
+            type Rx = $free_rx;
 
             fn channel() -> (Self::Tx, Self::Rx) {
-                $unbounded
+                $free
             }
 
-            async fn send(tx: &Self::Tx, value: u64) {
-                tx.$send(value).await.expect("the receiver is there");
+            async fn send($to: &Self::Tx, $sent: u64) {
+                $send_free.expect("the receiver is there");
             }
 
             async fn recv(rx: &mut Self::Rx) -> u64 {
@@ -139,16 +80,28 @@ macro_rules! one_type {
     };
 }
 
+/// The channels of a library that has one type for both kinds.
+macro_rules! one_type {
+    ($lib:ty: $tx:ty, $rx:ty, $free:expr, $bounded:expr, $send:ident, $recv:ident) => {
+        chan!(
+            $lib:
+            $tx, $rx, $free, |tx, value| tx.$send(value).await;
+            $tx, $rx, $bounded, $send;
+            $recv
+        );
+    };
+}
+
 fn queue(maxsize: usize) -> (QueueEnd, QueueEnd) {
-    let queue = Arc::new(corio::sync::Queue::new(maxsize));
+    let queue = Arc::new(corios::Queue::new(maxsize));
     (Arc::clone(&queue), queue)
 }
 
-type QueueEnd = Arc<corio::sync::Queue<u64>>;
+type QueueEnd = Arc<corios::Queue<u64>>;
 
-one_type!(Queued, QueueEnd, QueueEnd, queue(0), queue, put, get);
+one_type!(Queued: QueueEnd, QueueEnd, queue(0), queue, put, get);
 one_type!(
-    Kanal,
+    Kanal:
     kanal::AsyncSender<u64>,
     kanal::AsyncReceiver<u64>,
     kanal::unbounded_async(),
@@ -157,7 +110,7 @@ one_type!(
     recv
 );
 one_type!(
-    Flume,
+    Flume:
     flume::Sender<u64>,
     flume::Receiver<u64>,
     flume::unbounded(),
@@ -166,7 +119,7 @@ one_type!(
     recv_async
 );
 one_type!(
-    AsyncChannel,
+    AsyncChannel:
     async_channel::Sender<u64>,
     async_channel::Receiver<u64>,
     async_channel::unbounded(),
@@ -192,40 +145,6 @@ pub trait Oneshot: Send + Sync + 'static {
     fn value(received: <Self::Rx as Future>::Output) -> u64;
 }
 
-impl Oneshot for Corio {
-    type Tx = corio::sync::oneshot::Sender<u64>;
-    type Rx = corio::sync::oneshot::Receiver<u64>;
-
-    fn channel() -> (Self::Tx, Self::Rx) {
-        corio::sync::oneshot::channel()
-    }
-
-    fn send(tx: Self::Tx, value: u64) {
-        tx.send(value).expect("the receiver is there");
-    }
-
-    fn value(received: <Self::Rx as Future>::Output) -> u64 {
-        received.expect("the value was sent")
-    }
-}
-
-impl Oneshot for Tokio {
-    type Tx = tokio::sync::oneshot::Sender<u64>;
-    type Rx = tokio::sync::oneshot::Receiver<u64>;
-
-    fn channel() -> (Self::Tx, Self::Rx) {
-        tokio::sync::oneshot::channel()
-    }
-
-    fn send(tx: Self::Tx, value: u64) {
-        tx.send(value).expect("the receiver is there");
-    }
-
-    fn value(received: <Self::Rx as Future>::Output) -> u64 {
-        received.expect("the value was sent")
-    }
-}
-
 /// A channel in which every receiver gets every value.
 pub trait Broadcast: Send + Sync + 'static {
     /// The end that sends.
@@ -244,48 +163,6 @@ pub trait Broadcast: Send + Sync + 'static {
 
     /// Receives; nobody lags.
     fn recv(rx: &mut Self::Rx) -> impl Future<Output = u64> + Send;
-}
-
-impl Broadcast for Corio {
-    type Tx = corio::sync::broadcast::Sender<u64>;
-    type Rx = corio::sync::broadcast::Receiver<u64>;
-
-    fn channel(capacity: usize) -> Self::Tx {
-        corio::sync::broadcast::channel(capacity).0
-    }
-
-    fn subscribe(tx: &Self::Tx) -> Self::Rx {
-        tx.subscribe()
-    }
-
-    fn send(tx: &Self::Tx, value: u64) {
-        tx.send(value).expect("receivers are there");
-    }
-
-    async fn recv(rx: &mut Self::Rx) -> u64 {
-        rx.recv().await.expect("nobody lags")
-    }
-}
-
-impl Broadcast for Tokio {
-    type Tx = tokio::sync::broadcast::Sender<u64>;
-    type Rx = tokio::sync::broadcast::Receiver<u64>;
-
-    fn channel(capacity: usize) -> Self::Tx {
-        tokio::sync::broadcast::channel(capacity).0
-    }
-
-    fn subscribe(tx: &Self::Tx) -> Self::Rx {
-        tx.subscribe()
-    }
-
-    fn send(tx: &Self::Tx, value: u64) {
-        tx.send(value).expect("receivers are there");
-    }
-
-    async fn recv(rx: &mut Self::Rx) -> u64 {
-        rx.recv().await.expect("nobody lags")
-    }
 }
 
 /// A channel of which receivers see the latest value.
@@ -311,52 +188,87 @@ pub trait Watch: Send + Sync + 'static {
     fn look(rx: &mut Self::Rx) -> u64;
 }
 
-impl Watch for Corio {
-    type Tx = corio::sync::watch::Sender<u64>;
-    type Rx = corio::sync::watch::Receiver<u64>;
+/// All channels of a library that calls them as tokio does; only the one without a limit has a name
+/// of its own.
+macro_rules! tokios_names {
+    ($lib:ty: $sync:ident, $unbounded:ident) => {
+        chan!(
+            $lib:
+            $sync::mpsc::UnboundedSender<u64>,
+            $sync::mpsc::UnboundedReceiver<u64>,
+            $sync::mpsc::$unbounded(),
+            |tx, value| tx.send(value);
+            $sync::mpsc::Sender<u64>,
+            $sync::mpsc::Receiver<u64>,
+            $sync::mpsc::channel,
+            send;
+            recv
+        );
 
-    fn channel() -> Self::Tx {
-        corio::sync::watch::channel(0).0
-    }
+        impl Oneshot for $lib {
+            type Tx = $sync::oneshot::Sender<u64>;
+            type Rx = $sync::oneshot::Receiver<u64>;
 
-    fn subscribe(tx: &Self::Tx) -> Self::Rx {
-        tx.subscribe()
-    }
+            fn channel() -> (Self::Tx, Self::Rx) {
+                $sync::oneshot::channel()
+            }
 
-    fn send(tx: &Self::Tx, value: u64) {
-        tx.send_replace(value);
-    }
+            fn send(tx: Self::Tx, value: u64) {
+                tx.send(value).expect("the receiver is there");
+            }
 
-    async fn changed(rx: &mut Self::Rx) {
-        rx.changed().await.expect("the sender is there");
-    }
+            fn value(received: <Self::Rx as Future>::Output) -> u64 {
+                received.expect("the value was sent")
+            }
+        }
 
-    fn look(rx: &mut Self::Rx) -> u64 {
-        *rx.borrow_and_update()
-    }
+        impl Broadcast for $lib {
+            type Tx = $sync::broadcast::Sender<u64>;
+            type Rx = $sync::broadcast::Receiver<u64>;
+
+            fn channel(capacity: usize) -> Self::Tx {
+                $sync::broadcast::channel(capacity).0
+            }
+
+            fn subscribe(tx: &Self::Tx) -> Self::Rx {
+                tx.subscribe()
+            }
+
+            fn send(tx: &Self::Tx, value: u64) {
+                tx.send(value).expect("receivers are there");
+            }
+
+            async fn recv(rx: &mut Self::Rx) -> u64 {
+                rx.recv().await.expect("nobody lags")
+            }
+        }
+
+        impl Watch for $lib {
+            type Tx = $sync::watch::Sender<u64>;
+            type Rx = $sync::watch::Receiver<u64>;
+
+            fn channel() -> Self::Tx {
+                $sync::watch::channel(0).0
+            }
+
+            fn subscribe(tx: &Self::Tx) -> Self::Rx {
+                tx.subscribe()
+            }
+
+            fn send(tx: &Self::Tx, value: u64) {
+                tx.send_replace(value);
+            }
+
+            async fn changed(rx: &mut Self::Rx) {
+                rx.changed().await.expect("the sender is there");
+            }
+
+            fn look(rx: &mut Self::Rx) -> u64 {
+                *rx.borrow_and_update()
+            }
+        }
+    };
 }
 
-impl Watch for Tokio {
-    type Tx = tokio::sync::watch::Sender<u64>;
-    type Rx = tokio::sync::watch::Receiver<u64>;
-
-    fn channel() -> Self::Tx {
-        tokio::sync::watch::channel(0).0
-    }
-
-    fn subscribe(tx: &Self::Tx) -> Self::Rx {
-        tx.subscribe()
-    }
-
-    fn send(tx: &Self::Tx, value: u64) {
-        tx.send_replace(value);
-    }
-
-    async fn changed(rx: &mut Self::Rx) {
-        rx.changed().await.expect("the sender is there");
-    }
-
-    fn look(rx: &mut Self::Rx) -> u64 {
-        *rx.borrow_and_update()
-    }
-}
+tokios_names!(Corio: corios, unbounded);
+tokios_names!(Tokio: tokios, unbounded_channel);

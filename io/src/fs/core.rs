@@ -21,25 +21,63 @@ pub(super) struct Core {
     mode: Mode,
     /// What an operation failed with that nobody waited for.
     pub(super) deferred: Option<io::Error>,
+    /// Where the last read of text began, if the file has positions.
+    place: Option<u64>,
+    /// How large it may become in memory; `None`: it lies on the disk.
+    spool: Option<u64>,
 }
 
 impl Core {
     pub(super) fn new(file: File, capacity: usize, mode: Mode) -> Self {
-        let (buffer, deferred) = (Vec::new(), None);
-        Self { file, buffer, start: 0, writing: false, capacity, mode, deferred }
+        let (buffer, deferred, place, spool) = (Vec::new(), None, None, None);
+        Self { file, buffer, start: 0, writing: false, capacity, mode, deferred, place, spool }
+    }
+
+    /// A file in memory that goes to the disk when it is larger than `max`.
+    pub(super) fn spooled(mut self, max: u64) -> Self {
+        self.spool = Some(max);
+        self
+    }
+
+    pub(super) fn spool(&self) -> Option<u64> {
+        self.spool
+    }
+
+    /// Goes on with another file, which lies on the disk. Nothing is buffered.
+    pub(super) fn replace(&mut self, file: File) {
+        self.file = file;
+        self.spool = None;
     }
 
     pub(super) fn file(&self) -> &File {
         &self.file
     }
 
-    fn ahead(&self) -> &[u8] {
+    /// What was read ahead.
+    pub(super) fn ahead(&self) -> &[u8] {
         if self.writing { &[] } else { &self.buffer[self.start..] }
     }
 
     /// Whether dropping it would have to write.
     pub(super) fn is_dirty(&self) -> bool {
         self.writing && !self.buffer.is_empty()
+    }
+
+    /// What was read ahead, if the file can be read and is not being written.
+    pub(super) fn readable_ahead(&self) -> Option<&[u8]> {
+        (self.mode.read && !self.writing).then(|| self.ahead())
+    }
+
+    /// Notes where a read of text begins: characters that were translated cannot be unread.
+    pub(super) fn remember_place(&mut self) {
+        self.place = self.tell().ok();
+    }
+
+    /// Goes back to where the last read of text began.
+    pub(super) fn back_to_place(&mut self) {
+        if let Some(place) = self.place.take() {
+            self.deferred = self.seek(SeekFrom::Start(place)).err();
+        }
     }
 
     fn may_read(&self) -> io::Result<()> {
@@ -56,7 +94,7 @@ impl Core {
         taken
     }
 
-    fn skip(&mut self, n: usize) {
+    pub(super) fn skip(&mut self, n: usize) {
         self.start += n;
         if self.start == self.buffer.len() {
             self.buffer.clear();
@@ -64,8 +102,16 @@ impl Core {
         }
     }
 
+    /// Takes bytes back that were read but never reached anybody.
+    pub(super) fn unread(&mut self, bytes: &[u8]) {
+        if !bytes.is_empty() {
+            self.buffer.splice(..self.start, bytes.iter().copied());
+            self.start = 0;
+        }
+    }
+
     /// Ends writing, so that the buffer can be read into.
-    fn begin_read(&mut self) -> io::Result<()> {
+    pub(super) fn begin_read(&mut self) -> io::Result<()> {
         self.may_read()?;
         self.flush()?;
         self.writing = false;
@@ -73,7 +119,7 @@ impl Core {
     }
 
     /// Reads ahead once; 0 at the end of the file.
-    fn fill(&mut self) -> io::Result<usize> {
+    pub(super) fn fill(&mut self) -> io::Result<usize> {
         if self.start > 0 {
             self.buffer.drain(..self.start);
             self.start = 0;
@@ -187,6 +233,7 @@ impl Core {
     /// Takes `bytes` into the buffer if they fit and nothing has to be done before.
     pub(super) fn try_write(&mut self, bytes: &[u8]) -> bool {
         let fits = self.mode.write
+            && !self.outgrows(bytes.len())
             && (self.writing || self.buffer.is_empty())
             && self.buffer.len() + bytes.len() <= self.capacity;
         if fits {
@@ -199,6 +246,9 @@ impl Core {
     pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.may_write()?;
         self.forget_ahead()?;
+        if self.outgrows(bytes.len()) {
+            self.roll()?;
+        }
         self.writing = true;
         if self.capacity == 0 {
             return self.file.write(bytes);

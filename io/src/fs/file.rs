@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::io::{self, IsTerminal};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::panic::Location;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
@@ -21,7 +22,8 @@ use super::open::OpenOptions;
 /// A file of bytes, buffered.
 ///
 /// Every operation takes `&mut self` and is a future that does nothing before it is polled. Dropping
-/// one lets what has begun run to its end; the next operation waits for that, and gets its error.
+/// one lets what has begun run to its end; the next operation waits for that, and gets its error, or
+/// the bytes that it has read.
 ///
 /// asyncio has no files; this is aiofiles' `AsyncBufferedReader`, `AsyncBufferedIOBase` and, with a
 /// buffer of 0 bytes, `AsyncFileIO`.
@@ -50,9 +52,13 @@ use super::open::OpenOptions;
 /// ```
 pub struct File {
     pub(super) state: State,
+    /// What is to be done with the file when it comes back from its thread.
+    unheard: Option<Unheard>,
     pub(super) path: PathBuf,
     mode: Mode,
 }
+
+type Unheard = Box<dyn FnOnce(&mut Core) + Send + Sync>;
 
 pub(super) enum State {
     Idle(Box<Core>),
@@ -64,7 +70,7 @@ pub(super) enum State {
 /// What an operation does: at once with the buffer, or on a thread.
 pub trait Operation: Unpin {
     /// What it results in.
-    type Output: Send + 'static;
+    type Output: Send + Sync + 'static;
 
     /// The result, if the buffer has it.
     #[doc(hidden)]
@@ -73,6 +79,10 @@ pub trait Operation: Unpin {
     /// The call for a thread.
     #[doc(hidden)]
     fn on_thread(self) -> Call<Self::Output>;
+
+    /// What becomes of a result that nobody waited for. Reads give their bytes back.
+    #[doc(hidden)]
+    fn unheard(_core: &mut CoreAccess<'_>, _output: Self::Output) {}
 }
 
 /// The file of an operation.
@@ -116,6 +126,25 @@ impl<O: Operation> Future for FileOp<'_, O> {
     }
 }
 
+/// The result may have come between the last poll and this drop: it is kept for the next operation.
+impl<O: Operation> Drop for FileOp<'_, O> {
+    fn drop(&mut self) {
+        let Some(mut receiver) = self.result.take() else { return };
+        receiver.close();
+        if let Ok(unheard) = receiver.try_recv() {
+            self.file.unheard = Some(Box::new(move |core| settle::<O>(core, unheard)));
+        }
+    }
+}
+
+/// Does what is to be done with a result that nobody waited for.
+fn settle<O: Operation>(core: &mut Core, unheard: io::Result<O::Output>) {
+    match unheard {
+        Ok(output) => O::unheard(&mut CoreAccess(core), output),
+        Err(error) => core.deferred = Some(error),
+    }
+}
+
 impl<O: Operation> fmt::Debug for FileOp<'_, O> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("FileOp")
@@ -139,12 +168,26 @@ impl File {
     /// Takes a file of std's over, for reading and writing as far as the system allows it.
     #[must_use]
     pub fn from_std(file: std::fs::File) -> Self {
+        Self::from_std_buffered(file, BUFFER)
+    }
+
+    pub(crate) fn from_std_buffered(file: std::fs::File, buffer: usize) -> Self {
         let mode = Mode::CLOSED.with(|mode| (mode.read, mode.write) = (true, true));
-        Self::new(Core::new(file, BUFFER, mode), PathBuf::new(), mode)
+        Self::new(Core::new(file, buffer, mode), PathBuf::new(), mode)
+    }
+
+    /// The descriptor. Python: `fileno`. What is buffered is not in it: flush before it is written
+    /// to.
+    ///
+    /// # Errors
+    ///
+    /// If the file is closed, or a thread has it because an operation was dropped half-way.
+    pub fn fileno(&self) -> io::Result<BorrowedFd<'_>> {
+        self.idle().map(|core| core.file().as_fd()).ok_or_else(|| closed(&self.path))
     }
 
     pub(super) fn new(core: Core, path: PathBuf, mode: Mode) -> Self {
-        Self { state: State::Idle(Box::new(core)), path, mode }
+        Self { state: State::Idle(Box::new(core)), unheard: None, path, mode }
     }
 
     /// Waits until no thread has the file; `None` if it is closed.
@@ -159,7 +202,12 @@ impl File {
                 return Poll::Pending;
             };
             self.state = match back {
-                Ok(core) => State::Idle(core),
+                Ok(mut core) => {
+                    if let Some(settle) = self.unheard.take() {
+                        settle(&mut core);
+                    }
+                    State::Idle(core)
+                }
                 Err(error) => {
                     self.state = State::Closed;
                     return Poll::Ready(Err(io::Error::other(error)));
@@ -188,8 +236,8 @@ impl File {
         };
         let (sender, receiver) = oneshot::channel();
         self.state = State::Busy(handle.run_in_executor(None, move || {
-            if let Err(Err(unheard)) = sender.send(call(&mut core)) {
-                core.deferred = Some(unheard);
+            if let Err(unheard) = sender.send(call(&mut core)) {
+                settle::<O>(&mut core, unheard);
             }
             core
         }));
@@ -243,7 +291,7 @@ impl File {
         matches!(self.state, State::Closed)
     }
 
-    fn idle(&self) -> Option<&Core> {
+    pub(super) fn idle(&self) -> Option<&Core> {
         match &self.state {
             State::Idle(core) => Some(core),
             State::Busy(_) | State::Closed => None,
@@ -273,7 +321,7 @@ impl File {
     ///
     /// # Cancel safety
     ///
-    /// Lossy: the buffer, and what was read into it, is gone.
+    /// Lossy: the buffer is gone. The bytes are not: the next read gets them.
     #[track_caller]
     pub fn read_into(&mut self, buffer: Vec<u8>) -> ReadInto<'_> {
         let n = buffer.len();

@@ -118,7 +118,7 @@ impl FileLines<'_> {
     ///
     /// # Cancel safety
     ///
-    /// Lossy, as [`File::read_line`].
+    /// Strict, as [`File::read_line`].
     #[track_caller]
     pub fn next_line(&mut self) -> NextFileLine<'_> {
         NextFileLine { line: self.file.read_line(None) }

@@ -3,7 +3,7 @@
 //! *How.* A file's buffer lives with the file. What the buffer can answer is answered at once, the
 //! rest is a job on a thread, to which the file is lent; so 4 KiB pieces cost one job per
 //! [`BUFFER`]. An operation that is dropped while its job runs is finished by the next one, which
-//! also gets its error.
+//! also gets its error, or the bytes that it has read.
 //!
 //! *What is promised.* `write` has given the bytes to the buffer; `flush` and `close` have given
 //! them to the system, where they outlive this process; `sync_all` has given them to the disk. A
@@ -16,7 +16,11 @@ mod mode;
 mod open;
 mod operations;
 mod ops;
+mod spooled;
 mod task;
+mod temp;
+mod text;
+mod walk;
 
 pub use file::{File, FileOp, Operation};
 pub use finish::{CloseFile, FileLines, FileTell, IntoStd, NextFileLine, ReadInto};
@@ -25,13 +29,25 @@ pub use operations::{
     FinishWritesOp, FlushOp, PeekOp, Read1Op, ReadAllOp, ReadAtOp, ReadLineOp, ReadLinesOp, ReadOp,
     SeekOp, SyncAllOp, SyncDataOp, TruncateOp, WriteAtOp, WriteOp,
 };
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub use ops::sendfile;
 pub use ops::{
     Access, DirEntry, StatVfs, abspath, access, canonicalize, copy, exists, getatime, getctime,
     getcwd, getmtime, getsize, isdir, isfile, islink, ismount, link, listdir, makedirs, mkdir,
     read, readlink, remove, removedirs, rename, renames, replace, rmdir, samefile, scandir,
     set_permissions, stat, statvfs, symlink, symlink_metadata, unlink, write,
 };
+pub use spooled::{RolloverOp, SpooledFile, spooled_temporary_file};
 pub use task::{FsTask, run_blocking};
+pub use temp::{
+    CloseTempFile, MakeTemp, NamedTempFile, TempBuilder, TempDir, named_temporary_file,
+    temporary_directory, temporary_file,
+};
+pub use text::{
+    DecodeError, DecodeErrors, Newline, NextTextLine, OpenText, ReadTextLinesOp, ReadTextOp,
+    SeekTextOp, TextFile, TextLines, WriteTextOp, open_text,
+};
+pub use walk::{NextFolder, Walk, WalkStep, walk};
 
 /// Size of a file's buffer in bytes unless it is said otherwise. Python's is 8 KiB, on the caller's
 /// thread; here each filling is a trip to another thread, which eight times as much pays for.

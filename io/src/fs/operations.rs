@@ -15,6 +15,7 @@ macro_rules! operations {
         fn $method:ident($($arg:ident: $type:ty),*) -> $output:ty, $op:ident;
         at_once: |$quick:ident| $at_once:expr;
         on_thread: |$core:ident| $on_thread:expr;
+        $(unheard: |$back:ident, $output_back:ident| $unheard:expr;)?
     )*) => {$(
         #[doc = concat!("The operation of [`File::", stringify!($method), "`].")]
         #[derive(Debug)]
@@ -36,6 +37,11 @@ macro_rules! operations {
                 let Self { $($arg),* } = self;
                 Call(Box::new(move |$core: &mut Core| $on_thread))
             }
+
+            $(fn unheard(core: &mut CoreAccess<'_>, $output_back: $output) {
+                let $back = &mut *core.0;
+                $unheard
+            })?
         }
 
         impl File {
@@ -48,7 +54,8 @@ macro_rules! operations {
             ///
             /// # Cancel safety
             ///
-            /// Lossy: what has begun runs to its end, and its result is lost.
+            /// Strict for the bytes of the file: the next read gets those of a read that was
+            /// dropped. What else has begun runs to its end, and its result is lost.
             #[track_caller]
             pub fn $method(&mut self, $($arg: $type),*) -> FileOp<'_, $op> {
                 self.operation($op { $($arg),* })
@@ -62,16 +69,19 @@ operations! {
     fn read(n: Option<usize>) -> Vec<u8>, ReadOp;
     at_once: |core| core.try_read(*n);
     on_thread: |core| core.read(n);
+    unheard: |core, bytes| core.unread(&bytes);
 
     /// Reads all until the end. Python: `readall`.
     fn read_all() -> Vec<u8>, ReadAllOp;
     at_once: |_core| None;
     on_thread: |core| core.read(None);
+    unheard: |core, bytes| core.unread(&bytes);
 
     /// Reads at most `n` bytes by at most one system call, at least one unless the file ends.
     fn read1(n: Option<usize>) -> Vec<u8>, Read1Op;
     at_once: |core| core.try_some(*n, false);
     on_thread: |core| core.some(n, false);
+    unheard: |core, bytes| core.unread(&bytes);
 
     /// As [`File::read1`], but the position stays.
     fn peek(n: Option<usize>) -> Vec<u8>, PeekOp;
@@ -82,11 +92,13 @@ operations! {
     fn read_line(limit: Option<usize>) -> Vec<u8>, ReadLineOp;
     at_once: |core| core.try_line(*limit);
     on_thread: |core| core.line(limit);
+    unheard: |core, bytes| core.unread(&bytes);
 
     /// Reads all lines; with a hint only until they have so many bytes together.
     fn read_lines(hint: Option<usize>) -> Vec<Vec<u8>>, ReadLinesOp;
     at_once: |_core| None;
     on_thread: |core| core.lines(hint);
+    unheard: |core, lines| core.unread(&lines.concat());
 
     /// Moves the position, and returns it in bytes from the start.
     fn seek(to: SeekFrom) -> u64, SeekOp;
@@ -136,7 +148,7 @@ operations! {
 
 /// The operation of [`File::write`] and [`File::write_lines`].
 #[derive(Debug)]
-pub struct WriteOp<B>(B);
+pub struct WriteOp<B>(pub(super) B);
 
 impl<B: AsRef<[u8]> + Unpin> Operation for WriteOp<B> {
     type Output = usize;

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::fs;
 use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -200,14 +201,7 @@ calls! {
     }
 
     /// The entries of a folder, in the system's order.
-    fn scandir(path) -> Vec<DirEntry> {
-        let entries = fs::read_dir(path)?;
-        entries.map(|entry| {
-            let entry = entry?;
-            let (name, path) = (entry.file_name(), entry.path());
-            Ok(DirEntry { name, path, kind: entry.file_type().ok() })
-        }).collect()
-    }
+    fn scandir(path) -> Vec<DirEntry> { entries(path) }
 
     /// Size of a file in bytes.
     fn getsize(path) -> u64 { Ok(fs::metadata(path)?.len()) }
@@ -304,6 +298,39 @@ pub fn write(path: impl AsRef<Path>, bytes: impl AsRef<[u8]>) -> FsTask<()> {
 #[track_caller]
 pub fn getcwd() -> FsTask<PathBuf> {
     run_blocking(std::env::current_dir)
+}
+
+/// Copies a part of one file, from `offset` on, to the position of another, or to a socket or pipe;
+/// returns how many bytes. It blocks its thread, so the target should be a blocking one; for corio's
+/// sockets there is [`net::sendfile`](crate::net::sendfile). Python: `os.sendfile`.
+///
+/// # Errors
+///
+/// The system's.
+///
+/// # Cancel safety
+///
+/// Lossy: a call that has begun runs on.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+#[track_caller]
+pub fn sendfile(out: &impl AsFd, from: &impl AsFd, offset: u64, count: usize) -> FsTask<usize> {
+    let owned = |fd: BorrowedFd<'_>| fd.try_clone_to_owned();
+    let both = owned(out.as_fd()).and_then(|out| Ok((out, owned(from.as_fd())?)));
+    run_blocking(move || {
+        let (out, from) = both?;
+        let mut offset = offset;
+        Ok(rustix::fs::sendfile(out, from, Some(&mut offset), count)?)
+    })
+}
+
+/// The entries of a folder. Blocks.
+pub(super) fn entries(path: &Path) -> io::Result<Vec<DirEntry>> {
+    let found = fs::read_dir(path)?.map(|entry| {
+        let entry = entry?;
+        let (name, path) = (entry.file_name(), entry.path());
+        Ok(DirEntry { name, path, kind: entry.file_type().ok() })
+    });
+    found.collect()
 }
 
 /// Removes folders upwards until one is not empty.

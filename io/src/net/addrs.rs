@@ -53,6 +53,16 @@ pub(super) enum Known {
     Many(std::vec::IntoIter<SocketAddr>),
 }
 
+impl Known {
+    /// Whether nothing is left.
+    pub(super) fn is_empty(&self) -> bool {
+        match self {
+            Self::One(one) => one.is_none(),
+            Self::Many(many) => many.as_slice().is_empty(),
+        }
+    }
+}
+
 impl Iterator for Known {
     type Item = SocketAddr;
 

@@ -11,10 +11,10 @@ use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use corio_runtime::reactor::{Direction, Waiter};
+use corio_runtime::reactor::Direction;
 
-use super::wire::{Wire, kind};
-use crate::source::step;
+use super::socket::{Wait, debug_by_wait};
+use super::wire::Wire;
 use crate::sys;
 
 /// A socket whose messages have senders: [`UdpSocket`](super::UdpSocket) or
@@ -37,41 +37,7 @@ pub trait Messages {
     fn recv_from_now(&self, buf: &mut [u8]) -> io::Result<(usize, Self::Address)>;
 }
 
-/// Who waits, and where.
-pub(super) struct Wait<'a> {
-    pub(super) wire: Wire<'a>,
-    waiter: Waiter,
-    at: &'static Location<'static>,
-}
-
-impl<'a> Wait<'a> {
-    pub(super) fn new(wire: Wire<'a>, at: &'static Location<'static>) -> Self {
-        Self { wire, waiter: Waiter::default(), at }
-    }
-
-    /// One message.
-    pub(super) fn poll<R>(
-        &mut self,
-        direction: Direction,
-        cx: &mut Context<'_>,
-        op: impl FnMut() -> io::Result<R>,
-    ) -> Poll<io::Result<R>> {
-        let Self { wire: Wire { fd, source, .. }, waiter, at } = self;
-        step(kind(direction), at, cx, |cx| source.poll_io_with(*fd, direction, waiter, cx, op))
-    }
-}
-
-impl fmt::Debug for Wait<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Wait")
-            .field("fd", &self.wire.fd)
-            .field("at", &format_args!("{}", self.at))
-            .finish_non_exhaustive()
-    }
-}
-
 /// Future of `send`: `io::Result<usize>`.
-#[derive(Debug)]
 #[must_use = "nothing is sent unless this is awaited"]
 pub struct DatagramSend<'a> {
     wait: Wait<'a>,
@@ -89,13 +55,12 @@ impl Future for DatagramSend<'_> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Self { wait, buf } = self.get_mut();
-        let fd = wait.wire.fd;
-        wait.poll(Direction::Write, cx, || sys::send(fd, buf))
+        let fd = wait.fd();
+        wait.poll_message(Direction::Write, cx, || sys::send(fd, buf))
     }
 }
 
 /// Future of `recv`: `io::Result<usize>`.
-#[derive(Debug)]
 #[must_use = "nothing is received unless this is awaited"]
 pub struct DatagramRecv<'a> {
     wait: Wait<'a>,
@@ -113,13 +78,12 @@ impl Future for DatagramRecv<'_> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Self { wait, buf } = self.get_mut();
-        let fd = wait.wire.fd;
-        wait.poll(Direction::Read, cx, || sys::recv_init(fd, buf))
+        let fd = wait.fd();
+        wait.poll_message(Direction::Read, cx, || sys::recv_init(fd, buf))
     }
 }
 
 /// Future of `peek`: `io::Result<usize>`.
-#[derive(Debug)]
 #[must_use = "nothing is looked at unless this is awaited"]
 pub struct DatagramPeek<'a> {
     wait: Wait<'a>,
@@ -137,8 +101,8 @@ impl Future for DatagramPeek<'_> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Self { wait, buf } = self.get_mut();
-        let fd = wait.wire.fd;
-        wait.poll(Direction::Read, cx, || sys::peek(fd, buf))
+        let fd = wait.fd();
+        wait.poll_message(Direction::Read, cx, || sys::peek(fd, buf))
     }
 }
 
@@ -161,7 +125,7 @@ impl<S: DatagramSocket> Future for DatagramRecvFrom<'_, S> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Self { wait, socket, buf } = self.get_mut();
-        wait.poll(Direction::Read, cx, || socket.recv_from_now(buf))
+        wait.poll_message(Direction::Read, cx, || socket.recv_from_now(buf))
     }
 }
 
@@ -171,54 +135,12 @@ impl<S: DatagramSocket> fmt::Debug for DatagramRecvFrom<'_, S> {
     }
 }
 
-/// Future of `readable` and `writable`: `io::Result<()>`.
-#[derive(Debug)]
-#[must_use = "nothing is awaited unless this is"]
-pub struct DatagramReady<'a> {
-    wait: Wait<'a>,
-    direction: Direction,
-}
-
-impl<'a> DatagramReady<'a> {
-    pub(super) fn new(
-        wire: Wire<'a>,
-        direction: Direction,
-        at: &'static Location<'static>,
-    ) -> Self {
-        Self { wait: Wait::new(wire, at), direction }
-    }
-}
-
-impl Future for DatagramReady<'_> {
-    type Output = io::Result<()>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Self { wait: Wait { wire: Wire { fd, source, .. }, waiter, at }, direction } =
-            self.get_mut();
-        step(kind(*direction), at, cx, |cx| source.poll_ready_with(*fd, *direction, waiter, cx))
-    }
-}
+debug_by_wait!(DatagramSend DatagramRecv DatagramPeek);
 
 /// The methods that every message socket has.
 macro_rules! datagram_methods {
     ($socket:ident, $std:ty) => {
-        impl AsFd for $socket {
-            fn as_fd(&self) -> BorrowedFd<'_> {
-                self.io.fd()
-            }
-        }
-
-        impl AsRawFd for $socket {
-            fn as_raw_fd(&self) -> RawFd {
-                self.io.fd().as_raw_fd()
-            }
-        }
-
-        impl fmt::Debug for $socket {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                self.io.fmt(f)
-            }
-        }
+        $crate::net::socket::socket_methods!($socket, $std);
 
         impl $socket {
             /// Sends a message to the peer that the socket is connected to.
@@ -265,34 +187,6 @@ macro_rules! datagram_methods {
                 DatagramPeek::new(self.wire(), buf, Location::caller())
             }
 
-            /// Waits until a receive is worth trying. It may be ready without reason.
-            ///
-            /// # Errors
-            ///
-            /// If it has to wait outside a runtime.
-            ///
-            /// # Cancel safety
-            ///
-            /// Strict.
-            #[track_caller]
-            pub fn readable(&self) -> DatagramReady<'_> {
-                DatagramReady::new(self.wire(), Direction::Read, Location::caller())
-            }
-
-            /// Waits until a send is worth trying. It may be ready without reason.
-            ///
-            /// # Errors
-            ///
-            /// If it has to wait outside a runtime.
-            ///
-            /// # Cancel safety
-            ///
-            /// Strict.
-            #[track_caller]
-            pub fn writable(&self) -> DatagramReady<'_> {
-                DatagramReady::new(self.wire(), Direction::Write, Location::caller())
-            }
-
             /// Sends without waiting.
             ///
             /// # Errors
@@ -309,22 +203,6 @@ macro_rules! datagram_methods {
             /// `WouldBlock` if there is no message; else as [`recv`](Self::recv).
             pub fn try_recv(&self, buf: &mut [u8]) -> io::Result<usize> {
                 self.try_io(Direction::Read, || sys::recv_init(self.io.fd(), buf))
-            }
-
-            /// Tries a system call of yours on this socket, once. If it fails with `WouldBlock`,
-            /// the next [`readable`](Self::readable) or [`writable`](Self::writable) waits for an
-            /// event.
-            ///
-            /// # Errors
-            ///
-            /// Those of `op`; `WouldBlock` without a call while the socket is known not to be
-            /// ready.
-            pub fn try_io<R>(
-                &self,
-                direction: Direction,
-                op: impl FnMut() -> io::Result<R>,
-            ) -> io::Result<R> {
-                self.io.source().try_io(direction, op)
             }
 
             /// For hand-written futures: as [`send`](Self::send). Of several tasks that wait by
@@ -350,15 +228,6 @@ macro_rules! datagram_methods {
             /// For hand-written futures: as [`writable`](Self::writable).
             pub fn poll_send_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
                 self.wire().poll_ready(Direction::Write, cx)
-            }
-
-            /// Gives the socket to std; it stays non-blocking.
-            ///
-            /// # Errors
-            ///
-            /// The system's, if it does not let go of the socket.
-            pub fn into_std(self) -> io::Result<$std> {
-                self.io.into_inner()
             }
         }
     };
@@ -422,15 +291,6 @@ macro_rules! addressed_methods {
             /// `NotConnected` if it is not; else the system's.
             pub fn peer_addr(&self) -> io::Result<$address> {
                 self.io.get().peer_addr()
-            }
-
-            /// The pending error of the socket, and clears it.
-            ///
-            /// # Errors
-            ///
-            /// If the system does not tell.
-            pub fn take_error(&self) -> io::Result<Option<io::Error>> {
-                self.io.get().take_error()
             }
         }
     };

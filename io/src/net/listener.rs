@@ -4,19 +4,19 @@ use std::fmt;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use corio_runtime::reactor::{Direction, SourceKind, Waiter};
-use corio_sync::place::WaitKind;
+use corio_runtime::reactor::SourceKind;
 
 use super::addrs::{Addrs, ToAddrs, no_address};
 use super::options::ListenerBuilder;
+use super::socket::{Wait, as_descriptor};
 use super::tcp::TcpStream;
+use super::wire::Wire;
 use crate::context::failed;
-use crate::source::{Registered, step};
+use crate::source::Registered;
 use crate::sys;
 
 /// A socket that accepts TCP connections. Dropping it closes it; those that wait are not told, so
@@ -79,7 +79,8 @@ impl TcpListener {
     /// Loses place: no connection is lost.
     #[track_caller]
     pub fn accept(&self) -> Accept<'_> {
-        Accept { listener: self, waiter: Waiter::default(), at: Location::caller() }
+        let at = Location::caller();
+        Accept { listener: self.io.get(), wait: Wait::new(Wire::of(&self.io, at), at) }
     }
 
     /// [`accept`](Self::accept) for a hand-written future. Of several tasks that wait by this call
@@ -98,11 +99,9 @@ impl TcpListener {
         cx: &mut Context<'_>,
         at: &'static Location<'static>,
     ) -> Poll<io::Result<(TcpStream, SocketAddr)>> {
-        let Self { io } = self;
-        let accepted = ready!(step(WaitKind::Accept, at, cx, |cx| {
-            io.source().poll_io(io.fd(), Direction::Read, cx, || sys::accept(io.get()))
-        }))?;
-        Poll::Ready(Ok((TcpStream::new(accepted.0, at), accepted.1)))
+        let wire = Wire::of(&self.io, at);
+        let (stream, peer) = ready!(wire.poll_accept(cx, || sys::accept(self.io.get())))?;
+        Poll::Ready(Ok((TcpStream::new(stream, at), peer)))
     }
 
     /// The address that this socket is bound to.
@@ -147,23 +146,7 @@ impl TcpListener {
     }
 }
 
-impl AsFd for TcpListener {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.io.fd()
-    }
-}
-
-impl AsRawFd for TcpListener {
-    fn as_raw_fd(&self) -> RawFd {
-        self.io.fd().as_raw_fd()
-    }
-}
-
-impl fmt::Debug for TcpListener {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.io.fmt(f)
-    }
-}
+as_descriptor!(TcpListener);
 
 /// Future of [`TcpListener::bind`]: `io::Result<TcpListener>`.
 #[derive(Debug)]
@@ -221,21 +204,16 @@ impl fmt::Display for Named<'_> {
 #[derive(Debug)]
 #[must_use = "nothing is accepted unless this is awaited"]
 pub struct Accept<'a> {
-    listener: &'a TcpListener,
-    waiter: Waiter,
-    at: &'static Location<'static>,
+    listener: &'a std::net::TcpListener,
+    wait: Wait<'a>,
 }
 
 impl Future for Accept<'_> {
     type Output = io::Result<(TcpStream, SocketAddr)>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Self { listener, waiter, at } = self.get_mut();
-        let io = &listener.io;
-        let (stream, peer) = ready!(step(WaitKind::Accept, at, cx, |cx| {
-            let accept = || sys::accept(io.get());
-            io.source().poll_io_with(io.fd(), Direction::Read, waiter, cx, accept)
-        }))?;
-        Poll::Ready(Ok((TcpStream::new(stream, at), peer)))
+        let Self { listener, wait } = self.get_mut();
+        let (stream, peer) = ready!(wait.poll_accept(cx, || sys::accept(listener)))?;
+        Poll::Ready(Ok((TcpStream::new(stream, wait.at()), peer)))
     }
 }

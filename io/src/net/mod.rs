@@ -10,6 +10,8 @@ mod foreign;
 mod listener;
 mod lookup;
 mod options;
+mod sendfile;
+mod socket;
 mod split;
 mod tcp;
 mod transfer;
@@ -24,21 +26,21 @@ pub use addrs::{Addrs, ToAddrs};
 pub use connect::Connect;
 /// Which half of a socket: reading or writing.
 pub use corio_runtime::reactor::Direction;
-pub use datagram::{
-    DatagramPeek, DatagramReady, DatagramRecv, DatagramRecvFrom, DatagramSend, DatagramSocket,
-};
+pub use datagram::{DatagramPeek, DatagramRecv, DatagramRecvFrom, DatagramSend, DatagramSocket};
 pub use foreign::{Async, AsyncIo, AsyncReady};
 pub use listener::{Accept, Bind, TcpListener};
 pub use lookup::{LookupHost, lookup_host};
 pub use options::{Keepalive, ListenerBuilder, StreamBuilder};
+pub use sendfile::{SendFile, sendfile};
 #[cfg(feature = "axum_0_8")]
 pub use serve::{
     ForPeer, Listener, Made, Peer, Same, Serve, ServeFuture, ServeReport, ServeReporting,
 };
+pub use socket::Ready;
 pub use split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, WriteHalf};
 pub use std::net::Shutdown;
 pub use tcp::TcpStream;
-pub use transfer::{Peek, Read, ReadExact, ReadVectored, Ready, Write, WriteAll, WriteVectored};
+pub use transfer::{Peek, Read, ReadExact, ReadVectored, Write, WriteAll, WriteVectored};
 pub use udp::{UdpBind, UdpConnect, UdpSendTo, UdpSocket};
 pub use unix::{
     UCred, UnixAccept, UnixConnect, UnixDatagram, UnixListener, UnixSendTo, UnixSeqpacket,

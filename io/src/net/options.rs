@@ -8,7 +8,7 @@ use std::time::Duration;
 use socket2::{Socket, TcpKeepalive};
 
 use super::addrs::ToAddrs;
-use super::connect::Connect;
+use super::connect::{ATTEMPT_DELAY, Connect};
 use super::listener::{Bind, TcpListener};
 use crate::context::failed;
 use crate::sys;
@@ -99,9 +99,10 @@ fn reuse_port(_socket: &Socket) -> io::Result<()> {
 }
 
 /// Settings of a connection; see [`TcpStream::builder`](super::TcpStream::builder).
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 #[must_use = "a builder does nothing until `connect`"]
 pub struct StreamBuilder {
+    attempt_delay: Option<Duration>,
     local: Option<SocketAddr>,
     nodelay: bool,
     keepalive: Option<Keepalive>,
@@ -109,7 +110,32 @@ pub struct StreamBuilder {
     recv_buffer: Option<usize>,
 }
 
+impl Default for StreamBuilder {
+    fn default() -> Self {
+        Self {
+            attempt_delay: Some(ATTEMPT_DELAY),
+            local: None,
+            nodelay: false,
+            keepalive: None,
+            send_buffer: None,
+            recv_buffer: None,
+        }
+    }
+}
+
 impl StreamBuilder {
+    /// How long one address of several is tried alone before the next one is tried too; the
+    /// families are tried in turn then (RFC 8305). `None`: one after the other has failed, in the
+    /// given order. Default: 250 ms. asyncio: `happy_eyeballs_delay`, and `None` by default.
+    pub fn happy_eyeballs(mut self, delay: Option<Duration>) -> Self {
+        self.attempt_delay = delay;
+        self
+    }
+
+    pub(super) fn attempt_delay(&self) -> Option<Duration> {
+        self.attempt_delay
+    }
+
     /// The local address to connect from. asyncio: `local_addr`. Default: the system chooses.
     pub fn local_addr(mut self, address: SocketAddr) -> Self {
         self.local = Some(address);

@@ -10,8 +10,9 @@ use std::sync::Arc;
 
 use corio_runtime::reactor::Direction;
 
+use super::socket::Ready;
 use super::tcp::TcpStream;
-use super::transfer::{Peek, Read, ReadExact, ReadVectored, Ready, Write, WriteAll, WriteVectored};
+use super::transfer::{Peek, Read, ReadExact, ReadVectored, Write, WriteAll, WriteVectored};
 use super::unix::UnixStream;
 use super::wire::{Connected, StreamSocket, Wire};
 use crate::sys;

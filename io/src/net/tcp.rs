@@ -1,9 +1,7 @@
 //! TCP connections.
 
-use std::fmt;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::net::{Shutdown, SocketAddr};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::panic::Location;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -14,8 +12,9 @@ use socket2::SockRef;
 use super::addrs::ToAddrs;
 use super::connect::Connect;
 use super::options::{Keepalive, StreamBuilder};
+use super::socket::Ready;
 use super::split::{self, OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf};
-use super::transfer::{Peek, Read, ReadExact, ReadVectored, Ready, Write, WriteAll, WriteVectored};
+use super::transfer::{Peek, Read, ReadExact, ReadVectored, Write, WriteAll, WriteVectored};
 use super::wire::{Connected, StreamSocket, Wire, stream_methods};
 use crate::source::Registered;
 use crate::sys;
@@ -52,12 +51,14 @@ pub struct TcpStream {
 stream_methods!(TcpStream, std::net::TcpStream);
 
 impl TcpStream {
-    /// Connects. Of several addresses each is tried after the one before has failed.
+    /// Connects. Of several addresses the first that answers is taken: the next one is tried when
+    /// one has failed or has not answered for 250 ms, IPv6 and IPv4 in turn ("Happy Eyeballs",
+    /// RFC 8305; see [`StreamBuilder::happy_eyeballs`]).
     ///
     /// # Errors
     ///
     /// The system's, with the address in the message, such as `connect 127.0.0.1:1: Connection
-    /// refused (os error 111)`; of several addresses that of the last. There is no time limit but
+    /// refused (os error 111)`; of several addresses all of them. There is no time limit but
     /// the system's: put a `timeout` around it.
     ///
     /// # Cancel safety

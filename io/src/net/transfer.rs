@@ -3,49 +3,17 @@
 //! Each has a waiter of its own, so that any number of them may wait for one stream, and borrows
 //! the stream and its buffer: nothing is copied, and dropping one is all that cancelling it takes.
 
-use std::fmt;
 use std::future::Future;
 use std::io::{self, IoSlice, IoSliceMut};
-use std::os::fd::BorrowedFd;
 use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use corio_runtime::reactor::{Direction, Source, Waiter};
-use corio_sync::place::WaitKind;
+use corio_runtime::reactor::Direction;
 
-use super::wire::{Wire, kind};
-use crate::source::step;
+use super::socket::{Wait, debug_by_wait};
+use super::wire::Wire;
 use crate::sys;
-
-/// Who waits, and where.
-struct Wait<'a> {
-    fd: BorrowedFd<'a>,
-    source: &'a Source,
-    waiter: Waiter,
-    at: &'static Location<'static>,
-}
-
-impl<'a> Wait<'a> {
-    fn new(wire: Wire<'a>, at: &'static Location<'static>) -> Self {
-        Self { fd: wire.fd, source: wire.source, waiter: Waiter::default(), at }
-    }
-
-    /// One transfer of up to `want` bytes.
-    #[inline]
-    fn poll(
-        &mut self,
-        direction: Direction,
-        want: usize,
-        cx: &mut Context<'_>,
-        op: impl FnMut() -> io::Result<usize>,
-    ) -> Poll<io::Result<usize>> {
-        let Self { fd, source, waiter, at } = self;
-        step(kind(direction), at, cx, |cx| {
-            source.poll_transfer_with(*fd, direction, want, waiter, cx, op)
-        })
-    }
-}
 
 /// Future of [`TcpStream::read`](super::TcpStream::read): `io::Result<usize>`.
 #[must_use = "nothing is read unless this is awaited"]
@@ -69,8 +37,8 @@ impl Future for Read<'_> {
         if buf.is_empty() {
             return Poll::Ready(Ok(0));
         }
-        let (fd, want) = (wait.fd, buf.len());
-        wait.poll(Direction::Read, want, cx, || sys::recv_init(fd, buf))
+        let (fd, want) = (wait.fd(), buf.len());
+        wait.poll_transfer(Direction::Read, want, cx, || sys::recv_init(fd, buf))
     }
 }
 
@@ -99,11 +67,15 @@ impl Future for ReadExact<'_> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Self { wait, buf, filled } = self.get_mut();
-        let fd = wait.fd;
+        let fd = wait.fd();
         while *filled < buf.len() {
             let rest = &mut buf[*filled..];
-            let n =
-                ready!(wait.poll(Direction::Read, rest.len(), cx, || sys::recv_init(fd, rest)))?;
+            let n = ready!(wait.poll_transfer(
+                Direction::Read,
+                rest.len(),
+                cx,
+                || sys::recv_init(fd, rest)
+            ))?;
             if n == 0 {
                 return Poll::Ready(Err(ended(*filled, buf.len())));
             }
@@ -145,8 +117,8 @@ impl Future for ReadVectored<'_> {
         if want == 0 {
             return Poll::Ready(Ok(0));
         }
-        let fd = wait.fd;
-        wait.poll(Direction::Read, want, cx, || sys::recv_vectored(fd, bufs))
+        let fd = wait.fd();
+        wait.poll_transfer(Direction::Read, want, cx, || sys::recv_vectored(fd, bufs))
     }
 }
 
@@ -167,15 +139,12 @@ impl Future for Peek<'_> {
     type Output = io::Result<usize>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Self { wait: Wait { fd, source, waiter, at }, buf } = self.get_mut();
+        let Self { wait, buf } = self.get_mut();
         if buf.is_empty() {
             return Poll::Ready(Ok(0));
         }
-        let fd = *fd;
-        // A peek that comes up short proves nothing, so this is no transfer.
-        step(WaitKind::Read, at, cx, |cx| {
-            source.poll_io_with(fd, Direction::Read, waiter, cx, || sys::peek(fd, buf))
-        })
+        let fd = wait.fd();
+        wait.poll_message(Direction::Read, cx, || sys::peek(fd, buf))
     }
 }
 
@@ -198,8 +167,8 @@ impl Future for Write<'_> {
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Self { wait, buf } = self.get_mut();
-        let fd = wait.fd;
-        wait.poll(Direction::Write, buf.len(), cx, || sys::send(fd, buf))
+        let fd = wait.fd();
+        wait.poll_transfer(Direction::Write, buf.len(), cx, || sys::send(fd, buf))
     }
 }
 
@@ -229,10 +198,12 @@ impl Future for WriteAll<'_> {
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Self { wait, buf, written } = self.get_mut();
-        let fd = wait.fd;
+        let fd = wait.fd();
         while *written < buf.len() {
             let rest = &buf[*written..];
-            let n = ready!(wait.poll(Direction::Write, rest.len(), cx, || sys::send(fd, rest)))?;
+            let n = ready!(
+                wait.poll_transfer(Direction::Write, rest.len(), cx, || sys::send(fd, rest))
+            )?;
             if n == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
@@ -264,50 +235,10 @@ impl Future for WriteVectored<'_> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Self { wait, bufs } = self.get_mut();
-        let fd = wait.fd;
+        let fd = wait.fd();
         let want = bufs.iter().map(|buf| buf.len()).sum();
-        wait.poll(Direction::Write, want, cx, || sys::send_vectored(fd, bufs))
+        wait.poll_transfer(Direction::Write, want, cx, || sys::send_vectored(fd, bufs))
     }
 }
 
-/// Future of [`TcpStream::readable`](super::TcpStream::readable) and
-/// [`TcpStream::writable`](super::TcpStream::writable): `io::Result<()>`.
-#[must_use = "nothing is awaited unless this is"]
-pub struct Ready<'a> {
-    wait: Wait<'a>,
-    direction: Direction,
-}
-
-impl<'a> Ready<'a> {
-    pub(super) fn new(
-        wire: Wire<'a>,
-        direction: Direction,
-        at: &'static Location<'static>,
-    ) -> Self {
-        Self { wait: Wait::new(wire, at), direction }
-    }
-}
-
-impl Future for Ready<'_> {
-    type Output = io::Result<()>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Self { wait: Wait { fd, source, waiter, at }, direction } = self.get_mut();
-        step(kind(*direction), at, cx, |cx| source.poll_ready_with(*fd, *direction, waiter, cx))
-    }
-}
-
-macro_rules! debug {
-    ($($future:ident)*) => {$(
-        impl fmt::Debug for $future<'_> {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.debug_struct(stringify!($future))
-                    .field("fd", &self.wait.fd)
-                    .field("at", &format_args!("{}", self.wait.at))
-                    .finish_non_exhaustive()
-            }
-        }
-    )*};
-}
-
-debug!(Read ReadExact ReadVectored Peek Write WriteAll WriteVectored Ready);
+debug_by_wait!(Read ReadExact ReadVectored Peek Write WriteAll WriteVectored);

@@ -1,10 +1,8 @@
 //! UDP.
 
-use std::fmt;
 use std::future::Future;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -13,10 +11,11 @@ use corio_runtime::reactor::{Direction, SourceKind};
 
 use super::addrs::{Addrs, Known, ToAddrs, no_address};
 use super::datagram::{
-    DatagramPeek, DatagramReady, DatagramRecv, DatagramRecvFrom, DatagramSend, DatagramSocket,
-    Messages, Wait, addressed_methods, datagram_methods,
+    DatagramPeek, DatagramRecv, DatagramRecvFrom, DatagramSend, DatagramSocket, Messages,
+    addressed_methods, datagram_methods,
 };
 use super::listener::Named;
+use super::socket::{Ready, Wait};
 use super::wire::Wire;
 use crate::context::failed;
 use crate::source::Registered;
@@ -55,7 +54,7 @@ impl Messages for UdpSocket {
     type Address = SocketAddr;
 
     fn wire(&self) -> Wire<'_> {
-        Wire { fd: self.io.fd(), source: self.io.source(), at: self.at }
+        Wire::of(&self.io, self.at)
     }
 
     fn recv_from_now(&self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
@@ -299,6 +298,6 @@ impl Future for UdpSendTo<'_> {
                 address
             }
         };
-        wait.poll(Direction::Write, cx, || socket.io.get().send_to(buf, address))
+        wait.poll_message(Direction::Write, cx, || socket.io.get().send_to(buf, address))
     }
 }

@@ -2,20 +2,20 @@
 //!
 //! One body per operation, for TCP and Unix streams, for futures, hand-written polls and the
 //! traits of `compat`. There is one place per direction in the `poll_` calls: of several tasks
-//! that wait for one stream in one direction by these, the last one is woken. The futures of
-//! `transfer` bring a place of their own.
+//! that wait for one stream in one direction by these, the last one is woken. Futures bring a
+//! place of their own (`socket::Wait`).
 
 use std::io::{self, IoSlice, IoSliceMut};
 #[cfg(any(feature = "tokio-io", feature = "hyper"))]
 use std::mem::MaybeUninit;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::panic::Location;
 use std::task::{Context, Poll};
 
 use corio_runtime::reactor::{Direction, Source};
 use corio_sync::place::WaitKind;
 
-use crate::source::step;
+use crate::source::{Registered, step};
 use crate::sys;
 
 /// A connected stream socket: [`TcpStream`](super::TcpStream) or [`UnixStream`](super::UnixStream).
@@ -55,7 +55,13 @@ pub struct Wire<'a> {
     pub(crate) at: &'static Location<'static>,
 }
 
-impl Wire<'_> {
+impl<'a> Wire<'a> {
+    /// A socket that was made at `at`.
+    #[inline]
+    pub(crate) fn of<T: AsFd>(io: &'a Registered<T>, at: &'static Location<'static>) -> Self {
+        Self { fd: io.fd(), source: io.source(), at }
+    }
+
     /// Reads what is there into initialized memory.
     #[inline]
     pub(crate) fn poll_read(
@@ -116,6 +122,16 @@ impl Wire<'_> {
         step(kind(direction), self.at, cx, |cx| self.source.poll_io(self.fd, direction, cx, op))
     }
 
+    /// One connection.
+    pub(crate) fn poll_accept<R>(
+        &self,
+        cx: &mut Context<'_>,
+        op: impl FnMut() -> io::Result<R>,
+    ) -> Poll<io::Result<R>> {
+        let Self { fd, source, at } = *self;
+        step(WaitKind::Accept, at, cx, |cx| source.poll_io(fd, Direction::Read, cx, op))
+    }
+
     pub(crate) fn poll_ready(
         &self,
         direction: Direction,
@@ -168,7 +184,7 @@ macro_rules! stream_methods {
         impl Connected for $socket {
             #[inline]
             fn wire(&self) -> Wire<'_> {
-                Wire { fd: self.io.fd(), source: self.io.source(), at: self.at }
+                Wire::of(&self.io, self.at)
             }
 
             fn close_write(&self) -> io::Result<()> {
@@ -188,23 +204,7 @@ macro_rules! stream_methods {
             }
         }
 
-        impl AsFd for $socket {
-            fn as_fd(&self) -> BorrowedFd<'_> {
-                self.io.fd()
-            }
-        }
-
-        impl AsRawFd for $socket {
-            fn as_raw_fd(&self) -> RawFd {
-                self.io.fd().as_raw_fd()
-            }
-        }
-
-        impl fmt::Debug for $socket {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                self.io.fmt(f)
-            }
-        }
+        $crate::net::socket::socket_methods!($socket, $std);
 
         impl $socket {
             /// Reads what is there, at least one byte; 0 at the end of the stream, or if `buf` is
@@ -314,37 +314,6 @@ macro_rules! stream_methods {
                 WriteVectored::new(self.wire(), bufs, Location::caller())
             }
 
-            /// Waits until a read is worth trying: there is data, an error, or the end of the
-            /// stream.
-            ///
-            /// It may be ready without reason; use [`try_read`](Self::try_read) after it.
-            ///
-            /// # Errors
-            ///
-            /// If it has to wait outside a runtime.
-            ///
-            /// # Cancel safety
-            ///
-            /// Strict.
-            #[track_caller]
-            pub fn readable(&self) -> Ready<'_> {
-                Ready::new(self.wire(), Direction::Read, Location::caller())
-            }
-
-            /// Waits until a write is worth trying.
-            ///
-            /// # Errors
-            ///
-            /// If it has to wait outside a runtime.
-            ///
-            /// # Cancel safety
-            ///
-            /// Strict.
-            #[track_caller]
-            pub fn writable(&self) -> Ready<'_> {
-                Ready::new(self.wire(), Direction::Write, Location::caller())
-            }
-
             /// Reads without waiting.
             ///
             /// # Errors
@@ -361,22 +330,6 @@ macro_rules! stream_methods {
             /// `WouldBlock` if there is no room; else as [`write`](Self::write).
             pub fn try_write(&self, buf: &[u8]) -> io::Result<usize> {
                 self.try_io(Direction::Write, || sys::send(self.io.fd(), buf))
-            }
-
-            /// Tries a system call of yours on this socket, once. If it fails with `WouldBlock`,
-            /// the next [`readable`](Self::readable) or [`writable`](Self::writable) waits for an
-            /// event.
-            ///
-            /// # Errors
-            ///
-            /// Those of `op`; `WouldBlock` without a call while the socket is known not to be
-            /// ready.
-            pub fn try_io<R>(
-                &self,
-                direction: Direction,
-                op: impl FnMut() -> io::Result<R>,
-            ) -> io::Result<R> {
-                self.io.source().try_io(direction, op)
             }
 
             /// Two halves that borrow the stream, to be used beside each other in one task.
@@ -398,24 +351,6 @@ macro_rules! stream_methods {
             /// `NotConnected` if the peer was faster; else the system's.
             pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
                 self.io.get().shutdown(how)
-            }
-
-            /// The pending error of the socket, and clears it.
-            ///
-            /// # Errors
-            ///
-            /// If the system does not tell.
-            pub fn take_error(&self) -> io::Result<Option<io::Error>> {
-                self.io.get().take_error()
-            }
-
-            /// Gives the connection to std; it stays non-blocking.
-            ///
-            /// # Errors
-            ///
-            /// The system's, if it does not let go of the socket.
-            pub fn into_std(self) -> io::Result<$std> {
-                self.io.into_inner()
             }
         }
 

@@ -1,4 +1,5 @@
-//! The socket that a reader and a writer share, and the task that sends what is queued.
+//! The socket that a reader and a writer share, or the pipe that one of them has, and the task that
+//! sends what is queued.
 //!
 //! *Protocol.* The writer is the only one who adds to `queued`. While it is zero, nothing is on its
 //! way, and the writer may try the system call itself. Otherwise it hands pieces to the sender,
@@ -15,7 +16,9 @@ use std::fmt;
 use std::io::{self, IoSlice};
 use std::net::{Shutdown, SocketAddr};
 use std::panic::Location;
-use std::sync::Arc;
+use std::pin::pin;
+use std::sync::{Arc, Weak};
+use std::task::{Context, Poll};
 
 use corio_runtime::Handle;
 use corio_runtime::reactor::Direction;
@@ -23,6 +26,7 @@ use corio_sync::shim::Ordering;
 use corio_sync::shim::atomic::{AtomicBool, AtomicUsize};
 use corio_sync::{Event, Notify, Queue, SetOnce};
 
+use super::pipe::Pipe;
 use crate::net::{Connected, TcpStream, UnixStream, Wire};
 use crate::sys;
 
@@ -31,10 +35,13 @@ const HIGH_WATER: usize = 64 << 10;
 /// Pieces that go out in one system call; more would only make the list long.
 const GATHER: usize = 64;
 
-/// Either kind of socket.
+/// Either kind of socket, or an end of a pipe.
 pub(super) enum Socket {
     Tcp(TcpStream),
     Unix(UnixStream),
+    Reading(Pipe),
+    /// The writer and the sender have it open; it is gone when both let go of it.
+    Writing(Weak<Pipe>),
 }
 
 /// Something for the sender to do, in order.
@@ -95,12 +102,51 @@ impl Connection {
     }
 
     /// The socket, with the place that dumps show.
-    pub(super) fn wire(&self, at: &'static Location<'static>) -> Wire<'_> {
-        let wire = match &self.socket {
-            Socket::Tcp(socket) => socket.wire(),
-            Socket::Unix(socket) => socket.wire(),
+    fn wire<'a>(socket: &'a impl Connected, at: &'static Location<'static>) -> Wire<'a> {
+        Wire { at, ..socket.wire() }
+    }
+
+    /// Reads into the room behind what a vector holds.
+    pub(super) fn poll_read_vec(
+        &self,
+        at: &'static Location<'static>,
+        cx: &mut Context<'_>,
+        buf: &mut Vec<u8>,
+    ) -> Poll<io::Result<usize>> {
+        match &self.socket {
+            Socket::Tcp(socket) => Self::wire(socket, at).poll_read_vec(cx, buf),
+            Socket::Unix(socket) => Self::wire(socket, at).poll_read_vec(cx, buf),
+            Socket::Reading(pipe) => pipe.poll_read_vec(at, cx, buf),
+            Socket::Writing(_) => Poll::Ready(Ok(0)),
+        }
+    }
+
+    fn poll_write(&self, cx: &mut Context<'_>, parts: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        let at = Location::caller();
+        match &self.socket {
+            Socket::Tcp(socket) => Self::wire(socket, at).poll_write_vectored(cx, parts),
+            Socket::Unix(socket) => Self::wire(socket, at).poll_write_vectored(cx, parts),
+            Socket::Writing(pipe) => match pipe.upgrade() {
+                Some(pipe) => pipe.poll_write_vectored(at, cx, parts),
+                None => Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
+            },
+            Socket::Reading(_) => Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
+        }
+    }
+
+    fn try_write(&self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
+        let try_wire = |wire: Wire<'_>| {
+            wire.source.try_io(Direction::Write, || sys::send_vectored(wire.fd, parts))
         };
-        Wire { at, ..wire }
+        match &self.socket {
+            Socket::Tcp(socket) => try_wire(socket.wire()),
+            Socket::Unix(socket) => try_wire(socket.wire()),
+            Socket::Writing(pipe) => match pipe.upgrade() {
+                Some(pipe) => pipe.try_write_vectored(parts),
+                None => Err(io::ErrorKind::BrokenPipe.into()),
+            },
+            Socket::Reading(_) => Err(io::ErrorKind::BrokenPipe.into()),
+        }
     }
 
     pub(super) fn extra_info(&self) -> ExtraInfo {
@@ -117,6 +163,9 @@ impl Connection {
                 let path = named(socket.peer_addr()).or_else(|| named(socket.local_addr()));
                 ExtraInfo { peer_addr: None, local_addr: None, path }
             }
+            Socket::Reading(_) | Socket::Writing(_) => {
+                ExtraInfo { peer_addr: None, local_addr: None, path: None }
+            }
         }
     }
 
@@ -125,6 +174,8 @@ impl Connection {
         let _ = match &self.socket {
             Socket::Tcp(socket) => socket.shutdown(how),
             Socket::Unix(socket) => socket.shutdown(how),
+            // A pipe ends when it is closed.
+            Socket::Reading(_) | Socket::Writing(_) => Ok(()),
         };
     }
 
@@ -172,8 +223,7 @@ impl Connection {
         let total: usize = parts.iter().map(|part| part.len()).sum();
         let mut sent = 0;
         if self.queued() == 0 && total > 0 {
-            let wire = self.wire(Location::caller());
-            match wire.source.try_io(Direction::Write, || sys::send_vectored(wire.fd, parts)) {
+            match self.try_write(parts) {
                 Ok(n) => sent = n,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) => return self.lose(&error),
@@ -188,6 +238,11 @@ impl Connection {
         // Ordering(stream.queue): Relaxed. The queue shows the bytes to the sender.
         self.queued.fetch_add(bytes.len(), Ordering::Relaxed);
         self.tell(Outgoing::Bytes(bytes));
+    }
+
+    /// Whether the outgoing stream ends by closing.
+    pub(super) fn is_pipe(&self) -> bool {
+        matches!(self.socket, Socket::Reading(_) | Socket::Writing(_))
     }
 
     /// Ends the outgoing stream after what is queued.
@@ -211,7 +266,14 @@ impl Connection {
     fn start_sender(self: &Arc<Self>) {
         if !self.sending.swap(true, Ordering::Relaxed) {
             let this = self.clone();
-            drop(self.runtime.create_task(async move { this.send_all().await }));
+            let open = match &self.socket {
+                Socket::Writing(pipe) => pipe.upgrade(),
+                _ => None,
+            };
+            drop(self.runtime.create_task(async move {
+                this.send_all().await;
+                drop(open);
+            }));
         }
     }
 
@@ -242,9 +304,17 @@ impl Connection {
         }
         let mut slices: Vec<IoSlice<'_>> = pieces.iter().map(|piece| IoSlice::new(piece)).collect();
         let mut left = &mut slices[..];
+        let mut over = pin!(self.closed.wait());
         while !left.is_empty() {
-            let wire = self.wire(Location::caller());
-            let n = std::future::poll_fn(|cx| wire.poll_write_vectored(cx, left)).await?;
+            let n = std::future::poll_fn(|cx| match self.poll_write(cx, left) {
+                // A pipe tells nobody that the connection was aborted.
+                Poll::Pending => over.as_mut().poll(cx).map(|()| Ok(0)),
+                written => written,
+            });
+            let n = n.await?;
+            if n == 0 && self.closed.is_set() {
+                return Err(io::ErrorKind::ConnectionAborted.into());
+            }
             IoSlice::advance_slices(&mut left, n);
             self.sent(n);
         }
@@ -318,6 +388,8 @@ impl fmt::Debug for Connection {
         let socket: &dyn fmt::Debug = match &self.socket {
             Socket::Tcp(socket) => socket,
             Socket::Unix(socket) => socket,
+            Socket::Reading(pipe) => pipe,
+            Socket::Writing(pipe) => pipe,
         };
         f.debug_struct("Connection")
             .field("socket", socket)

@@ -10,13 +10,17 @@
 mod connection;
 mod error;
 mod open;
+mod pipe;
 mod reader;
 mod server;
 mod writer;
 
 pub use connection::ExtraInfo;
 pub use error::ReadError;
+pub(crate) use open::check_limit;
 pub use open::{OpenConnection, OpenUnixConnection, open_connection, open_unix_connection};
+pub use pipe::{connect_read_pipe, connect_write_pipe};
+pub(crate) use pipe::{pipe_reader, pipe_writer};
 pub use reader::{Lines, NextLine, ReadExactly, ReadLine, ReadSome, ReadUntil, StreamReader};
 pub use server::{
     ServeForever, Server, ServerClosed, StartServer, StartUnixServer, start_server,

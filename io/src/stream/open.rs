@@ -75,7 +75,7 @@ pub(super) fn streams(socket: Socket, limit: usize) -> io::Result<(StreamReader,
 
 /// A limit of nothing would refuse every line.
 #[track_caller]
-pub(super) fn check_limit(limit: usize) -> usize {
+pub(crate) fn check_limit(limit: usize) -> usize {
     assert!(limit > 0, "the limit of a stream must be more than 0 bytes");
     limit
 }

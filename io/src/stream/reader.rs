@@ -158,9 +158,44 @@ impl StreamReader {
             self.start = 0;
         }
         self.buffer.reserve(want);
-        let n = ready!(self.connection.wire(at).poll_read_vec(cx, &mut self.buffer))?;
+        let n = ready!(self.connection.poll_read_vec(at, cx, &mut self.buffer))?;
         self.eof |= n == 0;
         Poll::Ready(Ok(()))
+    }
+
+    /// Reads everything to the end of the stream into the buffer.
+    pub(crate) fn poll_to_end(
+        &mut self,
+        at: &'static Location<'static>,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        while !self.eof {
+            // Twice as much each time, so that a long stream costs few copies.
+            let room = self.rest().len().max(CHUNK);
+            ready!(self.poll_fill(room, at, cx))?;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Moves what is there to another buffer, at least one byte unless the stream ends.
+    pub(crate) fn poll_move(
+        &mut self,
+        at: &'static Location<'static>,
+        cx: &mut Context<'_>,
+        to: &mut Vec<u8>,
+    ) -> Poll<io::Result<usize>> {
+        if self.rest().is_empty() && !self.eof {
+            ready!(self.poll_fill(CHUNK, at, cx))?;
+        }
+        let n = self.rest().len();
+        to.extend_from_slice(self.rest());
+        self.skip(n);
+        Poll::Ready(Ok(n))
+    }
+
+    /// Takes the whole buffer.
+    pub(crate) fn take_all(&mut self) -> Vec<u8> {
+        self.take(self.rest().len())
     }
 
     /// Looks for the end of the first separator; `scanned` bytes were searched before.
@@ -243,12 +278,8 @@ impl Future for ReadSome<'_> {
                 Poll::Ready(Ok(reader.take(n.min(reader.rest().len()))))
             }
             None => {
-                while !reader.eof {
-                    // Twice as much each time, so that a long stream costs few copies.
-                    let room = reader.rest().len().max(CHUNK);
-                    ready!(reader.poll_fill(room, at, cx))?;
-                }
-                Poll::Ready(Ok(reader.take(reader.rest().len())))
+                ready!(reader.poll_to_end(at, cx))?;
+                Poll::Ready(Ok(reader.take_all()))
             }
         }
     }

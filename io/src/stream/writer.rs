@@ -12,6 +12,7 @@ use corio_sync::place::{self, WaitKind};
 use corio_sync::{EventWait, Notified};
 
 use super::connection::{Connection, ExtraInfo};
+use super::pipe::Pipe;
 
 /// The writing end of a stream. Dropping it closes the connection after what was written is sent.
 ///
@@ -19,12 +20,20 @@ use super::connection::{Connection, ExtraInfo};
 pub struct StreamWriter {
     connection: Arc<Connection>,
     info: ExtraInfo,
+    /// The pipe that it writes to, until it is closed.
+    pipe: Option<Arc<Pipe>>,
 }
 
 impl StreamWriter {
     pub(super) fn new(connection: Arc<Connection>) -> Self {
         let info = connection.extra_info();
-        Self { connection, info }
+        Self { connection, info, pipe: None }
+    }
+
+    pub(super) fn of_pipe(connection: Arc<Connection>, pipe: Arc<Pipe>) -> Self {
+        let mut writer = Self::new(connection);
+        writer.pipe = Some(pipe);
+        writer
     }
 
     /// Writes. What the system takes at once is sent at once; the rest is queued and sent by a task
@@ -60,7 +69,7 @@ impl StreamWriter {
         Drain { connection: &self.connection, waiting: None, at: Location::caller() }
     }
 
-    /// Ends the outgoing stream after what is queued; reading goes on.
+    /// Ends the outgoing stream after what is queued; reading goes on. A pipe is closed by it.
     ///
     /// # Errors
     ///
@@ -68,6 +77,10 @@ impl StreamWriter {
     pub fn write_eof(&mut self) -> io::Result<()> {
         match self.connection.error() {
             Some(error) => Err(error),
+            None if self.connection.is_pipe() => {
+                self.close();
+                Ok(())
+            }
             None => {
                 self.connection.write_eof();
                 Ok(())
@@ -78,11 +91,13 @@ impl StreamWriter {
     /// Closes the connection after what is queued was sent; the reader finds its end then.
     pub fn close(&mut self) {
         self.connection.close();
+        self.pipe = None;
     }
 
     /// Closes the connection at once; what is queued is lost. asyncio: `transport.abort`.
     pub fn abort(&mut self) {
         self.connection.abort();
+        self.pipe = None;
     }
 
     /// Waits until the connection is closed, after [`close`](Self::close).

@@ -170,7 +170,7 @@ impl Pool {
         self.stop();
         let may_wait = !worker::is_worker_of(&self.shared);
         if may_wait && block_on_deadline(self.ended(), deadline).is_none() {
-            self.shared.refuse_queued(STOPPED);
+            return self.give_up_waiting();
         }
         self.running()
     }
@@ -183,7 +183,28 @@ impl Pool {
 
     /// Ready when the pool was stopped and its last thread has ended.
     pub(crate) fn ended(&self) -> PoolEnd<'_> {
-        PoolEnd { shared: &self.shared, told: None }
+        PoolEnd { pool: self, told: None }
+    }
+
+    /// As [`Pool::ended`], for a future that keeps the pool itself; `told` is the waker that was
+    /// left at an earlier poll.
+    pub(crate) fn poll_ended(&self, told: &mut Option<Waker>, cx: &Context<'_>) -> Poll<()> {
+        if self.shared.has_ended() {
+            return Poll::Ready(());
+        }
+        if !told.as_ref().is_some_and(|told| told.will_wake(cx.waker())) {
+            *told = Some(cx.waker().clone());
+            // The queue is neither bounded nor ever closed, so this does not fail.
+            let _ = self.shared.enders.push(cx.waker().clone());
+        }
+        if self.shared.has_ended() { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    /// Waits no longer for a pool that was stopped: what is queued is refused, what is running is
+    /// returned.
+    pub(crate) fn give_up_waiting(&self) -> Vec<StuckJob> {
+        self.shared.refuse_queued(STOPPED);
+        self.running()
     }
 
     /// The jobs that are running.
@@ -215,7 +236,7 @@ impl Pool {
 /// The future of [`Pool::ended`].
 #[must_use = "futures do nothing unless they are awaited"]
 pub(crate) struct PoolEnd<'a> {
-    shared: &'a Shared,
+    pool: &'a Pool,
     /// The waker that lies among the enders; a future that is polled often leaves it there once.
     told: Option<Waker>,
 }
@@ -224,15 +245,8 @@ impl Future for PoolEnd<'_> {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        if self.shared.has_ended() {
-            return Poll::Ready(());
-        }
-        if !self.told.as_ref().is_some_and(|told| told.will_wake(cx.waker())) {
-            self.told = Some(cx.waker().clone());
-            // The queue is neither bounded nor ever closed, so this does not fail.
-            let _ = self.shared.enders.push(cx.waker().clone());
-        }
-        if self.shared.has_ended() { Poll::Ready(()) } else { Poll::Pending }
+        let Self { pool, told } = &mut *self;
+        pool.poll_ended(told, cx)
     }
 }
 

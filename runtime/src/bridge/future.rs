@@ -3,17 +3,16 @@
 use std::error::Error;
 use std::fmt;
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use corio_sync::park;
-use corio_sync::shim::Ordering::AcqRel;
-use corio_sync::shim::atomic::AtomicPtr;
 
 use crate::error::TaskError;
-use crate::scheduler::shared::{Phase, Shared};
+use crate::scheduler::shared::Shared;
 use crate::scheduler::worker;
 use crate::task::join::Task;
 
@@ -92,7 +91,7 @@ impl<T> ConcurrentFuture<T> {
         match park::block_on_deadline(task, deadline) {
             None => Err(ConcurrentError::Timeout),
             Some(Ok(value)) => Ok(value),
-            Some(Err(error)) if error.is_cancelled() && self.shared.phase() != Phase::Running => {
+            Some(Err(error)) if error.is_cancelled() && !self.shared.phase().is_open() => {
                 Err(ConcurrentError::LoopClosed)
             }
             Some(Err(error)) => Err(ConcurrentError::Task(error)),
@@ -124,54 +123,39 @@ impl<T> ConcurrentFuture<T> {
         self.task.cancelled()
     }
 
-    /// Calls `f` when the coroutine has ended: on the thread that ends it, or here if it has ended
-    /// already. Callbacks should be short; a panic in one is reported and goes no further.
+    /// Has `f` called when the coroutine has ended: by its loop as a plain callback, as for
+    /// [`Task::add_done_callback`](crate::Task::add_done_callback), never inside this call. If the
+    /// loop is closed, it is called by whoever closes it, or here: it is called in any case, so that
+    /// a thread may wait for it. Callbacks should be short; a panic in one is reported and goes no
+    /// further.
+    ///
+    /// asyncio: `concurrent.futures.Future.add_done_callback`, which calls it inside the end, or at
+    /// once.
+    #[track_caller]
     pub fn add_done_callback(&self, f: impl FnOnce() + Send + 'static) {
-        let task = self.task.ptr();
-        let header = task.header();
-        let call: Box<dyn FnOnce() + Send> = Box::new(f);
-        let once = Arc::new(CallOnce(AtomicPtr::new(Box::into_raw(Box::new(call)))));
-        let waker = Waker::from(once.clone());
-        // The node is never vacated: the callback waits until the task ends or its cell goes.
-        let node = header.ext_or_make().add_observer();
-        // SAFETY: the node lives as long as the cell, which `self` keeps.
-        unsafe { node.as_ref() }.register(&waker);
-        if header.state.observe() {
-            once.call();
+        let call = CallAnyway(Some(f));
+        self.task.add_done_callback(move |_| call.now());
+    }
+}
+
+/// A function that is called when it is dropped, if it was not called before.
+struct CallAnyway<F: FnOnce()>(Option<F>);
+
+impl<F: FnOnce()> CallAnyway<F> {
+    fn now(mut self) {
+        if let Some(f) = self.0.take() {
+            f();
         }
     }
 }
 
-/// A function that is called by the first of several who try.
-struct CallOnce(AtomicPtr<Box<dyn FnOnce() + Send>>);
-
-impl CallOnce {
-    fn take(&self) -> Option<Box<dyn FnOnce() + Send>> {
-        // Ordering(call_once.take): AcqRel; pairs with itself: the swap alone decides who calls, and hands over what the box holds.
-        let raw = self.0.swap(std::ptr::null_mut(), AcqRel);
-        // SAFETY: a non-null pointer came from `Box::into_raw` and was swapped out once.
-        (!raw.is_null()).then(|| *unsafe { Box::from_raw(raw) })
-    }
-
-    fn call(&self) {
-        if let Some(f) = self.take() {
-            let called = std::panic::catch_unwind(std::panic::AssertUnwindSafe(f));
-            if let Err(payload) = called {
-                crate::report::callback_panicked(payload);
-            }
-        }
-    }
-}
-
-impl Wake for CallOnce {
-    fn wake(self: Arc<Self>) {
-        self.call();
-    }
-}
-
-impl Drop for CallOnce {
+impl<F: FnOnce()> Drop for CallAnyway<F> {
     fn drop(&mut self) {
-        drop(self.take());
+        if let Some(f) = self.0.take()
+            && let Err(payload) = catch_unwind(AssertUnwindSafe(f))
+        {
+            crate::report::callback_panicked(payload);
+        }
     }
 }
 

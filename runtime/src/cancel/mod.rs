@@ -7,10 +7,14 @@
 
 mod catch;
 mod cleanup;
+mod condition;
 mod defer;
+mod limited;
 mod raise;
 
 pub use catch::{CatchCancel, catch_cancel};
 pub use cleanup::{Finally, OnCancel, finally, on_cancel};
+pub use condition::{Condition, ConditionWait, ConditionWaitFor};
 pub use defer::{DeferCancel, defer_cancel};
+pub(crate) use limited::Limited;
 pub use raise::Raise;

@@ -1,4 +1,5 @@
-//! `gather`, `gather_all`, and what `gather!` is made of.
+//! `gather`, `gather_all` and `try_gather`: as many tasks as an iterator gives.
+use std::error::Error;
 use std::fmt;
 use std::future::Future;
 use std::panic::Location;
@@ -6,9 +7,9 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use super::into_task::IntoTask;
+use super::passing::Passing;
+use super::watched::Watched;
 use crate::error::{Cancelled, TaskError};
-use crate::task::join::Task;
-use crate::task::scope::Waits;
 
 /// Runs all at once and gives their values in order; the first failure is the result, and the
 /// others go on.
@@ -76,6 +77,94 @@ pub fn gather_all<A: IntoTask>(aws: impl IntoIterator<Item = A>) -> GatherAll<A:
     GatherAll(Gathering::new(aws))
 }
 
+/// Runs all at once and gives their values in order; the first `Err` is the result, and the others
+/// go on.
+///
+/// Like [`gather`], except that a task which returns `Err` has failed, too.
+///
+/// asyncio: `gather(*aws)`, where an exception is what `Err` is here.
+///
+/// # Errors
+///
+/// The first failure, with its place in the order of the arguments.
+///
+/// # Panics
+///
+/// With futures, outside a runtime.
+///
+/// # Cancel safety
+///
+/// Lossy: dropping it cancels the tasks that it made, and detaches the others.
+///
+/// # Examples
+///
+/// ```
+/// # use corio_runtime as corio;
+/// use corio::GatherError;
+///
+/// # corio::run(async {
+/// let halves = corio::try_gather([4, 7].map(|n| async move {
+///     if n % 2 == 0 { Ok(n / 2) } else { Err("odd") }
+/// }));
+/// let Err(GatherError::Failed { index, error }) = halves.await else { panic!("7 is odd") };
+/// assert_eq!((index, error), (1, "odd"));
+/// # });
+/// ```
+#[track_caller]
+pub fn try_gather<T, E, A>(aws: impl IntoIterator<Item = A>) -> TryGather<T, E>
+where
+    A: IntoTask<Output = Result<T, E>>,
+{
+    TryGather(Gathering::new(aws))
+}
+
+/// Why [`try_gather`] has no values.
+#[derive(Debug)]
+pub enum GatherError<E> {
+    /// A task has returned `Err`.
+    Failed {
+        /// Its place in the order of the arguments.
+        index: usize,
+        /// What it returned.
+        error: E,
+    },
+    /// A task has panicked or was cancelled.
+    Task {
+        /// Its place in the order of the arguments.
+        index: usize,
+        /// How it ended.
+        error: TaskError,
+    },
+}
+
+impl<E> GatherError<E> {
+    /// The place of the task in the order of the arguments.
+    #[must_use]
+    pub fn index(&self) -> usize {
+        match self {
+            Self::Failed { index, .. } | Self::Task { index, .. } => *index,
+        }
+    }
+}
+
+impl<E: fmt::Display> fmt::Display for GatherError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Failed { index, error } => write!(f, "number {index} of a gather: {error}"),
+            Self::Task { index, error } => write!(f, "number {index} of a gather: {error}"),
+        }
+    }
+}
+
+impl<E: Error + 'static> Error for GatherError<E> {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Failed { error, .. } => Some(error),
+            Self::Task { error, .. } => Some(error),
+        }
+    }
+}
+
 /// Future of [`gather`].
 #[must_use = "futures do nothing unless you `.await` or poll them"]
 pub struct GatherVec<T>(Gathering<T>);
@@ -84,26 +173,25 @@ pub struct GatherVec<T>(Gathering<T>);
 #[must_use = "futures do nothing unless you `.await` or poll them"]
 pub struct GatherAll<T>(Gathering<T>);
 
+/// Future of [`try_gather`].
+#[must_use = "futures do nothing unless you `.await` or poll them"]
+pub struct TryGather<T, E>(Gathering<Result<T, E>>);
+
 /// Several tasks, awaited together.
 struct Gathering<T> {
-    parts: Vec<Part<T>>,
-    waits: Waits,
-    /// True if the tasks were made for this.
+    tasks: Watched<T>,
+    /// The results of those that have ended.
+    results: Vec<Option<Result<T, TaskError>>>,
+    passing: Passing,
+    /// True if the tasks were made for this, and are cancelled with it.
     made: bool,
     at: &'static Location<'static>,
-}
-
-enum Part<T> {
-    Runs(Task<T>),
-    Ended(Result<T, TaskError>),
-    Given,
 }
 
 impl<T> Unpin for Gathering<T> {}
 
 /// What a gathering came to.
 enum Gathered {
-    Waits,
     /// All have ended.
     All,
     /// This one has failed.
@@ -114,83 +202,76 @@ impl<T> Gathering<T> {
     #[track_caller]
     fn new<A: IntoTask<Output = T>>(aws: impl IntoIterator<Item = A>) -> Self {
         let at = Location::caller();
-        let parts = aws.into_iter().map(|it| Part::Runs(it.into_task())).collect();
-        Self { parts, waits: Waits::new(), made: A::MAKES, at }
+        let tasks = Watched::collect(aws.into_iter().map(A::into_task), at);
+        let results = (0..tasks.len()).map(|_| None).collect();
+        Self { tasks, results, passing: Passing::new(), made: A::MAKES, at }
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>, stops_at_failure: bool) -> Gathered {
-        if self.waits.is_addressed() && self.pass_cancel_on(cx) {
-            return Gathered::Waits;
+    /// `fails` says whether a result ends the wait.
+    fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        fails: impl Fn(&Result<T, TaskError>) -> bool,
+    ) -> Poll<Gathered> {
+        let (tasks, at) = (&self.tasks, self.at);
+        if self.passing.is_raising(cx, |request| cancel_all(tasks, request, at)) {
+            return Poll::Pending;
         }
-        let (mut all, mut failed) = (true, None);
-        for (i, part) in self.parts.iter_mut().enumerate() {
-            if let Part::Runs(task) = part {
-                match task.poll_slot(cx, self.at) {
-                    Poll::Pending => all = false,
-                    Poll::Ready(result) => {
-                        failed = failed.or(result.is_err().then_some(i));
-                        *part = Part::Ended(result);
+        loop {
+            match self.tasks.poll_ended(cx, self.at) {
+                Poll::Ready(Some(index)) => {
+                    let result = self.tasks.take_output(index);
+                    let failed = fails(&result);
+                    self.results[index] = Some(result);
+                    if failed && !self.passing.has_passed_on() {
+                        self.let_go();
+                        return Poll::Ready(Gathered::Failed(index));
                     }
+                }
+                Poll::Ready(None) if self.passing.goes_on_outwards() => return Poll::Pending,
+                Poll::Ready(None) => {
+                    self.let_go();
+                    return Poll::Ready(Gathered::All);
+                }
+                Poll::Pending => {
+                    self.passing.suspend(cx);
+                    return Poll::Pending;
                 }
             }
         }
-        match self.waits.kept() {
-            // It has ended for the waiting task, too.
-            Some(request) if all => self.waits.raise(request),
-            None if all => return Gathered::All,
-            None if stops_at_failure && failed.is_some() => {
-                return failed.map_or(Gathered::Waits, Gathered::Failed);
-            }
-            _ => self.waits.suspend(cx),
-        }
-        Gathered::Waits
     }
 
-    /// True if it must go on waiting, whatever the tasks do.
-    #[cold]
-    fn pass_cancel_on(&mut self, cx: &Context<'_>) -> bool {
-        if self.waits.is_raising() {
-            return true;
-        }
-        let Some(request) = self.waits.take(cx) else { return false };
-        if self.cancel_all(&request) {
-            self.waits.keep(request);
-            return false;
-        }
-        self.waits.raise(request);
-        true
+    fn give(&mut self, index: usize) -> Result<T, TaskError> {
+        self.results[index].take().expect("each result is given once, when it is there")
     }
 
-    /// True if one of them had not ended.
-    fn cancel_all(&self, request: &Cancelled) -> bool {
-        let at = request.requested_at().unwrap_or(self.at);
-        let mut any = false;
-        for part in &self.parts {
-            if let Part::Runs(task) = part {
-                any |= task.as_ref().request(request.shared_msg(), at);
-            }
-        }
-        any
-    }
-
-    fn give(&mut self, i: usize) -> Result<T, TaskError> {
-        match std::mem::replace(&mut self.parts[i], Part::Given) {
-            Part::Ended(result) => result,
-            Part::Runs(_) | Part::Given => unreachable!("each part is given once, when it ended"),
-        }
+    fn give_all<R: FromIterator<Result<T, TaskError>>>(&mut self) -> R {
+        std::mem::take(&mut self.results)
+            .into_iter()
+            .map(|result| result.expect("all have ended"))
+            .collect()
     }
 
     /// The tasks are left alone from now on.
     fn let_go(&mut self) {
-        self.waits.release();
+        self.passing.release();
         self.made = false;
     }
+}
+
+/// True if one of them had not ended.
+fn cancel_all<T>(tasks: &Watched<T>, request: &Cancelled, at: &'static Location<'static>) -> bool {
+    let at = request.requested_at().unwrap_or(at);
+    let ask = |any, task: &crate::task::join::Task<T>| {
+        any | task.as_ref().request(request.shared_msg(), at)
+    };
+    tasks.iter().fold(false, ask)
 }
 
 impl<T> Drop for Gathering<T> {
     fn drop(&mut self) {
         if self.made {
-            self.cancel_all(&Cancelled::from_parts(None, Some(self.at)));
+            let _any = cancel_all(&self.tasks, &Cancelled::from_parts(None, None), self.at);
         }
     }
 }
@@ -200,17 +281,10 @@ impl<T> Future for GatherVec<T> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let all = &mut self.get_mut().0;
-        match all.poll(cx, true) {
-            Gathered::Waits => Poll::Pending,
-            Gathered::Failed(i) => {
-                all.let_go();
-                Poll::Ready(all.give(i).map(|_| Vec::new()))
-            }
-            Gathered::All => {
-                all.let_go();
-                Poll::Ready((0..all.parts.len()).map(|i| all.give(i)).collect())
-            }
-        }
+        all.poll(cx, Result::is_err).map(|gathered| match gathered {
+            Gathered::Failed(index) => all.give(index).map(|_| Vec::new()),
+            Gathered::All => all.give_all(),
+        })
     }
 }
 
@@ -219,24 +293,46 @@ impl<T> Future for GatherAll<T> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let all = &mut self.get_mut().0;
-        match all.poll(cx, false) {
-            Gathered::Waits | Gathered::Failed(_) => Poll::Pending,
-            Gathered::All => {
-                all.let_go();
-                Poll::Ready((0..all.parts.len()).map(|i| all.give(i)).collect())
-            }
-        }
+        all.poll(cx, |_| false).map(|_| all.give_all())
+    }
+}
+
+impl<T, E> Future for TryGather<T, E> {
+    type Output = Result<Vec<T>, GatherError<E>>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let all = &mut self.get_mut().0;
+        let fails = |result: &Result<_, _>| !matches!(result, Ok(Ok(_)));
+        all.poll(cx, fails).map(|gathered| {
+            let which = match gathered {
+                Gathered::All => 0..all.results.len(),
+                Gathered::Failed(index) => index..index + 1,
+            };
+            which
+                .map(|index| match all.give(index) {
+                    Ok(Ok(value)) => Ok(value),
+                    Ok(Err(error)) => Err(GatherError::Failed { index, error }),
+                    Err(error) => Err(GatherError::Task { index, error }),
+                })
+                .collect()
+        })
     }
 }
 
 impl<T> fmt::Debug for GatherVec<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("GatherVec").field("of", &self.0.parts.len()).finish_non_exhaustive()
+        f.debug_tuple("GatherVec").field(&self.0.tasks).finish()
     }
 }
 
 impl<T> fmt::Debug for GatherAll<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("GatherAll").field("of", &self.0.parts.len()).finish_non_exhaustive()
+        f.debug_tuple("GatherAll").field(&self.0.tasks).finish()
+    }
+}
+
+impl<T, E> fmt::Debug for TryGather<T, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("TryGather").field(&self.0.tasks).finish()
     }
 }

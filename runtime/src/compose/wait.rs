@@ -7,6 +7,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use super::watched::Watched;
+use crate::error::TaskError;
 use crate::task::join::Task;
 use crate::time::{Sleep, sleep};
 
@@ -54,13 +56,18 @@ pub enum ReturnWhen {
 /// ```
 #[track_caller]
 pub fn wait<T>(tasks: Vec<Task<T>>, when: ReturnWhen, timeout: Option<Duration>) -> Wait<T> {
-    Wait { tasks, when, timeout: timeout.map(sleep), at: Location::caller() }
+    let at = Location::caller();
+    let tasks = Watched::collect(tasks.into_iter(), at);
+    let left = tasks.len();
+    Wait { tasks, left, when, timeout: timeout.map(sleep), at }
 }
 
 /// Future of [`wait`].
 #[must_use = "futures do nothing unless you `.await` or poll them"]
 pub struct Wait<T> {
-    tasks: Vec<Task<T>>,
+    tasks: Watched<T>,
+    /// How many were not seen to have ended.
+    left: usize,
     when: ReturnWhen,
     timeout: Option<Sleep>,
     at: &'static Location<'static>,
@@ -83,35 +90,29 @@ impl<T> Future for Wait<T> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
-        if this.tasks.is_empty() {
+        if this.tasks.len() == 0 {
             return Poll::Ready(Err(EmptySet));
         }
-        let (mut done, mut failed) = (0, false);
-        for task in &mut this.tasks {
-            if task.poll_done(cx, this.at).is_ready() {
-                done += 1;
-                let panicked = |result: &Result<T, _>| result.as_ref().is_err_and(is_panic);
-                failed |= task.outcome().is_some_and(panicked);
-            }
+        let mut enough = false;
+        while let Poll::Ready(Some(index)) = this.tasks.poll_ended(cx, this.at) {
+            this.left -= 1;
+            enough |= match this.when {
+                ReturnWhen::AllCompleted => false,
+                ReturnWhen::FirstCompleted => true,
+                ReturnWhen::FirstException => this.tasks.get(index).is_some_and(has_panicked),
+            };
         }
-        let enough = match this.when {
-            ReturnWhen::AllCompleted => false,
-            ReturnWhen::FirstCompleted => done > 0,
-            ReturnWhen::FirstException => failed,
-        };
         let expired = this.timeout.as_mut().is_some_and(|it| Pin::new(it).poll(cx).is_ready());
-        if !enough && !expired && done < this.tasks.len() {
+        if !enough && !expired && this.left > 0 {
             return Poll::Pending;
         }
-        let tasks = std::mem::take(&mut this.tasks);
-        Poll::Ready(Ok(tasks.into_iter().partition(Task::done)))
+        Poll::Ready(Ok(this.tasks.drain().partition(Task::done)))
     }
 }
 
-fn is_panic(error: &crate::error::TaskError) -> bool {
-    error.is_panic()
+fn has_panicked<T>(task: &Task<T>) -> bool {
+    task.outcome().is_some_and(|outcome| outcome.as_ref().is_err_and(TaskError::is_panic))
 }
-
 impl<T> fmt::Debug for Wait<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Wait").field("tasks", &self.tasks).field("when", &self.when).finish()

@@ -36,7 +36,8 @@ impl Tasks {
         let awaiters = all.iter().map(|task| {
             let header = task.ptr();
             let header = header.header();
-            let mut found = header.ext().map_or(Vec::new(), |ext| ext.observed_by());
+            let observers = header.ext().map(|ext| ext.observers.waiters());
+            let mut found: Vec<*const ()> = observers.into_iter().flatten().collect();
             found.extend(header.joined_by());
             let mut found: Vec<_> =
                 found.iter().filter_map(|who| places.get(who)).copied().collect();

@@ -1,14 +1,24 @@
 //! Which poller a new source is registered with.
 //!
-//! Two choices: the caller's own poller and another at random; the one with fewer sources wins,
-//! the own in a tie. Two random choices keep the fullest poller within log log n of the mean
-//! (Mitzenmacher, "The Power of Two Choices in Randomized Load Balancing", 2001), and looking at
-//! two counters costs the same with any number of workers.
+//! Few sources share a poller: the first one that holds fewer than [`SHARED`]. One wait then brings
+//! what several would bring in parts, and each part would wake a worker of its own that finds too
+//! little to do (decision 022). Workers without sources sleep, and take tasks when there are many.
+//!
+//! Where every poller holds that many, two choices: the caller's own and another at random; the one
+//! with fewer sources wins, the own in a tie. Two random choices keep the fullest poller within
+//! log log n of the mean (Mitzenmacher, "The Power of Two Choices in Randomized Load Balancing",
+//! 2001).
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::sync::Arc;
 
 use super::poller::Poller;
+
+/// Sources that share a poller before the next one gets any.
+///
+/// Half of what one wait can bring: up to there a single worker hears of all of them at once. Tests
+/// make do with few descriptors.
+pub(super) const SHARED: usize = if cfg!(test) { 4 } else { 128 };
 
 /// A poller of the calling thread's runtime.
 ///
@@ -39,6 +49,9 @@ pub(crate) fn set_pollers(pollers: Option<Pollers>) -> Option<Pollers> {
 }
 
 fn among(pollers: &Pollers) -> Poller {
+    if let Some(shared) = pollers.all.iter().find(|poller| poller.sources() < SHARED) {
+        return shared.clone();
+    }
     let count = pollers.all.len();
     let first = pollers.own.filter(|&own| own < count).unwrap_or_else(|| random(count));
     let second = random(count);
@@ -48,7 +61,7 @@ fn among(pollers: &Pollers) -> Poller {
 }
 
 /// A number below `count`, by a xorshift generator of the calling thread (Marsaglia, 2003).
-fn random(count: usize) -> usize {
+pub(crate) fn random(count: usize) -> usize {
     thread_local! {
         static STATE: Cell<u32> = Cell::new(seed());
     }

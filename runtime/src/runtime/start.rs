@@ -11,9 +11,10 @@ use corio_sync::shim::atomic::AtomicPtr;
 use crossbeam_utils::CachePadded;
 
 use crate::blocking::{Pool, PoolConfig};
-use crate::builder::{BuildError, Settled};
+use crate::builder::Settled;
 use crate::context::Driver;
-use crate::error::{Cancelled, ResultError};
+use crate::error::BuildError;
+use crate::event_loop::main_task::{self, Ended};
 use crate::reactor::{Poller, set_timer_slack, set_timer_slack_for_good};
 use crate::scheduler::callback::Callbacks;
 use crate::scheduler::hog::HogLine;
@@ -62,6 +63,7 @@ pub(crate) fn start(settled: Settled, caller: Caller) -> Result<Started, BuildEr
         drivers,
         pollers: settled.pollers,
         pool,
+        single: settled.single,
     });
     if shared.config.debug {
         crate::debug::turn_on();
@@ -166,31 +168,24 @@ fn work(worker: Box<Worker>) {
     shared.worker_left();
 }
 
-/// Runs `main` on the calling thread as worker 0 until it is done; returns its cancel, if that was
-/// its end. When this returns the task is done and nothing of `main` is used any more.
-pub(crate) fn run_worker_zero(
+/// Runs `main` on the calling thread as worker 0 until it is done.
+pub(crate) fn run_worker_zero<F: Future>(
     worker: &Worker,
-    main: impl Future<Output = ()> + 'static,
+    main: F,
     at: &'static Location<'static>,
-) -> Option<Cancelled> {
+) -> Ended<F::Output> {
     let shared = worker.shared().clone();
     call_hook(shared.config.on_thread_start.as_ref());
-    let cancelled = {
+    let ended = {
         let _slack = set_timer_slack();
         let _entered = worker.enter();
-        let task = worker.spawn_local(main, at);
-        task.set_name("main");
-        worker.run(|| task.done());
+        let ended = main_task::run(worker, main, at, || (), |task| worker.run(|| task.done()));
         shared.begin_shutdown();
         worker.finish();
-        debug_assert!(task.done());
-        task.exception().err().and_then(|error| match error {
-            ResultError::Cancelled(cancelled) => Some(cancelled),
-            _ => None,
-        })
+        ended
     };
     call_hook(shared.config.on_thread_stop.as_ref());
-    cancelled
+    ended
 }
 
 /// Ends a runtime; waits for its threads until `timeout` is over, and not at all on a worker.

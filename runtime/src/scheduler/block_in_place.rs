@@ -10,6 +10,7 @@ use std::ptr::NonNull;
 
 use super::loan::{Loan, StandIn};
 use super::worker::{self, Worker};
+use crate::task::contextvars::Context;
 
 /// Runs a closure that blocks, inside a task, on the calling thread; other tasks of the worker go
 /// on meanwhile. Pinned tasks of the worker, and callbacks submitted to its loop, wait.
@@ -66,10 +67,12 @@ impl Lent {
 /// The calling thread runs `worker` and is inside one of its polls.
 unsafe fn lend<R>(worker: &Worker, f: impl FnOnce() -> R) -> R {
     let (loan, stand_in) = Loan::new();
+    // Found before the thread leaves the task.
+    let variables = Context::current();
     let away = worker.step_out();
     let lent = Lent(NonNull::from(worker));
     let job = worker.shared().pool.submit(move || lent.run(&stand_in));
-    let result = catch_unwind(AssertUnwindSafe(f));
+    let result = catch_unwind(AssertUnwindSafe(|| variables.run(f)));
     loan.take_back(|| job.cancel(), || worker.wake_own_poller());
     drop(away);
     result.unwrap_or_else(|payload| resume_unwind(payload))

@@ -3,7 +3,8 @@
 //! # Vocabulary
 //!
 //! - The *tick* of a worker counts the beginnings and ends of its polls: odd inside a poll.
-//! - A worker is *stuck* when the Watch saw the same odd tick for [`Limits::stuck`] (1 ms).
+//! - A worker is *stuck* when the Watch saw the same odd tick for [`Limits::stuck`] (1 ms), or a new
+//!   one of a worker that is marked: it has marked itself, since this kind of task was stuck before.
 //! - A stuck worker is marked: *preempt* tells the waiting calls of its task to yield, *hog* tells
 //!   siblings that they may take its LIFO slot, its poller and its timers.
 //!
@@ -12,7 +13,8 @@
 //! ```text
 //! owner                                    Watch, every 1 or 4 ms
 //!   begin_poll   clear the marks if set;     sight     read tick and parked
-//!                tick := odd                 observe   compare with the last sight
+//!                tick := odd; mark itself    observe   compare with the last sight
+//!                if it expects to be stuck
 //!   end_poll     tick := even                mark      hog := true, preempt := true
 //!   park         clear the marks if set;
 //!                parked := true
@@ -131,8 +133,12 @@ impl HogLine {
 impl HogLine {
     /// What the Watch compares from sample to sample.
     pub(crate) fn sight(&self) -> Sight {
-        // Relaxed, both: values to compare.
-        Sight { tick: self.tick.load(Relaxed), parked: self.parked.load(Relaxed) }
+        // Relaxed, all: values to compare.
+        Sight {
+            tick: self.tick.load(Relaxed),
+            parked: self.parked.load(Relaxed),
+            marked: self.is_hog(),
+        }
     }
 
     /// Whether the worker sleeps or does not run its loop.
@@ -142,7 +148,7 @@ impl HogLine {
         self.parked.load(Relaxed)
     }
 
-    /// The Watch found the worker stuck.
+    /// The Watch found the worker stuck, or the worker expects to be: it then calls the Watch.
     pub(crate) fn mark(&self) {
         // Relaxed, both: hints, see the module.
         self.hog.store(true, Relaxed);
@@ -164,6 +170,8 @@ pub(crate) struct Sight {
     pub(crate) tick: u64,
     /// Whether the worker slept.
     pub(crate) parked: bool,
+    /// Whether the worker was marked, by itself if the tick is new.
+    pub(crate) marked: bool,
 }
 
 impl Sight {
@@ -220,7 +228,7 @@ pub(crate) struct Sampler {
 impl Sampler {
     /// A worker that was not sampled yet.
     pub(crate) fn new() -> Self {
-        let last = Sight { tick: 0, parked: true };
+        let last = Sight { tick: 0, parked: true, marked: false };
         Self { last, since: Duration::ZERO, stuck: false, reported: false }
     }
 
@@ -239,6 +247,8 @@ impl Sampler {
             verdict.released = std::mem::take(&mut self.stuck);
             self.reported = false;
             self.since = now;
+            self.stuck = sight.in_poll() && sight.marked;
+            verdict.became_stuck = self.stuck;
         } else if sight.in_poll() {
             let ran = now.saturating_sub(self.since);
             verdict.same_poll = true;
@@ -258,12 +268,12 @@ impl Sampler {
 
 /// How long the Watch sleeps between samples.
 ///
-/// 4 ms, but 1 ms after a sample that saw a worker in the same poll as the last one, and 1 ms after
-/// a sample that saw one in another poll, once: most such polls are over by then, and the Watch
-/// rests again. So a poll is marked as stuck 1 to 5 ms after it began, and the Watch wakes 250
-/// times per second beside workers that are in a poll now and then, 400 times beside saturated
-/// ones. A wake-up costs 5 to 25 us, by how busy the machine is: a period of 1 ms for all workers
-/// that are awake cost a seventh of the server's time at 10,000 messages per second.
+/// 4 ms. But while a worker sleeps, who could help, 1 ms after a sample that saw another in the same
+/// poll as the last one, and 1 ms after a sample that saw one in a new poll, once: most such polls
+/// are over by then, and the Watch rests again. So a poll is marked as stuck 1 to 5 ms after it began
+/// if a sibling sleeps, and up to 8 ms if all are awake. Those look after each other in their
+/// maintenance, and what the Watch would see most then are workers that the kernel has put aside: a
+/// wake-up for that costs a saturated server 5 to 40 us, and took 2 to 3 % of its time.
 #[derive(Debug, Default)]
 pub(crate) struct Pace {
     same_poll: bool,
@@ -287,11 +297,11 @@ impl Pace {
     }
 
     /// The period until the next samples, after the verdicts on all workers; and whether none of
-    /// them has run anything in the last period.
-    pub(crate) fn next_period(&mut self) -> (Duration, bool) {
+    /// them has run anything in the last period. `helper`: a worker sleeps.
+    pub(crate) fn next_period(&mut self, helper: bool) -> (Duration, bool) {
         let Self { same_poll, new_poll, moved, confirms } = std::mem::take(self);
         self.confirms = new_poll && !confirms;
-        let short = same_poll || self.confirms;
+        let short = helper && (same_poll || self.confirms);
         (if short { PERIOD_SHORT } else { PERIOD_REST }, !moved)
     }
 }

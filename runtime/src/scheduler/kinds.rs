@@ -1,4 +1,5 @@
-//! Which kinds of tasks run on for long after they have woken or spawned others.
+//! Which kinds of tasks run on for long after they have woken or spawned others, and which stay in
+//! one poll until the Watch finds their worker stuck.
 //!
 //! A task that the running one wakes goes to the lifo slot of its worker and wakes no sibling: mostly
 //! the running task is about to await it, and a sibling would come too late. That guess is wrong for
@@ -19,6 +20,12 @@
 //! So the first such child of a kind is late, and the next ones are not.
 //!
 //! As long as no kind is long, which is most programs' life, a push pays for a countdown and a load.
+//!
+//! A kind whose poll the Watch found stuck is noted as well. Before its next poll the worker calls
+//! for help by itself, instead of waiting for 1 to 5 ms until it is found: its sockets and timers
+//! are served by others from the start. A poll that was announced and is over soon takes the note
+//! back, so that a kind costs others one needless wake-up for each poll that was stuck (decision
+//! 023). As long as there is no note, a poll pays for a load.
 //!
 //! The table is shared by the workers, and kinds whose addresses collide share a place. A state is a
 //! guess, whatever it was derived from: every task is run whichever queue it lies in.
@@ -42,22 +49,31 @@ const LONG_AFTER_PUSH: Duration = Duration::from_micros(50);
 const MEASURE_ONE_IN: u32 = 64;
 /// Kinds that are told apart, if all is well: most programs spawn from fewer places.
 const PLACES: usize = 256;
+/// An announced poll that was over before: half of what the Watch calls stuck, so that a kind whose
+/// polls take about as long does not change with each.
+const SOON_OVER: Duration = Duration::from_micros(500);
 
-/// What a zeroed table says.
-const BRIEF: u8 = 0;
-const LONG: u8 = 1;
+/// A note about a kind, a bit of its state. A zeroed table has none.
+#[derive(Clone, Copy, Debug)]
+enum Note {
+    /// Goes on for long after a push.
+    Long = 0,
+    /// Stays in a poll until the Watch finds it.
+    Stuck = 1,
+}
 
 /// What is known of kinds.
 #[derive(Debug)]
 pub(crate) struct Kinds {
-    /// How many places are long.
-    long: AtomicU32,
+    /// How many places have each note.
+    noted: [AtomicU32; 2],
     states: [AtomicU8; PLACES],
 }
 
 impl Kinds {
     pub(crate) fn new() -> Self {
-        Self { long: AtomicU32::new(0), states: [const { AtomicU8::new(BRIEF) }; PLACES] }
+        let noted = [const { AtomicU32::new(0) }; 2];
+        Self { noted, states: [const { AtomicU8::new(0) }; PLACES] }
     }
 
     /// The place of the kind with the vtable at this address.
@@ -66,27 +82,28 @@ impl Kinds {
         &self.states[(vtable >> 4 ^ vtable >> 10) % PLACES]
     }
 
-    fn is_long(&self, vtable: usize) -> bool {
+    fn is(&self, note: Note, vtable: usize) -> bool {
         // Ordering: Relaxed; a guess that orders nothing.
-        self.state(vtable).load(Relaxed) == LONG
+        self.state(vtable).load(Relaxed) & 1 << note as u8 != 0
     }
 
     /// True if the table is worth a look.
-    fn any_long(&self) -> bool {
-        // Ordering: Relaxed; as in `is_long`.
-        self.long.load(Relaxed) > 0
+    fn any(&self, note: Note) -> bool {
+        // Ordering: Relaxed; as in `is`.
+        self.noted[note as usize].load(Relaxed) > 0
     }
 
-    fn learn(&self, vtable: usize, long: bool) {
-        if self.is_long(vtable) == long {
+    fn learn(&self, note: Note, vtable: usize, is: bool) {
+        if self.is(note, vtable) == is {
             return;
         }
-        // Ordering: Relaxed, all; as in `is_long`. The swap decides between two workers who counts.
-        let before = self.state(vtable).swap(if long { LONG } else { BRIEF }, Relaxed);
-        if before == BRIEF && long {
-            self.long.fetch_add(1, Relaxed);
-        } else if before == LONG && !long {
-            self.long.fetch_sub(1, Relaxed);
+        let bit = 1 << note as u8;
+        let (state, noted) = (self.state(vtable), &self.noted[note as usize]);
+        // Ordering: Relaxed, all; as in `is`. The change decides between two workers who counts.
+        if is && state.fetch_or(bit, Relaxed) & bit == 0 {
+            noted.fetch_add(1, Relaxed);
+        } else if !is && state.fetch_and(!bit, Relaxed) & bit != 0 {
+            noted.fetch_sub(1, Relaxed);
         }
     }
 }
@@ -105,6 +122,8 @@ pub(crate) struct Pushes {
     due: Cell<bool>,
     /// When this poll's first push was, if it is measured.
     since: Cell<Option<Instant>>,
+    /// When this poll began, if it was announced.
+    announced: Cell<Option<Instant>>,
 }
 
 impl Pushes {
@@ -116,7 +135,24 @@ impl Pushes {
             countdown: Cell::new(MEASURE_ONE_IN),
             due: Cell::new(false),
             since: Cell::new(None),
+            announced: Cell::new(None),
         }
+    }
+
+    /// A poll of the kind with the vtable at this address begins. True: it is likely to be stuck, and
+    /// the worker is to be marked so.
+    #[inline]
+    pub(crate) fn begin(&self, kinds: &Kinds, vtable: usize) -> bool {
+        kinds.any(Note::Stuck) && self.announce(kinds, vtable)
+    }
+
+    #[cold]
+    fn announce(&self, kinds: &Kinds, vtable: usize) -> bool {
+        let stuck = kinds.is(Note::Stuck, vtable);
+        if stuck {
+            self.announced.set(Some(Instant::now()));
+        }
+        stuck
     }
 
     /// The running task pushes. True: [`is_long`](Self::is_long) may have something to say.
@@ -128,7 +164,7 @@ impl Pushes {
             self.due.set(true);
         }
         self.countdown.set(if left == 0 { MEASURE_ONE_IN } else { left - 1 });
-        left == 0 || kinds.any_long()
+        left == 0 || kinds.any(Note::Long)
     }
 
     /// A task of the kind with the vtable at this address pushes while a sibling sleeps. True: the
@@ -142,30 +178,36 @@ impl Pushes {
     }
 
     fn look_up(&self, kinds: &Kinds, vtable: usize) {
-        let long = kinds.is_long(vtable);
+        let long = kinds.is(Note::Long, vtable);
         self.long.set(long);
         if long || self.due.take() {
             self.since.set(Some(Instant::now()));
         }
     }
 
-    /// The poll has ended. `was_stuck`: the Watch has noticed it.
+    /// The poll has ended. `was_marked`: the Watch has noticed it, or it was announced.
     #[inline]
-    pub(crate) fn end(&self, kinds: &Kinds, was_stuck: bool, vtable: impl FnOnce() -> usize) {
-        if was_stuck || self.known.get() {
-            self.learn(kinds, was_stuck && self.seen.get(), vtable());
+    pub(crate) fn end(&self, kinds: &Kinds, was_marked: bool, vtable: impl FnOnce() -> usize) {
+        if was_marked || self.known.get() {
+            self.learn(kinds, was_marked, vtable());
         }
         self.seen.set(false);
     }
 
     #[cold]
-    fn learn(&self, kinds: &Kinds, was_stuck: bool, vtable: usize) {
+    fn learn(&self, kinds: &Kinds, was_marked: bool, vtable: usize) {
         self.known.set(false);
         self.long.set(false);
+        let announced = self.announced.take();
+        let was_stuck = was_marked && announced.is_none_or(|begin| begin.elapsed() >= SOON_OVER);
+        if was_marked {
+            kinds.learn(Note::Stuck, vtable, was_stuck);
+        }
+        let was_stuck = was_stuck && self.seen.get();
         let since = self.since.take();
         if was_stuck || since.is_some() {
             let went_on = since.map_or(Duration::ZERO, |since| since.elapsed());
-            kinds.learn(vtable, was_stuck || went_on > LONG_AFTER_PUSH);
+            kinds.learn(Note::Long, vtable, was_stuck || went_on > LONG_AFTER_PUSH);
         }
     }
 }
@@ -203,7 +245,7 @@ mod tests {
     fn a_stuck_poll_needs_no_second_look() {
         let (pushes, kinds) = (Pushes::new(), Kinds::new());
         pushes.end(&kinds, true, || KIND);
-        assert!(!kinds.any_long(), "it has pushed nothing");
+        assert!(!kinds.any(Note::Long), "it has pushed nothing");
         assert!(!pushes.push(&kinds));
         pushes.end(&kinds, true, || KIND);
         assert!(poll(&pushes, &kinds, KIND, LATE));
@@ -213,11 +255,34 @@ mod tests {
     fn a_kind_may_change() {
         let (pushes, kinds) = (Pushes::new(), Kinds::new());
         for _ in 0..3 {
-            kinds.learn(KIND, true);
-            assert!(kinds.any_long());
+            kinds.learn(Note::Long, KIND, true);
+            assert!(kinds.any(Note::Long));
             // A loaded machine may stretch a brief poll: not each of many.
             assert!((0..100).any(|_| !poll(&pushes, &kinds, KIND, Duration::ZERO)));
-            assert!(!kinds.any_long());
+            assert!(!kinds.any(Note::Long));
+        }
+    }
+
+    #[test]
+    fn a_kind_that_was_stuck_is_announced_until_a_poll_is_over_soon() {
+        let (pushes, kinds) = (Pushes::new(), Kinds::new());
+        let announced = |lasts: Duration| {
+            let announced = pushes.begin(&kinds, KIND);
+            // As if the clock had moved.
+            if let Some(begin) = pushes.announced.get() {
+                pushes.announced.set(begin.checked_sub(lasts));
+            }
+            pushes.end(&kinds, announced || lasts >= LATE, || KIND);
+            announced
+        };
+        for _ in 0..3 {
+            assert!(!announced(Duration::ZERO));
+            assert!(!announced(LATE), "nobody knows it yet");
+            assert!(announced(LATE) && announced(LATE));
+            assert!(!pushes.begin(&kinds, KIND + (1 << 4)), "that is another kind");
+            // A loaded machine may stretch a brief poll: not each of many.
+            assert!((0..100).any(|_| !announced(Duration::ZERO)));
+            assert!(!kinds.any(Note::Stuck));
         }
     }
 }

@@ -1,8 +1,11 @@
 //! How far a runtime has come on its way to the end, and who is still inside.
 //!
 //! ```text
-//!   Running --(1) advance--> Closing --(2) advance--> Closed
+//!   Running or Single --(1) advance--> Closing --(2) advance--> Closed
 //! ```
+//! A runtime is Running from its start, a single loop Single: the check of the phase that every
+//! spawn makes tells the two apart for nothing.
+//!
 //! 1. `Shared::begin_shutdown`: spawns are refused, workers leave their loops. 2.
 //!    `Shared::finish_shutdown`: whoever stops the last tasks looks through the queues once more.
 //!
@@ -41,15 +44,25 @@ use corio_sync::shim::{fence_at, mutant, ord};
 mod loom;
 
 /// The life of a runtime.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub(crate) enum Phase {
     /// Tasks are accepted and run.
     Running = 0,
+    /// As Running, in a single loop: its tasks are all pinned, and it runs when its thread says so.
+    Single = 1,
     /// No new task is accepted; workers leave their loops.
-    Closing = 1,
+    Closing = 2,
     /// Every task is stopped.
-    Closed = 2,
+    Closed = 3,
+}
+
+impl Phase {
+    /// True if tasks and callbacks are accepted.
+    #[inline]
+    pub(crate) fn is_open(self) -> bool {
+        self < Self::Closing
+    }
 }
 
 /// The phase of a runtime, its workers and whoever waits for them; see the module.
@@ -65,8 +78,17 @@ pub(crate) struct Life {
 impl Life {
     /// A running runtime of so many workers.
     pub(crate) fn new(workers: usize) -> Self {
+        Self::in_phase(Phase::Running, workers)
+    }
+
+    /// A single loop.
+    pub(crate) fn new_single() -> Self {
+        Self::in_phase(Phase::Single, 1)
+    }
+
+    fn in_phase(phase: Phase, workers: usize) -> Self {
         Self {
-            phase: AtomicU8::new(Phase::Running as u8),
+            phase: AtomicU8::new(phase as u8),
             inside: AtomicUsize::new(workers),
             waits: AtomicU8::new(0),
         }
@@ -78,7 +100,8 @@ impl Life {
         // sees what the shutdown did before it.
         match self.phase.load(ord("life.phase", Acquire)) {
             0 => Phase::Running,
-            1 => Phase::Closing,
+            1 => Phase::Single,
+            2 => Phase::Closing,
             _ => Phase::Closed,
         }
     }

@@ -7,13 +7,20 @@ pub(crate) mod inbox;
 pub(crate) mod life;
 pub(crate) mod lifo;
 pub(crate) mod loan;
+pub(crate) mod once_slot;
 pub(crate) mod queue;
 pub(crate) mod watch_sleep;
 
 #[cfg(not(any(corio_loom, corio_shuttle)))]
 pub(crate) mod block_in_place;
 #[cfg(not(any(corio_loom, corio_shuttle)))]
+pub(crate) mod call_later;
+#[cfg(not(any(corio_loom, corio_shuttle)))]
+pub(crate) mod exception;
+#[cfg(not(any(corio_loom, corio_shuttle)))]
 pub(crate) mod kinds;
+#[cfg(not(any(corio_loom, corio_shuttle)))]
+mod latest;
 #[cfg(not(any(corio_loom, corio_shuttle)))]
 mod lost;
 #[cfg(not(any(corio_loom, corio_shuttle)))]

@@ -6,15 +6,18 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use corio_sync::SetOnce;
 use corio_sync::shim::Ordering::{Acquire, Relaxed};
-use corio_sync::shim::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize};
+use corio_sync::shim::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize};
 use crossbeam_utils::CachePadded;
 
 use super::callback::Callbacks;
+use super::exception::Handler;
 use super::hog::HogLine;
 use super::idle::IdleSet;
 use super::inbox::{Inbox, Link};
 use super::kinds::Kinds;
+use super::latest::Latest;
 use super::life::Life;
 pub(crate) use super::life::Phase;
 use super::lifo::LifoSlot;
@@ -22,11 +25,11 @@ use super::queue::{Deque, Inject, Injector, Local, Steal, Victim};
 use super::shutdown::Ending;
 use super::watch::{self, WatchThread};
 use super::worker;
-use crate::blocking::Pool;
+use crate::blocking::{Pool, ThreadPoolExecutor};
 use crate::context::Driver;
 use crate::reactor::{self, Poller};
 use crate::task::join::Task;
-use crate::task::raw::{Header, RuntimeHead, TaskPtr};
+use crate::task::raw::{Birth, Header, RuntimeHead, TaskPtr};
 use crate::task::registry::TaskRef;
 use crate::task::slab::{Arena, SharedArenas};
 use crate::wake_batch::WakeBatch;
@@ -123,12 +126,19 @@ pub(crate) struct Shared {
     pub(crate) kinds: Kinds,
     pub(crate) pool: Pool,
     pub(crate) life: Life,
+    /// Who hears of what goes wrong where nobody listens.
+    pub(crate) exception_handler: Latest<Option<Handler>>,
+    /// The executor that was put in the place of `pool`.
+    pub(crate) executor: Latest<ThreadPoolExecutor>,
+    /// A single loop is running.
+    pub(crate) turning: AtomicBool,
     /// Tasks whose bodies a shutdown dropped.
     stopped: AtomicUsize,
     /// Tasks that were refused.
     late: AtomicU32,
-    /// The thread that waits for the workers to leave.
-    waiter: std::sync::OnceLock<std::thread::Thread>,
+    /// The thread that waits for the workers to leave. Not std's `OnceLock`: its store lies in the
+    /// built std, where ThreadSanitizer does not see it.
+    waiter: SetOnce<std::thread::Thread>,
 }
 
 // SAFETY: every field that is not Sync by itself is used under the protocol of its own module.
@@ -154,15 +164,15 @@ impl Shared {
     pub(crate) fn spawn<F>(
         self: &Arc<Self>,
         future: F,
-        at: &'static Location<'static>,
-    ) -> Result<Task<F::Output>, F>
+        birth: Birth,
+    ) -> Result<Task<F::Output>, (F, Birth)>
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
         worker::with(|worker| match worker {
-            Some(worker) if Arc::ptr_eq(worker.shared(), self) => worker.spawn(future, at),
-            _ => self.spawn_from_outside(future, None, at),
+            Some(worker) if Arc::ptr_eq(worker.shared(), self) => worker.spawn(future, birth),
+            _ => self.spawn_from_outside(future, None, birth),
         })
     }
 
@@ -173,21 +183,24 @@ impl Shared {
         self: &Arc<Self>,
         future: F,
         home: Option<usize>,
-        at: &'static Location<'static>,
-    ) -> Result<Task<F::Output>, F>
+        birth: Birth,
+    ) -> Result<Task<F::Output>, (F, Birth)>
     where
         F: Future + 'static,
     {
-        if self.phase() != Phase::Running {
-            return Err(future);
-        }
-        let mut body = Some(future);
+        let home = match self.phase() {
+            Phase::Running => home,
+            // All tasks of a single loop are its own.
+            Phase::Single => Some(0),
+            Phase::Closing | Phase::Closed => return Err((future, birth)),
+        };
+        let mut body = Some((future, birth));
         let made = self.arenas.with(
             || Arc::into_raw(self.clone()).cast(),
             |token| {
-                let future = body.take()?;
+                let (future, birth) = body.take()?;
                 // SAFETY: the token owns the arena; a body with a home is `Send` until then.
-                Some(unsafe { TaskPtr::new(token.arena(), future, home, at) })
+                Some(unsafe { TaskPtr::new(token.arena(), future, home, birth) })
             },
         );
         let Some(task) = made.flatten() else {
@@ -307,7 +320,7 @@ impl Shared {
     pub(crate) fn cancelled_task<F: Future + 'static>(
         self: &Arc<Self>,
         future: F,
-        at: &'static Location<'static>,
+        birth: Birth,
     ) -> Task<F::Output> {
         // Ordering: Relaxed; only that every task gets another number matters.
         let index = LATE_ARENA - self.late.fetch_add(1, Relaxed) % (LATE_ARENA / 2);
@@ -315,7 +328,7 @@ impl Shared {
         // SAFETY: `release_tag` gives the reference back; the arena is this thread's.
         let arena = unsafe { Arena::new(index, tag, release_tag) };
         // SAFETY: this thread owns the arena; the task never runs.
-        let task = unsafe { TaskPtr::new(arena, future, None, at) };
+        let task = unsafe { TaskPtr::new(arena, future, None, birth) };
         // SAFETY: the cell was made for `F`; its handle is made once.
         let handle = unsafe { Task::from_ptr(task) };
         handle.abort();
@@ -446,11 +459,16 @@ impl Shared {
     }
 
     pub(crate) fn new(parts: Parts) -> Arc<Self> {
+        crate::panic_place::install();
         let workers = parts.config.workers;
         // SAFETY: the tag of every arena is an `Arc<Shared>` turned into a pointer.
         let arenas = unsafe { SharedArenas::new(workers as u32, release_tag) };
         Arc::new(Self {
-            head: RuntimeHead { schedule: worker::schedule },
+            head: RuntimeHead {
+                schedule: worker::schedule,
+                call_done: worker::call_done,
+                report_panic: super::exception::report_panic,
+            },
             remotes: parts.remotes,
             injector: Injector::new(),
             idle: IdleSet::new(workers),
@@ -460,10 +478,13 @@ impl Shared {
             watch: WatchThread::new(),
             kinds: Kinds::new(),
             pool: parts.pool,
-            life: Life::new(workers),
+            life: if parts.single { Life::new_single() } else { Life::new(workers) },
+            exception_handler: Latest::new(),
+            executor: Latest::new(),
+            turning: AtomicBool::new(false),
             stopped: AtomicUsize::new(0),
             late: AtomicU32::new(0),
-            waiter: std::sync::OnceLock::new(),
+            waiter: SetOnce::new(),
             config: parts.config,
         })
     }
@@ -477,6 +498,8 @@ pub(crate) struct Parts {
     /// How many drivers take sources.
     pub(crate) pollers: usize,
     pub(crate) pool: Pool,
+    /// The runtime is a single loop.
+    pub(crate) single: bool,
 }
 
 /// Gives back the reference that an arena held.

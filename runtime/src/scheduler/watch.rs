@@ -1,17 +1,20 @@
 //! The Watch: one thread that notices workers stuck in a poll, and brings help.
 //!
-//! It looks at each worker's tick every millisecond while something may be stuck, every four while
-//! nothing is, and sleeps without a deadline while all workers are parked and nothing runs. The decisions are those
-//! of [`hog`](super::hog), which is tested without threads; this file acts on them.
+//! It looks at each worker's tick every millisecond while one may be stuck and another sleeps, every
+//! four otherwise, and sleeps without a deadline while all workers are parked and nothing runs. The
+//! decisions are those of [`hog`](super::hog), which is tested without threads; this file acts on
+//! them.
 //!
 //! Help for a worker that has been in one poll for a millisecond:
 //!
 //! 1. it is marked, so that its task's waiting calls yield and thieves may take its lifo slot;
 //! 2. a sleeping sibling adopts its poller: events there then end the sibling's sleep, and the
-//!    sibling harvests them. Without a sleeping sibling, Watch harvests, and so do siblings in
-//!    their maintenance;
+//!    sibling harvests them. Should that fail, Watch harvests;
 //! 3. Watch fires its timers;
 //! 4. a sleeping sibling is woken as long as the stuck worker has tasks.
+//!
+//! With no sibling asleep there is nobody to be woken: those that are awake harvest a stuck worker's
+//! poller and fire its timers in their maintenance.
 //!
 //! A sibling is also woken for a worker that merely has had a backlog at two samples. A poll of
 //! 100 ms or more is reported while it runs, with the task's name and place, at most once a second.
@@ -22,11 +25,12 @@
 //! With one worker there is nobody to help: Watch then marks and reports only, and fires no timers,
 //! since what they wake could not run.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::thread::{self, JoinHandle, Thread};
 use std::time::{Duration, Instant};
 
 use concurrent_queue::ConcurrentQueue;
+use corio_sync::SetOnce;
 use corio_sync::shim::Ordering::Relaxed;
 
 use super::hog::{Limits, Pace, Sampler, Verdict};
@@ -66,7 +70,7 @@ pub(crate) fn start(shared: &Arc<Shared>) {
 pub(crate) struct WatchThread {
     pub(crate) sleep: WatchSleep,
     /// How to unpark it; set by itself before it sleeps.
-    thread: OnceLock<Thread>,
+    thread: SetOnce<Thread>,
     /// For whoever waits for its end: there between its making and that.
     join: ConcurrentQueue<JoinHandle<()>>,
 }
@@ -74,11 +78,7 @@ pub(crate) struct WatchThread {
 impl WatchThread {
     /// There is no Watch yet.
     pub(crate) fn new() -> Self {
-        Self {
-            sleep: WatchSleep::new(),
-            thread: OnceLock::new(),
-            join: ConcurrentQueue::bounded(1),
-        }
+        Self { sleep: WatchSleep::new(), thread: SetOnce::new(), join: ConcurrentQueue::bounded(1) }
     }
 
     /// Unparks it; false if it was never made, or has not begun yet.
@@ -136,7 +136,7 @@ impl Watch {
                 self.pace.note(&verdict);
                 self.act(worker, &verdict);
             }
-            let (mut period, mut still) = self.pace.next_period();
+            let (mut period, mut still) = self.pace.next_period(self.someone_sleeps());
             if self.shared.config.debug
                 && let Some(left) = self.lost.look(&self.shared)
                 && still
@@ -177,7 +177,7 @@ impl Watch {
         if verdict.became_stuck {
             self.shared.remotes[worker].hog.mark();
         }
-        if self.samplers[worker].is_stuck() && self.shared.remotes.len() > 1 {
+        if self.samplers[worker].is_stuck() && self.someone_sleeps() {
             self.help(worker);
         } else {
             self.spread_backlog(worker, verdict);
@@ -185,6 +185,12 @@ impl Watch {
         if let Some(ran) = verdict.report {
             self.report(worker, ran);
         }
+    }
+
+    /// True if there is a worker to be woken for a stuck one. Those that are awake look after stuck
+    /// siblings by themselves.
+    fn someone_sleeps(&self) -> bool {
+        self.shared.remotes.iter().any(|remote| remote.hog.is_parked())
     }
 
     fn help(&mut self, worker: usize) {

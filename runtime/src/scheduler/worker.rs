@@ -34,6 +34,7 @@ use super::kinds::Pushes;
 use super::queue::Local;
 use super::shared::{Phase, Remote, Shared};
 use crate::context::{self, Driver, Drivers};
+use crate::task::observers::DoneCall;
 use crate::task::raw::{self, RuntimeHead, TaskPtr};
 use crate::task::slab::Arena;
 use crate::timer::Role;
@@ -77,16 +78,20 @@ pub(crate) struct Worker {
     stepped_out: Cell<bool>,
     /// Whether to wait actively before a sleep; taken out while in use.
     gate: Cell<Gate>,
+    /// What makes it a single loop.
+    single: Option<Box<single::Single>>,
 }
 
 // SAFETY: a worker moves to its thread before it runs, and between threads only while nobody is
 // inside it; what it points to is its own, and its tasks are touched by the thread that runs it.
 unsafe impl Send for Worker {}
 
+mod eager;
 mod queues;
 mod rest;
 mod search;
 mod simulated;
+pub(crate) mod single;
 mod watched;
 
 pub(crate) use simulated::take_stalled;
@@ -129,6 +134,28 @@ pub(crate) unsafe fn schedule(head: NonNull<RuntimeHead>, task: TaskPtr) {
     // SAFETY: the reference was just made.
     let shared = unsafe { Arc::from_raw(std::ptr::from_ref(shared)) };
     shared.push_remote(task, home);
+}
+
+/// Queues a done-callback: [`RuntimeHead::call_done`].
+///
+/// # Safety
+///
+/// `task` is alive, and its runtime a `Shared`.
+pub(crate) unsafe fn call_done(task: TaskPtr, chosen: u32, call: DoneCall) -> u32 {
+    let shared = Shared::of(task);
+    let home = match chosen.checked_sub(1) {
+        Some(home) => home as usize,
+        None => {
+            let here = with(|worker| {
+                worker.filter(|worker| Arc::ptr_eq(&worker.shared, &shared)).map(|it| it.index)
+            });
+            let pinned = task.header().state.load_relaxed().home();
+            pinned.or(here).unwrap_or(0)
+        }
+    };
+    // A closed loop drops it.
+    drop(shared.submit_call(home, call.into()));
+    home as u32 + 1
 }
 
 /// Fires due timers of a worker: its own call, or that of a thread that helps it.
@@ -180,6 +207,7 @@ impl Worker {
             polls: Cell::new(0),
             stepped_out: Cell::new(false),
             gate: Cell::new(Gate::new()),
+            single: (shared.phase() == Phase::Single).then(Box::default),
             shared,
         })
     }
@@ -291,9 +319,9 @@ impl Worker {
         self.standing_in.set(outer);
     }
 
-    /// True inside a poll.
+    /// True inside a poll. A single loop stands still while its thread blocks.
     pub(crate) fn can_be_lent(&self) -> bool {
-        self.in_poll.get()
+        self.in_poll.get() && self.single.is_none()
     }
 
     /// True while another thread runs the loop than the one that pinned tasks run on.
@@ -359,6 +387,16 @@ impl Worker {
         self.remote().hog.begin_poll();
     }
 
+    /// The poll that begins will take long, as the last one of its kind did: help is called now, and
+    /// not when the Watch finds it stuck.
+    #[cold]
+    fn expect_stuck(&self) {
+        if self.shared.remotes.len() > 1 {
+            self.remote().hog.mark();
+            self.shared.watch.unpark();
+        }
+    }
+
     #[inline]
     fn run_task<const DEBUG: bool>(&self, task: TaskPtr) {
         let remote = self.remote();
@@ -370,6 +408,9 @@ impl Worker {
         coop::refill(self.shared.config.poll_budget);
         // Read now: the task may be gone afterwards.
         let kind = task.header().kind();
+        if self.eager.begin(&self.shared.kinds, kind) {
+            self.expect_stuck();
+        }
         let again = if DEBUG {
             // SAFETY: as below.
             unsafe { self.run_watched(task) }

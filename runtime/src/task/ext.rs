@@ -1,36 +1,42 @@
 //! The lazy part of a task: what most tasks never need.
 //!
 //! The extension is made on first use by a compare-exchange (the loser frees its own) and lives
-//! as long as the cell. It holds the task's given names and its *observers*: futures that wait
-//! for the task through a shared reference, of which there may be many.
+//! as long as the cell. It holds the task's given names, the context that its variables live in, and
+//! its [*observers*](super::observers): futures that wait for the task through a shared reference,
+//! and done-callbacks.
 //!
-//! Both lists only grow at their head, so readers walk them without reclamation. Names are few:
-//! each `set_name` adds a node and the newest one counts. Observer nodes are used again: an
-//! observer that goes leaves its node vacant, and the next one takes a vacant node before it adds
-//! another, so the list is as long as the most observers there ever were at one time.
+//! Names are few: each `set_name` adds a node to a list that only grows, and the newest one counts.
 
 use std::ptr::{self, NonNull};
-use std::sync::Arc;
-use std::task::Waker;
+use std::sync::{Arc, OnceLock};
 
-use corio_sync::shim::Ordering::{AcqRel, Acquire, Relaxed, Release};
-use corio_sync::shim::atomic::{AtomicBool, AtomicPtr, AtomicU64};
-use corio_sync::waker_slot::WakerSlot;
+use corio_sync::shim::Ordering::{AcqRel, Acquire, Relaxed};
+use corio_sync::shim::atomic::{AtomicU32, AtomicU64};
 
+use super::callback::DoneCallback;
+use super::contextvars::{self, Context, ContextCell};
+use super::grow_list::GrowList;
+use super::observers::Observers;
 use super::raw::{Header, TaskPtr};
+use super::registry::TaskId;
 use super::requests::Requests;
 use super::scope::Tree;
-use super::waker::task_of;
 use crate::error::{Cancelled, TaskError, TaskName};
-use crate::quiet::quietly;
 
 /// The lazy part of a task.
 #[derive(Debug, Default)]
 pub(crate) struct TaskExt {
-    names: AtomicPtr<NameNode>,
-    observers: AtomicPtr<ObserverNode>,
     /// Polls that were counted, which is done in debug mode only.
     polls: AtomicU64,
+    names: GrowList<Arc<str>>,
+    /// Who wants to hear of the end.
+    pub(crate) observers: Observers<DoneCallback>,
+    /// When the join slot was filled, among the observers; 0 is before all of them.
+    pub(super) join_number: AtomicU64,
+    /// The loop that the callbacks go to, counted from 1; 0: none has gone yet.
+    pub(super) callback_home: AtomicU32,
+    /// What the task's variables live in.
+    pub(super) context: ContextCell,
     /// What the cancels of the task have said.
     pub(crate) requests: Requests,
     scopes: RunnersOwn<Tree>,
@@ -45,22 +51,6 @@ struct RunnersOwn<T>(T);
 unsafe impl<T> Sync for RunnersOwn<T> {}
 // SAFETY: as above.
 unsafe impl<T> Send for RunnersOwn<T> {}
-
-#[derive(Debug)]
-struct NameNode {
-    name: Arc<str>,
-    next: *mut NameNode,
-}
-
-/// One observer's place in the list.
-#[derive(Debug)]
-pub(crate) struct ObserverNode {
-    taken: AtomicBool,
-    slot: WakerSlot,
-    /// The task that observes, by its address; null for anybody else.
-    who: AtomicPtr<()>,
-    next: *mut ObserverNode,
-}
 
 impl Header {
     /// The extension, if anything ever needed one.
@@ -110,52 +100,30 @@ impl Header {
     }
 }
 
-/// Pushes `node` on a list that only grows. Lock-free.
-fn push<T>(head: &AtomicPtr<T>, mut node: Box<T>, set_next: impl Fn(&mut T, *mut T)) -> *mut T {
-    // Ordering: Relaxed; the compare-exchange below validates it.
-    let mut first = head.load(Relaxed);
-    loop {
-        set_next(&mut node, first);
-        let raw = Box::into_raw(node);
-        // Ordering(ext.push): Release; pairs with Ordering(ext.walk): a walker sees the node
-        // initialized.
-        match head.compare_exchange_weak(first, raw, Release, Relaxed) {
-            Ok(_) => return raw,
-            Err(now) => {
-                first = now;
-                // SAFETY: the push failed, so `raw` is still this thread's alone.
-                node = unsafe { Box::from_raw(raw) };
-            }
-        }
-    }
-}
-
-fn first<T>(head: &AtomicPtr<T>) -> Option<&T> {
-    // Ordering(ext.walk): Acquire; pairs with Ordering(ext.push). Later nodes were pushed
-    // earlier, and each push read the head that it links to.
-    // SAFETY: nodes live as long as the extension, which the borrow keeps alive.
-    unsafe { head.load(Acquire).as_ref() }
-}
-
-fn free_list<T>(head: &AtomicPtr<T>, next: impl Fn(&T) -> *mut T) {
-    // Ordering: Relaxed; the extension is dropped by its last user.
-    let mut node = head.load(Relaxed);
-    while !node.is_null() {
-        // SAFETY: the list is this thread's alone and each node is freed once.
-        let owned = unsafe { Box::from_raw(node) };
-        node = next(&owned);
-    }
-}
-
 impl TaskExt {
+    /// That of a task that is not spawned yet; without a context it gets a copy of the caller's.
+    pub(crate) fn for_birth(name: Option<Arc<str>>, context: Option<Context>) -> Box<Self> {
+        let context = ContextCell::new(context.or_else(contextvars::inherited));
+        let ext = Box::new(Self { context, ..Self::default() });
+        if let Some(name) = name {
+            ext.set_name(name);
+        }
+        ext
+    }
+
+    /// That of a task which its spawner gave nothing: none, unless the spawner has a context.
+    #[inline]
+    pub(super) fn inherited() -> Option<Box<Self>> {
+        contextvars::inherited().map(|context| Self::for_birth(None, Some(context)))
+    }
+
     /// Gives the task a name.
     pub(crate) fn set_name(&self, name: Arc<str>) {
-        let node = Box::new(NameNode { name, next: ptr::null_mut() });
-        push(&self.names, node, |node, next| node.next = next);
+        self.names.push(name);
     }
 
     pub(crate) fn name(&self) -> Option<&Arc<str>> {
-        first(&self.names).map(|node| &node.name)
+        self.names.iter().next()
     }
 
     /// One poll more; the runner's to call.
@@ -170,23 +138,6 @@ impl TaskExt {
         self.polls.load(Relaxed)
     }
 
-    /// The tasks that observe this one, by their addresses; see
-    /// [`Header::joined_by`](super::raw::Header::joined_by).
-    pub(crate) fn observed_by(&self) -> Vec<*const ()> {
-        let mut found = Vec::new();
-        let mut node = first(&self.observers);
-        while let Some(observer) = node {
-            // Ordering: Relaxed; as in `ObserverNode::register`.
-            let who = observer.who.load(Relaxed);
-            if !who.is_null() {
-                found.push(who.cast_const());
-            }
-            // SAFETY: nodes live as long as the extension.
-            node = unsafe { observer.next.as_ref() };
-        }
-        found
-    }
-
     /// The cancellation scopes of the task.
     ///
     /// # Safety
@@ -196,75 +147,18 @@ impl TaskExt {
     pub(crate) unsafe fn scopes(&self) -> &Tree {
         &self.scopes.0
     }
-
-    /// A node for one more observer.
-    pub(crate) fn add_observer(&self) -> NonNull<ObserverNode> {
-        let mut node = first(&self.observers);
-        while let Some(candidate) = node {
-            // Ordering(ext.take_node): Acquire; pairs with Ordering(ext.vacate): the slot is seen
-            // as its last user left it.
-            let free = candidate.taken.compare_exchange(false, true, Acquire, Relaxed).is_ok();
-            if free {
-                return NonNull::from(candidate);
-            }
-            // SAFETY: nodes live as long as the extension.
-            node = unsafe { candidate.next.as_ref() };
-        }
-        let node = Box::new(ObserverNode {
-            taken: AtomicBool::new(true),
-            slot: WakerSlot::new(),
-            who: AtomicPtr::new(ptr::null_mut()),
-            next: ptr::null_mut(),
-        });
-        let raw = push(&self.observers, node, |node, next| node.next = next);
-        // SAFETY: `push` returns a pointer that came from a box.
-        unsafe { NonNull::new_unchecked(raw) }
-    }
-
-    /// Wakes every observer; called by the completer after DONE. A waker that panics keeps none of
-    /// the others asleep.
-    pub(crate) fn wake_observers(&self) {
-        let mut node = first(&self.observers);
-        while let Some(observer) = node {
-            quietly(|| observer.slot.wake());
-            // SAFETY: nodes live as long as the extension.
-            node = unsafe { observer.next.as_ref() };
-        }
-    }
-}
-
-impl ObserverNode {
-    pub(crate) fn register(&self, waker: &Waker) {
-        let who = task_of(waker).map_or(ptr::null(), TaskPtr::as_raw);
-        // Ordering: Relaxed; compared with tasks that a walker keeps alive, never followed.
-        self.who.store(who.cast_mut(), Relaxed);
-        self.slot.register(waker);
-    }
-
-    /// Leaves the node to the next observer.
-    pub(crate) fn vacate(&self) {
-        drop(self.slot.take());
-        // Ordering: Relaxed; as in `register`.
-        self.who.store(ptr::null_mut(), Relaxed);
-        // Ordering(ext.vacate): Release; pairs with Ordering(ext.take_node): the next user starts
-        // from an empty slot.
-        self.taken.store(false, Release);
-    }
-}
-
-impl Drop for TaskExt {
-    fn drop(&mut self) {
-        free_list(&self.names, |node| node.next);
-        free_list(&self.observers, |node| node.next);
-    }
 }
 
 impl TaskPtr {
-    /// The given name, else the type of the body.
+    /// The given name, else the default one.
     pub(crate) fn name(self) -> TaskName {
         match self.header().ext().and_then(TaskExt::name) {
             Some(name) => TaskName::from(name.clone()),
-            None => TaskName::from(self.type_name()),
+            None => {
+                // SAFETY: the caller keeps the cell alive.
+                let id = unsafe { TaskId::of(self) }.parts();
+                TaskName::Default { body: self.type_name(), id, made: OnceLock::new() }
+            }
         }
     }
 

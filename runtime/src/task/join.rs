@@ -11,17 +11,19 @@ use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
 use std::panic::Location;
 use std::pin::Pin;
-use std::ptr::NonNull;
+use std::ptr::{self, NonNull};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use corio_sync::place::{self, WaitKind};
 
-use super::ext::ObserverNode;
+use super::callback::CallbackId;
+use super::observers::WaitPlace;
 use super::raw::TaskPtr;
 use super::registry::{Frame, TaskId, TaskRef};
 use super::scope::Waits;
 use super::state::{Detached, Join};
+use super::waker::task_of;
 use crate::error::{ResultError, TaskError};
 
 /// A handle to a task: what `create_task` returns.
@@ -38,6 +40,10 @@ use crate::error::{ResultError, TaskError};
 /// Dropping the handle detaches the task: it runs on, and its output is dropped when it ends.
 /// asyncio: `Task`; there the loop holds only a weak reference and a forgotten task may vanish,
 /// here a detached task always runs to its end.
+///
+/// A panic that nobody has seen when the output is dropped, by an await, [`Task::result`],
+/// [`Task::exception`] or a late [`Task::cancel`], is told to the runtime's exception handler: "task
+/// exception was never retrieved".
 ///
 /// # Examples
 ///
@@ -90,16 +96,23 @@ impl<T> Task<T> {
         matches!(self.outcome(), Some(Err(error)) if error.is_cancelled())
     }
 
-    /// Asks the task to stop; see [`TaskRef::cancel`].
+    /// Asks the task to stop; see [`TaskRef::cancel`]. If the task has panicked already, nobody is
+    /// told any more that its panic was never retrieved.
     #[track_caller]
     pub fn cancel(&self) -> bool {
-        self.as_ref().cancel()
+        self.as_ref().cancel() || self.end_was_seen()
     }
 
     /// Asks the task to stop and says why; see [`TaskRef::cancel_with`].
     #[track_caller]
     pub fn cancel_with(&self, msg: impl Into<Arc<str>>) -> bool {
-        self.as_ref().cancel_with(msg)
+        self.as_ref().cancel_with(msg) || self.end_was_seen()
+    }
+
+    /// A cancel that came too late has seen how the task ended. `false`, for its caller.
+    fn end_was_seen(&self) -> bool {
+        self.seen_outcome();
+        false
     }
 
     /// How many cancels were requested and not taken back; see [`TaskRef::cancelling`].
@@ -133,7 +146,7 @@ impl<T> Task<T> {
     /// was taken through `&mut`; [`ResultError::Cancelled`] and [`ResultError::Panicked`] if there
     /// is none.
     pub fn result(&self) -> Result<&T, ResultError> {
-        match self.outcome() {
+        match self.seen_outcome() {
             None => Err(ResultError::NotReady),
             Some(Ok(value)) => Ok(value),
             Some(Err(error)) => Err(ResultError::from(error)),
@@ -146,7 +159,7 @@ impl<T> Task<T> {
     ///
     /// As [`Task::result`], except that a panic is the answer and no error.
     pub fn exception(&self) -> Result<Option<&TaskError>, ResultError> {
-        match self.outcome() {
+        match self.seen_outcome() {
             None => Err(ResultError::NotReady),
             Some(Ok(_)) => Ok(None),
             Some(Err(error)) if error.is_cancelled() => Err(ResultError::from(error)),
@@ -154,7 +167,7 @@ impl<T> Task<T> {
         }
     }
 
-    /// The task's name: the one it was given, else the type of its body.
+    /// The task's name: the one it was given, else `Task-` with its id, and the type of its body.
     #[doc(alias = "get_name")]
     #[must_use]
     pub fn name(&self) -> Arc<str> {
@@ -188,6 +201,23 @@ impl<T> Task<T> {
         self.as_ref().print_stack(limit, out)
     }
 
+    /// The context that the task runs in; see [`TaskRef::get_context`].
+    #[must_use]
+    pub fn get_context(&self) -> super::contextvars::Context {
+        self.as_ref().get_context()
+    }
+
+    /// Has `f` called when the task has ended; see [`TaskRef::add_done_callback`].
+    #[track_caller]
+    pub fn add_done_callback(&self, f: impl FnOnce(&TaskRef) + Send + 'static) -> CallbackId {
+        self.as_ref().add_done_callback(f)
+    }
+
+    /// Drops a callback that was added before; see [`TaskRef::remove_done_callback`].
+    pub fn remove_done_callback(&self, id: CallbackId) -> bool {
+        self.as_ref().remove_done_callback(id)
+    }
+
     /// An untyped handle, for sets and callbacks.
     #[must_use]
     pub fn task_ref(&self) -> TaskRef {
@@ -209,6 +239,15 @@ impl<T> Task<T> {
             // SAFETY: the output is a `Result<T, TaskError>`, is there, and is the handle's.
             unsafe { &*output.cast::<Result<T, TaskError>>() }
         })
+    }
+
+    /// As [`outcome`](Self::outcome), for a user's eyes: a panic is not told as unseen any more.
+    fn seen_outcome(&self) -> Option<&Result<T, TaskError>> {
+        let outcome = self.outcome();
+        if let Some(Err(error)) = outcome {
+            error.mark_retrieved();
+        }
+        outcome
     }
 
     /// Moves the output of a done task out.
@@ -308,6 +347,9 @@ impl<T> Task<T> {
         }
         // A clone runs foreign code and may panic: nothing is half-done here.
         let waker = cx.waker().clone();
+        if seen.is_observed() {
+            self.ptr.note_join();
+        }
         // SAFETY: the slot is the handle's while JOIN_WAKER is clear, and empty.
         unsafe { header.put_join_waker(waker) };
         match header.state.publish_join_waker() {
@@ -397,7 +439,7 @@ impl<'a, T> IntoFuture for &'a Task<T> {
 
     #[track_caller]
     fn into_future(self) -> TaskObserve<'a, T> {
-        TaskObserve { task: self, node: None, at: Location::caller() }
+        TaskObserve { task: self, place: None, at: Location::caller() }
     }
 }
 
@@ -409,11 +451,11 @@ impl<'a, T> IntoFuture for &'a Task<T> {
 #[must_use = "futures do nothing unless you `.await` or poll them"]
 pub struct TaskObserve<'a, T> {
     task: &'a Task<T>,
-    node: Option<NonNull<ObserverNode>>,
+    place: Option<NonNull<WaitPlace>>,
     at: &'static Location<'static>,
 }
 
-// SAFETY: the node is shared by atomics only and lives as long as the cell, which `task` keeps.
+// SAFETY: the place is shared by atomics only and lives as long as the cell, which `task` keeps.
 unsafe impl<T: Send + Sync> Send for TaskObserve<'_, T> {}
 // SAFETY: as above.
 unsafe impl<T: Send + Sync> Sync for TaskObserve<'_, T> {}
@@ -425,15 +467,18 @@ impl<'a, T> Future for TaskObserve<'a, T> {
         let this = self.get_mut();
         let header = this.task.ptr.header();
         if !header.state.load().is_done() {
-            let node = *this.node.get_or_insert_with(|| header.ext_or_make().add_observer());
-            // SAFETY: the node lives as long as the cell.
-            unsafe { node.as_ref() }.register(cx.waker());
+            let observers = &header.ext_or_make().observers;
+            let place = *this.place.get_or_insert_with(|| NonNull::from(observers.add_wait()));
+            // SAFETY: the place lives as long as the cell.
+            let place = unsafe { place.as_ref() };
+            place.set_who(task_of(cx.waker()).map_or(ptr::null(), TaskPtr::as_raw));
+            place.register(cx.waker());
             if !header.state.observe() {
                 place::note(WaitKind::Join, this.at);
                 return Poll::Pending;
             }
         }
-        let outcome = this.task.outcome();
+        let outcome = this.task.seen_outcome();
         Poll::Ready(
             outcome
                 .expect("the result was taken through `&mut`, which excludes this borrow")
@@ -444,9 +489,9 @@ impl<'a, T> Future for TaskObserve<'a, T> {
 
 impl<T> Drop for TaskObserve<'_, T> {
     fn drop(&mut self) {
-        if let Some(node) = self.node {
-            // SAFETY: the node lives as long as the cell, which `task` keeps.
-            unsafe { node.as_ref() }.vacate();
+        if let Some(place) = self.place {
+            // SAFETY: the place lives as long as the cell, which `task` keeps.
+            unsafe { place.as_ref() }.vacate();
         }
     }
 }

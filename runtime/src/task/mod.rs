@@ -1,11 +1,16 @@
 //! Tasks: cell, state word, slab, wakers, handles, cancellation scopes.
 
 #[cfg(not(any(corio_loom, corio_shuttle)))]
+pub(crate) mod callback;
+#[cfg(not(any(corio_loom, corio_shuttle)))]
 pub(crate) mod cancel;
+pub(crate) mod contextvars;
 #[cfg(not(any(corio_loom, corio_shuttle)))]
 pub(crate) mod ext;
+mod grow_list;
 #[cfg(not(any(corio_loom, corio_shuttle)))]
 pub(crate) mod join;
+pub(crate) mod observers;
 #[cfg(not(any(corio_loom, corio_shuttle)))]
 pub(crate) mod raw;
 #[cfg(not(any(corio_loom, corio_shuttle)))]

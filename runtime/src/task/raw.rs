@@ -21,12 +21,16 @@ use corio_sync::shim::atomic::{AtomicPtr, AtomicUsize};
 use crate::error::TaskError;
 
 use super::ext::TaskExt;
+use super::observers::DoneCall;
 use super::slab::{self, Arena};
 use super::state::{Snapshot, State};
-use crate::quiet::{drop_payload, drop_quietly};
+use crate::quiet::{drop_payload, drop_quietly, quietly};
 
 /// The slab's alignment of cells.
 const CELL_ALIGN: usize = 16;
+
+/// No address of a header, and no wait place.
+const ENDED_EAGERLY: usize = 2;
 
 /// What a runtime offers to its tasks; the first field of the scheduler's shared part, found
 /// through the arena of any of its cells.
@@ -34,6 +38,26 @@ const CELL_ALIGN: usize = 16;
 pub(crate) struct RuntimeHead {
     /// Pushes a queue entry. The caller has just set SCHEDULED.
     pub(crate) schedule: unsafe fn(NonNull<RuntimeHead>, TaskPtr),
+    /// Queues a done-callback of a task of this runtime for the loop of this number, counted from 1; 0
+    /// leaves the choice to the runtime. Returns the loop's number.
+    pub(crate) call_done: unsafe fn(TaskPtr, u32, DoneCall) -> u32,
+    /// Tells of the panic of a task of this runtime that nobody has looked at.
+    pub(crate) report_panic: unsafe fn(TaskPtr, &TaskError),
+}
+
+/// What a task is born with.
+#[derive(Debug)]
+pub(crate) struct Birth {
+    pub(crate) spawned_at: &'static Location<'static>,
+    /// Name and context, if the spawner gave any. A task without gets a copy of its spawner's context.
+    pub(crate) ext: Option<Box<TaskExt>>,
+}
+
+impl From<&'static Location<'static>> for Birth {
+    #[inline]
+    fn from(spawned_at: &'static Location<'static>) -> Self {
+        Self { spawned_at, ext: None }
+    }
 }
 
 /// A task by its header. Plain data: who holds one says elsewhere why the cell is alive.
@@ -52,7 +76,7 @@ pub(crate) struct Header {
     /// First, because the slab's walkers read it in free cells too.
     pub(crate) state: State,
     /// While scheduled: the next task of an inbox (even). While parked: the wait place (odd), or
-    /// zero. Second, because the slab threads its free list through it.
+    /// zero. After an end inside an eager start: [`ENDED_EAGERLY`]. Second, because the slab threads its free list through it.
     pub(crate) link: AtomicUsize,
     vtable: &'static Vtable,
     /// Belongs to the typed handle while JOIN_WAKER is clear and to the completer while it is set.
@@ -200,8 +224,9 @@ impl TaskPtr {
         arena: NonNull<Arena>,
         future: F,
         home: Option<usize>,
-        spawned_at: &'static Location<'static>,
+        birth: Birth,
     ) -> Self {
+        let given = birth.ext.or_else(TaskExt::inherited);
         // SAFETY: the caller owns the arena.
         let memory = unsafe { Arena::alloc(arena, Typed::<F>::CLASS) };
         let task = TaskPtr(memory.cast());
@@ -218,11 +243,11 @@ impl TaskPtr {
         // SAFETY: as for `link`.
         let ext = unsafe { &raw mut (*header).ext };
         // SAFETY: `ext` is valid for writes.
-        unsafe { ext.write(AtomicPtr::new(std::ptr::null_mut())) };
+        unsafe { ext.write(AtomicPtr::new(given.map_or(std::ptr::null_mut(), Box::into_raw))) };
         // SAFETY: as for `link`.
         let place = unsafe { &raw mut (*header).spawned_at };
         // SAFETY: `place` is valid for writes.
-        unsafe { place.write(spawned_at) };
+        unsafe { place.write(birth.spawned_at) };
         // SAFETY: the cell is being made for `F`.
         unsafe { write_stage(task, Stage { future: ManuallyDrop::new(future) }) };
         task.header().state.publish(Snapshot::spawned(home));
@@ -294,6 +319,19 @@ impl TaskPtr {
         let schedule = unsafe { head.as_ref() }.schedule;
         // SAFETY: the caller has just set SCHEDULED, as the contract demands.
         unsafe { schedule(head, self) }
+    }
+
+    /// The task has ended inside its eager start.
+    pub(crate) fn note_ended_eagerly(self) {
+        // Ordering: Relaxed; the word is used for nothing else after the end, and who reads another
+        // value asks at a moment when the spawn has not returned.
+        self.header().link.store(ENDED_EAGERLY, Relaxed);
+    }
+
+    /// True if the task has ended inside its eager start; asked of an ended task.
+    pub(crate) fn has_ended_eagerly(self) -> bool {
+        // Ordering: Relaxed; as above.
+        self.header().link.load(Relaxed) == ENDED_EAGERLY
     }
 
     /// Gives a reference back and frees the cell with the last one.
@@ -547,7 +585,22 @@ unsafe fn drop_output<F: Future>(task: TaskPtr) {
     let stage = unsafe { Typed::<F>::stage(task) };
     // SAFETY: the output is there and the caller's; it is moved out once, and the caller never
     // looks at it again.
-    drop_quietly(unsafe { stage.cast::<Result<F::Output, TaskError>>().read() });
+    let output = unsafe { stage.cast::<Result<F::Output, TaskError>>().read() };
+    if let Err(error) = &output
+        && error.is_unretrieved()
+    {
+        report_panic(task, error);
+    }
+    drop_quietly(output);
+}
+
+/// Nobody has seen the panic of a live task.
+#[cold]
+fn report_panic(task: TaskPtr, error: &TaskError) {
+    // SAFETY: the arena keeps the runtime's shared part alive.
+    let report = unsafe { task.head().as_ref() }.report_panic;
+    // SAFETY: the task is alive, and the function is of its runtime.
+    quietly(|| unsafe { report(task, error) });
 }
 
 /// # Safety

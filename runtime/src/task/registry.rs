@@ -11,6 +11,7 @@ use corio_sync::shim::Ordering::Relaxed;
 use super::raw::TaskPtr;
 use super::slab;
 use super::state::Woken;
+use crate::error::{self, default_name};
 
 /// A number that names one task of a runtime for ever: no other task gets it, before or after.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -24,6 +25,24 @@ impl TaskId {
     /// A number for tests.
     pub(crate) fn of_test(slot: u64) -> Self {
         Self { slot, generation: 0 }
+    }
+}
+
+impl TaskId {
+    /// # Safety
+    ///
+    /// The cell is alive.
+    pub(super) unsafe fn of(task: TaskPtr) -> Self {
+        // SAFETY: passed on.
+        let id = unsafe { slab::id_of(task.cell()) };
+        Self {
+            slot: u64::from(id.arena) << 40 | u64::from(id.page) << 12 | u64::from(id.slot),
+            generation: id.generation,
+        }
+    }
+
+    pub(super) fn parts(self) -> error::Id {
+        (self.slot, self.generation)
     }
 }
 
@@ -164,13 +183,16 @@ impl TaskRef {
         }
     }
 
-    /// The task's name: the one it was given, else the type of its body.
+    /// The task's name: the one it was given, else `Task-` with its [`id`](Self::id), and the type of
+    /// its body.
+    ///
+    /// asyncio: `Task.get_name`; there the default is `Task-` with a counter.
     #[doc(alias = "get_name")]
     #[must_use]
     pub fn name(&self) -> Arc<str> {
         match self.0.header().ext().and_then(|ext| ext.name()) {
             Some(name) => name.clone(),
-            None => Arc::from(self.0.type_name()),
+            None => default_name(self.id().parts(), self.0.type_name()).into(),
         }
     }
 
@@ -183,11 +205,7 @@ impl TaskRef {
     #[must_use]
     pub fn id(&self) -> TaskId {
         // SAFETY: the reference keeps the cell.
-        let id = unsafe { slab::id_of(self.0.cell()) };
-        TaskId {
-            slot: u64::from(id.arena) << 40 | u64::from(id.page) << 12 | u64::from(id.slot),
-            generation: id.generation,
-        }
+        unsafe { TaskId::of(self.0) }
     }
 
     /// The line that spawned the task.

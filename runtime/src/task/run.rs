@@ -121,11 +121,14 @@ impl TaskPtr {
     /// What a completer owes; it still holds the runtime's reference.
     fn tell(self, join_waker: bool, unwatched: bool, observed: bool) {
         let header = self.header();
+        let mut among_others = None;
         if join_waker {
             // SAFETY: JOIN_WAKER was set at `finish`, so the slot is full and the completer's.
             let waker = unsafe { header.take_join_waker() };
             if unwatched {
                 drop_quietly(waker);
+            } else if observed {
+                among_others = Some(waker);
             } else {
                 // A foreign waker may panic; the task is done all the same.
                 quietly(|| waker.wake());
@@ -135,8 +138,8 @@ impl TaskPtr {
             // SAFETY: no handle is left to own the output.
             unsafe { self.drop_output() };
         }
-        if observed && let Some(ext) = header.ext() {
-            ext.wake_observers();
+        if observed {
+            self.tell_observers(among_others);
         }
     }
 

@@ -40,4 +40,4 @@ pub(crate) use node::Kind;
 pub(crate) use part::Part;
 pub(crate) use tree::Tree;
 #[cfg(not(any(corio_loom, corio_shuttle)))]
-pub(crate) use waits::{Probing, Waits, begin_poll, is_joining};
+pub(crate) use waits::{OuterPoll, Probing, Waits, begin_poll, is_joining};

@@ -120,6 +120,10 @@ impl Snapshot {
     pub(crate) const fn has_join_waker(self) -> bool {
         self.0 & JOIN_WAKER != 0
     }
+    /// True if the completer must look for observers.
+    pub(crate) const fn is_observed(self) -> bool {
+        self.0 & OBSERVED != 0
+    }
     /// True if the next run must do more than poll the body.
     pub(crate) const fn needs_care(self) -> bool {
         self.0 & (CANCEL | ABORT | LOOK) != 0

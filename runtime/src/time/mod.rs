@@ -6,14 +6,16 @@
 
 mod alarm;
 mod interval;
+mod scoped;
 mod sleep;
 mod timeout;
 
 use std::time::Instant;
 
 pub use interval::{Interval, MissedTick, Tick, interval, interval_at};
+pub use scoped::{InvalidState, TimeoutScope, TimeoutScoped, timeout_scope};
 pub use sleep::{Sleep, YieldNow, sleep, sleep_until, yield_now};
-pub use timeout::{Timeout, TimeoutError, timeout, timeout_at, wait_for};
+pub use timeout::{Timeout, TimeoutError, WaitFor, timeout, timeout_at, wait_for};
 
 /// The current time by the clock of the runtime that the caller is in: the real one, or the virtual
 /// one of a simulation. Outside a runtime it is `Instant::now()`.

@@ -17,9 +17,8 @@ use corio_sync::place::{self, Place, WaitKind};
 use pin_project_lite::pin_project;
 
 use super::alarm::{self, Alarm};
-use crate::cancel::Raise;
+use crate::cancel::Limited;
 use crate::error::Cancelled;
-use crate::task::scope::{Kind, Part, Polled, Scope};
 use crate::timer::clock;
 
 /// Awaits `future` for at most `limit`; `None` is no limit.
@@ -162,41 +161,38 @@ pin_project! {
     #[must_use = "a timeout does nothing unless it is awaited"]
     pub struct Timeout<F> {
         #[pin]
-        future: F,
-        scope: Scope,
+        inside: Limited<F>,
         limit: Limit,
-        // True once the future was asked to stop.
-        asked: bool,
         // Present once the future has had to wait.
         alarm: Option<Alarm>,
-        // A cancel of the whole task that goes on outwards.
-        raise: Option<Box<Raise<()>>>,
         at: &'static Location<'static>,
     }
 }
 
+/// Future of [`wait_for`].
+pub type WaitFor<F> = Timeout<F>;
+
 impl<F> Timeout<F> {
     pub(super) fn new(future: F, limit: Limit, at: &'static Location<'static>) -> Self {
-        let scope = Scope::new();
-        Self { future, scope, limit, asked: false, alarm: None, raise: None, at }
+        Self { inside: Limited::new(future), limit, alarm: None, at }
     }
 
     /// The future that is awaited.
     #[must_use]
     pub fn get_ref(&self) -> &F {
-        &self.future
+        self.inside.get_ref()
     }
 
     /// The future that is awaited.
     #[must_use]
     pub fn get_mut(&mut self) -> &mut F {
-        &mut self.future
+        self.inside.get_mut()
     }
 
     /// The future without its limit.
     #[must_use]
     pub fn into_inner(self) -> F {
-        self.future
+        self.inside.into_inner()
     }
 }
 
@@ -204,21 +200,17 @@ impl<F: Future> Future for Timeout<F> {
     type Output = Result<F::Output, TimeoutError>;
 
     #[inline]
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        if self.asked {
-            return self.poll_asked(cx);
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        if this.inside.is_asked() {
+            return stopped(this.inside.poll_asked(cx), *this.limit, this.at, None);
         }
-        let this = self.as_mut().project();
         let outer = place::take();
-        let polled = this.scope.poll_through(Kind::Limit, cx, |cx| this.future.poll(cx));
+        let polled = this.inside.as_mut().poll_freely(cx);
         let inner = place::take();
         if let Poll::Ready(value) = polled {
-            this.scope.release();
             note(outer);
             return Poll::Ready(Ok(value));
-        }
-        if this.scope.is_known() {
-            this.scope.suspend(Kind::Limit, cx);
         }
         let elapsed = match this.alarm {
             Some(alarm) => alarm.poll(cx.waker(), "timeout()", this.at),
@@ -226,7 +218,8 @@ impl<F: Future> Future for Timeout<F> {
         };
         if elapsed.is_ready() {
             note(outer);
-            return self.expire(cx, inner);
+            let at = *this.at;
+            return stopped(this.inside.stop(cx, || timed_out(at)), *this.limit, at, inner);
         }
         // The future knows better than its limit where the task waits, if it says so.
         note(inner.or(Some(Place::new(WaitKind::Timeout, this.at))));
@@ -234,85 +227,26 @@ impl<F: Future> Future for Timeout<F> {
     }
 }
 
-impl<F: Future> Timeout<F> {
-    /// The limit has come, and the future waits at `inner`.
-    #[cold]
-    fn expire(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        inner: Option<Place>,
-    ) -> Poll<Result<F::Output, TimeoutError>> {
-        if Scope::is_task_cancelled() {
-            // That goes first; if another part of the task takes it, this is polled again.
-            cx.waker().wake_by_ref();
-            return Poll::Pending;
-        }
-        let this = self.as_mut().project();
-        if !this.scope.is_known() {
-            return Poll::Ready(Err(TimeoutError::new(*this.limit, this.at, inner)));
-        }
-        *this.asked = true;
-        let said = Cancelled::from_parts(Some("timed out".into()), Some(this.at));
-        match this.scope.begin_part(said) {
-            Part::Offered => self.poll_asked(cx),
-            Part::Nobody => self.give_up(cx, None),
-            Part::Waiting | Part::Again => Poll::Pending,
-        }
-    }
+/// What a request to stop says.
+#[cold]
+pub(super) fn timed_out(at: &'static Location<'static>) -> Cancelled {
+    Cancelled::from_parts(Some("timed out".into()), Some(at))
+}
 
-    /// The future was asked to stop: it may clean up, and take its time.
-    #[cold]
-    fn poll_asked(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<F::Output, TimeoutError>> {
-        loop {
-            let mut this = self.as_mut().project();
-            if this.raise.is_some() {
-                return Poll::Pending;
-            }
-            this.scope.ask_part();
-            let future = this.future.as_mut();
-            match this.scope.poll(Kind::Limit, cx, |cx| future.poll(cx)) {
-                Polled::Ready(value) => {
-                    this.scope.close_part();
-                    return Poll::Ready(Ok(value));
-                }
-                Polled::Unwound(said) => return self.give_up(cx, Some(said)),
-                Polled::Pending => {}
-            }
-            match this.scope.look_at_part() {
-                Part::Offered => {}
-                Part::Nobody => return self.give_up(cx, None),
-                Part::Waiting => return Poll::Pending,
-                Part::Again => {
-                    cx.waker().wake_by_ref();
-                    return Poll::Pending;
-                }
-            }
-        }
-    }
-
-    /// The future has stopped, or nobody inside of it can take the request.
-    fn give_up(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        said: Option<Cancelled>,
-    ) -> Poll<Result<F::Output, TimeoutError>> {
-        let this = self.project();
-        let Some(said) = this.scope.end_part(said) else {
-            return Poll::Ready(Err(TimeoutError::new(*this.limit, this.at, place::take())));
-        };
-        let raise = this.raise.insert(Box::new(said.raise()));
-        let raised: Poll<()> = Pin::new(&mut **raise).poll(cx);
-        debug_assert!(raised.is_pending());
-        Poll::Pending
-    }
+/// What a future that was asked to stop comes to; `inner` is where it waited, if that is known.
+#[cold]
+pub(super) fn stopped<T>(
+    ended: Poll<Option<T>>,
+    limit: Limit,
+    at: &'static Location<'static>,
+    inner: Option<Place>,
+) -> Poll<Result<T, TimeoutError>> {
+    ended.map(|value| value.ok_or_else(|| TimeoutError::new(limit, at, inner.or_else(place::take))))
 }
 
 /// Leaves a note for the dump.
 #[inline]
-fn note(place: Option<Place>) {
+pub(super) fn note(place: Option<Place>) {
     if let Some(place) = place {
         place::note(place.kind(), place.at());
     }

@@ -8,7 +8,8 @@
 //! receiver looks at the slot of the number it expects: the same number is its value, a smaller one
 //! (or none) has not come yet, a larger one means that the ring has gone round. It does not look
 //! before the number was drawn, and remembers how many were: a burst costs it one glance at the
-//! senders' counter, and a look at the end costs no pin.
+//! senders' counter, and a look at the end costs no pin. A receiver that waits leaves its waker on
+//! a seat that it keeps; see `wait::roster`.
 //!
 //! *Rejected.* Counting the readers of each slot, so that senders may write in place: two
 //! read-modify-writes per value and receiver on a line that all of them share.
@@ -17,7 +18,8 @@
 //!
 //! Sending and receiving are lock-free. A sender that is descheduled between drawing its number and
 //! putting its node delays the values behind it for receivers that have not lagged past it, not the
-//! other senders.
+//! other senders. One that is descheduled while it wakes receivers delays those it has not reached,
+//! until it goes on or another one sends. Sending takes time in proportion to the receivers.
 //!
 //! # Examples
 //!
@@ -35,11 +37,10 @@
 
 use crate::coop;
 use crate::place::{self, WaitKind};
-use crate::shim::atomic::{AtomicPtr, AtomicU64, AtomicUsize};
-use crate::shim::{Ordering, fence_at, mutant, ord};
-use crate::wait::line::{Line, OnFlag};
-use crate::wait::queue::Place;
+use crate::shim::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize};
+use crate::shim::{Ordering, mutant, ord};
 use crate::wait::reclaim::{Domain, Managed, pin};
+use crate::wait::roster::{Roster, Seat};
 use std::fmt;
 use std::panic::Location;
 use std::pin::Pin;
@@ -121,6 +122,8 @@ struct Shared<T> {
     domain: Domain,
     senders: AtomicUsize,
     receivers: AtomicUsize,
+    /// Receivers that have waited.
+    roster: Roster,
     tail: Tail,
 }
 
@@ -129,8 +132,8 @@ struct Shared<T> {
 struct Tail {
     /// Numbers drawn so far.
     drawn: AtomicU64,
-    /// Receivers that wait. Flagged when the senders are gone.
-    waiting: Line,
+    /// The senders are gone.
+    over: AtomicBool,
 }
 
 // SAFETY: values are shared between threads and dropped on any.
@@ -184,10 +187,7 @@ impl<T> Shared<T> {
             }
         }
         drop(guard);
-        // Either we see who waits, or they see the value: pairs with fence(broadcast.waits).
-        fence_at("broadcast.announce");
-        let waiting = &self.tail.waiting;
-        waiting.grant_all(waiting.entered(), 0);
+        self.roster.wake_all();
     }
 }
 
@@ -221,9 +221,10 @@ pub fn channel<T: Clone + Send + 'static>(capacity: usize) -> (Sender<T>, Receiv
         domain: Domain::new(),
         senders: AtomicUsize::new(1),
         receivers: AtomicUsize::new(1),
-        tail: Tail { drawn: AtomicU64::new(0), waiting: Line::new() },
+        roster: Roster::new(),
+        tail: Tail { drawn: AtomicU64::new(0), over: AtomicBool::new(false) },
     });
-    (Sender { shared: shared.clone() }, Receiver { shared, next: 0, drawn: 0 })
+    (Sender { shared: shared.clone() }, Receiver { shared, next: 0, drawn: 0, seat: None })
 }
 
 /// An end that sends.
@@ -274,9 +275,12 @@ impl<T> Drop for Sender<T> {
         // values of all senders, so a receiver that sees it sees them, too. Not killable: each send
         // ends with a fence and each look begins with one, and loom orders all that precedes a
         // fence before all that follows a later one; the language does not.
+        // Ordering(broadcast.over): Release; pairs with Ordering(broadcast.peek_over), for the same
+        // purpose.
         let order = ord("broadcast.last_sender", Ordering::AcqRel);
         if self.shared.senders.fetch_sub(1, order) == 1 {
-            self.shared.tail.waiting.set_flag();
+            self.shared.tail.over.store(true, ord("broadcast.over", Ordering::Release));
+            self.shared.roster.wake_all();
         }
     }
 }
@@ -294,6 +298,8 @@ pub struct Receiver<T> {
     next: u64,
     /// At least so many numbers were drawn.
     drawn: u64,
+    /// Where its waker lies while it waits; taken when it waits for the first time.
+    seat: Option<Seat>,
 }
 
 impl<T: Clone> Receiver<T> {
@@ -308,7 +314,7 @@ impl<T: Clone> Receiver<T> {
     /// Strict.
     #[track_caller]
     pub fn recv(&mut self) -> Recv<'_, T> {
-        Recv { receiver: self, at: Place::Idle, caller: Location::caller() }
+        Recv { receiver: self, waits: false, caller: Location::caller() }
     }
 
     /// Receives the next value if it is here.
@@ -321,7 +327,7 @@ impl<T: Clone> Receiver<T> {
         if let Some(news) = self.look() {
             return news;
         }
-        if !self.shared.tail.waiting.flag() {
+        if !self.is_over() {
             return Err(TryRecvError::Empty);
         }
         // With the flag all values are visible: the last may have come since we looked.
@@ -329,10 +335,25 @@ impl<T: Clone> Receiver<T> {
         last.unwrap_or(Err(TryRecvError::Closed))
     }
 
+    // Ordering(broadcast.peek_over): Acquire; pairs with Ordering(broadcast.over): who finds the
+    // senders gone sees all that they sent.
+    #[inline]
+    fn is_over(&self) -> bool {
+        self.shared.tail.over.load(ord("broadcast.peek_over", Ordering::Acquire))
+    }
+
+    /// Leaves a waker; the caller looks once more.
+    #[inline]
+    fn wait(&mut self, cx: &mut Context<'_>) {
+        let roster = &self.shared.roster;
+        let seat = self.seat.get_or_insert_with(|| roster.join());
+        roster.wait(seat, cx.waker());
+    }
+
     /// What lies where the next value is expected; none if that has not come.
     // Ordering(broadcast.look): Acquire; pairs with Ordering(broadcast.put): the value is visible.
     // Ordering(broadcast.drawn): Relaxed. A number that is not seen yet belongs to a sender whose
-    // value need not be seen either: by the flag or by fence(broadcast.waits) it would be.
+    // value need not be seen either: by the flag or by fence(roster.waits) it would be.
     #[inline]
     fn look(&mut self) -> Option<Result<T, TryRecvError>> {
         if self.next >= self.drawn {
@@ -396,7 +417,7 @@ impl<T> Receiver<T> {
     fn of(shared: &Arc<Shared<T>>) -> Self {
         shared.receivers.fetch_add(1, Ordering::Relaxed);
         let drawn = shared.tail.drawn.load(Ordering::Relaxed);
-        Self { next: drawn, drawn, shared: shared.clone() }
+        Self { next: drawn, drawn, shared: shared.clone(), seat: None }
     }
 }
 
@@ -404,6 +425,9 @@ impl<T> Drop for Receiver<T> {
     fn drop(&mut self) {
         // Ordering(broadcast.last_receiver): Relaxed. The count carries no data.
         self.shared.receivers.fetch_sub(1, Ordering::Relaxed);
+        if let Some(seat) = self.seat.take() {
+            self.shared.roster.leave(seat);
+        }
     }
 }
 
@@ -417,7 +441,8 @@ impl<T> fmt::Debug for Receiver<T> {
 #[must_use = "futures do nothing unless awaited"]
 pub struct Recv<'a, T: Clone> {
     receiver: &'a mut Receiver<T>,
-    at: Place,
+    /// A waker was left on the receiver's seat.
+    waits: bool,
     caller: &'static Location<'static>,
 }
 
@@ -436,34 +461,18 @@ impl<T: Clone> Recv<'_, T> {
 
     #[inline]
     fn poll_news(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, RecvError>> {
-        if let Place::Idle = self.at {
-            if let Some(news) = self.news() {
-                return Poll::Ready(news);
-            }
+        match self.news() {
+            Some(news) => Poll::Ready(news),
+            None => self.poll_wait(cx),
         }
-        self.poll_wait(cx)
     }
 
     #[inline(never)]
     fn poll_wait(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, RecvError>> {
-        loop {
-            if matches!(self.at, Place::Idle | Place::Done) {
-                if let Some(news) = self.news() {
-                    return Poll::Ready(news);
-                }
-                if !self.receiver.shared.tail.waiting.enter(&mut self.at, OnFlag::Keep) {
-                    continue;
-                }
-                // Pairs with fence(broadcast.announce).
-                fence_at("broadcast.waits");
-                let news = if mutant("broadcast.recheck") { None } else { self.news() };
-                if let Some(news) = news {
-                    let _ = self.receiver.shared.tail.waiting.leave(&mut self.at);
-                    return Poll::Ready(news);
-                }
-            }
-            ready!(self.receiver.shared.tail.waiting.poll_granted(&mut self.at, cx));
-        }
+        self.waits = true;
+        self.receiver.wait(cx);
+        let news = if mutant("broadcast.recheck") { None } else { self.news() };
+        news.map_or(Poll::Pending, Poll::Ready)
     }
 }
 
@@ -483,9 +492,8 @@ impl<T: Clone> Future for Recv<'_, T> {
 impl<T: Clone> Drop for Recv<'_, T> {
     #[inline]
     fn drop(&mut self) {
-        if let Place::Waiting(_) = self.at {
-            // A grant needs no heir: everybody who waited got one.
-            let _ = self.receiver.shared.tail.waiting.leave(&mut self.at);
+        if let (true, Some(seat)) = (self.waits, &self.receiver.seat) {
+            seat.clear();
         }
     }
 }

@@ -8,15 +8,16 @@
 //! the version is published in a word of its own. A receiver keeps the node that it has looked at,
 //! and looks at it again without writing anything shared while the word says that it is the latest.
 //! Who finds a newer node than the word says moves the word on before telling anybody, so nobody
-//! who is told of a value can find an older one.
+//! who is told of a value can find an older one. A receiver that waits leaves its waker on a seat
+//! that it keeps; see `wait::roster`.
 //!
 //! The price: a value may live until every receiver that has looked at it looks again.
 //!
 //! # Progress
 //!
-//! Looking at the value is wait-free, sending lock-free plus time in proportion to those who wait;
-//! a thread that is descheduled while it wakes them delays only those that it has chosen, 32 at a
-//! time.
+//! Looking at the value is wait-free, sending lock-free plus time in proportion to the receivers
+//! that have ever waited; a thread that is descheduled while it wakes them delays those that it has
+//! not reached, until it goes on or another one sends.
 //!
 //! # Examples
 //!
@@ -39,11 +40,12 @@ pub use self::snapshot::Ref;
 use self::snapshot::{Snapshot, Versioned};
 use crate::coop;
 use crate::place::{self, WaitKind};
-use crate::shim::atomic::{AtomicPtr, AtomicU64, AtomicUsize};
+use crate::shim::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize};
 use crate::shim::{Ordering, fence_at, mutant, ord};
 use crate::wait::line::{Line, OnFlag};
 use crate::wait::queue::Place;
 use crate::wait::reclaim::{Domain, Guard, Managed, pin};
+use crate::wait::roster::{Roster, Seat};
 use std::fmt;
 use std::panic::Location;
 use std::pin::Pin;
@@ -62,8 +64,10 @@ struct Shared<T> {
     domain: Domain,
     senders: AtomicUsize,
     receivers: AtomicUsize,
-    /// Receivers that wait for a change. Flagged when the senders are gone.
-    changed: Line,
+    /// Receivers that have waited for a change.
+    roster: Roster,
+    /// The senders are gone.
+    over: AtomicBool,
     /// Senders that wait for the receivers to go.
     deserted: Line,
 }
@@ -161,9 +165,14 @@ impl<T> Shared<T> {
 
     fn announce(&self, version: u64) {
         self.publish(version);
-        // Either we see who waits, or they see the change: pairs with fence(watch.waits).
-        fence_at("watch.announce");
-        self.changed.grant_all(self.changed.entered(), 0);
+        self.roster.wake_all();
+    }
+
+    // Ordering(watch.peek_over): Acquire; pairs with Ordering(watch.over): who finds the senders
+    // gone sees all that they sent.
+    #[inline]
+    fn is_over(&self) -> bool {
+        self.over.load(ord("watch.peek_over", Ordering::Acquire))
     }
 }
 
@@ -190,10 +199,11 @@ pub fn channel<T: Send + 'static>(value: T) -> (Sender<T>, Receiver<T>) {
         domain,
         senders: AtomicUsize::new(1),
         receivers: AtomicUsize::new(1),
-        changed: Line::new(),
+        roster: Roster::new(),
+        over: AtomicBool::new(false),
         deserted: Line::new(),
     });
-    (Sender { shared: shared.clone() }, Receiver { shared, kept: None, seen: 0 })
+    (Sender { shared: shared.clone() }, Receiver { shared, kept: None, seen: 0, seat: None })
 }
 
 /// An end that sends.
@@ -256,7 +266,8 @@ impl<T> Sender<T> {
     pub fn subscribe(&self) -> Receiver<T> {
         // Ordering(watch.receivers): Relaxed. The count carries no data.
         self.shared.receivers.fetch_add(1, Ordering::Relaxed);
-        Receiver { seen: self.shared.version(), kept: None, shared: self.shared.clone() }
+        let seen = self.shared.version();
+        Receiver { seen, kept: None, shared: self.shared.clone(), seat: None }
     }
 
     /// How many receivers there are.
@@ -297,9 +308,11 @@ impl<T> Drop for Sender<T> {
         // of all senders, so a receiver that sees it sees them, too. Not killable: each send ends
         // with a fence and each look begins with one, and loom orders all that precedes a fence
         // before all that follows a later one; the language does not.
+        // Ordering(watch.over): Release; pairs with Ordering(watch.peek_over), for the same purpose.
         let order = ord("watch.last_sender", Ordering::AcqRel);
         if self.shared.senders.fetch_sub(1, order) == 1 {
-            self.shared.changed.set_flag();
+            self.shared.over.store(true, ord("watch.over", Ordering::Release));
+            self.shared.roster.wake_all();
         }
     }
 }
@@ -359,6 +372,8 @@ pub struct Receiver<T> {
     kept: Option<Arc<Versioned<T>>>,
     /// The version that this receiver has seen.
     seen: u64,
+    /// Where its waker lies while it waits; taken when it waits for the first time.
+    seat: Option<Seat>,
 }
 
 impl<T> Receiver<T> {
@@ -399,7 +414,7 @@ impl<T> Receiver<T> {
     ///
     /// [`RecvError`] if the senders are gone.
     pub fn has_changed(&self) -> Result<bool, RecvError> {
-        if self.shared.changed.flag() {
+        if self.shared.is_over() {
             return Err(RecvError(()));
         }
         Ok(self.shared.version() != self.seen)
@@ -428,7 +443,7 @@ impl<T> Receiver<T> {
     /// Strict.
     #[track_caller]
     pub fn changed(&mut self) -> Changed<'_, T> {
-        Changed { receiver: self, at: Place::Idle, caller: Location::caller() }
+        Changed { receiver: self, waits: false, caller: Location::caller() }
     }
 
     /// Waits until the value satisfies `predicate`; returns at once if it does.
@@ -442,7 +457,7 @@ impl<T> Receiver<T> {
     /// Strict.
     #[track_caller]
     pub fn wait_for<P: FnMut(&T) -> bool + Unpin>(&mut self, predicate: P) -> WaitFor<'_, T, P> {
-        WaitFor { changed: self.changed(), predicate }
+        WaitFor { changed: self.changed(), predicate, refused: false }
     }
 }
 
@@ -450,7 +465,8 @@ impl<T> Clone for Receiver<T> {
     fn clone(&self) -> Self {
         // Ordering(watch.clone): Relaxed. The caller holds a receiver.
         self.shared.receivers.fetch_add(1, Ordering::Relaxed);
-        Self { shared: self.shared.clone(), kept: self.kept.clone(), seen: self.seen }
+        let (kept, seen) = (self.kept.clone(), self.seen);
+        Self { shared: self.shared.clone(), kept, seen, seat: None }
     }
 }
 
@@ -462,6 +478,9 @@ impl<T> Drop for Receiver<T> {
             // fence(watch.waits_closed).
             fence_at("watch.deserted");
             self.shared.deserted.grant_all(self.shared.deserted.entered(), 0);
+        }
+        if let Some(seat) = self.seat.take() {
+            self.shared.roster.leave(seat);
         }
     }
 }
@@ -476,7 +495,8 @@ impl<T: fmt::Debug> fmt::Debug for Receiver<T> {
 #[must_use = "futures do nothing unless awaited"]
 pub struct Changed<'a, T> {
     receiver: &'a mut Receiver<T>,
-    at: Place,
+    /// A waker was left on the receiver's seat.
+    waits: bool,
     caller: &'static Location<'static>,
 }
 
@@ -489,7 +509,7 @@ impl<T> Changed<'_, T> {
         if self.look() {
             return Some(Ok(()));
         }
-        if !self.receiver.shared.changed.flag() {
+        if !self.receiver.shared.is_over() {
             return None;
         }
         let last = self.look() && !mutant("watch.look_again");
@@ -506,25 +526,23 @@ impl<T> Changed<'_, T> {
         true
     }
 
+    #[inline]
     fn poll_news(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), RecvError>> {
-        loop {
-            if matches!(self.at, Place::Idle | Place::Done) {
-                if let Some(news) = self.news() {
-                    return Poll::Ready(news);
-                }
-                if !self.receiver.shared.changed.enter(&mut self.at, OnFlag::Keep) {
-                    continue;
-                }
-                // Pairs with fence(watch.announce).
-                fence_at("watch.waits");
-                let news = if mutant("watch.recheck") { None } else { self.news() };
-                if let Some(news) = news {
-                    let _ = self.receiver.shared.changed.leave(&mut self.at);
-                    return Poll::Ready(news);
-                }
-            }
-            ready!(self.receiver.shared.changed.poll_granted(&mut self.at, cx));
+        match self.news() {
+            Some(news) => Poll::Ready(news),
+            None => self.poll_wait(cx),
         }
+    }
+
+    #[inline(never)]
+    fn poll_wait(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), RecvError>> {
+        self.waits = true;
+        let receiver = &mut *self.receiver;
+        let roster = &receiver.shared.roster;
+        let seat = receiver.seat.get_or_insert_with(|| roster.join());
+        roster.wait(seat, cx.waker());
+        let news = if mutant("watch.recheck") { None } else { self.news() };
+        news.map_or(Poll::Pending, Poll::Ready)
     }
 }
 
@@ -543,9 +561,8 @@ impl<T> Future for Changed<'_, T> {
 impl<T> Drop for Changed<'_, T> {
     #[inline]
     fn drop(&mut self) {
-        if let Place::Waiting(_) = self.at {
-            // A grant needs no heir: everybody who waited got one.
-            let _ = self.receiver.shared.changed.leave(&mut self.at);
+        if let (true, Some(seat)) = (self.waits, &self.receiver.seat) {
+            seat.clear();
         }
     }
 }
@@ -555,6 +572,8 @@ impl<T> Drop for Changed<'_, T> {
 pub struct WaitFor<'a, T, P> {
     changed: Changed<'a, T>,
     predicate: P,
+    /// The predicate has seen the latest value that this future knows of.
+    refused: bool,
 }
 
 impl<T, P> fmt::Debug for WaitFor<'_, T, P> {
@@ -569,15 +588,16 @@ impl<'a, T, P: FnMut(&T) -> bool + Unpin> Future for WaitFor<'a, T, P> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         loop {
-            if matches!(this.changed.at, Place::Idle | Place::Done)
-                && (this.predicate)(&this.changed.receiver.borrow_and_update())
-            {
-                let value = this.changed.receiver.kept.clone().expect("looked at above");
+            let receiver = &mut *this.changed.receiver;
+            if !this.refused && (this.predicate)(&receiver.borrow_and_update()) {
+                let value = receiver.kept.clone().expect("looked at above");
                 return Poll::Ready(Ok(Ref(Snapshot::Own(value))));
             }
+            this.refused = true;
             let caller = this.changed.caller;
             let news = this.changed.poll_news(cx);
             ready!(place::noted(WaitKind::WatchChanged, caller, news))?;
+            this.refused = false;
         }
     }
 }

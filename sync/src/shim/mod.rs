@@ -30,6 +30,9 @@ mod imp;
 #[path = "shuttle.rs"]
 mod imp;
 
+#[cfg(any(corio_loom, corio_shuttle))]
+mod witness;
+
 #[cfg(all(corio_shuttle, not(corio_loom)))]
 pub use imp::rand;
 pub use imp::{atomic, cell, hint, sync, thread};
@@ -117,3 +120,5 @@ macro_rules! model {
 pub use imp::run_model;
 #[cfg(all(corio_shuttle, not(corio_loom)))]
 pub use imp::{run_stalled, stall};
+#[cfg(any(corio_loom, corio_shuttle))]
+pub use witness::Witness;

@@ -15,41 +15,21 @@ use crate::signal::Countdown;
 
 const ONESHOTS: u64 = 10_000;
 
-/// A oneshot whose value is there when the receiver looks.
-pub struct OneshotReady<O>(PhantomData<O>);
+/// A oneshot whose value is there when the receiver looks, or, if it `WAITS`, comes later.
+pub struct OneshotTrip<O, const WAITS: bool>(PhantomData<O>);
 
-impl<O: Oneshot> Pass for OneshotReady<O> {
-    const ROW: Row = Row::new(
-        "oneshot",
-        "a task makes a oneshot channel, sends, receives, 10,000 times; per channel",
-    )
-    .target(Target::TimesTokio(1.5));
-    const OPS: u64 = ONESHOTS;
-
-    fn expected() -> u64 {
-        (0..ONESHOTS).sum()
-    }
-
-    async fn pass<R: Rt>() -> u64 {
-        let mut sum = 0;
-        for n in 0..ONESHOTS {
-            let (tx, rx) = O::channel();
-            O::send(tx, n);
-            sum += O::value(rx.await);
-        }
-        sum
-    }
-}
-
-/// A oneshot whose receiver waits already.
-pub struct OneshotWaits<O>(PhantomData<O>);
-
-impl<O: Oneshot> Pass for OneshotWaits<O> {
-    const ROW: Row = Row::new(
-        "oneshot_waits",
-        "as oneshot, but the receiver was polled before the value is sent; per channel",
-    )
-    .target(Target::TimesTokio(1.5));
+impl<O: Oneshot, const WAITS: bool> Pass for OneshotTrip<O, WAITS> {
+    const ROW: Row = if WAITS {
+        oneshot_row(
+            "oneshot_waits",
+            "as oneshot, but the receiver was polled before the value is sent; per channel",
+        )
+    } else {
+        oneshot_row(
+            "oneshot",
+            "a task makes a oneshot channel, sends, receives, 10,000 times; per channel",
+        )
+    };
     const OPS: u64 = ONESHOTS;
 
     fn expected() -> u64 {
@@ -60,16 +40,22 @@ impl<O: Oneshot> Pass for OneshotWaits<O> {
         let mut sum = 0;
         for n in 0..ONESHOTS {
             let (tx, mut rx) = O::channel();
-            poll_fn(|cx| {
-                assert!(Pin::new(&mut rx).poll(cx).is_pending(), "nothing was sent");
-                Poll::Ready(())
-            })
-            .await;
+            if WAITS {
+                poll_fn(|cx| {
+                    assert!(Pin::new(&mut rx).poll(cx).is_pending(), "nothing was sent");
+                    Poll::Ready(())
+                })
+                .await;
+            }
             O::send(tx, n);
             sum += O::value(rx.await);
         }
         sum
     }
+}
+
+const fn oneshot_row(name: &'static str, about: &'static str) -> Row {
+    Row::new(name, about).target(Target::TimesTokio(1.5))
 }
 
 /// Tasks that receive everything.

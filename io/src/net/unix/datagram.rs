@@ -1,10 +1,8 @@
 //! Unix datagrams.
 
-use std::fmt;
 use std::future::Future;
 use std::io;
 use std::net::Shutdown;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::os::unix::net::SocketAddr;
 use std::panic::Location;
 use std::path::Path;
@@ -16,9 +14,10 @@ use corio_runtime::reactor::{Direction, SourceKind};
 use super::{Shown, address};
 use crate::context::failed;
 use crate::net::datagram::{
-    DatagramPeek, DatagramReady, DatagramRecv, DatagramRecvFrom, DatagramSend, DatagramSocket,
-    Messages, Wait, addressed_methods, datagram_methods,
+    DatagramPeek, DatagramRecv, DatagramRecvFrom, DatagramSend, DatagramSocket, Messages,
+    addressed_methods, datagram_methods,
 };
+use crate::net::socket::{Ready, Wait};
 use crate::net::wire::Wire;
 use crate::source::Registered;
 use crate::sys;
@@ -54,7 +53,7 @@ impl Messages for UnixDatagram {
     type Address = SocketAddr;
 
     fn wire(&self) -> Wire<'_> {
-        Wire { fd: self.io.fd(), source: self.io.source(), at: self.at }
+        Wire::of(&self.io, self.at)
     }
 
     fn recv_from_now(&self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
@@ -178,7 +177,8 @@ impl Future for UnixSendTo<'_> {
                 return Poll::Ready(Err(io::Error::new(error.kind(), error.to_string())));
             }
         };
-        let sent = wait.poll(Direction::Write, cx, || socket.io.get().send_to_addr(buf, target));
+        let sent =
+            wait.poll_message(Direction::Write, cx, || socket.io.get().send_to_addr(buf, target));
         sent.map_err(|error| match error.kind() {
             io::ErrorKind::WouldBlock => error,
             _ => failed("send to", Shown(target), error),

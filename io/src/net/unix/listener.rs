@@ -1,21 +1,20 @@
 //! Listening Unix sockets.
 
-use std::fmt;
 use std::future::Future;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::os::unix::net::SocketAddr;
 use std::panic::Location;
 use std::path::Path;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use corio_runtime::reactor::{Direction, SourceKind, Waiter};
-use corio_sync::place::WaitKind;
+use corio_runtime::reactor::SourceKind;
 
 use super::{Shown, UnixStream, address};
 use crate::context::failed;
-use crate::source::{Registered, step};
+use crate::net::socket::{Wait, as_descriptor};
+use crate::net::wire::Wire;
+use crate::source::Registered;
 use crate::sys;
 
 /// A socket that accepts Unix stream connections. Dropping it closes it and leaves its file where it
@@ -78,7 +77,8 @@ impl UnixListener {
     /// Loses place: no connection is lost.
     #[track_caller]
     pub fn accept(&self) -> UnixAccept<'_> {
-        UnixAccept { listener: self, waiter: Waiter::default(), at: Location::caller() }
+        let at = Location::caller();
+        UnixAccept { wait: Wait::new(Wire::of(&self.io, at), at) }
     }
 
     /// [`accept`](Self::accept) for a hand-written future. Of several tasks that wait by this call
@@ -89,11 +89,9 @@ impl UnixListener {
     /// As `accept`.
     #[track_caller]
     pub fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(UnixStream, SocketAddr)>> {
-        let (io, at) = (&self.io, Location::caller());
-        let (fd, peer) = ready!(step(WaitKind::Accept, at, cx, |cx| {
-            io.source().poll_io(io.fd(), Direction::Read, cx, || sys::accept_unix(io.fd()))
-        }))?;
-        Poll::Ready(Ok((UnixStream::new(fd.into(), at), peer)))
+        let wire = Wire::of(&self.io, Location::caller());
+        let (stream, peer) = ready!(wire.poll_accept(cx, || sys::accept_unix(wire.fd)))?;
+        Poll::Ready(Ok((UnixStream::new(stream.into(), wire.at), peer)))
     }
 
     /// The address that this socket is bound to.
@@ -115,43 +113,22 @@ impl UnixListener {
     }
 }
 
-impl AsFd for UnixListener {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.io.fd()
-    }
-}
-
-impl AsRawFd for UnixListener {
-    fn as_raw_fd(&self) -> RawFd {
-        self.io.fd().as_raw_fd()
-    }
-}
-
-impl fmt::Debug for UnixListener {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.io.fmt(f)
-    }
-}
+as_descriptor!(UnixListener);
 
 /// Future of [`UnixListener::accept`]: `io::Result<(UnixStream, SocketAddr)>`.
 #[derive(Debug)]
 #[must_use = "nothing is accepted unless this is awaited"]
 pub struct UnixAccept<'a> {
-    listener: &'a UnixListener,
-    waiter: Waiter,
-    at: &'static Location<'static>,
+    wait: Wait<'a>,
 }
 
 impl Future for UnixAccept<'_> {
     type Output = io::Result<(UnixStream, SocketAddr)>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Self { listener, waiter, at } = self.get_mut();
-        let io = &listener.io;
-        let (fd, peer) = ready!(step(WaitKind::Accept, at, cx, |cx| {
-            let accept = || sys::accept_unix(io.fd());
-            io.source().poll_io_with(io.fd(), Direction::Read, waiter, cx, accept)
-        }))?;
-        Poll::Ready(Ok((UnixStream::new(fd.into(), at), peer)))
+        let Self { wait } = self.get_mut();
+        let fd = wait.fd();
+        let (stream, peer) = ready!(wait.poll_accept(cx, || sys::accept_unix(fd)))?;
+        Poll::Ready(Ok((UnixStream::new(stream.into(), wait.at()), peer)))
     }
 }

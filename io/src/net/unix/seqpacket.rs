@@ -5,25 +5,23 @@
 use std::fmt;
 use std::future::Future;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::net::SocketAddr;
 use std::panic::Location;
 use std::path::Path;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use corio_runtime::reactor::{Direction, SourceKind, Waiter};
-use corio_sync::place::WaitKind;
+use corio_runtime::reactor::{Direction, SourceKind};
 use socket2::{SockRef, Socket, Type};
 
 use super::connect::Attempt;
 use super::{Shown, UCred, address, sock_addr};
 use crate::context::failed;
-use crate::net::datagram::{
-    DatagramPeek, DatagramReady, DatagramRecv, DatagramSend, datagram_methods,
-};
+use crate::net::datagram::{DatagramPeek, DatagramRecv, DatagramSend, datagram_methods};
+use crate::net::socket::{Ready, Wait, as_descriptor};
 use crate::net::wire::Wire;
-use crate::source::{Registered, step};
+use crate::source::Registered;
 use crate::sys;
 
 /// Connections that the system completes before they are accepted.
@@ -89,7 +87,7 @@ impl UnixSeqpacket {
     }
 
     fn wire(&self) -> Wire<'_> {
-        Wire { fd: self.io.fd(), source: self.io.source(), at: self.at }
+        Wire::of(&self.io, self.at)
     }
 
     /// Who is at the other end.
@@ -171,47 +169,27 @@ impl UnixSeqpacketListener {
     /// Loses place: no connection is lost.
     #[track_caller]
     pub fn accept(&self) -> UnixSeqpacketAccept<'_> {
-        UnixSeqpacketAccept { listener: self, waiter: Waiter::default(), at: Location::caller() }
+        let at = Location::caller();
+        UnixSeqpacketAccept { wait: Wait::new(Wire::of(&self.io, at), at) }
     }
 }
 
-impl AsFd for UnixSeqpacketListener {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.io.fd()
-    }
-}
-
-impl AsRawFd for UnixSeqpacketListener {
-    fn as_raw_fd(&self) -> RawFd {
-        self.io.fd().as_raw_fd()
-    }
-}
-
-impl fmt::Debug for UnixSeqpacketListener {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.io.fmt(f)
-    }
-}
+as_descriptor!(UnixSeqpacketListener);
 
 /// Future of [`UnixSeqpacketListener::accept`]: `io::Result<(UnixSeqpacket, SocketAddr)>`.
 #[derive(Debug)]
 #[must_use = "nothing is accepted unless this is awaited"]
 pub struct UnixSeqpacketAccept<'a> {
-    listener: &'a UnixSeqpacketListener,
-    waiter: Waiter,
-    at: &'static Location<'static>,
+    wait: Wait<'a>,
 }
 
 impl Future for UnixSeqpacketAccept<'_> {
     type Output = io::Result<(UnixSeqpacket, SocketAddr)>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Self { listener, waiter, at } = self.get_mut();
-        let io = &listener.io;
-        let (fd, peer) = ready!(step(WaitKind::Accept, at, cx, |cx| {
-            let accept = || sys::accept_unix(io.fd());
-            io.source().poll_io_with(io.fd(), Direction::Read, waiter, cx, accept)
-        }))?;
-        Poll::Ready(Ok((UnixSeqpacket::new(fd, at), peer)))
+        let Self { wait } = self.get_mut();
+        let fd = wait.fd();
+        let (connection, peer) = ready!(wait.poll_accept(cx, || sys::accept_unix(fd)))?;
+        Poll::Ready(Ok((UnixSeqpacket::new(connection, wait.at()), peer)))
     }
 }

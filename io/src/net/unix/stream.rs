@@ -1,9 +1,7 @@
 //! Unix stream connections.
 
-use std::fmt;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::net::Shutdown;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::os::unix::net::SocketAddr;
 use std::panic::Location;
 use std::path::Path;
@@ -12,10 +10,9 @@ use std::task::{Context, Poll};
 use corio_runtime::reactor::{Direction, SourceKind};
 
 use super::{UCred, UnixConnect, address};
+use crate::net::socket::Ready;
 use crate::net::split::{self, OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf};
-use crate::net::transfer::{
-    Peek, Read, ReadExact, ReadVectored, Ready, Write, WriteAll, WriteVectored,
-};
+use crate::net::transfer::{Peek, Read, ReadExact, ReadVectored, Write, WriteAll, WriteVectored};
 use crate::net::wire::{Connected, StreamSocket, Wire, stream_methods};
 use crate::source::Registered;
 use crate::sys;

@@ -8,7 +8,7 @@ use corio_sync::shim::atomic::AtomicUsize;
 use corio_sync::shim::sync::Arc;
 use corio_sync::shim::thread;
 
-use super::Callbacks;
+use super::{Callback, Callbacks};
 use crate::scheduler::idle::IdleSet;
 
 /// Counts what becomes of callbacks: called, and dropped, called or not.
@@ -35,7 +35,7 @@ fn body(fate: &Arc<Fate>) -> Box<dyn FnOnce() + Send> {
 }
 
 fn run(callbacks: &Callbacks) -> usize {
-    callbacks.run(usize::MAX, |_| panic!("a callback panicked"))
+    callbacks.run(usize::MAX, |_, _| panic!("a callback panicked"))
 }
 
 model! {
@@ -43,7 +43,8 @@ model! {
     callback_cancel_vs_call(threads = 2, bound = 3, claim = "a callback is called or cancelled, and its handle tells which") {
         let callbacks = Arc::new(Callbacks::new());
         let fate = Arc::new(Fate::default());
-        let handle = callbacks.push(body(&fate)).expect("it is open");
+        let (callback, handle) = Callback::new(body(&fate));
+        callbacks.push(callback).expect("it is open");
         let loop_side = callbacks.clone();
         let runner = thread::spawn(move || run(&loop_side));
         handle.cancel();
@@ -62,7 +63,7 @@ model! {
         let fate = Arc::new(Fate::default());
         let submitters = [(); 2].map(|()| {
             let (callbacks, fate) = (callbacks.clone(), fate.clone());
-            thread::spawn(move || callbacks.push(body(&fate)).is_some())
+            thread::spawn(move || callbacks.push(Callback::new(body(&fate)).0).is_ok())
         });
         let called = run(&callbacks);
         callbacks.close();
@@ -70,7 +71,7 @@ model! {
         assert!(called <= accepted.into_iter().filter(|&accepted| accepted).count());
         assert_eq!(fate.called.load(Relaxed), called);
         assert_eq!(fate.dropped.load(Relaxed), 2, "a callback was left behind");
-        assert!(callbacks.push(body(&fate)).is_none());
+        assert!(callbacks.push(Callback::new(body(&fate)).0).is_err());
     }
 }
 
@@ -84,7 +85,7 @@ struct Loop {
 impl Loop {
     /// `Handle::call_soon_threadsafe`.
     fn submit(&self, fate: &Arc<Fate>) {
-        self.callbacks.push(body(fate)).expect("it is open");
+        self.callbacks.push(Callback::new(body(fate)).0).expect("it is open");
         if self.idle.notify_worker(0) {
             self.thread.get().expect("a worker that sleeps has registered").unpark();
         }

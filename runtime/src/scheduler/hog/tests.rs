@@ -11,7 +11,7 @@ fn ms(count: u64) -> Duration {
 }
 
 fn in_poll(tick: u64) -> Sight {
-    Sight { tick, parked: false }
+    Sight { tick, parked: false, marked: false }
 }
 
 #[test]
@@ -49,6 +49,24 @@ fn a_stuck_poll_is_marked_once_and_reported_once() {
 }
 
 #[test]
+fn a_worker_that_marks_itself_is_stuck_at_the_first_sight() {
+    let line = HogLine::new();
+    let mut sampler = Sampler::new();
+    line.unpark();
+    for poll in 0..3 {
+        line.begin_poll();
+        line.mark();
+        let verdict = sampler.observe(line.sight(), ms(poll), &LIMITS);
+        assert!(verdict.became_stuck && verdict.new_poll && verdict.released == (poll > 0));
+        assert!(sampler.observe(line.sight(), ms(poll), &LIMITS).same_poll && sampler.is_stuck());
+        line.end_poll();
+    }
+    // The mark of a poll that has ended says nothing.
+    assert!(line.is_hog());
+    assert!(!sampler.observe(line.sight(), ms(3), &LIMITS).became_stuck && !sampler.is_stuck());
+}
+
+#[test]
 fn a_late_sample_marks_and_reports_at_once() {
     let mut sampler = Sampler::new();
     let _ = sampler.observe(in_poll(1), ms(1), &LIMITS);
@@ -61,7 +79,7 @@ fn a_late_sample_marks_and_reports_at_once() {
 fn a_worker_between_polls_or_asleep_is_never_stuck() {
     let mut sampler = Sampler::new();
     for now in 1..300 {
-        let between = Sight { tick: 8, parked: now % 2 == 0 };
+        let between = Sight { tick: 8, parked: now % 2 == 0, marked: false };
         let verdict = sampler.observe(between, ms(now), &LIMITS);
         assert_eq!(verdict, Verdict { moved: now == 1, ..Verdict::default() });
     }
@@ -75,17 +93,21 @@ fn a_new_poll_is_looked_at_again_soon_and_then_no_more() {
     let same = Verdict { same_poll: true, ..Verdict::default() };
     let mut next = |verdict: &Verdict| {
         pace.note(verdict);
-        pace.next_period()
+        pace.next_period(true)
     };
     assert_eq!([&rest, &rest].map(&mut next), [(ms(4), false); 2]);
     assert_eq!([&new, &new, &new].map(&mut next).map(|(period, _)| period), [ms(1), ms(4), ms(1)]);
     assert_eq!([&same, &same].map(&mut next), [(ms(1), true); 2], "a stuck worker is watched");
     assert_eq!(next(&Verdict::default()), (ms(4), true));
+    pace.note(&same);
+    assert_eq!(pace.next_period(false), (ms(4), true), "nobody sleeps who could help");
 }
 
 #[test]
-fn a_poll_is_marked_within_5_ms_however_it_falls_between_samples() {
-    for begins in 0..10_000 {
+fn a_poll_is_marked_in_time_however_it_falls_between_samples() {
+    for (begins, helper, limit) in
+        (0..10_000).flat_map(|begins| [(begins, true, ms(5)), (begins, false, ms(8))])
+    {
         let begins = Duration::from_micros(begins);
         let (mut sampler, mut pace) = (Sampler::new(), Pace::default());
         let mut now = Duration::ZERO;
@@ -97,9 +119,9 @@ fn a_poll_is_marked_within_5_ms_however_it_falls_between_samples() {
                 break now - begins;
             }
             pace.note(&verdict);
-            now += pace.next_period().0;
+            now += pace.next_period(helper).0;
         };
-        assert!((ms(1)..=ms(5)).contains(&marked), "marked after {marked:?}, begun at {begins:?}");
+        assert!((ms(1)..=limit).contains(&marked), "marked after {marked:?}, begun at {begins:?}");
     }
 }
 
@@ -148,11 +170,11 @@ fn sight_at(polls: &[(u64, u64)], now: u64) -> (Sight, u64) {
     for &(poll, pause) in polls {
         for (length, parked) in [(poll, false), (pause, true)] {
             if now < began + length {
-                return (Sight { tick, parked }, began);
+                return (Sight { tick, parked, marked: false }, began);
             }
             began += length;
             tick += 1;
         }
     }
-    (Sight { tick: tick - 1, parked: true }, began)
+    (Sight { tick: tick - 1, parked: true, marked: false }, began)
 }

@@ -1,15 +1,15 @@
 //! A worker's own queues: where a woken or spawned task goes, and which one runs next.
 
 use std::future::Future;
-use std::panic::Location;
 use std::time::{Duration, Instant};
 
 use super::Worker;
+use super::single::Ready;
 use crate::context;
 use crate::scheduler::queue::Deque;
 use crate::scheduler::shared::Phase;
 use crate::task::join::Task;
-use crate::task::raw::TaskPtr;
+use crate::task::raw::{Birth, TaskPtr};
 
 /// Polls in a row from the lifo slot: two tasks that wake each other may not starve the rest.
 const LIFO_IN_A_ROW: u32 = 3;
@@ -77,44 +77,56 @@ impl Worker {
 
     #[cold]
     pub(super) fn push_pinned(&self, task: TaskPtr, home: usize) {
-        if home == self.index {
+        if home != self.index {
+            self.shared.push_remote(task, Some(home));
+        } else if let Some(single) = &self.single {
+            self.take_in_remote();
+            single.ready.push(Ready::Task(task));
+        } else {
             // SAFETY: one thread at a time uses the worker, and no reference to the queue is held
             // across a call.
             unsafe { &mut *self.pinned.get() }.push_back(task);
-        } else {
-            self.shared.push_remote(task, Some(home));
         }
     }
 
     /// Spawns a task; the body comes back if the runtime is closed.
     #[inline]
-    pub(crate) fn spawn<F>(
-        &self,
-        future: F,
-        at: &'static Location<'static>,
-    ) -> Result<Task<F::Output>, F>
+    pub(crate) fn spawn<F>(&self, future: F, birth: Birth) -> Result<Task<F::Output>, (F, Birth)>
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
         if self.shared.phase() != Phase::Running {
-            return Err(future);
+            return self.spawn_single(future, birth);
         }
         // SAFETY: the worker owns its arena, and the body is `Send`.
-        let task = unsafe { TaskPtr::new(self.arena, future, None, at) };
+        let task = unsafe { TaskPtr::new(self.arena, future, None, birth) };
         self.push(task);
         // SAFETY: the cell was made for `F`; its handle is made once.
         Ok(unsafe { Task::from_ptr(task) })
+    }
+
+    /// Spawns a task if this is a single loop, whose tasks are all its own.
+    #[cold]
+    fn spawn_single<F: Future + 'static>(
+        &self,
+        future: F,
+        birth: Birth,
+    ) -> Result<Task<F::Output>, (F, Birth)> {
+        match self.shared.phase() {
+            Phase::Single => Ok(self.spawn_local(future, birth)),
+            _ => Err((future, birth)),
+        }
     }
 
     /// Spawns a task on this very loop; its body may be `!Send`.
     pub(crate) fn spawn_local<F: Future + 'static>(
         &self,
         future: F,
-        at: &'static Location<'static>,
+        birth: Birth,
     ) -> Task<F::Output> {
         // SAFETY: the worker owns its arena and is the home.
-        let task = unsafe { TaskPtr::new(self.arena, future, Some(self.index), at) };
+        let task = unsafe { TaskPtr::new(self.arena, future, Some(self.index), birth) };
         self.push_pinned(task, self.index);
         // SAFETY: the cell was made for `F`; its handle is made once.
         unsafe { Task::from_ptr(task) }
@@ -170,7 +182,9 @@ impl Worker {
         let remote = self.remote();
         self.begin_poll();
         let count = match self.shared.config.debug {
-            false => remote.callbacks.run(CALLBACKS_IN_A_ROW, crate::report::callback_panicked),
+            false => remote.callbacks.run(CALLBACKS_IN_A_ROW, |payload, from| {
+                self.shared.callback_panicked(payload, from);
+            }),
             true => self.run_callbacks_watched(CALLBACKS_IN_A_ROW),
         };
         remote.hog.end_poll();
@@ -212,6 +226,7 @@ impl Worker {
     pub(crate) fn pop_any(&self) -> Option<TaskPtr> {
         self.standing_in.set(false);
         let lifo = self.remote().lifo.pop().map(TaskPtr::from_header);
-        lifo.or_else(|| self.queue.pop()).or_else(|| self.pop_pinned())
+        let own = lifo.or_else(|| self.queue.pop()).or_else(|| self.pop_pinned());
+        own.or_else(|| self.single.as_ref()?.ready.pop_task())
     }
 }

@@ -8,7 +8,7 @@ use corio_sync::spin;
 use crate::reactor;
 use crate::report::{ReportKind, report};
 use crate::scheduler::queue::Deque;
-use crate::scheduler::shared::{Phase, WorkerMetrics};
+use crate::scheduler::shared::WorkerMetrics;
 use crate::task::slab::Arena;
 use crate::timer::Role;
 use crate::timer::wheel::NEVER;
@@ -154,7 +154,7 @@ impl Worker {
         let remote = self.remote();
         !remote.inbox.is_empty()
             || !remote.callbacks.is_empty() && !self.standing_in.get()
-            || shared.phase() != Phase::Running
+            || !shared.phase().is_open()
             || shared.has_stealable()
             || self.driver.timers.has_mail()
     }

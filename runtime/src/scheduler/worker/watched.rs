@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::Worker;
 use crate::report::{ReportKind, report};
+use crate::scheduler::callback::Callback;
 use crate::task::raw::TaskPtr;
 use crate::task::registry::TaskRef;
 
@@ -32,22 +33,24 @@ impl Worker {
         again
     }
 
-    /// Calls at most `limit` callbacks, one by one; how many there were.
+    /// Calls at most `limit` callbacks; how many there were.
     pub(super) fn run_callbacks_watched(&self, limit: usize) -> usize {
         let callbacks = &self.remote().callbacks;
         let mut count = 0;
         while count < limit {
-            let began = Instant::now();
-            if callbacks.run(1, crate::report::callback_panicked) == 0 {
-                break;
-            }
+            let Some(callback) = callbacks.pop() else { break };
             count += 1;
-            self.check_duration(
-                &format_args!("a callback on worker {}", self.index),
-                began.elapsed(),
-            );
+            self.call_watched(callback);
         }
         count
+    }
+
+    /// Calls a callback, and tells of it if it took too long.
+    pub(super) fn call_watched<C: FnOnce()>(&self, callback: Callback<C>) {
+        let handle = callback.handle().clone();
+        let began = Instant::now();
+        callback.run(|payload, from| self.shared.callback_panicked(payload, from));
+        self.check_duration(&handle, began.elapsed());
     }
 
     fn check_duration(&self, what: &dyn std::fmt::Debug, took: Duration) {

@@ -1,6 +1,5 @@
 //! Models of a task with scopes: state word, messages, tree and look are the real ones; the body is
 //! a script.
-// SAFETY: in this file the tree of a twin is touched by who runs the twin; loom checks that.
 use super::node::{Kind, NodeRef};
 use super::*;
 use crate::error::Cancelled;
@@ -11,6 +10,9 @@ use corio_sync::shim::Ordering::{AcqRel, Acquire, Relaxed};
 use corio_sync::shim::atomic::AtomicUsize;
 use corio_sync::shim::sync::Arc;
 use corio_sync::shim::thread;
+use corio_sync::{Condition, Lock};
+use std::pin::Pin;
+use std::task::{Context, Wake, Waker};
 
 /// A task whose cell nobody frees.
 struct Twin {
@@ -23,7 +25,7 @@ struct Twin {
     taken: AtomicUsize,
 }
 
-// SAFETY: the tree is touched by the runner only.
+// SAFETY: the tree is touched by the runner only, and loom checks that.
 unsafe impl Sync for Twin {}
 // SAFETY: as above.
 unsafe impl Send for Twin {}
@@ -96,6 +98,7 @@ impl Twin {
     /// A scope is dropped by its own task.
     fn drop_scope(&self, node: NodeRef) {
         self.tree.unlink(node, &self.state);
+        // SAFETY: it has left the tree, and the scope, its other user, is what goes.
         unsafe { node.free() };
     }
 
@@ -391,5 +394,88 @@ model! {
             ran = twin.drain(&mut script);
         }
         assert_eq!((ran, twin.taken()), (Ran::Finished, 1));
+    }
+}
+
+/// Wakes a twin.
+struct Bell(Arc<Twin>);
+
+impl Wake for Bell {
+    fn wake(self: std::sync::Arc<Self>) {
+        if self.0.state.wake() == Woken::Enqueue {
+            assert_eq!(self.0.entries.fetch_add(1, AcqRel), 0, "two entries of one task");
+        }
+    }
+}
+
+/// Where the wait of the model below stands; as in `cancel::condition`.
+enum Waits {
+    Open(NodeRef),
+    Masked(NodeRef),
+    Over,
+}
+
+model! {
+    /// T28: a wait on a condition is cancelled and notified, in any order.
+    tree_condition_takes_its_lock_again(threads = 3, bound = 2, claim = "a cancel leaves a condition's wait once, and with the lock") {
+        let shared = Arc::new((Lock::new(0), Condition::new()));
+        let (twin, (outer, inner)) = Twin::waiting(|tree| {
+            let outer = Twin::add(tree, Kind::Catch, None);
+            (outer, Twin::add(tree, Kind::Catch, Some(outer)))
+        });
+        let waker = Waker::from(std::sync::Arc::new(Bell(twin.clone())));
+        let cx = &mut Context::from_waker(&waker);
+        let mut guard = shared.0.try_acquire().expect("nobody else is here");
+        let mut wait = shared.1.wait(&mut guard);
+        assert!(Pin::new(&mut wait).poll(cx).is_pending());
+        let (notifier, canceller) = (shared.clone(), twin.clone());
+        let notifies = thread::spawn(move || loop {
+            if let Some(mut guard) = notifier.0.try_acquire() {
+                *guard += 1;
+                return notifier.1.notify(&guard, 1);
+            }
+            thread::yield_now();
+        });
+        let cancels = thread::spawn(move || canceller.cancel());
+        let mut at = Waits::Open(inner);
+        let mut script = move |twin: &Twin| {
+            if let Waits::Open(node) = at && twin.poll_scope(node) {
+                wait.give_up();
+                twin.drop_scope(node);
+                at = Waits::Masked(Twin::add(&twin.tree, Kind::Mask, Some(outer)));
+            }
+            if let Waits::Masked(mask) = at {
+                mask.mark.set(0);
+            }
+            if Pin::new(&mut wait).poll(cx).is_pending() {
+                return Step::Pending;
+            }
+            // The request that was taken is raised to the scope around.
+            match std::mem::replace(&mut at, Waits::Over) {
+                Waits::Open(node) | Waits::Masked(node) => twin.drop_scope(node),
+                Waits::Over => unreachable!("the task has ended"),
+            }
+            assert!(!twin.poll_scope(outer), "offered further out than it was taken");
+            twin.drop_scope(outer);
+            Step::Ready
+        };
+        let mut ran = twin.drain(&mut script);
+        if ran == Ran::Waits {
+            notifies.join().unwrap();
+            let asked = cancels.join().unwrap();
+            ran = twin.drain(&mut script);
+            assert!(asked && ran == Ran::Finished && twin.taken() <= 1);
+            drop(script);
+            assert!(guard.is_held());
+            drop(guard);
+        } else {
+            drop(script);
+            assert!(guard.is_held());
+            drop(guard);
+            notifies.join().unwrap();
+            let delivered = twin.taken() + usize::from(ran == Ran::Cancelled);
+            assert_eq!(delivered, usize::from(cancels.join().unwrap()), "{ran:?}");
+        }
+        assert_eq!(*shared.0.try_acquire().expect("released at the end"), 1);
     }
 }

@@ -30,6 +30,26 @@ pub(crate) fn is_joining() -> bool {
     JOINING.get()
 }
 
+/// What the calling thread knows of the poll that it is inside, while another task is polled in the
+/// middle of it; sets it back when it is dropped.
+pub(crate) struct OuterPoll {
+    joining: bool,
+    probing: bool,
+}
+
+impl OuterPoll {
+    pub(crate) fn leave() -> Self {
+        Self { joining: JOINING.get(), probing: PROBING.replace(false) }
+    }
+}
+
+impl Drop for OuterPoll {
+    fn drop(&mut self) {
+        JOINING.set(self.joining);
+        PROBING.set(self.probing);
+    }
+}
+
 /// Waits that no scope is around may take the request, until this is dropped.
 pub(crate) struct Probing(bool);
 

@@ -1,11 +1,9 @@
 //! Models of the state word. The cell is a twin: a body, an output and a join slot that loom
 //! watches, a queue of entries, and a `freed` flag; the transitions are the real ones.
-// SAFETY: in this file every access to a cell of the twin is one that the protocol allows; loom
-// checks exactly that.
 use super::*;
 use corio_sync::model;
+use corio_sync::shim::Witness;
 use corio_sync::shim::atomic::{AtomicBool, AtomicUsize};
-use corio_sync::shim::cell::UnsafeCell;
 use corio_sync::shim::sync::Arc;
 use corio_sync::shim::thread;
 
@@ -13,15 +11,15 @@ use corio_sync::shim::thread;
 struct Twin {
     state: State,
     /// Counts polls; touched by the runner only.
-    body: UnsafeCell<usize>,
+    body: Witness<usize>,
     /// Written by the completer, read by who sees DONE.
-    output: UnsafeCell<usize>,
+    output: Witness<usize>,
     /// The join slot. Written by the handle and by who frees, read by the completer.
-    slot: UnsafeCell<usize>,
+    slot: Witness<usize>,
     /// Whether a waker lies in the join slot.
     full: AtomicBool,
     /// Set by what a wake announces, seen by the poll that it causes.
-    cause: UnsafeCell<usize>,
+    cause: Witness<usize>,
     /// Entries that lie in a queue.
     entries: AtomicUsize,
     joined: AtomicBool,
@@ -32,11 +30,11 @@ impl Twin {
     fn new() -> Arc<Self> {
         Arc::new(Self {
             state: State::new(Snapshot::spawned(None)),
-            body: UnsafeCell::new(0),
-            output: UnsafeCell::new(0),
-            slot: UnsafeCell::new(0),
+            body: Witness::new(0),
+            output: Witness::new(0),
+            slot: Witness::new(0),
             full: AtomicBool::new(false),
-            cause: UnsafeCell::new(0),
+            cause: Witness::new(0),
             entries: AtomicUsize::new(1),
             joined: AtomicBool::new(false),
             freed: AtomicUsize::new(0),
@@ -56,9 +54,9 @@ impl Twin {
     fn free(&self) {
         assert_eq!(self.freed.fetch_add(1, AcqRel), 0, "freed twice");
         // Whoever frees must come after every use of the cell.
-        self.body.with_mut(|body| unsafe { *body = usize::MAX });
-        self.output.with_mut(|output| unsafe { *output = usize::MAX });
-        self.slot.with_mut(|slot| unsafe { *slot = usize::MAX });
+        self.body.set(usize::MAX);
+        self.output.set(usize::MAX);
+        self.slot.set(usize::MAX);
         assert!(!self.full.load(Relaxed), "a join waker leaked");
     }
 
@@ -74,10 +72,8 @@ impl Twin {
             return;
         }
         let seen = self.state.start();
-        let polls = self.body.with_mut(|body| unsafe {
-            *body += 1;
-            *body
-        });
+        let polls = self.body.get() + 1;
+        self.body.set(polls);
         if seen.needs_care() || polls == ready_at {
             self.complete(seen.needs_care());
         } else if self.state.pause() == Paused::Enqueue {
@@ -86,11 +82,11 @@ impl Twin {
     }
 
     fn complete(&self, mut cancelled: bool) {
-        self.output.with_mut(|output| unsafe { *output = if cancelled { 2 } else { 1 } });
+        self.output.set(if cancelled { 2 } else { 1 });
         loop {
             match self.state.finish(cancelled, false) {
                 Finished::CancelFirst => {
-                    self.output.with_mut(|output| unsafe { *output = 2 });
+                    self.output.set(2);
                     cancelled = true;
                 }
                 Finished::Released { free } => {
@@ -101,12 +97,12 @@ impl Twin {
                 }
                 Finished::Done { join_waker, unwatched, .. } => {
                     if join_waker {
-                        self.slot.with(|slot| assert_eq!(unsafe { *slot }, 1));
+                        assert_eq!(self.slot.get(), 1);
                         assert!(self.full.swap(false, Relaxed), "an empty slot was handed over");
                         self.joined.store(true, Release);
                     }
                     if unwatched {
-                        self.output.with_mut(|output| unsafe { *output = 3 });
+                        self.output.set(3);
                     }
                     return self.release();
                 }
@@ -119,7 +115,7 @@ impl Twin {
         if self.state.load().is_done() {
             return true;
         }
-        self.slot.with_mut(|slot| unsafe { *slot = 1 });
+        self.slot.set(1);
         self.full.store(true, Relaxed);
         match self.state.publish_join_waker() {
             Join::Waiting => false,
@@ -134,7 +130,7 @@ impl Twin {
         match self.state.detach() {
             Detached::Kept => {}
             Detached::OwnsOutput => {
-                self.output.with_mut(|output| unsafe { *output = 3 });
+                self.output.set(3);
                 self.release();
             }
             Detached::Release => self.release(),
@@ -149,7 +145,7 @@ model! {
         let waker = twin.clone();
         waker.state.ref_inc();
         let wakes = thread::spawn(move || {
-            waker.cause.with_mut(|cause| unsafe { *cause = 1 });
+            waker.cause.set(1);
             waker.do_wake();
             waker.release();
         });
@@ -163,7 +159,7 @@ model! {
             twin.work(usize::MAX);
         }
         assert!(!twin.state.load().is_scheduled(), "scheduled without an entry");
-        twin.cause.with(|cause| assert_eq!(unsafe { *cause }, 1));
+        assert_eq!(twin.cause.get(), 1);
     }
 }
 
@@ -175,7 +171,7 @@ model! {
         twin.state.ref_inc();
         let waker = twin.clone();
         let by_value = thread::spawn(move || {
-            waker.cause.with_mut(|cause| unsafe { *cause = 1 });
+            waker.cause.set(1);
             match waker.state.wake_by_value() {
                 // The entry is handed over without order, so that only the word carries the cause.
                 Woken::Enqueue => waker.entries.store(1, Relaxed),
@@ -185,8 +181,8 @@ model! {
         if twin.entries.load(Relaxed) == 1 {
             twin.entries.store(0, Relaxed);
             twin.state.start();
-            twin.cause.with(|cause| assert_eq!(unsafe { *cause }, 1));
-            twin.body.with_mut(|body| unsafe { *body += 1 });
+            assert_eq!(twin.cause.get(), 1);
+            twin.body.set(twin.body.get() + 1);
         }
         by_value.join().unwrap();
     }
@@ -200,7 +196,7 @@ model! {
         let waker = twin.clone();
         waker.state.ref_inc();
         let by_ref = thread::spawn(move || {
-            waker.cause.with_mut(|cause| unsafe { *cause = 1 });
+            waker.cause.set(1);
             if waker.state.wake() == Woken::Enqueue {
                 waker.entries.store(1, Relaxed);
             }
@@ -208,7 +204,7 @@ model! {
         if twin.entries.load(Relaxed) == 1 {
             twin.entries.store(0, Relaxed);
             twin.state.start();
-            twin.cause.with(|cause| assert_eq!(unsafe { *cause }, 1));
+            assert_eq!(twin.cause.get(), 1);
         }
         by_ref.join().unwrap();
     }
@@ -222,13 +218,13 @@ model! {
         twin.state.start();
         let runner = twin.clone();
         let pauses = thread::spawn(move || {
-            runner.body.with_mut(|body| unsafe { *body = 1 });
+            runner.body.set(1);
             if runner.state.pause() == Paused::Enqueue {
-                runner.body.with_mut(|body| unsafe { *body = 2 });
+                runner.body.set(2);
             }
         });
         if twin.state.wake() == Woken::Enqueue {
-            twin.body.with_mut(|body| unsafe { *body = 2 });
+            twin.body.set(2);
         }
         pauses.join().unwrap();
     }
@@ -242,7 +238,7 @@ model! {
         let joiner = thread::spawn(move || {
             let done = handle.join();
             if done {
-                handle.output.with(|output| assert_eq!(unsafe { *output }, 1));
+                assert_eq!(handle.output.get(), 1);
                 handle.state.take();
                 handle.detach();
             }
@@ -251,7 +247,7 @@ model! {
         twin.work(1);
         if !joiner.join().unwrap() {
             assert!(twin.joined.load(Acquire), "the join waker was not woken");
-            twin.output.with(|output| assert_eq!(unsafe { *output }, 1));
+            assert_eq!(twin.output.get(), 1);
             twin.state.take();
             twin.detach();
         }
@@ -275,7 +271,7 @@ model! {
                 }
             }
             if done {
-                handle.output.with(|output| assert_eq!(unsafe { *output }, 1));
+                assert_eq!(handle.output.get(), 1);
             }
             handle.detach();
         });
@@ -293,7 +289,7 @@ model! {
         let dropper = thread::spawn(move || {
             let _ = handle.join();
             // A second poll compares the waker in the slot with its own.
-            handle.slot.with(|slot| assert_eq!(unsafe { *slot } & !1, 0));
+            assert_eq!(handle.slot.get() & !1, 0);
             handle.detach();
         });
         twin.work(1);
@@ -326,7 +322,7 @@ model! {
             twin.work(1);
         }
         assert!(twin.state.load().is_done());
-        let output = twin.output.with(|output| unsafe { *output });
+        let output = twin.output.get();
         assert_eq!(output == 2, asked, "output {output}, cancelled {asked}");
         twin.detach();
         assert_eq!(twin.freed.load(Acquire), 1, "not freed");
@@ -339,11 +335,11 @@ model! {
         let twin = Twin::new();
         let canceller = twin.clone();
         let cancels = thread::spawn(move || {
-            canceller.cause.with_mut(|cause| unsafe { *cause = 1 });
+            canceller.cause.set(1);
             let _ = canceller.state.request_cancel();
         });
         if twin.state.start().needs_care() {
-            twin.cause.with(|cause| assert_eq!(unsafe { *cause }, 1));
+            assert_eq!(twin.cause.get(), 1);
         }
         cancels.join().unwrap();
     }
@@ -355,11 +351,11 @@ model! {
         let twin = Twin::new();
         let aborter = twin.clone();
         let aborts = thread::spawn(move || {
-            aborter.cause.with_mut(|cause| unsafe { *cause = 1 });
+            aborter.cause.set(1);
             let _ = aborter.state.request_abort();
         });
         if twin.state.start().needs_care() {
-            twin.cause.with(|cause| assert_eq!(unsafe { *cause }, 1));
+            assert_eq!(twin.cause.get(), 1);
         }
         aborts.join().unwrap();
     }
@@ -394,9 +390,9 @@ model! {
         let walker = twin.clone();
         let walks = thread::spawn(move || {
             if walker.state.try_ref() {
-                walker.cause.with(|cause| assert_ne!(unsafe { *cause }, 7, "a free cell was read"));
+                assert_ne!(walker.cause.get(), 7, "a free cell was read");
                 if walker.state.ref_dec() {
-                    walker.cause.with_mut(|cause| unsafe { *cause = 7 });
+                    walker.cause.set(7);
                     walker.state.retire();
                 }
             }
@@ -405,9 +401,9 @@ model! {
         let mut mine = twin.state.ref_dec();
         mine |= twin.state.ref_dec();
         if mine {
-            twin.cause.with_mut(|cause| unsafe { *cause = 7 });
+            twin.cause.set(7);
             twin.state.retire();
-            twin.cause.with_mut(|cause| unsafe { *cause = 8 });
+            twin.cause.set(8);
             twin.state.publish(Snapshot::spawned(None));
         }
         walks.join().unwrap();
@@ -450,7 +446,7 @@ model! {
         match twin.state.claim_idle() {
             Claim::Claimed { queued } => {
                 assert!(!queued, "its entry is somebody else's");
-                twin.body.with_mut(|body| unsafe { *body += 1 });
+                twin.body.set(twin.body.get() + 1);
                 twin.complete(true);
             }
             Claim::Running | Claim::Done => {}
@@ -476,8 +472,8 @@ model! {
         });
         match twin.state.claim() {
             Claim::Claimed { queued } => {
-                twin.body.with_mut(|body| unsafe { *body += 1 });
-                twin.output.with_mut(|output| unsafe { *output = 2 });
+                twin.body.set(twin.body.get() + 1);
+                twin.output.set(2);
                 let finished = twin.state.finish(true, queued);
                 assert_ne!(finished, Finished::CancelFirst, "a stopped task was cancelled again");
                 if matches!(finished, Finished::Released { .. }) {
@@ -504,20 +500,20 @@ model! {
         let observer = twin.clone();
         observer.state.ref_inc();
         let observes = thread::spawn(move || {
-            observer.cause.with_mut(|cause| unsafe { *cause = 1 });
+            observer.cause.set(1);
             let done = observer.state.observe();
             if done {
-                observer.output.with(|output| assert_eq!(unsafe { *output }, 1));
+                assert_eq!(observer.output.get(), 1);
             }
             done
         });
         twin.entries.store(0, Relaxed);
         twin.state.start();
-        twin.output.with_mut(|output| unsafe { *output = 1 });
+        twin.output.set(1);
         let told = match twin.state.finish(false, false) {
             Finished::Done { observed, .. } => {
                 if observed {
-                    twin.cause.with(|cause| assert_eq!(unsafe { *cause }, 1));
+                    assert_eq!(twin.cause.get(), 1);
                 }
                 observed
             }
@@ -535,11 +531,11 @@ model! {
         twin.state.start();
         let runner = twin.clone();
         let pauses = thread::spawn(move || {
-            runner.body.with_mut(|body| unsafe { *body = 1 });
+            runner.body.set(1);
             let _ = runner.state.pause();
         });
         if twin.state.request_cancel() == Some(Woken::Enqueue) {
-            twin.body.with_mut(|body| unsafe { *body = 2 });
+            twin.body.set(2);
         }
         pauses.join().unwrap();
     }
@@ -553,11 +549,11 @@ model! {
         twin.state.start();
         let runner = twin.clone();
         let pauses = thread::spawn(move || {
-            runner.body.with_mut(|body| unsafe { *body = 1 });
+            runner.body.set(1);
             let _ = runner.state.pause();
         });
         if twin.state.request_abort() == Woken::Enqueue {
-            twin.body.with_mut(|body| unsafe { *body = 2 });
+            twin.body.set(2);
         }
         pauses.join().unwrap();
     }
@@ -571,12 +567,12 @@ model! {
         twin.state.start();
         let runner = twin.clone();
         let pauses = thread::spawn(move || {
-            runner.body.with_mut(|body| unsafe { *body = 1 });
+            runner.body.set(1);
             let _ = runner.state.pause();
         });
         if let Claim::Claimed { queued } = twin.state.claim() {
             assert!(!queued);
-            twin.body.with_mut(|body| unsafe { *body = 2 });
+            twin.body.set(2);
         }
         pauses.join().unwrap();
     }

@@ -31,9 +31,8 @@
 //! cheap, but 1 to 4 ms old. Reading the counter with a fence before: it costs as much again, and
 //! the anchor's lateness covers what the processor may have moved forward.
 use std::cell::Cell;
-use std::sync::OnceLock;
 
-use corio_sync::shim::atomic::{AtomicU64, Ordering};
+use corio_sync::shim::atomic::{AtomicU8, AtomicU64, Ordering};
 
 /// For how many ticks of the counter an anchor serves: between 13 us at 5 GHz and 66 us at 1 GHz.
 const WINDOW: u64 = 1 << 16;
@@ -128,8 +127,7 @@ fn not_back(now: u64, last: Anchor, rate: u64) -> u64 {
 
 /// Edges 1 and 2: tells the rate, if this thread's first pair lies rightly far back.
 fn measure(ticks: u64, nanos: u64) {
-    static COUNTED_BY: OnceLock<bool> = OnceLock::new();
-    if !*COUNTED_BY.get_or_init(linux_counts_by_it) {
+    if !linux_counts_by_it() {
         // Ordering: Relaxed; as in `soon`.
         return RATE.store(NEVER, Ordering::Relaxed);
     }
@@ -154,10 +152,20 @@ fn rate_of(ticks: u64, span: u64) -> Option<u64> {
 }
 
 /// True if the counter runs at one rate in all sleep states and shows the same on all cores: so
-/// much Linux has checked before it counts by it.
+/// much Linux has checked before it counts by it. Asked once.
 fn linux_counts_by_it() -> bool {
     const SOURCE: &str = "/sys/devices/system/clocksource/clocksource0/current_clocksource";
-    std::fs::read_to_string(SOURCE).is_ok_and(|name| name.trim_end() == "tsc")
+    const YES: u8 = 1;
+    const NO: u8 = 2;
+    static KNOWN: AtomicU8 = AtomicU8::new(0);
+    // Ordering: Relaxed, both; the answer is all there is. Threads that ask at once hear the same.
+    let known = KNOWN.load(Ordering::Relaxed);
+    if known != 0 {
+        return known == YES;
+    }
+    let yes = std::fs::read_to_string(SOURCE).is_ok_and(|name| name.trim_end() == "tsc");
+    KNOWN.store(if yes { YES } else { NO }, Ordering::Relaxed);
+    yes
 }
 
 #[inline]

@@ -248,16 +248,47 @@ fn messages_get_through_whoever_harvests() {
 }
 
 #[test]
+fn few_sources_share_a_poller() {
+    with_both(|new| {
+        let all: Arc<[Poller]> = Arc::new([new(), new()]);
+        let before = home::set_pollers(Some(home::Pollers { all: all.clone(), own: Some(1) }));
+        let (near, _far) = UnixStream::pair().unwrap();
+        near.set_nonblocking(true).unwrap();
+        let mut sources: Vec<(UnixStream, Source)> = Vec::new();
+        for made in 1..=2 * home::SHARED {
+            let near = near.try_clone().unwrap();
+            let source = Source::new(SourceKind::UnixStream);
+            let read = source.poll_io(near.as_fd(), READ, &mut Task::new().cx(), || {
+                Ok(rustix::io::read(&near, &mut [0; 8])?)
+            });
+            assert!(read.is_pending(), "{read:?}");
+            sources.push((near, source));
+            let first = made.min(home::SHARED);
+            assert_eq!((all[0].sources(), all[1].sources()), (first, made - first));
+        }
+        for (near, mut source) in sources {
+            source.deregister(near.as_fd()).unwrap();
+        }
+        home::set_pollers(before);
+    });
+}
+
+#[test]
 fn a_source_finds_the_emptier_poller_by_itself() {
     with_both(|new| {
         let all: Arc<[Poller]> = Arc::new([new(), new()]);
         let before = home::set_pollers(Some(home::Pollers { all: all.clone(), own: Some(0) }));
-        let (_crowd, _crowd_far): (Vec<_>, Vec<_>) = (0..8).map(|_| unix_reader(&all[0])).unzip();
+        // Both hold so many that they share no more, and the own holds more.
+        let crowds = [home::SHARED + 8, home::SHARED];
+        let _crowds: Vec<_> = (0..2)
+            .flat_map(|i| (0..crowds[i]).map(move |_| i))
+            .map(|i| unix_reader(&all[i]))
+            .collect();
         let (near, mut far) = UnixStream::pair().unwrap();
         near.set_nonblocking(true).unwrap();
         let mut sources: Vec<Source> = Vec::new();
         let mut calls = 0;
-        // With eight sources against none the other is taken as soon as it is looked at.
+        // With eight sources more the other is taken as soon as it is looked at.
         for _ in 0..64 {
             sources.push(Source::new(SourceKind::UnixStream));
             let source = sources.last().unwrap();
@@ -274,7 +305,7 @@ fn a_source_finds_the_emptier_poller_by_itself() {
             assert_eq!(all[0].sources(), here + 1);
             sources.last_mut().unwrap().deregister(near.as_fd()).unwrap();
         }
-        assert_eq!(all[1].sources(), 1, "two choices never chose the emptier poller");
+        assert_eq!(all[1].sources(), crowds[1] + 1, "two choices never chose the emptier poller");
         assert_eq!(calls, sources.len(), "one call each: it would block, and that is remembered");
         far.write_all(b"x").unwrap();
         let mut source = sources.pop().unwrap();

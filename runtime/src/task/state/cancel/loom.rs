@@ -1,19 +1,18 @@
 //! Models of taking a cancel: by a scope, by the end of the task, or back.
-// SAFETY: in this file every access to a cell is one that the protocol allows; loom checks that.
 use super::super::{Finished, Paused};
 use super::*;
 use corio_sync::model;
-use corio_sync::shim::cell::UnsafeCell;
+use corio_sync::shim::Witness;
 use corio_sync::shim::sync::Arc;
 use corio_sync::shim::thread;
 
 struct Twin {
     state: State,
-    message: UnsafeCell<usize>,
+    message: Witness<usize>,
 }
 
 fn running() -> Arc<Twin> {
-    let twin = Twin { state: State::new(Snapshot::spawned(None)), message: UnsafeCell::new(0) };
+    let twin = Twin { state: State::new(Snapshot::spawned(None)), message: Witness::new(0) };
     twin.state.start();
     Arc::new(twin)
 }
@@ -35,12 +34,12 @@ model! {
         let twin = running();
         let canceller = twin.clone();
         let cancels = thread::spawn(move || {
-            canceller.message.with_mut(|message| unsafe { *message = 1 });
+            canceller.message.set(1);
             canceller.state.request_cancel().is_some()
         });
         let taken = twin.state.take_cancel();
         if taken {
-            twin.message.with(|message| assert_eq!(unsafe { *message }, 1));
+            assert_eq!(twin.message.get(), 1);
         }
         let ended = end(&twin);
         let asked = cancels.join().unwrap();

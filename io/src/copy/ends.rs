@@ -1,0 +1,114 @@
+//! What can be copied from and to.
+
+use std::io;
+use std::panic::Location;
+use std::task::{Context, Poll};
+
+use crate::net::{Connected, OwnedReadHalf, OwnedWriteHalf, ReadHalf, StreamSocket, TcpStream};
+use crate::net::{UnixStream, Wire, WriteHalf};
+use crate::stream::StreamReader;
+
+/// What [`copy`](super::copy) reads from: sockets, their halves, references to sockets, and
+/// [`StreamReader`]. Nobody else can implement it.
+pub trait ByteSource: Give {}
+
+/// What [`copy`](super::copy) writes to: sockets, their halves, and references to sockets. Nobody
+/// else can implement it.
+pub trait ByteSink: Take {}
+
+/// What a [`ByteSource`] is made of.
+pub trait Give {
+    /// Reads into the room behind what a vector holds; 0 at the end.
+    #[doc(hidden)]
+    fn poll_give(
+        &mut self,
+        at: &'static Location<'static>,
+        cx: &mut Context<'_>,
+        buf: &mut Vec<u8>,
+    ) -> Poll<io::Result<usize>>;
+}
+
+/// What a [`ByteSink`] is made of.
+pub trait Take {
+    /// Writes some.
+    #[doc(hidden)]
+    fn poll_take(
+        &mut self,
+        at: &'static Location<'static>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>>;
+
+    /// Ends the outgoing direction.
+    #[doc(hidden)]
+    fn end(&mut self) -> io::Result<()>;
+}
+
+macro_rules! gives {
+    ($([$($generics:tt)*] $socket:ty;)*) => {$(
+        impl<$($generics)*> ByteSource for $socket {}
+
+        impl<$($generics)*> Give for $socket {
+            fn poll_give(
+                &mut self,
+                at: &'static Location<'static>,
+                cx: &mut Context<'_>,
+                buf: &mut Vec<u8>,
+            ) -> Poll<io::Result<usize>> {
+                Wire { at, ..self.wire() }.poll_read_vec(cx, buf)
+            }
+        }
+    )*};
+}
+
+macro_rules! takes {
+    ($([$($generics:tt)*] $socket:ty;)*) => {$(
+        impl<$($generics)*> ByteSink for $socket {}
+
+        impl<$($generics)*> Take for $socket {
+            fn poll_take(
+                &mut self,
+                at: &'static Location<'static>,
+                cx: &mut Context<'_>,
+                bytes: &[u8],
+            ) -> Poll<io::Result<usize>> {
+                Wire { at, ..self.wire() }.poll_write(cx, bytes)
+            }
+
+            fn end(&mut self) -> io::Result<()> {
+                self.close_write()
+            }
+        }
+    )*};
+}
+
+gives! {
+    [] TcpStream;
+    [] UnixStream;
+    [] &TcpStream;
+    [] &UnixStream;
+    [S: StreamSocket] OwnedReadHalf<S>;
+    [S: StreamSocket] ReadHalf<'_, S>;
+}
+
+takes! {
+    [] TcpStream;
+    [] UnixStream;
+    [] &TcpStream;
+    [] &UnixStream;
+    [S: StreamSocket] OwnedWriteHalf<S>;
+    [S: StreamSocket] WriteHalf<'_, S>;
+}
+
+impl ByteSource for StreamReader {}
+
+impl Give for StreamReader {
+    fn poll_give(
+        &mut self,
+        at: &'static Location<'static>,
+        cx: &mut Context<'_>,
+        buf: &mut Vec<u8>,
+    ) -> Poll<io::Result<usize>> {
+        self.poll_move(at, cx, buf)
+    }
+}

@@ -1,0 +1,472 @@
+//! Text files: UTF-8, in Python's terms.
+//!
+//! *How.* The same file and buffer as of bytes: a read decodes from the buffer and leaves what it
+//! does not need, so there is no second buffer, and the position is always that of a character.
+
+mod decode;
+
+use std::fmt;
+use std::future::Future;
+use std::io::{self, SeekFrom};
+use std::path::Path;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use super::core::Core;
+use super::file::{Call, CoreAccess, File, FileOp, Operation};
+use super::finish::{CloseFile, FileTell};
+use super::open::{Open, open};
+use super::operations::{FlushOp, SyncAllOp, TruncateOp, WriteOp};
+pub use decode::{DecodeError, DecodeErrors, Newline};
+use decode::{Decoded, Format, Goal, encode};
+
+/// Opens a text file as Python does: `"r"`, `"w"`, `"a"`, `"x"`, with `+`; a `t` changes nothing.
+///
+/// # Errors
+///
+/// The system's, with the path; `InvalidInput` for another mode.
+///
+/// # Cancel safety
+///
+/// Strict: a file that was opened in vain is closed (but `"w"` may have emptied it).
+///
+/// # Examples
+///
+/// ```
+/// use corio_io::fs;
+///
+/// # fn main() -> std::io::Result<()> {
+/// # corio_runtime::run(async {
+/// # let path = std::env::temp_dir().join(format!("corio-text-{}", std::process::id()));
+/// let mut file = fs::open_text(&path, "w").await?;
+/// assert_eq!(file.write("día\n").await?, 4, "characters");
+/// file.close().await?;
+/// let mut file = fs::open_text(&path, "r").await?;
+/// assert_eq!(file.read_line(None).await?, "día\n");
+/// # fs::remove(path).await
+/// # })
+/// # }
+/// ```
+#[track_caller]
+pub fn open_text(path: impl AsRef<Path>, mode: &str) -> OpenText {
+    let bytes = if mode.contains('b') { mode.to_owned() } else { mode.replacen('t', "", 1) };
+    // A mode of bytes is none of text; `+b` twice is none at all, and names what was asked for.
+    let refused = mode.contains('b').then(|| {
+        let message = format!("invalid mode {mode:?}: text has no b; see open for bytes");
+        io::Error::new(io::ErrorKind::InvalidInput, message)
+    });
+    OpenText { open: open(path, &bytes), refused, format: Format::default() }
+}
+
+/// Future of [`open_text`]: `io::Result<TextFile>`.
+#[derive(Debug)]
+#[must_use = "nothing is opened unless this is awaited"]
+pub struct OpenText {
+    open: Open,
+    refused: Option<io::Error>,
+    format: Format,
+}
+
+impl OpenText {
+    /// What ends a line. Default: [`Newline::Universal`].
+    pub fn newline(mut self, newline: Newline) -> Self {
+        self.format.newline = newline;
+        self
+    }
+
+    /// What becomes of bytes that are no UTF-8. Default: [`DecodeErrors::Strict`].
+    pub fn errors(mut self, errors: DecodeErrors) -> Self {
+        self.format.errors = errors;
+        self
+    }
+}
+
+impl Future for OpenText {
+    type Output = io::Result<TextFile>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        if let Some(refused) = self.refused.take() {
+            return Poll::Ready(Err(refused));
+        }
+        let file = ready!(Pin::new(&mut self.open).poll(cx))?;
+        Poll::Ready(Ok(TextFile { file, format: self.format }))
+    }
+}
+
+/// A text file. What [`File`] promises about dropped operations, flushing and closing holds here.
+///
+/// aiofiles: `AsyncTextIOWrapper`.
+pub struct TextFile {
+    file: File,
+    format: Format,
+}
+
+/// The operation of [`TextFile::read`] and [`TextFile::read_line`].
+#[derive(Debug)]
+pub struct ReadTextOp {
+    format: Format,
+    goal: Goal,
+}
+
+/// The operation of [`TextFile::read_lines`].
+#[derive(Debug)]
+pub struct ReadTextLinesOp {
+    format: Format,
+    hint: Option<usize>,
+}
+
+/// The operation of [`TextFile::write`] and [`TextFile::write_lines`].
+#[derive(Debug)]
+pub struct WriteTextOp {
+    bytes: WriteOp<Vec<u8>>,
+    characters: usize,
+}
+
+impl Operation for ReadTextOp {
+    type Output = String;
+
+    fn at_once(&mut self, core: &mut CoreAccess<'_>) -> Option<String> {
+        core.0.try_text(self.format, self.goal)
+    }
+
+    fn on_thread(self) -> Call<String> {
+        Call(Box::new(move |core| {
+            core.remember_place();
+            core.text(self.format, self.goal)
+        }))
+    }
+
+    fn unheard(core: &mut CoreAccess<'_>, _output: String) {
+        core.0.back_to_place();
+    }
+}
+
+impl Operation for ReadTextLinesOp {
+    type Output = Vec<String>;
+
+    fn at_once(&mut self, _core: &mut CoreAccess<'_>) -> Option<Vec<String>> {
+        None
+    }
+
+    fn on_thread(self) -> Call<Vec<String>> {
+        Call(Box::new(move |core| {
+            core.remember_place();
+            let goal = Goal { limit: usize::MAX, line: true };
+            let (mut lines, mut total) = (Vec::new(), 0);
+            loop {
+                let line = core.text(self.format, goal)?;
+                total += line.chars().count();
+                if line.is_empty() {
+                    return Ok(lines);
+                }
+                lines.push(line);
+                if self.hint.is_some_and(|hint| hint > 0 && total >= hint) {
+                    return Ok(lines);
+                }
+            }
+        }))
+    }
+
+    fn unheard(core: &mut CoreAccess<'_>, _output: Vec<String>) {
+        core.0.back_to_place();
+    }
+}
+
+impl Operation for WriteTextOp {
+    type Output = usize;
+
+    fn at_once(&mut self, core: &mut CoreAccess<'_>) -> Option<usize> {
+        self.bytes.at_once(core).map(|_| self.characters)
+    }
+
+    fn on_thread(self) -> Call<usize> {
+        let Call(write) = self.bytes.on_thread();
+        let characters = self.characters;
+        Call(Box::new(move |core| write(core).map(|_| characters)))
+    }
+}
+
+/// The operation of [`TextFile::seek`].
+#[derive(Debug)]
+pub struct SeekTextOp(SeekFrom);
+
+impl Operation for SeekTextOp {
+    type Output = u64;
+
+    fn at_once(&mut self, _core: &mut CoreAccess<'_>) -> Option<u64> {
+        None
+    }
+
+    fn on_thread(self) -> Call<u64> {
+        Call(Box::new(move |core| match self.0 {
+            to @ (SeekFrom::Start(_) | SeekFrom::Current(0) | SeekFrom::End(0)) => core.seek(to),
+            SeekFrom::Current(_) | SeekFrom::End(_) => Err(io::Error::new(
+                io::ErrorKind::Unsupported,
+                "a text file can be sought from its start only, by what tell has returned",
+            )),
+        }))
+    }
+}
+
+impl Core {
+    /// `text` if the buffer suffices; else nothing is used up.
+    fn try_text(&mut self, format: Format, goal: Goal) -> Option<String> {
+        let ahead = self.readable_ahead()?;
+        let mut read = Decoded::default();
+        let used = read.feed(ahead, false, format, goal).ok()?;
+        if !read.is_done(goal) {
+            return None;
+        }
+        self.skip(used);
+        Some(read.text)
+    }
+
+    /// Reads until the goal or the end of the file.
+    fn text(&mut self, format: Format, goal: Goal) -> io::Result<String> {
+        self.begin_read()?;
+        let (mut read, mut last) = (Decoded::default(), false);
+        loop {
+            match read.feed(self.ahead(), last, format, goal) {
+                Ok(used) => self.skip(used),
+                Err((used, error)) => {
+                    self.skip(used);
+                    return Err(error.into());
+                }
+            }
+            if last || read.is_done(goal) {
+                return Ok(read.text);
+            }
+            last = self.fill()? == 0;
+        }
+    }
+}
+
+impl TextFile {
+    /// Reads exactly `n` characters, fewer only at the end of the file; with `None` all until the
+    /// end.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidData` with a [`DecodeError`] for bytes that are no UTF-8. Else as [`File::read`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Strict: the next read begins where a dropped one did. Not in a file without positions, such
+    /// as a pipe.
+    #[track_caller]
+    pub fn read(&mut self, n: Option<usize>) -> FileOp<'_, ReadTextOp> {
+        self.read_goal(n, false)
+    }
+
+    /// Reads a line with its end, at most `limit` characters of it; nothing at the end of the file.
+    ///
+    /// # Errors
+    ///
+    /// As [`TextFile::read`].
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`TextFile::read`].
+    #[track_caller]
+    pub fn read_line(&mut self, limit: Option<usize>) -> FileOp<'_, ReadTextOp> {
+        self.read_goal(limit, true)
+    }
+
+    #[track_caller]
+    fn read_goal(&mut self, limit: Option<usize>, line: bool) -> FileOp<'_, ReadTextOp> {
+        let goal = Goal { limit: limit.unwrap_or(usize::MAX), line };
+        let format = self.format;
+        self.file.operation(ReadTextOp { format, goal })
+    }
+
+    /// Reads all lines; with a hint only until they have so many characters together.
+    ///
+    /// # Errors
+    ///
+    /// As [`TextFile::read`].
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`TextFile::read`].
+    #[track_caller]
+    pub fn read_lines(&mut self, hint: Option<usize>) -> FileOp<'_, ReadTextLinesOp> {
+        let format = self.format;
+        self.file.operation(ReadTextLinesOp { format, hint })
+    }
+
+    /// The lines of the file from here on; Python's `async for`.
+    pub fn lines(&mut self) -> TextLines<'_> {
+        TextLines { file: self }
+    }
+
+    /// Writes all of it, and returns how many characters.
+    ///
+    /// # Errors
+    ///
+    /// As [`File::write`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Lossy: what has begun runs to its end.
+    #[track_caller]
+    pub fn write(&mut self, text: impl AsRef<str>) -> FileOp<'_, WriteTextOp> {
+        let text = text.as_ref();
+        let bytes = WriteOp(encode(text, self.format.newline));
+        self.file.operation(WriteTextOp { bytes, characters: text.chars().count() })
+    }
+
+    /// Writes several pieces, without anything between them. Python: `writelines`.
+    ///
+    /// # Errors
+    ///
+    /// As [`File::write`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Lossy: what has begun runs to its end.
+    #[track_caller]
+    pub fn write_lines<T: AsRef<str>>(
+        &mut self,
+        lines: impl IntoIterator<Item = T>,
+    ) -> FileOp<'_, WriteTextOp> {
+        let mut all = String::new();
+        lines.into_iter().for_each(|line| all.push_str(line.as_ref()));
+        self.write(all)
+    }
+
+    /// Moves the position: to the start, to the end, or to what [`tell`](Self::tell) has returned.
+    /// Characters have different lengths, so there are no other places that are known to be between
+    /// two of them.
+    ///
+    /// # Errors
+    ///
+    /// `Unsupported` for other distances from the end or from here, as in Python. Else as
+    /// [`File::seek`].
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`File::seek`].
+    #[track_caller]
+    pub fn seek(&mut self, to: SeekFrom) -> FileOp<'_, SeekTextOp> {
+        self.file.operation(SeekTextOp(to))
+    }
+
+    /// Where the next character is read or written, as something to give to [`seek`](Self::seek).
+    ///
+    /// # Errors
+    ///
+    /// As [`File::tell`].
+    #[track_caller]
+    pub fn tell(&mut self) -> FileTell<'_> {
+        self.file.tell()
+    }
+
+    /// Cuts or extends the file, in bytes, to the position by default, and returns the size. The
+    /// position stays.
+    ///
+    /// # Errors
+    ///
+    /// As [`File::truncate`].
+    #[track_caller]
+    pub fn truncate(&mut self, size: Option<u64>) -> FileOp<'_, TruncateOp> {
+        self.file.truncate(size)
+    }
+
+    /// See [`File::flush`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    #[track_caller]
+    pub fn flush(&mut self) -> FileOp<'_, FlushOp> {
+        self.file.flush()
+    }
+
+    /// See [`File::sync_all`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    #[track_caller]
+    pub fn sync_all(&mut self) -> FileOp<'_, SyncAllOp> {
+        self.file.sync_all()
+    }
+
+    /// See [`File::close`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    #[track_caller]
+    pub fn close(&mut self) -> CloseFile<'_> {
+        self.file.close()
+    }
+
+    /// The mode as Python writes it, such as `"r+"`.
+    #[must_use]
+    pub fn mode(&self) -> String {
+        self.file.mode().replace('b', "")
+    }
+
+    /// The file of bytes: its path, whether it is closed, readable, writable, seekable or a
+    /// terminal. Python: `buffer`.
+    #[must_use]
+    pub fn get_ref(&self) -> &File {
+        &self.file
+    }
+
+    /// The file of bytes, at the same position. Python: `detach`.
+    #[must_use]
+    pub fn into_inner(self) -> File {
+        self.file
+    }
+}
+
+impl fmt::Debug for TextFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TextFile")
+            .field("file", &self.file)
+            .field("newline", &self.format.newline)
+            .field("errors", &self.format.errors)
+            .finish()
+    }
+}
+
+/// The lines of a text file; made by [`TextFile::lines`].
+#[derive(Debug)]
+#[must_use = "lines do nothing unless they are awaited"]
+pub struct TextLines<'a> {
+    file: &'a mut TextFile,
+}
+
+impl TextLines<'_> {
+    /// The next line with its end; `None` at the end of the file.
+    ///
+    /// # Errors
+    ///
+    /// As [`TextFile::read`].
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`TextFile::read`].
+    #[track_caller]
+    pub fn next_line(&mut self) -> NextTextLine<'_> {
+        NextTextLine { line: self.file.read_line(None) }
+    }
+}
+
+/// Future of [`TextLines::next_line`]: `Option<io::Result<String>>`.
+#[derive(Debug)]
+#[must_use = "nothing is read unless this is awaited"]
+pub struct NextTextLine<'a> {
+    line: FileOp<'a, ReadTextOp>,
+}
+
+impl Future for NextTextLine<'_> {
+    type Output = Option<io::Result<String>>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let line = ready!(Pin::new(&mut self.line).poll(cx));
+        Poll::Ready(Some(line).filter(|line| !line.as_ref().is_ok_and(String::is_empty)))
+    }
+}

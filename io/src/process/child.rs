@@ -1,0 +1,198 @@
+//! A child that runs.
+
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::os::unix::process::ExitStatusExt;
+use std::panic::Location;
+use std::pin::Pin;
+use std::process::ExitStatus;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use super::communicate::Communicate;
+use super::exit::{EndWaiter, Process};
+use crate::signal::SignalKind;
+use crate::stream::{StreamReader, StreamWriter};
+
+/// A child process. Dropping it lets the child run, unless
+/// [`kill_on_drop`](super::Command::kill_on_drop) was asked for; it is reaped in any case. Dropping
+/// closes the pipes that were not taken out.
+///
+/// asyncio: `Process`.
+pub struct Child {
+    /// The child's standard input, if it is a pipe. What is queued when it is closed is still sent.
+    pub stdin: Option<StreamWriter>,
+    /// The child's standard output, if it is a pipe.
+    pub stdout: Option<StreamReader>,
+    /// The child's standard error, if it is a pipe.
+    pub stderr: Option<StreamReader>,
+    owner: Owner,
+}
+
+impl Child {
+    pub(super) fn new(
+        owner: Owner,
+        stdin: Option<StreamWriter>,
+        stdout: Option<StreamReader>,
+        stderr: Option<StreamReader>,
+    ) -> Self {
+        Self { stdin, stdout, stderr, owner }
+    }
+
+    /// Its number. Once the child has been reaped it may be another process' number.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.owner.process.pid()
+    }
+
+    /// How it ended: its exit code, or the number of the signal that killed it, negative; `None`
+    /// while it runs. 255 if somebody else has taken the status.
+    #[must_use]
+    pub fn returncode(&self) -> Option<i32> {
+        let status = self.owner.process.reap()?;
+        status.code().or_else(|| status.signal().map(|signal| -signal))
+    }
+
+    /// Waits for the end of the process, which does not wait for its pipes: there may be output
+    /// left to read. A child that writes more than a pipe holds (64 KiB on Linux) does not end
+    /// unless it is read: see [`communicate`](Self::communicate).
+    ///
+    /// Any number of tasks may wait.
+    ///
+    /// # Errors
+    ///
+    /// If it has to wait outside a runtime.
+    ///
+    /// # Cancel safety
+    ///
+    /// Strict: the child runs on, and can be waited for again.
+    #[track_caller]
+    pub fn wait(&self) -> ChildWait<'_> {
+        let process = &*self.owner.process;
+        ChildWait { process, waiter: process.waiter(), at: Location::caller() }
+    }
+
+    /// Sends `input`, closes the child's input, reads its output and error to their ends, and waits
+    /// for the child. What was written to or read from its pipes before is not repeated.
+    ///
+    /// A child that does not read its input is no error.
+    ///
+    /// # Errors
+    ///
+    /// The system's; `InvalidInput` if there is input and the child's is no pipe.
+    ///
+    /// # Cancel safety
+    ///
+    /// Strict: what was read stays in the readers, and the rest of the input is still sent. A second
+    /// call, without input, returns everything; so a [`timeout`](corio_runtime::time::timeout)
+    /// around it loses nothing.
+    #[track_caller]
+    pub fn communicate(&mut self, input: impl Into<Vec<u8>>) -> Communicate<'_> {
+        let Self { stdin, stdout, stderr, owner } = self;
+        let process = &*owner.process;
+        Communicate::new(input.into(), [stdout, stderr], stdin, process, Location::caller())
+    }
+
+    /// Sends a signal. A child that has ended gets none, which is no error.
+    ///
+    /// # Errors
+    ///
+    /// The system's; `InvalidInput` for 0 and for real-time signals.
+    pub fn send_signal(&self, kind: SignalKind) -> io::Result<()> {
+        self.owner.process.signal(kind, false)
+    }
+
+    /// Sends a signal to the process group that the child leads. It does nothing once the child was
+    /// waited for: the number may be that of another group then.
+    ///
+    /// # Errors
+    ///
+    /// The system's: it leads none, unless it was started with
+    /// [`process_group(0)`](super::Command::process_group) or in a session of its own.
+    pub fn send_signal_to_group(&self, kind: SignalKind) -> io::Result<()> {
+        self.owner.process.signal(kind, true)
+    }
+
+    /// Asks it to end: SIGTERM.
+    ///
+    /// # Errors
+    ///
+    /// The system's.
+    pub fn terminate(&self) -> io::Result<()> {
+        self.send_signal(SignalKind::terminate())
+    }
+
+    /// Ends it: SIGKILL.
+    ///
+    /// # Errors
+    ///
+    /// The system's.
+    pub fn kill(&self) -> io::Result<()> {
+        self.send_signal(KILL)
+    }
+}
+
+const KILL: SignalKind = SignalKind::from_raw(libc::SIGKILL);
+
+impl fmt::Debug for Child {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Child")
+            .field("pid", &self.pid())
+            .field("returncode", &self.returncode())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Who sees to it that a process is reaped.
+pub(super) struct Owner {
+    process: Arc<Process>,
+    kill_on_drop: bool,
+}
+
+impl Owner {
+    /// Kills when it is dropped, until it is told otherwise.
+    pub(super) fn new(process: Arc<Process>) -> Self {
+        Self { process, kill_on_drop: true }
+    }
+
+    pub(super) fn kill_on_drop(&mut self, on: bool) {
+        self.kill_on_drop = on;
+    }
+}
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        if self.kill_on_drop {
+            // It may have ended; nobody is there to be told otherwise.
+            let _ = self.process.signal(KILL, false);
+        }
+        self.process.clone().leave();
+    }
+}
+
+/// Future of [`Child::wait`]: `io::Result<ExitStatus>`.
+#[must_use = "nothing is awaited unless this is"]
+pub struct ChildWait<'a> {
+    process: &'a Process,
+    waiter: EndWaiter<'a>,
+    at: &'static Location<'static>,
+}
+
+impl Future for ChildWait<'_> {
+    type Output = io::Result<ExitStatus>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let Self { process, waiter, at } = self.get_mut();
+        process.poll_end(waiter, at, cx)
+    }
+}
+
+impl fmt::Debug for ChildWait<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ChildWait")
+            .field("process", self.process)
+            .field("at", &format_args!("{}", self.at))
+            .finish()
+    }
+}

@@ -1,0 +1,70 @@
+//! The standard streams of this process, as files: aiofiles' `stdin`, `stdout` and `stderr`, and
+//! their `_bytes` kin, which here are the same.
+//!
+//! They are read and written by threads, like other files: the descriptors stay blocking, because
+//! they are shared with whoever started this process. Each call takes a copy of the descriptor, so
+//! closing one does not close the stream.
+
+use std::io;
+use std::os::fd::AsFd;
+
+use crate::fs::File;
+
+/// Nothing is held back: what was written is there when the write is ready, all of it.
+const AT_ONCE: usize = 1;
+
+/// The standard input, buffered. A read that is dropped while a thread waits for input does not lose
+/// what comes: the next read gets it. Use one for the whole program: a second one does not see what
+/// the first has read ahead.
+///
+/// # Errors
+///
+/// The system's, if it has no room for another descriptor.
+///
+/// # Examples
+///
+/// ```no_run
+/// # async fn example() -> std::io::Result<()> {
+/// let mut input = corio_io::stdio::stdin()?;
+/// let line = input.read_line(None).await?;
+/// # Ok(())
+/// # }
+/// ```
+pub fn stdin() -> io::Result<File> {
+    stream(io::stdin(), crate::fs::BUFFER)
+}
+
+/// The standard output. Every write is a system call, at least one: join small pieces.
+///
+/// # Errors
+///
+/// As [`stdin`].
+///
+/// # Examples
+///
+/// ```
+/// # fn main() -> std::io::Result<()> {
+/// # corio_runtime::run(async {
+/// let mut output = corio_io::stdio::stdout()?;
+/// assert_eq!(output.write("hello\n").await?, 6);
+/// # Ok(())
+/// # })
+/// # }
+/// ```
+pub fn stdout() -> io::Result<File> {
+    stream(io::stdout(), AT_ONCE)
+}
+
+/// The standard error; as [`stdout`].
+///
+/// # Errors
+///
+/// As [`stdin`].
+pub fn stderr() -> io::Result<File> {
+    stream(io::stderr(), AT_ONCE)
+}
+
+fn stream(of: impl AsFd, buffer: usize) -> io::Result<File> {
+    let copy = of.as_fd().try_clone_to_owned()?;
+    Ok(File::from_std_buffered(copy.into(), buffer))
+}

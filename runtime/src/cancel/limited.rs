@@ -1,0 +1,148 @@
+//! A future that its holder may ask to stop: what timeouts and races are made of.
+//!
+//! To stop a future is to send a request to the innermost scopes *inside* of it, which may clean up
+//! and take their time, and to no other part of the task. A future without scopes has nobody to
+//! ask: it is stopped as soon as it is dropped, which the holder does.
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use pin_project_lite::pin_project;
+
+use super::raise::Raise;
+use crate::error::Cancelled;
+use crate::task::scope::{Kind, Part, Polled, Scope};
+
+pin_project! {
+    /// A future and its scope.
+    pub(crate) struct Limited<F> {
+        #[pin]
+        future: F,
+        scope: Scope,
+        // True once the future was asked to stop.
+        asked: bool,
+        // A cancel of the whole task that goes on outwards.
+        raise: Option<Box<Raise<()>>>,
+    }
+}
+
+impl<F> Limited<F> {
+    pub(crate) const fn new(future: F) -> Self {
+        Self { future, scope: Scope::new(), asked: false, raise: None }
+    }
+
+    pub(crate) fn get_ref(&self) -> &F {
+        &self.future
+    }
+
+    pub(crate) fn get_mut(&mut self) -> &mut F {
+        &mut self.future
+    }
+
+    pub(crate) fn into_inner(self) -> F {
+        self.future
+    }
+
+    /// True once [`Limited::stop`] was called.
+    #[inline]
+    pub(crate) fn is_asked(&self) -> bool {
+        self.asked
+    }
+}
+
+impl<F: Future> Limited<F> {
+    /// Polls the future, which nobody has asked to stop.
+    #[inline]
+    pub(crate) fn poll_freely(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        let polled = this.scope.poll_through(Kind::Limit, cx, |cx| this.future.poll(cx));
+        if polled.is_ready() {
+            this.scope.release();
+        } else if this.scope.is_known() {
+            this.scope.suspend(Kind::Limit, cx);
+        }
+        polled
+    }
+
+    /// Asks the future, which waits, to stop. Ready when it has: `Some` is a value that it gave all
+    /// the same, with `None` it is to be dropped. Pending for good if a cancel of the whole task
+    /// goes on outwards in place of that. Poll on with [`Limited::poll_asked`] once it
+    /// [was asked](Limited::is_asked).
+    #[cold]
+    pub(crate) fn stop(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        said: impl FnOnce() -> Cancelled,
+    ) -> Poll<Option<F::Output>> {
+        if Scope::is_task_cancelled() {
+            // That goes first; if another part of the task takes it, this is polled again.
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let mut this = self;
+        let parts = this.as_mut().project();
+        if !parts.scope.is_known() {
+            return Poll::Ready(None);
+        }
+        *parts.asked = true;
+        match parts.scope.begin_part(said()) {
+            Part::Offered => this.poll_asked(cx),
+            Part::Nobody => this.give_up(cx, None),
+            Part::Waiting | Part::Again => Poll::Pending,
+        }
+    }
+
+    /// Polls a future that was asked to stop; as [`Limited::stop`].
+    #[cold]
+    pub(crate) fn poll_asked(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<F::Output>> {
+        loop {
+            let mut this = self.as_mut().project();
+            if this.raise.is_some() {
+                return Poll::Pending;
+            }
+            this.scope.ask_part();
+            let future = this.future.as_mut();
+            match this.scope.poll(Kind::Limit, cx, |cx| future.poll(cx)) {
+                Polled::Ready(value) => {
+                    this.scope.close_part();
+                    return Poll::Ready(Some(value));
+                }
+                Polled::Unwound(said) => return self.give_up(cx, Some(said)),
+                Polled::Pending => {}
+            }
+            match this.scope.look_at_part() {
+                Part::Offered => {}
+                Part::Nobody => return self.give_up(cx, None),
+                Part::Waiting => return Poll::Pending,
+                Part::Again => {
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+            }
+        }
+    }
+
+    /// The future has stopped, or nobody inside of it can take the request.
+    fn give_up(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        said: Option<Cancelled>,
+    ) -> Poll<Option<F::Output>> {
+        let this = self.project();
+        let Some(said) = this.scope.end_part(said) else { return Poll::Ready(None) };
+        let raise = this.raise.insert(Box::new(said.raise()));
+        let raised: Poll<()> = Pin::new(&mut **raise).poll(cx);
+        debug_assert!(raised.is_pending());
+        Poll::Pending
+    }
+}
+
+impl<F: fmt::Debug> fmt::Debug for Limited<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.future.fmt(f)
+    }
+}

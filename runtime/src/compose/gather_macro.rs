@@ -1,0 +1,243 @@
+//! `gather!`: a fixed number of tasks of different types.
+use std::fmt;
+use std::future::Future;
+use std::panic::Location;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use super::into_task::IntoTask;
+use super::passing::Passing;
+use crate::error::{Cancelled, TaskError};
+use crate::task::join::Task;
+
+/// Runs all at once and gives a tuple of their values; the first failure is the result, and the
+/// others go on.
+///
+/// As [`gather`](crate::gather()), for arguments of different types. Gives a future: await it.
+///
+/// asyncio: `gather(a, b, c)`. There the same task may be given twice; here the compiler refuses,
+/// because a task's value can be moved out once.
+///
+/// # Examples
+///
+/// ```
+/// # use corio_runtime as corio;
+/// # corio::run(async {
+/// let name = corio::create_task(async { "corio" });
+/// let (name, year) = corio::gather!(name, async { 2026 }).await?;
+/// assert_eq!(format!("{name} {year}"), "corio 2026");
+/// # Ok::<(), corio::TaskError>(())
+/// # }).unwrap();
+/// ```
+#[macro_export]
+macro_rules! gather {
+    ($($task:expr),* $(,)?) => {
+        $crate::__gather!([] () $($task,)*)
+    };
+}
+
+/// Names the values one after the other, so that the list becomes a tuple.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __gather {
+    ([$($made:expr,)*] ($($value:ident)*) $task:expr, $($rest:tt)*) => {
+        $crate::__gather!([$($made,)* $task,] ($($value)* value) $($rest)*)
+    };
+    ([$($made:expr,)*] ($($value:ident)*)) => {
+        $crate::__private::gather_list(
+            $crate::__list!(part $($made,)*),
+            |$crate::__list!(plain $($value,)*)| ($($value,)*),
+        )
+    };
+}
+
+/// A list as pairs: `(a, (b, ()))`.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __list {
+    (plain) => { () };
+    (plain $first:ident, $($rest:tt)*) => { ($first, $crate::__list!(plain $($rest)*)) };
+    (branch) => { () };
+    (branch $first:expr, $($rest:tt)*) => {
+        $crate::__private::join_branch($first, $crate::__list!(branch $($rest)*))
+    };
+    (part) => { () };
+    (part $first:expr, $($rest:tt)*) => {
+        ($crate::__private::gather_part($first), $crate::__list!(part $($rest)*))
+    };
+}
+
+/// One task of a [`gather!`].
+#[derive(Debug)]
+#[doc(hidden)]
+pub struct Part<T> {
+    task: Option<Task<T>>,
+    result: Option<Result<T, TaskError>>,
+    /// True if the task was made for this, and is cancelled with it.
+    made: bool,
+}
+
+#[doc(hidden)]
+#[track_caller]
+pub fn gather_part<A: IntoTask>(a: A) -> Part<A::Output> {
+    Part { task: Some(a.into_task()), result: None, made: A::MAKES }
+}
+
+#[doc(hidden)]
+#[track_caller]
+pub fn gather_list<L: List, M>(list: L, map: M) -> Gather<L, M> {
+    Gather { list, map: Some(map), passing: Passing::new(), at: Location::caller() }
+}
+
+/// What a look at all has found.
+#[derive(Clone, Copy, Debug, Default)]
+#[doc(hidden)]
+pub struct Found {
+    pending: bool,
+    failed: bool,
+}
+
+/// Tasks as pairs.
+#[doc(hidden)]
+pub trait List {
+    /// Their values as pairs.
+    type Values;
+
+    fn look(&mut self, cx: &mut Context<'_>, at: &'static Location<'static>) -> Found;
+    /// True if one of them had not ended. `made_only`: those that were made for this.
+    fn cancel(&self, said: &Cancelled, at: &'static Location<'static>, made_only: bool) -> bool;
+    /// The values, or the first error; those that have not ended are left alone.
+    fn values(&mut self) -> Result<Self::Values, TaskError>;
+    /// An error, if one is there.
+    fn error(&mut self) -> Option<TaskError>;
+}
+
+impl List for () {
+    type Values = ();
+
+    fn look(&mut self, _: &mut Context<'_>, _: &'static Location<'static>) -> Found {
+        Found::default()
+    }
+
+    fn cancel(&self, _: &Cancelled, _: &'static Location<'static>, _: bool) -> bool {
+        false
+    }
+
+    fn values(&mut self) -> Result<(), TaskError> {
+        Ok(())
+    }
+
+    fn error(&mut self) -> Option<TaskError> {
+        None
+    }
+}
+
+impl<T, L: List> List for (Part<T>, L) {
+    type Values = (T, L::Values);
+
+    fn look(&mut self, cx: &mut Context<'_>, at: &'static Location<'static>) -> Found {
+        let (part, rest) = self;
+        let mut found = Found::default();
+        if let Some(task) = &mut part.task {
+            match task.poll_slot(cx, at) {
+                Poll::Pending => found.pending = true,
+                Poll::Ready(result) => {
+                    found.failed = result.is_err();
+                    part.result = Some(result);
+                    part.task = None;
+                }
+            }
+        }
+        let others = rest.look(cx, at);
+        Found { pending: found.pending | others.pending, failed: found.failed | others.failed }
+    }
+
+    fn cancel(&self, said: &Cancelled, at: &'static Location<'static>, made_only: bool) -> bool {
+        let (part, rest) = self;
+        let task = part.task.as_ref().filter(|_| part.made || !made_only);
+        let asked = task.is_some_and(|task| task.as_ref().request(said.shared_msg(), at));
+        rest.cancel(said, at, made_only) | asked
+    }
+
+    fn values(&mut self) -> Result<Self::Values, TaskError> {
+        let (part, rest) = self;
+        let value = part.result.take().expect("all have ended, and are given once")?;
+        Ok((value, rest.values()?))
+    }
+
+    fn error(&mut self) -> Option<TaskError> {
+        let (part, rest) = self;
+        match part.result.take() {
+            Some(Err(error)) => Some(error),
+            _ => rest.error(),
+        }
+    }
+}
+
+/// Future of `gather!`.
+#[must_use = "futures do nothing unless you `.await` or poll them"]
+pub struct Gather<L: List, M> {
+    list: L,
+    /// Turns the pairs into a tuple; gone once the result was given.
+    map: Option<M>,
+    passing: Passing,
+    at: &'static Location<'static>,
+}
+
+impl<L: List, M> Unpin for Gather<L, M> {}
+
+impl<L: List, M> Gather<L, M> {
+    fn finish<R>(&mut self, result: R) -> Poll<(M, R)> {
+        self.passing.release();
+        let map = self.map.take().expect("gather! was polled after it gave its result");
+        Poll::Ready((map, result))
+    }
+
+    fn poll_list(&mut self, cx: &mut Context<'_>) -> Poll<(M, Result<L::Values, TaskError>)> {
+        let (list, at) = (&self.list, self.at);
+        let cancel = |said: &Cancelled| list.cancel(said, said.requested_at().unwrap_or(at), false);
+        if self.passing.is_raising(cx, cancel) {
+            return Poll::Pending;
+        }
+        let found = self.list.look(cx, self.at);
+        if found.failed && !self.passing.has_passed_on() {
+            let error = self.list.error().expect("one has failed");
+            return self.finish(Err(error));
+        }
+        if found.pending {
+            self.passing.suspend(cx);
+            return Poll::Pending;
+        }
+        if self.passing.goes_on_outwards() {
+            return Poll::Pending;
+        }
+        let values = self.list.values();
+        self.finish(values)
+    }
+}
+
+impl<L: List, M, R> Future for Gather<L, M>
+where
+    M: FnOnce(L::Values) -> R,
+{
+    type Output = Result<R, TaskError>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.get_mut().poll_list(cx).map(|(map, values)| values.map(map))
+    }
+}
+
+impl<L: List, M> Drop for Gather<L, M> {
+    fn drop(&mut self) {
+        // A result was given: those that have not ended go on.
+        if self.map.is_some() {
+            self.list.cancel(&Cancelled::from_parts(None, None), self.at, true);
+        }
+    }
+}
+
+impl<L: List, M> fmt::Debug for Gather<L, M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gather").field("at", &self.at).finish_non_exhaustive()
+    }
+}

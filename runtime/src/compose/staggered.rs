@@ -1,0 +1,267 @@
+//! `staggered_race`: attempts that start one after the other until one succeeds.
+use std::fmt;
+use std::future::Future;
+use std::panic::Location;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use pin_project_lite::pin_project;
+
+use super::branch::{Branch, Next, Progress, Stopping};
+use crate::cancel::Limited;
+use crate::error::Cancelled;
+use crate::time::{Sleep, sleep};
+
+/// Starts attempts one after the other, in the calling task, until one succeeds; gives its place and
+/// its value.
+///
+/// The next attempt starts when the latest one has failed, or has not ended within `delay`; those
+/// before it go on. `None` is no limit: each waits for the failure of the one before. The first that
+/// succeeds wins: the others are asked to stop and their ends awaited, which without a cancellation
+/// scope inside means that they are dropped. What a loser returns then is dropped.
+///
+/// If the task is cancelled, so are all attempts that run, and no further one starts; when they have
+/// ended the cancel goes on.
+///
+/// asyncio: `staggered.staggered_race(coro_fns, delay)`, which is how `open_connection` tries the
+/// addresses of a host ("happy eyeballs", RFC 8305). There the attempts are tasks and the errors are
+/// given beside the winner, too.
+///
+/// # Errors
+///
+/// All errors, in the order of the attempts, if none succeeded; none if there were no attempts.
+///
+/// # Panics
+///
+/// With a `delay`, when polled outside a corio runtime; and with the panic of an attempt.
+///
+/// # Cancel safety
+///
+/// That of the attempts: dropping the race drops them.
+///
+/// # Examples
+///
+/// ```
+/// # use corio_runtime as corio;
+/// use std::time::Duration;
+///
+/// # corio::run(async {
+/// let attempt = |host: &'static str| move || async move {
+///     match host {
+///         "slow" => std::future::pending().await,
+///         "down" => Err("refused"),
+///         _ => Ok(host),
+///     }
+/// };
+/// let hosts = ["down", "slow", "up"].map(attempt);
+/// let race = corio::staggered_race(hosts, Some(Duration::from_millis(5)));
+/// assert_eq!(race.await, Ok((2, "up")));
+/// # });
+/// ```
+#[track_caller]
+pub fn staggered_race<I, F, Fut, T, E>(
+    attempts: I,
+    delay: Option<Duration>,
+) -> StaggeredRace<I::IntoIter, Fut, T, E>
+where
+    I: IntoIterator<Item = F>,
+    F: FnOnce() -> Fut,
+    Fut: Future<Output = Result<T, E>>,
+{
+    StaggeredRace {
+        attempts: attempts.into_iter(),
+        started: 0,
+        running: Vec::new(),
+        delay,
+        alarm: None,
+        winner: None,
+        errors: Vec::new(),
+        stopping: Stopping::default(),
+        at: Location::caller(),
+    }
+}
+
+/// Future of [`staggered_race`].
+#[must_use = "futures do nothing unless you `.await` or poll them"]
+pub struct StaggeredRace<I, Fut, T, E> {
+    attempts: I,
+    started: usize,
+    running: Vec<Running<Fut>>,
+    delay: Option<Duration>,
+    /// Starts the next attempt.
+    alarm: Option<Sleep>,
+    winner: Option<(usize, T)>,
+    errors: Vec<(usize, E)>,
+    stopping: Stopping,
+    at: &'static Location<'static>,
+}
+
+// The attempts are pinned in boxes of their own.
+impl<I, Fut, T, E> Unpin for StaggeredRace<I, Fut, T, E> {}
+
+/// An attempt that has not ended.
+struct Running<Fut> {
+    index: usize,
+    branch: Pin<Box<Branch<Attempt<Fut>>>>,
+}
+
+pin_project! {
+    struct Attempt<Fut> {
+        #[pin]
+        inside: Limited<Fut>,
+        // Where the race was made, once the attempt has lost and is to stop.
+        lost: Option<&'static Location<'static>>,
+    }
+}
+
+impl<Fut: Future> Future for Attempt<Fut> {
+    /// `None` if it was stopped.
+    type Output = Option<Fut::Output>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        if this.inside.is_asked() {
+            return this.inside.poll_asked(cx);
+        }
+        if let Poll::Ready(value) = this.inside.as_mut().poll_freely(cx) {
+            return Poll::Ready(Some(value));
+        }
+        match *this.lost {
+            None => Poll::Pending,
+            Some(at) => this.inside.stop(cx, || {
+                Cancelled::from_parts(Some("another attempt has won".into()), Some(at))
+            }),
+        }
+    }
+}
+
+impl<I, F, Fut, T, E> StaggeredRace<I, Fut, T, E>
+where
+    I: Iterator<Item = F>,
+    F: FnOnce() -> Fut,
+    Fut: Future<Output = Result<T, E>>,
+{
+    /// Starts the next attempt, if there is one.
+    fn start(&mut self) -> bool {
+        let Some(attempt) = self.attempts.next() else {
+            self.alarm = None;
+            return false;
+        };
+        let attempt = Attempt { inside: Limited::new(attempt()), lost: None };
+        let branch = Box::pin(Branch::new(Some(attempt)));
+        self.running.push(Running { index: self.started, branch });
+        self.started += 1;
+        self.alarm = self.delay.map(sleep);
+        true
+    }
+
+    /// Polls the attempts from the `from`th of those that run; `None` when one has won.
+    fn poll_running(
+        &mut self,
+        mut from: usize,
+        cx: &mut Context<'_>,
+        found: &mut Progress,
+    ) -> Option<()> {
+        while let Some(running) = self.running.get_mut(from) {
+            let ended = running.branch.as_mut().poll(cx, found);
+            if ended.is_none() && !running.branch.has_ended() {
+                from += 1;
+                continue;
+            }
+            let index = self.running.remove(from).index;
+            match ended.flatten() {
+                Some(Ok(value)) if self.winner.is_none() => {
+                    self.winner = Some((index, value));
+                    return None;
+                }
+                Some(Err(error)) if self.winner.is_none() => {
+                    self.errors.push((index, error));
+                    if index + 1 == self.started && !self.stopping.has_stopped(found) {
+                        self.start();
+                    }
+                }
+                _ => {}
+            }
+        }
+        Some(())
+    }
+
+    fn poll_race(&mut self, cx: &mut Context<'_>, found: &mut Progress) {
+        if self.started == 0 {
+            self.start();
+        }
+        let mut from = 0;
+        while self.winner.is_none() {
+            if self.poll_running(from, cx, found).is_none() {
+                return self.stop_the_others();
+            }
+            let due = self.alarm.as_mut().is_some_and(|it| Pin::new(it).poll(cx).is_ready());
+            if !due || self.stopping.has_stopped(found) {
+                return;
+            }
+            from = self.running.len();
+            if !self.start() {
+                return;
+            }
+        }
+    }
+
+    fn stop_the_others(&mut self) {
+        self.alarm = None;
+        for running in &mut self.running {
+            if let Some(attempt) = running.branch.as_mut().future() {
+                *attempt.project().lost = Some(self.at);
+            }
+        }
+    }
+}
+
+impl<I, F, Fut, T, E> Future for StaggeredRace<I, Fut, T, E>
+where
+    I: Iterator<Item = F>,
+    F: FnOnce() -> Fut,
+    Fut: Future<Output = Result<T, E>>,
+{
+    type Output = Result<(usize, T), Vec<E>>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        if this.stopping.is_raising() {
+            return Poll::Pending;
+        }
+        let mut found = Progress::default();
+        this.poll_race(cx, &mut found);
+        if this.winner.is_some() {
+            // In this same poll, if they were told only now.
+            found.begin_again();
+            let _all_lose = this.poll_running(0, cx, &mut found);
+        }
+        match this.stopping.look(found, cx) {
+            Next::Ended => {
+                if let Some(winner) = this.winner.take() {
+                    return Poll::Ready(Ok(winner));
+                }
+                this.errors.sort_by_key(|(index, _)| *index);
+                Poll::Ready(Err(this.errors.drain(..).map(|(_, error)| error).collect()))
+            }
+            Next::Wait(has_scopes) => {
+                if has_scopes {
+                    for running in &mut this.running {
+                        running.branch.as_mut().suspend(cx);
+                    }
+                }
+                Poll::Pending
+            }
+        }
+    }
+}
+
+impl<I, Fut, T, E> fmt::Debug for StaggeredRace<I, Fut, T, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StaggeredRace")
+            .field("started", &self.started)
+            .field("running", &self.running.len())
+            .finish_non_exhaustive()
+    }
+}

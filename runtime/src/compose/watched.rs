@@ -1,0 +1,135 @@
+//! Many tasks, awaited together.
+//!
+//! Each task's join slot holds a waker of its own, so that an end costs one look however many tasks
+//! there are: see [`Ready`]. Nothing here forwards a cancel; who owns the tasks does.
+use std::fmt;
+use std::panic::Location;
+use std::task::{Context, Poll};
+
+use super::ready::Ready;
+use crate::error::TaskError;
+use crate::task::join::Task;
+
+/// Tasks by number; see the module.
+pub(crate) struct Watched<T> {
+    /// Empty where a task has been taken out.
+    tasks: Vec<Option<Task<T>>>,
+    /// Numbers that may be given again.
+    free: Vec<usize>,
+    ready: Ready,
+    len: usize,
+}
+
+impl<T> Watched<T> {
+    pub(crate) fn with_capacity(len: usize) -> Self {
+        let tasks = Vec::with_capacity(len);
+        Self { tasks, free: Vec::new(), ready: Ready::with_capacity(len), len: 0 }
+    }
+
+    /// All of an iterator, numbered in order; `at` is where they are awaited.
+    pub(crate) fn collect(
+        tasks: impl Iterator<Item = Task<T>>,
+        at: &'static Location<'static>,
+    ) -> Self {
+        let mut all = Self::with_capacity(tasks.size_hint().0);
+        for task in tasks {
+            all.insert(task, at);
+        }
+        all
+    }
+
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Adds a task; its number.
+    pub(crate) fn insert(&mut self, task: Task<T>, at: &'static Location<'static>) -> usize {
+        let index = match self.free.pop() {
+            Some(index) => index,
+            None => {
+                self.tasks.push(None);
+                self.ready.add()
+            }
+        };
+        let task = self.tasks[index].insert(task);
+        self.len += 1;
+        let waker = self.ready.waker(index);
+        if task.poll_done(&mut Context::from_waker(&waker), at).is_ready() {
+            self.ready.mark(index);
+        }
+        index
+    }
+
+    /// The number of a task that has ended, in the order in which they did; each is given once.
+    /// Ready without a number if no task is there.
+    pub(crate) fn poll_ended(
+        &mut self,
+        cx: &mut Context<'_>,
+        at: &'static Location<'static>,
+    ) -> Poll<Option<usize>> {
+        if let Some(index) = self.next_ended(at) {
+            return Poll::Ready(Some(index));
+        }
+        if self.len == 0 {
+            return Poll::Ready(None);
+        }
+        self.ready.watch(cx.waker());
+        match self.next_ended(at) {
+            Some(index) => Poll::Ready(Some(index)),
+            None => {
+                corio_sync::place::note(corio_sync::place::WaitKind::Join, at);
+                Poll::Pending
+            }
+        }
+    }
+
+    /// The same, if one has ended already.
+    pub(crate) fn next_ended(&mut self, at: &'static Location<'static>) -> Option<usize> {
+        while let Some(index) = self.ready.take() {
+            let Some(task) = &mut self.tasks[index] else { continue };
+            let waker = self.ready.waker(index);
+            if task.poll_done(&mut Context::from_waker(&waker), at).is_ready() {
+                return Some(index);
+            }
+        }
+        None
+    }
+
+    /// The task of a number, if it was not taken out.
+    pub(crate) fn get(&self, index: usize) -> Option<&Task<T>> {
+        self.tasks.get(index)?.as_ref()
+    }
+
+    /// Takes the result of a task that has ended.
+    pub(crate) fn take_output(&mut self, index: usize) -> Result<T, TaskError> {
+        self.remove(index).take_output()
+    }
+
+    /// Takes a task out.
+    pub(crate) fn remove(&mut self, index: usize) -> Task<T> {
+        let task = self.tasks[index].take().expect("each number is given once");
+        self.free.push(index);
+        self.len -= 1;
+        task
+    }
+
+    /// Those that were not taken out, in order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Task<T>> {
+        self.tasks.iter().flatten()
+    }
+
+    /// Takes all out, in order.
+    pub(crate) fn drain(&mut self) -> impl Iterator<Item = Task<T>> + '_ {
+        self.len = 0;
+        self.free.clear();
+        self.free.extend(0..self.tasks.len());
+        self.tasks.iter_mut().filter_map(Option::take)
+    }
+}
+
+impl<T> fmt::Debug for Watched<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
+    }
+}

@@ -1,0 +1,159 @@
+//! `main` as a task, although it may be `!Send` and may borrow.
+//!
+//! The future and its result stay on the stack of whoever runs it; only a pointer is in the task's
+//! cell. So `run` never returns before the task is done: a task that the loop has left behind is
+//! ended here.
+
+use std::any::Any;
+use std::cell::Cell;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::pin::{Pin, pin};
+use std::ptr::NonNull;
+use std::task::{Context, Poll};
+
+use crate::error::{Cancelled, ResultError, RunError};
+use crate::scheduler::worker::{self, Worker};
+use crate::task::join::Task;
+
+/// How `main` has ended.
+pub(crate) enum Ended<T> {
+    Value(T),
+    Panicked(Box<dyn Any + Send>),
+    Cancelled(Cancelled),
+    /// The loop was left before.
+    Left,
+}
+
+/// What stays with `run`.
+struct Main<'a, F: Future, E> {
+    future: Pin<&'a mut Option<F>>,
+    result: &'a mut Option<Result<F::Output, Box<dyn Any + Send>>>,
+    on_end: Option<E>,
+}
+
+/// What the cell holds: the life of `main` is erased, because `run` outlives the task.
+struct Erased(NonNull<dyn MainPoll + 'static>);
+
+trait MainPoll {
+    fn poll_main(&mut self, cx: &mut Context<'_>) -> Poll<()>;
+
+    /// The task drops its body, polled to its end or not.
+    fn end_main(&mut self);
+}
+
+impl<F: Future, E: FnOnce()> MainPoll for Main<'_, F, E> {
+    fn poll_main(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(future) = self.future.as_mut().as_pin_mut() else { return Poll::Ready(()) };
+        let polled = match catch_unwind(AssertUnwindSafe(|| future.poll(cx))) {
+            Ok(Poll::Pending) => return Poll::Pending,
+            Ok(Poll::Ready(value)) => Ok(value),
+            Err(payload) => Err(payload),
+        };
+        *self.result = Some(polled);
+        Poll::Ready(())
+    }
+
+    fn end_main(&mut self) {
+        let end = self.on_end.take();
+        let dropped = catch_unwind(AssertUnwindSafe(|| self.future.set(None)));
+        if let Some(end) = end {
+            end();
+        }
+        if let Err(payload) = dropped
+            && !matches!(self.result, Some(Err(_)))
+        {
+            *self.result = Some(Err(payload));
+        }
+    }
+}
+
+impl Future for Erased {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        // SAFETY: `run` does not return before the task is done, so `main` is alive; the task is
+        // pinned to this thread, and nobody else uses the pointer.
+        unsafe { self.0.as_mut() }.poll_main(cx)
+    }
+}
+
+impl Drop for Erased {
+    fn drop(&mut self) {
+        // SAFETY: as in `poll`; a task drops its body before it is done.
+        unsafe { self.0.as_mut() }.end_main();
+    }
+}
+
+/// Ends the task of `main`, whatever happens to the loop.
+struct Last<'a>(&'a Task<()>);
+
+impl Drop for Last<'_> {
+    fn drop(&mut self) {
+        if !self.0.done() {
+            // SAFETY: the task is pinned to the worker that this thread runs, whose loop has been
+            // left; a queue entry that is left behind finds it done.
+            let stopped = unsafe { self.0.ptr().stop() };
+            assert!(stopped, "main is inside a poll, although its loop was left");
+        }
+    }
+}
+
+/// Runs `main` as a pinned task of `worker`, which the caller has entered. `drive` runs the loop
+/// until it may be left; `on_end` is called when the task drops its body.
+pub(crate) fn run<F: Future>(
+    worker: &Worker,
+    main: F,
+    at: &'static Location<'static>,
+    on_end: impl FnOnce(),
+    drive: impl FnOnce(&Task<()>),
+) -> Ended<F::Output> {
+    let mut result = None;
+    let mut future = pin!(Some(main));
+    let mut main = Main { future: future.as_mut(), result: &mut result, on_end: Some(on_end) };
+    let erased: NonNull<dyn MainPoll + '_> = NonNull::from(&mut main);
+    // SAFETY: only the lifetime changes; `Last` ends the task before `main` goes, also when
+    // something panics.
+    let erased: NonNull<dyn MainPoll + 'static> = unsafe { std::mem::transmute(erased) };
+    let task = worker.spawn_local(Erased(erased), at.into());
+    task.set_name("main");
+    let (left, cancelled) = {
+        let _last = Last(&task);
+        drive(&task);
+        let cancelled = task.exception().err().and_then(|error| match error {
+            ResultError::Cancelled(cancelled) => Some(cancelled),
+            _ => None,
+        });
+        (!task.done(), cancelled)
+    };
+    match (result, cancelled) {
+        (Some(Ok(value)), None) => Ended::Value(value),
+        (Some(Err(payload)), _) => Ended::Panicked(payload),
+        (_, Some(cancelled)) => Ended::Cancelled(cancelled),
+        (None, None) => {
+            debug_assert!(left, "main has ended in no way");
+            Ended::Left
+        }
+    }
+}
+
+thread_local! {
+    /// Where the calling thread is inside `run`.
+    static RUNNING_AT: Cell<Option<&'static Location<'static>>> = const { Cell::new(None) };
+}
+
+/// Refuses a `run` inside a `run`, or on a worker.
+pub(crate) fn check_not_nested() -> Result<(), RunError> {
+    let on_worker = || worker::with(|worker| Some(worker?.shared().config.built_at));
+    match RUNNING_AT.get().or_else(on_worker) {
+        Some(outer) => Err(RunError::Nested { outer }),
+        None => Ok(()),
+    }
+}
+
+/// Names the place that made the calling thread a worker; returns the one before.
+pub(crate) fn set_running_at(
+    at: Option<&'static Location<'static>>,
+) -> Option<&'static Location<'static>> {
+    RUNNING_AT.replace(at)
+}

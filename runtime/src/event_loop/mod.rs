@@ -1,0 +1,159 @@
+//! asyncio's own loop, callbacks and what a program sets on a loop.
+//!
+//! - here: [`EventLoop`], and what it takes that is not `Send`;
+//! - [`drive`]: `run_until_complete`, `run_forever`, `stop`, `close`;
+//! - [`policy`]: which loop is the thread's;
+//! - [`exception`]: the exception handler; [`executor`]: the default executor;
+//! - [`main_task`]: `main` as a task, for all that run one.
+//!
+//! The loop itself is a worker of one, see `scheduler/worker/single.rs`.
+
+mod bound;
+mod drive;
+mod exception;
+mod executor;
+pub(crate) mod main_task;
+mod policy;
+
+use std::fmt;
+use std::future::Future;
+use std::marker::PhantomData;
+use std::ops::Deref;
+use std::panic::Location;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use bound::Bound;
+pub use drive::LoopRunning;
+pub use exception::ExceptionHandler;
+pub use executor::ShutdownExecutor;
+pub use policy::{get_event_loop, get_running_loop, set_event_loop};
+
+use crate::handle::Handle;
+use crate::scheduler::call_later::TimerHandle;
+use crate::scheduler::callback::{CallHandle, Callback};
+use crate::scheduler::worker::{Worker, single};
+use crate::task::join::Task;
+
+/// A loop of one thread, with asyncio's order to the letter: callbacks, steps of tasks and wake-ups
+/// stand in one queue, first in, first out; what runs in an iteration makes things ready for the
+/// next one. Code between two awaits is atomic.
+///
+/// It runs while its thread is in [`run_until_complete`](Handle::run_until_complete) or
+/// [`run_forever`](Handle::run_forever), and stands still otherwise. It dereferences to its
+/// [`Handle`], which any thread may use; what the loop itself takes need not be `Send`.
+///
+/// asyncio: the object that `new_event_loop()` returns. Dropping it closes it.
+///
+/// # Examples
+///
+/// ```
+/// # fn main() -> std::io::Result<()> {
+/// use std::cell::RefCell;
+/// use std::rc::Rc;
+///
+/// let event_loop = corio_runtime::new_event_loop()?;
+/// let lines = Rc::new(RefCell::new(Vec::new()));
+/// let line = lines.clone();
+/// event_loop.call_soon(move || line.borrow_mut().push("first"));
+/// let line = lines.clone();
+/// let sum = event_loop.run_until_complete(async move {
+///     line.borrow_mut().push("second");
+///     1 + 2
+/// });
+/// assert_eq!(sum.unwrap(), 3);
+/// assert_eq!(*lines.borrow(), ["first", "second"]);
+/// event_loop.close().unwrap();
+/// # Ok(())
+/// # }
+/// ```
+pub struct EventLoop {
+    handle: Handle,
+    /// It stays with the thread that made it.
+    here: PhantomData<*const ()>,
+}
+
+impl EventLoop {
+    pub(crate) fn adopt(worker: Box<Worker>) -> Self {
+        let handle = Handle::new(worker.shared().clone());
+        single::adopt(Rc::from(worker));
+        Self { handle, here: PhantomData }
+    }
+
+    /// Calls `f` in the next iteration, after everything that is ready now. asyncio: `call_soon`.
+    ///
+    /// As [`Handle::call_soon`], which is hidden by this one, but `f` need not be `Send`.
+    #[track_caller]
+    pub fn call_soon(&self, f: impl FnOnce() + 'static) -> CallHandle {
+        let (call, handle) = Callback::new(Box::new(f) as Box<dyn FnOnce()>);
+        match single::own(self.handle.shared()) {
+            Some(worker) => {
+                worker.push_call(call);
+                handle
+            }
+            None => CallHandle::refused(),
+        }
+    }
+
+    /// Calls `f` when `delay` is over. asyncio: `call_later`.
+    ///
+    /// As [`Handle::call_later`], but `f` need not be `Send`.
+    #[track_caller]
+    pub fn call_later(&self, delay: Duration, f: impl FnOnce() + 'static) -> TimerHandle {
+        self.handle.call_later(delay, self.bound(f))
+    }
+
+    /// Calls `f` at a time of [`Handle::time`]. asyncio: `call_at`.
+    ///
+    /// As [`Handle::call_at`], but `f` need not be `Send`.
+    #[track_caller]
+    pub fn call_at(&self, when: Instant, f: impl FnOnce() + 'static) -> TimerHandle {
+        self.handle.call_at(when, self.bound(f))
+    }
+
+    fn bound(&self, f: impl FnOnce() + 'static) -> impl FnOnce() + Send + 'static {
+        let bound = Bound::new(f, self.handle.shared().clone());
+        move || bound.into_inner()()
+    }
+
+    /// Spawns a task, whose first step comes after everything that is ready now. asyncio:
+    /// `loop.create_task`.
+    ///
+    /// As [`Handle::create_task`], but the body need not be `Send`.
+    #[doc(alias = "spawn_local")]
+    #[track_caller]
+    pub fn create_task<F>(&self, future: F) -> Task<F::Output>
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
+        let at = Location::caller();
+        match single::own(self.handle.shared()) {
+            Some(worker) => worker.spawn_local(future, at.into()),
+            None => self.handle.shared().cancelled_task(future, at.into()),
+        }
+    }
+}
+
+impl Deref for EventLoop {
+    type Target = Handle;
+
+    fn deref(&self) -> &Handle {
+        &self.handle
+    }
+}
+
+impl Drop for EventLoop {
+    fn drop(&mut self) {
+        drive::close_dropped(&self.handle);
+    }
+}
+
+impl fmt::Debug for EventLoop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EventLoop")
+            .field("running", &self.is_running())
+            .field("closed", &self.is_closed())
+            .finish()
+    }
+}

@@ -1,0 +1,181 @@
+//! What nobody is there to hear: panics of callbacks, errors of tasks that a shutdown cancelled.
+//!
+//! Each goes to the runtime's exception handler as an [`ErrorContext`], and without one to standard
+//! error. A handler that panics is told of through the default report, together with what it was
+//! to handle; the loop goes on.
+
+use std::any::Any;
+use std::borrow::Cow;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::sync::Arc;
+
+use super::callback::CallHandle;
+use super::shared::Shared;
+use crate::error::{TaskError, payload_message};
+use crate::quiet::drop_payload;
+use crate::report::{self, ReportKind};
+use crate::task::raw::TaskPtr;
+use crate::task::registry::TaskRef;
+
+/// What a user's handler is to the scheduler; the handler's view of the runtime is made above it.
+pub(crate) type Handler = Arc<dyn Fn(&Arc<Shared>, &ErrorContext) + Send + Sync>;
+
+/// What happened, for an exception handler. asyncio: the `context` dictionary of
+/// `call_exception_handler`.
+///
+/// # Examples
+///
+/// ```
+/// use corio_runtime::ErrorContext;
+///
+/// let context = ErrorContext::new("the cache is full").exception("42 entries");
+/// assert_eq!(context.to_string(), "the cache is full: 42 entries");
+/// ```
+#[derive(Clone, Debug)]
+pub struct ErrorContext {
+    message: Cow<'static, str>,
+    exception: Option<Arc<str>>,
+    task: Option<TaskRef>,
+    handle: Option<CallHandle>,
+    source: Option<&'static Location<'static>>,
+}
+
+impl ErrorContext {
+    /// A context with a message alone.
+    pub fn new(message: impl Into<Cow<'static, str>>) -> Self {
+        let message = message.into();
+        Self { message, exception: None, task: None, handle: None, source: None }
+    }
+
+    /// With what went wrong, in words: the text of an error or a panic's message.
+    #[must_use]
+    pub fn exception(mut self, exception: impl Into<Arc<str>>) -> Self {
+        self.exception = Some(exception.into());
+        self
+    }
+
+    /// With the task that it happened to.
+    #[must_use]
+    pub fn task(mut self, task: TaskRef) -> Self {
+        self.source.get_or_insert(task.spawned_at());
+        self.task = Some(task);
+        self
+    }
+
+    /// With the callback that it happened in.
+    #[must_use]
+    pub fn handle(mut self, handle: CallHandle) -> Self {
+        self.source.get_or_insert(handle.submitted_at());
+        self.handle = Some(handle);
+        self
+    }
+
+    /// With the place that made what failed.
+    #[must_use]
+    pub fn source(mut self, at: &'static Location<'static>) -> Self {
+        self.source = Some(at);
+        self
+    }
+
+    /// What happened. asyncio: `context["message"]`.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// What went wrong, in words. asyncio: `context["exception"]`, an object there.
+    #[must_use]
+    pub fn get_exception(&self) -> Option<&str> {
+        self.exception.as_deref()
+    }
+
+    /// The task that it happened to. asyncio: `context["task"]`.
+    #[must_use]
+    pub fn get_task(&self) -> Option<&TaskRef> {
+        self.task.as_ref()
+    }
+
+    /// The callback that it happened in. asyncio: `context["handle"]`.
+    #[must_use]
+    pub fn get_handle(&self) -> Option<&CallHandle> {
+        self.handle.as_ref()
+    }
+
+    /// The place that made what failed: a spawn, a submission. asyncio:
+    /// `context["source_traceback"]`, in debug mode only.
+    #[must_use]
+    pub fn get_source(&self) -> Option<&'static Location<'static>> {
+        self.source
+    }
+}
+
+impl fmt::Display for ErrorContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)?;
+        if let Some(exception) = &self.exception {
+            write!(f, ": {exception}")?;
+        }
+        match (&self.task, self.source) {
+            (Some(task), _) => write!(f, " ({task:?})"),
+            (None, Some(at)) => write!(f, " (from {at})"),
+            (None, None) => Ok(()),
+        }
+    }
+}
+
+/// A panic's message, for people.
+pub(crate) fn said(payload: &(dyn Any + Send)) -> Arc<str> {
+    payload_message(payload).map_or_else(|| "a value that is not a string".into(), Arc::from)
+}
+
+/// Tells of a panic that nobody has looked at: [`RuntimeHead::report_panic`].
+///
+/// # Safety
+///
+/// `task` is alive, and its runtime a `Shared`.
+///
+/// [`RuntimeHead::report_panic`]: crate::task::raw::RuntimeHead
+pub(crate) unsafe fn report_panic(task: TaskPtr, error: &TaskError) {
+    let said = error.panic_message().unwrap_or("a value that is not a string");
+    let task = TaskRef::new(task);
+    // The handler runs in the task's variables.
+    let variables = task.get_context();
+    let context =
+        ErrorContext::new("task exception was never retrieved").exception(said).task(task.clone());
+    variables.run(|| Shared::of(task.ptr()).call_exception_handler(&context));
+}
+
+impl Shared {
+    /// Gives a context to the handler, or reports it.
+    pub(crate) fn call_exception_handler(self: &Arc<Self>, context: &ErrorContext) {
+        let Some(Some(handler)) = self.exception_handler.get() else {
+            return report(context);
+        };
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| handler(self, context))) {
+            let said = said(&*payload);
+            drop_payload(payload);
+            report::report(
+                ReportKind::Unhandled,
+                format_args!("the exception handler panicked: {said}; it was to handle: {context}"),
+            );
+        }
+    }
+
+    /// A callback has panicked; its loop goes on.
+    pub(crate) fn callback_panicked(
+        self: &Arc<Self>,
+        payload: Box<dyn Any + Send>,
+        from: CallHandle,
+    ) {
+        let said = said(&*payload);
+        drop_payload(payload);
+        let context = ErrorContext::new("a callback panicked").exception(said).handle(from);
+        self.call_exception_handler(&context);
+    }
+}
+
+/// The default handler: one line on standard error.
+pub(crate) fn report(context: &ErrorContext) {
+    report::report(ReportKind::Unhandled, format_args!("{context}"));
+}

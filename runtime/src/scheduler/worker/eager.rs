@@ -1,0 +1,106 @@
+//! Eager starts: a new task's first poll inside the spawn.
+//!
+//! The spawner holds the queue entry of the task that it makes, and in place of pushing it runs it,
+//! as the loop would: the task is the current one meanwhile, and what the thread knows of the poll
+//! around is put aside.
+
+use std::future::Future;
+
+use corio_sync::place;
+use corio_sync::shim::Ordering::Relaxed;
+
+use super::Worker;
+use crate::context;
+use crate::scheduler::shared::Phase;
+use crate::task::join::Task;
+use crate::task::raw::{Birth, TaskPtr};
+use crate::task::scope;
+
+impl Worker {
+    /// Spawns a task that any worker may run on, and runs it up to its first wait. The body comes
+    /// back if the runtime is closed.
+    pub(crate) fn spawn_eager<F>(
+        &self,
+        future: F,
+        birth: Birth,
+    ) -> Result<Task<F::Output>, (F, Birth)>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        if self.shared.phase() != Phase::Running {
+            return Err((future, birth));
+        }
+        Ok(self.start_eagerly(future, None, birth))
+    }
+
+    /// Spawns a task on this very loop, and runs it up to its first wait.
+    pub(crate) fn spawn_local_eager<F: Future + 'static>(
+        &self,
+        future: F,
+        birth: Birth,
+    ) -> Task<F::Output> {
+        self.start_eagerly(future, Some(self.index), birth)
+    }
+
+    /// A body that is not `Send` has this worker as its home.
+    fn start_eagerly<F: Future + 'static>(
+        &self,
+        future: F,
+        home: Option<usize>,
+        birth: Birth,
+    ) -> Task<F::Output> {
+        // SAFETY: the worker owns its arena, and is the home of what is not `Send`.
+        let task = unsafe { TaskPtr::new(self.arena, future, home, birth) };
+        // SAFETY: the cell was made for `F`; its handle is made once.
+        let handle = unsafe { Task::from_ptr(task) };
+        let outer = Outer::leave(self, task);
+        // SAFETY: the entry of a new task is its spawner's, who is on its home if it has one.
+        let again = unsafe { task.run() };
+        drop(outer);
+        if again {
+            self.push_again(task);
+        }
+        if handle.done() {
+            task.note_ended_eagerly();
+        }
+        handle
+    }
+}
+
+/// What the thread knows of the poll, or callback, that the eager start is a part of.
+struct Outer<'a> {
+    worker: &'a Worker,
+    task: Option<TaskPtr>,
+    running: *mut (),
+    place: Option<place::Place>,
+    in_poll: bool,
+    _poll: scope::OuterPoll,
+}
+
+impl<'a> Outer<'a> {
+    fn leave(worker: &'a Worker, inner: TaskPtr) -> Self {
+        // Ordering: Relaxed, here and in `drop`; as in `Worker::run_task`.
+        let running = worker.remote().running.swap(inner.as_raw().cast_mut(), Relaxed);
+        Self {
+            worker,
+            task: context::set_task(Some(inner)),
+            running,
+            place: place::take(),
+            in_poll: worker.in_poll.replace(true),
+            _poll: scope::OuterPoll::leave(),
+        }
+    }
+}
+
+impl Drop for Outer<'_> {
+    fn drop(&mut self) {
+        self.worker.remote().running.store(self.running, Relaxed);
+        context::set_task(self.task);
+        self.worker.in_poll.set(self.in_poll);
+        let _inner = place::take();
+        if let Some(place) = self.place {
+            place::note(place.kind(), place.at());
+        }
+    }
+}

@@ -1,0 +1,297 @@
+//! A worker as a single event loop: asyncio's order to the letter.
+//!
+//! A single loop has one ready queue, first in, first out, for callbacks, task steps and wake-ups
+//! alike, and none of what makes many loops fast: no deque, no LIFO slot, no stealing, no budget, no
+//! preemption. All its tasks are pinned, so that the queues of the other kind of worker stay empty.
+//!
+//! One [turn](Worker::turn) is an iteration of asyncio's `_run_once`:
+//!
+//! 1. what other threads sent becomes ready;
+//! 2. the poller is asked; the loop sleeps there if nothing is ready and it is not to stop;
+//! 3. what the events woke becomes ready, then what other threads sent meanwhile, then what is due,
+//!    by deadline;
+//! 4. exactly the entries that are ready now run. What they make ready waits for the next turn, so
+//!    that a task that yields for ever does not keep the poller from being asked.
+//!
+//! What other threads submit lies in the worker's inbox and queue of callbacks until the loop's
+//! thread touches its ready queue: each local push takes it in first, so the order of the ready
+//! queue is the order in time. Of what came since the last push, callbacks go before tasks.
+//!
+//! A loop belongs to the thread that made it ([`own`]); it may be used there while it does not run.
+
+use std::cell::{Cell, RefCell, UnsafeCell};
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::{WORKER, Worker, fire_timers};
+use crate::quiet::drop_quietly;
+use crate::reactor;
+use crate::report::{ReportKind, report};
+use crate::scheduler::callback::{Callback, LocalCallback};
+use crate::scheduler::shared::{Phase, Shared, WorkerMetrics};
+use crate::task::raw::TaskPtr;
+use crate::timer::Role;
+
+/// What only a single loop has.
+#[derive(Debug, Default)]
+pub(crate) struct Single {
+    pub(super) ready: ReadyQueue,
+    /// The turn that runs is the last one.
+    stopping: Cell<bool>,
+    /// Counts the runs: a stop that was meant for an earlier one does nothing.
+    runs: Cell<u64>,
+    /// The owner is gone: who runs the loop closes it.
+    orphan: Cell<bool>,
+}
+
+/// An entry of the ready queue.
+pub(super) enum Ready {
+    /// The task's queue entry.
+    Task(TaskPtr),
+    Call(LocalCallback),
+}
+
+/// First in, first out.
+#[derive(Default)]
+pub(super) struct ReadyQueue(UnsafeCell<VecDeque<Ready>>);
+
+impl std::fmt::Debug for ReadyQueue {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "ReadyQueue({})", self.len())
+    }
+}
+
+impl ReadyQueue {
+    fn with<R>(&self, f: impl FnOnce(&mut VecDeque<Ready>) -> R) -> R {
+        // SAFETY: a worker is used by one thread at a time, and the closures of this file call
+        // nothing that could come back here.
+        f(unsafe { &mut *self.0.get() })
+    }
+
+    pub(super) fn push(&self, entry: Ready) {
+        self.with(|queue| queue.push_back(entry));
+    }
+
+    fn pop(&self) -> Option<Ready> {
+        self.with(VecDeque::pop_front)
+    }
+
+    fn len(&self) -> usize {
+        self.with(|queue| queue.len())
+    }
+
+    /// For the end: the next task; callbacks before it are dropped.
+    pub(super) fn pop_task(&self) -> Option<TaskPtr> {
+        loop {
+            match self.pop()? {
+                Ready::Task(task) => return Some(task),
+                Ready::Call(call) => drop_quietly(call),
+            }
+        }
+    }
+}
+
+thread_local! {
+    /// The single loops that the thread has made and not closed.
+    static LOOPS: RefCell<Vec<Rc<Worker>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Notes a loop as the calling thread's.
+pub(crate) fn adopt(worker: Rc<Worker>) {
+    LOOPS.with_borrow_mut(|loops| loops.push(worker));
+}
+
+/// The loop of `shared`, if the calling thread has made it and not closed it.
+pub(crate) fn own(shared: &Arc<Shared>) -> Option<Rc<Worker>> {
+    let find = |loops: &RefCell<Vec<Rc<Worker>>>| {
+        let loops = loops.borrow();
+        loops.iter().find(|worker| Arc::ptr_eq(worker.shared(), shared)).cloned()
+    };
+    LOOPS.try_with(find).ok().flatten()
+}
+
+/// Takes a loop from the calling thread, which closes it.
+pub(crate) fn disown(shared: &Arc<Shared>) -> Option<Rc<Worker>> {
+    let take = |loops: &RefCell<Vec<Rc<Worker>>>| {
+        let mut loops = loops.borrow_mut();
+        let at = loops.iter().position(|worker| Arc::ptr_eq(worker.shared(), shared))?;
+        Some(loops.swap_remove(at))
+    };
+    LOOPS.try_with(take).ok().flatten()
+}
+
+impl Shared {
+    /// Calls `f` with the worker of this runtime that the calling thread is: that it runs, or whose
+    /// single loop it owns.
+    pub(crate) fn with_own_worker<R>(self: &Arc<Self>, f: impl FnOnce(Option<&Worker>) -> R) -> R {
+        // SAFETY: as in `with`.
+        let running = unsafe { WORKER.get().as_ref() };
+        match running.filter(|worker| Arc::ptr_eq(worker.shared(), self)) {
+            Some(worker) => f(Some(worker)),
+            None if self.phase() == Phase::Single => f(own(self).as_deref()),
+            None => f(None),
+        }
+    }
+
+    /// Submits a callback to a loop; it comes back if the loop is closed.
+    pub(crate) fn submit_call(
+        self: &Arc<Self>,
+        home: usize,
+        callback: Callback,
+    ) -> Result<(), Callback> {
+        let mut callback = Some(callback);
+        if self.phase() == Phase::Single {
+            self.with_own_worker(|worker| {
+                if let Some(worker) = worker {
+                    let callback = callback.take().expect("it is submitted once");
+                    worker.push_call(callback.into_local());
+                }
+            });
+        }
+        let Some(callback) = callback else { return Ok(()) };
+        self.remotes[home].callbacks.push(callback)?;
+        self.wake_worker(home);
+        Ok(())
+    }
+}
+
+impl Worker {
+    /// The part of a single loop, if this is one.
+    pub(crate) fn single(&self) -> Option<&Single> {
+        self.single.as_deref()
+    }
+
+    /// Makes a callback of the loop's own thread ready.
+    pub(crate) fn push_call(&self, call: LocalCallback) {
+        let single = self.single().expect("only a single loop has local callbacks");
+        self.take_in_remote();
+        single.ready.push(Ready::Call(call));
+    }
+
+    /// Step 1: makes ready what other threads sent.
+    pub(super) fn take_in_remote(&self) {
+        let Some(single) = self.single() else { return };
+        let remote = self.remote();
+        if !remote.callbacks.is_empty() {
+            while let Some(callback) = remote.callbacks.pop() {
+                single.ready.push(Ready::Call(callback.into_local()));
+            }
+        }
+        if !remote.inbox.is_empty() {
+            for task in remote.inbox.drain() {
+                single.ready.push(Ready::Task(TaskPtr::from_header(task)));
+            }
+        }
+    }
+
+    /// Ends the run that is under way after the present turn; without one, the next run ends after
+    /// its first turn.
+    pub(crate) fn stop_single(&self) {
+        if let Some(single) = self.single() {
+            single.stopping.set(true);
+        }
+    }
+
+    /// As [`Worker::stop_single`], but only in the run of this number.
+    pub(crate) fn stop_run(&self, run: u64) {
+        if self.single().is_some_and(|single| single.runs.get() == run) {
+            self.stop_single();
+        }
+    }
+
+    /// The number of the run that is under way, or of the last one.
+    pub(crate) fn run_number(&self) -> u64 {
+        self.single().map_or(0, |single| single.runs.get())
+    }
+
+    /// The owner has gone while the loop runs.
+    pub(crate) fn orphan(&self) {
+        if let Some(single) = self.single() {
+            single.orphan.set(true);
+        }
+    }
+
+    pub(crate) fn is_orphan(&self) -> bool {
+        self.single().is_some_and(|single| single.orphan.get())
+    }
+
+    /// Runs turns until one is the last. The caller has entered the worker.
+    pub(crate) fn run_single(&self) {
+        let single = self.single().expect("the worker is a single loop");
+        let debug = self.shared.config.debug;
+        loop {
+            if debug {
+                self.turn::<true>(single);
+            } else {
+                self.turn::<false>(single);
+            }
+            if single.stopping.replace(false) {
+                break;
+            }
+        }
+        single.runs.set(single.runs.get() + 1);
+        self.publish_metrics();
+    }
+
+    /// One iteration; see the module.
+    fn turn<const DEBUG: bool>(&self, single: &Single) {
+        self.take_in_remote();
+        let mut wakers = reactor::WakeBatch::new();
+        if single.ready.len() == 0 && !single.stopping.get() {
+            self.sleep_single(&mut wakers);
+        } else {
+            self.driver.poller.poll(&mut wakers);
+        }
+        wakers.wake_all();
+        self.take_in_remote();
+        fire_timers(&self.driver, Role::Owner);
+        for _ in 0..single.ready.len() {
+            match single.ready.pop() {
+                Some(Ready::Task(task)) => self.step::<DEBUG>(task),
+                Some(Ready::Call(call)) => self.call::<DEBUG>(call),
+                None => break,
+            }
+        }
+    }
+
+    /// One step of a task, unless it was ended while its entry lay in the queue.
+    fn step<const DEBUG: bool>(&self, task: TaskPtr) {
+        if task.header().state.load().is_done() {
+            // SAFETY: the entry was popped here, and the body is gone.
+            unsafe { task.stop_entry() };
+        } else {
+            self.run_task::<DEBUG>(task);
+        }
+    }
+
+    fn call<const DEBUG: bool>(&self, call: LocalCallback) {
+        self.begin_poll();
+        if DEBUG {
+            self.call_watched(call);
+        } else {
+            call.run(|payload, from| self.shared.callback_panicked(payload, from));
+        }
+        self.remote().hog.end_poll();
+    }
+
+    /// Sleeps until there is something to do; takes the events in.
+    fn sleep_single(&self, wakers: &mut reactor::WakeBatch) {
+        self.publish_metrics();
+        WorkerMetrics::add(&self.remote().metrics.parks, 1);
+        self.remote().hog.park();
+        self.shared.idle.enter(self.index);
+        let parked = match self.park_timeout().filter(|_| !self.has_work()) {
+            Some(timeout) => self.driver.poller.park(timeout, wakers),
+            None => Ok(self.driver.poller.poll(wakers)),
+        };
+        self.get_up();
+        // Only work that any worker may take claims a searcher, and here there is none.
+        if !self.shared.idle.leave(self.index) {
+            let _more = self.shared.idle.end_search(true);
+        }
+        if let Err(error) = parked {
+            report(ReportKind::System, format_args!("event loop: poll failed: {error}"));
+        }
+    }
+}

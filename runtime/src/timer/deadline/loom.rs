@@ -1,0 +1,89 @@
+//! Models of a deadline that is moved while it comes.
+use super::*;
+use corio_sync::model;
+use corio_sync::shim::sync::Arc;
+use corio_sync::shim::thread;
+
+/// A waker that counts.
+fn counting() -> (Arc<AtomicU64>, Waker) {
+    use std::task::{RawWaker, RawWakerVTable};
+    static VTABLE: RawWakerVTable = RawWakerVTable::new(
+        |raw| {
+            // SAFETY: the data of these wakers is a counted pointer to an `AtomicU64`.
+            unsafe { Arc::increment_strong_count(raw.cast::<AtomicU64>()) };
+            RawWaker::new(raw, &VTABLE)
+        },
+        |raw| {
+            // SAFETY: as above; this one is used up.
+            let count = unsafe { Arc::from_raw(raw.cast::<AtomicU64>()) };
+            count.fetch_add(1, Relaxed);
+        },
+        |raw| {
+            // SAFETY: as above; this one stays.
+            let count = unsafe { &*raw.cast::<AtomicU64>() };
+            count.fetch_add(1, Relaxed);
+        },
+        |raw| {
+            // SAFETY: as above; this one is used up.
+            drop(unsafe { Arc::from_raw(raw.cast::<AtomicU64>()) });
+        },
+    );
+    let count = Arc::new(AtomicU64::new(0));
+    let raw = Arc::into_raw(count.clone()).cast();
+    // SAFETY: the vtable keeps the contract.
+    let waker = unsafe { Waker::from_raw(RawWaker::new(raw, &VTABLE)) };
+    (count, waker)
+}
+
+model! {
+    /// A mover and a holder that finds the old deadline come.
+    deadline_move_vs_expire(threads = 2, bound = 3, claim = "a move that was accepted is never overtaken by the expiry of the deadline before it") {
+        let deadline = Arc::new(Deadline::new(10));
+        let mover = deadline.clone();
+        let moves = thread::spawn(move || mover.set(20));
+        let (seen, _) = deadline.get();
+        let expired = deadline.expire(seen);
+        let moved = moves.join().unwrap();
+        match (expired, moved) {
+            (true, Ok(())) => assert_eq!((seen, deadline.get().0), (20, 20)),
+            (true, Err(phase)) => assert_eq!((phase, deadline.get().0), (Phase::Expiring, 10)),
+            (false, moved) => assert_eq!((moved, deadline.get()), (Ok(()), (20, Phase::Active))),
+        }
+    }
+}
+
+model! {
+    /// A mover and a holder that goes to sleep.
+    deadline_move_wakes(threads = 2, bound = 3, claim = "a holder that went to sleep with the old deadline is woken by the move") {
+        let deadline = Arc::new(Deadline::new(10));
+        let (wakes, waker) = counting();
+        let mover = deadline.clone();
+        let moves = thread::spawn(move || mover.set(20));
+        deadline.watch(&waker);
+        let (sleeps_until, _) = deadline.get();
+        assert_eq!(moves.join().unwrap(), Ok(()));
+        assert!(sleeps_until == 20 || wakes.load(Relaxed) == 1, "it sleeps until the old deadline");
+        deadline.unwatch();
+    }
+}
+
+model! {
+    /// Two movers and the end of the wait.
+    deadline_move_vs_conclude(threads = 3, bound = 3, claim = "after the end nobody moves it, and the last accepted move is what it says") {
+        let deadline = Arc::new(Deadline::new(10));
+        let movers: Vec<_> = [20, 30]
+            .map(|at| {
+                let mover = deadline.clone();
+                thread::spawn(move || mover.set(at).is_ok().then_some(at))
+            })
+            .into_iter()
+            .collect();
+        deadline.conclude();
+        let (at, phase) = deadline.get();
+        assert_eq!(phase, Phase::Finished);
+        let moved: Vec<_> = movers.into_iter().filter_map(|it| it.join().unwrap()).collect();
+        assert_eq!(deadline.get(), (at, Phase::Finished));
+        assert_eq!(moved.is_empty(), at == 10);
+        assert!(moved.is_empty() || moved.contains(&at));
+    }
+}
