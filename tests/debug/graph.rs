@@ -7,10 +7,11 @@ use std::time::Duration;
 use corio::{ReturnWhen, Runtime, Task, TaskRef, capture_call_graph};
 use corio_tests::eventually;
 
-use crate::support::{HOUR, bounded};
+use crate::support::{HOUR, bounded, debug_rt, waits};
 
+/// In debug mode: without it, futures that wait for many tasks leave no edges.
 fn rt() -> Runtime {
-    corio::Builder::new().workers(2).build().expect("a runtime")
+    debug_rt()
 }
 
 fn sleeper(runtime: &Runtime, name: &'static str) -> Task<()> {
@@ -52,10 +53,76 @@ fn each_composition_leaves_its_edge() {
         edge!("wait", child => corio::wait(vec![child], ReturnWhen::AllCompleted, None));
         edge!("shield", child => corio::shield(child));
         edge!("timeout", child => corio::timeout(HOUR, child));
+        edge!("wait_for", child => corio::wait_for(child, HOUR));
         edge!("observe", child => async move { drop((&child).await) });
         edge!("as_completed", child => async move {
             drop(corio::as_completed([child]).next().await);
         });
+    });
+}
+
+#[test]
+fn a_plain_await_leaves_its_edge_without_debug_mode() {
+    bounded(|| {
+        let runtime = corio::Builder::new().workers(2).build().expect("a runtime");
+        let child = sleeper(&runtime, "child");
+        let task = child.task_ref();
+        let parent = corio::task()
+            .name("parent")
+            .spawn_on(runtime.handle(), async move { drop(corio::timeout(HOUR, child).await) });
+        awaited_by(&task, &["parent"]);
+        parent.abort();
+        awaited_by(&task, &[]);
+        task.abort();
+    });
+}
+
+#[test]
+fn the_children_of_a_group_are_awaited_by_its_task() {
+    bounded(|| {
+        let runtime = rt();
+        let (give, take) = std::sync::mpsc::channel();
+        let line = line!() + 2;
+        let parent = corio::task().name("group").spawn_on(runtime.handle(), async move {
+            let group = corio::task_group(async move |group: corio::TaskGroup<()>| {
+                let child = group.create_task(async { corio::sleep(HOUR).await }).unwrap();
+                give.send(child.task_ref()).unwrap();
+                Ok(())
+            });
+            drop(group.await);
+        });
+        let child = take.recv().unwrap();
+        awaited_by(&child, &["group"]);
+        let frame = waits(&parent.task_ref());
+        assert_eq!((frame.what, frame.at.line()), ("a task group", line));
+        parent.cancel();
+        eventually("the end", || parent.done().then_some(()));
+        assert!(child.done());
+    });
+}
+
+#[test]
+fn what_survives_a_gather_is_awaited_by_nobody() {
+    bounded(|| {
+        let runtime = rt();
+        let survivor = sleeper(&runtime, "survivor");
+        let task = survivor.task_ref();
+        let parent = corio::task().name("gone").spawn_on(runtime.handle(), async move {
+            let fails = corio::create_task(async {
+                corio::sleep(Duration::from_millis(5)).await;
+                std::panic::resume_unwind(Box::new("fails"));
+            });
+            assert!(corio::gather([survivor, fails]).await.is_err());
+            corio::sleep(HOUR).await;
+        });
+        awaited_by(&task, &[]);
+        eventually("the parent's last wait", || {
+            let waits = parent.stack(Some(1)).first().is_some_and(|frame| frame.what == "sleep");
+            waits.then_some(())
+        });
+        assert!(!task.done(), "it goes on");
+        awaited_by(&task, &[]);
+        drop((parent, task));
     });
 }
 

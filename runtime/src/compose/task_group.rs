@@ -21,6 +21,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use corio_sync::place::{self, WaitKind};
 use corio_sync::shim::Ordering::{AcqRel, Acquire};
 use corio_sync::shim::atomic::AtomicUsize;
 use corio_sync::waker_slot::WakerSlot;
@@ -29,6 +30,7 @@ use pin_project_lite::pin_project;
 use crate::cancel::Raise;
 use crate::error::Cancelled;
 use crate::spawn::create_task;
+use crate::task::awaited;
 use crate::task::join::Task;
 use crate::task::registry::TaskRef;
 use crate::task::requests::Pushed;
@@ -452,6 +454,10 @@ where
         this.state.look_after_children();
         if this.body.is_some() || !this.state.group.close() {
             this.scope.suspend(Kind::Group, cx);
+            if this.body.is_none() {
+                place::note(WaitKind::TaskGroup, this.state.at);
+            }
+            awaited::note(this.state.children.iter().map(TaskRef::ptr));
             return Poll::Pending;
         }
         self.finish(cx)

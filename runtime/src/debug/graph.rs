@@ -36,7 +36,7 @@ impl Tasks {
         let awaiters = all.iter().map(|task| {
             let header = task.ptr();
             let header = header.header();
-            let observers = header.ext().map(|ext| ext.observers.waiters());
+            let observers = header.ext().map(|ext| ext.awaiters());
             let mut found: Vec<*const ()> = observers.into_iter().flatten().collect();
             found.extend(header.joined_by());
             let mut found: Vec<_> =
