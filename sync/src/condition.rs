@@ -1,6 +1,5 @@
 //! [`Condition`]: wait, under a lock, until the data has changed.
 
-use crate::debug;
 use crate::lock::{Acquiring, Lock, LockGuard};
 use crate::place::{self, WaitKind};
 use crate::shim::mutant;
@@ -283,7 +282,6 @@ impl<T> Future for ConditionWait<'_, T> {
                     line.enter(&mut place, OnFlag::Ignore);
                     this.step = Step::Waiting(place);
                     *this.held = false;
-                    debug::released(&this.lock.raw);
                     this.lock.raw.release();
                 }
                 Step::Waiting(place) => {

@@ -21,7 +21,7 @@ pub struct LockId(usize);
 
 impl LockId {
     /// The name of the lock at this address.
-    #[inline]
+    #[inline(always)]
     #[must_use]
     pub fn of<T>(lock: &T) -> Self {
         Self(std::ptr::from_ref(lock).addr())
@@ -39,7 +39,8 @@ pub trait Observer: Sync {
     fn gave_up(&self, lock: LockId);
     /// The calling task holds a lock, which it asked for here.
     fn holds(&self, lock: LockId, kind: WaitKind, at: &'static Location<'static>);
-    /// The lock was released by one of its holders.
+    /// The lock was released while somebody waited for it. Without a waiter nothing is said: who
+    /// takes it next says that it holds it.
     fn released(&self, lock: LockId);
     /// The calling thread is about to block.
     fn blocks(&self, what: &'static str, at: &'static Location<'static>);
@@ -103,61 +104,40 @@ pub use switch::is_on;
 #[cfg(not(any(corio_loom, corio_shuttle)))]
 pub use switch::{turn_off, turn_on};
 
-/// Tells the observer. Never inlined: the paths that ask [`is_on`] stay short.
-#[cold]
-#[inline(never)]
-fn tell(say: impl FnOnce(&dyn Observer)) {
-    if let Some(observer) = switch::observer() {
-        say(observer);
-    }
+/// Declares what a primitive calls: the question, inlined, and the telling, which never is.
+macro_rules! tellers {
+    ($($(#[$meta:meta])* $name:ident / $tell:ident($($arg:ident: $type:ty),*);)*) => {
+        $(
+            $(#[$meta])*
+            #[inline(always)]
+            pub fn $name($($arg: $type),*) {
+                if is_on() {
+                    $tell($($arg),*);
+                }
+            }
+
+            #[cold]
+            #[inline(never)]
+            fn $tell($($arg: $type),*) {
+                if let Some(observer) = switch::observer() {
+                    observer.$name($($arg),*);
+                }
+            }
+        )*
+    };
 }
 
-/// A future that was never polled is dropped.
-#[inline]
-pub fn never_awaited(what: WaitKind, made_at: &'static Location<'static>) {
-    if is_on() {
-        tell(|observer| observer.never_awaited(what, made_at));
-    }
-}
-
-/// A lock is waited for; called on the waiting path.
-#[inline]
-pub fn waits<T>(lock: &T, kind: WaitKind, at: &'static Location<'static>) {
-    if is_on() {
-        tell(|observer| observer.waits(LockId::of(lock), kind, at));
-    }
-}
-
-/// A waiter has left a lock's queue.
-#[inline]
-pub fn gave_up<T>(lock: &T) {
-    if is_on() {
-        tell(|observer| observer.gave_up(LockId::of(lock)));
-    }
-}
-
-/// A lock was taken.
-#[inline]
-pub fn holds<T>(lock: &T, kind: WaitKind, at: &'static Location<'static>) {
-    if is_on() {
-        tell(|observer| observer.holds(LockId::of(lock), kind, at));
-    }
-}
-
-/// A lock is about to be released.
-#[inline]
-pub fn released<T>(lock: &T) {
-    if is_on() {
-        tell(|observer| observer.released(LockId::of(lock)));
-    }
-}
-
-/// The calling thread is about to block.
-#[inline]
-#[track_caller]
-pub fn blocks(what: &'static str) {
-    if is_on() {
-        let at = Location::caller();
-        tell(|observer| observer.blocks(what, at));
-    }
+tellers! {
+    /// A future that was never polled is dropped.
+    never_awaited / tell_never_awaited(what: WaitKind, made_at: &'static Location<'static>);
+    /// A lock is waited for; called on the waiting path.
+    waits / tell_waits(lock: LockId, kind: WaitKind, at: &'static Location<'static>);
+    /// A waiter has left a lock's queue.
+    gave_up / tell_gave_up(lock: LockId);
+    /// A lock was taken.
+    holds / tell_holds(lock: LockId, kind: WaitKind, at: &'static Location<'static>);
+    /// A lock that somebody waits for is about to be released.
+    released / tell_released(lock: LockId);
+    /// The calling thread is about to block.
+    blocks / tell_blocks(what: &'static str, at: &'static Location<'static>);
 }

@@ -23,6 +23,7 @@ use std::cell::Cell;
 use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
+use std::panic::Location;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
@@ -230,7 +231,7 @@ impl Wake for Inner {
 /// If the future does.
 #[track_caller]
 pub fn block_on<F: Future>(future: F) -> F::Output {
-    debug::blocks("block_on");
+    debug::blocks("block_on", Location::caller());
     let mut future = pin!(future);
     let mut sleeper = Sleeper::borrow();
     loop {
@@ -256,7 +257,7 @@ pub fn block_on_deadline<F: Future>(
     future: F,
     deadline: Option<std::time::Instant>,
 ) -> Option<F::Output> {
-    debug::blocks("block_on_deadline");
+    debug::blocks("block_on_deadline", Location::caller());
     let mut future = pin!(future);
     let mut sleeper = Sleeper::borrow();
     let mut in_time = true;

@@ -5,10 +5,12 @@
 //! both by tests/house/conformance.rs. What asyncio does was recorded from CPython where it is not
 //! obvious: see `recorded/`.
 
+mod additional;
 mod barrier;
 mod condition;
 mod event;
 mod event_loop;
+mod introspection;
 mod lock;
 mod loop_order;
 mod queue;

@@ -7,6 +7,9 @@
 //! cost that, and no user's code runs while it is held. A cycle is looked for whenever somebody
 //! begins to wait, for only then can one come about, and is told once.
 //!
+//! A holder stands there until the next one comes, or until it hands the lock to a waiter: while
+//! nobody waits, nobody asks. So a release on the uncontended path says nothing, and costs nothing.
+//!
 //! What was locked before debug mode was switched on is not in the table. A task that waits in one
 //! branch of a `join!` for a lock that another branch holds looks like a cycle, too, although that
 //! branch may release it.

@@ -1,7 +1,6 @@
 //! The guards of a [`Lock`]: the right to use its data.
 
 use super::Lock;
-use crate::debug;
 use std::fmt;
 use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
@@ -76,7 +75,6 @@ impl<T> Drop for LockGuard<'_, T> {
     #[inline]
     fn drop(&mut self) {
         if self.held {
-            debug::released(&self.lock.raw);
             self.lock.raw.release();
         }
     }
@@ -134,7 +132,6 @@ impl<T> DerefMut for OwnedLockGuard<T> {
 
 impl<T> Drop for OwnedLockGuard<T> {
     fn drop(&mut self) {
-        debug::released(&self.lock.raw);
         self.lock.raw.release();
     }
 }

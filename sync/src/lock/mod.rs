@@ -8,7 +8,7 @@ pub use guard::{LockGuard, OwnedLockGuard};
 pub(crate) use raw::{Acquiring, RawLock};
 
 use crate::coop;
-use crate::debug;
+use crate::debug::{self, LockId};
 use crate::error::NotLocked;
 use crate::place::WaitKind;
 use crate::shim::cell::UnsafeCell;
@@ -122,7 +122,7 @@ impl<T> Lock<T> {
         if !self.raw.try_acquire() {
             return None;
         }
-        debug::holds(&self.raw, WaitKind::Lock, Location::caller());
+        debug::holds(LockId::of(&self.raw), WaitKind::Lock, Location::caller());
         Some(LockGuard::new(self))
     }
 
@@ -136,7 +136,7 @@ impl<T> Lock<T> {
         if !self.raw.try_acquire() {
             return Err(self);
         }
-        debug::holds(&self.raw, WaitKind::Lock, Location::caller());
+        debug::holds(LockId::of(&self.raw), WaitKind::Lock, Location::caller());
         Ok(OwnedLockGuard::new(self))
     }
 
@@ -197,7 +197,6 @@ impl Lock<()> {
         if !self.raw.release_if_held() {
             return Err(NotLocked(()));
         }
-        debug::released(&self.raw);
         Ok(())
     }
 }

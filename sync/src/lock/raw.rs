@@ -31,7 +31,7 @@
 //! *Rejected.* Keeping the loser at the front of the queue: its place would have to be granted
 //! several times, and a releaser could find it while it leaves.
 
-use crate::debug;
+use crate::debug::{self, LockId};
 use crate::place::{self, WaitKind};
 use crate::shim::{Ordering, mutant, ord};
 use crate::wait::permits::Permits;
@@ -57,6 +57,7 @@ const HAND_OVER: u64 = 1;
 
 /// The word and the queue. 16 bytes.
 pub(crate) struct RawLock {
+    /// Its address is that of the lock, by which debug mode knows both.
     permits: Permits,
 }
 
@@ -140,24 +141,36 @@ impl RawLock {
         cx: &mut Context<'_>,
         caller: &'static Location<'static>,
     ) -> Poll<()> {
-        let polled = place::noted(WaitKind::Lock, caller, self.poll_acquire(at, cx));
-        match polled {
-            Poll::Ready(()) => debug::holds(self, WaitKind::Lock, caller),
-            Poll::Pending => debug::waits(self, WaitKind::Lock, caller),
+        let polled = self.poll_acquire(at, cx);
+        if polled.is_ready() {
+            debug::holds(LockId::of(self), WaitKind::Lock, caller);
+        } else {
+            self.note_wait(caller);
         }
         polled
+    }
+
+    #[cold]
+    fn note_wait(&self, caller: &'static Location<'static>) {
+        place::note(WaitKind::Lock, caller);
+        debug::waits(LockId::of(self), WaitKind::Lock, caller);
     }
 
     /// The acquiring future is dropped.
     #[inline]
     pub(crate) fn dropped(&self, at: &mut Acquiring, caller: &'static Location<'static>) {
-        match at.place {
-            Place::Done => {}
-            Place::Idle => debug::never_awaited(WaitKind::Lock, caller),
-            Place::Waiting(_) => {
-                debug::gave_up(self);
-                self.abandon(at);
-            }
+        if !matches!(at.place, Place::Done) {
+            self.give_up(at, caller);
+        }
+    }
+
+    #[cold]
+    fn give_up(&self, at: &mut Acquiring, caller: &'static Location<'static>) {
+        if let Place::Idle = at.place {
+            debug::never_awaited(WaitKind::Lock, caller);
+        } else {
+            debug::gave_up(LockId::of(self));
+            self.abandon(at);
         }
     }
 
@@ -273,10 +286,11 @@ impl RawLock {
                 Next::NotHeld => return false,
                 Next::Free => return true,
                 Next::Call => {
+                    debug::released(LockId::of(self));
                     self.call();
                     return true;
                 }
-                Next::HandOver => {}
+                Next::HandOver => debug::released(LockId::of(self)),
             }
             match self.permits.queue.get().grant(HAND_OVER) {
                 Granted::Yes(waker) => {

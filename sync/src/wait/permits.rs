@@ -16,6 +16,7 @@
 //! lock-free, its rounds amortised over the waiters that left.
 
 use super::queue::{Granted, Place, WaitQueue};
+use crate::debug::{self, LockId};
 use crate::shim::atomic::AtomicIsize;
 use crate::shim::{Ordering, mutant, ord};
 use std::task::{Context, Poll};
@@ -133,6 +134,8 @@ impl Permits {
 
     #[cold]
     fn release_to_waiter(&self) {
+        // Without a waiter nobody asks who holds the permit, and the next holder says so.
+        debug::released(LockId::of(self));
         let queue = self.queue.get();
         loop {
             match queue.grant(0) {

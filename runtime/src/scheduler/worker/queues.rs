@@ -199,7 +199,7 @@ impl Worker {
     }
 
     /// Wakes a sibling if the backlog is worth it; see the module's documentation.
-    #[inline]
+    #[inline(always)]
     pub(super) fn compare_backlog(&self, poll_ended: bool) {
         let shared = &self.shared;
         if shared.remotes.len() < 2 || !shared.config.stealing {

@@ -96,7 +96,7 @@ impl Worker {
         let outer = context::set_task(Some(task));
         coop::refill(budget);
         // SAFETY: the entry was popped here, and this is the only worker, so every task's home.
-        let again = unsafe { task.run() };
+        let again = unsafe { task.run_apart() };
         context::set_task(outer);
         self.in_poll.set(false);
         self.remote().hog.end_poll();

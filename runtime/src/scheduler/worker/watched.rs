@@ -25,7 +25,7 @@ impl Worker {
         self.stepped_out.set(false);
         let began = Instant::now();
         // SAFETY: passed on.
-        let again = unsafe { task.run() };
+        let again = unsafe { task.run_apart() };
         // A thread that has lent its loop to another one may block.
         if !self.stepped_out.get() {
             self.check_duration(&named, began.elapsed());
