@@ -278,7 +278,7 @@ def engine_command(engine, args):
     return 1 if wrong else 0
 
 
-def numbers(parser, jobs=2, timeout=240):
+def numbers(parser, jobs=2, timeout=120):
     parser.add_argument("--crate", choices=list(CRATES), help="only the models of this crate")
     parser.add_argument("--jobs", type=int, default=jobs, help="models side by side")
     parser.add_argument("--timeout", type=int, default=timeout, help="seconds for one model")

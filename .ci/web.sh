@@ -70,6 +70,24 @@ start() {
   exit 1
 }
 
+# Waits for the server's end; its exit code is in `code`.
+ended() {
+  code=0
+  wait "$server" || code=$?
+  server=
+}
+
+# A server that was interrupted for the first time, with a request that takes longer than the drain.
+interrupted() {
+  start
+  curl -s -m 40 "$url/sleep/30000" >"$dir/never" &
+  never=$!
+  children+=("$never")
+  sleep 0.3
+  kill -INT "$server"
+  began=$SECONDS
+}
+
 rss() { awk '/^VmRSS/ { print $2 }' "/proc/$server/status"; }
 fds() { find "/proc/$server/fd" -mindepth 1 | wc -l; }
 # The task that answers is one of them, before and after.
@@ -281,24 +299,14 @@ sleep 0.3
 check "no new connections" sh -c '! curl -s -o /dev/null -m 2 "$1/"' - "$url"
 wait "$last" || true
 check "the request in progress was answered" grep -q "slept 1000 ms" "$dir/last"
-code=0
-wait "$server" || code=$?
-server=
+ended
 check "exit code 0, was $code" test "$code" = 0
 sed 's/^/        /' "$dir/out"
 check "nothing was left" grep -q "none was left" "$dir/out"
 
 echo "== the deadline of the drain"
-start
-curl -s -m 30 "$url/sleep/30000" >"$dir/never" &
-never=$!
-children+=("$never")
-sleep 0.3
-began=$SECONDS
-kill -INT "$server"
-code=0
-wait "$server" || code=$?
-server=
+interrupted
+ended
 sed 's/^/        /' "$dir/out"
 check "it ended at the deadline, after $((SECONDS - began)) s of 10" \
   test $((SECONDS - began)) -ge 9 -a $((SECONDS - began)) -le 12
@@ -307,18 +315,11 @@ check "what was left is reported" grep -q "1 were left" "$dir/out"
 stop_child "$never"
 
 echo "== a second Ctrl-C"
-start
-curl -s -m 30 "$url/sleep/20000" >"$dir/never" &
-never=$!
-children+=("$never")
-sleep 0.3
-kill -INT "$server"
+interrupted
 sleep 0.3
 began=$SECONDS
 kill -INT "$server"
-code=0
-wait "$server" || code=$?
-server=
+ended
 check "exit code 130 at once, was $code after $((SECONDS - began)) s" \
   test "$code" = 130 -a $((SECONDS - began)) -le 1
 stop_child "$never"

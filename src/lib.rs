@@ -31,28 +31,33 @@ pub use corio_runtime::debug::{
     CallGraph, CallGraphEntry, Dump, capture_call_graph, dump, format_call_graph, print_call_graph,
 };
 pub use corio_runtime::time::{
-    Interval, InvalidState, MissedTick, Sleep, Timeout, TimeoutError, TimeoutScope, TimeoutScoped,
-    WaitFor, YieldNow, interval, interval_at, sleep, sleep_until, timeout, timeout_at,
-    timeout_scope, wait_for, yield_now,
+    Interval, MissedTick, Sleep, Timeout, TimeoutError, TimeoutScope, TimeoutScoped, WaitFor,
+    YieldNow, interval, interval_at, sleep, sleep_until, timeout, timeout_at, timeout_scope,
+    wait_for, yield_now,
 };
 pub use corio_runtime::{
     AsCompleted, AsCompletedWithin, BuildError, Builder, CallHandle, CancelOnDrop, Cancelled,
     CatchCancel, ConcurrentError, ConcurrentFuture, DeferCancel, EmptySet, EnterGuard, Finally,
     Frame, Gather, GatherAll, GatherError, GatherVec, GroupClosed, GroupError, GroupOutput, Handle,
-    IntoTask, Job, JoinAll, JoinNext, JoinNextWithId, JoinSet, LoopClosed, Metrics, NextCompleted,
-    NextCompletedWithin, NoLoop, OnCancel, PanicInfo, Raise, Refused, ResultError, ReturnWhen,
-    RunError, Runtime, Shield, Shieldable, Shutdown, ShutdownReport, StaggeredRace, StuckJob, Task,
-    TaskBuilder, TaskError, TaskGroup, TaskGroupScope, TaskId, TaskJoin, TaskObserve, TaskRef,
-    TaskStatus, ThreadPoolExecutor, TryGather, Wait, WorkerCounters, all_tasks, as_completed,
-    block_in_place, catch_cancel, create_local_task, create_task, current_task, defer_cancel,
-    ensure_future, finally, gather, gather_all, join, on_cancel, run, run_coroutine_threadsafe,
-    run_in_executor, select, shield, staggered_race, task, task_group, to_thread, try_gather,
-    try_join, wait,
+    IntoTask, InvalidState, Job, JoinAll, JoinNext, JoinNextWithId, JoinSet, JoinShutdown,
+    LoopClosed, Metrics, NextCompleted, NextCompletedWithin, NoLoop, OnCancel, PanicInfo, Raise,
+    Refused, ResultError, ReturnWhen, RunError, Runtime, Shield, Shieldable, ShutdownReport,
+    StaggeredRace, StuckJob, Task, TaskBuilder, TaskError, TaskGroup, TaskGroupScope, TaskId,
+    TaskJoin, TaskObserve, TaskRef, TaskStatus, ThreadPoolExecutor, TryGather, Wait,
+    WorkerCounters, all_tasks, as_completed, block_in_place, catch_cancel, create_local_task,
+    create_task, current_task, defer_cancel, ensure_future, finally, gather, gather_all, join,
+    on_cancel, run, run_coroutine_threadsafe, run_in_executor, select, shield, staggered_race,
+    task, task_group, to_thread, try_gather, try_join, wait,
 };
 
 pub use corio_runtime::{
     ErrorContext, EventLoop, ExceptionHandler, LoopRunning, ShutdownExecutor, TimerHandle,
     get_event_loop, get_running_loop, new_event_loop, set_event_loop,
+};
+
+pub use corio_runtime::{
+    BoxError, CallbackId, Context, ContextVar, CoroError, CoroHandle, CoroState, Coroutine,
+    copy_context,
 };
 
 /// asyncio's name for it is [`to_thread`]; this is the one that tokio's users know.
@@ -63,6 +68,7 @@ pub use corio_macros::{main, test};
 
 pub use corio_runtime::{debug, sim};
 
+pub mod contextvars;
 pub mod fs;
 pub mod io;
 pub mod net;

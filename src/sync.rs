@@ -137,6 +137,9 @@ pub use corio_sync::{
     Permit, SemAcquire, SemAcquireOwned, Semaphore, TooManyReleases, TryAcquireError,
 };
 
+// asyncio's future.
+pub use corio_runtime::{Deferred, DeferredError, DeferredObserve, DeferredWait};
+
 // What happens once.
 pub use corio_sync::{
     CancelToken, GetOrInit, GetOrTryInit, OnceCell, SetOnce, SetOnceWait, TokenCancelled,
@@ -150,3 +153,7 @@ pub use corio_sync::{
 
 // Channels.
 pub use corio_sync::{broadcast, mpsc, oneshot, watch};
+
+// What asyncio's future is made of; measured by the benchmarks.
+#[doc(hidden)]
+pub use corio_sync::deferred;

@@ -22,5 +22,6 @@ pub mod rows;
 pub mod rt;
 pub mod signal;
 pub mod stats;
+pub mod still;
 pub mod unstable;
 pub mod usage;

@@ -1,4 +1,5 @@
-//! The synchronization primitives that the rows of [`crate::rows::sync`] compare.
+//! The synchronization primitives that the rows of [`crate::rows::sync`] compare, and the files of
+//! [`crate::rows::files`].
 //!
 //! A row of primitives is written once, against one of the traits here, and measured for each
 //! library that has a counterpart: corio's under corio, tokio's under tokio, and those of libraries
@@ -6,10 +7,12 @@
 //! the primitive's share of a figure from the runtime's.
 
 mod channels;
+mod files;
 mod locks;
 mod signals;
 
-pub use channels::{Bounded, Broadcast, Chan, Oneshot, Queued, Unbounded, Watch};
+pub use channels::{Bounded, Broadcast, Chan, Oneshot, Queued, Settled, TryRecv, Unbounded, Watch};
+pub use files::{Positional, Sequential};
 pub use locks::{Lock, RwLock, Semaphore, Unfair};
 pub use signals::{Barrier, Event, Token};
 
@@ -18,6 +21,12 @@ pub struct Corio;
 
 /// tokio's, and those of tokio-util.
 pub struct Tokio;
+
+/// tokio's files behind a buffer.
+pub struct TokioBuffered;
+
+/// std's files, which block their worker.
+pub struct Std;
 
 /// Those of the crate async-lock.
 pub struct AsyncLock;

@@ -3,7 +3,10 @@
 //! [`OutsidePass`](crate::pass::OutsidePass), or a [`Workload`] for all that is neither.
 
 pub mod blocking;
+pub mod compose;
 pub mod cpu;
+#[cfg(feature = "corio")]
+pub mod files;
 pub mod memory;
 pub mod net;
 pub mod spawn;
@@ -16,10 +19,10 @@ pub mod time;
 pub mod trip;
 
 #[cfg(feature = "corio")]
-use self::sync::{channels, locks, queues, signals};
+use self::sync::{channels, late, locks, queues, signals};
 use crate::pass::{Repeat, RepeatOutside};
 #[cfg(feature = "corio")]
-use crate::prim::{self, Bounded, Queued, Unbounded, Unfair};
+use crate::prim::{self, Bounded, Queued, Settled, Unbounded, Unfair};
 use crate::row::{Figures, Plan, Row, Workload, Wrong};
 use crate::rt::{Nio, Smol, Tokio};
 
@@ -80,6 +83,21 @@ macro_rules! primitives {
     }};
 }
 
+/// A row of compositions: corio's, and tokio's for the same purpose, each on its own runtime.
+#[cfg(feature = "corio")]
+macro_rules! compositions {
+    ($row:ident) => {
+        Entry {
+            row: <Repeat<compose::$row<prim::Corio>> as Workload>::ROW,
+            primitives: true,
+            adapters: &[
+                ("corio", <Repeat<compose::$row<prim::Corio>> as Workload>::measure::<Corio>),
+                ("tokio", <Repeat<compose::$row<prim::Tokio>> as Workload>::measure::<Tokio>),
+            ],
+        }
+    };
+}
+
 /// A row of channels: corio's, and that of everybody who has one.
 #[cfg(feature = "corio")]
 macro_rules! channels {
@@ -94,6 +112,15 @@ macro_rules! channels {
     };
 }
 
+/// A row of files: corio's, tokio's as they are and behind a buffer, and std's.
+#[cfg(feature = "corio")]
+macro_rules! files {
+    ($way:ident<$piece:ty>) => {
+        primitives!(F => Repeat<files::$way<$piece, F>>; prim::Corio,
+            "tokio": prim::Tokio, "tokio-buffered": prim::TokioBuffered, "std": prim::Std)
+    };
+}
+
 /// The rows.
 pub const ROWS: &[Entry] = &[
     Entry::of::<Repeat<spawn::SpawnManyLocal>>(),
@@ -104,12 +131,14 @@ pub const ROWS: &[Entry] = &[
     Entry::of::<Repeat<spawn::Skynet>>(),
     Entry::of::<Repeat<spawn::Fib>>(),
     Entry::of::<Repeat<spawn::FanOutIn>>(),
+    Entry::of::<Repeat<spawn::DoneCallback>>(),
     Entry::of::<RepeatOutside<submit::Submit4Threads>>(),
     Entry::of::<submit::SubmitLatency>(),
     Entry::of::<trip::MainRoundTrip>(),
     Entry::of::<RepeatOutside<submit::BlockOnSpawn>>(),
     Entry::of::<submit::StartStop>(),
     Entry::of::<Repeat<time::TimeoutYield>>(),
+    Entry::of::<Repeat<compose::TimeoutReady>>(),
     Entry::of::<Repeat<time::TimerInsertCancel>>(),
     Entry::of::<time::Sleep1msLate>(),
     Entry::of::<Repeat<blocking::BlockingRtt>>(),
@@ -126,6 +155,14 @@ pub const ROWS: &[Entry] = &[
     Entry::of::<net::Hog>(),
     Entry::of::<stall::WeakA>(),
     Entry::of::<stall::WeakB>(),
+    #[cfg(feature = "corio")]
+    compositions!(Gather),
+    #[cfg(feature = "corio")]
+    compositions!(Group),
+    #[cfg(feature = "corio")]
+    compositions!(CancelJoin),
+    #[cfg(feature = "corio")]
+    compositions!(Select4),
     #[cfg(feature = "corio")]
     primitives!(L => Repeat<locks::Uncontended<L>>; prim::Corio,
         "tokio": prim::Tokio, "async-lock": prim::AsyncLock),
@@ -156,6 +193,10 @@ pub const ROWS: &[Entry] = &[
     #[cfg(feature = "corio")]
     primitives!(O => Repeat<channels::OneshotTrip<O, true>>; prim::Corio, "tokio": prim::Tokio),
     #[cfg(feature = "corio")]
+    primitives!(O => Repeat<channels::DeferredTrip<O, false>>; Settled, "tokio": prim::Tokio),
+    #[cfg(feature = "corio")]
+    primitives!(O => Repeat<channels::DeferredTrip<O, true>>; Settled, "tokio": prim::Tokio),
+    #[cfg(feature = "corio")]
     channels!(MpscFree1: Unbounded<prim::Corio>, Unbounded),
     #[cfg(feature = "corio")]
     channels!(MpscFree4: Unbounded<prim::Corio>, Unbounded),
@@ -178,6 +219,10 @@ pub const ROWS: &[Entry] = &[
         "kanal": Unbounded<prim::Kanal>, "flume": Unbounded<prim::Flume>,
         "async-channel": Unbounded<prim::AsyncChannel>),
     #[cfg(feature = "corio")]
+    primitives!(C => late::OneStandsStill<C>; Unbounded<Queued>,
+        "kanal": Unbounded<prim::Kanal>, "flume": Unbounded<prim::Flume>,
+        "async-channel": Unbounded<prim::AsyncChannel>),
+    #[cfg(feature = "corio")]
     primitives!(W => Repeat<channels::WatchEach<W>>; prim::Corio, "tokio": prim::Tokio),
     #[cfg(feature = "corio")]
     primitives!(W => Repeat<channels::WatchLook<W>>; prim::Corio, "tokio": prim::Tokio),
@@ -185,6 +230,17 @@ pub const ROWS: &[Entry] = &[
     primitives!(B => Repeat<channels::BroadcastStream<B>>; prim::Corio, "tokio": prim::Tokio),
     #[cfg(feature = "corio")]
     primitives!(B => Repeat<channels::BroadcastEach<B>>; prim::Corio, "tokio": prim::Tokio),
+    #[cfg(feature = "corio")]
+    files!(ReadAll<files::Small>),
+    #[cfg(feature = "corio")]
+    files!(ReadAll<files::Large>),
+    #[cfg(feature = "corio")]
+    files!(WriteAll<files::Small>),
+    #[cfg(feature = "corio")]
+    files!(WriteAll<files::Large>),
+    #[cfg(feature = "corio")]
+    primitives!(F => Repeat<files::ReadAt<F>>; prim::Corio,
+        "tokio": prim::Tokio, "std": prim::Std),
 ];
 
 /// The row of that name.

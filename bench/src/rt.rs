@@ -93,6 +93,20 @@ pub trait Rt: Sized + Send + Sync + 'static {
     where
         F: Future<Output = ()> + Send + 'static;
 
+    /// Spawns from within a task, and has a function called when the task has ended. Where there are
+    /// no done-callbacks, a second task waits for the first one.
+    fn spawn_with_callback<F, C>(future: F, call: C)
+    where
+        F: Future<Output = ()> + Send + 'static,
+        C: FnOnce() + Send + 'static,
+    {
+        let task = Self::spawn(future);
+        Self::spawn_detached(async move {
+            task.await;
+            call();
+        });
+    }
+
     /// Spawns a task that uses timers or sockets; see the module's introduction.
     fn spawn_home<M, F>(make: M) -> impl Future<Output = F::Output> + Send + 'static
     where

@@ -61,6 +61,10 @@ pub(crate) fn default_name((slot, generation): Id, body: &str) -> String {
     format!("Task-{slot:x}.{generation} {body}")
 }
 
+/// What a panicked body unwinds with if somebody else has its payload and raises that again: what
+/// it said. Nobody need be told that such a panic was not seen.
+pub(crate) struct Passed(pub(crate) String);
+
 /// A panic's payload: owned, given away once, never lent.
 struct Payload(Box<dyn Any + Send>);
 
@@ -95,9 +99,13 @@ impl TaskError {
         name: TaskName,
         spawned_at: &'static Location<'static>,
     ) -> Self {
+        let (payload, passed): (Box<dyn Any + Send>, bool) = match payload.downcast::<Passed>() {
+            Ok(passed) => (Box::new(passed.0), true),
+            Err(payload) => (payload, false),
+        };
         let message = payload_message(&*payload);
         let panicked_at = panic_place::of(message.as_deref());
-        let retrieved = AtomicBool::new(false);
+        let retrieved = AtomicBool::new(passed);
         let info =
             Arc::new(PanicInfo { message, name: name.clone(), spawned_at, panicked_at, retrieved });
         let kind = Kind::Panicked { info, payload: Payload(payload) };
@@ -416,7 +424,7 @@ pub type BoxError = Box<dyn Error + Send + Sync + 'static>;
 
 /// Something was to be changed that has ended, and gives back what it was to become.
 ///
-/// asyncio: `InvalidStateError`.
+/// asyncio: `InvalidStateError`, and the `RuntimeError` of `Timeout.reschedule`.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct InvalidState<T = ()>(pub T);
 

@@ -127,22 +127,22 @@ impl Handle {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        self.create_task_from(future, Location::caller().into())
+        self.create_task_from(future, &mut Location::caller().into())
     }
 
-    pub(crate) fn create_task_from<F>(&self, future: F, birth: Birth) -> Task<F::Output>
+    pub(crate) fn create_task_from<F>(&self, future: F, birth: &mut Birth) -> Task<F::Output>
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
         match self.spawn(future, birth) {
             Ok(task) => task,
-            Err((future, birth)) => self.shared.cancelled_task(future, birth),
+            Err(future) => self.shared.cancelled_task(future, birth),
         }
     }
 
     /// Starts the task here and now, if the calling thread is a worker that may run it.
-    pub(crate) fn create_eager_task<F>(&self, future: F, birth: Birth) -> Task<F::Output>
+    pub(crate) fn create_eager_task<F>(&self, future: F, birth: &mut Birth) -> Task<F::Output>
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
@@ -154,13 +154,13 @@ impl Handle {
                 (Some(worker), Some(home)) if home == worker.index() && !worker.is_lent() => {
                     Ok(worker.spawn_local_eager(future, birth))
                 }
-                _ => Err((future, birth)),
+                _ => Err(future),
             }
         });
-        started.unwrap_or_else(|(future, birth)| self.create_task_from(future, birth))
+        started.unwrap_or_else(|future| self.create_task_from(future, birth))
     }
 
-    fn spawn<F>(&self, future: F, birth: Birth) -> Result<Task<F::Output>, (F, Birth)>
+    fn spawn<F>(&self, future: F, birth: &mut Birth) -> Result<Task<F::Output>, F>
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
@@ -173,7 +173,7 @@ impl Handle {
     }
 
     /// Spawns onto a single loop: from its own thread right into its ready queue.
-    fn spawn_single<F>(&self, future: F, birth: Birth) -> Result<Task<F::Output>, (F, Birth)>
+    fn spawn_single<F>(&self, future: F, birth: &mut Birth) -> Result<Task<F::Output>, F>
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
@@ -195,7 +195,7 @@ impl Handle {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        self.spawn(future, Location::caller().into()).map_err(|(future, _)| Refused(future))
+        self.spawn(future, &mut Location::caller().into()).map_err(Refused)
     }
 
     /// Makes a future on a loop and runs it there: only the closure travels, so the future may be
@@ -207,11 +207,11 @@ impl Handle {
         Fut: Future + 'static,
         Fut::Output: Send + 'static,
     {
-        let birth = Location::caller().into();
+        let birth = &mut Location::caller().into();
         let body = async move { make().await };
         match self.shared.spawn_from_outside(body, Some(self.home.unwrap_or(0)), birth) {
             Ok(task) => task,
-            Err((body, birth)) => self.shared.cancelled_task(body, birth),
+            Err(body) => self.shared.cancelled_task(body, birth),
         }
     }
 

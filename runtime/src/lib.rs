@@ -27,6 +27,8 @@ mod compose;
 #[doc(hidden)]
 pub mod context;
 #[cfg(not(any(corio_loom, corio_shuttle)))]
+mod coroutine;
+#[cfg(not(any(corio_loom, corio_shuttle)))]
 pub mod debug;
 #[cfg(not(any(corio_loom, corio_shuttle)))]
 mod deferred;
@@ -58,6 +60,7 @@ mod exports {
         Raise, catch_cancel, defer_cancel, finally, on_cancel,
     };
     pub use crate::compose::*;
+    pub use crate::coroutine::{CoroError, CoroHandle, CoroState, Coroutine};
     pub use crate::deferred::{Deferred, DeferredError, DeferredObserve, DeferredWait};
     pub use crate::error::{
         BoxError, BuildError, Cancelled, InvalidState, PanicInfo, ResultError, RunError, TaskError,

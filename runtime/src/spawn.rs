@@ -41,23 +41,23 @@ where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
-    create_task_from(future, Location::caller().into())
+    create_task_from(future, &mut Location::caller().into())
 }
 
 /// [`create_task`] with what the task is born with.
 #[track_caller]
-fn create_task_from<F>(future: F, birth: Birth) -> Task<F::Output>
+fn create_task_from<F>(future: F, birth: &mut Birth) -> Task<F::Output>
 where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
     let spawned = worker::with(|worker| match worker {
         Some(worker) => worker.spawn(future, birth),
-        None => Err((future, birth)),
+        None => Err(future),
     });
     match spawned {
         Ok(task) => task,
-        Err((future, birth)) => Handle::current().create_task_from(future, birth),
+        Err(future) => Handle::current().create_task_from(future, birth),
     }
 }
 
@@ -87,7 +87,7 @@ where
     F: Future + 'static,
     F::Output: 'static,
 {
-    let birth = Location::caller().into();
+    let birth = &mut Location::caller().into();
     with_own_loop(|worker| worker.spawn_local(future, birth))
 }
 
@@ -262,15 +262,15 @@ impl TaskBuilder {
         F::Output: Send + 'static,
     {
         let eager = self.eager;
-        let birth = self.birth(Location::caller());
+        let birth = &mut self.birth(Location::caller());
         if !eager {
             return create_task_from(future, birth);
         }
         let spawned = worker::with(|worker| match worker {
             Some(worker) => worker.spawn_eager(future, birth),
-            None => Err((future, birth)),
+            None => Err(future),
         });
-        spawned.unwrap_or_else(|(future, birth)| create_task_from(future, birth))
+        spawned.unwrap_or_else(|future| create_task_from(future, birth))
     }
 
     /// As [`create_local_task`].
@@ -285,7 +285,7 @@ impl TaskBuilder {
         F::Output: 'static,
     {
         let eager = self.eager;
-        let birth = self.birth(Location::caller());
+        let birth = &mut self.birth(Location::caller());
         with_own_loop(|worker| {
             if eager {
                 worker.spawn_local_eager(future, birth)
@@ -303,7 +303,7 @@ impl TaskBuilder {
         F::Output: Send + 'static,
     {
         let eager = self.eager;
-        let birth = self.birth(Location::caller());
+        let birth = &mut self.birth(Location::caller());
         if eager {
             handle.create_eager_task(future, birth)
         } else {

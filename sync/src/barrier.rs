@@ -24,7 +24,7 @@
 
 use crate::debug;
 use crate::error::BrokenBarrier;
-use crate::place::{self, WaitKind};
+use crate::place::{WaitKind, noted};
 use crate::shim::atomic::AtomicU64;
 use crate::shim::{Ordering, fence_at, mutant, ord};
 use crate::wait::line::{Line, OnFlag};
@@ -368,12 +368,12 @@ impl Future for BarrierWait<'_> {
                 },
                 At::Gate(place) => {
                     let granted = this.barrier.gate.poll_granted(place, cx);
-                    ready!(place::noted(WaitKind::Barrier, this.caller, granted));
+                    ready!(noted(granted, WaitKind::Barrier, this.caller));
                     this.at = At::Outside;
                 }
                 At::Inside(Place::Waiting(waiter)) => {
                     let index = this.barrier.round.get().poll(waiter, cx);
-                    let index = ready!(place::noted(WaitKind::Barrier, this.caller, index));
+                    let index = ready!(noted(index, WaitKind::Barrier, this.caller));
                     return this.leave(index);
                 }
                 At::Inside(_) | At::Leaving | At::Done => {

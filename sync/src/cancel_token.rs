@@ -5,7 +5,7 @@
 //! place. So a parent's list of children is a waiter queue: lock-free, and children that are gone
 //! leave no memory.
 
-use crate::place::{self, WaitKind};
+use crate::place::{WaitKind, noted};
 use crate::wait::line::{Line, OnFlag};
 use crate::wait::queue::Place;
 use std::cell::RefCell;
@@ -161,6 +161,14 @@ impl CancelToken {
     pub fn cancelled(&self) -> TokenCancelled<'_> {
         TokenCancelled { token: self, at: Place::Idle, caller: Location::caller() }
     }
+
+    /// Waits on a thread that may block, for `d` at the most (`None` for no limit); false if that
+    /// was not enough.
+    #[cfg(not(any(corio_loom, corio_shuttle)))]
+    #[track_caller]
+    pub fn cancelled_blocking(&self, d: Option<std::time::Duration>) -> bool {
+        crate::park::block_on_timeout(self.cancelled(), d).is_some()
+    }
 }
 
 impl Default for CancelToken {
@@ -195,8 +203,7 @@ impl Future for TokenCancelled<'_> {
         {
             return Poll::Ready(());
         }
-        let granted = line.poll_granted(&mut this.at, cx);
-        place::noted(WaitKind::CancelToken, this.caller, granted).map(drop)
+        noted(line.poll_granted(&mut this.at, cx), WaitKind::CancelToken, this.caller).map(drop)
     }
 }
 

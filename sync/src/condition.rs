@@ -1,7 +1,7 @@
 //! [`Condition`]: wait, under a lock, until the data has changed.
 
 use crate::lock::{Acquiring, Lock, LockGuard};
-use crate::place::{self, WaitKind};
+use crate::place::{WaitKind, noted};
 use crate::shim::mutant;
 use crate::wait::line::{Line, OnFlag};
 use crate::wait::queue::Place;
@@ -20,7 +20,8 @@ use std::task::{Context, Poll, ready};
 ///
 /// A wait whose future is **dropped** midway cannot wait for the lock: it leaves a guard that is not
 /// held (see [`LockGuard::is_held`]). A notification that had reached it goes to the next waiter.
-/// To end a wait early *with* the lock, tell it to [give up](ConditionWait::give_up) and await it.
+/// To end a wait early *with* the lock, tell it to [give up](ConditionWait::give_up) and await it:
+/// corio's own `Condition`, which is this one and knows tasks, does so when a task is cancelled.
 ///
 /// All calls on one condition should come with guards of the same lock; with guards of different
 /// locks everything stays memory-safe, but a notification may come too early to be seen.
@@ -223,8 +224,8 @@ impl<T> ConditionWait<'_, T> {
     /// Stops waiting for a notification: what is left to wait for is the lock.
     ///
     /// asyncio does this when a task is cancelled in `wait`: the lock is taken again before the
-    /// cancel goes on. Here whoever ends a wait early says so and awaits it once more, and has the
-    /// lock then. A notification that had reached it goes to the next waiter.
+    /// cancel goes on. Here whoever ends a wait early says so (a task's runtime, for instance) and
+    /// awaits it once more, and has the lock then. A notification that had reached it goes to the next waiter.
     ///
     /// # Examples
     ///
@@ -285,8 +286,8 @@ impl<T> Future for ConditionWait<'_, T> {
                     this.lock.raw.release();
                 }
                 Step::Waiting(place) => {
-                    let granted = line.poll_granted(place, cx);
-                    ready!(place::noted(WaitKind::Condition, this.caller, granted));
+                    let polled = line.poll_granted(place, cx);
+                    ready!(noted(polled, WaitKind::Condition, this.caller));
                     this.step = Step::Reacquiring(Acquiring::default());
                 }
                 Step::Reacquiring(at) => {

@@ -16,7 +16,7 @@
 //! *Retrieved* is a hint for the report of failures that nobody looked at. It is set by whoever gets
 //! at the outcome and by a late cancel, and read when the core is dropped.
 
-use crate::place::{self, WaitKind};
+use crate::place::{WaitKind, noted};
 use crate::shim::atomic::{AtomicBool, AtomicPtr};
 use crate::shim::{Ordering, ord};
 use crate::wait::line::{Line, OnFlag};
@@ -300,7 +300,7 @@ impl<'a, T, E, C> Future for DeferredWait<'a, T, E, C> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
-        place::noted(WaitKind::Deferred, this.caller, this.core.poll_wait(&mut this.at, cx))
+        noted(this.core.poll_wait(&mut this.at, cx), WaitKind::Deferred, this.caller)
     }
 }
 

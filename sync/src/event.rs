@@ -1,7 +1,7 @@
 //! [`Event`]: a flag that tasks and threads wait for.
 
 use crate::debug;
-use crate::place::{self, WaitKind};
+use crate::place::{WaitKind, noted};
 use crate::wait::line::{Line, OnFlag};
 use crate::wait::queue::Place;
 use std::fmt;
@@ -88,8 +88,7 @@ impl Event {
     #[cfg(not(any(corio_loom, corio_shuttle)))]
     #[track_caller]
     pub fn wait_blocking(&self, d: Option<std::time::Duration>) -> bool {
-        let deadline = d.map(|d| std::time::Instant::now() + d);
-        crate::park::block_on_deadline(self.wait(), deadline).is_some()
+        crate::park::block_on_timeout(self.wait(), d).is_some()
     }
 
     #[cfg(all(test, not(any(corio_loom, corio_shuttle))))]
@@ -132,8 +131,7 @@ impl Future for EventWait<'_> {
             this.at = Place::Done;
             return Poll::Ready(());
         }
-        let granted = line.poll_granted(&mut this.at, cx);
-        place::noted(WaitKind::Event, this.caller, granted).map(drop)
+        noted(line.poll_granted(&mut this.at, cx), WaitKind::Event, this.caller).map(drop)
     }
 }
 

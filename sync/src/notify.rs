@@ -1,6 +1,6 @@
 //! [`Notify`]: wake one waiter, or remember to.
 
-use crate::place::{self, WaitKind};
+use crate::place::{WaitKind, noted};
 use crate::shim::atomic::AtomicUsize;
 use crate::shim::{Ordering, fence_at, ord};
 use crate::wait::line::{Line, OnFlag};
@@ -79,6 +79,14 @@ impl Notify {
     // finds a broadcast sees what was done before it.
     fn broadcasts(&self) -> usize {
         self.broadcasts.load(ord("notify.broadcasts", Ordering::Acquire))
+    }
+
+    /// Waits on a thread that may block, for `d` at the most (`None` for no limit); false if that
+    /// was not enough.
+    #[cfg(not(any(corio_loom, corio_shuttle)))]
+    #[track_caller]
+    pub fn notified_blocking(&self, d: Option<std::time::Duration>) -> bool {
+        crate::park::block_on_timeout(self.notified(), d).is_some()
     }
 
     /// Wakes the waiter that has waited longest, or stores the notification for the next one.
@@ -174,8 +182,8 @@ impl Future for Notified<'_> {
         } else if matches!(this.at, Place::Done) {
             return Poll::Ready(());
         }
-        let granted = this.notify.line.poll_granted(&mut this.at, cx);
-        place::noted(WaitKind::Notify, this.caller, granted).map(drop)
+        let polled = this.notify.line.poll_granted(&mut this.at, cx);
+        noted(polled, WaitKind::Notify, this.caller).map(drop)
     }
 }
 

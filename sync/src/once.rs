@@ -4,7 +4,7 @@
 //! dropped, fails or panics gives it to the next waiter. Whoever succeeds publishes the value and
 //! opens the permits: everybody who waits or comes gets one, and finds the value.
 
-use crate::place::{self, WaitKind};
+use crate::place::{WaitKind, noted};
 use crate::shim::atomic::AtomicUsize;
 use crate::shim::cell::UnsafeCell;
 use crate::shim::{Ordering, ord};
@@ -162,7 +162,8 @@ impl<T> OnceCell<T> {
     ///
     /// # Cancel safety
     ///
-    /// A dropped future gives the right to make the value to the next one.
+    /// Loses place: a dropped future drops what `init` has begun, and the right to make the value
+    /// goes to the next one.
     #[track_caller]
     pub fn get_or_init<F, Fut>(&self, init: F) -> GetOrInit<'_, T, F, Fut>
     where
@@ -180,7 +181,8 @@ impl<T> OnceCell<T> {
     ///
     /// # Cancel safety
     ///
-    /// A dropped future gives the right to make the value to the next one.
+    /// Loses place: a dropped future drops what `init` has begun, and the right to make the value
+    /// goes to the next one.
     #[track_caller]
     pub fn get_or_try_init<F, Fut, E>(&self, init: F) -> GetOrTryInit<'_, T, F, Fut>
     where
@@ -242,8 +244,8 @@ impl<'a, Fut: Future> Step<'a, Fut> {
         self: Pin<&mut Self>,
         cell: &'a OnceCell<T>,
         init: &mut Option<impl FnOnce() -> Fut>,
+        at: &'static Location<'static>,
         cx: &mut Context<'_>,
-        caller: &'static Location<'static>,
     ) -> Poll<Option<Fut::Output>> {
         let mut this = self.project();
         if cell.get().is_some() {
@@ -257,8 +259,8 @@ impl<'a, Fut: Future> Step<'a, Fut> {
         }
         let turn = this.turn.get_or_insert(Turn { permits: &cell.permits, at: Place::Idle });
         if !matches!(turn.at, Place::Done) {
-            let acquired = cell.permits.poll_acquire(&mut turn.at, cx);
-            ready!(place::noted(WaitKind::OnceCell, caller, acquired));
+            let polled = cell.permits.poll_acquire(&mut turn.at, cx);
+            ready!(noted(polled, WaitKind::OnceCell, at));
             if cell.get().is_some() {
                 std::mem::forget(this.turn.take());
                 return Poll::Ready(None);
@@ -307,8 +309,8 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         let cell = *this.cell;
-        let made = this.step.as_mut().poll_make(cell, this.init, cx, this.caller);
-        if let Some(value) = ready!(made) {
+        if let Some(value) = ready!(this.step.as_mut().poll_make(cell, this.init, this.caller, cx))
+        {
             this.step.succeed(cell, value);
         }
         Poll::Ready(cell.get().expect("filled by us or by others"))
@@ -339,7 +341,7 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         let cell = *this.cell;
-        match ready!(this.step.as_mut().poll_make(cell, this.init, cx, this.caller)) {
+        match ready!(this.step.as_mut().poll_make(cell, this.init, this.caller, cx)) {
             None => {}
             Some(Ok(value)) => this.step.succeed(cell, value),
             Some(Err(error)) => {
@@ -423,6 +425,14 @@ impl<T> SetOnce<T> {
         SetOnceWait { cell: self, at: Place::Idle, caller: Location::caller() }
     }
 
+    /// Waits on a thread that may block, for `d` at the most (`None` for no limit); no value comes
+    /// back if that was not enough.
+    #[cfg(not(any(corio_loom, corio_shuttle)))]
+    #[track_caller]
+    pub fn wait_blocking(&self, d: Option<std::time::Duration>) -> Option<&T> {
+        crate::park::block_on_timeout(self.wait(), d)
+    }
+
     /// Unwraps the value.
     pub fn into_inner(mut self) -> Option<T> {
         self.slot.take()
@@ -462,8 +472,8 @@ impl<'a, T> Future for SetOnceWait<'a, T> {
         }
         let idle = matches!(this.at, Place::Idle);
         if !idle || cell.line.enter(&mut this.at, OnFlag::Keep) {
-            let granted = cell.line.poll_granted(&mut this.at, cx);
-            ready!(place::noted(WaitKind::OnceCell, this.caller, granted));
+            let polled = cell.line.poll_granted(&mut this.at, cx);
+            ready!(noted(polled, WaitKind::SetOnce, this.caller));
         }
         Poll::Ready(cell.get().expect("the flag and every grant come after the value"))
     }

@@ -60,6 +60,8 @@ pub enum WaitKind {
     Barrier,
     /// `OnceCell` initialization.
     OnceCell,
+    /// `SetOnce::wait`.
+    SetOnce,
     /// A `Deferred` result.
     Deferred,
     /// A cancelled token.
@@ -85,7 +87,7 @@ pub enum WaitKind {
 }
 
 impl WaitKind {
-    const ALL: [WaitKind; 34] = [
+    const ALL: [WaitKind; 35] = [
         WaitKind::Unknown,
         WaitKind::Sleep,
         WaitKind::Interval,
@@ -109,6 +111,7 @@ impl WaitKind {
         WaitKind::Condition,
         WaitKind::Barrier,
         WaitKind::OnceCell,
+        WaitKind::SetOnce,
         WaitKind::Deferred,
         WaitKind::CancelToken,
         WaitKind::QueuePut,
@@ -149,6 +152,7 @@ impl WaitKind {
             WaitKind::Condition => "Condition::wait",
             WaitKind::Barrier => "Barrier::wait",
             WaitKind::OnceCell => "OnceCell",
+            WaitKind::SetOnce => "SetOnce::wait",
             WaitKind::Deferred => "Deferred",
             WaitKind::CancelToken => "CancelToken::cancelled",
             WaitKind::QueuePut => "Queue::put",
@@ -233,9 +237,9 @@ pub fn note(kind: WaitKind, at: &'static Location<'static>) {
     NOTED.set(Some(Place::new(kind, at)));
 }
 
-/// [`note`]s the place of a poll that says `Pending`.
+/// Notes the place if this says `Pending`.
 #[inline]
-pub fn noted<T>(kind: WaitKind, at: &'static Location<'static>, polled: Poll<T>) -> Poll<T> {
+pub(crate) fn noted<T>(polled: Poll<T>, kind: WaitKind, at: &'static Location<'static>) -> Poll<T> {
     if polled.is_pending() {
         note(kind, at);
     }

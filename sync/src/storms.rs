@@ -275,6 +275,86 @@ model! {
     }
 }
 
+/// Senders of a bounded channel: reservations that are given up, permits that are dropped, sends
+/// that are; returns how many values were sent. A value is its sender's number and its place.
+fn send_in_storm(sender: &mpsc::Sender<(usize, Box<usize>)>, number: usize) -> usize {
+    let mut sent = 0;
+    for _ in 0..4 {
+        let value = (number, Box::new(sent));
+        let done = match thread_rng().gen_range(0..4) {
+            0 => {
+                drop(visit(sender.reserve()));
+                false
+            }
+            1 => sender.try_send(value).is_ok(),
+            2 => match visit(sender.reserve()) {
+                Some(Ok(permit)) => {
+                    permit.send(value);
+                    true
+                }
+                _ => false,
+            },
+            _ => visit(sender.send(value)).is_some_and(|done| done.is_ok()),
+        };
+        sent += usize::from(done);
+    }
+    sent
+}
+
+model! {
+    mpsc_storm_bounded(threads = 4, bound = 3, claim = "no room is lost, every value arrives once and in order, then the end") {
+        for capacity in [1, 2] {
+            let (sender, mut receiver) = mpsc::channel(capacity);
+            let sent = Arc::new(AtomicUsize::new(0));
+            let threads: Vec<_> = (0..3).map(|number| {
+                let (sender, sent) = (sender.clone(), sent.clone());
+                thread::spawn(move || {
+                    let count = send_in_storm(&sender, number);
+                    // If room was lost, this one never gets any.
+                    until!(sender.send((number, Box::new(count)))).unwrap();
+                    sent.fetch_add(count + 1, SeqCst);
+                })
+            }).collect();
+            let weak = sender.downgrade();
+            drop(sender);
+            let mut next = [0; 3];
+            while let Some((number, value)) = until!(receiver.recv()) {
+                assert_eq!(*value, next[number]);
+                next[number] += 1;
+            }
+            join(threads);
+            assert_eq!(next.iter().sum::<usize>(), sent.load(SeqCst));
+            assert!(weak.upgrade().is_none());
+        }
+    }
+}
+
+model! {
+    mpsc_storm_bounded_close(threads = 4, bound = 3, claim = "after a close each value is with one side, and all room is back") {
+        let (sender, mut receiver) = mpsc::channel(2);
+        let sent = Arc::new(AtomicUsize::new(0));
+        let threads: Vec<_> = (0..3).map(|number| {
+            let (sender, sent) = (sender.clone(), sent.clone());
+            thread::spawn(move || {
+                sent.fetch_add(send_in_storm(&sender, number), SeqCst);
+                until!(sender.closed());
+                assert!(block_on(sender.send((number, Box::new(0)))).is_err());
+            })
+        }).collect();
+        let mut received = 0;
+        for _ in 0..thread_rng().gen_range(0..4) {
+            received += usize::from(visit(receiver.recv()).flatten().is_some());
+        }
+        receiver.close();
+        while until!(receiver.recv()).is_some() {
+            received += 1;
+        }
+        join(threads);
+        assert_eq!(received, sent.load(SeqCst));
+        assert_eq!(sender.capacity(), sender.max_capacity());
+    }
+}
+
 model! {
     broadcast_storm(threads = 5, bound = 3, claim = "what each receiver gets and misses adds up") {
         let (sender, receiver) = broadcast::channel(2);

@@ -4,7 +4,7 @@
 #![cfg(not(any(corio_loom, corio_shuttle)))]
 
 use corio_sync::park::block_on_deadline;
-use corio_sync::{Lock, Queue, RwLock, Semaphore};
+use corio_sync::{Lock, Queue, RwLock, Semaphore, mpsc};
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -138,5 +138,51 @@ fn queues() {
             gotten.fetch_add(1, Relaxed);
         }
         assert_eq!(put.load(Relaxed), gotten.load(Relaxed));
+    }
+}
+
+#[test]
+fn bounded_channels() {
+    for capacity in [1, 3] {
+        let (sender, mut receiver) = mpsc::channel(capacity);
+        let shared = Arc::new((sender, AtomicUsize::new(0)));
+        let sender = shared.0.clone();
+        // Receives beside the storm, and looks at random moments, until the last sender is gone.
+        let receives = std::thread::spawn(move || {
+            let mut random = Random(capacity as u64);
+            let mut received = 0;
+            loop {
+                match maybe(receiver.recv(), &mut random) {
+                    Some(Some(value)) => received += value,
+                    Some(None) => return received,
+                    None => {}
+                }
+            }
+        });
+        stress(&shared, |(sender, sent), random| {
+            let done = match random.below(4) {
+                0 => {
+                    drop(maybe(sender.reserve(), random));
+                    false
+                }
+                1 => sender.try_send(1).is_ok(),
+                2 => match maybe(sender.reserve(), random) {
+                    Some(permit) => {
+                        permit.unwrap().send(1);
+                        true
+                    }
+                    None => false,
+                },
+                _ => maybe(sender.send(1), random).is_some_and(|done| done.is_ok()),
+            };
+            sent.fetch_add(usize::from(done), Relaxed);
+        });
+        // All room comes back, and no value is on the way for nobody.
+        for _ in 0..capacity {
+            corio_sync::park::block_on(sender.send(0)).unwrap();
+        }
+        let sent = shared.1.load(Relaxed);
+        drop((shared, sender));
+        assert_eq!(receives.join().unwrap(), sent);
     }
 }

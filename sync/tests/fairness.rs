@@ -6,11 +6,18 @@ use corio_sync::park::block_on;
 use corio_sync::{Condition, Event, Lock, Notify, Queue, RwLock, Semaphore, mpsc};
 use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 const THREADS: usize = 6;
 const ROUNDS: usize = 400;
+
+/// One test at a time: a thread of another one that is descheduled while it is pinned would hold
+/// memory back, which is what some of them measure.
+fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 fn poll_once<F: Future>(future: std::pin::Pin<&mut F>) -> Poll<F::Output> {
     future.poll(&mut Context::from_waker(Waker::noop()))
@@ -59,6 +66,7 @@ fn served_in_order<F: Future>(acquire: impl Fn() -> F + Sync, barge: impl Fn() +
 
 #[test]
 fn grants_are_in_order_of_arrival() {
+    let _alone = alone();
     // Whoever has enlisted waits or has it: a try beside that must fail, whenever it comes.
     let lock = Lock::new(());
     served_in_order(|| lock.acquire(), || assert!(lock.try_acquire().is_none()));
@@ -70,32 +78,41 @@ fn grants_are_in_order_of_arrival() {
     served_in_order(|| sender.reserve(), || assert!(sender.try_reserve().is_err()));
 }
 
-/// How many turns others have while one waits for the lock, at the most.
+/// How many turns others have while one stands in the lock's queue, at the most.
 fn longest_wait(lock: &Lock) -> u64 {
     let (turns, longest) = (AtomicU64::new(0), AtomicU64::new(0));
     on_threads(|_| {
         for _ in 0..ROUNDS {
-            let before = turns.load(SeqCst);
-            let guard = block_on(lock.acquire());
-            longest.fetch_max(turns.fetch_add(1, SeqCst) - before, SeqCst);
+            let mut wait = pin!(lock.acquire());
+            let first = poll_once(wait.as_mut());
+            let enlisted = turns.load(SeqCst);
+            let guard = match first {
+                Poll::Ready(guard) => guard,
+                Poll::Pending => block_on(wait),
+            };
+            longest.fetch_max(turns.fetch_add(1, SeqCst) - enlisted, SeqCst);
             // Others come while it is held.
             std::thread::yield_now();
             drop(guard);
         }
     });
+    assert_eq!(turns.into_inner(), (THREADS * ROUNDS) as u64, "everybody was served");
     longest.into_inner()
 }
 
 #[test]
 fn an_unfair_lock_serves_everybody() {
+    let _alone = alone();
     let fair = longest_wait(&Lock::new(()));
     let unfair = longest_wait(&Lock::new_unfair(()));
     println!("longest wait, in turns of others: {fair} if fair, {unfair} if not");
+    assert!(fair < THREADS as u64, "{fair} turns of others before a place in order of arrival");
 }
 
 /// One waiter loses as often as it can: then newcomers must queue until it has been served.
 #[test]
 fn a_waiter_of_an_unfair_lock_loses_four_times_at_most() {
+    let _alone = alone();
     let lock = Lock::new_unfair(());
     let mut guard = Some(lock.try_acquire().unwrap());
     let mut wait = pin!(lock.acquire());
@@ -138,6 +155,7 @@ fn give_up<F: Future>(count: usize, wait: impl Fn() -> F) {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_million_waiters_that_gave_up_leave_no_memory() {
+    let _alone = alone();
     fn measured<F: Future>(name: &str, wait: impl Fn() -> F) {
         give_up(50_000, &wait);
         let before = resident_bytes();
@@ -165,6 +183,7 @@ fn a_million_waiters_that_gave_up_leave_no_memory() {
 #[cfg(target_os = "linux")]
 #[test]
 fn waiters_of_other_kinds_that_gave_up_leave_no_memory() {
+    let _alone = alone();
     const COUNT: usize = 200_000;
     fn measured(name: &str, mut round: impl FnMut(usize)) {
         round(COUNT / 10);

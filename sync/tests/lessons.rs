@@ -13,7 +13,7 @@
 //! | 9 | kotlinx#1477, #3730, #3634: a semaphore's cancel, removed segments, a resumer that spins | models `wait_cancel_release`, `wait_skip_run`, `wait_sweep_walk`, `weighted_two_leave`; the stall models |
 //! | 10 | tokio#5404: a broadcast wakes futures created later; tokio#4751: `will_wake` on a slot in use | models `notify_created_after`, `notify_created_before`, `wait_repoll_release`; `the_waker_of_the_last_poll_is_woken` |
 //! | 11 | tokio#6450: a grant rests in a future that nobody polls | documented at [`Lock`]; `a_grant_in_an_unpolled_future_is_given_up_with_it`, `an_unfair_lock_does_not_wait_for_an_unpolled_future` |
-//! | 12 | tokio#3689: a waker that panics leaves a state behind | `a_waker_that_panics_spoils_nothing`, `one_panic_does_not_cost_others_their_wake_up` |
+//! | 12 | tokio#3689: a waker that panics leaves a state behind | `a_waker_that_panics_spoils_nothing`, `one_panic_does_not_cost_others_their_wake_up`, `two_panics_in_one_broadcast_end_the_process` |
 //! | 13 | tokio#6133, #8331: readiness ticks too small, or shared | models `readiness_*` with ticks of two bits |
 //! | 14 | tokio#8252, #3190, #3229: cancelled timers stay, an earlier timer does not interrupt a parked poller | models `timer_two_drops_vs_owner`, `timer_post_vs_park`, `timer_drop_elsewhere_vs_fire` |
 //! | 15 | tokio#8071: a task in a private slot is found by nobody | models `lifo_*`, `queue_push_steal_park`, `hog_marks_end` |
@@ -24,7 +24,7 @@
 
 use corio_sync::park::{block_on, block_on_deadline};
 use corio_sync::{
-    Event, Lock, Notify, Queue, Semaphore, TryAcquireError, broadcast, mpsc, oneshot, watch,
+    Event, Lock, Notify, Queue, RwLock, Semaphore, TryAcquireError, broadcast, mpsc, oneshot, watch,
 };
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
@@ -366,9 +366,39 @@ fn one_panic_does_not_cost_others_their_wake_up() {
     let (event, notify, semaphore) = (Event::new(), Notify::new(), Semaphore::new(0));
     one_of_many_panics(|| event.wait(), || event.set());
     one_of_many_panics(|| notify.notified(), || notify.notify_waiters());
+    one_of_many_panics(|| semaphore.acquire(), || semaphore.release(100));
+    semaphore.try_acquire_many(100).expect("each gave its permit back").forget();
     one_of_many_panics(|| semaphore.acquire(), || semaphore.close());
+    let lock = RwLock::new(());
+    let mut writer = lock.try_write();
+    one_of_many_panics(|| lock.read(), || drop(writer.take()));
+    assert!(lock.try_write().is_some(), "every reader had its turn");
     let queue = Queue::<u8>::new(0);
     one_of_many_panics(|| queue.get(), || queue.shutdown(false));
+}
+
+/// Group 12: when a second waker panics while the first panic is on its way to the caller, the
+/// process ends, as it does for two elements of a `Vec` whose drops panic. Nobody waits for ever.
+#[cfg(unix)]
+#[test]
+fn two_panics_in_one_broadcast_end_the_process() {
+    use std::os::unix::process::ExitStatusExt;
+    const CHILD: &str = "CORIO_TWO_PANICS";
+    const ABORTED: i32 = 6;
+    if std::env::var_os(CHILD).is_some() {
+        let event = Event::new();
+        let mut waits = [(); 2].map(|()| Box::pin(event.wait()));
+        for wait in &mut waits {
+            let (_, waker) = Panicking::waker(WAKE);
+            assert!(poll_with(wait.as_mut(), &waker).is_pending());
+        }
+        let _ = quietly(|| event.set());
+        return;
+    }
+    let mut child = std::process::Command::new(std::env::current_exe().expect("a test program"));
+    child.args(["--exact", "two_panics_in_one_broadcast_end_the_process"]).env(CHILD, "1");
+    let ended = child.output().expect("the child runs").status;
+    assert_eq!(ended.signal(), Some(ABORTED), "{ended}");
 }
 
 /// Group 16: a future that has completed is polled again: it says so, or is ready again.

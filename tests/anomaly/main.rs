@@ -1,8 +1,10 @@
-//! What other runtimes do badly by default, and a system that gives no threads or descriptors.
+//! What other runtimes do badly by default, a system that gives no threads or descriptors, and
+//! memory after a million limits.
 //!
-//! The tests measure time, so each has the machine to itself: they run one after the other in
+//! The tests measure time and memory, so each has the machine to itself: they run one after the other in
 //! processes of their own, see [`child`].
 
 mod child;
 mod exhaustion;
 mod hogs;
+mod limits;

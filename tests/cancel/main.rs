@@ -1,10 +1,14 @@
 //! Cancellation through the public interface: one test for each case of the table in
 //! `docs/cancellation.md`, named after it.
 
+mod branches;
 mod condition;
 mod edges;
+mod every_poll;
 mod groups;
 mod joins;
+mod masks;
 mod scopes;
+mod sets;
 mod support;
 mod timeouts;

@@ -62,7 +62,7 @@ impl Log {
     }
 
     /// A value that says `what` when it is dropped.
-    pub fn on_drop(&self, what: &'static str) -> impl Send + 'static {
+    pub fn on_drop(&self, what: &'static str) -> impl Send + use<> {
         struct Said(Log, &'static str);
         impl Drop for Said {
             fn drop(&mut self) {
@@ -74,6 +74,16 @@ impl Log {
 
     pub fn said(&self, what: &str) -> bool {
         self.0.lock().unwrap().iter().any(|line| line == what)
+    }
+
+    /// Fails unless just these lines were said, in whatever order.
+    #[track_caller]
+    pub fn has(&self, lines: &[&str]) {
+        let mut said = self.0.lock().unwrap().clone();
+        let mut lines = lines.to_vec();
+        said.sort_unstable();
+        lines.sort_unstable();
+        assert_eq!(said, lines);
     }
 
     #[track_caller]
@@ -106,15 +116,15 @@ pub async fn join2<A: Future, B: Future>(a: A, b: B) -> (A::Output, B::Output) {
     let (mut a, mut b) = (pin!(a), pin!(b));
     let (mut x, mut y) = (None, None);
     poll_fn(move |cx| {
-        if x.is_none()
-            && let Poll::Ready(value) = a.as_mut().poll(cx)
-        {
-            x = Some(value);
+        if x.is_none() {
+            if let Poll::Ready(value) = a.as_mut().poll(cx) {
+                x = Some(value);
+            }
         }
-        if y.is_none()
-            && let Poll::Ready(value) = b.as_mut().poll(cx)
-        {
-            y = Some(value);
+        if y.is_none() {
+            if let Poll::Ready(value) = b.as_mut().poll(cx) {
+                y = Some(value);
+            }
         }
         match (x.take(), y.take()) {
             (Some(x), Some(y)) => Poll::Ready((x, y)),

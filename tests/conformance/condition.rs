@@ -12,7 +12,7 @@ use corio::{Task, catch_cancel};
 use corio_tests::kit::poll_once;
 
 use crate::support::sync::{Condition, Lock, LockGuard};
-use crate::support::{Trace, done, on_loop, py, task, turns};
+use crate::support::{Trace, as_recorded, done, on_loop, py, task, turns};
 
 type Shared = Arc<(Lock, Condition)>;
 
@@ -36,9 +36,7 @@ fn wait(shared: &Shared, trace: &Trace, name: &'static str, keep: bool) -> Task<
 // conforms: 10 test_wait
 #[test]
 fn test_wait() {
-    let trace = Trace::default();
-    let said = trace.clone();
-    on_loop(|| async move {
+    as_recorded("condition test_wait", |trace| async move {
         let shared = shared();
         let (lock, condition) = &*shared;
         let tasks = ["first", "second", "third"].map(|name| wait(&shared, &trace, name, true));
@@ -62,16 +60,13 @@ fn test_wait() {
         lock.release().unwrap();
         trace.say(format!("{} {}", done(&tasks), py(lock.locked())));
     });
-    said.expect_recorded("condition test_wait");
 }
 
 // conforms: 10 test_notify
 // conforms: 10 test_context_manager
 #[test]
 fn test_notify() {
-    let trace = Trace::default();
-    let said = trace.clone();
-    on_loop(|| async move {
+    as_recorded("condition test_notify", |trace| async move {
         let shared = shared();
         let (lock, condition) = &*shared;
         let tasks = ["first", "second", "third"].map(|name| wait(&shared, &trace, name, false));
@@ -85,7 +80,6 @@ fn test_notify() {
         }
         trace.say(done(&tasks));
     });
-    said.expect_recorded("condition test_notify");
 }
 
 // conforms: 10 test_notify_all
@@ -105,9 +99,7 @@ fn test_notify_all() {
 // conforms: 10 test_wait_for
 #[test]
 fn test_wait_for() {
-    let trace = Trace::default();
-    let said = trace.clone();
-    on_loop(|| async move {
+    as_recorded("condition test_wait_for", |trace| async move {
         let shared = Arc::new((Lock::new(false), Condition::new()));
         let waiter = task!([shared, trace] {
             let (lock, condition) = &*shared;
@@ -130,7 +122,6 @@ fn test_wait_for() {
         }
         trace.say(py(waiter.done()));
     });
-    said.expect_recorded("condition test_wait_for");
 }
 
 /// A guard that no longer holds its lock.

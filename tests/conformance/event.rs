@@ -6,7 +6,7 @@ use std::task::Poll;
 use corio_tests::kit::poll_once;
 
 use crate::support::sync::Event;
-use crate::support::{Trace, done, on_loop, py, task, turn, turns};
+use crate::support::{as_recorded, done, on_loop, py, task, turn, turns};
 
 // conforms: 9 test_repr
 // differs: the number of waiters is not shown
@@ -21,9 +21,7 @@ fn debug_tells_set_from_unset() {
 // conforms: 9 test_wait
 #[test]
 fn test_wait() {
-    let trace = Trace::default();
-    let said = trace.clone();
-    on_loop(|| async move {
+    as_recorded("event test_wait", |trace| async move {
         let event = Arc::new(Event::new());
         let spawn = |name: &'static str| {
             task!([event, trace] {
@@ -38,7 +36,6 @@ fn test_wait() {
         turns(5).await;
         trace.say(done(&tasks));
     });
-    said.expect_recorded("event test_wait");
 }
 
 // conforms: 9 test_wait_on_set
@@ -80,9 +77,7 @@ fn test_clear() {
 // conforms: 9 test_clear_with_waiters
 #[test]
 fn test_clear_with_waiters() {
-    let trace = Trace::default();
-    let said = trace.clone();
-    on_loop(|| async move {
+    as_recorded("event test_clear_with_waiters", |trace| async move {
         let event = Arc::new(Event::new());
         let spawn = |name: &'static str| {
             task!([event, trace] {
@@ -103,5 +98,4 @@ fn test_clear_with_waiters() {
         turns(5).await;
         trace.say(py(second.done()));
     });
-    said.expect_recorded("event test_clear_with_waiters");
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use corio::Task;
 
 use crate::support::sync::{Event, Lock};
-use crate::support::{Trace, done, on_loop, py, task, turn, turns};
+use crate::support::{Trace, as_recorded, done, on_loop, py, task, turn, turns};
 
 /// Takes the lock, says so, and keeps it.
 fn acquire(lock: &Arc<Lock>, trace: &Trace, name: &'static str) -> Task<()> {
@@ -30,9 +30,7 @@ fn debug_tells_held_from_free() {
 // conforms: 8 test_acquire
 #[test]
 fn test_acquire() {
-    let trace = Trace::default();
-    let said = trace.clone();
-    on_loop(|| async move {
+    as_recorded("lock test_acquire", |trace| async move {
         let lock = Arc::new(Lock::new(()));
         forget(lock.acquire().await);
         let mut tasks = vec![acquire(&lock, &trace, "first"), acquire(&lock, &trace, "second")];
@@ -50,15 +48,12 @@ fn test_acquire() {
         let [first, second, third] = [0, 1, 2].map(|n| py(tasks[n].done()));
         trace.say(format!("{first} {second} {third}"));
     });
-    said.expect_recorded("lock test_acquire");
 }
 
 // conforms: 29 X15
 #[test]
 fn a_late_comer_queues_behind_a_woken_waiter() {
-    let trace = Trace::default();
-    let said = trace.clone();
-    on_loop(|| async move {
+    as_recorded("lock a_late_comer_queues_behind_a_woken_waiter", |trace| async move {
         let lock = Arc::new(Lock::new(()));
         forget(lock.acquire().await);
         let waiter = task!([lock, trace] {
@@ -73,7 +68,6 @@ fn a_late_comer_queues_behind_a_woken_waiter() {
         trace.say("late");
         waiter.await.unwrap();
     });
-    said.expect_recorded("lock a_late_comer_queues_behind_a_woken_waiter");
 }
 
 // conforms: 8 test_acquire_cancel
@@ -96,9 +90,7 @@ fn test_acquire_cancel() {
 // conforms: 8 test_cancel_race
 #[test]
 fn test_cancel_race() {
-    let trace = Trace::default();
-    let said = trace.clone();
-    on_loop(|| async move {
+    as_recorded("lock test_cancel_race", |trace| async move {
         let (lock, hold) = (Arc::new(Lock::new(())), Arc::new(Event::new()));
         let tasks = ["a", "b", "c"].map(|name| {
             task!([lock, hold, trace] {
@@ -117,15 +109,12 @@ fn test_cancel_race() {
         let (cancelled, locked) = (py(tasks[1].cancelled()), py(lock.locked()));
         trace.say(format!("{} {cancelled} {locked}", done(&tasks)));
     });
-    said.expect_recorded("lock test_cancel_race");
 }
 
 // conforms: 8 test_cancel_release_race
 #[test]
 fn test_cancel_release_race() {
-    let trace = Trace::default();
-    let said = trace.clone();
-    on_loop(|| async move {
+    as_recorded("lock test_cancel_release_race", |trace| async move {
         let lock = Arc::new(Lock::new(()));
         forget(lock.acquire().await);
         let tasks = ["a", "b", "c", "d"].map(|name| acquire(&lock, &trace, name));
@@ -140,15 +129,12 @@ fn test_cancel_release_race() {
         turns(5).await;
         trace.say(py(lock.locked()));
     });
-    said.expect_recorded("lock test_cancel_release_race");
 }
 
 // conforms: 8 test_finished_waiter_cancelled
 #[test]
 fn test_finished_waiter_cancelled() {
-    let trace = Trace::default();
-    let said = trace.clone();
-    on_loop(|| async move {
+    as_recorded("lock test_finished_waiter_cancelled", |trace| async move {
         let lock = Arc::new(Lock::new(()));
         forget(lock.acquire().await);
         let first = acquire(&lock, &trace, "first");
@@ -160,7 +146,6 @@ fn test_finished_waiter_cancelled() {
         let words = [first.cancelled(), second.done(), lock.locked()].map(py);
         trace.say(words.join(" "));
     });
-    said.expect_recorded("lock test_finished_waiter_cancelled");
 }
 
 // conforms: 8 test_release_not_acquired

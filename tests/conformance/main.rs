@@ -6,15 +6,28 @@
 //! obvious: see `recorded/`.
 
 mod additional;
+mod as_completed;
 mod barrier;
+mod cancellation;
 mod condition;
+mod contexts;
+mod eager;
 mod event;
 mod event_loop;
+mod future;
 mod introspection;
 mod lock;
 mod loop_order;
 mod queue;
 mod semaphore;
+mod shield;
+mod staggered;
 mod subprocess;
 mod subprocess_edges;
 mod support;
+mod task_group;
+mod task_group_stop;
+mod tasks;
+mod timeout;
+mod wait_for;
+mod wait_gather;

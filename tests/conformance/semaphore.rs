@@ -6,7 +6,7 @@ use corio::Task;
 use corio_tests::kit::poll_once;
 
 use crate::support::sync::{BoundedSemaphore, Semaphore};
-use crate::support::{Trace, done, on_loop, py, task, turn, turns};
+use crate::support::{Trace, as_recorded, done, on_loop, py, task, turn, turns};
 
 /// Takes a permit for good, and says so.
 async fn take(semaphore: &Semaphore, trace: &Trace, name: &str) {
@@ -39,9 +39,7 @@ fn test_repr() {
 // conforms: 11 test_acquire
 #[test]
 fn test_acquire() {
-    let trace = Trace::default();
-    let said = trace.clone();
-    on_loop(|| async move {
+    as_recorded("semaphore test_acquire", |trace| async move {
         let semaphore = Arc::new(Semaphore::new(3));
         take(&semaphore, &Trace::default(), "one").await;
         take(&semaphore, &Trace::default(), "two").await;
@@ -63,7 +61,6 @@ fn test_acquire() {
         turns(5).await;
         state(&format!("{} ", done(&tasks)));
     });
-    said.expect_recorded("semaphore test_acquire");
 }
 
 // conforms: 11 test_acquire_cancel
@@ -85,9 +82,7 @@ fn test_acquire_cancel() {
 // conforms: 11 test_acquire_cancel_before_awoken
 #[test]
 fn test_acquire_cancel_before_awoken() {
-    let trace = Trace::default();
-    let said = trace.clone();
-    on_loop(|| async move {
+    as_recorded("semaphore test_acquire_cancel_before_awoken", |trace| async move {
         let semaphore = Arc::new(Semaphore::new(0));
         let tasks = ["a", "b", "c", "d"].map(|name| acquire(&semaphore, &trace, name));
         turns(5).await;
@@ -97,15 +92,12 @@ fn test_acquire_cancel_before_awoken() {
         turns(5).await;
         trace.say(format!("{} {}", done(&tasks), semaphore.available_permits()));
     });
-    said.expect_recorded("semaphore test_acquire_cancel_before_awoken");
 }
 
 // conforms: 11 test_acquire_hang
 #[test]
 fn test_acquire_hang() {
-    let trace = Trace::default();
-    let said = trace.clone();
-    on_loop(|| async move {
+    as_recorded("semaphore test_acquire_hang", |trace| async move {
         let semaphore = Arc::new(Semaphore::new(0));
         let first = acquire(&semaphore, &trace, "first");
         let second = acquire(&semaphore, &trace, "second");
@@ -116,15 +108,12 @@ fn test_acquire_hang() {
         let words = [first.cancelled(), second.done(), semaphore.locked()].map(py);
         trace.say(words.join(" "));
     });
-    said.expect_recorded("semaphore test_acquire_hang");
 }
 
 // conforms: 11 test_acquire_no_hang
 #[test]
 fn test_acquire_no_hang() {
-    let trace = Trace::default();
-    let said = trace.clone();
-    on_loop(|| async move {
+    as_recorded("semaphore test_acquire_no_hang", |trace| async move {
         let semaphore = Arc::new(Semaphore::new(1));
         take(&semaphore, &Trace::default(), "main").await;
         let first = acquire(&semaphore, &trace, "first");
@@ -137,7 +126,6 @@ fn test_acquire_no_hang() {
         let words = [first.cancelled(), second.cancelled(), semaphore.locked()].map(py);
         trace.say(format!("{} {}", words.join(" "), semaphore.available_permits()));
     });
-    said.expect_recorded("semaphore test_acquire_no_hang");
 }
 
 // conforms: 11 test_release_not_acquired
@@ -163,9 +151,7 @@ fn test_release_no_waiters() {
 // conforms: 11 test_acquire_fifo_order
 #[test]
 fn test_acquire_fifo_order() {
-    let trace = Trace::default();
-    let said = trace.clone();
-    on_loop(|| async move {
+    as_recorded("semaphore test_acquire_fifo_order", |trace| async move {
         let semaphore = Arc::new(Semaphore::new(1));
         let tasks = ["first", "second", "third"].map(|name| {
             task!([semaphore, trace] {
@@ -181,7 +167,6 @@ fn test_acquire_fifo_order() {
             task.await.unwrap();
         }
     });
-    said.expect_recorded("semaphore test_acquire_fifo_order");
 }
 
 // conforms: 11 test_acquire_fifo_order_2
@@ -237,9 +222,7 @@ fn test_acquire_fifo_order_3() {
             }
         }
     }
-    let trace = Trace::default();
-    let said = trace.clone();
-    on_loop(|| async move {
+    as_recorded("semaphore test_acquire_fifo_order_3", |trace| async move {
         let semaphore = Arc::new(Semaphore::new(0));
         let tasks = ["first", "second", "third"].map(|name| {
             task!([semaphore, trace] {
@@ -256,15 +239,12 @@ fn test_acquire_fifo_order_3() {
         turns(5).await;
         trace.say(format!("{} {}", done(&tasks), semaphore.available_permits()));
     });
-    said.expect_recorded("semaphore test_acquire_fifo_order_3");
 }
 
 // conforms: 11 test_acquire_fifo_order_4
 #[test]
 fn test_acquire_fifo_order_4() {
-    let trace = Trace::default();
-    let said = trace.clone();
-    on_loop(|| async move {
+    as_recorded("semaphore test_acquire_fifo_order_4", |trace| async move {
         let semaphore = Arc::new(Semaphore::new(0));
         let tasks = ["first", "second", "third"].map(|name| acquire(&semaphore, &trace, name));
         turn().await;
@@ -275,5 +255,4 @@ fn test_acquire_fifo_order_4() {
         turn().await;
         trace.say(format!("{} {}", done(&tasks), semaphore.available_permits()));
     });
-    said.expect_recorded("semaphore test_acquire_fifo_order_4");
 }

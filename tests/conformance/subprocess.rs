@@ -58,6 +58,8 @@ pub fn gone(pid: u32) {
 }
 
 // conforms: 26 test_stdin_stdout
+// conforms: 30 test_subprocess_exec
+// conforms: 30 test_subprocess_interactive
 #[test]
 fn test_stdin_stdout() {
     both(async |start| {
@@ -127,6 +129,7 @@ fn a_communicate_that_was_cancelled_loses_nothing() {
 }
 
 // conforms: 26 test_shell
+// conforms: 30 test_subprocess_shell
 #[test]
 fn test_shell() {
     both(async |start| {
@@ -135,6 +138,7 @@ fn test_shell() {
 }
 
 // conforms: 26 test_start_new_session
+// conforms: 30 test_subprocess_wait_no_same_group
 #[test]
 fn test_start_new_session() {
     both(async |start| {
@@ -157,6 +161,9 @@ fn test_start_new_session() {
 // conforms: 26 test_kill
 // conforms: 26 test_terminate
 // conforms: 26 test_send_signal
+// conforms: 30 test_subprocess_kill
+// conforms: 30 test_subprocess_terminate
+// conforms: 30 test_subprocess_send_signal
 #[test]
 fn signals_are_negative_codes() {
     both(async |start| {
@@ -259,6 +266,7 @@ fn test_wait_even_if_pipe_is_open() {
 // conforms: 26 test_devnull_input
 // conforms: 26 test_devnull_output
 // conforms: 26 test_devnull_error
+// conforms: 30 test_subprocess_stderr
 #[test]
 fn nothing_comes_from_null_and_goes_there() {
     both(async |start| {
@@ -399,6 +407,7 @@ fn paths_folders_and_environments() {
 }
 
 // conforms: 26 test_subprocess_concurrent_wait
+// conforms: 20 test_watcher_implementation
 #[test]
 fn test_subprocess_concurrent_wait() {
     both(async |start| {

@@ -16,6 +16,7 @@ use crate::subprocess::{Start, both};
 use crate::support::{alone, task};
 
 const SIGKILL: i32 = 9;
+const SIGSTOP: i32 = 19;
 
 // conforms: 26 test_popen_error
 // conforms: 26 test_popen_error_with_stdin_pipe
@@ -91,6 +92,7 @@ async fn reuse(number: u32) -> Option<Child> {
 }
 
 // conforms: 26 test_send_signal_never_targets_reaped_pid
+// conforms: 30 test_pid_not_reaped_before_exit_published
 #[test]
 fn a_number_that_was_given_away_is_not_signalled() {
     both(async |start: Start| {
@@ -130,6 +132,40 @@ fn signals_race_with_the_end() {
             assert!(waiter.await.unwrap().success());
             assert_eq!(signals.join().unwrap(), 0);
         }
+    });
+}
+
+// conforms: 30 test_stopped_child_does_not_block_event_loop
+#[test]
+fn a_stopped_child_has_not_ended() {
+    both(async |start| {
+        let child = Arc::new(start.sleeper().await.unwrap());
+        let waiter = task!([child] child.wait().await.unwrap());
+        child.send_signal(SignalKind::from_raw(SIGSTOP)).unwrap();
+        let stat = format!("/proc/{}/stat", child.pid());
+        eventually("the stop", || {
+            fs::read_to_string(&stat).unwrap().contains(") T ").then_some(())
+        });
+        // Neither the stop nor the way on is an end.
+        let short = corio::timeout(Duration::from_millis(20), child.wait());
+        assert!(short.await.is_err() && !waiter.done() && child.returncode().is_none());
+        child.send_signal(SignalKind::resume()).unwrap();
+        child.kill().unwrap();
+        waiter.await.unwrap();
+        assert_eq!(child.returncode(), Some(-SIGKILL));
+    });
+}
+
+// conforms: 30 test_subprocess_repr
+#[test]
+fn children_show_their_state() {
+    both(async |start| {
+        let child = start.sleeper().await.unwrap();
+        let pid = child.pid();
+        assert_eq!(format!("{child:?}"), format!("Child {{ pid: {pid}, returncode: None, .. }}"));
+        child.kill().unwrap();
+        child.wait().await.unwrap();
+        assert!(format!("{child:?}").contains("returncode: Some(-9)"));
     });
 }
 

@@ -42,6 +42,18 @@ pub fn with_loop<T: Send + 'static>(body: impl FnOnce(&EventLoop) -> T + Send + 
     within(PATIENCE, &what, move || body(&corio::new_event_loop().expect("a loop")))
 }
 
+/// Runs `main` as [`on_loop`] does; fails unless CPython said the same in the scenario of this name.
+#[track_caller]
+pub fn as_recorded<F>(scenario: &str, main: impl FnOnce(Trace) -> F + Send + 'static)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let trace = Trace::default();
+    let said = trace.clone();
+    on_loop(move || main(trace));
+    said.expect_recorded(scenario);
+}
+
 /// asyncio's `sleep(0)`: everything that is ready runs once.
 pub async fn turn() {
     corio::yield_now().await;
@@ -77,7 +89,11 @@ impl Trace {
 }
 
 fn recorded(scenario: &str) -> Vec<&'static str> {
-    let texts = [include_str!("recorded/asyncio.txt"), include_str!("recorded/event_loop.txt")];
+    let texts = [
+        include_str!("recorded/asyncio.txt"),
+        include_str!("recorded/compose.txt"),
+        include_str!("recorded/event_loop.txt"),
+    ];
     let head = format!("== {scenario}");
     let lines = texts.into_iter().flat_map(str::lines);
     let mut lines = lines.skip_while(|line| *line != head);

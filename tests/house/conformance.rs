@@ -11,7 +11,9 @@ use crate::source::{Tree, root};
 use crate::{expect_none, expect_one};
 
 const ROWS: &str = "tests/conformance/rows.txt";
-const TESTS: &str = "tests/conformance/";
+/// Where tests carry rows, and what stands before their modules on the page.
+const TESTS: [(&str, &str); 2] = [("tests/conformance/", ""), ("tests/io/", "io::")];
+const RECORDED: &str = "tests/conformance/recorded";
 const PAGE: &str = "docs/conformance.md";
 const UPDATE: &str = "CORIO_UPDATE=1 cargo test -p corio-tests --test house conformance";
 
@@ -60,8 +62,10 @@ fn lines(text: &str) -> Vec<Line<'_>> {
 /// The markers above each test, with the difference that the test states.
 fn claims(tree: &Tree) -> Vec<Claim> {
     let mut found = Vec::new();
-    for file in tree.below(&[TESTS]) {
-        let module = file.path[TESTS.len()..].trim_end_matches(".rs");
+    for file in &tree.files {
+        let place = TESTS.iter().find(|(folder, _)| file.path.starts_with(folder));
+        let Some((folder, prefix)) = place else { continue };
+        let module = format!("{prefix}{}", file.path[folder.len()..].trim_end_matches(".rs"));
         let (mut open, mut differs) = (Vec::new(), String::new());
         for (i, line) in file.text.lines().enumerate() {
             if let Some(row) = line.strip_prefix("// conforms: ") {
@@ -130,7 +134,7 @@ fn page(rows: &[Line<'_>], claims: &[Claim]) -> String {
          over as it is; **R** is the same behaviour in Rust's terms; **L** is an order that holds \
          exactly on one worker without a LIFO slot, and for each object on every runtime; **D** \
          deviates. What asyncio does was recorded from CPython 3.11 where it is not obvious \
-         (`{TESTS}recorded`).\n\n\
+         (`{RECORDED}`).\n\n\
          {} rows: {} run ({differ} with a stated difference), {later} later, {never} not \
          applicable.\n",
         all().count(),

@@ -1,11 +1,13 @@
 //! What corio is built from builds with the Rust that corio promises, as far as it says itself.
 //!
-//! That corio's own code uses nothing newer is for clippy (`incompatible_msrv`, on by default).
+//! That corio's own code calls nothing newer is for clippy (`incompatible_msrv`, on by default). Of
+//! the language clippy does not know, so `let` in a chain of conditions (Rust 1.88) is looked for
+//! here; `bash .ci/run msrv` builds everything with the promised compiler.
 
 use std::env;
 use std::process::Command;
 
-use crate::source::root;
+use crate::source::{File, Tree, is_word, root};
 use crate::{expect_none, expect_one};
 
 /// The lowest Rust that builds corio: `rust-version` of the workspace.
@@ -53,6 +55,66 @@ fn too_new(metadata: &str) -> Vec<String> {
     }
     assert!(checked > 0, "no package says which Rust it needs");
     found
+}
+
+/// Conditions with `&&` beside a `let`.
+fn let_chains(file: &File) -> Vec<String> {
+    let tokens = file.tokens();
+    let texts: Vec<_> = tokens.iter().map(|token| token.text).collect();
+    let mut found = Vec::new();
+    for at in (1..texts.len()).filter(|&at| matches!(texts[at - 1], "if" | "while")) {
+        let mut depth = 0;
+        let mut condition = Vec::new();
+        for &text in &texts[at..] {
+            match text {
+                "{" | ")" | "]" | "}" if depth == 0 => break,
+                "(" | "[" | "{" => depth += 1,
+                ")" | "]" | "}" => depth -= 1,
+                _ => {}
+            }
+            // What stands in brackets is another expression.
+            if depth == 0 {
+                condition.push(text);
+            }
+        }
+        // Two marks after a value; before one they borrow it twice.
+        let chained = condition.windows(3).any(|three| {
+            let after_value = is_word(three[0]) || matches!(three[0], ")" | "]" | "}" | "?" | "\"");
+            after_value && three[0] != "let" && three[1..] == ["&", "&"]
+        });
+        if chained && condition.contains(&"let") {
+            let place = file.place(tokens[at].at);
+            found.push(format!("{place}: `let` in a chain of conditions needs Rust 1.88"));
+        }
+    }
+    found
+}
+
+#[test]
+fn no_let_stands_in_a_chain() {
+    let own = Tree::load().files.iter().filter(|file| !file.path.starts_with("bench/"));
+    expect_none("chains of conditions", own.flat_map(let_chains).collect());
+}
+
+#[test]
+fn a_chain_is_found() {
+    let found = |code: &str| let_chains(&Tree::of(&[("runtime/src/a.rs", code)]).files[0]);
+    for good in [
+        "fn f() { if a && b { } }",
+        "fn f() { if let Some(a) = b { a && c } else { false }; }",
+        "fn f() { while let Some(a) = b.filter(|c| *c && d) { } }",
+        "fn f() { if let Some(a) = &&b { } }",
+        "fn f() { if matches!(a, B if c && d) { let e = 1; } }",
+    ] {
+        assert_eq!(found(good), [""; 0], "{good}");
+    }
+    for bad in [
+        "fn f() { if a && let Some(b) = c { } }",
+        "fn f() { if let Some(a) = b && a { } }",
+        "fn f() { while let Some(a) = b() && let Some(c) = a { } }",
+    ] {
+        expect_one(found(bad), "runtime/src/a.rs:1: `let` in a chain");
+    }
 }
 
 #[test]

@@ -16,7 +16,7 @@ use crate::unix::scratch;
 use crate::{everywhere, once, until};
 
 /// A reader of everything that is written here.
-async fn fed(limit: usize) -> (StreamReader, StreamWriter, TcpStream) {
+pub async fn fed(limit: usize) -> (StreamReader, StreamWriter, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let open = open_connection(listener.local_addr().unwrap()).limit(limit);
     let (opened, accepted) = (corio::create_task(open), listener.accept().await.unwrap());
@@ -53,6 +53,17 @@ async fn feed(parts: &[&[u8]], limit: usize) -> Fed {
     Fed(reader, writer)
 }
 
+// conforms: 21 test_feed_empty_data
+// conforms: 21 test_feed_nonempty_data
+// conforms: 21 test_read_zero
+// conforms: 21 test_read
+// conforms: 21 test_read_line_breaks
+// conforms: 21 test_read_eof
+// conforms: 21 test_read_until_eof
+// conforms: 21 test_read_limit
+// conforms: 21 test_readexactly_limit
+// conforms: 21 test_at_eof
+// conforms: 23 test_read_ready_eof
 #[test]
 fn reads_of_a_number_of_bytes() {
     everywhere(async || {
@@ -73,6 +84,12 @@ fn reads_of_a_number_of_bytes() {
     });
 }
 
+// conforms: 21 StreamTests.test_readline
+// conforms: 21 test_readline_nolimit_nowait
+// conforms: 21 test_readline_eof
+// conforms: 21 test_readline_empty_eof
+// conforms: 21 test_readline_read_byte_count
+// conforms: 21 StreamReaderTests.test_readline
 #[test]
 fn lines() {
     everywhere(async || {
@@ -90,6 +107,8 @@ fn lines() {
     });
 }
 
+// conforms: 21 test_readline_limit_with_existing_data
+// conforms: 21 test_readline_limit
 #[test]
 fn a_line_beyond_the_limit_is_removed() {
     once(async {
@@ -108,6 +127,9 @@ fn a_line_beyond_the_limit_is_removed() {
     });
 }
 
+// conforms: 21 test_readexactly_zero_or_less
+// conforms: 21 test_readexactly
+// conforms: 21 test_readexactly_eof
 #[test]
 fn exact_reads() {
     everywhere(async || {
@@ -124,6 +146,12 @@ fn exact_reads() {
     });
 }
 
+// conforms: 21 test_readuntil_multi_chunks
+// conforms: 21 test_readuntil_multi_chunks_1
+// conforms: 21 test_readuntil_eof
+// conforms: 21 test_readuntil_multi_separator
+// conforms: 21 test_readuntil_multi_separator_negative_offset
+// conforms: 21 test_readuntil_bytearray
 #[test]
 fn separators() {
     everywhere(async || {
@@ -146,6 +174,7 @@ fn separators() {
     });
 }
 
+// conforms: 21 test_readuntil_limit_found_sep
 #[test]
 fn an_overrun_keeps_the_data() {
     once(async {
@@ -166,6 +195,7 @@ fn an_overrun_keeps_the_data() {
     });
 }
 
+// conforms: 21 test_readuntil_separator
 #[test]
 #[should_panic(expected = "separator 1 of read_until is empty")]
 fn an_empty_separator_is_refused() {
@@ -176,6 +206,7 @@ fn an_empty_separator_is_refused() {
 }
 
 /// A read that is dropped at any poll has taken nothing.
+// conforms: 21 test_exception_cancel
 #[test]
 fn a_cancelled_read_loses_nothing() {
     everywhere(async || {
@@ -204,6 +235,14 @@ async fn echo(mut reader: StreamReader, mut writer: StreamWriter) {
     }
 }
 
+// conforms: 22 test_wait_closed_on_close
+// conforms: 22 test_async_writer_api
+// conforms: 22 test_async_writer_api_exception_after_close
+// conforms: 23 SelectorSocketTransportTests.test_write
+// conforms: 23 test_write_partial
+// conforms: 23 test_write_tryagain
+// conforms: 23 test_write_eof
+// conforms: 23 test_write_eof_buffer
 #[test]
 fn more_than_the_socket_takes_is_queued_and_sent() {
     const SIZE: usize = 8 << 20;
@@ -242,6 +281,9 @@ fn more_than_the_socket_takes_is_queued_and_sent() {
     });
 }
 
+// conforms: 22 test_unclosed_resource_warnings
+// conforms: 23 SelectorTransportTests.test_close
+// conforms: 23 test_close_write_buffer
 #[test]
 fn closing_sends_what_is_queued() {
     everywhere(async || {
@@ -261,6 +303,8 @@ fn closing_sends_what_is_queued() {
     });
 }
 
+// conforms: 23 test_abort
+// conforms: 23 test_force_close
 #[test]
 fn aborting_drops_what_is_queued() {
     once(async {
@@ -274,6 +318,8 @@ fn aborting_drops_what_is_queued() {
     });
 }
 
+// conforms: 22 test_drain_raises
+// conforms: 23 test_write_exception
 #[test]
 fn a_writer_learns_that_the_peer_is_gone() {
     once(async {
@@ -290,6 +336,8 @@ fn a_writer_learns_that_the_peer_is_gone() {
     });
 }
 
+// conforms: 22 test_writelines_empty_chunk
+// conforms: 23 test_flowcontrol_mixin_set_write_limits
 #[test]
 fn many_may_drain_and_limits_are_asyncios() {
     once(async {
@@ -318,6 +366,15 @@ async fn server(clients: &Arc<AtomicUsize>) -> Server {
     start_server(handler, "127.0.0.1:0").await.unwrap()
 }
 
+// conforms: 22 test_open_connection
+// conforms: 22 test_start_server
+// conforms: 22 test_wait_closed_basic
+// conforms: 22 test_wait_closed_race
+// conforms: 22 test_close_clients
+// conforms: 22 EventLoopTestsMixin.test_server_close
+// conforms: 22 test_accept_connection_multiple
+// conforms: 30 test_create_connection
+// conforms: 30 test_create_server
 #[test]
 fn a_server_and_its_clients() {
     everywhere(async || {
@@ -347,6 +404,8 @@ fn a_server_and_its_clients() {
     });
 }
 
+// conforms: 22 test_start_server_1
+// conforms: 22 test_start_unix_server_1
 #[test]
 fn serving_for_ever_ends_with_its_task() {
     everywhere(async || {
@@ -364,6 +423,7 @@ fn serving_for_ever_ends_with_its_task() {
     });
 }
 
+// conforms: 22 test_abort_clients
 #[test]
 fn clients_are_aborted_with_what_is_queued() {
     once(async {
@@ -381,6 +441,7 @@ fn clients_are_aborted_with_what_is_queued() {
 }
 
 /// A handler that panics harms its own connection only.
+// conforms: 22 test_unhandled_exception
 #[test]
 fn a_handler_that_panics() {
     once(async {
@@ -401,6 +462,14 @@ fn a_handler_that_panics() {
     });
 }
 
+// conforms: 22 test_open_unix_connection
+// conforms: 22 test_start_unix_server
+// conforms: 22 test_unix_server_addr_cleanup
+// conforms: 22 test_unix_server_sock_cleanup
+// conforms: 22 test_unix_server_cleanup_gone
+// conforms: 22 test_unix_server_cleanup_replaced
+// conforms: 30 test_create_unix_connection
+// conforms: 30 test_create_unix_server
 #[test]
 fn a_unix_server_removes_its_own_file() {
     everywhere(async || {
@@ -429,6 +498,8 @@ fn a_unix_server_removes_its_own_file() {
     });
 }
 
+// conforms: 22 test_create_server_addr_in_use
+// conforms: 22 test_create_server_cant_bind
 #[test]
 fn a_server_that_cannot_bind_leaves_nothing() {
     once(async {

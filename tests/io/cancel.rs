@@ -27,6 +27,7 @@ async fn at_most<F: Future>(n: usize, future: F) -> Option<F::Output> {
     .await
 }
 
+// conforms: 24 test_sock_client_racing
 #[test]
 fn reads_lose_nothing() {
     everywhere(async || {
@@ -70,6 +71,9 @@ fn writes_that_were_not_ready_have_written_nothing() {
     });
 }
 
+// conforms: 24 test_sock_accept_racing
+// conforms: 24 test_sock_accept
+// conforms: 24 test_cancel_sock_accept
 #[test]
 fn accepts_lose_no_connection() {
     everywhere(async || {
@@ -170,6 +174,10 @@ fn a_cancelled_task_closes_its_socket() {
     });
 }
 
+// conforms: 22 test_open_connection_happy_eyeball_refcycles
+// conforms: 22 test_create_connection_sock_transport_error_closes_sock
+// conforms: 22 test_create_connection_transport_error_closes_sock
+// conforms: 24 test_sock_client_connect_racing
 #[test]
 fn connects_leave_no_descriptor_behind() {
     let part = "connects";

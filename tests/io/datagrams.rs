@@ -38,6 +38,12 @@ fn two_queued_datagrams_need_one_event() {
     });
 }
 
+// conforms: 24 test_recvfrom
+// conforms: 24 test_recvfrom_into
+// conforms: 24 test_recvfrom_into_wrong_size
+// conforms: 24 EventLoopTestsMixin.test_create_datagram_endpoint
+// conforms: 24 test_create_datagram_endpoint_sock
+// conforms: 30 test_create_datagram_endpoint_ip_addr
 #[test]
 fn messages_tell_who_sent_them() {
     everywhere(async || {
@@ -59,6 +65,10 @@ fn messages_tell_who_sent_them() {
 }
 
 /// Nobody listens there: the system says so at the next call, and the socket goes on.
+// conforms: 24 test_datagram_send_to_non_listening_address
+// conforms: 24 test_datagram_recvfrom_connection_reset_recovers
+// conforms: 30 test_datagram_send_to_non_listening_address_recvfrom
+// conforms: 30 test_datagram_send_to_non_listening_address_recvfrom_into
 #[test]
 fn an_icmp_error_ends_one_call_only() {
     once(async {
@@ -104,6 +114,8 @@ fn many_tasks_share_a_socket() {
     });
 }
 
+// conforms: 30 test_create_datagram_endpoint_addr_error
+// conforms: 30 test_create_datagram_endpoint_cant_bind
 #[test]
 fn a_bad_address_is_named() {
     once(async {
@@ -118,6 +130,8 @@ fn a_bad_address_is_named() {
 }
 
 /// A Unix datagram waits for room at its receiver; none is lost.
+// conforms: 24 test_sendto_blocking
+// conforms: 30 test_create_datagram_endpoint_sock_unix
 #[test]
 fn unix_datagrams_wait_for_room() {
     everywhere(async || {

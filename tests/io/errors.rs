@@ -9,6 +9,7 @@ use corio::net::{TcpListener, TcpStream, lookup_host};
 
 use crate::{once, pair};
 
+// conforms: 30 test_create_server_reuse_port
 #[test]
 fn a_port_in_use_is_named() {
     once(async {
@@ -42,6 +43,9 @@ fn a_bad_address_is_named() {
     });
 }
 
+// conforms: 22 test_create_connection_ip_addr
+// conforms: 22 test_ipaddr_info
+// conforms: 24 test_sock_client_fail
 #[test]
 fn a_closed_port_refuses() {
     once(async {
@@ -60,6 +64,7 @@ fn a_closed_port_refuses() {
     });
 }
 
+// conforms: 30 test_create_connection_no_getaddrinfo
 #[test]
 fn names_are_looked_up() {
     once(async {

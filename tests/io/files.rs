@@ -18,6 +18,14 @@ fn file(contents: &[u8]) -> (Scratch, PathBuf) {
     (folder, path)
 }
 
+// conforms: 28 test_binary.py test_simple_peek
+// conforms: 28 test_binary.py test_simple_read
+// conforms: 28 test_binary.py test_staggered_read
+// conforms: 28 test_binary.py test_simple_seek
+// conforms: 28 test_binary.py test_simple_readinto
+// conforms: 28 test_binary.py test_simple_readall
+// conforms: 28 test_binary.py test_name_property
+// conforms: 28 test_binary.py test_mode_property
 #[test]
 fn reading_in_pieces_and_whole() {
     everywhere(async || {
@@ -53,6 +61,8 @@ fn reading_in_pieces_and_whole() {
     });
 }
 
+// conforms: 28 test_binary.py test_simple_iteration
+// conforms: 28 test_binary.py test_simple_readlines
 #[test]
 fn lines_of_a_file() {
     everywhere(async || {
@@ -74,6 +84,8 @@ fn lines_of_a_file() {
     });
 }
 
+// conforms: 28 test_binary.py test_simple_truncate
+// conforms: 28 test_binary.py test_simple_write
 #[test]
 fn writing_reading_and_cutting() {
     everywhere(async || {
@@ -98,6 +110,7 @@ fn writing_reading_and_cutting() {
     });
 }
 
+// conforms: 28 test_binary.py test_simple_flush
 #[test]
 fn what_is_written_is_seen_after_a_flush() {
     once(async {
@@ -121,6 +134,10 @@ fn what_is_written_is_seen_after_a_flush() {
     });
 }
 
+// conforms: 28 test_binary.py test_simple_close_ctx_mgr_iter
+// conforms: 28 test_binary.py test_simple_close_ctx_mgr
+// conforms: 28 test_open.py test_file_not_found
+// conforms: 28 test_open.py test_file_async_context_aexit
 #[test]
 fn closed_files_and_wrong_modes() {
     everywhere(async || {
@@ -185,6 +202,7 @@ fn an_unheard_error_is_told_by_the_next_operation() {
     });
 }
 
+// conforms: 28 test_binary.py test_simple_detach
 #[test]
 fn detached_files_are_where_the_reader_was() {
     once(async {
@@ -198,6 +216,36 @@ fn detached_files_are_where_the_reader_was() {
     });
 }
 
+// conforms: 28 test_os.py test_stat
+// conforms: 28 test_os.py test_statvfs
+// conforms: 28 test_os.py test_remove
+// conforms: 28 test_os.py test_unlink
+// conforms: 28 test_os.py test_mkdir_and_rmdir
+// conforms: 28 test_os.py test_rename
+// conforms: 28 test_os.py test_renames
+// conforms: 28 test_os.py test_replace
+// conforms: 28 test_os.py test_link
+// conforms: 28 test_os.py test_symlink
+// conforms: 28 test_os.py test_readlink
+// conforms: 28 test_os.py test_access
+// conforms: 28 test_os.py test_getcwd
+// conforms: 28 test_os.py test_abspath
+// conforms: 28 test_os.py test_exists
+// conforms: 28 test_os.py test_isfile
+// conforms: 28 test_os.py test_isdir
+// conforms: 28 test_os.py test_islink
+// conforms: 28 test_os.py test_ismount
+// conforms: 28 test_os.py test_getsize
+// conforms: 28 test_os.py test_samefile
+// conforms: 28 test_os.py test_getmtime
+// conforms: 28 test_os.py test_getatime
+// conforms: 28 test_os.py test_getctime
+// conforms: 28 test_os.py test_listdir_empty_dir
+// conforms: 28 test_os.py test_listdir_dir_with_multiple_files
+// conforms: 28 test_os.py test_listdir_non_existing_dir
+// conforms: 28 test_os.py test_scantdir_empty_dir
+// conforms: 28 test_os.py test_scandir_dir_with_only_one_file
+// conforms: 28 test_os.py test_scandir_non_existing_dir
 #[test]
 fn functions_on_paths() {
     once(async {
@@ -273,6 +321,7 @@ fn a_killed_process_keeps_what_it_flushed() {
 }
 
 /// The loop goes on while a thread waits for a slow file.
+// conforms: 28 test_concurrency.py test_slow_file
 #[test]
 fn a_slow_file_stops_nobody() {
     once(async {

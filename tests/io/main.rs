@@ -1,17 +1,23 @@
 //! Sockets, `serve` and signals, through the facade only.
 
+mod asyncio_edges;
 mod asyncio_streams;
 mod cancel;
+mod copies;
 mod datagrams;
 mod errors;
+mod eyeballs;
 mod files;
 mod many;
 mod places;
 mod portable;
+mod restart;
 mod serve;
 mod signals;
 mod streams;
 mod syscalls;
+mod temp;
+mod text;
 mod traits;
 mod unix;
 

@@ -3,11 +3,13 @@
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use corio::signal::{SignalKind, ctrl_c, stream};
+use corio::signal::{SignalHandlers, SignalKind, ctrl_c, stream};
 
-use crate::{once, play, plays, well};
+use crate::{once, play, plays, until, well};
 
 const SIGINT: i32 = 2;
 
@@ -122,6 +124,127 @@ fn each_listener_hears_each_signal() {
         return;
     }
     well(play(test, part, &[]).output().unwrap());
+}
+
+// conforms: 20 test_add_signal_handler
+// conforms: 20 test_remove_signal_handler
+// conforms: 20 test_remove_signal_handler_2
+// conforms: 20 test_signal_handling_while_selecting
+// conforms: 20 test_signal_handling_args
+// conforms: 20 test_handle_signal_cancelled_handler
+#[test]
+fn handlers_are_called_replaced_and_removed() {
+    let (test, part) = ("signals::handlers_are_called_replaced_and_removed", "handlers");
+    if plays(part) {
+        return once(async {
+            let handle = corio::Handle::current();
+            let kind = SignalKind::user_defined1();
+            let calls = Arc::new(AtomicUsize::new(0));
+            let add = |amount| {
+                let calls = calls.clone();
+                handle.add_signal_handler(kind, move || {
+                    calls.fetch_add(amount, Ordering::SeqCst);
+                })
+            };
+            assert!(!handle.remove_signal_handler(kind));
+            add(1).unwrap();
+            for expected in 1..=3 {
+                // Nobody is awake when it comes: it interrupts the wait of the loop.
+                send("USR1", std::process::id());
+                until("the call", || calls.load(Ordering::SeqCst) == expected).await;
+            }
+            add(100).unwrap();
+            send("USR1", std::process::id());
+            until("the other one's call", || calls.load(Ordering::SeqCst) >= 103).await;
+            for number in [0, 9, 1000] {
+                let kind = SignalKind::from_raw(number);
+                assert!(handle.add_signal_handler(kind, || {}).is_err());
+                assert!(!handle.remove_signal_handler(kind));
+            }
+            assert!(handle.remove_signal_handler(kind));
+            assert!(!handle.remove_signal_handler(kind));
+            println!("\nremoved");
+            corio::sleep(Duration::from_secs(20)).await;
+        });
+    }
+    let mut player = Player::start(test, part, &[]);
+    player.expect("removed");
+    // The default action is back as soon as the task is gone.
+    let status = corio_tests::eventually("the end", || {
+        let _ = Command::new("kill").args(["-USR1", &player.child.id().to_string()]).status();
+        player.child.try_wait().unwrap()
+    });
+    assert_eq!(status.signal(), Some(10));
+}
+
+// conforms: 20 SelectorEventLoopSignalTests.test_close
+// conforms: 20 test_handle_signal_no_handler
+#[test]
+fn the_end_of_a_loop_removes_its_handlers() {
+    let (test, part) = ("signals::the_end_of_a_loop_removes_its_handlers", "closed");
+    if plays(part) {
+        let runtime = corio::Runtime::new().unwrap();
+        let handle = runtime.handle().clone();
+        let kind = SignalKind::window_change();
+        handle.add_signal_handler(kind, || panic!("the runtime is gone")).unwrap();
+        assert!(runtime.shutdown(None).is_clean());
+        assert!(!handle.remove_signal_handler(kind), "it went with the runtime");
+        send("WINCH", std::process::id());
+        assert!(handle.add_signal_handler(kind, || {}).is_err());
+        return;
+    }
+    well(play(test, part, &[]).output().unwrap());
+}
+
+// conforms: 20 test_add_signal_handler_coroutine_error
+// differs: a function that returns a future is refused by its type; this one's panic is reported
+#[test]
+fn a_handler_that_panics_is_called_again() {
+    let (test, part) = ("signals::a_handler_that_panics_is_called_again", "panicking");
+    if plays(part) {
+        return once(async {
+            let handle = corio::Handle::current();
+            let kind = SignalKind::user_defined1();
+            let calls = Arc::new(AtomicUsize::new(0));
+            let count = calls.clone();
+            handle
+                .add_signal_handler(kind, move || {
+                    count.fetch_add(1, Ordering::SeqCst);
+                    panic!("on purpose");
+                })
+                .unwrap();
+            for expected in 1..=2 {
+                send("USR1", std::process::id());
+                until("the call", || calls.load(Ordering::SeqCst) == expected).await;
+            }
+        });
+    }
+    let said = well(play(test, part, &[]).output().unwrap());
+    assert!(said.contains("on purpose"), "{said}");
+}
+
+// conforms: 20 test_pidfd_closed_when_waitpid_raises
+#[test]
+fn an_exit_status_that_the_system_dropped_is_255() {
+    let (test, part) = ("signals::an_exit_status_that_the_system_dropped_is_255", "reaped");
+    if plays(part) {
+        return once(async {
+            let run = async |pidfd| {
+                let command = corio::process::create_subprocess_shell("exit 3").pidfd(pidfd);
+                let child = command.await.unwrap();
+                assert_eq!(child.wait().await.unwrap().code(), Some(255));
+                assert_eq!(child.returncode(), Some(255));
+            };
+            run(true).await;
+            run(false).await;
+            let before = corio_tests::open_descriptors();
+            run(true).await;
+            assert_eq!(corio_tests::open_descriptors(), before);
+        });
+    }
+    // With SIGCHLD ignored the system keeps no status for us.
+    let said = well(play(test, part, &["env", "--ignore-signal=CHLD"]).output().unwrap());
+    assert!(said.contains("somebody else has taken the exit status"), "{said}");
 }
 
 #[test]

@@ -57,6 +57,8 @@ fn callbacks_that_call_themselves_do_not_starve_sockets() {
     });
 }
 
+// conforms: 23 test_read_ready_eof_keep_open
+// conforms: 24 test_sock_client_ops
 #[test]
 fn a_half_closed_connection_still_answers() {
     everywhere(async || {
@@ -172,6 +174,8 @@ fn checksum(mut sums: (u64, u64), bytes: &[u8]) -> (u64, u64) {
     sums
 }
 
+// conforms: 24 test_huge_content
+// conforms: 24 test_huge_content_recvinto
 #[test]
 fn large_transfers_both_ways() {
     const BYTES: usize = 4 << 20;
@@ -232,6 +236,8 @@ fn read_exact_tells_how_far_it_came() {
     });
 }
 
+// conforms: 23 test_buffered_proto_create_connection
+// conforms: 23 test_get_buffer_zerosized
 #[test]
 fn several_buffers_in_one_call() {
     once(async {
@@ -330,6 +336,9 @@ fn halves_part_and_meet_again() {
     });
 }
 
+// conforms: 22 test_connect_accepted_socket
+// conforms: 30 test_create_connection_sock
+// conforms: 30 test_create_server_sock
 #[test]
 fn std_sockets_come_and_go() {
     once(async {
@@ -356,6 +365,7 @@ fn std_sockets_come_and_go() {
     });
 }
 
+// conforms: 22 test_create_connection_local_addr
 #[test]
 fn options_are_set() {
     once(async {

@@ -33,6 +33,7 @@ impl Drop for Scratch {
     }
 }
 
+// conforms: 24 test_unix_sock_client_ops
 #[test]
 fn a_conversation() {
     everywhere(async || {

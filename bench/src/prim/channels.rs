@@ -2,7 +2,9 @@
 
 use std::future::Future;
 use std::marker::PhantomData;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use corio::sync as corios;
 use tokio::sync as tokios;
@@ -24,6 +26,12 @@ pub trait Chan: Send + Sync + 'static {
 
     /// Receives, waiting for a value.
     fn recv(rx: &mut Self::Rx) -> impl Future<Output = u64> + Send;
+}
+
+/// A channel of which one can ask whether a value is here.
+pub trait TryRecv: Chan {
+    /// Receives if a value is here.
+    fn try_recv(rx: &mut Self::Rx) -> Option<u64>;
 }
 
 /// The library's channel without a limit.
@@ -128,6 +136,30 @@ one_type!(
     recv
 );
 
+impl TryRecv for Unbounded<Queued> {
+    fn try_recv(rx: &mut Self::Rx) -> Option<u64> {
+        rx.get_nowait().ok()
+    }
+}
+
+impl TryRecv for Unbounded<Kanal> {
+    fn try_recv(rx: &mut Self::Rx) -> Option<u64> {
+        rx.try_recv().ok().flatten()
+    }
+}
+
+impl TryRecv for Unbounded<Flume> {
+    fn try_recv(rx: &mut Self::Rx) -> Option<u64> {
+        rx.try_recv().ok()
+    }
+}
+
+impl TryRecv for Unbounded<AsyncChannel> {
+    fn try_recv(rx: &mut Self::Rx) -> Option<u64> {
+        rx.try_recv().ok()
+    }
+}
+
 /// A channel for one value.
 pub trait Oneshot: Send + Sync + 'static {
     /// The end that sends.
@@ -143,6 +175,53 @@ pub trait Oneshot: Send + Sync + 'static {
 
     /// The value that was received.
     fn value(received: <Self::Rx as Future>::Output) -> u64;
+}
+
+/// What asyncio's future is made of, in place of the channel for one value.
+pub struct Settled;
+
+type Core = corios::deferred::DeferredCore<u64, (), ()>;
+
+/// The end that waits; it keeps what it waits for.
+pub struct SettledRx {
+    core: Arc<Core>,
+    place: corios::deferred::WaitPlace,
+}
+
+impl Future for SettledRx {
+    type Output = u64;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<u64> {
+        let this = &mut *self;
+        this.core.poll_wait(&mut this.place, cx).map(|outcome| match outcome {
+            corios::deferred::Outcome::Value(value) => *value,
+            other => unreachable!("nobody said {other:?}"),
+        })
+    }
+}
+
+impl Drop for SettledRx {
+    fn drop(&mut self) {
+        self.core.leave(&mut self.place);
+    }
+}
+
+impl Oneshot for Settled {
+    type Tx = Arc<Core>;
+    type Rx = SettledRx;
+
+    fn channel() -> (Self::Tx, Self::Rx) {
+        let core = Arc::new(Core::new());
+        (Arc::clone(&core), SettledRx { core, place: Default::default() })
+    }
+
+    fn send(tx: Self::Tx, value: u64) {
+        tx.set_result(value).expect("the only one");
+    }
+
+    fn value(received: u64) -> u64 {
+        received
+    }
 }
 
 /// A channel in which every receiver gets every value.

@@ -222,3 +222,39 @@ impl Pass for FanOutIn {
         sum
     }
 }
+
+/// Spawn many, each with a function that is called at its end.
+pub struct DoneCallback;
+
+/// Tasks in one batch.
+const BATCH: u64 = 1_000;
+
+/// Batches in a pass.
+const BATCHES: u64 = 10;
+
+impl Pass for DoneCallback {
+    const ROW: Row = Row::new(
+        "done_callback",
+        "a task spawns 1,000 others, each with a done-callback (else a second task that awaits it), \
+         and waits until all were called, 10 times; per task",
+    )
+    .target(Target::TimesTokio(1.0));
+    const OPS: u64 = BATCH * BATCHES;
+
+    fn expected() -> u64 {
+        sum_below(BATCH) * BATCHES
+    }
+
+    async fn pass<R: Rt>() -> u64 {
+        let mut sum = 0;
+        for _ in 0..BATCHES {
+            let countdown = Countdown::new(BATCH);
+            for n in 0..BATCH {
+                let countdown = Arc::clone(&countdown);
+                R::spawn_with_callback(async {}, move || countdown.hit(n));
+            }
+            sum += countdown.wait().await;
+        }
+        sum
+    }
+}

@@ -1,6 +1,7 @@
 //! Synchronization primitives beside their counterparts elsewhere; see [`crate::prim`].
 
 pub mod channels;
+pub mod late;
 pub mod locks;
 pub mod queues;
 pub mod signals;

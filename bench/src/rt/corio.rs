@@ -80,6 +80,14 @@ impl Rt for Corio {
         drop(corio::create_task(future));
     }
 
+    fn spawn_with_callback<F, C>(future: F, call: C)
+    where
+        F: Future<Output = ()> + Send + 'static,
+        C: FnOnce() + Send + 'static,
+    {
+        corio::create_task(future).add_done_callback(|_| call());
+    }
+
     fn spawn_home<M, F>(make: M) -> impl Future<Output = F::Output> + Send + 'static
     where
         M: FnOnce() -> F + Send + 'static,

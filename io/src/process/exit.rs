@@ -329,10 +329,15 @@ mod tests {
 
     use super::*;
 
+    fn number(child: &std::process::Child) -> Pid {
+        let number = i32::try_from(child.id()).ok();
+        number.and_then(Pid::from_raw).expect("a child has a number")
+    }
+
+    #[expect(clippy::zombie_processes, reason = "reaping is what is tested")]
     fn start(watch: Watch, script: &str) -> Arc<Process> {
         let child = Command::new("sh").args(["-c", script]).spawn().expect("sh is there");
-        let pid = Pid::from_raw(child.id().cast_signed()).expect("a child has a number");
-        Process::new(pid, watch)
+        Process::new(number(&child), watch)
     }
 
     fn end(process: &Process) -> ExitStatus {
@@ -356,10 +361,11 @@ mod tests {
         }
     }
 
+    #[expect(clippy::zombie_processes, reason = "reaping is what is tested")]
     #[test]
     fn a_status_that_somebody_else_took_is_255() {
         let child = Command::new("true").spawn().expect("true is there");
-        let pid = Pid::from_raw(child.id().cast_signed()).expect("a child has a number");
+        let pid = number(&child);
         let process = Process::new(pid, Watch::Descriptor);
         rustix::process::waitpid(Some(pid), rustix::process::WaitOptions::empty()).unwrap();
         assert_eq!(end(&process).code(), Some(255));

@@ -86,8 +86,8 @@ impl StreamReader {
         ReadExactly { reader: self, n, at: Location::caller() }
     }
 
-    /// Reads until the first of some separators, which is returned too. If several end at one
-    /// place, the one that begins first counts.
+    /// Reads until the first of some separators, which is returned too: the first that ends. If
+    /// several end at one place, the limit holds for what is before the shortest.
     ///
     /// asyncio: `readuntil`, with a tuple for several.
     ///
@@ -206,7 +206,7 @@ impl StreamReader {
             let from = scanned.saturating_sub(separator.len() - 1).min(rest.len());
             if let Some(at) = memmem::find(&rest[from..], separator) {
                 let (start, end) = (from + at, from + at + separator.len());
-                if best.is_none_or(|(s, e)| end < e || end == e && start < s) {
+                if best.is_none_or(|(s, e)| end < e || end == e && start > s) {
                     best = Some((start, end));
                 }
             }

@@ -76,7 +76,7 @@ impl Server {
     }
 
     /// Accepts until the server is closed. Dropping the future, as by cancelling its task, closes
-    /// the server.
+    /// the server and its clients, after what is queued for them was sent.
     ///
     /// # Errors
     ///
@@ -192,6 +192,7 @@ impl Drop for ServeForever<'_> {
     fn drop(&mut self) {
         if !self.done {
             self.server.close();
+            self.server.close_clients();
         }
     }
 }

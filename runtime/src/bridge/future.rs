@@ -82,10 +82,10 @@ impl<T> ConcurrentFuture<T> {
     /// When it is called again after it gave a value or an error of the task.
     pub fn result(&mut self, timeout: Option<Duration>) -> Result<T, ConcurrentError> {
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-        if !self.done()
-            && let Some(worker) = self.calling_worker()
-        {
-            return Err(ConcurrentError::WouldDeadlock { worker });
+        if !self.done() {
+            if let Some(worker) = self.calling_worker() {
+                return Err(ConcurrentError::WouldDeadlock { worker });
+            }
         }
         let task = &mut self.task;
         match park::block_on_deadline(task, deadline) {
@@ -151,10 +151,10 @@ impl<F: FnOnce()> CallAnyway<F> {
 
 impl<F: FnOnce()> Drop for CallAnyway<F> {
     fn drop(&mut self) {
-        if let Some(f) = self.0.take()
-            && let Err(payload) = catch_unwind(AssertUnwindSafe(f))
-        {
-            crate::report::callback_panicked(payload);
+        if let Some(f) = self.0.take() {
+            if let Err(payload) = catch_unwind(AssertUnwindSafe(f)) {
+                crate::report::callback_panicked(payload);
+            }
         }
     }
 }

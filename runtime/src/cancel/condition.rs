@@ -16,11 +16,13 @@
 //! none.
 use std::fmt;
 use std::future::Future;
+use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use corio_sync as sync;
 use corio_sync::LockGuard;
+use corio_sync::place::{self, WaitKind};
 
 use super::defer::{DeferCancel, defer_cancel};
 use super::raise::Raise;
@@ -102,7 +104,7 @@ impl Condition {
     /// The first poll panics if `guard` is not held.
     #[track_caller]
     pub fn wait<'g, T>(&'g self, guard: &'g mut LockGuard<'_, T>) -> ConditionWait<'g, T> {
-        ConditionWait { waiting: Waiting::new(self.inner.wait(guard)) }
+        ConditionWait { waiting: Waiting::new(self.inner.wait(guard)), at: Location::caller() }
     }
 
     /// Waits until `predicate` holds; returns at once if it does already.
@@ -142,7 +144,8 @@ impl Condition {
     where
         P: FnMut(&mut T) -> bool + Unpin,
     {
-        ConditionWaitFor { waiting: Waiting::new(self.inner.wait_for(guard, predicate)) }
+        let waiting = Waiting::new(self.inner.wait_for(guard, predicate));
+        ConditionWaitFor { waiting, at: Location::caller() }
     }
 
     /// As [`Condition::wait`], on a thread that may block, for `d` at the most (`None` for no
@@ -244,7 +247,7 @@ impl<W: GiveUp> Waiting<W> {
         *self = Self::Masked { wait: defer_cancel(wait), request };
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll(&mut self, cx: &mut Context<'_>, at: &'static Location<'static>) -> Poll<()> {
         self.take_cancel();
         loop {
             match self {
@@ -259,7 +262,8 @@ impl<W: GiveUp> Waiting<W> {
                 Self::Masked { wait, request } => {
                     ready!(Pin::new(wait).poll(cx));
                     let request = request.0.take().expect("kept until it is raised");
-                    // Edge (2).
+                    // Edge (2). A limit that has come says what it was that took too long.
+                    place::note(WaitKind::Condition, at);
                     *self = Self::Raising(request.raise());
                 }
                 Self::Raising(raise) => return Pin::new(raise).poll(cx),
@@ -273,13 +277,15 @@ impl<W: GiveUp> Waiting<W> {
 #[must_use = "futures do nothing unless awaited"]
 pub struct ConditionWait<'g, T> {
     waiting: Waiting<sync::ConditionWait<'g, T>>,
+    at: &'static Location<'static>,
 }
 
 impl<T> Future for ConditionWait<'_, T> {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        self.waiting.poll(cx)
+        let this = &mut *self;
+        this.waiting.poll(cx, this.at)
     }
 }
 
@@ -287,13 +293,15 @@ impl<T> Future for ConditionWait<'_, T> {
 #[must_use = "futures do nothing unless awaited"]
 pub struct ConditionWaitFor<'g, T, P> {
     waiting: Waiting<sync::ConditionWaitFor<'g, T, P>>,
+    at: &'static Location<'static>,
 }
 
 impl<T, P: FnMut(&mut T) -> bool + Unpin> Future for ConditionWaitFor<'_, T, P> {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        self.waiting.poll(cx)
+        let this = &mut *self;
+        this.waiting.poll(cx, this.at)
     }
 }
 
@@ -310,12 +318,14 @@ impl<W> fmt::Debug for Waiting<W> {
 
 impl<T> fmt::Debug for ConditionWait<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ConditionWait").field("waits", &self.waiting).finish()
+        let mut out = f.debug_struct("ConditionWait");
+        out.field("created_at", &self.at).field("waits", &self.waiting).finish()
     }
 }
 
 impl<T, P> fmt::Debug for ConditionWaitFor<'_, T, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ConditionWaitFor").field("waits", &self.waiting).finish()
+        let mut out = f.debug_struct("ConditionWaitFor");
+        out.field("created_at", &self.at).field("waits", &self.waiting).finish()
     }
 }

@@ -61,10 +61,10 @@ pin_project! {
     impl<F> PinnedDrop for DeferCancel<F> {
         fn drop(this: Pin<&mut Self>) {
             let this = this.project();
-            if this.scope.leave_elsewhere()
-                && let Some(waker) = this.waker.take()
-            {
-                waker.wake();
+            if this.scope.leave_elsewhere() {
+                if let Some(waker) = this.waker.take() {
+                    waker.wake();
+                }
             }
         }
     }
@@ -76,10 +76,10 @@ impl<F: Future> Future for DeferCancel<F> {
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
-        if this.scope.leave_elsewhere()
-            && let Some(waker) = this.waker.take()
-        {
-            waker.wake();
+        if this.scope.leave_elsewhere() {
+            if let Some(waker) = this.waker.take() {
+                waker.wake();
+            }
         }
         let polled = this.scope.poll_through(Kind::Mask, cx, |cx| this.future.poll(cx));
         if let Poll::Ready(value) = polled {

@@ -87,9 +87,8 @@ impl<F: Future> Limited<F> {
         }
         *parts.asked = true;
         match parts.scope.begin_part(said()) {
-            Part::Offered => this.poll_asked(cx),
             Part::Nobody => this.give_up(cx, None),
-            Part::Waiting | Part::Again => Poll::Pending,
+            Part::Offered | Part::Held | Part::Waiting | Part::Again => this.poll_asked(cx),
         }
     }
 
@@ -99,6 +98,7 @@ impl<F: Future> Limited<F> {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<F::Output>> {
+        let mut again = false;
         loop {
             let mut this = self.as_mut().project();
             if this.raise.is_some() {
@@ -114,8 +114,9 @@ impl<F: Future> Limited<F> {
                 Polled::Unwound(said) => return self.give_up(cx, Some(said)),
                 Polled::Pending => {}
             }
-            match this.scope.look_at_part() {
+            match this.scope.look_at_part(again) {
                 Part::Offered => {}
+                Part::Held => again = true,
                 Part::Nobody => return self.give_up(cx, None),
                 Part::Waiting => return Poll::Pending,
                 Part::Again => {

@@ -64,10 +64,10 @@ impl Cancelled {
     /// # });
     /// ```
     pub fn suppress(self) {
-        if self.origin() == FROM_TASK
-            && let Some(task) = scope::current()
-        {
-            TaskRef::new(task).uncancel();
+        if self.origin() == FROM_TASK {
+            if let Some(task) = scope::current() {
+                TaskRef::new(task).uncancel();
+            }
         }
     }
 }

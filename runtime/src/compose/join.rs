@@ -172,11 +172,10 @@ impl<F: Future, R: Branches> Branches for Cons<F, R> {
         all: &mut Progress,
     ) {
         let this = self.project();
-        if from == 0
-            && to > 0
-            && let Some(value) = this.branch.poll(cx, all)
-        {
-            *this.value = Some(value);
+        if from == 0 && to > 0 {
+            if let Some(value) = this.branch.poll(cx, all) {
+                *this.value = Some(value);
+            }
         }
         this.rest.poll_some((from.saturating_sub(1), to.saturating_sub(1)), cx, all);
     }

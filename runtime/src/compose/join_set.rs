@@ -168,9 +168,9 @@ impl<T> JoinSet<T> {
     ///
     /// Strict: the tasks are aborted by the call.
     #[track_caller]
-    pub fn shutdown(&mut self) -> Shutdown<'_, T> {
+    pub fn shutdown(&mut self) -> JoinShutdown<'_, T> {
         self.abort_all();
-        Shutdown(self.join_next())
+        JoinShutdown(self.join_next())
     }
 
     /// Waits for all tasks and gives their values, in the order in which they ended. If one has
@@ -280,9 +280,9 @@ impl<T> Future for JoinNextWithId<'_, T> {
 /// Future of [`JoinSet::shutdown`].
 #[must_use = "futures do nothing unless you `.await` or poll them"]
 #[derive(Debug)]
-pub struct Shutdown<'a, T>(JoinNext<'a, T>);
+pub struct JoinShutdown<'a, T>(JoinNext<'a, T>);
 
-impl<T> Future for Shutdown<'_, T> {
+impl<T> Future for JoinShutdown<'_, T> {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {

@@ -1,6 +1,7 @@
 //! Waiting for several things, and for things that go on without their waiter.
 
 mod ready;
+mod roster;
 
 #[cfg(not(any(corio_loom, corio_shuttle)))]
 mod as_completed;
@@ -41,7 +42,7 @@ mod exports {
     };
     pub use super::gather_macro::Gather;
     pub use super::into_task::{IntoTask, ensure_future};
-    pub use super::join_set::{JoinAll, JoinNext, JoinNextWithId, JoinSet, Shutdown};
+    pub use super::join_set::{JoinAll, JoinNext, JoinNextWithId, JoinSet, JoinShutdown};
     pub use super::shield::{Shield, Shieldable, shield};
     pub use super::staggered::{StaggeredRace, staggered_race};
     pub use super::task_group::{

@@ -50,7 +50,8 @@ struct Slot {
     hub: NonNull<Hub>,
     index: usize,
     queued: AtomicBool,
-    next: AtomicPtr<Slot>,
+    /// The link of the list: from (1) to (2) the waker's, from (3) to (4) the owner's.
+    next: UnsafeCell<*const Slot>,
 }
 
 struct Hub {
@@ -159,11 +160,11 @@ impl Ready {
         }
         // SAFETY: slots live as long as the hub.
         let slot = unsafe { self.taken.as_ref() }?;
-        // Ordering: Relaxed; nobody but the owner writes it while QUEUED is set.
-        self.taken = slot.next.load(Relaxed);
+        // SAFETY: the slot was taken and is QUEUED, so the link is the owner's.
+        self.taken = slot.next.with(|next| unsafe { *next });
         if !mutant("ready.stays_queued") {
             // Ordering(ready.clear): AcqRel; pairs with Ordering(ready.queue): what the part's
-            // waker knows is seen by the look that follows, and the next waker writes `next` after
+            // waker knows is seen by the look that follows, and the next waker writes the link after
             // it was read above.
             slot.queued.swap(false, ord("ready.clear", AcqRel));
         }
@@ -204,7 +205,7 @@ fn new_block(hub: NonNull<Hub>, from: usize, len: usize) -> NonNull<Slot> {
         hub,
         index: from + i,
         queued: AtomicBool::new(false),
-        next: AtomicPtr::new(ptr::null_mut()),
+        next: UnsafeCell::new(ptr::null()),
     };
     let block: Box<[Slot]> = (0..len).map(slot).collect();
     NonNull::from(Box::leak(block)).cast()
@@ -231,13 +232,12 @@ impl Hub {
         }
         // Ordering(ready.take): Acquire; pairs with Ordering(ready.push): the links are read as
         // they were written.
-        let mut latest = self.head.swap(ptr::null_mut(), ord("ready.take", Acquire));
-        let mut first = ptr::null_mut();
+        let mut latest = self.head.swap(ptr::null_mut(), ord("ready.take", Acquire)).cast_const();
+        let mut first = ptr::null();
         // SAFETY: slots live as long as the hub.
         while let Some(slot) = unsafe { latest.as_ref() } {
-            let before = slot.next.load(Relaxed);
-            // Ordering: Relaxed, both; while QUEUED is set the link is the owner's.
-            slot.next.store(first, Relaxed);
+            // SAFETY: the slot was taken and is QUEUED, so the link is the owner's.
+            let before = slot.next.with_mut(|next| std::mem::replace(unsafe { &mut *next }, first));
             first = latest;
             latest = before;
         }
@@ -281,8 +281,8 @@ impl Slot {
         // Ordering: Relaxed; the exchange below validates it.
         let mut first = hub.head.load(Relaxed);
         loop {
-            // Ordering: Relaxed; the exchange below releases it.
-            self.next.store(first, Relaxed);
+            // SAFETY: this thread has set QUEUED and has not pushed, so the link is its own.
+            self.next.with_mut(|next| unsafe { *next = first });
             // Ordering(ready.push): Release; pairs with Ordering(ready.take): the owner finds the
             // link as it was written here.
             match hub.head.compare_exchange_weak(first, this, ord("ready.push", Release), Relaxed) {
@@ -290,7 +290,7 @@ impl Slot {
                 Err(now) => first = now,
             }
         }
-        if owner_too && (first.is_null() || mutant("ready.wakes_always")) {
+        if owner_too && first.is_null() && !mutant("ready.wakes_nobody") {
             hub.owner.wake();
         }
     }

@@ -255,12 +255,10 @@ where
         all: &mut Progress,
     ) -> Option<Self::Out> {
         let this = self.project();
-        if from == 0
-            && to > 0
-            && let Some(value) = this.branch.poll(cx, all)
-            && (this.fits)(&value)
-        {
-            return Some(Which::This(value));
+        if from == 0 && to > 0 {
+            if let Some(value) = this.branch.poll(cx, all).filter(|value| (this.fits)(value)) {
+                return Some(Which::This(value));
+            }
         }
         let range = (from.saturating_sub(1), to.saturating_sub(1));
         this.rest.poll_some(range, cx, all).map(Which::Later)

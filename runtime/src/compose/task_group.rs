@@ -1,17 +1,10 @@
 //! `task_group`: tasks that end together.
 //!
-//! A group is a future that owns its body and counts its children. One word holds the count and two
-//! flags, so a child is admitted, a group aborted and a group closed each by one exchange, and none
-//! of them can miss another:
-//!
-//! ```text
-//! bit 0  CLOSED   the group has ended; set only when no child is left
-//! bit 1  ABORT    a child failed, the body failed, or somebody called `cancel`
-//! rest   children that have not ended
-//! ```
-//! Who fails first sets ABORT and wakes the group. The group's own poll does everything else: it
-//! cancels the children, asks the body to stop (its own part of the task, nothing else), and waits
-//! until the count is zero. A cancel of the waiting task aborts it too and is remembered.
+//! A group is a future that owns its body and counts its children, in its [`Roster`]. Who fails first
+//! tells the roster that the group is to stop, which wakes the group. The group's own poll does
+//! everything else: it cancels the children, asks the body to stop (its own part of the task,
+//! nothing else), and waits until no child is left. A cancel of the waiting task stops it too and is
+//! remembered.
 use std::any::Any;
 use std::error::Error;
 use std::fmt;
@@ -22,23 +15,17 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use corio_sync::place::{self, WaitKind};
-use corio_sync::shim::Ordering::{AcqRel, Acquire};
-use corio_sync::shim::atomic::AtomicUsize;
-use corio_sync::waker_slot::WakerSlot;
 use pin_project_lite::pin_project;
 
+use super::roster::Roster;
 use crate::cancel::Raise;
-use crate::error::Cancelled;
+use crate::error::{Cancelled, Passed, payload_message};
 use crate::spawn::create_task;
 use crate::task::awaited;
 use crate::task::join::Task;
 use crate::task::registry::TaskRef;
 use crate::task::requests::Pushed;
 use crate::task::scope::{self, Kind, Part, Polled, Scope};
-
-const CLOSED: usize = 1;
-const ABORT: usize = 1 << 1;
-const CHILD: usize = 1 << 2;
 
 /// Runs `body` with a group of tasks, and ends when the body and all tasks of the group have ended.
 ///
@@ -87,11 +74,10 @@ where
     Fut: Future<Output = Result<T, E>>,
 {
     let group = Arc::new(Group {
-        word: AtomicUsize::new(0),
+        roster: Roster::new(),
         added: Pushed::new(),
         errors: Pushed::new(),
         panics: Pushed::new(),
-        waker: WakerSlot::new(),
     });
     let body = Some(body(TaskGroup(group.clone())));
     let state = Ending {
@@ -113,69 +99,11 @@ pub struct TaskGroup<E>(Arc<Group<E>>);
 
 /// What a group's handles, children and future share.
 struct Group<E> {
-    word: AtomicUsize,
+    roster: Roster,
     /// Children that the group's future has not seen yet.
     added: Pushed<TaskRef>,
     errors: Pushed<E>,
     panics: Pushed<Box<dyn Any + Send>>,
-    /// Wakes the group's future.
-    waker: WakerSlot,
-}
-
-impl<E> Group<E> {
-    fn load(&self) -> usize {
-        // Ordering(group.load): Acquire; pairs with Ordering(group.change), Ordering(group.abort)
-        // and Ordering(group.leave): who sees a flag or a count sees what was pushed before it.
-        self.word.load(Acquire)
-    }
-
-    /// Admits a child, unless the group is ending.
-    fn admit(&self) -> bool {
-        let mut old = self.load();
-        loop {
-            if old & (CLOSED | ABORT) != 0 {
-                return false;
-            }
-            match self.change(old, old + CHILD) {
-                Ok(()) => return true,
-                Err(now) => old = now,
-            }
-        }
-    }
-
-    fn change(&self, old: usize, new: usize) -> Result<(), usize> {
-        // Ordering(group.change): AcqRel; pairs with itself, Ordering(group.load),
-        // Ordering(group.abort), Ordering(group.leave) and Ordering(group.added): who closes the
-        // group sees all that its children have pushed.
-        self.word.compare_exchange(old, new, AcqRel, Acquire).map(drop)
-    }
-
-    /// Asks the group to stop; its own poll does it.
-    fn abort(&self) {
-        // Ordering(group.abort): AcqRel; pairs with Ordering(group.change), Ordering(group.load) and
-        // Ordering(group.added): who sees the flag sees the error that it stands for.
-        self.word.fetch_or(ABORT, AcqRel);
-        self.waker.wake();
-    }
-
-    /// A child has ended.
-    fn leave(&self) {
-        // Ordering(group.leave): AcqRel; pairs with Ordering(group.change) and
-        // Ordering(group.load): who sees the count sees what the child has pushed.
-        self.word.fetch_sub(CHILD, AcqRel);
-        self.waker.wake();
-    }
-
-    /// True if the group is to stop.
-    fn is_aborted(&self) -> bool {
-        self.load() & ABORT != 0
-    }
-
-    /// Ends the group if no child is left.
-    fn close(&self) -> bool {
-        let old = self.load();
-        old < CHILD && self.change(old, old | CLOSED).is_ok()
-    }
 }
 
 impl<E: Send + 'static> TaskGroup<E> {
@@ -201,19 +129,13 @@ impl<E: Send + 'static> TaskGroup<E> {
         F::Output: GroupOutput<E>,
         <F::Output as GroupOutput<E>>::Value: Send + 'static,
     {
-        if !self.0.admit() {
+        if !self.0.roster.admit() {
             return Err(GroupClosed(future));
         }
         let member = Member(self.0.clone());
         let task = create_task(Child { future, member, raise: None });
         self.0.added.push(task.task_ref());
-        // A group that was aborted since has perhaps not seen it.
-        // Ordering(group.added): AcqRel; pairs with Ordering(group.abort) and
-        // Ordering(group.change): of two exchanges on one word one comes first, so this sees the
-        // flag, or the group sees the child.
-        if self.0.word.fetch_or(0, AcqRel) & ABORT != 0 {
-            self.0.waker.wake();
-        }
+        self.0.roster.added();
         Ok(task)
     }
 }
@@ -221,13 +143,13 @@ impl<E: Send + 'static> TaskGroup<E> {
 impl<E> TaskGroup<E> {
     /// Cancels the body and all tasks of the group. asyncio: `TaskGroup.cancel`, 3.15.
     pub fn cancel(&self) {
-        self.0.abort();
+        self.0.roster.abort();
     }
 
     /// How many tasks of the group have not ended.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.0.load() / CHILD
+        self.0.roster.len()
     }
 
     /// True if all tasks of the group have ended.
@@ -319,7 +241,7 @@ struct Member<E>(Arc<Group<E>>);
 
 impl<E> Drop for Member<E> {
     fn drop(&mut self) {
-        self.0.leave();
+        self.0.roster.leave();
     }
 }
 
@@ -352,18 +274,18 @@ where
             Ok(Poll::Ready(output)) => output.split(),
             Err(payload) => {
                 // The group raises the payload again; the child ends with what it said.
-                let text = payload.downcast_ref::<&str>().map(ToString::to_string);
-                let text = text.or_else(|| payload.downcast_ref::<String>().cloned());
+                let said = payload_message(&*payload).map(String::from);
                 group.panics.push(payload);
-                group.abort();
-                resume_unwind(Box::new(text.unwrap_or_else(|| "a panic of its own".to_owned())));
+                group.roster.abort();
+                let said = said.unwrap_or_else(|| "a panic of its own".to_owned());
+                resume_unwind(Box::new(Passed(said)));
             }
         };
         match output {
             Ok(value) => Poll::Ready(value),
             Err(error) => {
                 group.errors.push(error);
-                group.abort();
+                group.roster.abort();
                 let request = Cancelled::new("it failed, and its task group has the error");
                 let raise = this.raise.insert(request.raise());
                 let raised: Poll<()> = Pin::new(raise).poll(cx);
@@ -404,7 +326,7 @@ struct Ending<T, E> {
 impl<T, E> Ending<T, E> {
     /// Takes new children in, and cancels all that are left if the group is to stop.
     fn look_after_children(&mut self) {
-        let aborted = self.group.is_aborted();
+        let aborted = self.group.roster.is_aborted();
         let added = self.group.added.take_all();
         if aborted {
             let old = if self.aborted { &[][..] } else { &self.children[..] };
@@ -412,7 +334,7 @@ impl<T, E> Ending<T, E> {
                 child.request(Some("its task group stops".into()), self.at);
             }
             self.aborted = true;
-        } else if self.children.len() > 2 * (self.group.load() / CHILD + 8) {
+        } else if self.children.len() > 2 * (self.group.roster.len() + 8) {
             self.children.retain(|child| !child.done());
         }
         self.children.extend(added);
@@ -420,14 +342,14 @@ impl<T, E> Ending<T, E> {
 
     fn remember(&mut self, request: Cancelled) {
         self.cancelled.get_or_insert(request);
-        self.group.abort();
+        self.group.roster.abort();
     }
 }
 
 impl<T, E> Drop for Ending<T, E> {
     fn drop(&mut self) {
-        if self.group.load() & CLOSED == 0 {
-            self.group.abort();
+        if !self.group.roster.is_closed() {
+            self.group.roster.abort();
             self.look_after_children();
         }
     }
@@ -443,7 +365,7 @@ where
         if self.state.raise.is_some() {
             return Poll::Pending;
         }
-        self.state.group.waker.register(cx.waker());
+        self.state.group.roster.watch(cx.waker());
         let this = self.as_mut().project();
         if let Some(request) = this.scope.take() {
             this.state.remember(request);
@@ -452,7 +374,7 @@ where
         self.as_mut().poll_body(cx);
         let this = self.as_mut().project();
         this.state.look_after_children();
-        if this.body.is_some() || !this.state.group.close() {
+        if this.body.is_some() || !this.state.group.roster.close() {
             this.scope.suspend(Kind::Group, cx);
             if this.body.is_none() {
                 place::note(WaitKind::TaskGroup, this.state.at);
@@ -475,6 +397,7 @@ where
 
     /// Polls the body, if there is one, until it waits for good.
     fn poll_body(mut self: Pin<&mut Self>, cx: &mut Context<'_>) {
+        let mut again = false;
         loop {
             let mut this = self.as_mut().project();
             let Some(body) = this.body.as_mut().as_pin_mut() else { return };
@@ -487,7 +410,7 @@ where
                         Ok(value) => this.state.value = Some(value),
                         Err(error) => {
                             this.state.failed = Some(error);
-                            this.state.group.abort();
+                            this.state.group.roster.abort();
                         }
                     }
                     return self.drop_body();
@@ -502,12 +425,12 @@ where
                 }
                 Polled::Pending => {}
             }
-            if !this.state.group.is_aborted() {
+            if !this.state.group.roster.is_aborted() {
                 return;
             }
             this.scope.suspend(Kind::Group, cx);
             let part = if this.state.asked {
-                this.scope.look_at_part()
+                this.scope.look_at_part(again)
             } else {
                 this.state.asked = true;
                 let said = Cancelled::from_parts(Some("its task group stops".into()), None);
@@ -515,6 +438,7 @@ where
             };
             match part {
                 Part::Offered => {}
+                Part::Held => again = true,
                 Part::Waiting => return,
                 Part::Again => return cx.waker().wake_by_ref(),
                 Part::Nobody => return self.drop_body(),

@@ -149,10 +149,10 @@ impl Drop for Turning<'_> {
         // Ordering: Relaxed; as above.
         self.worker.shared().turning.store(false, Relaxed);
         main_task::set_running_at(self.outer);
-        if self.worker.is_orphan()
-            && let Some(worker) = single::disown(self.worker.shared())
-        {
-            end(&worker);
+        if self.worker.is_orphan() {
+            if let Some(worker) = single::disown(self.worker.shared()) {
+                end(&worker);
+            }
         }
     }
 }
@@ -196,10 +196,10 @@ pub(super) fn close_dropped(handle: &Handle) {
             ),
         );
     }
-    if handle.close().is_err()
-        && let Some(worker) = single::own(handle.shared())
-    {
-        worker.orphan();
+    if handle.close().is_err() {
+        if let Some(worker) = single::own(handle.shared()) {
+            worker.orphan();
+        }
     }
 }
 

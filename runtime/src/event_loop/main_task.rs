@@ -60,10 +60,10 @@ impl<F: Future, E: FnOnce()> MainPoll for Main<'_, F, E> {
         if let Some(end) = end {
             end();
         }
-        if let Err(payload) = dropped
-            && !matches!(self.result, Some(Err(_)))
-        {
-            *self.result = Some(Err(payload));
+        if let Err(payload) = dropped {
+            if !matches!(self.result, Some(Err(_))) {
+                *self.result = Some(Err(payload));
+            }
         }
     }
 }
@@ -115,7 +115,7 @@ pub(crate) fn run<F: Future>(
     // SAFETY: only the lifetime changes; `Last` ends the task before `main` goes, also when
     // something panics.
     let erased: NonNull<dyn MainPoll + 'static> = unsafe { std::mem::transmute(erased) };
-    let task = worker.spawn_local(Erased(erased), at.into());
+    let task = worker.spawn_local(Erased(erased), &mut at.into());
     task.set_name("main");
     let (left, cancelled) = {
         let _last = Last(&task);

@@ -129,8 +129,8 @@ impl EventLoop {
     {
         let at = Location::caller();
         match single::own(self.handle.shared()) {
-            Some(worker) => worker.spawn_local(future, at.into()),
-            None => self.handle.shared().cancelled_task(future, at.into()),
+            Some(worker) => worker.spawn_local(future, &mut at.into()),
+            None => self.handle.shared().cancelled_task(future, &mut at.into()),
         }
     }
 }

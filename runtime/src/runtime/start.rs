@@ -145,10 +145,10 @@ fn make_pool(settled: &Settled) -> Pool {
 /// Calls a user's hook. Its panic is reported and goes no further: a worker that did not begin, or
 /// did not leave, would be waited for at the end.
 fn call_hook(hook: Option<&Hook>) {
-    if let Some(hook) = hook
-        && let Err(payload) = catch_unwind(AssertUnwindSafe(|| hook()))
-    {
-        crate::report::callback_panicked(payload);
+    if let Some(hook) = hook {
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| hook())) {
+            crate::report::callback_panicked(payload);
+        }
     }
 }
 

@@ -38,10 +38,10 @@ impl TimerHandle {
     ///
     /// asyncio: there a cancelled timer stays in the heap until it is due or until many are.
     pub fn cancel(&self) {
-        if self.handle.try_cancel()
-            && let Some(later) = &self.later
-        {
-            later.cancel();
+        if self.handle.try_cancel() {
+            if let Some(later) = &self.later {
+                later.cancel();
+            }
         }
     }
 

@@ -164,8 +164,8 @@ impl Shared {
     pub(crate) fn spawn<F>(
         self: &Arc<Self>,
         future: F,
-        birth: Birth,
-    ) -> Result<Task<F::Output>, (F, Birth)>
+        birth: &mut Birth,
+    ) -> Result<Task<F::Output>, F>
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
@@ -183,8 +183,8 @@ impl Shared {
         self: &Arc<Self>,
         future: F,
         home: Option<usize>,
-        birth: Birth,
-    ) -> Result<Task<F::Output>, (F, Birth)>
+        birth: &mut Birth,
+    ) -> Result<Task<F::Output>, F>
     where
         F: Future + 'static,
     {
@@ -192,13 +192,13 @@ impl Shared {
             Phase::Running => home,
             // All tasks of a single loop are its own.
             Phase::Single => Some(0),
-            Phase::Closing | Phase::Closed => return Err((future, birth)),
+            Phase::Closing | Phase::Closed => return Err(future),
         };
-        let mut body = Some((future, birth));
+        let mut body = Some(future);
         let made = self.arenas.with(
             || Arc::into_raw(self.clone()).cast(),
             |token| {
-                let (future, birth) = body.take()?;
+                let future = body.take()?;
                 // SAFETY: the token owns the arena; a body with a home is `Send` until then.
                 Some(unsafe { TaskPtr::new(token.arena(), future, home, birth) })
             },
@@ -258,10 +258,10 @@ impl Shared {
             if self.config.debug {
                 corio_sync::debug::turn_off();
             }
-            if self.life.someone_waits()
-                && let Some(waiter) = self.waiter.get()
-            {
-                waiter.unpark();
+            if self.life.someone_waits() {
+                if let Some(waiter) = self.waiter.get() {
+                    waiter.unpark();
+                }
             }
         }
     }
@@ -320,7 +320,7 @@ impl Shared {
     pub(crate) fn cancelled_task<F: Future + 'static>(
         self: &Arc<Self>,
         future: F,
-        birth: Birth,
+        birth: &mut Birth,
     ) -> Task<F::Output> {
         // Ordering: Relaxed; only that every task gets another number matters.
         let index = LATE_ARENA - self.late.fetch_add(1, Relaxed) % (LATE_ARENA / 2);

@@ -117,11 +117,11 @@ pub(crate) unsafe fn schedule(head: NonNull<RuntimeHead>, task: TaskPtr) {
     let shared: NonNull<Shared> = head.cast();
     let worker = WORKER.get();
     // SAFETY: as in `with`.
-    if let Some(worker) = unsafe { worker.as_ref() }
-        && std::ptr::eq(Arc::as_ptr(&worker.shared), shared.as_ptr())
-    {
-        worker.push(task);
-        return;
+    if let Some(worker) = unsafe { worker.as_ref() } {
+        if std::ptr::eq(Arc::as_ptr(&worker.shared), shared.as_ptr()) {
+            worker.push(task);
+            return;
+        }
     }
     // SAFETY: the task's arena keeps the shared part alive; the task is kept by its entry, which
     // `push_remote` passes on last.

@@ -15,7 +15,7 @@ use super::contextvars::{self, Captured};
 use super::observers::DoneCall;
 use super::raw::TaskPtr;
 use super::registry::TaskRef;
-use crate::quiet::quietly;
+use crate::quiet::{drop_quietly, quietly};
 
 /// A callback that waits for a task's end.
 pub(crate) struct DoneCallback {
@@ -81,7 +81,7 @@ impl TaskRef {
         let callback = DoneCallback { call, variables: contextvars::capture(), at };
         let number = header.ext_or_make().observers.add_callback(callback);
         if header.state.observe() {
-            task.tell_observers(None);
+            task.tell_observers(None, false);
         }
         CallbackId(number)
     }
@@ -99,9 +99,14 @@ impl TaskRef {
 
 impl TaskPtr {
     /// Wakes and queues whoever wants to hear of the end, which has come; `join_waker` is what lay in
-    /// the join slot.
+    /// the join slot. If no handle is left (`unwatched`), nobody waits for that and the output goes.
     #[cold]
-    pub(super) fn tell_observers(self, join_waker: Option<Waker>) {
+    pub(super) fn tell_observers(self, mut join_waker: Option<Waker>, unwatched: bool) {
+        if unwatched {
+            drop_quietly(join_waker.take());
+            // SAFETY: the caller is the completer, and no handle is left to own the output.
+            unsafe { self.drop_output() };
+        }
         let ext = self.header().ext_or_make();
         // Ordering: Relaxed; the number was written before the join waker was published.
         let also = join_waker.map(|waker| (ext.join_number.load(Relaxed), waker));

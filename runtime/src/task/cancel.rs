@@ -4,8 +4,6 @@
 //! task's scopes, polls, and looks whether one has taken it; the rules are those of
 //! [`Tree`](super::scope::Tree). A task without scopes ends at the first of these steps.
 
-use std::task::Poll;
-
 use super::raw::TaskPtr;
 use super::scope::{self, Look, Verdict};
 use super::state::Snapshot;
@@ -34,23 +32,31 @@ impl TaskPtr {
             return false;
         }
         let probing = scope::Probing::begin();
-        // SAFETY: the caller is the runner.
-        let polled = unsafe { self.poll_body() };
+        let mut again = false;
+        let verdict = loop {
+            // SAFETY: the caller is the runner.
+            if unsafe { self.poll_body() }.is_ready() {
+                break None;
+            }
+            match look.after_poll(scope::is_joining(), again) {
+                Verdict::Again => look.ask_masks(),
+                verdict => break Some(verdict),
+            }
+            again = true;
+        };
         drop(probing);
-        match polled {
-            Poll::Ready(()) => {
+        match verdict {
+            None => {
                 // SAFETY: the output is written.
                 unsafe { self.finish(false, false) };
                 false
             }
-            Poll::Pending => match look.after_poll(scope::is_joining()) {
-                Verdict::Go => self.park(seen),
-                Verdict::End(said) => {
-                    // SAFETY: the caller is the runner, and the body waits.
-                    unsafe { self.end_cancelled(said, false) };
-                    false
-                }
-            },
+            Some(Verdict::End(said)) => {
+                // SAFETY: the caller is the runner, and the body waits.
+                unsafe { self.end_cancelled(said, false) };
+                false
+            }
+            Some(Verdict::Go | Verdict::Again) => self.park(seen),
         }
     }
 }

@@ -102,6 +102,21 @@ mod loom {
     use super::GrowList;
 
     model! {
+        /// A push, and a walk at any moment.
+        grow_list_seen_whole(threads = 2, bound = 3, claim = "what is seen is seen as it was pushed") {
+            let list = Arc::new(GrowList::new());
+            let pusher = list.clone();
+            let pushes = thread::spawn(move || {
+                pusher.push(1);
+            });
+            while list.iter().next().is_none() {
+                thread::yield_now();
+            }
+            pushes.join().unwrap();
+        }
+    }
+
+    model! {
         /// Two pushes and a walk.
         grow_list_push_vs_walk(threads = 3, bound = 3, claim = "nothing that was pushed is lost, and what is seen is seen whole") {
             let list = Arc::new(GrowList::new());

@@ -345,11 +345,11 @@ impl<T> Task<T> {
             // SAFETY: the slot was withdrawn and is full.
             drop(unsafe { header.take_join_waker() });
         }
-        // A clone runs foreign code and may panic: nothing is half-done here.
-        let waker = cx.waker().clone();
         if seen.is_observed() {
             self.ptr.note_join();
         }
+        // A clone runs foreign code and may panic: nothing is half-done here.
+        let waker = cx.waker().clone();
         // SAFETY: the slot is the handle's while JOIN_WAKER is clear, and empty.
         unsafe { header.put_join_waker(waker) };
         match header.state.publish_join_waker() {

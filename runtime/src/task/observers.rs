@@ -179,9 +179,9 @@ impl<C> Observers<C> {
     /// Edges 1 and 2. The end has come: wakes who waits, and gives the callbacks to `call`, which
     /// must not panic. `also` is a waker with its number that lies elsewhere.
     pub(crate) fn tell(&self, mut also: Option<(u64, Waker)>, mut call: impl FnMut(C)) {
-        // Ordering(observers.count): AcqRel; pairs with Ordering(observers.leave): who finds another
-        // teller leaves its callback to it, which sees it then; who finds none comes after all
-        // that the last one handed out.
+        // Ordering(observers.count): AcqRel; pairs with Ordering(observers.leave): who finds no other
+        // teller comes after all that the last one handed out; and with Ordering(observers.again):
+        // who finds one leaves its callback to it, which sees it then.
         let mut count = self.tellers.fetch_add(1, ord("observers.count", AcqRel)) + 1;
         if count > 1 && !mutant("observers.two_tellers") {
             if let Some((_, waker)) = also {
@@ -197,10 +197,11 @@ impl<C> Observers<C> {
                     Told::Call(found) => call(found),
                 }
             }
-            // Ordering(observers.leave): AcqRel; pairs with Ordering(observers.count), both ways.
+            // Ordering(observers.leave): Release; pairs with Ordering(observers.count): the next teller
+            // comes after all that this one has handed out.
             // Ordering(observers.again): Acquire; pairs with Ordering(observers.count): what the
             // other one has left is seen.
-            let leave = ord("observers.leave", AcqRel);
+            let leave = ord("observers.leave", Release);
             let again = ord("observers.again", Acquire);
             match self.tellers.compare_exchange(count, 0, leave, again) {
                 Ok(_) => return,

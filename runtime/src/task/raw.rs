@@ -49,7 +49,7 @@ pub(crate) struct RuntimeHead {
 #[derive(Debug)]
 pub(crate) struct Birth {
     pub(crate) spawned_at: &'static Location<'static>,
-    /// Name and context, if the spawner gave any. A task without gets a copy of its spawner's context.
+    /// Name and context, if the spawner gave any; the cell takes it. A task without gets a copy of its spawner's context.
     pub(crate) ext: Option<Box<TaskExt>>,
 }
 
@@ -224,9 +224,9 @@ impl TaskPtr {
         arena: NonNull<Arena>,
         future: F,
         home: Option<usize>,
-        birth: Birth,
+        birth: &mut Birth,
     ) -> Self {
-        let given = birth.ext.or_else(TaskExt::inherited);
+        let given = birth.ext.take().or_else(TaskExt::inherited);
         // SAFETY: the caller owns the arena.
         let memory = unsafe { Arena::alloc(arena, Typed::<F>::CLASS) };
         let task = TaskPtr(memory.cast());
@@ -586,10 +586,10 @@ unsafe fn drop_output<F: Future>(task: TaskPtr) {
     // SAFETY: the output is there and the caller's; it is moved out once, and the caller never
     // looks at it again.
     let output = unsafe { stage.cast::<Result<F::Output, TaskError>>().read() };
-    if let Err(error) = &output
-        && error.is_unretrieved()
-    {
-        report_panic(task, error);
+    if let Err(error) = &output {
+        if error.is_unretrieved() {
+            report_panic(task, error);
+        }
     }
     drop_quietly(output);
 }

@@ -160,12 +160,12 @@ impl TaskRef {
     pub fn uncancel(&self) -> u32 {
         let header = self.0.header();
         let left = header.state.uncancel();
-        if left == 0
-            && let Some(ext) = header.ext()
-        {
-            // What was taken back has nothing to say any more. The message of a cancel that comes
-            // at this very moment may go with it; the cancel itself does not.
-            drop(ext.requests.take_first());
+        if left == 0 {
+            if let Some(ext) = header.ext() {
+                // What was taken back has nothing to say any more. The message of a cancel that comes
+                // at this very moment may go with it; the cancel itself does not.
+                drop(ext.requests.take_first());
+            }
         }
         left
     }

@@ -132,14 +132,16 @@ impl TaskPtr {
     /// What a completer owes; it still holds the runtime's reference.
     fn tell(self, join_waker: bool, unwatched: bool, observed: bool) {
         let header = self.header();
-        let mut among_others = None;
+        if observed {
+            // SAFETY: as below.
+            let waker = join_waker.then(|| unsafe { header.take_join_waker() });
+            return self.tell_observers(waker, unwatched);
+        }
         if join_waker {
             // SAFETY: JOIN_WAKER was set at `finish`, so the slot is full and the completer's.
             let waker = unsafe { header.take_join_waker() };
             if unwatched {
                 drop_quietly(waker);
-            } else if observed {
-                among_others = Some(waker);
             } else {
                 // A foreign waker may panic; the task is done all the same.
                 quietly(|| waker.wake());
@@ -148,9 +150,6 @@ impl TaskPtr {
         if unwatched {
             // SAFETY: no handle is left to own the output.
             unsafe { self.drop_output() };
-        }
-        if observed {
-            self.tell_observers(among_others);
         }
     }
 

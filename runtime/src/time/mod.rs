@@ -13,7 +13,7 @@ mod timeout;
 use std::time::Instant;
 
 pub use interval::{Interval, MissedTick, Tick, interval, interval_at};
-pub use scoped::{InvalidState, TimeoutScope, TimeoutScoped, timeout_scope};
+pub use scoped::{TimeoutScope, TimeoutScoped, timeout_scope};
 pub use sleep::{Sleep, YieldNow, sleep, sleep_until, yield_now};
 pub use timeout::{Timeout, TimeoutError, WaitFor, timeout, timeout_at, wait_for};
 

@@ -1,5 +1,4 @@
 //! `timeout_scope`: a limit that may be moved from inside.
-use std::error::Error;
 use std::fmt;
 use std::future::Future;
 use std::panic::Location;
@@ -12,8 +11,9 @@ use corio_sync::place::{self, Place, WaitKind};
 use pin_project_lite::pin_project;
 
 use super::alarm::{self, Alarm};
-use super::timeout::{Limit, TimeoutError, note, stopped, timed_out};
+use super::timeout::{Limit, TimeoutError, note, stopped, stopped_later, timed_out};
 use crate::cancel::Limited;
+use crate::error::InvalidState;
 use crate::timer::clock;
 use crate::timer::deadline::{Deadline, Phase};
 use crate::timer::wheel::NEVER;
@@ -21,7 +21,7 @@ use crate::timer::wheel::NEVER;
 /// Awaits what `body` makes for at most `limit`, which the body may move; `None` is no limit.
 ///
 /// The body gets a [`TimeoutScope`] and may ask it when the limit is, move it, and see whether it
-/// has come. The time counts from this call. Otherwise it is like [`timeout`](super::timeout): the
+/// has come. The time counts from this call. Otherwise it is like [`timeout`](super::timeout()): the
 /// body is polled first, a value that is ready wins, and at the limit what waits inside is
 /// cancelled, and nothing else of the task.
 ///
@@ -127,20 +127,6 @@ impl fmt::Debug for TimeoutScope {
     }
 }
 
-/// Something was to be changed that has ended, and gives back what it was to become.
-///
-/// asyncio: `InvalidStateError`, and the `RuntimeError` of `Timeout.reschedule`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct InvalidState<T = ()>(pub T);
-
-impl<T> fmt::Display for InvalidState<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("it has ended and cannot be changed any more")
-    }
-}
-
-impl<T: fmt::Debug> Error for InvalidState<T> {}
-
 /// Tells the handles that the body has ended, however it did.
 struct Ends(TimeoutScope);
 
@@ -173,7 +159,7 @@ impl<F: Future> Future for TimeoutScoped<F> {
         let deadline = &*this.scope.0.0;
         let (at, limit) = (*this.at, *this.limit);
         if this.inside.is_asked() {
-            let ended = stopped(this.inside.poll_asked(cx), limit, at, None);
+            let ended = stopped_later(this.inside.poll_asked(cx), limit, at);
             return conclude(deadline, ended);
         }
         let outer = place::take();

@@ -203,7 +203,7 @@ impl<F: Future> Future for Timeout<F> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         if this.inside.is_asked() {
-            return stopped(this.inside.poll_asked(cx), *this.limit, this.at, None);
+            return stopped_later(this.inside.poll_asked(cx), *this.limit, this.at);
         }
         let outer = place::take();
         let polled = this.inside.as_mut().poll_freely(cx);
@@ -233,7 +233,7 @@ pub(super) fn timed_out(at: &'static Location<'static>) -> Cancelled {
     Cancelled::from_parts(Some("timed out".into()), Some(at))
 }
 
-/// What a future that was asked to stop comes to; `inner` is where it waited, if that is known.
+/// What a future that was asked to stop comes to; it waited at `inner` then, if that is known.
 #[cold]
 pub(super) fn stopped<T>(
     ended: Poll<Option<T>>,
@@ -241,7 +241,18 @@ pub(super) fn stopped<T>(
     at: &'static Location<'static>,
     inner: Option<Place>,
 ) -> Poll<Result<T, TimeoutError>> {
-    ended.map(|value| value.ok_or_else(|| TimeoutError::new(limit, at, inner.or_else(place::take))))
+    ended.map(|value| value.ok_or_else(|| TimeoutError::new(limit, at, inner)))
+}
+
+/// What a future that was asked to stop in an earlier poll comes to.
+#[cold]
+pub(super) fn stopped_later<T>(
+    ended: Poll<Option<T>>,
+    limit: Limit,
+    at: &'static Location<'static>,
+) -> Poll<Result<T, TimeoutError>> {
+    let inner = if ended.is_ready() { place::take() } else { None };
+    stopped(ended, limit, at, inner)
 }
 
 /// Leaves a note for the dump.

@@ -36,7 +36,7 @@
 //! ```
 
 use crate::coop;
-use crate::place::{self, WaitKind};
+use crate::place::{WaitKind, noted};
 use crate::shim::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize};
 use crate::shim::{Ordering, mutant, ord};
 use crate::wait::reclaim::{Domain, Managed, pin};
@@ -483,7 +483,7 @@ impl<T: Clone> Future for Recv<'_, T> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let unit = ready!(coop::poll_proceed(cx));
         let news = self.poll_news(cx);
-        let news = ready!(place::noted(WaitKind::ChannelReceive, self.caller, news));
+        let news = ready!(noted(news, WaitKind::ChannelReceive, self.caller));
         unit.made_progress();
         Poll::Ready(news)
     }

@@ -39,7 +39,7 @@ pub use self::error::{RecvError, SendError};
 pub use self::snapshot::Ref;
 use self::snapshot::{Snapshot, Versioned};
 use crate::coop;
-use crate::place::{self, WaitKind};
+use crate::place::{WaitKind, noted};
 use crate::shim::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize};
 use crate::shim::{Ordering, fence_at, mutant, ord};
 use crate::wait::line::{Line, OnFlag};
@@ -354,7 +354,7 @@ impl<T> Future for SenderClosed<'_, T> {
             }
             // A receiver may have come since: then this goes on waiting.
             let granted = line.poll_granted(&mut this.at, cx);
-            ready!(place::noted(WaitKind::ChannelClosed, this.caller, granted));
+            ready!(noted(granted, WaitKind::ChannelClosed, this.caller));
         }
     }
 }
@@ -552,7 +552,7 @@ impl<T> Future for Changed<'_, T> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let unit = ready!(coop::poll_proceed(cx));
         let news = self.poll_news(cx);
-        let news = ready!(place::noted(WaitKind::WatchChanged, self.caller, news));
+        let news = ready!(noted(news, WaitKind::WatchChanged, self.caller));
         unit.made_progress();
         Poll::Ready(news)
     }
@@ -596,7 +596,7 @@ impl<'a, T, P: FnMut(&T) -> bool + Unpin> Future for WaitFor<'a, T, P> {
             this.refused = true;
             let caller = this.changed.caller;
             let news = this.changed.poll_news(cx);
-            ready!(place::noted(WaitKind::WatchChanged, caller, news))?;
+            ready!(noted(news, WaitKind::WatchChanged, caller))?;
             this.refused = false;
         }
     }

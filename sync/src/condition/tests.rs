@@ -46,20 +46,32 @@ fn a_wait_comes_back_with_the_lock() {
     assert!(lock.try_acquire().is_none());
 }
 
+/// Polls a wait so many times: the first poll releases the lock, which then is taken by another one
+/// who notifies, and keeps it.
+fn poll_times<'l>(
+    polls: usize,
+    wait: &mut Wait<'_>,
+    (lock, condition): &'l (Lock<u32>, Condition),
+) -> Option<LockGuard<'l, u32>> {
+    let mut other = None;
+    for poll in 0..polls {
+        assert!(!ready(wait));
+        if poll == 0 {
+            other = lock.try_acquire();
+            condition.notify(other.as_ref().expect("released"), 1);
+        }
+    }
+    other
+}
+
 #[test]
 fn a_wait_dropped_at_every_poll_leaves_guard_and_lock_in_order() {
     for polls in 0..3 {
-        let (lock, condition) = (Lock::new(1), Condition::new());
+        let shared = (Lock::new(1), Condition::new());
+        let (lock, condition) = &shared;
         let mut guard = block_on(lock.acquire());
         let mut wait: Wait<'_> = Box::pin(condition.wait(&mut guard));
-        let mut other = None;
-        for poll in 0..polls {
-            assert!(!ready(&mut wait));
-            if poll == 0 {
-                other = lock.try_acquire();
-                condition.notify(other.as_ref().expect("released"), 1);
-            }
-        }
+        let other = poll_times(polls, &mut wait, &shared);
         drop(wait);
         assert_eq!(guard.is_held(), polls == 0, "dropped after {polls} polls");
         drop(guard);
@@ -71,17 +83,11 @@ fn a_wait_dropped_at_every_poll_leaves_guard_and_lock_in_order() {
 #[test]
 fn a_wait_that_gives_up_at_every_poll_has_the_lock_again() {
     for polls in 0..3 {
-        let (lock, condition) = (Lock::new(1), Condition::new());
+        let shared = (Lock::new(1), Condition::new());
+        let (lock, condition) = &shared;
         let mut guard = block_on(lock.acquire());
         let mut wait: Wait<'_> = Box::pin(condition.wait(&mut guard));
-        let mut other = None;
-        for poll in 0..polls {
-            assert!(!ready(&mut wait));
-            if poll == 0 {
-                other = lock.try_acquire();
-                condition.notify(other.as_ref().expect("released"), 1);
-            }
-        }
+        let other = poll_times(polls, &mut wait, &shared);
         wait.give_up();
         wait.give_up();
         if let Some(other) = other {

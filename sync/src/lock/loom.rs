@@ -38,29 +38,101 @@ model! {
     }
 }
 
+/// Two threads release a lock that is held once.
+fn release_twice(lock: Lock<()>) {
+    let lock = Arc::new(lock);
+    std::mem::forget(lock.try_acquire());
+    let other = lock.clone();
+    let thread = thread::spawn(move || other.release().is_ok());
+    let here = lock.release().is_ok();
+    assert!(thread.join().unwrap() != here);
+    assert!(!lock.locked());
+}
+
 model! {
     /// A release without a guard happens once per acquisition.
     lock_release_raw(threads = 2, bound = 3, claim = "one of two raw releases fails, none is lost") {
-        let lock = Arc::new(Lock::new(()));
-        std::mem::forget(lock.try_acquire());
-        let other = lock.clone();
-        let thread = thread::spawn(move || other.release().is_ok());
-        let here = lock.release().is_ok();
-        assert!(thread.join().unwrap() != here);
-        assert!(!lock.locked());
+        release_twice(Lock::new(()));
     }
 }
 
 model! {
-    /// As above for the unfair lock, with a newcomer.
+    /// As above for the unfair lock.
     lock_release_unfair(threads = 2, bound = 3, claim = "one of two raw releases of an unfair lock fails, none is lost") {
-        let lock = Arc::new(Lock::new_unfair(()));
+        release_twice(Lock::new_unfair(()));
+    }
+}
+
+/// Lets so many waiters come to a held lock, and leave.
+fn desert(lock: &Lock<()>, waiters: usize) {
+    let mut waiting: Vec<_> = (0..waiters).map(|_| Box::pin(lock.acquire())).collect();
+    for future in &mut waiting {
+        assert!(poll_once(|cx| future.as_mut().poll(cx)).is_pending());
+    }
+}
+
+/// Releases the lock in so many threads for one acquisition, and takes it afterwards.
+fn release_in<const N: usize>(lock: &Arc<Lock<()>>) {
+    let others = [(); N].map(|()| {
+        let lock = lock.clone();
+        thread::spawn(move || lock.release().is_ok())
+    });
+    let mut released = usize::from(lock.release().is_ok());
+    for other in others {
+        released += usize::from(other.join().unwrap());
+    }
+    assert_eq!(released, 1, "releases for one acquisition");
+    let guard = lock.try_acquire();
+    assert!(guard.is_some(), "released, and not free");
+    assert!(lock.try_acquire().is_none(), "two guards");
+    let mut waiter = pin!(lock.acquire());
+    assert!(poll_once(|cx| waiter.as_mut().poll(cx)).is_pending(), "a grant that nobody gave");
+    drop(guard);
+    assert!(
+        poll_once(|cx| waiter.as_mut().poll(cx)).is_ready(),
+        "a place was passed that was not there"
+    );
+}
+
+model! {
+    /// Two raw releases find only waiters that have left.
+    lock_release_deserted(threads = 2, bound = 3, claim = "one of two raw releases fails, also if all waiters have left") {
+        let lock = Arc::new(Lock::new(()));
         std::mem::forget(lock.try_acquire());
+        desert(&lock, 2);
+        release_in::<1>(&lock);
+    }
+}
+
+model! {
+    /// Three raw releases come to a run of places that was swept.
+    lock_release_swept(threads = 3, bound = 2, claim = "releases pass no more places than are counted") {
+        let lock = Arc::new(Lock::new(()));
+        std::mem::forget(lock.try_acquire());
+        let mut first = Box::pin(lock.acquire());
+        assert!(poll_once(|cx| first.as_mut().poll(cx)).is_pending());
+        desert(&lock, 3);
+        lock.release().unwrap();
+        std::mem::forget(poll_once(|cx| first.as_mut().poll(cx)));
+        drop(first);
+        release_in::<2>(&lock);
+    }
+}
+
+model! {
+    /// A release too many comes while the lock goes past a waiter that has left.
+    lock_release_past_the_dead(threads = 2, bound = 3, claim = "however often it is released, a lock is free once") {
+        let lock = Arc::new(Lock::new(()));
+        std::mem::forget(lock.try_acquire());
+        let mut left = Box::pin(lock.acquire());
+        assert!(poll_once(|cx| left.as_mut().poll(cx)).is_pending());
+        drop(left);
         let other = lock.clone();
         let thread = thread::spawn(move || other.release().is_ok());
         let here = lock.release().is_ok();
-        assert!(thread.join().unwrap() != here);
-        assert!(!lock.locked());
+        assert!(thread.join().unwrap() || here);
+        let _guard = lock.try_acquire().expect("released");
+        assert!(lock.try_acquire().is_none(), "free twice");
     }
 }
 

@@ -34,9 +34,9 @@ use std::task::{Context, Poll, ready};
 ///
 /// # Progress
 ///
-/// Taking a free lock and releasing one that nobody waits for are one read-modify-write each,
-/// wait-free. Joining the queue and handing over are lock-free. Waiting itself depends on the
-/// holder.
+/// Lock-free. Taking a free lock and releasing one that nobody waits for are one
+/// read-modify-write each, tried again only if another thread has changed the lock meanwhile.
+/// Waiting itself depends on the holder.
 ///
 /// # Examples
 ///
@@ -99,6 +99,10 @@ impl<T> Lock<T> {
     }
 
     /// Rust's name for [`Lock::acquire`].
+    ///
+    /// # Cancel safety
+    ///
+    /// As there.
     #[track_caller]
     pub fn lock(&self) -> Acquire<'_, T> {
         self.acquire()
@@ -163,8 +167,7 @@ impl<T> Lock<T> {
     #[cfg(not(any(corio_loom, corio_shuttle)))]
     #[track_caller]
     pub fn blocking_acquire_timeout(&self, d: std::time::Duration) -> Option<LockGuard<'_, T>> {
-        let deadline = std::time::Instant::now() + d;
-        crate::park::block_on_deadline(self.acquire(), Some(deadline))
+        crate::park::block_on_timeout(self.acquire(), Some(d))
     }
 
     /// Whether somebody holds the lock, or is being handed it.

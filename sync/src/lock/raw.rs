@@ -1,26 +1,30 @@
 //! The lock without its data: who holds it and who comes next.
 //!
-//! *Fair mode* is [`Permits`] with one permit: releasing hands it to the next place.
-//!
-//! *Unfair mode* uses the same word differently; [`UNFAIR`] is a value that no fair count reaches:
-//!
 //! | bits  | name      | meaning |
 //! |-------|-----------|---------|
 //! | 0     | `LOCKED`  | somebody holds the lock |
 //! | 1     | `WOKEN`   | a waiter has been called out of the queue and is about to compete |
 //! | 2-11  | `STARVED` | waiters that lost [`LOSSES`] times |
-//! | 12-   | `WAITERS` | places in the queue whose turn has not come |
+//! | 12-60 | `WAITERS` | places in the queue whose turn has not come |
+//! | 61    | `UNFAIR`  | the mode, which never changes; a fair lock uses `LOCKED` and `WAITERS` only |
 //!
 //! ```text
 //!  newcomer: LOCKED clear, no STARVED -> set it (1); else WAITERS + 1, wait in the queue (2)
-//!  release:  STARVED, WAITERS  -> keep LOCKED, WAITERS - 1, grant a place: hand-over (3)
+//!  release:  fair or STARVED, WAITERS -> keep LOCKED, WAITERS - 1, grant a place: hand-over (3)
 //!            no WOKEN, WAITERS -> clear LOCKED, set WOKEN, WAITERS - 1, call a place (4)
 //!            else              -> clear LOCKED (5)
 //!  called:   clear WOKEN and: LOCKED clear -> set it (6); else WAITERS + 1, wait again (7)
 //!  leaving:  clear WOKEN; if nobody holds the lock, call the next (8)
 //! ```
-//! (1), (2) [`RawLock::barge`], (3)-(5) [`RawLock::release_unfair`], (6), (7)
+//! (1), (2) [`RawLock::barge`], (3)-(5) [`RawLock::release_if_held`], (6), (7)
 //! [`RawLock::compete`], (8) [`RawLock::next_call`].
+//!
+//! *Whom a hand-over finds gone.* Waiters that left are counted until their turn. A release that
+//! granted the place of such a one starts again, with the word as it is then: it goes to the next
+//! place, or clears `LOCKED`, or finds that it is clear. The last can happen to one of two releases
+//! for one acquisition, which a lock without data allows: that one says that nobody held the lock.
+//! A run of places that was swept is passed in one step; whoever passes it counts its places off
+//! **before** it claims them, so that two releases never claim more places than are counted.
 //!
 //! *Invariant.* If nobody holds the lock and somebody waits, `WOKEN` is set, and the call it stands
 //! for is on its way to a place, in it, or being passed on.
@@ -33,20 +37,19 @@
 
 use crate::debug::{self, LockId};
 use crate::place::{self, WaitKind};
+use crate::shim::atomic::AtomicU64;
 use crate::shim::{Ordering, mutant, ord};
-use crate::wait::permits::Permits;
-use crate::wait::queue::{Granted, Place};
+use crate::wait::queue::{Granted, Place, WaitQueue};
 use std::panic::Location;
 use std::task::{Context, Poll};
 
-/// Set in every word of an unfair lock; fair counts stay far below.
-const UNFAIR: isize = 1 << (isize::BITS - 3);
-const LOCKED: isize = 1;
-const WOKEN: isize = 1 << 1;
-const STARVED_ONE: isize = 1 << 2;
-const WAITER_ONE: isize = 1 << 12;
-const STARVED: isize = WAITER_ONE - STARVED_ONE;
-const WAITERS: isize = UNFAIR - WAITER_ONE;
+const LOCKED: u64 = 1;
+const WOKEN: u64 = 1 << 1;
+const STARVED_ONE: u64 = 1 << 2;
+const WAITER_ONE: u64 = 1 << 12;
+const UNFAIR: u64 = 1 << 61;
+const STARVED: u64 = WAITER_ONE - STARVED_ONE;
+const WAITERS: u64 = UNFAIR - WAITER_ONE;
 
 /// How often a waiter of an unfair lock may find it taken again; as in Go's mutex the point is that
 /// there is a bound, and a few losses cost less than one hand-over.
@@ -57,8 +60,8 @@ const HAND_OVER: u64 = 1;
 
 /// The word and the queue. 16 bytes.
 pub(crate) struct RawLock {
-    /// Its address is that of the lock, by which debug mode knows both.
-    permits: Permits,
+    word: AtomicU64,
+    queue: WaitQueue,
 }
 
 /// Where an acquisition stands.
@@ -73,11 +76,11 @@ const_fn! {
     impl RawLock {
         /// A free lock with hand-over in order of arrival.
         pub(crate) fn new() -> Self {
-            Self { permits: Permits::new(1) }
+            Self { word: AtomicU64::new(0), queue: WaitQueue::new() }
         }
         /// A free lock that newcomers may take ahead of waiters.
         pub(crate) fn new_unfair() -> Self {
-            Self { permits: Permits::new(UNFAIR) }
+            Self { word: AtomicU64::new(UNFAIR), queue: WaitQueue::new() }
         }
     }
 }
@@ -86,32 +89,31 @@ impl RawLock {
     /// Whether the lock is handed over in order.
     #[inline]
     pub(crate) fn is_fair(&self) -> bool {
-        self.word() < UNFAIR
+        self.word() & UNFAIR == 0
     }
 
     /// Whether somebody holds the lock or is being handed it.
     pub(crate) fn locked(&self) -> bool {
-        let word = self.word();
-        if word < UNFAIR { word <= 0 } else { word & LOCKED != 0 }
+        self.word() & LOCKED != 0
     }
 
     // Ordering(lock.peek): Relaxed. The mode never changes; everything else is a guess that an
     // exchange verifies.
     #[inline]
-    fn word(&self) -> isize {
-        self.permits.count.load(Ordering::Relaxed)
+    fn word(&self) -> u64 {
+        self.word.load(Ordering::Relaxed)
     }
 
-    /// One step of the unfair word: `change` gives the next word and the outcome.
+    /// One step of the word: `change` gives the next word and the outcome.
     // Ordering(lock.step): AcqRel; pairs with itself. The next holder sees the last one's writes,
     // and a waiter that takes the lock itself was ordered by the word alone.
-    fn step<R>(&self, change: impl Fn(isize) -> (isize, R)) -> R {
+    #[inline]
+    fn step<R>(&self, change: impl Fn(u64) -> (u64, R)) -> R {
         let mut word = self.word();
         loop {
             let (next, outcome) = change(word);
             let ok = ord("lock.step", Ordering::AcqRel);
-            let count = &self.permits.count;
-            match count.compare_exchange_weak(word, next, ok, Ordering::Relaxed) {
+            match self.word.compare_exchange_weak(word, next, ok, Ordering::Relaxed) {
                 Ok(_) => return outcome,
                 Err(now) => word = now,
             }
@@ -120,16 +122,16 @@ impl RawLock {
 
     #[inline]
     pub(crate) fn try_acquire(&self) -> bool {
-        if self.is_fair() { self.permits.try_acquire() } else { self.barge(false) }
+        self.word() & LOCKED == 0 && self.barge(false)
     }
 
     #[inline]
     pub(crate) fn poll_acquire(&self, at: &mut Acquiring, cx: &mut Context<'_>) -> Poll<()> {
-        if self.is_fair() {
-            self.permits.poll_acquire(&mut at.place, cx)
-        } else {
-            self.poll_unfair(at, cx)
+        if matches!(at.place, Place::Idle) && self.barge(true) {
+            at.place = Place::Done;
+            return Poll::Ready(());
         }
+        self.poll_wait(at, cx)
     }
 
     /// [`poll_acquire`](Self::poll_acquire) for a caller that waits here; says so if it has to, and
@@ -178,33 +180,18 @@ impl RawLock {
     #[inline]
     pub(crate) fn abandon(&self, at: &mut Acquiring) {
         if let Place::Waiting(_) = at.place {
-            if self.is_fair() {
-                self.permits.abandon(&mut at.place);
-            } else {
-                self.abandon_unfair(at);
-            }
+            self.abandon_wait(at);
         }
     }
 
     /// Releases a lock that the caller holds.
     #[inline]
     pub(crate) fn release(&self) {
-        if self.is_fair() {
-            self.permits.release();
-        } else {
-            self.release_unfair();
-        }
-    }
-
-    /// Releases the lock if somebody holds it; false if nobody does.
-    pub(crate) fn release_if_held(&self) -> bool {
-        if self.is_fair() {
-            return self.permits.release_below(1);
-        }
-        self.release_unfair()
+        self.release_if_held();
     }
 
     /// Takes the lock, ahead of waiters if need be; otherwise counts a waiter if `wait`.
+    #[inline]
     fn barge(&self, wait: bool) -> bool {
         self.step(|word| {
             let free = word & LOCKED == 0 && (word & STARVED == 0 || word & WAITERS == 0);
@@ -216,19 +203,16 @@ impl RawLock {
         })
     }
 
-    fn poll_unfair(&self, at: &mut Acquiring, cx: &mut Context<'_>) -> Poll<()> {
+    #[cold]
+    fn poll_wait(&self, at: &mut Acquiring, cx: &mut Context<'_>) -> Poll<()> {
+        let queue = self.queue.get();
         if matches!(at.place, Place::Idle) {
-            if self.barge(true) {
-                at.place = Place::Done;
-                return Poll::Ready(());
-            }
-            at.place = Place::Waiting(Some(self.permits.queue.get().enter()));
+            at.place = Place::Waiting(Some(queue.enter()));
         }
         loop {
             let Place::Waiting(waiter) = &mut at.place else {
                 panic!("an acquire future was polled after it had completed");
             };
-            let queue = self.permits.queue.get();
             let note = std::task::ready!(queue.poll(waiter, cx));
             if note == HAND_OVER || self.compete(at) {
                 self.satisfied(at);
@@ -267,54 +251,77 @@ impl RawLock {
         at.losses = 0;
     }
 
-    /// False if nobody holds the lock.
-    fn release_unfair(&self) -> bool {
+    /// Releases the lock if somebody holds it; false if nobody does.
+    #[inline]
+    pub(crate) fn release_if_held(&self) -> bool {
+        match self.release_step() {
+            Next::NotHeld => false,
+            Next::Free => true,
+            next => self.release_to(next),
+        }
+    }
+
+    #[inline]
+    fn release_step(&self) -> Next {
+        self.step(|word| {
+            let waits = word & WAITERS != 0;
+            let in_order = word & UNFAIR == 0 || word & STARVED != 0;
+            if word & LOCKED == 0 {
+                (word, Next::NotHeld)
+            } else if waits && in_order {
+                (word - WAITER_ONE, Next::HandOver)
+            } else if waits && word & WOKEN == 0 {
+                ((word & !LOCKED | WOKEN) - WAITER_ONE, Next::Call)
+            } else {
+                (word & !LOCKED, Next::Free)
+            }
+        })
+    }
+
+    #[cold]
+    fn release_to(&self, mut next: Next) -> bool {
+        // Without a waiter nobody asks who holds the lock, and the next holder says so.
+        debug::released(LockId::of(self));
         loop {
-            let next = self.step(|word| {
-                let waits = word & WAITERS != 0;
-                if word & LOCKED == 0 {
-                    (word, Next::NotHeld)
-                } else if waits && word & STARVED != 0 {
-                    (word - WAITER_ONE, Next::HandOver)
-                } else if waits && word & WOKEN == 0 {
-                    ((word & !LOCKED | WOKEN) - WAITER_ONE, Next::Call)
-                } else {
-                    (word & !LOCKED, Next::Free)
-                }
-            });
             match next {
                 Next::NotHeld => return false,
                 Next::Free => return true,
                 Next::Call => {
-                    debug::released(LockId::of(self));
                     self.call();
                     return true;
                 }
-                Next::HandOver => debug::released(LockId::of(self)),
+                Next::HandOver => {}
             }
-            match self.permits.queue.get().grant(HAND_OVER) {
-                Granted::Yes(waker) => {
-                    wake(waker);
-                    return true;
-                }
-                Granted::Absent(left) => self.uncount(left),
+            if let Granted::Yes(waker) = self.grant(HAND_OVER) {
+                wake(waker);
+                return true;
             }
+            if mutant("lock.release_again") {
+                self.step(|word| (word & !LOCKED, ()));
+                return true;
+            }
+            next = self.release_step();
         }
     }
 
-    /// Takes those off the count whose places were skipped beside the one that was taken off.
-    fn uncount(&self, left: u64) {
-        if left > 1 {
-            self.step(|word| (word - (left as isize - 1) * WAITER_ONE, ()));
-        }
+    /// Grants the place for which the caller has taken a waiter off the count.
+    fn grant(&self, note: u64) -> Granted {
+        let count_off = |run: u64| {
+            self.step(|word| {
+                let waiters = (word & WAITERS) / WAITER_ONE;
+                let most = if mutant("lock.count_off") { run } else { run.min(waiters) };
+                (word.wrapping_sub(most * WAITER_ONE), most)
+            })
+        };
+        let count_again = |places: u64| self.step(|word| (word + places * WAITER_ONE, ()));
+        self.queue.get().grant_counted(note, count_off, count_again)
     }
 
     /// Calls the next place; `WOKEN` is set and one waiter taken off for it.
     fn call(&self) {
         loop {
-            match self.permits.queue.get().grant(0) {
-                Granted::Yes(waker) => return wake(waker),
-                Granted::Absent(left) => self.uncount(left),
+            if let Granted::Yes(waker) = self.grant(0) {
+                return wake(waker);
             }
             if !self.next_call() {
                 return;
@@ -334,9 +341,9 @@ impl RawLock {
     }
 
     #[cold]
-    fn abandon_unfair(&self, at: &mut Acquiring) {
+    fn abandon_wait(&self, at: &mut Acquiring) {
         let Some(waiter) = at.place.leave() else { return };
-        let note = self.permits.queue.get().cancel(waiter);
+        let note = self.queue.get().cancel(waiter);
         self.satisfied(at);
         match note {
             None => {}
@@ -348,14 +355,14 @@ impl RawLock {
 
     #[cfg(all(test, not(any(corio_loom, corio_shuttle))))]
     pub(crate) fn live_segments(&self) -> usize {
-        self.permits.live_segments()
+        self.queue.live_segments()
     }
 }
 
-/// What a release of an unfair lock has to do.
+/// What a release has to do.
 enum Next {
     NotHeld,
-    /// Nothing: nobody waits, or somebody was called already.
+    /// Nothing more: nobody waits, or somebody was called already.
     Free,
     HandOver,
     Call,

@@ -66,6 +66,22 @@ fn test_release_not_acquired() {
 }
 
 #[test]
+fn a_second_release_fails_also_if_only_waiters_that_left_are_counted() {
+    for (unfair, waiters) in [(false, 3), (true, 3), (false, 1000), (true, 1000)] {
+        let lock = if unfair { Lock::new_unfair(()) } else { Lock::new(()) };
+        std::mem::forget(lock.try_acquire());
+        for _ in 0..waiters {
+            assert!(poll_once(|cx| pin!(lock.acquire()).poll(cx)).is_pending());
+        }
+        assert_eq!(lock.release(), Ok(()));
+        assert!(!lock.locked());
+        assert_eq!(lock.release(), Err(NotLocked(())), "unfair: {unfair}");
+        let guard = lock.try_acquire();
+        assert!(guard.is_some() && lock.try_acquire().is_none());
+    }
+}
+
+#[test]
 fn a_starved_waiter_of_an_unfair_lock_is_handed_it() {
     let lock = Lock::new_unfair(());
     assert!(!lock.is_fair());

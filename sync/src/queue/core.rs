@@ -1,16 +1,17 @@
 //! What all queues share: the two counters, admission, and the count of unfinished items.
 //!
-//! | word   | counts |
-//! |--------|--------|
-//! | `puts` | bit 0: shut down; above: admitted puts, twice for a put that had to store again |
-//! | `voids`| admissions that were given up: the put stored again, or was refused after all |
-//! | `gets` | items taken out |
-//! | `done` | items reported by `task_done` |
+//! | word      | counts |
+//! |-----------|--------|
+//! | `puts`    | bit 0: shut down; above: admitted puts, twice for a put that had to store again |
+//! | `refused` | admissions that were taken back: too late, or the store unwound |
+//! | `again`   | admissions that a get has given up, because the put was slow; it stores again |
+//! | `gets`    | items taken out; the FIFO store counts the numbers that gets came to instead |
+//! | `done`    | items reported by `task_done` |
 //!
-//! *Unfinished* are `puts - voids - done`. A reader takes `done` first, then `voids`, then `puts`:
-//! each can only have grown since, so the difference is never too small, and a zero was true at the
-//! moment `done` was read. `done` and `voids` are published by Release after the `puts` that they
-//! belong to, so whoever counts them counts those, too.
+//! *Unfinished* are `puts - refused - again - done`. A reader takes `puts` last: each can only have
+//! grown since, so the difference is never too small, and a zero was true at the moment `done` was
+//! read. The others are published by Release after the `puts` that they belong to, so whoever
+//! counts them counts those, too.
 
 use super::Store;
 use crate::error::TooManyDone;
@@ -31,8 +32,9 @@ struct Apart<T>(T);
 
 pub(super) struct Core<T, S> {
     puts: Apart<AtomicU64>,
-    voids: AtomicU64,
-    gets: Apart<AtomicU64>,
+    refused: Apart<AtomicU64>,
+    again: AtomicU64,
+    gets: AtomicU64,
     done: AtomicU64,
     /// One for each item in the store that no get has been promised.
     items: Apart<Weighted>,
@@ -55,8 +57,9 @@ impl<T, S: Store<T>> Core<T, S> {
         assert!(maxsize <= crate::Semaphore::MAX_PERMITS, "maxsize exceeds MAX_PERMITS");
         Self {
             puts: Apart(AtomicU64::new(0)),
-            voids: AtomicU64::new(0),
-            gets: Apart(AtomicU64::new(0)),
+            refused: Apart(AtomicU64::new(0)),
+            again: AtomicU64::new(0),
+            gets: AtomicU64::new(0),
             done: AtomicU64::new(0),
             items: Apart(Weighted::new(0)),
             slots: Apart(Weighted::new(maxsize)),
@@ -107,7 +110,7 @@ impl<T, S: Store<T>> Core<T, S> {
     #[inline]
     pub(super) fn store(&self, value: &mut Option<T>) -> bool {
         let unwound = Unwound(|| {
-            self.void();
+            self.void(&self.refused.0);
             self.release_slot();
         });
         let stored = self.store.push(|| self.admit(), value);
@@ -128,16 +131,16 @@ impl<T, S: Store<T>> Core<T, S> {
             return Some(old / ONE);
         }
         // Too late: the number is taken back. `unfinished` was too large for a moment.
-        self.void();
+        self.void(&self.refused.0);
         None
     }
 
     /// One admission more that will not become an item.
-    fn void(&self) {
+    fn void(&self, counter: &AtomicU64) {
         // Ordering(queue.void): Release; pairs with Ordering(queue.is_over),
         // Ordering(queue.unfinished) and Ordering(queue.done_look): the admission is counted by
         // whoever counts this; else a get would miss an item that is still being stored.
-        self.voids.fetch_add(1, ord("queue.void", Ordering::Release));
+        counter.fetch_add(1, ord("queue.void", Ordering::Release));
         self.wake_joining();
     }
 
@@ -206,12 +209,14 @@ impl<T, S: Store<T>> Core<T, S> {
     /// Takes an item out for one of `items`, which the caller still holds if this is none.
     fn take_out(&self) -> Option<T> {
         let unwound = Unwound(|| self.items.0.release(1));
-        let value = self.store.pop(|| self.void());
+        let value = self.store.pop(|| self.void(&self.again));
         std::mem::forget(unwound);
         let value = value?;
         // Ordering(queue.gets): Relaxed. Once the queue is shut no item is admitted, so however
         // late it is read, a sum that is reached is final.
-        self.gets.0.fetch_add(1, Ordering::Relaxed);
+        if !S::COUNTS_GETS {
+            self.gets.fetch_add(1, Ordering::Relaxed);
+        }
         self.release_slot();
         Some(value)
     }
@@ -225,14 +230,15 @@ impl<T, S: Store<T>> Core<T, S> {
         }
     }
 
-    /// Whether the queue is shut down and every admitted item was taken out.
+    /// Whether the queue is shut down and every admitted item was taken out, or is being so.
     // Ordering(queue.is_over): Acquire; pairs with Ordering(queue.void): `puts` has the admissions
     // that were given up, see the module's note. The others are Relaxed: numbers only.
     pub(super) fn is_over(&self) -> bool {
-        let gets = self.gets.0.load(Ordering::Relaxed);
-        let voids = self.voids.load(ord("queue.is_over", Ordering::Acquire));
+        let counted = || self.gets.load(Ordering::Relaxed);
+        let gets = if S::COUNTS_GETS { self.store.gets() } else { counted() };
+        let refused = self.refused.0.load(ord("queue.is_over", Ordering::Acquire));
         let puts = self.puts.0.load(Ordering::Relaxed);
-        puts & SHUT != 0 && gets + voids >= puts / ONE
+        puts & SHUT != 0 && gets + refused >= puts / ONE
     }
 
     /// Refuses puts from now on, and tells those who wait.
@@ -258,9 +264,15 @@ impl<T, S: Store<T>> Core<T, S> {
     pub(super) fn unfinished(&self) -> u64 {
         let acquire = ord("queue.unfinished", Ordering::Acquire);
         let done = self.done.load(acquire);
-        let voids = self.voids.load(acquire);
+        let voids = self.voids(acquire);
         let puts = self.puts.0.load(Ordering::Relaxed);
         (puts / ONE).saturating_sub(voids + done)
+    }
+
+    /// Admissions that did not become items.
+    fn voids(&self, acquire: Ordering) -> u64 {
+        // Ordering(queue.voids): the caller's.
+        self.refused.0.load(acquire) + self.again.load(acquire)
     }
 
     // Ordering(queue.done): Release; pairs with Ordering(queue.unfinished) and
@@ -272,7 +284,7 @@ impl<T, S: Store<T>> Core<T, S> {
         let acquire = ord("queue.done_look", Ordering::Acquire);
         let mut done = self.done.load(acquire);
         loop {
-            let voids = self.voids.load(acquire);
+            let voids = self.voids(acquire);
             let puts = self.puts.0.load(Ordering::Relaxed);
             if done + voids >= puts / ONE {
                 return Err(TooManyDone(()));

@@ -1,4 +1,4 @@
-//! The FIFO store: the infinite array, an item per cell.
+//! The FIFO store: a [strip](super::strip) of cells, an item in each.
 //!
 //! ```text
 //! EMPTY --(1) put--> FULL --(2) get--> taken
@@ -12,10 +12,10 @@
 //! *Source.* Poisoned cells as in LCRQ (Morrison, Afek, PPoPP 2013) and Kotlin's channels.
 
 use super::sealed::Sealed;
+use super::strip::Strip;
 use crate::shim::atomic::AtomicU8;
 use crate::shim::cell::UnsafeCell;
 use crate::shim::{Ordering, ord};
-use crate::wait::list::{Claimed, List};
 use std::mem::MaybeUninit;
 
 const EMPTY: u8 = 0;
@@ -73,9 +73,8 @@ impl<T> Drop for Item<T> {
 }
 
 /// The FIFO store of a [`Queue`](super::Queue).
-#[repr(align(64))]
 pub struct Fifo<T> {
-    list: List<Item<T>>,
+    strip: Strip<Item<T>>,
 }
 
 impl<T> super::Store<T> for Fifo<T> where Self: Sealed<T> {}
@@ -86,60 +85,64 @@ unsafe impl<T> Send for Fifo<T> {}
 unsafe impl<T> Sync for Fifo<T> {}
 
 impl<T> Sealed<T> for Fifo<T> {
+    const COUNTS_GETS: bool = true;
+
     fn new() -> Self {
-        Self { list: List::new() }
+        Self { strip: Strip::new() }
     }
 
     // Ordering(queue.fifo_fill): Release; pairs with Ordering(queue.fifo_look): the item is visible
     // to the get. On failure nothing was published, and nothing is read but our own item.
+    #[inline]
     fn push(&self, admit: impl Fn() -> Option<u64>, value: &mut Option<T>) -> bool {
         loop {
-            let Some(position) = self.list.enter(&admit) else { return false };
-            let item = position.cell();
-            let ours = value.take().expect("a put has its item");
-            // SAFETY: drawn by us.
-            unsafe { item.write(ours) };
-            let (ok, err) = (ord("queue.fifo_fill", Ordering::Release), Ordering::Relaxed);
-            match item.state.compare_exchange(EMPTY, FULL, ok, err) {
-                // The get finishes the cell.
-                Ok(_) => return true,
-                Err(_) => {
+            let stored = self.strip.enter(&admit, |item| {
+                let ours = value.take().expect("a put has its item");
+                // SAFETY: drawn by us.
+                unsafe { item.write(ours) };
+                let (ok, err) = (ord("queue.fifo_fill", Ordering::Release), Ordering::Relaxed);
+                let filled = item.state.compare_exchange(EMPTY, FULL, ok, err).is_ok();
+                if !filled {
                     // SAFETY: VOID: the get has gone on.
                     *value = Some(unsafe { item.take() });
-                    self.list.finish(position);
                 }
+                filled
+            });
+            if let Some(true) | None = stored {
+                return stored.is_some();
             }
         }
     }
 
     // Ordering(queue.fifo_look): Acquire; pairs with Ordering(queue.fifo_fill): the item is
     // visible.
+    #[inline]
     fn pop(&self, void: impl Fn()) -> Option<T> {
         loop {
-            let taken = self.list.claim_and_finish(|claimed| {
-                let Claimed::Cell(item) = claimed else {
-                    unreachable!("a cell is finished only after its turn, so none is swept before")
-                };
+            let taken = self.strip.claim(|item| {
                 let acquire = ord("queue.fifo_look", Ordering::Acquire);
                 if item.state.load(acquire) == EMPTY {
                     // Ordering(queue.fifo_void): Relaxed. The put that finds VOID reads its own
                     // item only.
                     let ok = Ordering::Relaxed;
                     if item.state.compare_exchange(EMPTY, VOID, ok, acquire).is_ok() {
-                        // The put finishes the cell.
-                        return (false, None);
+                        return None;
                     }
                 }
                 // SAFETY: FULL, and this get claimed it.
                 let value = unsafe { item.take() };
                 // Ordering(queue.fifo_taken): Relaxed. For the drop of the store only.
                 item.state.store(TAKEN, Ordering::Relaxed);
-                (true, Some(value))
+                Some(value)
             });
             match taken {
                 Some(value) => return Some(value),
                 None => void(),
             }
         }
+    }
+
+    fn gets(&self) -> u64 {
+        self.strip.claimed()
     }
 }

@@ -3,7 +3,7 @@
 use super::{BaseQueue, Fifo, QueueShutDown, Store};
 use crate::coop;
 use crate::debug;
-use crate::place::{self, WaitKind};
+use crate::place::{WaitKind, noted};
 use crate::wait::queue::Place;
 use crate::wait::weighted::Shut;
 use std::fmt;
@@ -43,7 +43,7 @@ impl<T, S: Store<T>> Future for Put<'_, T, S> {
         assert!(this.value.is_some(), "a put was polled after it had completed");
         let unit = ready!(coop::poll_proceed(cx));
         let slot = this.queue.core.poll_slot(&mut this.at, cx);
-        let slot = ready!(place::noted(WaitKind::QueuePut, this.caller, slot));
+        let slot = ready!(noted(slot, WaitKind::QueuePut, this.caller));
         unit.made_progress();
         if slot.is_ok() && this.queue.core.store(&mut this.value) {
             return Poll::Ready(Ok(()));
@@ -82,7 +82,7 @@ impl<T, S: Store<T>> Future for Get<'_, T, S> {
         let this = &mut *self;
         let unit = ready!(coop::poll_proceed(cx));
         let got = this.queue.core.poll_get(&mut this.at, &mut this.promised, cx);
-        let got = ready!(place::noted(WaitKind::QueueGet, this.caller, got));
+        let got = ready!(noted(got, WaitKind::QueueGet, this.caller));
         unit.made_progress();
         Poll::Ready(got.map_err(|Shut| QueueShutDown(())))
     }
@@ -211,7 +211,7 @@ impl<T, S: Store<T>> Future for Join<'_, T, S> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = &mut *self;
         let joined = this.queue.core.poll_join(&mut this.at, cx);
-        place::noted(WaitKind::QueueJoin, this.caller, joined)
+        noted(joined, WaitKind::QueueJoin, this.caller)
     }
 }
 

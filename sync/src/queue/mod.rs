@@ -20,6 +20,7 @@ mod future;
 mod lifo;
 mod prioritized;
 mod priority;
+mod strip;
 
 pub use fifo::Fifo;
 pub use future::{Get, GetTracked, Items, Join, Put, Tracked};
@@ -43,6 +44,8 @@ pub trait Store<T>: sealed::Sealed<T> {}
 pub(crate) mod sealed {
     /// The operations of a store.
     pub trait Sealed<T> {
+        /// The store counts its gets itself: see [`Sealed::gets`].
+        const COUNTS_GETS: bool = false;
         /// An empty store.
         fn new() -> Self;
         /// Takes the item out of `value`, where there is one, and stores it. `admit` is called once
@@ -54,6 +57,10 @@ pub(crate) mod sealed {
         /// for each number that is given up because its put was too slow. None if the item cannot
         /// be had at this moment; may unwind, and has taken nothing then.
         fn pop(&self, void: impl Fn()) -> Option<T>;
+        /// Numbers of puts that gets have come to, those that were given up included.
+        fn gets(&self) -> u64 {
+            0
+        }
     }
 }
 

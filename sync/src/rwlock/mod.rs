@@ -6,7 +6,7 @@ pub use guard::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLockReadGuard, Rw
 
 use crate::coop;
 use crate::debug;
-use crate::place::{self, WaitKind};
+use crate::place::{WaitKind, noted};
 use crate::shim::cell::UnsafeCell;
 use crate::wait::queue::Place;
 use crate::wait::weighted::{MOST, Weighted};
@@ -145,6 +145,23 @@ impl<T> RwLock<T> {
         crate::park::block_on(self.write())
     }
 
+    /// As [`RwLock::blocking_read`], for `d` at the most; `None` if that was not enough.
+    #[cfg(not(any(corio_loom, corio_shuttle)))]
+    #[track_caller]
+    pub fn blocking_read_timeout(&self, d: std::time::Duration) -> Option<RwLockReadGuard<'_, T>> {
+        crate::park::block_on_timeout(self.read(), Some(d))
+    }
+
+    /// As [`RwLock::blocking_write`], for `d` at the most; `None` if that was not enough.
+    #[cfg(not(any(corio_loom, corio_shuttle)))]
+    #[track_caller]
+    pub fn blocking_write_timeout(
+        &self,
+        d: std::time::Duration,
+    ) -> Option<RwLockWriteGuard<'_, T>> {
+        crate::park::block_on_timeout(self.write(), Some(d))
+    }
+
     /// The data, without waiting: `&mut self` proves that nobody else is here.
     pub fn get_mut(&mut self) -> &mut T {
         let data = self.data.with_mut(|data| data);
@@ -159,15 +176,9 @@ impl<T> RwLock<T> {
 
     /// Polls for `n` permits. The counter is never shut, so there is no error.
     #[inline]
-    fn poll_take(
-        &self,
-        at: &mut Place,
-        n: usize,
-        cx: &mut Context<'_>,
-        caller: &'static Location<'static>,
-    ) -> Poll<()> {
+    fn poll_take(&self, at: &mut Place, n: usize, cx: &mut Context<'_>) -> Poll<()> {
         let unit = ready!(coop::poll_proceed(cx));
-        let taken = ready!(place::noted(kind(n), caller, self.permits.poll_take(at, n, cx)));
+        let taken = ready!(self.permits.poll_take(at, n, cx));
         unit.made_progress();
         taken.expect("never shut");
         Poll::Ready(())
@@ -227,7 +238,8 @@ impl<'a, T> Future for RwLockRead<'a, T> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         let lock = this.lock;
-        lock.poll_take(&mut this.at, READ, cx, this.caller).map(|()| RwLockReadGuard::new(lock))
+        let polled = lock.poll_take(&mut this.at, READ, cx);
+        noted(polled, WaitKind::RwLockRead, this.caller).map(|()| RwLockReadGuard::new(lock))
     }
 }
 
@@ -254,8 +266,8 @@ impl<'a, T> Future for RwLockWrite<'a, T> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         let lock = this.lock;
-        let taken = lock.poll_take(&mut this.at, WRITE, cx, this.caller);
-        taken.map(|()| RwLockWriteGuard::new(lock))
+        let polled = lock.poll_take(&mut this.at, WRITE, cx);
+        noted(polled, WaitKind::RwLockWrite, this.caller).map(|()| RwLockWriteGuard::new(lock))
     }
 }
 
@@ -282,7 +294,8 @@ impl<T> Future for RwLockReadOwned<T> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         let lock = this.lock.as_ref().expect("a read future was polled after it had completed");
-        ready!(lock.poll_take(&mut this.at, READ, cx, this.caller));
+        let polled = lock.poll_take(&mut this.at, READ, cx);
+        ready!(noted(polled, WaitKind::RwLockRead, this.caller));
         Poll::Ready(OwnedRwLockReadGuard::new(this.lock.take().expect("looked at above")))
     }
 }
@@ -312,7 +325,8 @@ impl<T> Future for RwLockWriteOwned<T> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         let lock = this.lock.as_ref().expect("a write future was polled after it had completed");
-        ready!(lock.poll_take(&mut this.at, WRITE, cx, this.caller));
+        let polled = lock.poll_take(&mut this.at, WRITE, cx);
+        ready!(noted(polled, WaitKind::RwLockWrite, this.caller));
         Poll::Ready(OwnedRwLockWriteGuard::new(this.lock.take().expect("looked at above")))
     }
 }
@@ -325,5 +339,7 @@ impl<T> Drop for RwLockWriteOwned<T> {
     }
 }
 
+#[cfg(all(test, any(corio_loom, corio_shuttle)))]
+mod loom;
 #[cfg(all(test, not(any(corio_loom, corio_shuttle))))]
 mod tests;

@@ -1,15 +1,17 @@
 //! [`BoundedSemaphore`]: a semaphore that notices one release too many.
 
 use super::permit::Owner;
-use super::{Permit, SemAcquire, SemAcquireOwned, Semaphore};
+use super::{OwnedPermit, Permit, SemAcquire, SemAcquireOwned, Semaphore, check};
 use crate::error::{TooManyReleases, TryAcquireError};
 use std::fmt;
 use std::sync::Arc;
 
-/// A [`Semaphore`] whose value cannot rise above the initial one.
+/// A [`Semaphore`] that refuses a release which would raise its value above the initial one.
 ///
 /// asyncio: `BoundedSemaphore`; `release` beyond the bound is an error there and here, and changes
-/// nothing.
+/// nothing. `release` is for permits that no guard holds any more ([`Permit::forget`]). A guard that
+/// is dropped always gives back what it holds, so whoever calls `release` for it beforehand gives
+/// back twice; the error comes with the next `release`.
 ///
 /// # Progress
 ///
@@ -49,6 +51,14 @@ impl BoundedSemaphore {
     }
 
     /// As [`Semaphore::acquire`].
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`](crate::Closed) if the semaphore was closed before or while waiting.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`Semaphore::acquire`].
     #[track_caller]
     pub fn acquire(&self) -> SemAcquire<'_> {
         self.inner.acquire()
@@ -56,18 +66,67 @@ impl BoundedSemaphore {
 
     /// As [`Semaphore::acquire_many`]. More than the bound can never be met.
     ///
+    /// # Errors
+    ///
+    /// [`Closed`](crate::Closed) if the semaphore was closed before or while waiting.
+    ///
     /// # Panics
     ///
     /// If `n` exceeds [`Semaphore::MAX_PERMITS`].
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`Semaphore::acquire`].
     #[track_caller]
     pub fn acquire_many(&self, n: usize) -> SemAcquire<'_> {
         self.inner.acquire_many(n)
     }
 
     /// As [`Semaphore::acquire_owned`].
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`](crate::Closed) if the semaphore was closed before or while waiting.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`Semaphore::acquire`].
     #[track_caller]
     pub fn acquire_owned(self: Arc<Self>) -> SemAcquireOwned {
         SemAcquireOwned::new(Owner::Bounded(self), 1)
+    }
+
+    /// As [`Semaphore::acquire_many_owned`].
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`](crate::Closed) if the semaphore was closed before or while waiting.
+    ///
+    /// # Panics
+    ///
+    /// If `n` exceeds [`Semaphore::MAX_PERMITS`].
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`Semaphore::acquire`].
+    #[track_caller]
+    pub fn acquire_many_owned(self: Arc<Self>, n: usize) -> SemAcquireOwned {
+        check(n);
+        SemAcquireOwned::new(Owner::Bounded(self), n)
+    }
+
+    /// As [`Semaphore::acquire_blocking`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    #[cfg(not(any(corio_loom, corio_shuttle)))]
+    #[track_caller]
+    pub fn acquire_blocking(
+        &self,
+        d: Option<std::time::Duration>,
+    ) -> Result<Permit<'_>, TryAcquireError> {
+        self.inner.acquire_blocking(d)
     }
 
     /// As [`Semaphore::try_acquire`].
@@ -77,6 +136,30 @@ impl BoundedSemaphore {
     /// [`TryAcquireError`].
     pub fn try_acquire(&self) -> Result<Permit<'_>, TryAcquireError> {
         self.inner.try_acquire()
+    }
+
+    /// As [`Semaphore::try_acquire_many`].
+    ///
+    /// # Errors
+    ///
+    /// [`TryAcquireError`].
+    ///
+    /// # Panics
+    ///
+    /// If `n` exceeds [`Semaphore::MAX_PERMITS`].
+    #[track_caller]
+    pub fn try_acquire_many(&self, n: usize) -> Result<Permit<'_>, TryAcquireError> {
+        self.inner.try_acquire_many(n)
+    }
+
+    /// As [`Semaphore::try_acquire_owned`].
+    ///
+    /// # Errors
+    ///
+    /// [`TryAcquireError`].
+    pub fn try_acquire_owned(self: Arc<Self>) -> Result<OwnedPermit, TryAcquireError> {
+        self.inner.try_take(1)?;
+        Ok(OwnedPermit::new(Owner::Bounded(self), 1))
     }
 
     /// Gives `n` permits back that no guard holds.

@@ -7,11 +7,11 @@ pub use bounded::BoundedSemaphore;
 pub use permit::{OwnedPermit, Permit};
 
 use crate::debug;
-use crate::place::{self, WaitKind};
 use permit::Owner;
 
 use crate::coop;
 use crate::error::{Closed, TryAcquireError};
+use crate::place::{WaitKind, noted};
 use crate::wait::queue::Place;
 use crate::wait::weighted::{MOST, Shut, Weighted};
 use std::fmt;
@@ -152,8 +152,7 @@ impl Semaphore {
         &self,
         d: Option<std::time::Duration>,
     ) -> Result<Permit<'_>, TryAcquireError> {
-        let deadline = d.map(|d| std::time::Instant::now() + d);
-        match crate::park::block_on_deadline(self.acquire(), deadline) {
+        match crate::park::block_on_timeout(self.acquire(), d) {
             Some(Ok(permit)) => Ok(permit),
             Some(Err(Closed(()))) => Err(TryAcquireError::Closed),
             None => Err(TryAcquireError::NoPermits),
@@ -289,8 +288,8 @@ impl<'a> Future for SemAcquire<'a> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         let unit = ready!(coop::poll_proceed(cx));
-        let taken = this.semaphore.permits.poll_take(&mut this.at, this.n, cx);
-        let taken = ready!(place::noted(WaitKind::Semaphore, this.caller, taken));
+        let polled = this.semaphore.permits.poll_take(&mut this.at, this.n, cx);
+        let taken = ready!(noted(polled, WaitKind::Semaphore, this.caller));
         unit.made_progress();
         Poll::Ready(match taken {
             Ok(()) => Ok(Permit::new(this.semaphore, this.n)),
@@ -334,8 +333,8 @@ impl Future for SemAcquireOwned {
         let this = &mut *self;
         let permits = &this.owner.semaphore().permits;
         let unit = ready!(coop::poll_proceed(cx));
-        let taken = permits.poll_take(&mut this.at, this.n, cx);
-        let taken = ready!(place::noted(WaitKind::Semaphore, this.caller, taken));
+        let polled = permits.poll_take(&mut this.at, this.n, cx);
+        let taken = ready!(noted(polled, WaitKind::Semaphore, this.caller));
         unit.made_progress();
         Poll::Ready(match taken {
             Ok(()) => Ok(OwnedPermit::new(this.owner.clone(), this.n)),
@@ -357,5 +356,7 @@ impl Drop for SemAcquireOwned {
 #[cfg(not(any(corio_loom, corio_shuttle)))]
 const _: () = assert!(size_of::<Semaphore>() == 16 && size_of::<crate::Event>() == 16);
 
+#[cfg(all(test, any(corio_loom, corio_shuttle)))]
+mod loom;
 #[cfg(all(test, not(any(corio_loom, corio_shuttle))))]
 mod tests;

@@ -87,6 +87,12 @@ impl OwnedPermit {
     pub fn count(&self) -> usize {
         self.n
     }
+
+    /// Takes `n` of these permits out; `None` if there are not as many.
+    pub fn split(&mut self, n: usize) -> Option<Self> {
+        self.n = self.n.checked_sub(n)?;
+        Some(Self { owner: self.owner.clone(), n })
+    }
 }
 
 impl Drop for OwnedPermit {

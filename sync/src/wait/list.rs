@@ -80,14 +80,6 @@ pub(crate) struct Front<'g, C> {
     segment: Link<C>,
 }
 
-/// What a granter found at the position it claimed.
-pub(crate) enum Claimed<'g, C> {
-    /// The cell of the position.
-    Cell(&'g C),
-    /// This position and all before the given one were left by their owners and swept.
-    SweptUpTo(u64),
-}
-
 /// The infinite array.
 ///
 /// What is written once per segment comes first, and `claimed`, which is written for each cell,
@@ -197,8 +189,16 @@ impl<C: Default> List<C> {
         true
     }
 
-    /// Claims the next position, whether or not its owner has come.
-    pub(crate) fn claim<R>(&self, visit: impl FnOnce(Claimed<'_, C>) -> R) -> R {
+    /// Claims the next position, whether or not its owner has come, and shows its cell. None if
+    /// that was swept. Then the caller may have the rest of the run as well, or as much of it as
+    /// `count_off` says; `count_again` tells it that another granter claimed behind it, so that
+    /// the rest is that one's business.
+    pub(crate) fn claim_counted<R>(
+        &self,
+        count_off: impl FnOnce(u64) -> u64,
+        count_again: impl FnOnce(u64),
+        visit: impl FnOnce(&C) -> R,
+    ) -> Option<R> {
         let guard = pin();
         let mut start = self.head_before_claim();
         // Ordering(wait.claim): Relaxed. As in `claim_below`: only a number.
@@ -210,38 +210,17 @@ impl<C: Default> List<C> {
         let found = self.reach(&guard, End::Head, start, id);
         // SAFETY: reached through links since the pin.
         let segment = unsafe { guard.get(found) };
-        if segment.id > id {
-            let mut next = first_of(segment);
-            // Ordering(wait.claim_skip): Relaxed. Only a number; failure means that another
-            // granter claimed behind us and the rest of the swept run is its business.
-            let (ok, err) = (Ordering::Relaxed, Ordering::Relaxed);
-            if self.claimed.compare_exchange(position + 1, next, ok, err).is_err() {
-                next = position + 1;
-            }
-            return visit(Claimed::SweptUpTo(next - position));
+        if segment.id == id {
+            return Some(visit(&segment.cells[index]));
         }
-        visit(Claimed::Cell(&segment.cells[index]))
-    }
-
-    /// Claims the next position; `visit` also says whether the cell is finished with now.
-    pub(crate) fn claim_and_finish<R>(&self, visit: impl FnOnce(Claimed<'_, C>) -> (bool, R)) -> R {
-        let guard = pin();
-        let start = self.head_before_claim();
-        // Ordering(wait.claim_finish): Relaxed. As in `claim`: only a number.
-        let position = self.claimed.fetch_add(1, Ordering::Relaxed);
-        let (id, index) = place_of(position);
-        let segment = self.reach(&guard, End::Head, start, id);
-        // SAFETY: reached through links since the pin.
-        let found = unsafe { guard.get(segment) };
-        if found.id > id {
-            return visit(Claimed::SweptUpTo(1)).1;
+        let behind = position + 1;
+        let more = count_off(first_of(segment) - behind);
+        // Ordering(wait.claim_skip): Relaxed. Only a number.
+        let (ok, err) = (Ordering::Relaxed, Ordering::Relaxed);
+        if more > 0 && self.claimed.compare_exchange(behind, behind + more, ok, err).is_err() {
+            count_again(more);
         }
-        let cell = &found.cells[index];
-        let (finished, result) = visit(Claimed::Cell(cell));
-        if finished {
-            self.finish_front(&guard, &Front { number: position, cell, segment });
-        }
-        result
+        None
     }
 
     /// Finds the cell whose turn it is; several threads may work on it.
@@ -275,7 +254,7 @@ impl<C: Default> List<C> {
         let segment = unsafe { guard.get(front.segment) };
         let duty = segment.word.finish_cell();
         if self.settle(guard, front.segment, duty) {
-            self.sweep_if_due();
+            self.sweep_if_due(guard);
         }
     }
 
@@ -315,8 +294,9 @@ impl<C: Default> List<C> {
 
     #[cold]
     fn finish_segment(&self, segment: Link<C>, duty: Duty) {
-        if self.settle(&pin(), segment, duty) {
-            self.sweep_if_due();
+        let guard = pin();
+        if self.settle(&guard, segment, duty) {
+            self.sweep_if_due(&guard);
         }
     }
 
@@ -406,7 +386,7 @@ impl<C: Default> List<C> {
             }
             let duty = to.word.release();
             if self.settle(guard, target, duty) {
-                self.sweep_if_due();
+                self.sweep_if_due(guard);
             }
         }
     }
@@ -429,7 +409,7 @@ impl<C: Default> List<C> {
             current = next;
         }
         if dead {
-            self.sweep_if_due();
+            self.sweep_if_due(guard);
         }
     }
 
@@ -460,30 +440,27 @@ impl<C: Default> List<C> {
 
     /// Unlinks dead segments if enough of them have gathered. One thread at a time; others leave
     /// it to that one.
-    fn sweep_if_due(&self) {
+    fn sweep_if_due(&self, guard: &Guard) {
         loop {
-            // Ordering(wait.sweep_due): Relaxed, both. A late value only shifts the next sweep;
-            // the exchange below makes the last one see all.
+            // Ordering(wait.sweep_due): Relaxed, both. A late value only shifts the next sweep: a
+            // thread that finds the flag set leaves its dead segment to the sweeper, which looks
+            // again after leaving, and if it looks too early, to the next one that is counted.
             let dead = self.dead.load(Ordering::Relaxed);
             let live = self.live.load(Ordering::Relaxed);
             if dead < SWEEP_AT_LEAST.max(live / 2) {
                 return;
             }
-            // Ordering(wait.sweep_enter): AcqRel; pairs with Ordering(wait.sweep_leave). The
+            // Ordering(wait.sweep_enter): Acquire; pairs with Ordering(wait.sweep_leave). The
             // next sweeper must see the links that this one wrote: a stale one leads it to a
-            // segment that was unlinked, and it would unlink the next one there. A thread that
-            // finds the flag set has its dead segment counted by the sweeper, which looks again
-            // after leaving.
-            // Not killable: the links, because a model's retirement contains the fence that the
-            // collector's may have later; the count, because a late one only delays a sweep.
-            if self.sweeping.swap(true, ord("wait.sweep_enter", Ordering::AcqRel)) {
+            // segment that was unlinked, and it would unlink the next one there.
+            if self.sweeping.swap(true, ord("wait.sweep_enter", Ordering::Acquire)) {
                 return;
             }
             self.dead.store(0, Ordering::Relaxed);
-            self.sweep(&pin());
-            // Ordering(wait.sweep_leave): AcqRel; pairs with Ordering(wait.sweep_enter).
-            // Not killable: as there.
-            self.sweeping.swap(false, ord("wait.sweep_leave", Ordering::AcqRel));
+            self.sweep(guard);
+            // Ordering(wait.sweep_leave): Release; pairs with Ordering(wait.sweep_enter). A swap,
+            // because a store may take effect after the look that follows.
+            self.sweeping.swap(false, ord("wait.sweep_leave", Ordering::Release));
         }
     }
 

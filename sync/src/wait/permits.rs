@@ -9,14 +9,14 @@
 //!
 //! *One permit.* A granter that skips a run of waiters that left takes them off the counter
 //! afterwards. Until then the counter is too low, and a second granter would grant a place for
-//! which nobody is counted. So there is one permit (a lock, a once-cell), hence one granter at a
-//! time; counters with more are [`super::weighted`].
+//! which nobody is counted. So there is one permit (a once-cell's), hence one granter at a time;
+//! counters with more are [`super::weighted`], and [`crate::Lock`], which may be released twice,
+//! counts in another way.
 //!
 //! *Progress.* `try_acquire` is lock-free; the first step of acquiring is wait-free; releasing is
 //! lock-free, its rounds amortised over the waiters that left.
 
 use super::queue::{Granted, Place, WaitQueue};
-use crate::debug::{self, LockId};
 use crate::shim::atomic::AtomicIsize;
 use crate::shim::{Ordering, mutant, ord};
 use std::task::{Context, Poll};
@@ -45,8 +45,8 @@ impl Permits {
     }
 
     /// Takes a permit if one is free.
-    // Ordering(wait.permits_try): Acquire; pairs with Ordering(wait.permits_release) and
-    // Ordering(wait.permits_release_below): the new holder sees what the last one did.
+    // Ordering(wait.permits_try): Acquire; pairs with Ordering(wait.permits_release): the new
+    // holder sees what the last one did.
     #[inline]
     pub(crate) fn try_acquire(&self) -> bool {
         let mut count = self.count.load(Ordering::Relaxed);
@@ -99,27 +99,6 @@ impl Permits {
         }
     }
 
-    /// Gives a permit back if fewer than `most` are free; false otherwise.
-    // Ordering(wait.permits_release_below): Release; pairs with Ordering(wait.permits_try),
-    // as Ordering(wait.permits_release).
-    pub(crate) fn release_below(&self, most: isize) -> bool {
-        let mut count = self.count.load(Ordering::Relaxed);
-        loop {
-            if count >= most {
-                return false;
-            }
-            let ok = ord("wait.permits_release_below", Ordering::Release);
-            match self.count.compare_exchange_weak(count, count + 1, ok, Ordering::Relaxed) {
-                Ok(_) => break,
-                Err(now) => count = now,
-            }
-        }
-        if count < 0 {
-            self.release_to_waiter();
-        }
-        true
-    }
-
     /// Gives a permit back, to the next waiter if there is one.
     #[inline]
     pub(crate) fn release(&self) {
@@ -134,8 +113,6 @@ impl Permits {
 
     #[cold]
     fn release_to_waiter(&self) {
-        // Without a waiter nobody asks who holds the permit, and the next holder says so.
-        debug::released(LockId::of(self));
         let queue = self.queue.get();
         loop {
             match queue.grant(0) {
@@ -145,12 +122,27 @@ impl Permits {
                     // One of those who left was taken off by the permit itself; now the others
                     // are, and the permit goes round again: left - 1 + 1.
                     let left = if mutant("wait.permits_absent") { 1 } else { left as isize };
-                    // Ordering(wait.permits_again): Relaxed. This thread's release of the same
-                    // permit heads the release sequence that this step continues.
-                    if self.count.fetch_add(left, Ordering::Relaxed) + left > 0 {
+                    if self.count_again(left) > 0 {
                         return;
                     }
                 }
+            }
+        }
+    }
+
+    /// Counts `left` again, to one free permit at the most: while nobody had the lock that went from
+    /// one departed waiter to the next, a raw release that was one too many may have set it free.
+    // Ordering(wait.permits_again): Relaxed. This thread's release of the same permit heads the
+    // release sequence that this step continues.
+    fn count_again(&self, left: isize) -> isize {
+        let mut count = self.count.load(Ordering::Relaxed);
+        loop {
+            let most = if mutant("lock.one_permit") { isize::MAX } else { count.max(1) };
+            let next = (count + left).min(most);
+            let (ok, err) = (Ordering::Relaxed, Ordering::Relaxed);
+            match self.count.compare_exchange_weak(count, next, ok, err) {
+                Ok(_) => return next,
+                Err(now) => count = now,
             }
         }
     }
@@ -168,7 +160,7 @@ impl Permits {
         }
     }
 
-    #[cfg(test)]
+    #[cfg(all(test, any(corio_loom, corio_shuttle)))]
     pub(crate) fn live_segments(&self) -> usize {
         self.queue.live_segments()
     }

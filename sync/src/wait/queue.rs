@@ -5,7 +5,7 @@
 //! until the primitive is dropped.
 
 use super::cell::{Cell, Taken, Waiter};
-use super::list::{Claimed, List};
+use super::list::List;
 use super::reclaim::{Domain, Managed};
 use super::wakers::{BATCH, Wakers};
 use crate::shim::atomic::{AtomicPtr, AtomicU64};
@@ -71,13 +71,28 @@ impl Queue {
 
     /// Grants the next place, even if its waiter is still on the way.
     pub(crate) fn grant(&self, note: u64) -> Granted {
-        self.list.claim(|claimed| match claimed {
-            Claimed::SweptUpTo(count) => Granted::Absent(count),
-            Claimed::Cell(cell) => match cell.grant(note) {
-                Ok(waker) => Granted::Yes(waker),
-                Err(()) => Granted::Absent(1),
-            },
-        })
+        let absent = std::cell::Cell::new(1);
+        let count_off = |rest| {
+            absent.set(1 + rest);
+            rest
+        };
+        match self.grant_counted(note, count_off, |_| absent.set(1)) {
+            Granted::Absent(_) => Granted::Absent(absent.get()),
+            granted => granted,
+        }
+    }
+
+    /// As [`Queue::grant`], for several granters that count the places: each has taken one off its
+    /// count. Before a run that was swept is passed, `count_off` is asked how much of the rest of
+    /// it may be; `count_again` takes back what another granter then claimed first.
+    pub(crate) fn grant_counted(
+        &self,
+        note: u64,
+        count_off: impl FnOnce(u64) -> u64,
+        count_again: impl FnOnce(u64),
+    ) -> Granted {
+        let granted = self.list.claim_counted(count_off, count_again, |cell| cell.grant(note));
+        granted.and_then(Result::ok).map_or(Granted::Absent(1), Granted::Yes)
     }
 
     /// Grants the first live place below `limit`; false if there is none.

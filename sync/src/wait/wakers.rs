@@ -8,7 +8,8 @@ use std::task::Waker;
 pub(crate) const BATCH: usize = 32;
 
 /// Up to [`BATCH`] wakers in order. Dropping wakes what is left, so that one waker's panic does not
-/// cost the others their wake-up.
+/// cost the others their wake-up. If another one panics then, the process aborts: that is std's rule
+/// for destructors, which we follow rather than swallow a panic that nobody would hear of.
 pub(crate) struct Wakers {
     slots: [MaybeUninit<Waker>; BATCH],
     /// `slots[woken..filled]` are initialised.

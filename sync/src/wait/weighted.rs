@@ -26,7 +26,7 @@
 //!                          |
 //!                          +--(3) leave--> leaving --(4) settle--> left --(2) deliver--> quota 0
 //! ```
-//! (1) [`Weighted::arrive`], (2) [`Weighted::deliver`], (3), (4) [`Weighted::leave`]. Any state may
+//! (1) [`Weighted::arrive`], (2) [`Delivery::step`], (3), (4) [`Weighted::leave`]. Any state may
 //! get `CLOSED`, which only wakes the owner: it then leaves by itself, so closing keeps no books.
 //!
 //! *Progress.* Lock-free: a step on the front place fails only because another thread's step on it
@@ -39,10 +39,10 @@
 use super::cell::{CANCEL, CLOSED, Cell, GRANT, SETTLED, UPDATING, WAITER, Waiter};
 use super::list::Front;
 use super::queue::{Place, Queue, WaitQueue};
-use super::reclaim::pin;
+use super::reclaim::{Guard, pin};
 use super::wakers::{BATCH, Wakers};
 use crate::shim::atomic::AtomicI64;
-use crate::shim::{Ordering, fence_at, mutant, ord};
+use crate::shim::{Ordering, mutant, ord};
 use std::task::{Context, Poll, Waker};
 
 const ARRIVED: u64 = 1 << 5;
@@ -153,20 +153,41 @@ impl Weighted {
                     *at = Place::Done;
                     return Poll::Ready(Ok(()));
                 }
-                Ok(Some(free)) if self.arrive(at, n as i64, free) => return Poll::Ready(Ok(())),
-                Ok(Some(_)) => {}
+                Ok(Some(free)) => return self.poll_arrive(at, n, free, cx),
                 Err(Shut) => {
                     *at = Place::Done;
                     return Poll::Ready(Err(Shut));
                 }
             }
-            // Either the closer sees our place, or we see that it is closed: pairs with
-            // fence(weighted.shut).
-            fence_at("weighted.arrived");
-            if self.is_shut() {
-                self.leave(at, n);
-                return Poll::Ready(Err(Shut));
+        }
+        self.poll_wait(at, n, cx)
+    }
+
+    /// Takes a place for a demand that was made.
+    #[cold]
+    fn poll_arrive(
+        &self,
+        at: &mut Place,
+        n: usize,
+        free: i64,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), Shut>> {
+        /// The demand has to have a place, also if the waker's clone panics.
+        struct Demanded<'a>(&'a Weighted, &'a mut Place, i64, i64);
+        impl Drop for Demanded<'_> {
+            fn drop(&mut self) {
+                self.0.arrive(self.1, self.2, self.3, None);
             }
+        }
+        let demanded = Demanded(self, at, n as i64, free);
+        let waker = cx.waker().clone();
+        std::mem::forget(demanded);
+        if self.arrive(at, n as i64, free, Some(waker)) {
+            return Poll::Ready(Ok(()));
+        }
+        if self.is_shut() && !mutant("weighted.shut_recheck") {
+            self.leave(at, n);
+            return Poll::Ready(Err(Shut));
         }
         self.poll_wait(at, n, cx)
     }
@@ -193,44 +214,65 @@ impl Weighted {
         }
     }
 
-    /// Takes a place and says there what is lacking; true if it had been brought already. The
-    /// `free` ones that the demand found go to the front, which need not be this place.
-    // Ordering(weighted.arrive): AcqRel; pairs with Ordering(weighted.deliver) and
-    // Ordering(weighted.credit). Acquire: the credit comes with what its holders did. Release is
-    // not needed for data, but the deliverer that grants continues this release sequence.
-    #[cold]
-    fn arrive(&self, at: &mut Place, need: i64, free: i64) -> bool {
+    /// Takes a place, and leaves there the waker and what is lacking in one step; true if it had
+    /// been brought already. The `free` ones that the demand found go to the front, which need not
+    /// be this place.
+    // Ordering(weighted.look_arrive): Acquire; pairs with Ordering(weighted.credit): the credit
+    // comes with what its holders did.
+    // Ordering(weighted.arrive): AcqRel; pairs with Ordering(weighted.deliver),
+    // Ordering(weighted.shut_place) and Ordering(weighted.credit). Release shows the waker,
+    // Acquire is as above.
+    // Ordering(weighted.place): Acquire; pairs with Ordering(weighted.shut_limit): either the
+    // closer counts this place, or its owner, who looks next, sees that the counter is closed.
+    fn arrive(&self, at: &mut Place, need: i64, free: i64, waker: Option<Waker>) -> bool {
         let keep = mutant("weighted.keep_part");
         let (need, free) = if keep { (need - free, 0) } else { (need, free) };
         let queue = self.queue.get();
-        let waiter = queue.enter();
+        let order = ord("weighted.place", Ordering::Acquire);
+        let draw = || Some(queue.entered.fetch_add(1, order));
+        let mut waiter = queue.enter_with(draw).expect("a counter always gives a place");
+        let waits = if waker.is_some() { WAITER } else { 0 };
+        if let Some(waker) = waker {
+            // SAFETY: a fresh place without WAITER.
+            unsafe { waiter.leave_waker(waker) };
+        }
         let word = &waiter.position.cell().word;
-        let acquire = ord("weighted.arrive", Ordering::Acquire);
+        let acquire = ord("weighted.look_arrive", Ordering::Acquire);
         let mut now = word.load(acquire);
-        let excess = loop {
+        let (left, shown) = loop {
             let left = balance(now) - need;
+            // A waker that comes too late is never shown: nobody else takes it.
+            let shown = if left >= 0 || now & SETTLED != 0 { 0 } else { waits };
             let granted = if left >= 0 { GRANT } else { 0 };
-            let next = with_balance(now | ARRIVED | granted, left.min(0));
-            match word.compare_exchange_weak(now, next, acquire, acquire) {
-                Ok(_) if left >= 0 => break left,
-                Ok(_) => {
-                    *at = Place::Waiting(Some(waiter));
-                    if !mutant("weighted.free") {
-                        self.deliver(queue, free);
-                    }
-                    return false;
-                }
+            let next = with_balance(now | ARRIVED | granted | shown, left.min(0));
+            let ok = ord("weighted.arrive", Ordering::AcqRel);
+            match word.compare_exchange_weak(now, next, ok, acquire) {
+                Ok(_) => break (left, shown),
                 Err(other) => now = other,
             }
         };
-        // Credit is brought to the front only: this is the front, and its turn is over.
+        // SAFETY: left there above, and not shown to anybody.
+        let unused = (shown != waits).then(|| unsafe { waiter.take_waker() });
         let number = waiter.position.number();
-        queue.list.advance(number, number + 1);
-        waiter.finish(&queue.list);
-        *at = Place::Done;
-        if !mutant("weighted.excess") {
-            self.deliver(queue, excess + free);
+        // Until all is delivered a place says that it is granted: if a waker panics, whoever drops
+        // it gives back what it has.
+        *at = Place::Waiting(Some(waiter));
+        if left < 0 {
+            if !mutant("weighted.free") {
+                self.deliver(queue, free);
+            }
+            drop(unused);
+            return false;
         }
+        // Credit is brought to the front only: this is the front, and its turn is over.
+        queue.list.advance(number, number + 1);
+        if !mutant("weighted.excess") {
+            self.deliver(queue, left + free);
+        }
+        if let Some(waiter) = at.leave() {
+            waiter.finish(&queue.list);
+        }
+        drop(unused);
         true
     }
 
@@ -293,62 +335,8 @@ impl Weighted {
     }
 
     /// Brings `k` permits to the front place, and what it does not need to the next.
-    // Ordering(weighted.deliver): AcqRel; pairs with Ordering(weighted.arrive),
-    // Ordering(weighted.collect) and
-    // Ordering(weighted.leave), which see what the permits' holders did. Acquire: the waker that
-    // the owner left.
-    // Ordering(weighted.credit): Release; pairs with Ordering(weighted.arrive) and
-    // Ordering(weighted.settle): as above, for an owner who is on the way or leaving.
-    fn deliver(&self, queue: &Queue, mut k: i64) {
-        while k > 0 {
-            let guard = pin();
-            let front = queue.list.front(&guard);
-            let word = &front.cell.word;
-            // Ordering(weighted.look): Relaxed. A guess that the exchange verifies.
-            let now = word.load(Ordering::Relaxed);
-            let leaving = now & (CANCEL | LEFT) == CANCEL;
-            if now & GRANT != 0 || now & LEFT != 0 && balance(now) == 0 {
-                queue.list.advance(front.number, front.number + 1);
-            } else if now & ARRIVED == 0 || leaving {
-                let next = with_balance(now, balance(now) + k);
-                let ok = ord("weighted.credit", Ordering::Release);
-                if word.compare_exchange(now, next, ok, Ordering::Relaxed).is_ok() {
-                    return;
-                }
-            } else {
-                let part = k.min(-balance(now));
-                let left = balance(now) + part;
-                let granted = if left == 0 && now & LEFT == 0 { GRANT } else { 0 };
-                let next = with_balance(now | granted, left);
-                let ok = ord("weighted.deliver", Ordering::AcqRel);
-                if word.compare_exchange(now, next, ok, Ordering::Relaxed).is_ok() {
-                    k -= part;
-                    let waker = (left == 0).then(|| Self::turn_over(queue, &guard, &front, now));
-                    drop(guard);
-                    if let Some(waker) = waker.flatten() {
-                        waker.wake();
-                    }
-                }
-            }
-        }
-    }
-
-    /// The front place has all it lacked: the next one's turn comes. Returns the waker to wake.
-    fn turn_over(
-        queue: &Queue,
-        guard: &super::reclaim::Guard,
-        front: &Front<'_, Cell>,
-        old: u64,
-    ) -> Option<Waker> {
-        queue.list.advance(front.number, front.number + 1);
-        if old & LEFT != 0 {
-            // The quota is paid; its owner left the place to whoever pays it.
-            queue.list.finish_front(guard, front);
-            return None;
-        }
-        let ours = old & (WAITER | UPDATING | CLOSED) == WAITER;
-        // SAFETY: GRANT was set while WAITER and nothing else was: the waker is ours.
-        ours.then(|| unsafe { front.cell.waker.take() })
+    fn deliver(&self, queue: &Queue, k: i64) {
+        Delivery { queue, k }.run();
     }
 
     /// Leaves the queue before or after a grant; permits that came already go back.
@@ -358,9 +346,8 @@ impl Weighted {
         let queue = self.queue.get();
         let word = &waiter.position.cell().word;
         // Ordering(weighted.leave): Acquire; pairs with Ordering(weighted.deliver): what the
-        // permits that came bring along is passed on with them. Not killable: what goes on by the
-        // counter is in its release sequence, and what goes on by a delivery passes its pin, whose
-        // fence acquires as well; we do not rely on it.
+        // permits that came bring along is passed on with them, if they go on by a delivery. (What
+        // goes on by the counter is in its release sequence.)
         let acquire = ord("weighted.leave", Ordering::Acquire);
         let mut now = word.load(acquire);
         loop {
@@ -378,11 +365,9 @@ impl Weighted {
         // SAFETY: CANCEL came before GRANT and CLOSED: nobody else will take the waker.
         let unused = (now & (WAITER | SETTLED) == WAITER)
             .then(|| unsafe { waiter.position.cell().waker.take() });
+        let received = Refund { weighted: self, n: n as i64 - lacked };
         self.withdraw(queue, waiter, lacked);
-        let received = n as i64 - lacked;
-        if received > 0 && !mutant("weighted.received") {
-            self.release(received as usize);
-        }
+        drop(received);
         drop(unused);
     }
 
@@ -418,13 +403,16 @@ impl Weighted {
 
     /// Closes: whoever waits is told, whoever comes is refused.
     pub(crate) fn shut(&self) {
-        // Ordering(weighted.shut_set): Relaxed. The fence below orders it against the places.
+        // Ordering(weighted.shut_set): Relaxed. The next step publishes it to who comes later.
         self.counter.fetch_or(SHUT, Ordering::Relaxed);
-        // Either we see a place, or its owner sees SHUT: pairs with fence(weighted.arrived).
-        fence_at("weighted.shut");
         let queue = self.queue.get();
-        // Ordering(weighted.shut_limit): Relaxed. Ordered by the fence.
-        let limit = queue.entered.load(Ordering::Relaxed);
+        // Ordering(weighted.shut_limit): Release; pairs with Ordering(weighted.place). A read that
+        // must be a write: places and this have one order, so nobody is missed.
+        let limit = if mutant("weighted.shut_read") {
+            queue.entered.load(Ordering::Relaxed)
+        } else {
+            queue.entered.fetch_add(0, ord("weighted.shut_limit", Ordering::Release))
+        };
         ShutAll { queue, next: queue.next_grant(), limit }.run();
     }
 
@@ -441,6 +429,94 @@ impl Weighted {
     #[cfg(test)]
     pub(crate) fn live_segments(&self) -> usize {
         self.queue.live_segments()
+    }
+}
+
+/// Permits on their way. Goes on with what is left even if a waker panics.
+struct Delivery<'q> {
+    queue: &'q Queue,
+    k: i64,
+}
+
+impl Delivery<'_> {
+    fn run(mut self) {
+        while self.k > 0 {
+            self.step();
+        }
+    }
+
+    /// One attempt at the front place.
+    // Ordering(weighted.deliver): AcqRel; pairs with Ordering(weighted.arrive),
+    // Ordering(weighted.collect) and
+    // Ordering(weighted.leave), which see what the permits' holders did. Acquire: the waker that
+    // the owner left.
+    // Ordering(weighted.credit): Release; pairs with Ordering(weighted.arrive) and
+    // Ordering(weighted.settle): as above, for an owner who is on the way or leaving.
+    fn step(&mut self) {
+        let guard = pin();
+        let front = self.queue.list.front(&guard);
+        let word = &front.cell.word;
+        // Ordering(weighted.look): Relaxed. A guess that the exchange verifies.
+        let now = word.load(Ordering::Relaxed);
+        let leaving = now & (CANCEL | LEFT) == CANCEL;
+        if now & GRANT != 0 || now & LEFT != 0 && balance(now) == 0 {
+            self.queue.list.advance(front.number, front.number + 1);
+        } else if now & ARRIVED == 0 || leaving {
+            let next = with_balance(now, balance(now) + self.k);
+            let ok = ord("weighted.credit", Ordering::Release);
+            if word.compare_exchange(now, next, ok, Ordering::Relaxed).is_ok() {
+                self.k = 0;
+            }
+        } else {
+            let part = self.k.min(-balance(now));
+            let left = balance(now) + part;
+            let granted = if left == 0 && now & LEFT == 0 { GRANT } else { 0 };
+            let next = with_balance(now | granted, left);
+            let ok = ord("weighted.deliver", Ordering::AcqRel);
+            if word.compare_exchange(now, next, ok, Ordering::Relaxed).is_ok() {
+                self.k -= part;
+                let waker = (left == 0).then(|| self.turn_over(&guard, &front, now));
+                drop(guard);
+                if let Some(waker) = waker.flatten() {
+                    waker.wake();
+                }
+            }
+        }
+    }
+
+    /// The front place has all it lacked: the next one's turn comes. Returns the waker to wake.
+    fn turn_over(&self, guard: &Guard, front: &Front<'_, Cell>, old: u64) -> Option<Waker> {
+        self.queue.list.advance(front.number, front.number + 1);
+        if old & LEFT != 0 {
+            // The quota is paid; its owner left the place to whoever pays it.
+            self.queue.list.finish_front(guard, front);
+            return None;
+        }
+        let ours = old & (WAITER | UPDATING | CLOSED) == WAITER;
+        // SAFETY: GRANT was set while WAITER and nothing else was: the waker is ours.
+        ours.then(|| unsafe { front.cell.waker.take() })
+    }
+}
+
+impl Drop for Delivery<'_> {
+    fn drop(&mut self) {
+        while self.k > 0 {
+            self.step();
+        }
+    }
+}
+
+/// Permits that go back, also if a waker panics before.
+struct Refund<'w> {
+    weighted: &'w Weighted,
+    n: i64,
+}
+
+impl Drop for Refund<'_> {
+    fn drop(&mut self) {
+        if self.n > 0 && !mutant("weighted.received") {
+            self.weighted.release(self.n as usize);
+        }
     }
 }
 

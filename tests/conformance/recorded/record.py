@@ -612,8 +612,8 @@ async def test_task_done():
         worker.cancel()
 
 
-def main():
-    print(f"# Recorded by record.py with CPython {platform.python_version()}.")
+def main(script="record.py"):
+    print(f"# Recorded by {script} with CPython {platform.python_version()}.")
     for name, function in SCENARIOS.items():
         lines.clear()
         asyncio.run(function())
@@ -622,4 +622,5 @@ def main():
             print(line)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -58,6 +58,36 @@ const fn oneshot_row(name: &'static str, about: &'static str) -> Row {
     Row::new(name, about).target(Target::TimesTokio(1.5))
 }
 
+/// As [`OneshotTrip`], with what asyncio's future is made of.
+pub struct DeferredTrip<O, const WAITS: bool>(PhantomData<O>);
+
+impl<O: Oneshot, const WAITS: bool> Pass for DeferredTrip<O, WAITS> {
+    const ROW: Row = if WAITS {
+        deferred_row(
+            "deferred_waits",
+            "as oneshot_waits, with what asyncio's future is made of, beside tokio's oneshot; per future",
+        )
+    } else {
+        deferred_row(
+            "deferred",
+            "as oneshot, with what asyncio's future is made of, beside tokio's oneshot; per future",
+        )
+    };
+    const OPS: u64 = ONESHOTS;
+
+    fn expected() -> u64 {
+        OneshotTrip::<O, WAITS>::expected()
+    }
+
+    async fn pass<R: Rt>() -> u64 {
+        OneshotTrip::<O, WAITS>::pass::<R>().await
+    }
+}
+
+const fn deferred_row(name: &'static str, about: &'static str) -> Row {
+    Row::new(name, about).target(Target::TimesTokio(0.9))
+}
+
 /// Tasks that receive everything.
 const RECEIVERS: u64 = 8;
 /// Values that are sent.

@@ -16,7 +16,7 @@ use std::future::{Future, poll_fn};
 use std::panic::Location;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use corio_runtime::time::sleep;
@@ -25,10 +25,12 @@ use corio_sync::shim::Ordering::Relaxed;
 use corio_sync::shim::atomic::{AtomicBool, AtomicUsize};
 use corio_sync::waker_slot::WakerSlot;
 use hyper::body::{Body, Incoming};
+use hyper::header::{CONNECTION, HeaderValue};
 use hyper::rt::{Executor, Read, Write};
-use hyper::{Request, Response};
+use hyper::{Request, Response, Version};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
+use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use super::make::ForPeer;
@@ -50,6 +52,7 @@ pub(super) struct Connections {
     sweep_at: usize,
     accepted: u64,
     add_peer: bool,
+    grace: Duration,
     at: &'static Location<'static>,
 }
 
@@ -99,7 +102,7 @@ impl Drop for Live {
 }
 
 impl Connections {
-    pub(super) fn new(add_peer: bool, at: &'static Location<'static>) -> Self {
+    pub(super) fn new(add_peer: bool, grace: Duration, at: &'static Location<'static>) -> Self {
         let shared = Shared {
             closing: AtomicBool::new(false),
             live: AtomicUsize::new(0),
@@ -115,6 +118,7 @@ impl Connections {
             sweep_at: SWEEP_MIN,
             accepted: 0,
             add_peer,
+            grace,
             at,
         }
     }
@@ -152,11 +156,13 @@ impl Connections {
         let waker = Arc::new(WakerSlot::new());
         let name = format!("http connection from {peer}");
         let added = self.add_peer.then(|| peer.clone());
+        let shared = self.shared.clone();
         let service = async {
             let service = TowerToHyperService::new(maker.service_for(peer).await?);
-            Some(WithPeer { service, peer: added })
+            Some(ForConnection { service, peer: added, shared })
         };
-        let body = drive(Live::new(&self.shared), waker.clone(), self.builder.clone(), io, service);
+        let end = End { live: Live::new(&self.shared), waker: waker.clone(), grace: self.grace };
+        let body = drive(end, self.builder.clone(), io, service);
         let task = task().name(name).spawned_at(self.at).spawn(body);
         self.all.push(Connection { task, waker });
     }
@@ -192,13 +198,23 @@ impl Connections {
     }
 }
 
-/// The body of a connection's task. A connection without a service is closed.
-async fn drive<I, A, S, B>(
+/// How a connection is told to end.
+///
+/// ```text
+/// open --(closing is set)--> grace --(it is over)--> told --(the last response)--> gone
+/// ```
+struct End {
     live: Live,
     waker: Arc<WakerSlot>,
+    grace: Duration,
+}
+
+/// The body of a connection's task. A connection without a service is closed.
+async fn drive<I, A, S, B>(
+    end: End,
     builder: Arc<auto::Builder<SpawnAt>>,
     io: I,
-    service: impl Future<Output = Option<WithPeer<S, A>>>,
+    service: impl Future<Output = Option<ForConnection<S, A>>>,
 ) where
     I: Read + Write + Unpin + Send + 'static,
     A: Clone + Send + Sync + 'static,
@@ -211,13 +227,19 @@ async fn drive<I, A, S, B>(
 {
     let Some(service) = service.await else { return };
     let mut connection = pin!(builder.serve_connection_with_upgrades(io, service));
-    let mut told = false;
+    let (mut grace, mut told) = (None, false);
     // What a connection ends with concerns its peer alone: resets, malformed requests, timeouts.
     let _ = poll_fn(|cx| {
-        if !told {
-            waker.register(cx.waker());
+        if grace.is_none() {
+            end.waker.register(cx.waker());
             // Ordering: Relaxed; the slot orders it, see the protocol above.
-            if live.0.closing.load(Relaxed) {
+            if end.live.0.closing.load(Relaxed) {
+                grace = Some(sleep(end.grace));
+            }
+        }
+        if let Some(grace) = grace.as_mut().filter(|_| !told) {
+            // Without a grace the clock is not asked.
+            if end.grace.is_zero() || Pin::new(grace).poll(cx).is_ready() {
                 told = true;
                 connection.as_mut().graceful_shutdown();
             }
@@ -227,25 +249,57 @@ async fn drive<I, A, S, B>(
     .await;
 }
 
-/// A tower service as hyper wants it, that adds the peer's address if asked to.
-struct WithPeer<S, A> {
+/// A tower service as hyper wants it, that adds the peer's address if asked to, and says that the
+/// connection ends when the server does.
+struct ForConnection<S, A> {
     service: TowerToHyperService<S>,
     peer: Option<A>,
+    shared: Arc<Shared>,
 }
 
-impl<S, A> hyper::service::Service<Request<Incoming>> for WithPeer<S, A>
+impl<S, A, B> hyper::service::Service<Request<Incoming>> for ForConnection<S, A>
 where
-    S: Service<Request<Incoming>> + Clone,
+    S: Service<Request<Incoming>, Response = Response<B>> + Clone,
     A: Clone + Send + Sync + 'static,
 {
     type Response = S::Response;
     type Error = S::Error;
-    type Future = <TowerToHyperService<S> as hyper::service::Service<Request<Incoming>>>::Future;
+    type Future =
+        Answer<<TowerToHyperService<S> as hyper::service::Service<Request<Incoming>>>::Future>;
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
         if let Some(peer) = &self.peer {
             request.extensions_mut().insert(Peer(peer.clone()));
         }
-        self.service.call(request)
+        // The header is one of HTTP/1.
+        let shared = (request.version() <= Version::HTTP_11).then(|| self.shared.clone());
+        Answer { inner: self.service.call(request), shared }
+    }
+}
+
+pin_project! {
+    // The response to a request.
+    struct Answer<F> {
+        #[pin]
+        inner: F,
+        // The server, if the response can say that the connection ends.
+        shared: Option<Arc<Shared>>,
+    }
+}
+
+impl<F, B, E> Future for Answer<F>
+where
+    F: Future<Output = Result<Response<B>, E>>,
+{
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let mut answer = ready!(this.inner.poll(cx))?;
+        // Ordering: Relaxed; a response that misses it is followed by another, or by the end.
+        if this.shared.as_ref().is_some_and(|shared| shared.closing.load(Relaxed)) {
+            answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        Poll::Ready(Ok(answer))
     }
 }

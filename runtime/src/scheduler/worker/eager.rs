@@ -19,17 +19,13 @@ use crate::task::scope;
 impl Worker {
     /// Spawns a task that any worker may run on, and runs it up to its first wait. The body comes
     /// back if the runtime is closed.
-    pub(crate) fn spawn_eager<F>(
-        &self,
-        future: F,
-        birth: Birth,
-    ) -> Result<Task<F::Output>, (F, Birth)>
+    pub(crate) fn spawn_eager<F>(&self, future: F, birth: &mut Birth) -> Result<Task<F::Output>, F>
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
         if self.shared.phase() != Phase::Running {
-            return Err((future, birth));
+            return Err(future);
         }
         Ok(self.start_eagerly(future, None, birth))
     }
@@ -38,7 +34,7 @@ impl Worker {
     pub(crate) fn spawn_local_eager<F: Future + 'static>(
         &self,
         future: F,
-        birth: Birth,
+        birth: &mut Birth,
     ) -> Task<F::Output> {
         self.start_eagerly(future, Some(self.index), birth)
     }
@@ -48,7 +44,7 @@ impl Worker {
         &self,
         future: F,
         home: Option<usize>,
-        birth: Birth,
+        birth: &mut Birth,
     ) -> Task<F::Output> {
         // SAFETY: the worker owns its arena, and is the home of what is not `Send`.
         let task = unsafe { TaskPtr::new(self.arena, future, home, birth) };

@@ -91,7 +91,7 @@ impl Worker {
 
     /// Spawns a task; the body comes back if the runtime is closed.
     #[inline]
-    pub(crate) fn spawn<F>(&self, future: F, birth: Birth) -> Result<Task<F::Output>, (F, Birth)>
+    pub(crate) fn spawn<F>(&self, future: F, birth: &mut Birth) -> Result<Task<F::Output>, F>
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
@@ -111,11 +111,11 @@ impl Worker {
     fn spawn_single<F: Future + 'static>(
         &self,
         future: F,
-        birth: Birth,
-    ) -> Result<Task<F::Output>, (F, Birth)> {
+        birth: &mut Birth,
+    ) -> Result<Task<F::Output>, F> {
         match self.shared.phase() {
             Phase::Single => Ok(self.spawn_local(future, birth)),
-            _ => Err((future, birth)),
+            _ => Err(future),
         }
     }
 
@@ -123,7 +123,7 @@ impl Worker {
     pub(crate) fn spawn_local<F: Future + 'static>(
         &self,
         future: F,
-        birth: Birth,
+        birth: &mut Birth,
     ) -> Task<F::Output> {
         // SAFETY: the worker owns its arena and is the home.
         let task = unsafe { TaskPtr::new(self.arena, future, Some(self.index), birth) };
@@ -133,16 +133,16 @@ impl Worker {
     }
 
     pub(super) fn pop(&self) -> Option<TaskPtr> {
-        if self.lifo_run.get() < LIFO_IN_A_ROW
-            && let Some(task) = self.remote().lifo.pop()
-        {
-            self.lifo_run.set(self.lifo_run.get() + 1);
-            return Some(TaskPtr::from_header(task));
+        if self.lifo_run.get() < LIFO_IN_A_ROW {
+            if let Some(task) = self.remote().lifo.pop() {
+                self.lifo_run.set(self.lifo_run.get() + 1);
+                return Some(TaskPtr::from_header(task));
+            }
         }
-        if self.lifo_run.replace(0) >= LIFO_IN_A_ROW
-            && let Some(task) = self.remote().lifo.pop()
-        {
-            self.queue.push(TaskPtr::from_header(task), &self.shared.injector);
+        if self.lifo_run.replace(0) >= LIFO_IN_A_ROW {
+            if let Some(task) = self.remote().lifo.pop() {
+                self.queue.push(TaskPtr::from_header(task), &self.shared.injector);
+            }
         }
         let turn = self.turn.get();
         self.turn.set(turn.wrapping_add(1));

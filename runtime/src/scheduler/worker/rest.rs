@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::{MAINTENANCE_MIN, Worker, fire_timers};
 use corio_sync::spin;
 
+use super::{MAINTENANCE_MIN, Worker, fire_timers};
 use crate::reactor;
 use crate::report::{ReportKind, report};
 use crate::scheduler::queue::Deque;

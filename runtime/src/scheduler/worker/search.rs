@@ -80,10 +80,10 @@ impl Worker {
         }
         if remote.hog.is_hog() || self.is_stale(victim) {
             self.rescue(victim);
-            if remote.hog.is_hog()
-                && let Some(task) = remote.lifo.steal()
-            {
-                return Some(TaskPtr::from_header(task));
+            if remote.hog.is_hog() {
+                if let Some(task) = remote.lifo.steal() {
+                    return Some(TaskPtr::from_header(task));
+                }
             }
             return self.pop();
         }

@@ -21,6 +21,7 @@ use std::ptr;
 
 use corio_sync::shim::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use corio_sync::shim::atomic::{AtomicPtr, AtomicUsize};
+use corio_sync::shim::cell::UnsafeCell;
 use corio_sync::shim::{mutant, ord};
 
 use crate::quiet::drop_quietly;
@@ -35,6 +36,8 @@ pub(super) struct Slot<T> {
 struct Retired<T> {
     value: *mut T,
     next: *mut Retired<T>,
+    /// Loom sees writing and reading here; elsewhere it is nothing.
+    watched: UnsafeCell<()>,
 }
 
 // SAFETY: values are dropped by any thread.
@@ -90,20 +93,21 @@ impl<T> Slot<T> {
         loop {
             // SAFETY: as in `read`.
             let new = Box::into_raw(Box::new(make(unsafe { old.as_ref() })));
-            // Ordering(slot.update): AcqRel; pairs with Ordering(slot.read) and
-            // Ordering(slot.look): a reader finds the value whole; and who unlinks it has seen it
-            // linked.
-            match self.current.compare_exchange(old, new, ord("slot.update", AcqRel), acquire) {
+            // Ordering(slot.update): Release; pairs with Ordering(slot.read) and
+            // Ordering(slot.look): who reads finds the value whole.
+            match self.current.compare_exchange(old, new, ord("slot.update", Release), acquire) {
                 Ok(_) => break,
                 Err(now) => {
                     old = now;
                     // SAFETY: it was never published.
-                    drop_quietly(unsafe { Box::from_raw(new) });
+                    discard(unsafe { Box::from_raw(new) });
                 }
             }
         }
         if !old.is_null() {
-            let retired = Box::into_raw(Box::new(Retired { value: old, next: ptr::null_mut() }));
+            let watched = UnsafeCell::new(());
+            let retired = Retired { value: old, next: ptr::null_mut(), watched };
+            let retired = Box::into_raw(Box::new(retired));
             self.retire(retired, retired);
         }
         drop(inside);
@@ -115,7 +119,9 @@ impl<T> Slot<T> {
         let mut head = self.retired.load(Relaxed);
         loop {
             // SAFETY: the chain is this thread's alone until the exchange succeeds.
-            unsafe { (*last).next = head };
+            let link = unsafe { &mut *last };
+            link.watched.with_mut(|_| ());
+            link.next = head;
             // Ordering(slot.retire): Release; pairs with Ordering(slot.collect): who frees the value
             // comes after its unlinking.
             match self.retired.compare_exchange_weak(
@@ -134,11 +140,12 @@ impl<T> Slot<T> {
         let mut at = chain;
         loop {
             // SAFETY: the chain is the caller's and not empty.
-            let next = unsafe { (*at).next };
-            if next.is_null() {
+            let link = unsafe { &*at };
+            link.watched.with(|_| ());
+            if link.next.is_null() {
                 return at;
             }
-            at = next;
+            at = link.next;
         }
     }
 }
@@ -174,9 +181,19 @@ fn free<T>(mut chain: *mut Retired<T>) {
     while !chain.is_null() {
         // SAFETY: the chain is the caller's alone, and each link came from a box.
         let retired = unsafe { Box::from_raw(chain) };
+        retired.watched.with_mut(|_| ());
         chain = retired.next;
         // SAFETY: nobody can find the value any more, and it came from a box.
-        drop_quietly(unsafe { Box::from_raw(retired.value) });
+        discard(unsafe { Box::from_raw(retired.value) });
+    }
+}
+
+/// Drops a user's value, whose panic goes no further; that of a model's value does.
+fn discard<T>(value: Box<T>) {
+    if cfg!(any(corio_loom, corio_shuttle)) {
+        drop(value);
+    } else {
+        drop_quietly(value);
     }
 }
 
@@ -187,7 +204,7 @@ impl<T> Drop for Slot<T> {
         let current = self.current.load(Relaxed);
         if !current.is_null() {
             // SAFETY: the slot is this thread's alone, and the value came from a box.
-            drop_quietly(unsafe { Box::from_raw(current) });
+            discard(unsafe { Box::from_raw(current) });
         }
     }
 }
@@ -195,11 +212,10 @@ impl<T> Drop for Slot<T> {
 #[cfg(all(test, any(corio_loom, corio_shuttle)))]
 mod loom {
     use corio_sync::model;
-    use corio_sync::shim::cell::UnsafeCell;
     use corio_sync::shim::sync::Arc;
     use corio_sync::shim::thread;
 
-    use super::Slot;
+    use super::{Slot, UnsafeCell};
 
     /// A value whose uses and drop loom compares.
     struct Watched(UnsafeCell<u32>);

@@ -103,6 +103,26 @@ model! {
 }
 
 model! {
+    /// Two callbacks come while the end does, the later one into an older place, which the teller
+    /// visits later.
+    observers_order_in_old_places(threads = 2, bound = 3, claim = "the order is that of coming, wherever the places are") {
+        let twin = Twin::new();
+        let old = twin.add(3);
+        let registrar = twin.clone();
+        let registers = thread::spawn(move || {
+            registrar.add(1);
+            registrar.observers.remove(old);
+            registrar.add(2);
+        });
+        twin.complete();
+        registers.join().unwrap();
+        let mut handed_out = twin.handed_out();
+        handed_out.retain(|call| *call != 3);
+        assert_eq!(handed_out, [1, 2]);
+    }
+}
+
+model! {
     /// A callback goes while the end comes.
     observers_remove_vs_end(threads = 2, bound = 3, claim = "a callback is removed or handed out, never both and never neither") {
         let twin = Twin::new();

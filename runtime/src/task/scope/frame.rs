@@ -212,10 +212,10 @@ impl Scope {
     /// A poll of a scope that has suspended before.
     fn answer(&mut self, task: TaskPtr, kind: Kind) {
         self.stay_in(task);
-        if kind == Kind::Mask
-            && let Some(node) = self.node
-        {
-            node.mark.set(0);
+        if kind == Kind::Mask {
+            if let Some(node) = self.node {
+                node.mark.set(0);
+            }
         }
     }
 

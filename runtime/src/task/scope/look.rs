@@ -19,6 +19,9 @@ pub(crate) struct Look<'a> {
 pub(crate) enum Verdict {
     /// The body goes on.
     Go,
+    /// The body is polled once more, now: a mask holds the request back, and the poll that has just
+    /// ended may have been the last of it.
+    Again,
     /// The body is dropped; why, if that was said.
     End(Option<Cancelled>),
 }
@@ -41,12 +44,22 @@ impl Look<'_> {
         } else if !self.tree.is_offered(None) {
             verdict = self.offer(joining);
         }
-        self.tree.ask_masks(None);
-        verdict
+        self.ask_masks();
+        match verdict {
+            // It is polled now.
+            Verdict::Again => Verdict::Go,
+            verdict => verdict,
+        }
     }
 
-    /// Looks who has taken the request; if nobody has, it goes on. `joining`: as this poll ended.
-    pub(crate) fn after_poll(&self, joining: bool) -> Verdict {
+    /// Before each poll: the masks say whether they are still polled.
+    pub(crate) fn ask_masks(&self) {
+        self.tree.ask_masks(None);
+    }
+
+    /// Looks who has taken the request; if nobody has, it goes on. `joining`: as this poll ended;
+    /// `again`: it followed [`Verdict::Again`].
+    pub(crate) fn after_poll(&self, joining: bool, again: bool) -> Verdict {
         if let Some(unwind) = self.tree.unwind.take() {
             return Verdict::End(Some(unwind.1));
         }
@@ -67,7 +80,13 @@ impl Look<'_> {
             return Verdict::Go;
         }
         delivery.attempts.set(delivery.attempts.get().saturating_add(1));
-        self.offer(joining)
+        let verdict = self.offer(joining);
+        // A body that was woken meanwhile is polled again in any case.
+        let believed = again || self.state.load_relaxed().is_scheduled();
+        match verdict {
+            Verdict::Again if believed || mutant("look.believes_masks") => Verdict::Go,
+            verdict => verdict,
+        }
     }
 
     fn offer(&self, joining: bool) -> Verdict {
@@ -77,7 +96,7 @@ impl Look<'_> {
         match offer {
             Offer::Nobody if !joining || self.tree.is_exhausted() => return Verdict::End(None),
             Offer::Made | Offer::Nobody => self.state.look_again(),
-            Offer::Held => {}
+            Offer::Held => return Verdict::Again,
         }
         Verdict::Go
     }

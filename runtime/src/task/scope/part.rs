@@ -12,6 +12,9 @@ use crate::task::raw::TaskPtr;
 pub(crate) enum Part {
     /// A scope inside may take the request: poll the inside again.
     Offered,
+    /// A mask holds it back, and the poll that has just ended may have been the last of it: ask and
+    /// poll the inside once more.
+    Held,
     /// It was taken, or is held back: the inside must be polled when it is woken.
     Waiting,
     /// Those that were woken have not all been polled: wake the task and say Pending.
@@ -26,7 +29,11 @@ impl Scope {
     pub(crate) fn begin_part(&mut self, said: Cancelled) -> Part {
         let (Some(node), Some(task)) = (self.node, current()) else { return Part::Nobody };
         tree(task).begin_part(node, said, &task.header().state);
-        self.offer(node, task)
+        match self.offer(node, task) {
+            // Nobody has asked the masks yet.
+            Part::Held => Part::Offered,
+            part => part,
+        }
     }
 
     /// Before a poll of a part that was asked to stop.
@@ -36,8 +43,8 @@ impl Scope {
         }
     }
 
-    /// After a poll of the part, which said Pending.
-    pub(crate) fn look_at_part(&mut self) -> Part {
+    /// After a poll of the part, which said Pending; `again`: it followed [`Part::Held`].
+    pub(crate) fn look_at_part(&mut self, again: bool) -> Part {
         let (Some(node), Some(task)) = (self.node, current()) else { return Part::Nobody };
         let tree = tree(task);
         let delivery = &node.delivery;
@@ -52,7 +59,10 @@ impl Scope {
             return Part::Waiting;
         }
         delivery.attempts.set(delivery.attempts.get().saturating_add(1));
-        self.offer(node, task)
+        match self.offer(node, task) {
+            Part::Held if again => Part::Waiting,
+            part => part,
+        }
     }
 
     fn offer(&self, node: NodeRef, task: TaskPtr) -> Part {
@@ -61,7 +71,7 @@ impl Scope {
         errands.run();
         match offer {
             Offer::Made => Part::Offered,
-            Offer::Held => Part::Waiting,
+            Offer::Held => Part::Held,
             Offer::Nobody => Part::Nobody,
         }
     }

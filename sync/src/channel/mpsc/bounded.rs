@@ -5,7 +5,7 @@ use super::chan::Chan;
 use super::receive::{Recv, RecvMany, SenderClosed, ends};
 use super::{SendError, TryRecvError, TrySendError};
 use crate::coop;
-use crate::place::{self, WaitKind};
+use crate::place::{WaitKind, noted};
 use crate::wait::queue::Place;
 use crate::wait::weighted::Shut;
 use std::fmt;
@@ -152,7 +152,7 @@ impl<'a, T> Future for Reserve<'a, T> {
         let this = &mut *self;
         let unit = ready!(coop::poll_proceed(cx));
         let taken = this.sender.chan.room.poll_take(&mut this.at, 1, cx);
-        let taken = ready!(place::noted(WaitKind::ChannelSend, this.caller, taken));
+        let taken = ready!(noted(taken, WaitKind::ChannelSend, this.caller));
         unit.made_progress();
         Poll::Ready(match taken {
             Ok(()) => Ok(Permit { chan: Some(&this.sender.chan) }),

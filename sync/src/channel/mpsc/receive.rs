@@ -2,7 +2,7 @@
 
 use super::chan::Chan;
 use crate::coop;
-use crate::place::{self, WaitKind};
+use crate::place::{WaitKind, noted};
 use crate::wait::queue::Place;
 use std::panic::Location;
 use std::pin::Pin;
@@ -29,7 +29,7 @@ impl<T> Future for Recv<'_, T> {
         let unit = ready!(coop::poll_proceed(cx));
         // SAFETY: made by the receiver, whom this future borrows mutably.
         let received = unsafe { self.chan.poll_pop(cx) };
-        let received = ready!(place::noted(WaitKind::ChannelReceive, self.caller, received));
+        let received = ready!(noted(received, WaitKind::ChannelReceive, self.caller));
         unit.made_progress();
         Poll::Ready(received)
     }
@@ -86,7 +86,7 @@ impl<T> Future for SenderClosed<'_, T> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = &mut *self;
         let closed = this.chan.poll_closed(&mut this.at, cx);
-        place::noted(WaitKind::ChannelClosed, this.caller, closed)
+        noted(closed, WaitKind::ChannelClosed, this.caller)
     }
 }
 

@@ -16,7 +16,7 @@
 
 mod state;
 
-use crate::place::{self, WaitKind};
+use crate::place::{WaitKind, noted};
 use state::Shared;
 use std::fmt;
 use std::panic::Location;
@@ -132,9 +132,7 @@ impl<T> Future for SenderClosed<'_, T> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         match &self.sender.shared {
-            Some(shared) => {
-                place::noted(WaitKind::ChannelClosed, self.caller, shared.poll_closed(cx))
-            }
+            Some(shared) => noted(shared.poll_closed(cx), WaitKind::ChannelClosed, self.caller),
             None => Poll::Ready(()),
         }
     }
@@ -192,7 +190,7 @@ impl<T> Future for Receiver<T> {
         let shared = self.shared.expect("a receiver was polled after it had completed");
         // Only then: a waker may panic while it is cloned, and the channel is still ours.
         let received = shared.poll_recv(cx);
-        let received = ready!(place::noted(WaitKind::Oneshot, self.made_at, received));
+        let received = ready!(noted(received, WaitKind::Oneshot, self.made_at));
         self.shared = None;
         Poll::Ready(received)
     }

@@ -171,6 +171,21 @@ model! {
 }
 
 model! {
+    /// A demand leaves that was met already; another one waits behind.
+    weighted_leave_met(threads = 3, bound = 2, claim = "permits of a demand that leaves bring their writes to the next") {
+        let gate = Guarded::new(0);
+        let mut first = gate.start(1);
+        let threads = [
+            spawn(&gate, |gate| { gate.write(); gate.permits.release(1) }),
+            spawn(&gate, |gate| { gate.take(1).unwrap(); gate.write() }),
+        ];
+        gate.permits.leave(&mut first, 1);
+        join_all(threads);
+        gate.settle(0);
+    }
+}
+
+model! {
     /// Two demands leave while three permits arrive.
     weighted_two_leave(threads = 3, bound = 2, claim = "quotas are paid exactly") {
         let gate = Guarded::new(0);

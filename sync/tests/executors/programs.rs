@@ -1,64 +1,39 @@
-//! Every primitive under bare threads, tokio and smol: the same programs, the same results.
-#![cfg(not(any(corio_loom, corio_shuttle)))]
+//! The programs that every executor runs: the same tasks, the same results.
+//!
+//! The file is part of two test programs, one for each name of the primitives: corio-sync's and the
+//! facade's. Each says which executors it has (`executors`) and what the primitives are (`sync`).
 
-use corio_sync::park::block_on;
-use corio_sync::{
-    Barrier, CancelToken, Condition, Event, LifoQueue, Lock, Notify, OnceCell, Queue, RwLock,
-    Semaphore, SetOnce, broadcast, mpsc, oneshot, watch,
+use super::executors;
+use super::sync::{
+    Barrier, BoundedSemaphore, CancelToken, Condition, Event, LifoQueue, Lock, Notify, OnceCell,
+    PriorityQueue, Queue, RwLock, Semaphore, SetOnce, broadcast, mpsc, oneshot, watch,
 };
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
+pub type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Runs tasks at the same time until all are done; a panic in one fails the test.
-trait Executor {
+pub trait Executor: Send {
     fn run(&self, tasks: Vec<Task>);
-}
-
-struct Threads;
-
-impl Executor for Threads {
-    fn run(&self, tasks: Vec<Task>) {
-        let spawn = |task| std::thread::spawn(move || block_on(task));
-        for thread in tasks.into_iter().map(spawn).collect::<Vec<_>>() {
-            thread.join().unwrap();
-        }
-    }
-}
-
-struct Tokio;
-
-impl Executor for Tokio {
-    fn run(&self, tasks: Vec<Task>) {
-        let runtime =
-            tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
-        runtime.block_on(async {
-            for task in tasks.into_iter().map(tokio::spawn).collect::<Vec<_>>() {
-                task.await.unwrap();
-            }
-        });
-    }
-}
-
-struct Smol;
-
-impl Executor for Smol {
-    fn run(&self, tasks: Vec<Task>) {
-        smol::block_on(async {
-            for task in tasks.into_iter().map(smol::spawn).collect::<Vec<_>>() {
-                task.await;
-            }
-        });
-    }
 }
 
 /// Calls a test with each executor.
 fn everywhere(test: impl Fn(&dyn Executor)) {
-    for executor in [&Threads as &dyn Executor, &Tokio, &Smol] {
-        test(executor);
+    for executor in executors() {
+        test(&*executor);
     }
+}
+
+/// Runs what `tasks` makes on all executors at the same time.
+fn at_once(mut tasks: impl FnMut(usize) -> Vec<Task>) {
+    std::thread::scope(|scope| {
+        for (number, executor) in executors().into_iter().enumerate() {
+            let tasks = tasks(number);
+            scope.spawn(move || executor.run(tasks));
+        }
+    });
 }
 
 /// Clones of a shared value, one per task.
@@ -141,6 +116,25 @@ fn semaphores_conserve_permits() {
             }
         }));
         assert_eq!(shared.0.available_permits(), 3);
+    });
+}
+
+#[test]
+fn bounded_semaphores_refuse_what_is_too_much() {
+    everywhere(|executor| {
+        let semaphore = Arc::new(BoundedSemaphore::new(2));
+        executor.run(tasks(TASKS, &semaphore, |number, semaphore| async move {
+            for _ in 0..ROUNDS {
+                let mut permits =
+                    semaphore.clone().acquire_many_owned(1 + number % 2).await.unwrap();
+                let one = permits.split(1).unwrap();
+                drop(permits);
+                one.forget();
+                semaphore.release(1).unwrap();
+            }
+        }));
+        assert_eq!(semaphore.available_permits(), 2);
+        assert!(semaphore.release(1).is_err());
     });
 }
 
@@ -267,6 +261,33 @@ fn queues_conserve_items() {
 }
 
 #[test]
+fn priority_queues_give_the_smallest_first() {
+    everywhere(|executor| {
+        let shared = Arc::new((PriorityQueue::new(0), AtomicUsize::new(0)));
+        executor.run(tasks(TASKS, &shared, |number, shared| async move {
+            let (queue, sum) = &*shared;
+            for round in 0..ROUNDS {
+                if number % 2 == 0 {
+                    queue.put(round).await.unwrap();
+                } else {
+                    sum.fetch_add(queue.get().await.unwrap(), Relaxed);
+                }
+            }
+        }));
+        assert_eq!(shared.1.load(Relaxed), TASKS / 2 * ROUNDS * (ROUNDS - 1) / 2);
+        let shared = Arc::new(PriorityQueue::new(0));
+        executor.run(tasks(TASKS, &shared, |number, queue| async move {
+            for round in 0..ROUNDS {
+                queue.put(round * TASKS + number).await.unwrap();
+            }
+        }));
+        for expected in 0..TASKS * ROUNDS {
+            assert_eq!(shared.get_nowait(), Ok(expected));
+        }
+    });
+}
+
+#[test]
 fn channels_deliver() {
     everywhere(|executor| {
         let (sender, mut receiver) = mpsc::channel(3);
@@ -330,4 +351,46 @@ fn watchers_and_listeners_see_the_end() {
         }));
         executor.run(tasks);
     });
+}
+
+/// Tasks of different executors, and threads that block, at one object.
+#[test]
+fn executors_and_threads_meet_at_one_object() {
+    type Shared = (Lock<usize>, Condition, Semaphore, Queue<usize>, Event);
+    let all = executors().len();
+    let shared: Arc<Shared> =
+        Arc::new((Lock::new(0), Condition::new(), Semaphore::new(2), Queue::new(1), Event::new()));
+    let thread = {
+        let shared = shared.clone();
+        std::thread::spawn(move || {
+            let (lock, changed, semaphore, queue, event) = &*shared;
+            let mut sum = 0;
+            for _ in 0..all * TASKS * ROUNDS / 10 {
+                sum += queue.get_blocking(None).unwrap();
+                let _permit = semaphore.acquire_blocking(None).unwrap();
+                *lock.blocking_acquire() += 1;
+            }
+            let mut count = lock.blocking_acquire();
+            while *count < 2 * all * TASKS * ROUNDS / 10 {
+                assert!(changed.wait_blocking(&mut count, None));
+            }
+            drop(count);
+            event.set();
+            sum
+        })
+    };
+    at_once(|_| {
+        tasks(TASKS, &shared, |number, shared| async move {
+            let (lock, changed, semaphore, queue, event) = &*shared;
+            for _ in 0..ROUNDS / 10 {
+                queue.put(number).await.unwrap();
+                let _permit = semaphore.acquire().await.unwrap();
+                let mut count = lock.acquire().await;
+                *count += 1;
+                changed.notify_all(&count);
+            }
+            event.wait().await;
+        })
+    });
+    assert_eq!(thread.join().unwrap(), all * (0..TASKS).sum::<usize>() * ROUNDS / 10);
 }

@@ -1,0 +1,157 @@
+//! Models of a group whose children come, fail and end.
+// SAFETY: in this file a cell is written by one child before it leaves, and read by who has closed
+// the group; loom checks that.
+use std::task::Wake;
+
+use super::*;
+use crate::task::requests::Pushed;
+use corio_sync::model;
+use corio_sync::shim::atomic::AtomicBool;
+use corio_sync::shim::cell::UnsafeCell;
+use corio_sync::shim::sync::Arc;
+use corio_sync::shim::thread;
+
+struct Group {
+    roster: Roster,
+    /// What a child leaves behind.
+    left: UnsafeCell<usize>,
+    /// Children in the group's list.
+    added: Pushed<usize>,
+    woken: std::sync::Arc<Woken>,
+    waker: Waker,
+}
+
+/// Set by a wake.
+struct Woken(AtomicBool);
+
+impl Wake for Woken {
+    fn wake(self: std::sync::Arc<Self>) {
+        self.0.store(true, Relaxed);
+    }
+}
+
+// SAFETY: see the top of the file.
+unsafe impl Sync for Group {}
+// SAFETY: as above.
+unsafe impl Send for Group {}
+
+impl Group {
+    fn new() -> Arc<Self> {
+        let woken = std::sync::Arc::new(Woken(AtomicBool::new(false)));
+        let waker = Waker::from(woken.clone());
+        let (roster, added) = (Roster::new(), Pushed::new());
+        Arc::new(Self { roster, left: UnsafeCell::new(0), added, woken, waker })
+    }
+
+    /// What the group's poll does; true if it has ended. Children that it finds when it is to stop
+    /// are counted in `stopped`.
+    fn poll(&self, stopped: &mut usize) -> bool {
+        self.roster.watch(&self.waker);
+        if self.roster.is_aborted() {
+            *stopped += self.added.take_all().len();
+        }
+        self.roster.close()
+    }
+
+    fn was_woken(&self) -> bool {
+        self.woken.0.swap(false, Relaxed)
+    }
+}
+
+model! {
+    /// The last child ends while the group goes to sleep.
+    roster_last_leave(threads = 2, bound = 3, claim = "the group sees the last end and what it left behind, or is woken for it") {
+        let group = Group::new();
+        assert!(group.roster.admit());
+        let child = group.clone();
+        let ends = thread::spawn(move || {
+            child.left.with_mut(|left| unsafe { *left = 7 });
+            child.roster.leave();
+        });
+        let mut stopped = 0;
+        let mut ended = group.poll(&mut stopped);
+        if !ended {
+            ends.join().unwrap();
+            assert!(group.was_woken(), "it sleeps for ever");
+            ended = group.poll(&mut stopped);
+        } else {
+            group.left.with(|left| assert_eq!(unsafe { *left }, 7));
+            ends.join().unwrap();
+        }
+        assert!(ended && group.roster.is_closed() && group.roster.len() == 0);
+    }
+}
+
+model! {
+    /// Somebody with a handle adds a child while the group ends.
+    roster_admit_vs_close(threads = 3, bound = 2, claim = "a child is refused, or the group waits for it") {
+        let group = Group::new();
+        let adders: Vec<_> = (0..2)
+            .map(|_| {
+                let group = group.clone();
+                thread::spawn(move || {
+                    let admitted = group.roster.admit();
+                    if admitted {
+                        assert!(!group.roster.is_closed(), "it has ended without its child");
+                        group.roster.leave();
+                    }
+                    admitted
+                })
+            })
+            .collect();
+        let mut stopped = 0;
+        let ended = group.poll(&mut stopped);
+        let admitted = adders.into_iter().map(|it| it.join().unwrap()).filter(|admitted| *admitted).count();
+        if !ended {
+            assert!(admitted > 0 && group.was_woken());
+            assert!(group.poll(&mut stopped));
+        }
+        assert!(!group.roster.admit());
+    }
+}
+
+model! {
+    /// A child is added while another one fails; the group stops what it finds.
+    roster_add_vs_abort(threads = 3, bound = 2, claim = "a child that was admitted is stopped with the others") {
+        let group = Group::new();
+        let adder = group.clone();
+        let adds = thread::spawn(move || {
+            let admitted = adder.roster.admit();
+            if admitted {
+                adder.added.push(1);
+                adder.roster.added();
+            }
+            admitted
+        });
+        let failing = group.clone();
+        let fails = thread::spawn(move || failing.roster.abort());
+        let mut stopped = 0;
+        let ended = group.poll(&mut stopped);
+        fails.join().unwrap();
+        let admitted = adds.join().unwrap();
+        assert!(!ended || stopped == 0);
+        if group.was_woken() {
+            group.poll(&mut stopped);
+        }
+        if admitted && !ended {
+            assert_eq!(stopped, 1, "nobody stops it");
+        }
+        // A group that ended before it was told to stop refuses the child.
+        assert!(!(ended && admitted));
+    }
+}
+
+model! {
+    /// The group is told to stop while it goes to sleep.
+    roster_abort_wakes(threads = 2, bound = 3, claim = "a group that sleeps is woken to stop") {
+        let group = Group::new();
+        assert!(group.roster.admit());
+        let stopper = group.clone();
+        let stops = thread::spawn(move || stopper.roster.abort());
+        group.roster.watch(&group.waker);
+        let seen = group.roster.is_aborted();
+        stops.join().unwrap();
+        assert!(seen || group.was_woken());
+        assert!(group.roster.is_aborted() && !group.roster.close());
+    }
+}

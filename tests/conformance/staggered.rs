@@ -1,0 +1,115 @@
+//! Staggered race: test_staggered.py.
+
+use std::time::Duration;
+
+use corio::{catch_cancel, sleep, staggered_race, timeout};
+
+use crate::cancellation::{for_ever, ms};
+use crate::support::{Trace, on_loop};
+
+const LONG: Option<Duration> = Some(Duration::from_secs(600));
+
+// conforms: 25 StaggeredTests.test_empty
+// differs: without attempts there are no errors; asyncio gives no winner and no exceptions
+#[test]
+fn test_empty() {
+    on_loop(|| async {
+        let none: [fn() -> std::future::Ready<Result<(), ()>>; 0] = [];
+        assert_eq!(staggered_race(none, None).await, Err(vec![]));
+    });
+}
+
+// conforms: 25 test_one_successful
+#[test]
+fn test_one_successful() {
+    on_loop(|| async {
+        let attempts = [|| async { Ok::<_, &str>("index: 0") }];
+        assert_eq!(staggered_race(attempts, None).await, Ok((0, "index: 0")));
+    });
+}
+
+// conforms: 25 test_none_successful
+#[test]
+fn test_none_successful() {
+    on_loop(|| async {
+        for delay in [None, Some(ms(0)), Some(ms(1)), LONG] {
+            let attempts = (0..2).map(|n| move || async move { Err::<(), _>(n) });
+            assert_eq!(staggered_race(attempts, delay).await, Err(vec![0, 1]));
+        }
+    });
+}
+
+// conforms: 25 test_first_error_second_successful
+#[test]
+fn test_first_error_second_successful() {
+    on_loop(|| async {
+        let attempts =
+            (0..3).map(|n| move || async move { if n == 0 { Err("down") } else { Ok(n) } });
+        assert_eq!(staggered_race(attempts, LONG).await, Ok((1, 1)));
+    });
+}
+
+// conforms: 25 test_first_timeout_second_successful
+#[test]
+fn test_first_timeout_second_successful() {
+    on_loop(|| async {
+        let trace = Trace::default();
+        let attempts = (0..2).map(|n| {
+            let trace = trace.clone();
+            move || async move {
+                if n == 0 {
+                    let stopped = catch_cancel(for_ever()).await.unwrap_err();
+                    trace.say("the first was stopped");
+                    stopped.raise::<()>().await;
+                }
+                Ok::<_, ()>(n)
+            }
+        });
+        assert_eq!(staggered_race(attempts, Some(ms(2))).await, Ok((1, 1)));
+        trace.expect(&["the first was stopped"]);
+    });
+}
+
+// conforms: 25 test_multiple_winners
+#[test]
+fn test_multiple_winners() {
+    on_loop(|| async {
+        let trace = Trace::default();
+        let attempts = (0..2).map(|n| {
+            let trace = trace.clone();
+            move || async move {
+                if n == 0 {
+                    // It answers the stop with a value of its own, which comes too late.
+                    drop(catch_cancel(for_ever()).await);
+                    trace.say("late");
+                }
+                Ok::<_, ()>(n)
+            }
+        });
+        assert_eq!(staggered_race(attempts, Some(ms(1))).await, Ok((1, 1)));
+        trace.expect(&["late"]);
+    });
+}
+
+// conforms: 25 StaggeredTests.test_cancelled
+#[test]
+fn limits_around_and_inside_keep_their_order() {
+    on_loop(|| async {
+        let trace = Trace::default();
+        let said = trace.clone();
+        let outer = timeout(ms(10), async move {
+            let attempts = (0..2).map(|n| {
+                let trace = said.clone();
+                move || async move {
+                    let inner = timeout(ms(4), sleep(Duration::from_secs(600))).await;
+                    trace.say(format!("inner {n} {}", inner.is_err()));
+                    for_ever().await;
+                    Ok::<_, ()>(n)
+                }
+            });
+            staggered_race(attempts, Some(ms(1))).await
+        });
+        assert!(outer.await.is_err());
+        trace.expect(&["inner 0 true", "inner 1 true"]);
+    });
+}

@@ -1,0 +1,107 @@
+//! Connecting to one of several addresses.
+
+use std::io::ErrorKind;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use corio::net::{TcpListener, TcpStream};
+use socket2::{Domain, Socket, Type};
+
+use crate::{everywhere, once};
+
+/// An address that does not answer: a listener whose queue is full drops what comes.
+struct Silent {
+    address: SocketAddr,
+    _listener: Socket,
+    _queued: Vec<Socket>,
+}
+
+impl Silent {
+    fn new() -> Self {
+        let listener = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        listener.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+        listener.listen(0).unwrap();
+        let address = listener.local_addr().unwrap().as_socket().unwrap();
+        let mut queued = Vec::new();
+        // A queue of 0 takes one or two, depending on the system; the rest hang.
+        for _ in 0..4 {
+            let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+            socket.set_nonblocking(true).unwrap();
+            let _ = socket.connect(&address.into());
+            queued.push(socket);
+        }
+        Self { address, _listener: listener, _queued: queued }
+    }
+}
+
+fn closed() -> SocketAddr {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
+// conforms: 22 test_create_connection_happy_eyeballs
+// conforms: 22 test_create_connection_happy_eyeballs_ipv4_only
+// conforms: 22 test_interleave_addrinfos
+#[test]
+fn an_address_that_does_not_answer_is_overtaken() {
+    everywhere(async || {
+        let silent = Silent::new();
+        let open = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = open.local_addr().unwrap();
+        let start = Instant::now();
+        let stream = TcpStream::connect([silent.address, address]).await.unwrap();
+        assert_eq!(stream.peer_addr().unwrap(), address);
+        assert!(start.elapsed() >= Duration::from_millis(240), "the first one had its time");
+        let builder = TcpStream::builder().happy_eyeballs(Some(Duration::from_millis(1)));
+        let both = [silent.address, silent.address, address];
+        let stream = builder.connect(both).await.unwrap();
+        assert_eq!(stream.peer_addr().unwrap(), address);
+    });
+}
+
+#[test]
+fn without_a_delay_each_address_is_waited_for() {
+    once(async {
+        let silent = Silent::new();
+        let open = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let both = [silent.address, open.local_addr().unwrap()];
+        let connect = TcpStream::builder().happy_eyeballs(None).connect(both);
+        assert!(corio::timeout(Duration::from_millis(400), connect).await.is_err());
+    });
+}
+
+// conforms: 22 test_create_connection_multiple
+#[test]
+fn an_address_that_refuses_costs_no_delay() {
+    once(async {
+        let open = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = open.local_addr().unwrap();
+        let builder = TcpStream::builder().happy_eyeballs(Some(Duration::from_secs(3600)));
+        let stream = builder.connect([closed(), closed(), address]).await.unwrap();
+        assert_eq!(stream.peer_addr().unwrap(), address);
+    });
+}
+
+// conforms: 22 test_create_connection_multiple_errors
+// conforms: 22 test_create_connection_connect_err
+// conforms: 30 test_create_connection_multiple_errors_local_addr
+#[test]
+fn the_errors_of_all_addresses_are_told() {
+    once(async {
+        let (one, two) = (closed(), closed());
+        let error = TcpStream::connect([one, two]).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
+        let text = error.to_string();
+        assert!(text.starts_with("Multiple exceptions: "), "{text}");
+        assert!(text.contains(&one.to_string()) && text.contains(&two.to_string()), "{text}");
+    });
+}
+
+// conforms: 22 test_create_connection_timeout
+#[test]
+fn a_connection_may_be_given_up() {
+    once(async {
+        let silent = Silent::new();
+        let connect = TcpStream::connect(silent.address);
+        assert!(corio::timeout(Duration::from_millis(20), connect).await.is_err());
+    });
+}
