@@ -375,8 +375,8 @@ impl Weighted {
         ShutAll { queue, next: queue.next_grant(), limit }.run();
     }
 
-    // Ordering(weighted.shut_place): Acquire; pairs with Ordering(wait.cell_register) and
-    // Ordering(wait.cell_update): the waker is read.
+    // Ordering(weighted.shut_place): Acquire; pairs with Ordering(weighted.arrive),
+    // Ordering(wait.cell_register) and Ordering(wait.cell_update): the waker is read.
     fn shut_place(cell: &Cell) -> Option<Waker> {
         let old = cell.word.fetch_or(CLOSED, ord("weighted.shut_place", Ordering::Acquire));
         let ours = old & (WAITER | SETTLED | UPDATING | CANCEL) == WAITER;
@@ -409,8 +409,8 @@ impl Delivery<'_> {
     // Ordering(weighted.collect) and
     // Ordering(weighted.leave), which see what the permits' holders did. Acquire: the waker that
     // the owner left.
-    // Ordering(weighted.credit): Release; pairs with Ordering(weighted.arrive) and
-    // Ordering(weighted.settle): as above, for an owner who is on the way or leaving.
+    // Ordering(weighted.credit): Release; pairs with Ordering(weighted.look_arrive),
+    // Ordering(weighted.arrive) and Ordering(weighted.settle): as above, for an owner who is on the way or leaving.
     fn step(&mut self) {
         let guard = pin();
         let front = self.queue.list.front(&guard);
