@@ -35,9 +35,12 @@
 //! *Rejected.* Keeping the loser at the front of the queue: its place would have to be granted
 //! several times, and a releaser could find it while it leaves.
 
+use crate::debug::{self, LockId};
+use crate::place::{self, WaitKind};
 use crate::shim::atomic::AtomicU64;
 use crate::shim::{Ordering, mutant, ord};
 use crate::wait::queue::{Granted, Place, WaitQueue};
+use std::panic::Location;
 use std::task::{Context, Poll};
 
 const LOCKED: u64 = 1;
@@ -139,6 +142,48 @@ impl RawLock {
             return Poll::Ready(());
         }
         self.poll_wait(at, cx)
+    }
+
+    /// [`poll_acquire`](Self::poll_acquire) for a caller that waits here; says so if it has to, and
+    /// who has the lock in debug mode.
+    #[inline]
+    pub(crate) fn poll_traced(
+        &self,
+        at: &mut Acquiring,
+        cx: &mut Context<'_>,
+        caller: &'static Location<'static>,
+    ) -> Poll<()> {
+        let polled = self.poll_acquire(at, cx);
+        if polled.is_ready() {
+            debug::holds(LockId::of(self), WaitKind::Lock, caller);
+        } else {
+            self.note_wait(caller);
+        }
+        polled
+    }
+
+    #[cold]
+    fn note_wait(&self, caller: &'static Location<'static>) {
+        place::note(WaitKind::Lock, caller);
+        debug::waits(LockId::of(self), WaitKind::Lock, caller);
+    }
+
+    /// The acquiring future is dropped.
+    #[inline]
+    pub(crate) fn dropped(&self, at: &mut Acquiring, caller: &'static Location<'static>) {
+        if !matches!(at.place, Place::Done) {
+            self.give_up(at, caller);
+        }
+    }
+
+    #[cold]
+    fn give_up(&self, at: &mut Acquiring, caller: &'static Location<'static>) {
+        if let Place::Idle = at.place {
+            debug::never_awaited(WaitKind::Lock, caller);
+        } else {
+            debug::gave_up(LockId::of(self));
+            self.abandon(at);
+        }
     }
 
     /// Gives up an acquisition; a lock that had come already moves on.
@@ -250,6 +295,8 @@ impl RawLock {
 
     #[cold]
     fn release_to(&self, mut next: Next) -> bool {
+        // Without a waiter nobody asks who holds the lock, and the next holder says so.
+        debug::released(LockId::of(self));
         loop {
             match next {
                 Next::NotHeld => return false,

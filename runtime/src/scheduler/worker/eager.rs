@@ -55,7 +55,7 @@ impl Worker {
         task.note_eager_start();
         let outer = Outer::leave(self, task);
         // SAFETY: the entry of a new task is its spawner's, who is on its home if it has one.
-        let again = unsafe { task.run() };
+        let again = unsafe { task.run_apart() };
         drop(outer);
         if again {
             self.push_again(task);
