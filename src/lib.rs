@@ -51,7 +51,7 @@ pub use corio_runtime::{
 };
 
 pub use corio_runtime::{
-    ErrorContext, EventLoop, ExceptionHandler, LoopRunning, ShutdownExecutor, TimerHandle,
+    ErrorContext, EventLoop, ExceptionHandler, LoopRunning, Runner, ShutdownExecutor, TimerHandle,
     get_event_loop, get_running_loop, new_event_loop, set_event_loop,
 };
 

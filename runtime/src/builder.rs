@@ -20,8 +20,6 @@ const BLOCKING_KEEP_ALIVE: Duration = Duration::from_secs(10);
 const POLL_BUDGET: u32 = 128;
 /// A callback that runs longer is reported.
 const SLOW_CALLBACK: Duration = Duration::from_millis(100);
-/// How long a dropped runtime waits for workers that are stuck in a poll.
-const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Settings of a runtime.
 ///
@@ -66,7 +64,7 @@ impl Builder {
                 simulated: None,
                 poll_budget: POLL_BUDGET,
                 slow_callback_duration: SLOW_CALLBACK,
-                shutdown_timeout: Some(SHUTDOWN_TIMEOUT),
+                shutdown_timeout: None,
                 handle_signals: true,
                 on_thread_start: None,
                 on_thread_stop: None,
@@ -167,13 +165,17 @@ impl Builder {
         self
     }
 
-    /// Whether `run` turns an interrupt into a cancel of its main. Default: on.
+    /// Whether `run` turns an interrupt into a cancel of its main; see
+    /// [`Runner`](crate::Runner). A runtime that is built installs no handler. Default: on.
     pub fn handle_signals(mut self, on: bool) -> Self {
         self.config.handle_signals = on;
         self
     }
 
-    /// How long a dropped runtime, or the end of `run`, waits for what is stuck. Default: 10 s.
+    /// How long the end waits for what is stuck. A dropped runtime waits so long for tasks that are
+    /// inside a poll and for jobs; the default is 10 s. The end of `run` waits so long for tasks that
+    /// do not heed their cancel, whose bodies are then dropped, and as long again for the rest; by
+    /// default it waits for tasks without limit and for jobs 5 minutes, as asyncio does.
     pub fn shutdown_timeout(mut self, d: Duration) -> Self {
         self.config.shutdown_timeout = Some(d);
         self
@@ -223,6 +225,13 @@ impl Builder {
         main_task::check_not_nested()?;
         let settled = self.settle().map_err(RunError::Build)?;
         crate::runtime::run_main(settled, main, at)
+    }
+
+    /// The caller is the place that the runtime comes from.
+    #[track_caller]
+    pub(crate) fn built_here(mut self) -> Self {
+        self.config.built_at = Location::caller();
+        self
     }
 
     pub(crate) fn settle(mut self) -> Result<Settled, BuildError> {

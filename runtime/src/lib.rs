@@ -48,6 +48,9 @@ pub mod sim;
 #[cfg(not(any(corio_loom, corio_shuttle)))]
 mod spawn;
 #[cfg(not(any(corio_loom, corio_shuttle)))]
+#[doc(hidden)]
+pub mod sys;
+#[cfg(not(any(corio_loom, corio_shuttle)))]
 pub mod time;
 
 #[cfg(not(any(corio_loom, corio_shuttle)))]
@@ -71,7 +74,7 @@ mod exports {
     };
     pub use crate::handle::{EnterGuard, Handle, LoopClosed, NoLoop, Refused};
     pub use crate::metrics::{Metrics, WorkerCounters};
-    pub use crate::runtime::{Runtime, new_event_loop, run};
+    pub use crate::runtime::{Runner, Runtime, new_event_loop, run};
     pub use crate::scheduler::block_in_place::block_in_place;
     pub use crate::scheduler::call_later::TimerHandle;
     pub use crate::scheduler::callback::CallHandle;

@@ -1,14 +1,19 @@
 //! A runtime as a value, and `run`.
 
+mod engine;
+mod interrupts;
 mod new_loop;
+mod runner;
 pub(crate) mod start;
+mod teardown;
 
 pub use new_loop::new_event_loop;
+pub use runner::Runner;
 
 use std::fmt;
 use std::future::Future;
 use std::io;
-use std::panic::{Location, resume_unwind};
+use std::panic::Location;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -18,14 +23,17 @@ use corio_sync::park;
 use crate::builder::{Builder, Settled};
 use crate::debug::QuitDump;
 use crate::error::{BuildError, RunError};
-use crate::event_loop::main_task::{Ended, set_running_at};
 use crate::handle::{EnterGuard, Handle};
 use crate::report::{ReportKind, report};
 use crate::scheduler::shutdown::ShutdownReport;
 use crate::scheduler::worker;
 use crate::task::join::Task;
 
+use engine::Engine;
 use start::Started;
+
+/// How long a dropped runtime waits for what is stuck unless the builder says otherwise.
+const DROP_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Event loops on threads of their own. Dropping it shuts it down.
 ///
@@ -130,7 +138,7 @@ impl Runtime {
 
     fn shut_down(&mut self, timeout: Option<Duration>) -> ShutdownReport {
         let threads = std::mem::take(&mut self.threads);
-        start::shut_down(self.handle.shared(), threads, timeout)
+        start::shut_down(self.handle.shared(), threads, timeout, timeout)
     }
 }
 
@@ -138,7 +146,7 @@ impl Drop for Runtime {
     fn drop(&mut self) {
         if self.handle.shared().phase().is_open() {
             let timeout = self.handle.shared().config.shutdown_timeout;
-            let left = self.shut_down(timeout);
+            let left = self.shut_down(timeout.or(Some(DROP_TIMEOUT)));
             if !left.is_clean() {
                 report(ReportKind::Shutdown, format_args!("shutdown of a dropped runtime: {left}"));
             }
@@ -155,7 +163,11 @@ impl fmt::Debug for Runtime {
 /// Runs a program's `main`: the calling thread becomes worker 0 of a new runtime, runs `main` to
 /// its end, then ends every task that is left. `main` may be `!Send` and may borrow.
 ///
-/// asyncio: `asyncio.run`.
+/// asyncio: `asyncio.run`, and its end: all tasks that are left are cancelled and awaited, those
+/// that they spawn meanwhile too, and errors of theirs go to the exception handler; then the default
+/// executor is joined, for 5 minutes at most. A task that does not heed its cancel is waited for,
+/// unless [`Builder::shutdown_timeout`] sets a limit. SIGINT cancels `main`; see
+/// [`Runner`](crate::Runner).
 ///
 /// # Panics
 ///
@@ -185,24 +197,8 @@ pub(crate) fn run_main<F: Future>(
     main: F,
     at: &'static Location<'static>,
 ) -> Result<F::Output, RunError> {
-    let started = start::start(settled, start::Caller::BecomesWorker).map_err(RunError::Build)?;
-    let Started { shared, threads, own } = started;
-    let own = own.expect("the caller's worker was asked for");
-    let _dump = QuitDump::new(&shared);
-    let outer = set_running_at(Some(at));
-    let ended = start::run_worker_zero(&own, main, at);
-    set_running_at(outer);
-    let timeout = shared.config.shutdown_timeout;
-    drop(own);
-    shared.worker_left();
-    let left = start::shut_down(&shared, threads, timeout);
-    if !left.is_clean() {
-        report(ReportKind::Shutdown, format_args!("shutdown after main: {left}"));
-    }
-    match ended {
-        Ended::Value(value) => Ok(value),
-        Ended::Panicked(payload) => resume_unwind(payload),
-        Ended::Cancelled(cancelled) => Err(RunError::Cancelled(cancelled)),
-        Ended::Left => Err(RunError::Stopped),
-    }
+    let engine = Engine::start(settled).map_err(RunError::Build)?;
+    let outcome = engine.run(main, at);
+    engine.close(at);
+    outcome?.settle()
 }

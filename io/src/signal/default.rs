@@ -4,12 +4,16 @@
 //! the first listener of a kind also installs an action that stays, and that does what the system
 //! would have done without a handler if there is no listener at that moment. Handlers that others
 //! installed before are called by the registry in any case, and then there is no default action.
+//!
+//! SIGINT has a second user: a `run` turns it into a cancel of its main while nobody listens. It is
+//! told who listens; see `sys::interrupt` of the runtime.
 
 use std::io;
 use std::mem::MaybeUninit;
 use std::ptr;
 use std::sync::OnceLock;
 
+use corio_runtime::sys::interrupt;
 use corio_sync::shim::Ordering::Relaxed;
 use corio_sync::shim::atomic::AtomicUsize;
 
@@ -65,6 +69,9 @@ pub(super) fn prepare(kind: SignalKind) -> io::Result<()> {
 
 /// There is one listener more.
 pub(super) fn suspend(kind: SignalKind) {
+    if kind == SignalKind::interrupt() {
+        interrupt::listening(true);
+    }
     // Ordering: Relaxed; a count. A signal that comes at the same time may see either value.
     of(kind).listeners.fetch_add(1, Relaxed);
 }
@@ -73,6 +80,9 @@ pub(super) fn suspend(kind: SignalKind) {
 pub(super) fn resume(kind: SignalKind) {
     // Ordering: Relaxed; as in `suspend`.
     of(kind).listeners.fetch_sub(1, Relaxed);
+    if kind == SignalKind::interrupt() {
+        interrupt::listening(false);
+    }
 }
 
 fn of(kind: SignalKind) -> &'static Kind {

@@ -21,6 +21,8 @@ use crate::task::join::Task;
 #[must_use = "a coroutine that nobody waits for runs detached"]
 pub struct ConcurrentFuture<T> {
     task: Task<T>,
+    /// `result` has given a cancel, which the task no longer holds.
+    gave_cancel: bool,
     shared: Arc<Shared>,
 }
 
@@ -66,7 +68,7 @@ impl Error for ConcurrentError {
 
 impl<T> ConcurrentFuture<T> {
     pub(crate) fn new(task: Task<T>, shared: Arc<Shared>) -> Self {
-        Self { task, shared }
+        Self { task, gave_cancel: false, shared }
     }
 
     /// Blocks the calling thread until the coroutine ends, or for `timeout`.
@@ -88,7 +90,10 @@ impl<T> ConcurrentFuture<T> {
             }
         }
         let task = &mut self.task;
-        match park::block_on_deadline(task, deadline) {
+        let ended = park::block_on_deadline(task, deadline);
+        let cancelled = |error: &TaskError| error.is_cancelled();
+        self.gave_cancel |= matches!(&ended, Some(Err(error)) if cancelled(error));
+        match ended {
             None => Err(ConcurrentError::Timeout),
             Some(Ok(value)) => Ok(value),
             Some(Err(error)) if error.is_cancelled() && !self.shared.phase().is_open() => {
@@ -120,7 +125,7 @@ impl<T> ConcurrentFuture<T> {
     /// True if the coroutine was cancelled.
     #[must_use]
     pub fn cancelled(&self) -> bool {
-        self.task.cancelled()
+        self.gave_cancel || self.task.cancelled()
     }
 
     /// Has `f` called when the coroutine has ended: by its loop as a plain callback, as for

@@ -40,15 +40,15 @@ impl Handle {
     pub fn run_until_complete<F: IntoFuture>(&self, main: F) -> Result<F::Output, RunError> {
         let at = Location::caller();
         let worker = self.own_loop()?;
-        let run = worker.run_number();
         let ended = drive(&worker, at, |worker| {
-            let end = || stop_soon(run);
-            main_task::run(worker, main.into_future(), at, end, |_| worker.run_single())
+            main_task::run(worker, main.into_future(), at.into(), stop_soon, |_| {
+                worker.run_single()
+            })
         });
         match ended? {
             Ended::Value(value) => Ok(value),
             Ended::Panicked(payload) => resume_unwind(payload),
-            Ended::Cancelled(cancelled) => Err(RunError::Cancelled(cancelled)),
+            Ended::Cancelled { cancelled, .. } => Err(RunError::Cancelled(cancelled)),
             Ended::Left => Err(RunError::Stopped),
         }
     }
@@ -118,7 +118,7 @@ impl Handle {
 }
 
 /// Calls `f`, which runs the loop, with the calling thread inside it.
-fn drive<R>(
+pub(crate) fn drive<R>(
     worker: &Rc<Worker>,
     at: &'static Location<'static>,
     f: impl FnOnce(&Worker) -> R,
@@ -158,12 +158,12 @@ impl Drop for Turning<'_> {
 }
 
 /// asyncio's `_run_until_complete_cb`: `main` has ended, so the run ends with the next iteration.
-fn stop_soon(run: u64) {
-    let stop = move || worker::with(|worker| worker.map_or((), |worker| worker.stop_run(run)));
+pub(crate) fn stop_soon() {
     worker::with(|worker| {
-        if let Some(worker) = worker {
-            worker.push_call(Callback::new(Box::new(stop) as Box<dyn FnOnce()>).0);
-        }
+        let Some(worker) = worker else { return };
+        let run = worker.run_number();
+        let stop = move || worker::with(|worker| worker.map_or((), |worker| worker.stop_run(run)));
+        worker.push_call(Callback::new(Box::new(stop) as Box<dyn FnOnce()>).0);
     });
 }
 
@@ -177,7 +177,7 @@ fn end(worker: &Worker) {
     }
     shared.worker_left();
     shared.pool.stop();
-    if let Some(executor) = shared.executor.get() {
+    if let Some(executor) = shared.executor.iter().next() {
         executor.pool().stop();
     }
 }

@@ -38,7 +38,7 @@ impl Handle {
         let erased = handler.map(|handler| -> Handler {
             Arc::new(move |shared, context| handler(&Handle::new(shared.clone()), context))
         });
-        self.shared().exception_handler.set(erased);
+        self.shared().exception_handler.push(erased);
     }
 
     /// Tells the exception handler. asyncio: `call_exception_handler`.

@@ -34,7 +34,7 @@ impl Handle {
     /// # }
     /// ```
     pub fn set_default_executor(&self, executor: ThreadPoolExecutor) {
-        self.shared().executor.set(executor);
+        self.shared().executor.push(executor);
     }
 
     /// Lets the default executor take no more jobs, and waits until it has finished those it has and
@@ -64,7 +64,7 @@ impl Handle {
     /// ```
     #[track_caller]
     pub fn shutdown_default_executor(&self, timeout: Option<Duration>) -> ShutdownExecutor {
-        let executor = match self.shared().executor.get() {
+        let executor = match self.shared().executor.iter().next() {
             Some(executor) => DefaultExecutor::Set(executor.clone()),
             None => DefaultExecutor::Own(self.shared().clone()),
         };

@@ -15,12 +15,17 @@ use std::task::{Context, Poll};
 use crate::error::{Cancelled, ResultError, RunError};
 use crate::scheduler::worker::{self, Worker};
 use crate::task::join::Task;
+use crate::task::raw::Birth;
 
 /// How `main` has ended.
 pub(crate) enum Ended<T> {
     Value(T),
     Panicked(Box<dyn Any + Send>),
-    Cancelled(Cancelled),
+    Cancelled {
+        cancelled: Cancelled,
+        /// Cancels that were not taken back.
+        requests: u32,
+    },
     /// The loop was left before.
     Left,
 }
@@ -30,6 +35,8 @@ struct Main<'a, F: Future, E> {
     future: Pin<&'a mut Option<F>>,
     result: &'a mut Option<Result<F::Output, Box<dyn Any + Send>>>,
     on_end: Option<E>,
+    /// The loop was left: nobody is to be told of the end.
+    left: &'a Cell<bool>,
 }
 
 /// What the cell holds: the life of `main` is erased, because `run` outlives the task.
@@ -57,7 +64,7 @@ impl<F: Future, E: FnOnce()> MainPoll for Main<'_, F, E> {
     fn end_main(&mut self) {
         let end = self.on_end.take();
         let dropped = catch_unwind(AssertUnwindSafe(|| self.future.set(None)));
-        if let Some(end) = end {
+        if let Some(end) = end.filter(|_| !self.left.get()) {
             end();
         }
         if let Err(payload) = dropped {
@@ -86,14 +93,18 @@ impl Drop for Erased {
 }
 
 /// Ends the task of `main`, whatever happens to the loop.
-struct Last<'a>(&'a Task<()>);
+struct Last<'a> {
+    task: &'a Task<()>,
+    left: &'a Cell<bool>,
+}
 
 impl Drop for Last<'_> {
     fn drop(&mut self) {
-        if !self.0.done() {
+        if !self.task.done() {
+            self.left.set(true);
             // SAFETY: the task is pinned to the worker that this thread runs, whose loop has been
             // left; a queue entry that is left behind finds it done.
-            let stopped = unsafe { self.0.ptr().stop() };
+            let stopped = unsafe { self.task.ptr().stop() };
             assert!(stopped, "main is inside a poll, although its loop was left");
         }
     }
@@ -104,34 +115,35 @@ impl Drop for Last<'_> {
 pub(crate) fn run<F: Future>(
     worker: &Worker,
     main: F,
-    at: &'static Location<'static>,
+    mut birth: Birth,
     on_end: impl FnOnce(),
     drive: impl FnOnce(&Task<()>),
 ) -> Ended<F::Output> {
     let mut result = None;
     let mut future = pin!(Some(main));
-    let mut main = Main { future: future.as_mut(), result: &mut result, on_end: Some(on_end) };
+    let left = Cell::new(false);
+    let mut main =
+        Main { future: future.as_mut(), result: &mut result, on_end: Some(on_end), left: &left };
     let erased: NonNull<dyn MainPoll + '_> = NonNull::from(&mut main);
     // SAFETY: only the lifetime changes; `Last` ends the task before `main` goes, also when
     // something panics.
     let erased: NonNull<dyn MainPoll + 'static> = unsafe { std::mem::transmute(erased) };
-    let task = worker.spawn_local(Erased(erased), &mut at.into());
+    let task = worker.spawn_local(Erased(erased), &mut birth);
     task.set_name("main");
-    let (left, cancelled) = {
-        let _last = Last(&task);
+    let cancelled = {
+        let _last = Last { task: &task, left: &left };
         drive(&task);
-        let cancelled = task.exception().err().and_then(|error| match error {
+        task.exception().err().and_then(|error| match error {
             ResultError::Cancelled(cancelled) => Some(cancelled),
             _ => None,
-        });
-        (!task.done(), cancelled)
+        })
     };
     match (result, cancelled) {
         (Some(Ok(value)), None) => Ended::Value(value),
         (Some(Err(payload)), _) => Ended::Panicked(payload),
-        (_, Some(cancelled)) => Ended::Cancelled(cancelled),
+        (_, Some(cancelled)) => Ended::Cancelled { cancelled, requests: task.cancelling() },
         (None, None) => {
-            debug_assert!(left, "main has ended in no way");
+            debug_assert!(left.get(), "main has ended in no way");
             Ended::Left
         }
     }

@@ -9,7 +9,7 @@
 //! The loop itself is a worker of one, see `scheduler/worker/single.rs`.
 
 mod bound;
-mod drive;
+pub(crate) mod drive;
 mod exception;
 mod executor;
 pub(crate) mod main_task;

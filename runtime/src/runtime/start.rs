@@ -1,8 +1,7 @@
 //! Starting and ending a runtime's threads.
 
-use std::future::Future;
 use std::io;
-use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -14,8 +13,7 @@ use crate::blocking::{Pool, PoolConfig};
 use crate::builder::Settled;
 use crate::context::Driver;
 use crate::error::BuildError;
-use crate::event_loop::main_task::{self, Ended};
-use crate::reactor::{Poller, set_timer_slack, set_timer_slack_for_good};
+use crate::reactor::{Poller, set_timer_slack_for_good};
 use crate::scheduler::callback::Callbacks;
 use crate::scheduler::hog::HogLine;
 use crate::scheduler::inbox::Inbox;
@@ -107,7 +105,7 @@ impl Starting {
         for _ in 0..unborn {
             self.shared.worker_left();
         }
-        shut_down(&self.shared, self.threads, None);
+        shut_down(&self.shared, self.threads, None, None);
         BuildError::Thread(error)
     }
 }
@@ -144,7 +142,7 @@ fn make_pool(settled: &Settled) -> Pool {
 
 /// Calls a user's hook. Its panic is reported and goes no further: a worker that did not begin, or
 /// did not leave, would be waited for at the end.
-fn call_hook(hook: Option<&Hook>) {
+pub(super) fn call_hook(hook: Option<&Hook>) {
     if let Some(hook) = hook {
         if let Err(payload) = catch_unwind(AssertUnwindSafe(|| hook())) {
             crate::report::callback_panicked(payload);
@@ -168,39 +166,25 @@ fn work(worker: Box<Worker>) {
     shared.worker_left();
 }
 
-/// Runs `main` on the calling thread as worker 0 until it is done.
-pub(crate) fn run_worker_zero<F: Future>(
-    worker: &Worker,
-    main: F,
-    at: &'static Location<'static>,
-) -> Ended<F::Output> {
-    let shared = worker.shared().clone();
-    call_hook(shared.config.on_thread_start.as_ref());
-    let ended = {
-        let _slack = set_timer_slack();
-        let _entered = worker.enter();
-        let ended = main_task::run(worker, main, at, || (), |task| worker.run(|| task.done()));
-        shared.begin_shutdown();
-        worker.finish();
-        ended
-    };
-    call_hook(shared.config.on_thread_stop.as_ref());
-    ended
-}
-
-/// Ends a runtime; waits for its threads until `timeout` is over, and not at all on a worker.
+/// Ends a runtime; waits for its threads until `timeout` is over, for those of the default executor
+/// until `executor` is, and not at all on a worker.
 pub(crate) fn shut_down(
     shared: &Arc<Shared>,
     threads: Vec<JoinHandle<()>>,
     timeout: Option<Duration>,
+    executor: Option<Duration>,
 ) -> ShutdownReport {
     let began = Instant::now();
-    let deadline = timeout.and_then(|timeout| began.checked_add(timeout));
+    let after = |timeout: Option<Duration>| began.checked_add(timeout?);
+    let (deadline, executor) = (after(timeout), after(executor));
     shared.begin_shutdown();
     let mut report = ShutdownReport::default();
     if worker::with(|worker| worker.is_some()) {
         // The last worker to leave does the rest.
         shared.pool.shutdown_now();
+        if let Some(set) = shared.executor.iter().next() {
+            set.pool().stop();
+        }
         return report;
     }
     if shared.wait_for_workers(deadline) {
@@ -212,7 +196,10 @@ pub(crate) fn shut_down(
         report.stuck = shared.stuck_workers();
         shared.finish_shutdown();
     }
-    report.busy_threads = shared.pool.shutdown(deadline);
+    report.busy_threads = shared.pool.shutdown(executor);
+    if let Some(set) = shared.executor.iter().next() {
+        report.busy_threads.extend(set.pool().shutdown(executor));
+    }
     report.stopped = shared.stopped_tasks();
     report.took = began.elapsed();
     report

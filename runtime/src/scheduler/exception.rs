@@ -10,6 +10,8 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::sync::Arc;
 
+use corio_sync::shim::Ordering::Relaxed;
+
 use super::callback::CallHandle;
 use super::shared::Shared;
 use crate::error::{TaskError, payload_message};
@@ -141,15 +143,26 @@ pub(crate) unsafe fn report_panic(task: TaskPtr, error: &TaskError) {
     let task = TaskRef::new(task);
     // The handler runs in the task's variables.
     let variables = task.get_context();
-    let context =
-        ErrorContext::new("task exception was never retrieved").exception(said).task(task.clone());
-    variables.run(|| Shared::of(task.ptr()).call_exception_handler(&context));
+    let shared = Shared::of(task.ptr());
+    let context = ErrorContext::new(shared.message_of_panics()).exception(said).task(task);
+    variables.run(|| shared.call_exception_handler(&context));
 }
 
 impl Shared {
+    /// What a panic that nobody has looked at is reported with.
+    fn message_of_panics(&self) -> &'static str {
+        // Ordering: Relaxed; words for people. Who is cancelled by the teardown sees it: the
+        // request was made after it was set.
+        if self.tearing_down.load(Relaxed) {
+            "unhandled exception during run() shutdown"
+        } else {
+            "task exception was never retrieved"
+        }
+    }
+
     /// Gives a context to the handler, or reports it.
     pub(crate) fn call_exception_handler(self: &Arc<Self>, context: &ErrorContext) {
-        let Some(Some(handler)) = self.exception_handler.get() else {
+        let Some(Some(handler)) = self.exception_handler.iter().next() else {
             return report(context);
         };
         if let Err(payload) = catch_unwind(AssertUnwindSafe(|| handler(self, context))) {

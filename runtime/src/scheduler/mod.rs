@@ -20,8 +20,6 @@ pub(crate) mod exception;
 #[cfg(not(any(corio_loom, corio_shuttle)))]
 pub(crate) mod kinds;
 #[cfg(not(any(corio_loom, corio_shuttle)))]
-mod latest;
-#[cfg(not(any(corio_loom, corio_shuttle)))]
 mod lost;
 #[cfg(not(any(corio_loom, corio_shuttle)))]
 pub(crate) mod shared;

@@ -17,7 +17,6 @@ use super::hog::HogLine;
 use super::idle::IdleSet;
 use super::inbox::{Inbox, Link};
 use super::kinds::Kinds;
-use super::latest::Latest;
 use super::life::Life;
 pub(crate) use super::life::Phase;
 use super::lifo::LifoSlot;
@@ -28,6 +27,7 @@ use super::worker;
 use crate::blocking::{Pool, ThreadPoolExecutor};
 use crate::context::Driver;
 use crate::reactor::{self, Poller};
+use crate::task::grow_list::GrowList;
 use crate::task::join::Task;
 use crate::task::raw::{Birth, Header, RuntimeHead, TaskPtr};
 use crate::task::registry::TaskRef;
@@ -126,10 +126,12 @@ pub(crate) struct Shared {
     pub(crate) kinds: Kinds,
     pub(crate) pool: Pool,
     pub(crate) life: Life,
-    /// Who hears of what goes wrong where nobody listens.
-    pub(crate) exception_handler: Latest<Option<Handler>>,
+    /// Who hears of what goes wrong where nobody listens; a program sets it once or twice.
+    pub(crate) exception_handler: GrowList<Option<Handler>>,
     /// The executor that was put in the place of `pool`.
-    pub(crate) executor: Latest<ThreadPoolExecutor>,
+    pub(crate) executor: GrowList<ThreadPoolExecutor>,
+    /// The end of a run cancels what is left.
+    pub(crate) tearing_down: AtomicBool,
     /// A single loop is running.
     pub(crate) turning: AtomicBool,
     /// Tasks whose bodies a shutdown dropped.
@@ -479,8 +481,9 @@ impl Shared {
             kinds: Kinds::new(),
             pool: parts.pool,
             life: if parts.single { Life::new_single() } else { Life::new(workers) },
-            exception_handler: Latest::new(),
-            executor: Latest::new(),
+            exception_handler: GrowList::new(),
+            executor: GrowList::new(),
+            tearing_down: AtomicBool::new(false),
             turning: AtomicBool::new(false),
             stopped: AtomicUsize::new(0),
             late: AtomicU32::new(0),

@@ -13,7 +13,7 @@ use corio_sync::shim::cell::UnsafeCell;
 use corio_sync::shim::ord;
 
 /// The list, latest first.
-pub(super) struct GrowList<T>(AtomicPtr<Node<T>>);
+pub(crate) struct GrowList<T>(AtomicPtr<Node<T>>);
 
 struct Node<T> {
     value: T,
@@ -28,12 +28,12 @@ unsafe impl<T: Send> Send for GrowList<T> {}
 unsafe impl<T: Send + Sync> Sync for GrowList<T> {}
 
 impl<T> GrowList<T> {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(AtomicPtr::new(ptr::null_mut()))
     }
 
     /// Adds a value, which stays for good.
-    pub(super) fn push(&self, value: T) -> &T {
+    pub(crate) fn push(&self, value: T) -> &T {
         let watched = UnsafeCell::new(());
         watched.with_mut(|_| ());
         let node = Box::into_raw(Box::new(Node { value, next: ptr::null_mut(), watched }));
@@ -54,7 +54,7 @@ impl<T> GrowList<T> {
     }
 
     /// What is there, latest first. Later pushes need not be seen.
-    pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
         // Ordering(grow_list.walk): Acquire; pairs with Ordering(grow_list.push). Nodes behind the
         // first were pushed earlier, and each push goes on the release sequence of the one before.
         let mut at = self.0.load(ord("grow_list.walk", Acquire));

@@ -31,7 +31,7 @@ use crate::quiet::{drop_payload, drop_quietly, quietly};
 const CELL_ALIGN: usize = 16;
 
 /// No address of a header, and no wait place.
-const ENDED_EAGERLY: usize = 2;
+const STARTED_EAGERLY: usize = 2;
 
 /// What a runtime offers to its tasks; the first field of the scheduler's shared part, found
 /// through the arena of any of its cells.
@@ -77,7 +77,8 @@ pub(crate) struct Header {
     /// First, because the slab's walkers read it in free cells too.
     pub(crate) state: State,
     /// While scheduled: the next task of an inbox (even). While parked: the wait place (odd), or
-    /// zero. After an end inside an eager start: [`ENDED_EAGERLY`]. Second, because the slab threads its free list through it.
+    /// zero. From an eager start to the first wait, if any: [`STARTED_EAGERLY`]. Second, because the
+    /// slab threads its free list through it.
     pub(crate) link: AtomicUsize,
     vtable: &'static Vtable,
     /// Belongs to the typed handle while JOIN_WAKER is clear and to the completer while it is set.
@@ -294,17 +295,17 @@ impl TaskPtr {
         unsafe { schedule(head, self) }
     }
 
-    /// The task has ended inside its eager start.
-    pub(crate) fn note_ended_eagerly(self) {
-        // Ordering: Relaxed; the word is used for nothing else after the end, and who reads another
-        // value asks at a moment when the spawn has not returned.
-        self.header().link.store(ENDED_EAGERLY, Relaxed);
+    /// The task's first poll is inside its spawn, which alone knows the task. Its first wait puts
+    /// another note in this one's place.
+    pub(crate) fn note_eager_start(self) {
+        // Ordering: Relaxed; who sees the end sees what was noted before it.
+        self.header().link.store(STARTED_EAGERLY, Relaxed);
     }
 
-    /// True if the task has ended inside its eager start; asked of an ended task.
+    /// True if the task, which has ended, did so inside its eager start.
     pub(crate) fn has_ended_eagerly(self) -> bool {
         // Ordering: Relaxed; as above.
-        self.header().link.load(Relaxed) == ENDED_EAGERLY
+        self.header().link.load(Relaxed) == STARTED_EAGERLY
     }
 
     /// Gives a reference back and frees the cell with the last one.

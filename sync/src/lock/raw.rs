@@ -105,7 +105,8 @@ impl RawLock {
     }
 
     /// One step of the word: `change` gives the next word and the outcome.
-    // Ordering(lock.step): AcqRel; pairs with itself. The next holder sees the last one's writes,
+    // Ordering(lock.step): AcqRel; pairs with itself, Ordering(lock.quick) and
+    // Ordering(lock.quick_release). The next holder sees the last one's writes,
     // and a waiter that takes the lock itself was ordered by the word alone.
     #[inline]
     fn step<R>(&self, change: impl Fn(u64) -> (u64, R)) -> R {
@@ -122,12 +123,21 @@ impl RawLock {
 
     #[inline]
     pub(crate) fn try_acquire(&self) -> bool {
-        self.word() & LOCKED == 0 && self.barge(false)
+        self.quick() || self.word() & LOCKED == 0 && self.barge(false)
+    }
+
+    /// Takes a fair lock that is free. The constants spare the exchange to wait for the look.
+    // Ordering(lock.quick): Acquire; pairs with Ordering(lock.quick_release) and
+    // Ordering(lock.step): the new holder sees what the last one did.
+    #[inline]
+    fn quick(&self) -> bool {
+        let (ok, err) = (ord("lock.quick", Ordering::Acquire), Ordering::Relaxed);
+        self.word() == 0 && self.word.compare_exchange(0, LOCKED, ok, err).is_ok()
     }
 
     #[inline]
     pub(crate) fn poll_acquire(&self, at: &mut Acquiring, cx: &mut Context<'_>) -> Poll<()> {
-        if matches!(at.place, Place::Idle) && self.barge(true) {
+        if matches!(at.place, Place::Idle) && (self.quick() || self.barge(true)) {
             at.place = Place::Done;
             return Poll::Ready(());
         }
@@ -185,9 +195,14 @@ impl RawLock {
     }
 
     /// Releases a lock that the caller holds.
+    // Ordering(lock.quick_release): Release; pairs with Ordering(lock.quick) and
+    // Ordering(lock.step), as there.
     #[inline]
     pub(crate) fn release(&self) {
-        self.release_if_held();
+        let (ok, err) = (ord("lock.quick_release", Ordering::Release), Ordering::Relaxed);
+        if self.word() != LOCKED || self.word.compare_exchange(LOCKED, 0, ok, err).is_err() {
+            self.release_if_held();
+        }
     }
 
     /// Takes the lock, ahead of waiters if need be; otherwise counts a waiter if `wait`.

@@ -9,6 +9,7 @@ use crate::reactor;
 use crate::report::{ReportKind, report};
 use crate::scheduler::queue::Deque;
 use crate::scheduler::shared::WorkerMetrics;
+use crate::task::raw::TaskPtr;
 use crate::task::slab::Arena;
 use crate::timer::Role;
 use crate::timer::wheel::NEVER;
@@ -146,6 +147,15 @@ impl Worker {
         };
         self.gate.set(gate);
         woken
+    }
+
+    /// The loop was left and may be run again: what any worker may run does not wait for that.
+    pub(crate) fn stand_still(&self) {
+        if let Some(task) = self.remote().lifo.pop() {
+            self.queue.push(TaskPtr::from_header(task), &self.shared.injector);
+        }
+        self.publish_metrics();
+        self.shared.notify();
     }
 
     /// The last look before sleeping.

@@ -1,0 +1,192 @@
+//! A runtime whose worker 0 is the calling thread: what `run` and `Runner` are made of.
+
+use std::panic::Location;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use super::interrupts::Interrupts;
+use super::start::{self, Caller, Started};
+use super::teardown;
+use crate::builder::Settled;
+use crate::debug::QuitDump;
+use crate::error::{BuildError, RunError};
+use crate::event_loop::main_task::{self, Ended, set_running_at};
+use crate::event_loop::{EventLoop, drive};
+use crate::handle::Handle;
+use crate::reactor::set_timer_slack;
+use crate::report::ReportKind;
+use crate::scheduler::shared::{Phase, Shared};
+use crate::scheduler::worker::{Worker, single};
+use crate::task::contextvars::{Context, copy_context};
+use crate::task::ext::TaskExt;
+use crate::task::join::Task;
+use crate::task::raw::Birth;
+
+/// How long the end of a run waits for the default executor unless the builder says otherwise;
+/// asyncio's limit.
+const EXECUTOR_TIMEOUT: Duration = Duration::from_secs(300);
+
+/// See the module.
+pub(super) struct Engine {
+    shared: Arc<Shared>,
+    threads: Vec<JoinHandle<()>>,
+    own: Own,
+    /// Dumps the tasks at SIGQUIT, if that was asked for.
+    _dump: Option<QuitDump>,
+    /// What the context variables of each `main` are: those of the maker, and what the mains before
+    /// have set.
+    context: Context,
+}
+
+/// What the calling thread runs.
+enum Own {
+    /// Worker 0 of several.
+    Worker(Rc<Worker>),
+    /// A single loop.
+    Single(EventLoop),
+}
+
+/// How a `main` has ended, and how many interrupts came meanwhile.
+pub(super) struct Outcome<T> {
+    ended: Ended<T>,
+    interrupts: u32,
+}
+
+impl<T> Outcome<T> {
+    /// The value, the error, or the panic.
+    pub(super) fn settle(self) -> Result<T, RunError> {
+        let interrupted = self.interrupts > 0;
+        match self.ended {
+            Ended::Panicked(payload) => std::panic::resume_unwind(payload),
+            _ if self.interrupts > 1 => Err(RunError::Interrupted),
+            Ended::Value(value) => Ok(value),
+            // Had others cancelled it too, the interrupt's own cancel would not be the last.
+            Ended::Cancelled { requests: ..=1, .. } if interrupted => Err(RunError::Interrupted),
+            Ended::Cancelled { cancelled, .. } => Err(RunError::Cancelled(cancelled)),
+            Ended::Left => Err(RunError::Stopped),
+        }
+    }
+}
+
+impl Engine {
+    pub(super) fn start(settled: Settled) -> Result<Self, BuildError> {
+        let Started { shared, threads, own } = start::start(settled, Caller::BecomesWorker)?;
+        start::call_hook(shared.config.on_thread_start.as_ref());
+        let own = Own::Worker(Rc::from(own.expect("the caller's worker was asked for")));
+        let _dump = QuitDump::new(&shared);
+        Ok(Self { shared, threads, own, _dump, context: copy_context() })
+    }
+
+    pub(super) fn of(event_loop: EventLoop) -> Self {
+        let shared = event_loop.shared().clone();
+        let own = Own::Single(event_loop);
+        let _dump = QuitDump::new(&shared);
+        Self { shared, threads: Vec::new(), own, _dump, context: copy_context() }
+    }
+
+    pub(super) fn handle(&self) -> Handle {
+        Handle::new(self.shared.clone())
+    }
+
+    /// Runs `main` until it ends; a second interrupt cancels it again, and its end is awaited.
+    pub(super) fn run<F: Future>(
+        &self,
+        main: F,
+        at: &'static Location<'static>,
+    ) -> Result<Outcome<F::Output>, RunError> {
+        let mut heard = 0;
+        let ended = self.run_task(main, at, |run, task| {
+            let interrupts = Interrupts::listen(&self.shared, task.task_ref());
+            run(&|| task.done() || interrupts.heard() > 1);
+            if interrupts.heard() > 1 && !task.done() {
+                task.cancel();
+                run(&|| task.done());
+            }
+            heard = interrupts.heard();
+        })?;
+        Ok(Outcome { ended, interrupts: heard })
+    }
+
+    /// Runs a task on the caller's loop; `drive` is given what runs the loop until it is told to
+    /// stop.
+    fn run_task<F: Future>(
+        &self,
+        main: F,
+        at: &'static Location<'static>,
+        drive: impl FnOnce(&dyn Fn(&dyn Fn() -> bool), &Task<()>),
+    ) -> Result<Ended<F::Output>, RunError> {
+        let ext = TaskExt::for_birth(None, Some(self.context.clone()));
+        let birth = Birth { spawned_at: at, ext: Some(ext) };
+        match &self.own {
+            Own::Worker(worker) => {
+                main_task::check_not_nested()?;
+                let _slack = set_timer_slack();
+                let _at = RunningAt(set_running_at(Some(at)));
+                let _entered = worker.enter();
+                let run = |stop: &dyn Fn() -> bool| worker.run(stop);
+                let ended = main_task::run(worker, main, birth, || (), |task| drive(&run, task));
+                worker.stand_still();
+                Ok(ended)
+            }
+            Own::Single(event_loop) => {
+                let worker = single::own(event_loop.shared()).ok_or(RunError::Closed)?;
+                drive::drive(&worker, at, |worker| {
+                    // What stops the loop, an interrupt or the end of `main`, stops one run of it.
+                    let run = |_: &dyn Fn() -> bool| worker.run_single();
+                    let end = drive::stop_soon;
+                    main_task::run(worker, main, birth, end, |task| drive(&run, task))
+                })
+            }
+        }
+    }
+
+    /// The end, in asyncio's order: what is left is cancelled and awaited, then the executor and
+    /// the threads are joined.
+    pub(super) fn close(self, at: &'static Location<'static>) {
+        let timeout = self.shared.config.shutdown_timeout;
+        if self.shared.phase().is_open() && teardown::is_due(&self.shared) {
+            let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+            let cancel_all = teardown::cancel_all(self.shared.clone(), deadline);
+            let ended = self.run_task(cancel_all, at, |run, task| run(&|| task.done()));
+            if let Ok(Ended::Panicked(payload)) = ended {
+                crate::report::callback_panicked(payload);
+            }
+        }
+        let Self { shared, threads, own, .. } = self;
+        match own {
+            Own::Worker(worker) => {
+                shared.begin_shutdown();
+                {
+                    let _slack = set_timer_slack();
+                    let _entered = worker.enter();
+                    worker.finish();
+                }
+                start::call_hook(shared.config.on_thread_stop.as_ref());
+                drop(worker);
+                shared.worker_left();
+            }
+            // Nothing runs it any more, unless its owner is inside of it.
+            Own::Single(event_loop) => drop(event_loop),
+        }
+        debug_assert!(shared.phase() > Phase::Single);
+        let executor = timeout.or(Some(EXECUTOR_TIMEOUT));
+        let report = start::shut_down(&shared, threads, timeout, executor);
+        if !report.is_clean() {
+            crate::report::report(
+                ReportKind::Shutdown,
+                format_args!("shutdown after main: {report}"),
+            );
+        }
+    }
+}
+
+/// Puts back where the calling thread was inside a run.
+struct RunningAt(Option<&'static Location<'static>>);
+
+impl Drop for RunningAt {
+    fn drop(&mut self) {
+        set_running_at(self.0);
+    }
+}

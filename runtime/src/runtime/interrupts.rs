@@ -1,0 +1,121 @@
+//! SIGINT in a run: the first one cancels main, the second one leaves it alone no longer.
+//!
+//! The bell's descriptor is waited for without a task, so that nothing shows among the user's: its
+//! waker looks for itself, on the thread that has harvested the event. That may be a sibling, if
+//! worker 0 is stuck in a poll.
+
+use std::io;
+use std::sync::{Arc, Weak};
+use std::task::{Context, Poll, Wake, Waker};
+
+use corio_sync::shim::Ordering::Relaxed;
+use corio_sync::shim::atomic::AtomicU32;
+
+use crate::reactor::{Direction, Source, SourceKind};
+use crate::scheduler::shared::Shared;
+use crate::scheduler::worker;
+use crate::sys::interrupt::Bell;
+use crate::task::registry::TaskRef;
+
+/// What a run knows of SIGINT; listens until it is dropped.
+pub(super) struct Interrupts(Option<Arc<Listening>>);
+
+struct Listening {
+    bell: Bell,
+    source: Source,
+    main: TaskRef,
+    shared: Arc<Shared>,
+    heard: AtomicU32,
+}
+
+impl Interrupts {
+    /// Listens for a run whose main task is `main`, if it is to; the caller has entered the worker.
+    pub(super) fn listen(shared: &Arc<Shared>, main: TaskRef) -> Self {
+        if !shared.config.handle_signals {
+            return Self(None);
+        }
+        let listening = Bell::install().map(|bell| {
+            let source = Source::new(SourceKind::UnixStream);
+            let (shared, heard) = (shared.clone(), AtomicU32::new(0));
+            Some(Arc::new(Listening { bell: bell?, source, main, shared, heard }))
+        });
+        match listening {
+            Ok(None) => Self(None),
+            Ok(Some(listening)) => {
+                listening.look();
+                Self(Some(listening))
+            }
+            Err(error) => {
+                crate::report::report(
+                    crate::report::ReportKind::System,
+                    format_args!(
+                        "an interrupt will end the process instead of cancelling main: {error}"
+                    ),
+                );
+                Self(None)
+            }
+        }
+    }
+
+    /// How many interrupts the run has heard.
+    pub(super) fn heard(&self) -> u32 {
+        // Ordering: Relaxed; a number that carries nothing. Who writes it wakes the loop afterwards.
+        self.0.as_ref().map_or(0, |listening| listening.heard.load(Relaxed))
+    }
+}
+
+/// What the source wakes. Weak: the source is part of what it would keep.
+struct Ring(Weak<Listening>);
+
+impl Wake for Ring {
+    fn wake(self: Arc<Self>) {
+        if let Some(listening) = self.0.upgrade() {
+            listening.look();
+        }
+    }
+}
+
+impl Listening {
+    /// Takes what has come, acts on it, and waits for more.
+    fn look(self: &Arc<Self>) {
+        let waker = Waker::from(Arc::new(Ring(Arc::downgrade(self))));
+        let mut cx = Context::from_waker(&waker);
+        loop {
+            let take = || self.bell.take();
+            match self.source.poll_io(self.bell.fd(), Direction::Read, &mut cx, take) {
+                Poll::Ready(Ok(())) => self.act(self.bell.hear()),
+                Poll::Ready(Err(error)) => return self.failed(&error),
+                Poll::Pending => return,
+            }
+        }
+    }
+
+    fn act(&self, come: u32) {
+        // Ordering: Relaxed; a number that carries nothing.
+        let before = self.heard.fetch_max(come, Relaxed);
+        if before == 0 && come > 0 {
+            self.main.cancel();
+        }
+        if before < 2 && come >= 2 {
+            // The loop looks at the number when it wakes.
+            worker::with(|worker| worker.map(worker::Worker::stop_single));
+            self.shared.drivers[0].poller.wake();
+        }
+    }
+
+    fn failed(&self, error: &io::Error) {
+        if self.shared.phase().is_open() {
+            crate::report::report(
+                crate::report::ReportKind::System,
+                format_args!("interrupts can be heard no more: {error}"),
+            );
+        }
+    }
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        // The system may have dropped the registration by itself; nobody waits any more.
+        let _ = self.source.deregister(self.bell.fd());
+    }
+}

@@ -1,0 +1,3 @@
+//! What only the operating system can say.
+
+pub mod interrupt;

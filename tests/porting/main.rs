@@ -1,0 +1,59 @@
+//! Each program of examples/porting prints the same lines in Python and in corio.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+
+use corio_tests::{PATIENCE, within};
+
+fn folder() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../examples/porting")
+}
+
+fn lines(command: &mut Command) -> Vec<String> {
+    let what = format!("{command:?}");
+    command.stdin(Stdio::null());
+    let mut command = std::mem::replace(command, Command::new("true"));
+    let Output { status, stdout, stderr } =
+        within(PATIENCE, &what, move || command.output().expect("it starts"));
+    let errors = String::from_utf8_lossy(&stderr);
+    assert!(status.success(), "{what}: {status}\n{errors}");
+    assert!(errors.is_empty(), "{what} complains: {errors}");
+    String::from_utf8(stdout).expect("text").lines().map(str::to_owned).collect()
+}
+
+/// The programs that the binary knows.
+fn programs() -> Vec<String> {
+    lines(&mut Command::new(env!("CARGO_BIN_EXE_porting")))
+}
+
+/// True if there is a Python that has all that the programs use.
+fn has_python() -> bool {
+    let check = "import sys; sys.exit(sys.version_info < (3, 11))";
+    Command::new("python3").args(["-c", check]).status().is_ok_and(|status| status.success())
+}
+
+#[test]
+fn every_folder_is_a_program() {
+    let names = |path: PathBuf| {
+        let entries = std::fs::read_dir(path).expect("the folder is there").map(Result::unwrap);
+        let folders = entries.filter(|entry| entry.path().is_dir());
+        folders.map(|entry| entry.file_name().into_string().unwrap()).collect::<BTreeSet<_>>()
+    };
+    assert_eq!(names(folder()), programs().into_iter().collect());
+}
+
+#[test]
+fn both_print_the_same() {
+    if !has_python() {
+        eprintln!("both_print_the_same skipped: there is no python3 of 3.11 or newer");
+        return;
+    }
+    for name in programs() {
+        let program = folder().join(&name).join("program.py");
+        let python = lines(Command::new("python3").arg(program));
+        let corio = lines(Command::new(env!("CARGO_BIN_EXE_porting")).arg(&name));
+        assert!(!python.is_empty(), "{name} prints nothing");
+        assert_eq!(corio, python, "{name}: corio on the left, asyncio on the right");
+    }
+}

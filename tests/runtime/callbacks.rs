@@ -1,0 +1,172 @@
+//! Done-callbacks and deferreds on several workers: order, races, leaks.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use corio::sync::Deferred;
+use corio::{ContextVar, Task};
+use corio_tests::eventually;
+use corio_tests::kit::Ledger;
+
+use crate::support::{bounded, on_runtime, rt};
+
+/// Rounds of a race.
+const ROUNDS: usize = 300;
+
+#[test]
+fn callbacks_of_one_task_come_one_at_a_time_and_in_order() {
+    bounded(|| {
+        let runtime = rt();
+        for _ in 0..ROUNDS {
+            let task = runtime.create_task(async {});
+            let called = Arc::new(Mutex::new(Vec::new()));
+            let inside = Arc::new(AtomicBool::new(false));
+            // The task ends somewhere in the middle of this.
+            for number in 0..8 {
+                let (called, inside) = (called.clone(), inside.clone());
+                task.add_done_callback(move |task| {
+                    assert!(task.done());
+                    assert!(!inside.swap(true, Ordering::SeqCst), "two at once");
+                    called.lock().unwrap().push(number);
+                    inside.store(false, Ordering::SeqCst);
+                });
+            }
+            eventually("the callbacks", || (called.lock().unwrap().len() == 8).then_some(()));
+            assert_eq!(*called.lock().unwrap(), [0, 1, 2, 3, 4, 5, 6, 7]);
+        }
+    });
+}
+
+#[test]
+fn a_callback_is_called_or_removed() {
+    bounded(|| {
+        let runtime = rt();
+        let ledger = Ledger::new();
+        let calls = Arc::new(AtomicUsize::new(0));
+        let mut removed = 0;
+        for _ in 0..ROUNDS {
+            let task = runtime.create_task(async {});
+            let ids: Vec<_> = (0..4)
+                .map(|_| {
+                    let (calls, token) = (calls.clone(), ledger.token());
+                    task.add_done_callback(move |_| {
+                        calls.fetch_add(1, Ordering::SeqCst);
+                        drop(token);
+                    })
+                })
+                .collect();
+            removed += ids.into_iter().filter(|id| task.remove_done_callback(*id)).count();
+        }
+        let expected = ROUNDS * 4 - removed;
+        eventually("the rest", || (calls.load(Ordering::SeqCst) == expected).then_some(()));
+        eventually("every drop", || (ledger.live() == 0).then_some(()));
+    });
+}
+
+#[test]
+fn a_runtime_that_goes_drops_callbacks() {
+    bounded(|| {
+        let runtime = rt();
+        let ledger = Ledger::new();
+        let tasks: Vec<Task<()>> = (0..4)
+            .map(|_| {
+                let task = runtime.create_task(std::future::pending());
+                let token = ledger.token();
+                task.add_done_callback(move |_| drop(token));
+                task
+            })
+            .collect();
+        drop(runtime);
+        assert!(tasks.iter().all(Task::cancelled));
+        let late = ledger.token();
+        tasks[0].add_done_callback(move |_| drop(late));
+        drop(tasks);
+        assert_eq!(ledger.live(), 0, "a callback leaked");
+    });
+}
+
+#[test]
+fn one_of_many_threads_sets_a_deferred_and_everybody_hears() {
+    bounded(|| {
+        let runtime = rt();
+        for _ in 0..ROUNDS / 3 {
+            let deferred = runtime.block_on(async { Deferred::new() });
+            let called = Arc::new(AtomicUsize::new(0));
+            let waiters: Vec<_> = (0..3)
+                .map(|_| {
+                    let deferred = deferred.clone();
+                    runtime.create_task(async move { *(&deferred).await.unwrap() })
+                })
+                .collect();
+            let setters: Vec<_> = (0..2)
+                .map(|number| {
+                    let (deferred, called) = (deferred.clone(), called.clone());
+                    thread::spawn(move || {
+                        deferred.add_done_callback(move |deferred| {
+                            called.fetch_add(*deferred.result().unwrap(), Ordering::SeqCst);
+                        });
+                        deferred.set_result(number + 1).is_ok()
+                    })
+                })
+                .collect();
+            let won: Vec<_> = setters.into_iter().map(|setter| setter.join().unwrap()).collect();
+            let value = usize::from(won[1]) + 1;
+            assert_eq!(won.iter().filter(|won| **won).count(), 1, "{won:?}");
+            for waiter in waiters {
+                assert_eq!(runtime.block_on(async { waiter.await.unwrap() }), value);
+            }
+            eventually("both", || (called.load(Ordering::SeqCst) == 2 * value).then_some(()));
+        }
+    });
+}
+
+#[test]
+fn contexts_go_where_their_tasks_go() {
+    static NUMBER: ContextVar<usize> = ContextVar::with_default("number", 0);
+    on_runtime(|| async {
+        let tasks: Vec<_> = (1..100)
+            .map(|number| {
+                NUMBER.set(number);
+                corio::create_task(async move {
+                    for _ in 0..5 {
+                        assert_eq!(NUMBER.get(), Some(number));
+                        corio::yield_now().await;
+                    }
+                    let child = corio::create_task(async { NUMBER.get() });
+                    NUMBER.set(0);
+                    child.await.unwrap()
+                })
+            })
+            .collect();
+        for (index, task) in tasks.into_iter().enumerate() {
+            assert_eq!(task.await.unwrap(), Some(index + 1));
+        }
+        assert_eq!(NUMBER.get(), Some(99));
+    });
+}
+
+#[test]
+fn an_eager_start_runs_here_and_goes_on_anywhere() {
+    on_runtime(|| async {
+        let parent = corio::create_task(async {
+            let here = thread::current().id();
+            let tasks: Vec<_> = (0..50)
+                .map(|number| {
+                    corio::task().eager(true).spawn(async move {
+                        let started = thread::current().id();
+                        for _ in 0..number % 4 {
+                            corio::yield_now().await;
+                        }
+                        (started, number)
+                    })
+                })
+                .collect();
+            for (index, task) in tasks.into_iter().enumerate() {
+                assert!(index % 4 != 0 || task.done(), "{index} has not ended in its first step");
+                assert_eq!(task.await.unwrap(), (here, index));
+            }
+        });
+        parent.await.unwrap();
+    });
+}
