@@ -26,11 +26,8 @@ impl Tasks {
     /// Those of a runtime that have not ended, and `more`.
     pub(super) fn of(shared: &Shared, more: Option<&TaskRef>) -> Self {
         let mut all = shared.all_tasks();
-        if let Some(more) = more
-            && !all.contains(more)
-        {
-            all.push(more.clone());
-        }
+        let more = more.filter(|more| !all.contains(more)).cloned();
+        all.extend(more);
         let places: HashMap<*const (), usize> =
             all.iter().enumerate().map(|(i, task)| (task.ptr().as_raw(), i)).collect();
         let awaiters = all.iter().map(|task| {

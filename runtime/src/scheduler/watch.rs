@@ -137,12 +137,12 @@ impl Watch {
                 self.act(worker, &verdict);
             }
             let (mut period, mut still) = self.pace.next_period(self.someone_sleeps());
-            if self.shared.config.debug
-                && let Some(left) = self.lost.look(&self.shared)
-                && still
-            {
-                // One look more before the deep sleep.
-                (period, still) = (period.max(left), false);
+            if self.shared.config.debug {
+                let next_look = self.lost.look(&self.shared).filter(|_| still);
+                if let Some(left) = next_look {
+                    // One look more before the deep sleep.
+                    (period, still) = (period.max(left), false);
+                }
             }
             if !still || !self.sleep_while_idle() {
                 thread::park_timeout(period);

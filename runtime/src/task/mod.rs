@@ -12,6 +12,8 @@ pub(crate) mod ext;
 pub(crate) mod grow_list;
 #[cfg(not(any(corio_loom, corio_shuttle)))]
 pub(crate) mod join;
+#[cfg(not(any(corio_loom, corio_shuttle)))]
+mod join_slot;
 pub(crate) mod observers;
 #[cfg(not(any(corio_loom, corio_shuttle)))]
 pub(crate) mod raw;

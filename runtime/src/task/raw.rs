@@ -13,7 +13,7 @@ use std::mem::ManuallyDrop;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::pin::Pin;
 use std::ptr::NonNull;
-use std::task::{Context, Poll, RawWakerVTable, Waker};
+use std::task::{Context, Poll, Waker};
 
 use corio_sync::shim::Ordering::Relaxed;
 use corio_sync::shim::atomic::{AtomicPtr, AtomicUsize};
@@ -21,6 +21,7 @@ use corio_sync::shim::atomic::{AtomicPtr, AtomicUsize};
 use crate::error::TaskError;
 
 use super::ext::TaskExt;
+use super::join_slot::JoinSlot;
 use super::observers::DoneCall;
 use super::slab::{self, Arena};
 use super::state::{Snapshot, State};
@@ -89,34 +90,6 @@ pub(crate) struct Header {
 
 #[cfg(not(any(corio_loom, corio_shuttle)))]
 const _: () = assert!(size_of::<Header>() == 56);
-
-/// A waker's two words. Whoever owns the slot reads and writes them; whoever looks for the tasks
-/// that wait for this one may read them at any time, and only compares what it finds.
-///
-/// Atomics because of that onlooker alone: all accesses are Relaxed, which costs what plain ones do.
-/// The state word orders the owners.
-#[derive(Debug)]
-struct JoinSlot {
-    data: AtomicPtr<()>,
-    vtable: AtomicPtr<RawWakerVTable>,
-}
-
-impl JoinSlot {
-    #[inline]
-    fn put(&self, waker: Waker) {
-        let waker = ManuallyDrop::new(waker);
-        // Ordering: Relaxed, both; JOIN_WAKER passes the slot on.
-        self.data.store(waker.data().cast_mut(), Relaxed);
-        self.vtable.store(std::ptr::from_ref(waker.vtable()).cast_mut(), Relaxed);
-    }
-
-    /// The words of the waker that lies, or last lay, in the slot.
-    #[inline]
-    fn words(&self) -> (*const (), *const RawWakerVTable) {
-        // Ordering: Relaxed, both; as in `put`. An onlooker may get words of two wakers.
-        (self.data.load(Relaxed).cast_const(), self.vtable.load(Relaxed).cast_const())
-    }
-}
 
 /// What is known of a body's type.
 #[derive(Debug)]
@@ -460,12 +433,8 @@ impl Header {
     ///
     /// The slot is the caller's and full; it is empty afterwards.
     pub(crate) unsafe fn take_join_waker(&self) -> Waker {
-        let (data, vtable) = self.join.words();
-        // SAFETY: a full slot holds the vtable of a waker, which is static.
-        let vtable = unsafe { &*vtable };
-        // SAFETY: the words are those of one waker: the slot is the caller's alone. It becomes the
-        // caller's, for nobody takes it again.
-        unsafe { Waker::new(data, vtable) }
+        // SAFETY: the slot is the caller's, and full.
+        unsafe { self.join.take() }
     }
 }
 

@@ -353,8 +353,11 @@ impl<T> Future for SenderClosed<'_, T> {
                 }
             }
             // A receiver may have come since: then this goes on waiting.
-            let granted = line.poll_granted(&mut this.at, cx);
-            ready!(noted(granted, WaitKind::ChannelClosed, this.caller));
+            ready!(noted(
+                line.poll_granted(&mut this.at, cx),
+                WaitKind::ChannelClosed,
+                this.caller
+            ));
         }
     }
 }
@@ -551,8 +554,7 @@ impl<T> Future for Changed<'_, T> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let unit = ready!(coop::poll_proceed(cx));
-        let news = self.poll_news(cx);
-        let news = ready!(noted(news, WaitKind::WatchChanged, self.caller));
+        let news = ready!(noted(self.poll_news(cx), WaitKind::WatchChanged, self.caller));
         unit.made_progress();
         Poll::Ready(news)
     }
