@@ -203,7 +203,7 @@ type Watched = Ends<watch::Sender<u8>, watch::Receiver<u8>>;
 fn stall_watch_send() {
     Plan {
         name: "stall_watch_send",
-        claim: "a waiter that was chosen waits for whoever has chosen it",
+        claim: "who waits is woken by the next send, wherever this one has stopped",
         make: || Watched::new(watch::channel(0)),
         victim: |ends| held(|| ends.sender.send(1).unwrap()),
         others: [
