@@ -32,9 +32,11 @@
 //! });
 //! ```
 
+mod closed;
 mod error;
 mod snapshot;
 
+pub use self::closed::SenderClosed;
 pub use self::error::{RecvError, SendError};
 pub use self::snapshot::Ref;
 use self::snapshot::{Snapshot, Versioned};
@@ -42,7 +44,7 @@ use crate::coop;
 use crate::place::{WaitKind, noted};
 use crate::shim::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize};
 use crate::shim::{Ordering, fence_at, mutant, ord};
-use crate::wait::line::{Line, OnFlag};
+use crate::wait::line::Line;
 use crate::wait::queue::Place;
 use crate::wait::reclaim::{Domain, Guard, Managed, pin};
 use crate::wait::seats::{Roster, Seat};
@@ -320,51 +322,6 @@ impl<T> Drop for Sender<T> {
 impl<T: fmt::Debug> fmt::Debug for Sender<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Sender").field("value", &self.borrow()).finish()
-    }
-}
-
-/// The future of [`Sender::closed`].
-#[must_use = "futures do nothing unless awaited"]
-pub struct SenderClosed<'a, T> {
-    sender: &'a Sender<T>,
-    at: Place,
-    caller: &'static Location<'static>,
-}
-
-future_debug!([<T>] SenderClosed<'_, T>, "SenderClosed");
-
-impl<T> Future for SenderClosed<'_, T> {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let this = &mut *self;
-        let line = &this.sender.shared.deserted;
-        loop {
-            if !matches!(this.at, Place::Waiting(_)) {
-                if this.sender.is_closed() {
-                    return Poll::Ready(());
-                }
-                line.enter(&mut this.at, OnFlag::Ignore);
-                // Pairs with fence(watch.deserted).
-                fence_at("watch.waits_closed");
-                if this.sender.is_closed() && !mutant("watch.closed_recheck") {
-                    let _ = line.leave(&mut this.at);
-                    return Poll::Ready(());
-                }
-            }
-            // A receiver may have come since: then this goes on waiting.
-            ready!(noted(
-                line.poll_granted(&mut this.at, cx),
-                WaitKind::ChannelClosed,
-                this.caller
-            ));
-        }
-    }
-}
-
-impl<T> Drop for SenderClosed<'_, T> {
-    fn drop(&mut self) {
-        let _ = self.sender.shared.deserted.leave(&mut self.at);
     }
 }
 

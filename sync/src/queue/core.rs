@@ -271,7 +271,7 @@ impl<T, S: Store<T>> Core<T, S> {
 
     /// Admissions that did not become items.
     fn voids(&self, acquire: Ordering) -> u64 {
-        // Ordering(queue.voids): the caller's.
+        // Ordering(queue.voids): Acquire; as Ordering(queue.unfinished), or whatever the caller needs.
         self.refused.0.load(acquire) + self.again.load(acquire)
     }
 

@@ -195,8 +195,8 @@ impl Weighted {
 
     /// Takes a place and says there what is lacking; true if it had been brought already. The
     /// `free` ones that the demand found go to the front, which need not be this place.
-    // Ordering(weighted.arrive): AcqRel; pairs with Ordering(weighted.deliver) and
-    // Ordering(weighted.credit). Acquire: the credit comes with what its holders did. Release is
+    // Ordering(weighted.arrive): AcqRel; pairs with Ordering(weighted.deliver),
+    // Ordering(weighted.credit) and Ordering(weighted.shut_place). Acquire: the credit comes with what its holders did. Release is
     // not needed for data, but the deliverer that grants continues this release sequence.
     #[cold]
     fn arrive(&self, at: &mut Place, need: i64, free: i64) -> bool {
@@ -406,11 +406,10 @@ impl Delivery<'_> {
 
     /// One attempt at the front place.
     // Ordering(weighted.deliver): AcqRel; pairs with Ordering(weighted.arrive),
-    // Ordering(weighted.collect) and
-    // Ordering(weighted.leave), which see what the permits' holders did. Acquire: the waker that
+    // Ordering(weighted.collect) and Ordering(weighted.leave), which see what the permits' holders did. Acquire: the waker that
     // the owner left.
-    // Ordering(weighted.credit): Release; pairs with Ordering(weighted.look_arrive),
-    // Ordering(weighted.arrive) and Ordering(weighted.settle): as above, for an owner who is on the way or leaving.
+    // Ordering(weighted.credit): Release; pairs with Ordering(weighted.arrive) and
+    // Ordering(weighted.settle): as above, for an owner who is on the way or leaving.
     fn step(&mut self) {
         let guard = pin();
         let front = self.queue.list.front(&guard);
