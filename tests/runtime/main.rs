@@ -5,6 +5,7 @@
 
 mod bridge;
 mod builder;
+mod callbacks;
 mod cancel;
 mod executors;
 mod identity;
