@@ -58,6 +58,8 @@ check() { # check WHAT CONDITION..
 }
 
 start() {
+  # Not the lines of the server before.
+  : >"$dir/out"
   "$web" --addr 127.0.0.1:0 --workers 2 --misbehave >"$dir/out" 2>"$dir/err" &
   server=$!
   for _ in $(seq 100); do
@@ -68,6 +70,30 @@ start() {
   echo "the server did not start:"
   cat "$dir/err"
   exit 1
+}
+
+# until_true COMMAND..: waits until it succeeds, for 10 s at most.
+until_true() {
+  for _ in $(seq 100); do
+    "$@" && return
+    sleep 0.1
+  done
+  return 1
+}
+
+# Whether the list of tasks has such a line.
+listed() { curl -sf -m 5 "$url/tasks" | grep -Eq "$1"; }
+shown() {
+  until_true listed "$1" && return
+  curl -s -m 5 "$url/tasks"
+  return 1
+}
+SLEEPER='.+: sleep at examples/web\.rs:[0-9]+:[0-9]+$'
+
+# The first Ctrl-C, and the server's word that it has heard it.
+interrupt() {
+  kill -INT "$server"
+  until_true grep -q "Ctrl-C again" "$dir/out"
 }
 
 # Waits for the server's end; its exit code is in `code`.
@@ -83,9 +109,9 @@ interrupted() {
   curl -s -m 40 "$url/sleep/30000" >"$dir/never" &
   never=$!
   children+=("$never")
-  sleep 0.3
-  kill -INT "$server"
+  shown "$SLEEPER"
   began=$SECONDS
+  interrupt
 }
 
 rss() { awk '/^VmRSS/ { print $2 }' "/proc/$server/status"; }
@@ -187,19 +213,10 @@ check "/sleep/20 sleeps" says "slept 20 ms" curl -sf -m 5 "$url/sleep/20"
 check "/hash/1 computes" says "af63bd4c8601b7df" curl -sf -m 5 "$url/hash/1"
 check "another path is not found" says 404 \
   curl -s -m 5 -o "$dir/none" -w '%{http_code}' "$url/nothing"
-curl -sf -m 10 "$url/sleep/3000" >"$dir/slept" &
+curl -sf -m 20 "$url/sleep/5000" >"$dir/slept" &
 asleep=$!
 children+=("$asleep")
-listed() { curl -sf -m 5 "$url/tasks" | grep -Eq "$1"; }
-shown() {
-  for _ in $(seq 20); do
-    listed "$1" && return
-    sleep 0.1
-  done
-  curl -s -m 5 "$url/tasks"
-  return 1
-}
-check "/tasks tells where a task waits" shown '.+: sleep at examples/web\.rs:[0-9]+:[0-9]+$'
+check "/tasks tells where a task waits" shown "$SLEEPER"
 check "/tasks tells what accepts" listed '.+: accept at .+:[0-9]+:[0-9]+$'
 check "/tasks tells who answers" listed '.+: running$'
 stop_child "$asleep"
@@ -290,15 +307,14 @@ check "a port in use: one line and exit code 1" \
 sed 's/^/        /' "$dir/second"
 
 echo "== Ctrl-C"
-curl -sf -m 10 "$url/sleep/1000" >"$dir/last" &
+curl -sf -m 20 "$url/sleep/5000" >"$dir/last" &
 last=$!
 children+=("$last")
-sleep 0.3
-kill -INT "$server"
-sleep 0.3
+shown "$SLEEPER"
+interrupt
 check "no new connections" sh -c '! curl -s -o /dev/null -m 2 "$1/"' - "$url"
 wait "$last" || true
-check "the request in progress was answered" grep -q "slept 1000 ms" "$dir/last"
+check "the request in progress was answered" grep -q "slept 5000 ms" "$dir/last"
 ended
 check "exit code 0, was $code" test "$code" = 0
 sed 's/^/        /' "$dir/out"
@@ -316,7 +332,6 @@ stop_child "$never"
 
 echo "== a second Ctrl-C"
 interrupted
-sleep 0.3
 began=$SECONDS
 kill -INT "$server"
 ended

@@ -26,6 +26,10 @@
 pub use corio_runtime::create_local_task as spawn_local;
 /// asyncio's name for it is [`create_task`]; this is the one that tokio's users know.
 pub use corio_runtime::create_task as spawn;
+/// asyncio: `python -m asyncio ps`, from inside.
+pub use corio_runtime::debug::{
+    CallGraph, CallGraphEntry, Dump, capture_call_graph, dump, format_call_graph, print_call_graph,
+};
 pub use corio_runtime::time::{
     Interval, MissedTick, Sleep, Timeout, TimeoutError, TimeoutScope, TimeoutScoped, WaitFor,
     YieldNow, interval, interval_at, sleep, sleep_until, timeout, timeout_at, timeout_scope,
@@ -61,6 +65,8 @@ pub use corio_runtime::to_thread as spawn_blocking;
 
 #[cfg(feature = "macros")]
 pub use corio_macros::{main, test};
+
+pub use corio_runtime::{debug, sim};
 
 pub mod contextvars;
 pub mod fs;

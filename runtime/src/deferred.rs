@@ -15,6 +15,7 @@ use corio_sync::deferred::{DeferredCore, Outcome};
 use crate::error::{BoxError, Cancelled, InvalidState};
 use crate::handle::{Handle, NoLoop};
 use crate::quiet::{drop_quietly, quietly};
+use crate::report::{ReportKind, report};
 use crate::scheduler::exception::ErrorContext;
 use crate::task::callback::CallbackId;
 use crate::task::contextvars;
@@ -312,7 +313,7 @@ impl<T> Drop for Inner<T> {
                 .source(self.made_at);
             match &self.home {
                 Some(home) => home.call_exception_handler(&context),
-                None => crate::report::report(format_args!("{context}")),
+                None => report(ReportKind::Unhandled, format_args!("{context}")),
             }
         });
         drop_quietly(error);

@@ -22,6 +22,7 @@ use corio_sync::shim::Ordering::Relaxed;
 use corio_sync::shim::atomic::AtomicBool;
 
 use crate::panic_place;
+pub(crate) use crate::panic_place::payload_message;
 
 pub use run::{BuildError, RunError};
 
@@ -372,14 +373,13 @@ impl fmt::Debug for PanicInfo {
 
 impl fmt::Display for PanicInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "task '{}' (spawned at {}) panicked", self.name, place(self.spawned_at))?;
-        match self.message() {
-            Some(message) => write!(f, ": {message}")?,
-            None => f.write_str(" with a payload that is not a string")?,
+        write!(f, "task '{}' (spawned at {}", self.name, place(self.spawned_at))?;
+        if let Some(at) = self.panicked_at() {
+            write!(f, ", ended at {at}")?;
         }
-        match self.panicked_at() {
-            Some(at) => write!(f, " (panicked at {at})"),
-            None => Ok(()),
+        match self.message() {
+            Some(message) => write!(f, ") panicked: {message}"),
+            None => f.write_str(") panicked with a payload that is not a string"),
         }
     }
 }
@@ -468,12 +468,6 @@ impl From<Arc<str>> for TaskName {
     fn from(name: Arc<str>) -> Self {
         Self::Shared(name)
     }
-}
-
-/// `panic!` makes a `&str` of a literal and a `String` of everything formatted.
-pub(crate) fn payload_message(payload: &dyn Any) -> Option<Box<str>> {
-    let text = payload.downcast_ref::<&str>().copied();
-    text.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).map(Box::from)
 }
 
 /// `file:line`, without the column, which no reader needs to find a call.

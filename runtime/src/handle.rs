@@ -388,8 +388,10 @@ impl TaskRef {
     /// asyncio: `Task.get_loop`.
     #[must_use]
     pub fn get_loop(&self) -> Handle {
-        let home = self.ptr().header().state.load_relaxed().home();
-        Handle { shared: Shared::of(self.ptr()), home }
+        let shared = Shared::of(self.ptr());
+        let pinned = self.ptr().header().state.load_relaxed().home();
+        // Of one loop alone there is one name.
+        Handle { home: pinned.filter(|_| shared.config.workers > 1), shared }
     }
 }
 

@@ -29,6 +29,8 @@ pub mod context;
 #[cfg(not(any(corio_loom, corio_shuttle)))]
 mod coroutine;
 #[cfg(not(any(corio_loom, corio_shuttle)))]
+pub mod debug;
+#[cfg(not(any(corio_loom, corio_shuttle)))]
 mod deferred;
 mod error;
 #[cfg(not(any(corio_loom, corio_shuttle)))]
@@ -41,6 +43,8 @@ mod metrics;
 mod report;
 #[cfg(not(any(corio_loom, corio_shuttle)))]
 mod runtime;
+#[cfg(not(any(corio_loom, corio_shuttle)))]
+pub mod sim;
 #[cfg(not(any(corio_loom, corio_shuttle)))]
 mod spawn;
 #[cfg(not(any(corio_loom, corio_shuttle)))]

@@ -1,5 +1,7 @@
 //! Counters of a runtime: always on, each written by one worker with plain stores.
 
+use std::fmt::Write;
+
 use corio_sync::shim::Ordering::Relaxed;
 
 use crate::handle::Handle;
@@ -18,8 +20,12 @@ pub struct Metrics {
     pub workers: Vec<WorkerCounters>,
     /// Threads of the default executor.
     pub blocking_threads: usize,
+    /// Threads of the default executor that are inside a job.
+    pub blocking_busy: usize,
     /// Jobs that wait for a thread of the default executor.
     pub blocking_queued: usize,
+    /// Sleeps, timeouts and intervals that wait, as of each worker's last look at its timers.
+    pub timers: usize,
     /// Sockets registered with the pollers.
     pub sources: usize,
 }
@@ -58,9 +64,79 @@ impl Metrics {
             injected: shared.injector.len(),
             workers: workers.collect(),
             blocking_threads: shared.pool.threads(),
+            blocking_busy: shared.pool.running().len(),
             blocking_queued: shared.pool.queued(),
+            timers: shared.drivers.iter().map(|driver| driver.timers.waiting()).sum(),
             sources: shared.drivers.iter().map(|driver| driver.poller.sources()).sum(),
         }
+    }
+}
+
+impl Metrics {
+    /// The counters in Prometheus' text format (version 0.0.4), for a page that a scraper reads.
+    /// `runtime` is put into a label of each line.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() {
+    /// corio_runtime::run(async {
+    ///     let text = corio_runtime::Handle::current().metrics().to_prometheus("main");
+    ///     assert!(text.contains("corio_tasks{runtime=\"main\"} 1\n"), "{text}");
+    /// });
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn to_prometheus(&self, runtime: &str) -> String {
+        let escaped = runtime.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
+        let mut page = Page { text: String::new(), label: format!("runtime=\"{escaped}\"") };
+        let totals = [
+            ("tasks", "Tasks that have not ended.", self.tasks),
+            ("injected_tasks", "Tasks in the queue for submissions from outside.", self.injected),
+            ("blocking_threads", "Threads of the default executor.", self.blocking_threads),
+            ("blocking_busy_threads", "Threads inside a job.", self.blocking_busy),
+            ("blocking_queued_jobs", "Jobs that wait for a thread.", self.blocking_queued),
+            ("timers", "Timers that wait.", self.timers),
+            ("sources", "Sockets registered with the pollers.", self.sources),
+        ];
+        for (name, help, value) in totals {
+            page.head(name, help, "gauge");
+            page.line(name, None, value as u64);
+        }
+        type Read = fn(&WorkerCounters) -> u64;
+        let each: [(&str, &str, &str, Read); 5] = [
+            ("worker_queued_tasks", "Tasks in the worker's queue.", "gauge", |w| w.queued as u64),
+            ("worker_polls_total", "Polls of tasks.", "counter", |w| w.polls),
+            ("worker_steals_total", "Successful steals from siblings.", "counter", |w| w.steals),
+            ("worker_searches_total", "Searches among siblings.", "counter", |w| w.searches),
+            ("worker_parks_total", "Times the worker went to sleep.", "counter", |w| w.parks),
+        ];
+        for (name, help, kind, read) in each {
+            page.head(name, help, kind);
+            for (index, worker) in self.workers.iter().enumerate() {
+                page.line(name, Some(index), read(worker));
+            }
+        }
+        page.text
+    }
+}
+
+/// A page in Prometheus' text format.
+struct Page {
+    text: String,
+    label: String,
+}
+
+impl Page {
+    fn head(&mut self, name: &str, help: &str, kind: &str) {
+        // Writing to a string does not fail.
+        let _ = writeln!(self.text, "# HELP corio_{name} {help}\n# TYPE corio_{name} {kind}");
+    }
+
+    fn line(&mut self, name: &str, worker: Option<usize>, value: u64) {
+        let label = &self.label;
+        let worker = worker.map_or(String::new(), |index| format!(",worker=\"{index}\""));
+        let _ = writeln!(self.text, "corio_{name}{{{label}{worker}}} {value}");
     }
 }
 

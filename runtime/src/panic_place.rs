@@ -5,6 +5,7 @@
 //! finds it there: the last panic of the thread. Another one may have come between, in a destructor
 //! that catches it, so the message is compared.
 
+use std::any::Any;
 use std::cell::RefCell;
 use std::panic::{self, PanicHookInfo};
 use std::sync::Once;
@@ -39,7 +40,7 @@ pub(crate) fn install() {
 fn note(info: &PanicHookInfo<'_>) {
     let Some(at) = info.location() else { return };
     let at = at.to_string().into();
-    let message = crate::error::payload_message(info.payload());
+    let message = payload_message(info.payload());
     // A thread whose locals are gone notes nothing.
     let _ = LAST
         .try_with(|last| last.try_borrow_mut().map(|mut last| *last = Some(Noted { message, at })));
@@ -49,4 +50,11 @@ fn note(info: &PanicHookInfo<'_>) {
 pub(crate) fn of(message: Option<&str>) -> Option<Box<str>> {
     let last = LAST.try_with(|last| last.try_borrow_mut().ok()?.take());
     last.ok()?.filter(|last| last.message.as_deref() == message).map(|last| last.at)
+}
+
+/// A panic's message, if it has one: `panic!` makes a `&str` of a literal and a `String` of everything
+/// formatted.
+pub(crate) fn payload_message(payload: &dyn Any) -> Option<Box<str>> {
+    let text = payload.downcast_ref::<&str>().copied();
+    text.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).map(Box::from)
 }

@@ -1,15 +1,114 @@
-//! What the runtime tells people, on standard error: panicked callbacks, slow polls, shutdowns.
+//! What the runtime tells people: slow callbacks, tasks that nobody can wake, shutdowns that were
+//! not clean. Everything goes through [`report`], to standard error unless a hook takes it.
+//!
+//! Reports are rare, so the hook lies behind a plain lock: it is held while the hook is looked up or
+//! exchanged, never while it runs.
 
 use std::any::Any;
+use std::fmt;
 use std::fmt::Arguments;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::sync::{Arc, Mutex, PoisonError};
 
-/// Writes one line to standard error; a closed standard error loses the line, not the worker.
-pub(crate) fn report(line: Arguments<'_>) {
+use corio_sync::place::WaitKind;
+
+/// What a [`Report`] is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ReportKind {
+    /// An error that no exception handler took, such as a callback's panic; the loop goes on.
+    Unhandled,
+    /// A poll or a callback takes, or took, longer than `slow_callback_duration`.
+    SlowCallback,
+    /// A future was dropped before anybody polled it. Debug mode only. asyncio: "was never awaited".
+    NeverAwaited,
+    /// Something that has a `close` was dropped open. Debug mode only. asyncio: `ResourceWarning`.
+    Unclosed,
+    /// A runtime ended with a task that had not. Debug mode only. asyncio: "Task was destroyed but
+    /// it is pending!".
+    DestroyedPending,
+    /// A thread did what only another one should do. Debug mode only.
+    WrongThread,
+    /// A task waits, and nobody is left who could wake it. Debug mode only.
+    LostTask,
+    /// Tasks wait for locks that they hold among themselves. Debug mode only.
+    LockCycle,
+    /// A simulation failed: its seed.
+    Simulation,
+    /// A shutdown left something behind.
+    Shutdown,
+    /// The operating system refused something.
+    System,
+}
+
+/// Something that the runtime has to tell.
+#[derive(Clone, Debug)]
+pub struct Report {
+    kind: ReportKind,
+    text: String,
+}
+
+impl Report {
+    /// What it is about.
+    #[must_use]
+    pub fn kind(&self) -> ReportKind {
+        self.kind
+    }
+
+    /// The whole text; mostly one line.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// A function that takes reports.
+pub type ReportHook = Arc<dyn Fn(&Report) + Send + Sync>;
+
+static HOOK: Mutex<Option<ReportHook>> = Mutex::new(None);
+
+/// Gives all reports of the process to `hook`, for a log or a test, and returns the hook before;
+/// `None` prints them to standard error again.
+///
+/// The hook is called on any thread, also inside polls and drops: it must not block for long. If it
+/// panics, the report is lost and nothing else.
+///
+/// # Examples
+///
+/// ```
+/// # fn main() {
+/// use std::sync::Arc;
+///
+/// let before = corio_runtime::debug::set_report_hook(Some(Arc::new(|report| {
+///     println!("{:?}: {report}", report.kind());
+/// })));
+/// # corio_runtime::debug::set_report_hook(before);
+/// # }
+/// ```
+pub fn set_report_hook(hook: Option<ReportHook>) -> Option<ReportHook> {
+    let mut held = HOOK.lock().unwrap_or_else(PoisonError::into_inner);
+    std::mem::replace(&mut *held, hook)
+}
+
+/// Tells people. A hook that panics, or a closed standard error, loses the report, not the worker.
+pub(crate) fn report(kind: ReportKind, text: Arguments<'_>) {
     use std::io::Write;
-    let _ = catch_unwind(AssertUnwindSafe(|| {
-        let _ = writeln!(std::io::stderr(), "corio: {line}");
+    let hook = HOOK.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let told = catch_unwind(AssertUnwindSafe(|| match hook {
+        Some(hook) => hook(&Report { kind, text: text.to_string() }),
+        None => {
+            let _ = writeln!(std::io::stderr(), "corio: {text}");
+        }
     }));
+    if let Err(payload) = told {
+        crate::quiet::drop_payload(payload);
+    }
 }
 
 /// Tells of a callback that panicked; its loop goes on.
@@ -19,6 +118,35 @@ pub(crate) fn callback_panicked(payload: Box<dyn Any + Send>) {
         .copied()
         .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
         .unwrap_or("a value that is not a string");
-    report(format_args!("a callback panicked: {message}"));
+    report(ReportKind::Unhandled, format_args!("a callback panicked: {message}"));
     crate::quiet::drop_payload(payload);
+}
+
+/// Tells of a future that nobody awaited; in debug mode, which the caller has asked for.
+pub(crate) fn never_awaited(what: WaitKind, made_at: &'static Location<'static>) {
+    report(
+        ReportKind::NeverAwaited,
+        format_args!("{} was never awaited; it was made at {made_at}", what.name()),
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hook_takes_reports_and_may_panic() {
+        let (sender, receiver) = std::sync::mpsc::channel();
+        let hook: ReportHook = Arc::new(move |report| {
+            if report.text() == "the hook's own" {
+                let _ = sender.send((report.kind(), report.to_string()));
+                panic!("a hook panics");
+            }
+        });
+        let before = set_report_hook(Some(hook));
+        report(ReportKind::Shutdown, format_args!("the hook's {}", "own"));
+        set_report_hook(before);
+        assert_eq!(receiver.recv(), Ok((ReportKind::Shutdown, "the hook's own".to_owned())));
+        assert!(receiver.recv().is_err(), "the hook was let go");
+    }
 }

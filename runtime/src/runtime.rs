@@ -21,8 +21,10 @@ use std::time::Duration;
 use corio_sync::park;
 
 use crate::builder::{Builder, Settled};
+use crate::debug::QuitDump;
 use crate::error::{BuildError, RunError};
 use crate::handle::{EnterGuard, Handle};
+use crate::report::{ReportKind, report};
 use crate::scheduler::shutdown::ShutdownReport;
 use crate::scheduler::worker;
 use crate::task::join::Task;
@@ -53,6 +55,8 @@ const DROP_TIMEOUT: Duration = Duration::from_secs(10);
 pub struct Runtime {
     handle: Handle,
     threads: Vec<JoinHandle<()>>,
+    /// For its drop.
+    _dump: Option<QuitDump>,
 }
 
 impl Runtime {
@@ -74,7 +78,8 @@ impl Runtime {
 
     pub(crate) fn start(settled: Settled) -> Result<Self, BuildError> {
         let Started { shared, threads, .. } = start::start(settled, start::Caller::Stays)?;
-        Ok(Self { handle: Handle::new(shared), threads })
+        let dump = QuitDump::new(&shared);
+        Ok(Self { handle: Handle::new(shared), threads, _dump: dump })
     }
 
     /// The handle of the runtime, for other threads.
@@ -141,9 +146,9 @@ impl Drop for Runtime {
     fn drop(&mut self) {
         if self.handle.shared().phase().is_open() {
             let timeout = self.handle.shared().config.shutdown_timeout;
-            let report = self.shut_down(timeout.or(Some(DROP_TIMEOUT)));
-            if !report.is_clean() {
-                crate::report::report(format_args!("shutdown of a dropped runtime: {report}"));
+            let left = self.shut_down(timeout.or(Some(DROP_TIMEOUT)));
+            if !left.is_clean() {
+                report(ReportKind::Shutdown, format_args!("shutdown of a dropped runtime: {left}"));
             }
         }
     }

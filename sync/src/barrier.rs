@@ -22,7 +22,9 @@
 //! all have left; who comes meanwhile waits at the **gate**. What a task's wait returns is decided
 //! by the phase in which it leaves: `DRAINING` is success.
 
+use crate::debug;
 use crate::error::BrokenBarrier;
+use crate::place::{WaitKind, noted};
 use crate::shim::atomic::AtomicU64;
 use crate::shim::{Ordering, fence_at, mutant, ord};
 use crate::wait::line::{Line, OnFlag};
@@ -365,11 +367,13 @@ impl Future for BarrierWait<'_> {
                     None => {}
                 },
                 At::Gate(place) => {
-                    ready!(this.barrier.gate.poll_granted(place, cx));
+                    let granted = this.barrier.gate.poll_granted(place, cx);
+                    ready!(noted(granted, WaitKind::Barrier, this.caller));
                     this.at = At::Outside;
                 }
                 At::Inside(Place::Waiting(waiter)) => {
-                    let index = ready!(this.barrier.round.get().poll(waiter, cx));
+                    let index = this.barrier.round.get().poll(waiter, cx);
+                    let index = ready!(noted(index, WaitKind::Barrier, this.caller));
                     return this.leave(index);
                 }
                 At::Inside(_) | At::Leaving | At::Done => {
@@ -383,7 +387,8 @@ impl Future for BarrierWait<'_> {
 impl Drop for BarrierWait<'_> {
     fn drop(&mut self) {
         match &mut self.at {
-            At::Outside | At::Done => {}
+            At::Outside => debug::never_awaited(WaitKind::Barrier, self.caller),
+            At::Done => {}
             At::Gate(place) => {
                 // A grant needs no heir: everybody at the gate got one.
                 let _ = self.barrier.gate.leave(place);

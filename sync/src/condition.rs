@@ -291,8 +291,7 @@ impl<T> Future for ConditionWait<'_, T> {
                     this.step = Step::Reacquiring(Acquiring::default());
                 }
                 Step::Reacquiring(at) => {
-                    let polled = this.lock.raw.poll_acquire(at, cx);
-                    ready!(noted(polled, WaitKind::Lock, this.caller));
+                    ready!(this.lock.raw.poll_traced(at, cx, this.caller));
                     *this.held = true;
                     this.step = Step::Done;
                     return Poll::Ready(());

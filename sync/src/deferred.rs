@@ -10,8 +10,8 @@
 //! the value were written in place after a claim. The price is one allocation for each outcome.
 //!
 //! *Waiters* stand in a line whose flag is set after the pointer. They are woken in order of
-//! arrival. A done-callback is meant to be a waiter, too: one whose waker queues the callback, by
-//! [`DeferredCore::poll_wait`]. Then tasks and callbacks share one order, as asyncio's do.
+//! arrival. The runtime's `Deferred` does without the line: its waiters and done-callbacks share one
+//! order, as asyncio's do, which it keeps itself.
 //!
 //! *Retrieved* is a hint for the report of failures that nobody looked at. It is set by whoever gets
 //! at the outcome and by a late cancel, and read when the core is dropped.

@@ -1,5 +1,6 @@
 //! [`Event`]: a flag that tasks and threads wait for.
 
+use crate::debug;
 use crate::place::{WaitKind, noted};
 use crate::wait::line::{Line, OnFlag};
 use crate::wait::queue::Place;
@@ -136,6 +137,9 @@ impl Future for EventWait<'_> {
 
 impl Drop for EventWait<'_> {
     fn drop(&mut self) {
+        if let Place::Idle = self.at {
+            debug::never_awaited(WaitKind::Event, self.caller);
+        }
         // A grant that came already needs no heir: everybody else got one too.
         let _ = self.event.line.leave(&mut self.at);
     }

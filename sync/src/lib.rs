@@ -50,6 +50,8 @@ pub use semaphore::{
 #[doc(hidden)]
 pub mod coop;
 #[doc(hidden)]
+pub mod debug;
+#[doc(hidden)]
 pub mod deferred;
 #[doc(hidden)]
 pub mod park;

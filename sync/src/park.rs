@@ -23,10 +23,12 @@ use std::cell::Cell;
 use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
+use std::panic::Location;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 
+use crate::debug;
 use crate::shim::Ordering::{Acquire, Relaxed, Release};
 use crate::shim::atomic::AtomicU32;
 use crate::shim::thread::{self, Thread};
@@ -227,7 +229,9 @@ impl Wake for Inner {
 /// # Panics
 ///
 /// If the future does.
+#[track_caller]
 pub fn block_on<F: Future>(future: F) -> F::Output {
+    debug::blocks("block_on", Location::caller());
     let mut future = pin!(future);
     let mut sleeper = Sleeper::borrow();
     loop {
@@ -248,10 +252,12 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
 ///
 /// If the future does.
 #[cfg(not(any(corio_loom, corio_shuttle)))]
+#[track_caller]
 pub fn block_on_deadline<F: Future>(
     future: F,
     deadline: Option<std::time::Instant>,
 ) -> Option<F::Output> {
+    debug::blocks("block_on_deadline", Location::caller());
     let mut future = pin!(future);
     let mut sleeper = Sleeper::borrow();
     let mut in_time = true;

@@ -76,10 +76,18 @@ pub enum WaitKind {
     ChannelSend,
     /// Receiving from a channel.
     ChannelReceive,
+    /// The other end of a channel to go.
+    ChannelClosed,
+    /// A new value in a watch channel.
+    WatchChanged,
+    /// The value of a oneshot channel.
+    Oneshot,
+    /// The children of a task group.
+    TaskGroup,
 }
 
 impl WaitKind {
-    const ALL: [WaitKind; 31] = [
+    const ALL: [WaitKind; 35] = [
         WaitKind::Unknown,
         WaitKind::Sleep,
         WaitKind::Interval,
@@ -111,6 +119,10 @@ impl WaitKind {
         WaitKind::QueueJoin,
         WaitKind::ChannelSend,
         WaitKind::ChannelReceive,
+        WaitKind::ChannelClosed,
+        WaitKind::WatchChanged,
+        WaitKind::Oneshot,
+        WaitKind::TaskGroup,
     ];
 
     /// The name that dumps print.
@@ -148,6 +160,10 @@ impl WaitKind {
             WaitKind::QueueJoin => "Queue::join",
             WaitKind::ChannelSend => "send",
             WaitKind::ChannelReceive => "recv",
+            WaitKind::ChannelClosed => "closed",
+            WaitKind::WatchChanged => "changed",
+            WaitKind::Oneshot => "a oneshot channel",
+            WaitKind::TaskGroup => "a task group",
         }
     }
 }

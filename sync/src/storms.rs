@@ -9,9 +9,9 @@ use crate::shim::rand::{Rng, thread_rng};
 use crate::shim::{sync::Arc, thread};
 use crate::testing::{block_on, poll_once, visit};
 use crate::{
-    Barrier, CancelToken, Condition, Event, Lock, Notify, OnceCell, SetOnce, broadcast, mpsc, watch,
+    Barrier, CancelToken, Condition, Event, LifoQueue, Lock, Notify, OnceCell, Queue, RwLock,
+    Semaphore, SetOnce, broadcast, mpsc, watch,
 };
-use crate::{LifoQueue, Queue};
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
 /// Visits a future that is made anew each time, until it stayed to the end.
@@ -67,6 +67,49 @@ model! {
 model! {
     lock_storm_unfair(threads = 5, bound = 3, claim = "whoever leaves, the unfair lock goes on, one holder at a time") {
         lock_storm(Lock::new_unfair(UnsafeCell::new(0)));
+    }
+}
+
+model! {
+    /// Demands of several sizes, some of which leave.
+    semaphore_storm(threads = 5, bound = 3, claim = "no permit is lost or made, whoever leaves") {
+        let shared = Arc::new((Semaphore::new(3), AtomicUsize::new(0)));
+        join(crowd(4, &shared, |(semaphore, inside), thread| {
+            for round in 0..3 {
+                let n = 1 + (thread + round) % 3;
+                let Some(permits) = visit(semaphore.acquire_many(n)) else { continue };
+                assert!(inside.fetch_add(n, SeqCst) + n <= 3, "more permits than there are");
+                inside.fetch_sub(n, SeqCst);
+                drop(permits);
+            }
+            drop(until!(semaphore.acquire_many(2)));
+        }));
+        assert!(shared.0.try_acquire_many(3).is_ok(), "all are back");
+    }
+}
+
+model! {
+    /// Readers and writers, some of which leave; writers go on as readers.
+    rwlock_storm(threads = 5, bound = 3, claim = "whoever leaves, readers share and writers are alone") {
+        let shared = Arc::new((RwLock::new(()), AtomicUsize::new(0)));
+        join(crowd(4, &shared, |(lock, readers), number| {
+            for _ in 0..3 {
+                if number % 2 == 0 {
+                    let Some(guard) = visit(lock.read()) else { continue };
+                    readers.fetch_add(1, SeqCst);
+                    thread::yield_now();
+                    readers.fetch_sub(1, SeqCst);
+                    drop(guard);
+                } else if let Some(guard) = visit(lock.write()) {
+                    assert_eq!(readers.load(SeqCst), 0, "somebody reads");
+                    thread::yield_now();
+                    assert_eq!(readers.load(SeqCst), 0, "somebody reads");
+                    drop(guard.downgrade());
+                }
+            }
+            drop(until!(lock.write()));
+        }));
+        assert!(shared.0.try_write().is_some(), "nobody holds it");
     }
 }
 

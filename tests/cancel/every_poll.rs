@@ -156,7 +156,7 @@ fn operations() -> impl IntoIterator<Item = (&'static str, Make)> {
         timeout_scope: |ledger| {
             let moved = timeout_scope(FAR, async |limit| {
                 cleaning(ledger.token()).await;
-                drop(limit.reschedule(Some(Instant::now() + ms(1))));
+                limit.reschedule(Some(Instant::now() + ms(1))).unwrap();
                 let _held = ledger.token();
                 sleep(FAR).await;
             });

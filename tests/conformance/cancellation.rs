@@ -11,7 +11,7 @@ use corio::{
 use corio_tests::kit::Signal;
 
 use crate::support::sync::Event;
-use crate::support::{Trace, on_loop, py, task, turn, turns};
+use crate::support::{Trace, as_recorded, on_loop, py, task, turn, turns};
 
 /// Longer than any test.
 pub const LONG: Duration = Duration::from_secs(600);
@@ -405,9 +405,7 @@ fn test_baseexception_during_cancel() {
 // conforms: 2 test_yield_future_passes_cancel
 #[test]
 fn test_yield_future_passes_cancel() {
-    let trace = Trace::default();
-    let said = trace.clone();
-    on_loop(|| async move {
+    as_recorded("compose cancel_goes_inwards_then_outwards", |trace| async move {
         let inner = task!([trace] cleaning(&trace, "inner", 1).await);
         let outer = task!([trace] {
             let caught = catch_cancel(inner).await;
@@ -419,7 +417,6 @@ fn test_yield_future_passes_cancel() {
         trace.say(format!("{} {}", py(outer.done()), outer.cancelling()));
         trace.say(py(outer.await.unwrap_err().is_cancelled()));
     });
-    said.expect_recorded("compose cancel_goes_inwards_then_outwards");
 }
 
 // conforms: 2 test_yield_wait_does_not_shield_cancel

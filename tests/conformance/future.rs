@@ -9,7 +9,7 @@ use corio::sync::{Deferred, DeferredError};
 use corio::{BoxError, ErrorContext, EventLoop, Handle};
 use corio_tests::kit::poll_once;
 
-use crate::support::{Trace, on_loop, task, turn, turns, with_loop};
+use crate::support::{Trace, on_loop, on_single_loop, task, turn, turns, with_loop};
 
 /// What the loop's exception handler is told, from now on.
 pub fn told(handle: &Handle) -> Arc<Mutex<Vec<String>>> {
@@ -396,7 +396,7 @@ fn callbacks_run_after_the_end_and_in_order() {
 fn removing(removed: &'static [usize], left: &[&str]) {
     let trace = Trace::default();
     let said = trace.clone();
-    on_loop(move || async move {
+    on_single_loop(move || async move {
         let (deferred, ids) = with_callbacks(&trace, 3);
         for number in removed {
             assert!(deferred.remove_done_callback(ids[*number]));
@@ -443,7 +443,7 @@ fn test_remove_done_callback() {
 fn callbacks_come_and_go_inside_of_removals_and_calls() {
     let trace = Trace::default();
     let said = trace.clone();
-    on_loop(|| async move {
+    on_single_loop(|| async move {
         /// What a callback owns does this when it goes.
         struct OnDrop(Deferred<u32>, Trace);
         impl Drop for OnDrop {

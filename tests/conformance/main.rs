@@ -5,6 +5,7 @@
 //! both by tests/house/conformance.rs. What asyncio does was recorded from CPython where it is not
 //! obvious: see `recorded/`.
 
+mod additional;
 mod as_completed;
 mod barrier;
 mod cancellation;
@@ -14,6 +15,7 @@ mod eager;
 mod event;
 mod event_loop;
 mod future;
+mod introspection;
 mod lock;
 mod loop_order;
 mod queue;

@@ -49,24 +49,33 @@ fn test_first_error_second_successful() {
     });
 }
 
+/// Two attempts, of which the first waits until it is stopped, and then goes on with the cancel or
+/// answers it with a value. The second one wins; what the first has said.
+async fn stopped_by_the_second(answers: bool) -> Trace {
+    let trace = Trace::default();
+    let attempts = (0..2).map(|n| {
+        let trace = trace.clone();
+        move || async move {
+            if n == 0 {
+                let stopped = catch_cancel(for_ever()).await.unwrap_err();
+                trace.say("the first was stopped");
+                if !answers {
+                    stopped.raise::<()>().await;
+                }
+                trace.say("and gives a value");
+            }
+            Ok::<_, ()>(n)
+        }
+    });
+    assert_eq!(staggered_race(attempts, Some(ms(2))).await, Ok((1, 1)));
+    trace
+}
+
 // conforms: 25 test_first_timeout_second_successful
 #[test]
 fn test_first_timeout_second_successful() {
     on_loop(|| async {
-        let trace = Trace::default();
-        let attempts = (0..2).map(|n| {
-            let trace = trace.clone();
-            move || async move {
-                if n == 0 {
-                    let stopped = catch_cancel(for_ever()).await.unwrap_err();
-                    trace.say("the first was stopped");
-                    stopped.raise::<()>().await;
-                }
-                Ok::<_, ()>(n)
-            }
-        });
-        assert_eq!(staggered_race(attempts, Some(ms(2))).await, Ok((1, 1)));
-        trace.expect(&["the first was stopped"]);
+        stopped_by_the_second(false).await.expect(&["the first was stopped"]);
     });
 }
 
@@ -74,20 +83,8 @@ fn test_first_timeout_second_successful() {
 #[test]
 fn test_multiple_winners() {
     on_loop(|| async {
-        let trace = Trace::default();
-        let attempts = (0..2).map(|n| {
-            let trace = trace.clone();
-            move || async move {
-                if n == 0 {
-                    // It answers the stop with a value of its own, which comes too late.
-                    drop(catch_cancel(for_ever()).await);
-                    trace.say("late");
-                }
-                Ok::<_, ()>(n)
-            }
-        });
-        assert_eq!(staggered_race(attempts, Some(ms(1))).await, Ok((1, 1)));
-        trace.expect(&["late"]);
+        let said = stopped_by_the_second(true).await;
+        said.expect(&["the first was stopped", "and gives a value"]);
     });
 }
 

@@ -54,6 +54,16 @@ where
     said.expect_recorded(scenario);
 }
 
+/// Runs `main` on a single loop.
+#[track_caller]
+pub fn on_single_loop<F, T>(main: impl FnOnce() -> F + Send + 'static) -> T
+where
+    F: Future<Output = T>,
+    T: Send + 'static,
+{
+    with_loop(|event_loop| event_loop.run_until_complete(main()).expect("the loop ends well"))
+}
+
 /// asyncio's `sleep(0)`: everything that is ready runs once.
 pub async fn turn() {
     corio::yield_now().await;

@@ -3,7 +3,7 @@
 use corio::{GroupError, Task, TaskGroup, catch_cancel, create_task, sleep, task_group, yield_now};
 
 use crate::cancellation::{cleaning, for_ever, me, ms, said};
-use crate::support::{Trace, on_loop, py, task, turn, turns};
+use crate::support::{Trace, as_recorded, on_loop, py, task, turn, turns};
 
 pub type Group = TaskGroup<&'static str>;
 pub type Ended<T = ()> = Result<T, GroupError<&'static str>>;
@@ -101,9 +101,7 @@ fn a_child_that_fails_stops_the_others_and_the_body() {
 // conforms: 14 test_taskgroup_07
 #[test]
 fn an_outer_cancel_reaches_the_body_first_then_the_children() {
-    let trace = Trace::default();
-    let seen = trace.clone();
-    on_loop(|| async move {
+    as_recorded("compose group_outer_cancel", |trace| async move {
         let task = task!([trace] {
             let ended: Ended = task_group(async |group: Group| {
                 for (name, turns) in [("one", 1), ("two", 2)] {
@@ -122,7 +120,6 @@ fn an_outer_cancel_reaches_the_body_first_then_the_children() {
         assert_eq!(said(&error), Some("outer"));
         trace.say(py(error.is_cancelled()));
     });
-    seen.expect_recorded("compose group_outer_cancel");
 }
 
 // conforms: 14 test_taskgroup_08
@@ -131,9 +128,7 @@ fn an_outer_cancel_reaches_the_body_first_then_the_children() {
 // differs: errors are a value: the cancel is delivered after the group, and a task that only returns them ends cancelled
 #[test]
 fn errors_of_clean_ups_win_over_an_outer_cancel() {
-    let trace = Trace::default();
-    let seen = trace.clone();
-    on_loop(|| async move {
+    as_recorded("compose group_cancel_and_errors", |trace| async move {
         let task = task!([trace] {
             let ended: Ended = task_group(async |group: Group| {
                 let inner = trace.clone();
@@ -171,7 +166,6 @@ fn errors_of_clean_ups_win_over_an_outer_cancel() {
         task.cancel();
         assert_eq!(task.await.unwrap(), self::errors(&["first"]));
     });
-    seen.expect_recorded("compose group_cancel_and_errors");
 }
 
 // conforms: 14 test_taskgroup_09

@@ -11,13 +11,13 @@ use corio::sync::{Deferred, Event};
 use corio::{Cancelled, CoroError, ResultError, Task, current_task};
 
 use crate::future::told;
-use crate::support::{Trace, on_loop, task, turn, turns, with_loop};
+use crate::support::{Trace, on_loop, on_single_loop, task, turn, turns, with_loop};
 
 // conforms: 1 test_task_class
 // conforms: 1 test_future_subclass
 #[test]
 fn test_task_class() {
-    on_loop(|| async {
+    on_single_loop(|| async {
         let task = corio::create_task(async { "ok" });
         assert!(!task.done() && !task.cancelled());
         assert!(matches!(task.result(), Err(ResultError::NotReady)));
@@ -310,7 +310,7 @@ fn an_error_says_where_it_was_spawned_and_raised() {
 // conforms: 1 test_current_task_no_running_loop_implicit
 #[test]
 fn test_current_task() {
-    on_loop(|| async {
+    on_single_loop(|| async {
         let task = corio::create_task(async { current_task().unwrap() });
         let expected = task.task_ref();
         assert!(task.await.unwrap() == expected);

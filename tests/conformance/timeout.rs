@@ -9,7 +9,7 @@ use corio::{
 use corio_tests::kit::poll_once;
 
 use crate::cancellation::{LONG, cleaning, for_ever, me, ms, said};
-use crate::support::{Trace, on_loop, py, task, turn, turns};
+use crate::support::{Trace, as_recorded, on_loop, py, task, turn, turns};
 
 /// A short limit.
 const SOON: Duration = Duration::from_millis(2);
@@ -48,7 +48,7 @@ fn the_same_deadline_twice() {
     on_loop(|| async {
         let deadline = Instant::now() + SOON;
         let outer = timeout_at(deadline, async {
-            drop(timeout_at(deadline, cleaning(&Trace::default(), "it", 1)).await);
+            let _which = timeout_at(deadline, cleaning(&Trace::default(), "it", 1)).await;
             for_ever().await;
         });
         assert!(outer.await.is_err());
@@ -69,9 +69,7 @@ fn what_waits_inside_may_clean_up() {
 /// What the counts are inside and outside.
 #[test]
 fn the_counts_inside_and_outside() {
-    let trace = Trace::default();
-    let said = trace.clone();
-    on_loop(|| async move {
+    as_recorded("compose timeout_counts", |trace| async move {
         let mut kept = None;
         let ended = timeout_scope(SOON, async |limit: TimeoutScope| {
             kept = Some(limit.clone());
@@ -83,7 +81,6 @@ fn the_counts_inside_and_outside() {
         assert!(ended.is_err());
         trace.say(format!("outside {} {}", me().cancelling(), py(kept.unwrap().expired())));
     });
-    said.expect_recorded("compose timeout_counts");
 }
 
 // conforms: 15 test_timeout_not_called
@@ -224,7 +221,7 @@ fn debug_tells_the_state() {
         });
         let finished = body.await.unwrap();
         assert_eq!(format!("{finished:?}"), "TimeoutScope { state: finished, when: None }");
-        drop(until_the_limit(SOON, &mut seen).await);
+        assert!(until_the_limit(SOON, &mut seen).await.is_err());
         assert!(format!("{:?}", seen.unwrap()).starts_with("TimeoutScope { state: expired, "));
     });
 }
@@ -277,7 +274,7 @@ fn a_limit_after_a_cancel_that_was_caught() {
 #[test]
 #[should_panic(expected = "timeout() needs a corio runtime")]
 fn a_limit_without_a_runtime() {
-    drop(poll_once(timeout(LONG, for_ever())));
+    assert!(poll_once(timeout(LONG, for_ever())).is_pending());
 }
 
 // conforms: 15 test_timeout_finished
@@ -290,7 +287,7 @@ fn a_limit_that_is_over_cannot_be_moved() {
         let error = finished.reschedule(None).unwrap_err();
         assert_eq!(error.to_string(), "it has ended already, and how it ended cannot be changed");
         let mut seen = None;
-        drop(until_the_limit(SOON, &mut seen).await);
+        assert!(until_the_limit(SOON, &mut seen).await.is_err());
         assert!(seen.unwrap().reschedule(Some(Instant::now() + LONG)).is_err());
         let expiring = timeout_scope(SOON, async |limit: TimeoutScope| {
             let request = catch_cancel(for_ever()).await.unwrap_err();

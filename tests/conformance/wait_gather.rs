@@ -9,7 +9,7 @@ use corio::{
 use corio_tests::kit::{Signal, poll_once};
 
 use crate::cancellation::{for_ever, ms, said};
-use crate::support::{Trace, on_loop, task, turn, turns};
+use crate::support::{Trace, as_recorded, on_loop, task, turn, turns};
 
 use ReturnWhen::{AllCompleted, FirstCompleted, FirstException};
 
@@ -168,16 +168,13 @@ fn test_sleep() {
 // conforms: 4 SleepTests.test_sleep_zero
 #[test]
 fn a_yield_lets_all_that_is_ready_run_once() {
-    let trace = Trace::default();
-    let said = trace.clone();
-    on_loop(|| async move {
+    as_recorded("compose sleep_zero", |trace| async move {
         let tasks: Vec<_> = (0..3).map(|n| task!([trace] trace.say(n))).collect();
         trace.say("yields");
         turn().await;
         trace.say("resumes");
         drop(gather_all(tasks).await);
     });
-    said.expect_recorded("compose sleep_zero");
 }
 
 // conforms: 4 GatherTestsBase.test_success
@@ -200,9 +197,7 @@ fn values_come_in_the_order_of_the_arguments() {
 /// The order of the ends is not that of the values.
 #[test]
 fn ends_and_values() {
-    let trace = Trace::default();
-    let said = trace.clone();
-    on_loop(|| async move {
+    as_recorded("compose gather_order_of_ends", |trace| async move {
         let part = |name: &'static str, count: usize| {
             let trace = trace.clone();
             async move {
@@ -214,7 +209,6 @@ fn ends_and_values() {
         let all = gather([part("a", 3), part("b", 1), part("c", 2)]).await.unwrap();
         trace.say(all.join(" "));
     });
-    said.expect_recorded("compose gather_order_of_ends");
 }
 
 // conforms: 4 test_one_exception

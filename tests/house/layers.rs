@@ -32,7 +32,7 @@ const OURS: [&str; 8] = [
 
 /// The modules of the runtime, lowest level first. A module may use those of lower levels and,
 /// one way only, those of its own.
-const LEVELS: [&[&str]; 10] = [
+const LEVELS: [&[&str]; 11] = [
     &["sys", "quiet", "report", "error", "panic_place", "wake_batch"],
     &["timer", "reactor", "blocking"],
     &["task"],
@@ -41,8 +41,10 @@ const LEVELS: [&[&str]; 10] = [
     &["handle", "cancel"],
     &["spawn"],
     &["bridge", "event_loop", "time", "compose", "deferred", "coroutine"],
-    &["debug", "metrics", "sim"],
+    &["debug", "metrics"],
     &["builder", "runtime"],
+    // A simulation is a runtime that is started in a way of its own.
+    &["sim"],
 ];
 
 /// Uses against the order: who, whom, why.

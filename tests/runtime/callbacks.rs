@@ -1,121 +1,172 @@
-//! Plain callbacks on the loops of a runtime: now, later, at a time, and not at all.
+//! Done-callbacks and deferreds on several workers: order, races, leaks.
 
-use std::sync::{Arc, Mutex, mpsc};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
 
-use corio::{ErrorContext, Handle, current_task};
-use corio_tests::PATIENCE;
-use corio_tests::kit::Signal;
+use corio::sync::Deferred;
+use corio::{ContextVar, Task};
+use corio_tests::eventually;
+use corio_tests::kit::Ledger;
 
-use crate::support::{bounded, burn, here, on_runtime, rt, wait};
+use crate::support::{bounded, on_runtime, rt};
 
-/// The callbacks of one loop are called there, in the order of their times and then of their making.
+/// Rounds of a race.
+const ROUNDS: usize = 300;
+
 #[test]
-fn later_callbacks_of_one_loop_come_in_order() {
+fn callbacks_of_one_task_come_one_at_a_time_and_in_order() {
     bounded(|| {
         let runtime = rt();
-        for one in runtime.handle().loops() {
-            let home = wait(&runtime, one.create_task(here())).unwrap();
-            let (tell, told) = mpsc::channel();
-            let at = one.time() + Duration::from_millis(5);
-            for n in [3, 1, 2, 0] {
-                for again in 0..2 {
-                    let tell = tell.clone();
-                    one.call_at(at + Duration::from_micros(n), move || {
-                        assert!(current_task().is_none());
-                        tell.send((n, again, thread::current().id())).unwrap();
-                    });
-                }
+        for _ in 0..ROUNDS {
+            let task = runtime.create_task(async {});
+            let called = Arc::new(Mutex::new(Vec::new()));
+            let inside = Arc::new(AtomicBool::new(false));
+            // The task ends somewhere in the middle of this.
+            for number in 0..8 {
+                let (called, inside) = (called.clone(), inside.clone());
+                task.add_done_callback(move |task| {
+                    assert!(task.done());
+                    assert!(!inside.swap(true, Ordering::SeqCst), "two at once");
+                    called.lock().unwrap().push(number);
+                    inside.store(false, Ordering::SeqCst);
+                });
             }
-            drop(tell);
-            let told: Vec<_> = told.iter().collect();
-            let order: Vec<_> = told.iter().map(|&(n, again, _)| (n, again)).collect();
-            assert_eq!(order, [(0, 0), (0, 1), (1, 0), (1, 1), (2, 0), (2, 1), (3, 0), (3, 1)]);
-            assert!(told.iter().all(|&(_, _, thread)| thread == home));
+            eventually("the callbacks", || (called.lock().unwrap().len() == 8).then_some(()));
+            assert_eq!(*called.lock().unwrap(), [0, 1, 2, 3, 4, 5, 6, 7]);
         }
     });
 }
 
 #[test]
-fn a_worker_is_called_back_on_its_own_loop() {
-    on_runtime(|| async {
-        let here = thread::current().id();
-        let (tell, told) = mpsc::channel();
-        let other = tell.clone();
-        let handle = Handle::current();
-        handle.call_soon(move || other.send(thread::current().id()).unwrap());
-        handle.call_later(Duration::ZERO, move || tell.send(thread::current().id()).unwrap());
-        let told = corio::to_thread(move || told.iter().collect::<Vec<_>>()).await.unwrap();
-        assert_eq!(told, [here, here], "main is on worker 0");
-    });
-}
-
-#[test]
-fn a_cancelled_callback_is_dropped_at_once() {
+fn a_callback_is_called_or_removed() {
     bounded(|| {
         let runtime = rt();
-        let held = Arc::new(());
-        for _ in 0..100 {
-            let kept = held.clone();
-            let timer = runtime.handle().call_later(Duration::from_secs(3600), move || drop(kept));
-            assert_eq!(Arc::strong_count(&held), 2);
-            timer.cancel();
-            assert!(timer.cancelled());
-            assert_eq!(Arc::strong_count(&held), 1);
+        let ledger = Ledger::new();
+        let calls = Arc::new(AtomicUsize::new(0));
+        let mut removed = 0;
+        for _ in 0..ROUNDS {
+            let task = runtime.create_task(async {});
+            let ids: Vec<_> = (0..4)
+                .map(|_| {
+                    let (calls, token) = (calls.clone(), ledger.token());
+                    task.add_done_callback(move |_| {
+                        calls.fetch_add(1, Ordering::SeqCst);
+                        drop(token);
+                    })
+                })
+                .collect();
+            removed += ids.into_iter().filter(|id| task.remove_done_callback(*id)).count();
         }
+        let expected = ROUNDS * 4 - removed;
+        eventually("the rest", || (calls.load(Ordering::SeqCst) == expected).then_some(()));
+        eventually("every drop", || (ledger.live() == 0).then_some(()));
     });
 }
 
 #[test]
-fn cancel_against_call_decides_once() {
+fn a_runtime_that_goes_drops_callbacks() {
     bounded(|| {
         let runtime = rt();
-        for round in 0..300 {
-            let called = Arc::new(Mutex::new(false));
-            let mark = called.clone();
-            let delay = Duration::from_micros(round % 50);
-            let timer = runtime.handle().call_later(delay, move || *mark.lock().unwrap() = true);
-            burn(Duration::from_micros(round % 70));
-            timer.cancel();
-            // Once the loop has come round, nothing of this round is on its way.
-            let passed = Signal::new();
-            let pass = passed.clone();
-            runtime.handle().call_later(delay, move || pass.set());
-            passed.wait_blocking("the callback behind it");
-            assert_ne!(*called.lock().unwrap(), timer.cancelled());
-        }
-    });
-}
-
-#[test]
-fn a_shutdown_drops_what_was_not_called() {
-    bounded(|| {
-        let runtime = rt();
-        let handle = runtime.handle().clone();
-        let held = Arc::new(());
-        let kept = held.clone();
-        let timer = handle.call_later(Duration::from_secs(3600), move || drop(kept));
+        let ledger = Ledger::new();
+        let tasks: Vec<Task<()>> = (0..4)
+            .map(|_| {
+                let task = runtime.create_task(std::future::pending());
+                let token = ledger.token();
+                task.add_done_callback(move |_| drop(token));
+                task
+            })
+            .collect();
         drop(runtime);
-        assert_eq!(Arc::strong_count(&held), 1);
-        timer.cancel();
-        let late = held.clone();
-        assert!(handle.call_later(Duration::ZERO, move || drop(late)).cancelled());
-        assert_eq!(Arc::strong_count(&held), 1);
+        assert!(tasks.iter().all(Task::cancelled));
+        let late = ledger.token();
+        tasks[0].add_done_callback(move |_| drop(late));
+        drop(tasks);
+        assert_eq!(ledger.live(), 0, "a callback leaked");
     });
 }
 
 #[test]
-fn a_panic_in_a_callback_goes_to_the_handler() {
+fn one_of_many_threads_sets_a_deferred_and_everybody_hears() {
     bounded(|| {
         let runtime = rt();
-        let (tell, told) = mpsc::channel();
-        let heard = move |_: &Handle, context: &ErrorContext| tell.send(context.clone()).unwrap();
-        runtime.handle().set_exception_handler(Some(Arc::new(heard)));
-        let line = line!() + 1;
-        runtime.handle().call_later(Duration::ZERO, || panic!("no luck"));
-        let context = told.recv_timeout(PATIENCE).unwrap();
-        assert_eq!(context.get_exception(), Some("no luck"));
-        assert_eq!(context.get_source().unwrap().line(), line);
+        for _ in 0..ROUNDS / 3 {
+            let deferred = runtime.block_on(async { Deferred::new() });
+            let called = Arc::new(AtomicUsize::new(0));
+            let waiters: Vec<_> = (0..3)
+                .map(|_| {
+                    let deferred = deferred.clone();
+                    runtime.create_task(async move { *(&deferred).await.unwrap() })
+                })
+                .collect();
+            let setters: Vec<_> = (0..2)
+                .map(|number| {
+                    let (deferred, called) = (deferred.clone(), called.clone());
+                    thread::spawn(move || {
+                        deferred.add_done_callback(move |deferred| {
+                            called.fetch_add(*deferred.result().unwrap(), Ordering::SeqCst);
+                        });
+                        deferred.set_result(number + 1).is_ok()
+                    })
+                })
+                .collect();
+            let won: Vec<_> = setters.into_iter().map(|setter| setter.join().unwrap()).collect();
+            let value = usize::from(won[1]) + 1;
+            assert_eq!(won.iter().filter(|won| **won).count(), 1, "{won:?}");
+            for waiter in waiters {
+                assert_eq!(runtime.block_on(async { waiter.await.unwrap() }), value);
+            }
+            eventually("both", || (called.load(Ordering::SeqCst) == 2 * value).then_some(()));
+        }
+    });
+}
+
+#[test]
+fn contexts_go_where_their_tasks_go() {
+    static NUMBER: ContextVar<usize> = ContextVar::with_default("number", 0);
+    on_runtime(|| async {
+        let tasks: Vec<_> = (1..100)
+            .map(|number| {
+                NUMBER.set(number);
+                corio::create_task(async move {
+                    for _ in 0..5 {
+                        assert_eq!(NUMBER.get(), Some(number));
+                        corio::yield_now().await;
+                    }
+                    let child = corio::create_task(async { NUMBER.get() });
+                    NUMBER.set(0);
+                    child.await.unwrap()
+                })
+            })
+            .collect();
+        for (index, task) in tasks.into_iter().enumerate() {
+            assert_eq!(task.await.unwrap(), Some(index + 1));
+        }
+        assert_eq!(NUMBER.get(), Some(99));
+    });
+}
+
+#[test]
+fn an_eager_start_runs_here_and_goes_on_anywhere() {
+    on_runtime(|| async {
+        let parent = corio::create_task(async {
+            let here = thread::current().id();
+            let tasks: Vec<_> = (0..50)
+                .map(|number| {
+                    corio::task().eager(true).spawn(async move {
+                        let started = thread::current().id();
+                        for _ in 0..number % 4 {
+                            corio::yield_now().await;
+                        }
+                        (started, number)
+                    })
+                })
+                .collect();
+            for (index, task) in tasks.into_iter().enumerate() {
+                assert!(index % 4 != 0 || task.done(), "{index} has not ended in its first step");
+                assert_eq!(task.await.unwrap(), (here, index));
+            }
+        });
+        parent.await.unwrap();
     });
 }

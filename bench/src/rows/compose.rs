@@ -154,6 +154,15 @@ const fn sum_below(n: u64) -> u64 {
     n * (n - 1) / 2
 }
 
+/// Does something so many times, one after the other; the sum.
+async fn repeat<F: Future<Output = u64>>(times: u64, something: impl Fn() -> F) -> u64 {
+    let mut sum = 0;
+    for _ in 0..times {
+        sum += something().await;
+    }
+    sum
+}
+
 /// A thousand tasks whose values are wanted.
 pub struct Gather<C>(PhantomData<C>);
 
@@ -170,11 +179,7 @@ impl<C: Compose> Pass for Gather<C> {
     }
 
     async fn pass<R: Rt>() -> u64 {
-        let mut sum = 0;
-        for _ in 0..TIMES {
-            sum += C::gather(MANY).await;
-        }
-        sum
+        repeat(TIMES, || C::gather(MANY)).await
     }
 }
 
@@ -194,11 +199,7 @@ impl<C: Compose> Pass for Group<C> {
     }
 
     async fn pass<R: Rt>() -> u64 {
-        let mut sum = 0;
-        for _ in 0..TIMES {
-            sum += C::group(MANY).await;
-        }
-        sum
+        repeat(TIMES, || C::group(MANY)).await
     }
 }
 
@@ -239,13 +240,12 @@ impl<C: Compose> Pass for Select4<C> {
     }
 
     async fn pass<R: Rt>() -> u64 {
-        let mut sum = 0;
-        for _ in 0..Self::OPS {
-            sum += C::select().await;
-        }
-        sum
+        repeat(Self::OPS, C::select).await
     }
 }
+
+/// A limit that never comes during a row.
+const FAR: Duration = Duration::from_secs(10);
 
 /// A limit that is never needed.
 pub struct TimeoutReady;
@@ -264,10 +264,7 @@ impl Pass for TimeoutReady {
     }
 
     async fn pass<R: Rt>() -> u64 {
-        let mut sum = 0;
-        for _ in 0..Self::OPS {
-            sum += R::timeout(Duration::from_secs(10), ready(1)).await.unwrap_or(0);
-        }
-        sum
+        let in_time = || async { R::timeout(FAR, ready(1)).await.unwrap_or(0) };
+        repeat(Self::OPS, in_time).await
     }
 }

@@ -331,6 +331,9 @@ impl File {
 
 impl Drop for File {
     fn drop(&mut self) {
+        if !matches!(self.state, State::Closed) {
+            corio_runtime::debug::unclosed(&format_args!("file {:?}", self.path));
+        }
         if let State::Idle(core) = std::mem::replace(&mut self.state, State::Closed) {
             if !core.is_dirty() {
                 return;

@@ -16,6 +16,13 @@ use crate::source::{Registered, step};
 /// Anything with a descriptor that the system can wait for: a pipe, a raw socket, an inotify
 /// descriptor, the socket of a C library.
 ///
+/// `T` is what owns the descriptor: a type of std's or of another crate with [`AsFd`], or a bare
+/// [`OwnedFd`](std::os::fd::OwnedFd). A [`BorrowedFd`] will do if something else keeps the descriptor
+/// open for as long; one descriptor is to be in one `Async` only, as each of them registers it. The
+/// descriptor is registered when something has to wait for the first time, and deregistered before it
+/// is closed or given back. For whole streams over pipes see
+/// [`connect_read_pipe`](crate::stream::connect_read_pipe).
+///
 /// asyncio: `loop.add_reader` and `loop.add_writer`.
 ///
 /// # Examples

@@ -131,6 +131,9 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
+        if self.is_serving() {
+            corio_runtime::debug::unclosed(&format_args!("Server on {:?}", self.addresses));
+        }
         self.close();
     }
 }

@@ -155,6 +155,9 @@ impl StreamWriter {
 
 impl Drop for StreamWriter {
     fn drop(&mut self) {
+        if !self.is_closing() {
+            corio_runtime::debug::unclosed(&format_args!("StreamWriter {:?}", self.info));
+        }
         self.connection.close();
     }
 }

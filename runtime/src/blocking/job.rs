@@ -20,6 +20,7 @@ use std::ptr::NonNull;
 use std::task::{Context, Poll, ready};
 
 use corio_sync::coop;
+use corio_sync::place::{self, WaitKind};
 use corio_sync::shim::cell::UnsafeCell;
 use corio_sync::waker_slot::WakerSlot;
 
@@ -191,6 +192,7 @@ impl<R> Future for Job<R> {
         if !header.state.is_done() {
             header.waker.register(cx.waker());
             if !header.state.is_done() {
+                place::note(WaitKind::Executor, header.spawned_at);
                 return Poll::Pending;
             }
         }

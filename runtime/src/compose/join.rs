@@ -16,9 +16,9 @@ use super::branch::{Branch, Next, Progress, Stopping};
 ///
 /// If the task is cancelled, every branch is: where it has a cancellation scope inside, that gets the
 /// request and may clean up; a branch without is dropped at once. When all have ended the cancel
-/// goes on, even if some gave values. In [`defer_cancel`](crate::defer_cancel) a branch is not
-/// reached if another one takes the request meanwhile. A request that is raised by hand in a
-/// branch drops the others.
+/// goes on, even if some gave values; only if all did they have answered it. In
+/// [`defer_cancel`](crate::defer_cancel) a branch is not reached if another one takes the request
+/// meanwhile. A request that is raised by hand in a branch drops the others.
 ///
 /// asyncio: `gather` of coroutines, which runs them as tasks.
 ///

@@ -34,8 +34,8 @@ use crate::reactor::random;
 /// by the next `select!`.
 ///
 /// If the task is cancelled, every branch is, as in [`join!`](crate::join!): when all have ended the
-/// cancel goes on. If one gives a value all the same, that wins, and the cancel is delivered at the
-/// next wait.
+/// cancel goes on. If one gives a value all the same, that wins, and a cancel that has stopped another
+/// one is delivered at the next wait.
 ///
 /// asyncio: `wait(.., FIRST_COMPLETED)`, which needs tasks.
 ///

@@ -14,12 +14,14 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use corio_sync::place::{self, WaitKind};
 use pin_project_lite::pin_project;
 
 use super::roster::Roster;
 use crate::cancel::Raise;
 use crate::error::{Cancelled, Passed, payload_message};
 use crate::spawn::create_task;
+use crate::task::awaited;
 use crate::task::join::Task;
 use crate::task::registry::TaskRef;
 use crate::task::requests::Pushed;
@@ -374,6 +376,10 @@ where
         this.state.look_after_children();
         if this.body.is_some() || !this.state.group.roster.close() {
             this.scope.suspend(Kind::Group, cx);
+            if this.body.is_none() {
+                place::note(WaitKind::TaskGroup, this.state.at);
+            }
+            awaited::note(this.state.children.iter().map(TaskRef::ptr));
             return Poll::Pending;
         }
         self.finish(cx)

@@ -3,11 +3,13 @@
 //! Each task's join slot holds a waker of its own, so that an end costs one look however many tasks
 //! there are: see [`Ready`]. Nothing here forwards a cancel; who owns the tasks does.
 use std::fmt;
+use std::iter;
 use std::panic::Location;
 use std::task::{Context, Poll};
 
 use super::ready::Ready;
 use crate::error::TaskError;
+use crate::task::awaited;
 use crate::task::join::Task;
 
 /// Tasks by number; see the module.
@@ -79,6 +81,7 @@ impl<T> Watched<T> {
             Some(index) => Poll::Ready(Some(index)),
             None => {
                 corio_sync::place::note(corio_sync::place::WaitKind::Join, at);
+                awaited::note(self.iter().map(Task::ptr));
                 Poll::Pending
             }
         }
@@ -111,6 +114,7 @@ impl<T> Watched<T> {
         let task = self.tasks[index].take().expect("each number is given once");
         self.free.push(index);
         self.len -= 1;
+        awaited::clear(iter::once(task.ptr()));
         task
     }
 
@@ -121,10 +125,24 @@ impl<T> Watched<T> {
 
     /// Takes all out, in order.
     pub(crate) fn drain(&mut self) -> impl Iterator<Item = Task<T>> + '_ {
+        self.let_go();
         self.len = 0;
         self.free.clear();
         self.free.extend(0..self.tasks.len());
         self.tasks.iter_mut().filter_map(Option::take)
+    }
+}
+
+impl<T> Watched<T> {
+    /// They may live on, and nobody awaits them any more.
+    fn let_go(&self) {
+        awaited::clear(self.iter().map(Task::ptr));
+    }
+}
+
+impl<T> Drop for Watched<T> {
+    fn drop(&mut self) {
+        self.let_go();
     }
 }
 

@@ -13,6 +13,7 @@ use super::main_task::{self, Ended};
 use crate::error::RunError;
 use crate::handle::Handle;
 use crate::reactor::set_timer_slack;
+use crate::report::{ReportKind, report};
 use crate::scheduler::callback::Callback;
 use crate::scheduler::shared::Shared;
 use crate::scheduler::worker::{self, Worker, single};
@@ -187,10 +188,13 @@ pub(super) fn close_dropped(handle: &Handle) {
         return;
     }
     if handle.shared().config.debug {
-        crate::report::report(format_args!(
-            "an event loop was dropped without close(); it was made at {}",
-            handle.shared().config.built_at
-        ));
+        report(
+            ReportKind::Unclosed,
+            format_args!(
+                "an event loop was dropped without close(); it was made at {}",
+                handle.shared().config.built_at
+            ),
+        );
     }
     if handle.close().is_err() {
         if let Some(worker) = single::own(handle.shared()) {

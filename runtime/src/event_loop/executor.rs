@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::blocking::{Pool, StuckJob, ThreadPoolExecutor};
 use crate::handle::Handle;
+use crate::report::{ReportKind, report};
 use crate::scheduler::shared::Shared;
 use crate::time::{Sleep, sleep};
 
@@ -108,9 +109,10 @@ impl Future for ShutdownExecutor {
         ready!(Pin::new(deadline).poll(cx));
         let stuck = pool.give_up_waiting();
         for job in &stuck {
-            crate::report::report(format_args!(
-                "the default executor did not end in time; still running {job:?}"
-            ));
+            report(
+                ReportKind::Shutdown,
+                format_args!("the default executor did not end in time; still running {job:?}"),
+            );
         }
         Poll::Ready(stuck)
     }

@@ -10,11 +10,13 @@ use super::interrupts::Interrupts;
 use super::start::{self, Caller, Started};
 use super::teardown;
 use crate::builder::Settled;
+use crate::debug::QuitDump;
 use crate::error::{BuildError, RunError};
 use crate::event_loop::main_task::{self, Ended, set_running_at};
 use crate::event_loop::{EventLoop, drive};
 use crate::handle::Handle;
 use crate::reactor::set_timer_slack;
+use crate::report::ReportKind;
 use crate::scheduler::shared::{Phase, Shared};
 use crate::scheduler::worker::{Worker, single};
 use crate::task::contextvars::{Context, copy_context};
@@ -31,6 +33,8 @@ pub(super) struct Engine {
     shared: Arc<Shared>,
     threads: Vec<JoinHandle<()>>,
     own: Own,
+    /// Dumps the tasks at SIGQUIT, if that was asked for.
+    _dump: Option<QuitDump>,
     /// What the context variables of each `main` are: those of the maker, and what the mains before
     /// have set.
     context: Context,
@@ -71,13 +75,15 @@ impl Engine {
         let Started { shared, threads, own } = start::start(settled, Caller::BecomesWorker)?;
         start::call_hook(shared.config.on_thread_start.as_ref());
         let own = Own::Worker(Rc::from(own.expect("the caller's worker was asked for")));
-        Ok(Self { shared, threads, own, context: copy_context() })
+        let _dump = QuitDump::new(&shared);
+        Ok(Self { shared, threads, own, _dump, context: copy_context() })
     }
 
     pub(super) fn of(event_loop: EventLoop) -> Self {
         let shared = event_loop.shared().clone();
         let own = Own::Single(event_loop);
-        Self { shared, threads: Vec::new(), own, context: copy_context() }
+        let _dump = QuitDump::new(&shared);
+        Self { shared, threads: Vec::new(), own, _dump, context: copy_context() }
     }
 
     pub(super) fn handle(&self) -> Handle {
@@ -171,7 +177,10 @@ impl Engine {
         let executor = timeout.or(Some(EXECUTOR_TIMEOUT));
         let report = start::shut_down(&shared, threads, timeout, executor);
         if !report.is_clean() {
-            crate::report::report(format_args!("shutdown after main: {report}"));
+            crate::report::report(
+                ReportKind::Shutdown,
+                format_args!("shutdown after main: {report}"),
+            );
         }
     }
 }

@@ -47,9 +47,12 @@ impl Interrupts {
                 Self(Some(listening))
             }
             Err(error) => {
-                crate::report::report(format_args!(
-                    "an interrupt will end the process instead of cancelling main: {error}"
-                ));
+                crate::report::report(
+                    crate::report::ReportKind::System,
+                    format_args!(
+                        "an interrupt will end the process instead of cancelling main: {error}"
+                    ),
+                );
                 Self(None)
             }
         }
@@ -98,7 +101,10 @@ impl Listening {
 
     fn failed(&self, error: &io::Error) {
         if self.shared.phase().is_open() {
-            crate::report::report(format_args!("interrupts can be heard no more: {error}"));
+            crate::report::report(
+                crate::report::ReportKind::System,
+                format_args!("interrupts can be heard no more: {error}"),
+            );
         }
     }
 }

@@ -47,7 +47,11 @@ pub(crate) struct Started {
 pub(crate) fn start(settled: Settled, caller: Caller) -> Result<Started, BuildError> {
     let workers = settled.config.workers;
     let queues: Vec<Local<TaskPtr>> = (0..workers).map(|_| Local::new()).collect();
-    let drivers = (0..workers).map(make_driver).collect::<io::Result<_>>();
+    let clock = match settled.config.simulated {
+        Some(_) => Clock::new_virtual(),
+        None => Clock::real(),
+    };
+    let drivers = (0..workers).map(|index| make_driver(index, &clock)).collect::<io::Result<_>>();
     let drivers = drivers.map_err(BuildError::Poller)?;
     let remotes = queues.iter().map(make_remote).collect();
     let pool = make_pool(&settled);
@@ -59,6 +63,9 @@ pub(crate) fn start(settled: Settled, caller: Caller) -> Result<Started, BuildEr
         pool,
         single: settled.single,
     });
+    if shared.config.debug {
+        crate::debug::turn_on();
+    }
     let mut starting = Starting { shared: shared.clone(), threads: Vec::new(), own: None };
     for (index, queue) in queues.into_iter().enumerate() {
         let worker = Worker::new(shared.clone(), index, queue);
@@ -103,8 +110,8 @@ impl Starting {
     }
 }
 
-fn make_driver(index: usize) -> io::Result<Arc<Driver>> {
-    let timers = Timers::new(Clock::real());
+fn make_driver(index: usize, clock: &Clock) -> io::Result<Arc<Driver>> {
+    let timers = Timers::new(clock.clone());
     Ok(Arc::new(Driver { index, poller: Poller::new()?, timers }))
 }
 

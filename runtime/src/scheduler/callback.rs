@@ -142,6 +142,11 @@ impl<C: FnOnce()> Callback<C> {
         (Self { call, handle: handle.clone(), variables }, handle)
     }
 
+    /// What its submitter got.
+    pub(crate) fn handle(&self) -> &CallHandle {
+        &self.handle
+    }
+
     /// Edge 1: calls it, unless its handle came first; a panic goes to `report`.
     pub(crate) fn run(self, report: impl FnOnce(Box<dyn Any + Send>, CallHandle)) {
         // Ordering: Relaxed; the word alone decides between the loop and a cancel, and carries

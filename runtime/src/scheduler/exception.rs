@@ -16,6 +16,7 @@ use super::callback::CallHandle;
 use super::shared::Shared;
 use crate::error::{TaskError, payload_message};
 use crate::quiet::drop_payload;
+use crate::report::{self, ReportKind};
 use crate::task::raw::TaskPtr;
 use crate::task::registry::TaskRef;
 
@@ -167,9 +168,10 @@ impl Shared {
         if let Err(payload) = catch_unwind(AssertUnwindSafe(|| handler(self, context))) {
             let said = said(&*payload);
             drop_payload(payload);
-            crate::report::report(format_args!(
-                "the exception handler panicked: {said}; it was to handle: {context}"
-            ));
+            report::report(
+                ReportKind::Unhandled,
+                format_args!("the exception handler panicked: {said}; it was to handle: {context}"),
+            );
         }
     }
 
@@ -188,5 +190,5 @@ impl Shared {
 
 /// The default handler: one line on standard error.
 pub(crate) fn report(context: &ErrorContext) {
-    crate::report::report(format_args!("{context}"));
+    report::report(ReportKind::Unhandled, format_args!("{context}"));
 }

@@ -20,6 +20,8 @@ pub(crate) mod exception;
 #[cfg(not(any(corio_loom, corio_shuttle)))]
 pub(crate) mod kinds;
 #[cfg(not(any(corio_loom, corio_shuttle)))]
+mod lost;
+#[cfg(not(any(corio_loom, corio_shuttle)))]
 pub(crate) mod shared;
 #[cfg(not(any(corio_loom, corio_shuttle)))]
 pub(crate) mod shutdown;

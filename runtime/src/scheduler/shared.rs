@@ -45,6 +45,8 @@ pub(crate) struct Config {
     pub(crate) stealing: bool,
     pub(crate) watch: bool,
     pub(crate) debug: bool,
+    /// The seed of a simulation, whose clock is virtual.
+    pub(crate) simulated: Option<u64>,
     pub(crate) poll_budget: u32,
     pub(crate) slow_callback_duration: Duration,
     pub(crate) shutdown_timeout: Option<Duration>,
@@ -255,6 +257,9 @@ impl Shared {
                 self.close_arena(index);
                 self.close_driver(index);
             }
+            if self.config.debug {
+                corio_sync::debug::turn_off();
+            }
             if self.life.someone_waits() {
                 if let Some(waiter) = self.waiter.get() {
                     waiter.unpark();
@@ -378,6 +383,7 @@ impl Shared {
                 }
                 continue;
             };
+            self.mourn_entry(task);
             // SAFETY: the entry keeps the cell and was taken here; what lies in these queues is
             // not pinned.
             stopped += usize::from(unsafe { task.stop_entry() });

@@ -23,7 +23,9 @@ use super::life::Phase;
 use super::shared::Shared;
 use super::worker::Worker;
 use crate::blocking::StuckJob;
+use crate::report::{ReportKind, report};
 use crate::task::raw::TaskPtr;
+use crate::task::registry::TaskRef;
 
 /// What a shutdown left behind.
 #[derive(Debug, Default)]
@@ -81,6 +83,7 @@ impl Shared {
         self.for_each_task(|task| {
             // A pinned task is its home's to stop; a home that is stuck does so when it returns.
             if !task.done() && task.ptr().header().state.load().home().is_none() {
+                self.mourn(&task);
                 stopped += usize::from(if alone {
                     // SAFETY: no worker is left to start tasks; the body is `Send`.
                     unsafe { task.ptr().stop() }
@@ -93,6 +96,30 @@ impl Shared {
         stopped += self.drain_queues();
         self.arenas.close();
         self.count_stopped(stopped);
+    }
+}
+
+/// Debug mode.
+impl Shared {
+    /// Tells of a task that is ended with its runtime. asyncio: "Task was destroyed but it is
+    /// pending!".
+    pub(crate) fn mourn(&self, task: &TaskRef) {
+        if !self.config.debug || task.done() {
+            return;
+        }
+        let unpolled = task.ptr().header().ext().is_none_or(|ext| ext.polls() == 0);
+        let unpolled = if unpolled { "; its body was never awaited" } else { "" };
+        report(
+            ReportKind::DestroyedPending,
+            format_args!("task was destroyed but it is pending: {task:?}{unpolled}"),
+        );
+    }
+
+    /// As [`Shared::mourn`], for the holder of a queue entry.
+    pub(crate) fn mourn_entry(&self, task: TaskPtr) {
+        if self.config.debug {
+            self.mourn(&TaskRef::new(task));
+        }
     }
 }
 
@@ -131,6 +158,7 @@ impl Worker {
         let mut stopped = 0;
         shared.for_each_task(|task| {
             if task.ptr().header().state.load().home() == Some(self.index()) && !task.done() {
+                shared.mourn(&task);
                 // SAFETY: this is the home, and its loop has ended.
                 stopped += usize::from(unsafe { task.ptr().stop() });
             }
@@ -138,11 +166,14 @@ impl Worker {
         remote.callbacks.close();
         remote.inbox.close();
         for task in remote.inbox.drain() {
+            let task = TaskPtr::from_header(task);
+            shared.mourn_entry(task);
             // SAFETY: the entry keeps the cell, and this is the home.
-            stopped += usize::from(unsafe { TaskPtr::from_header(task).stop_entry() });
+            stopped += usize::from(unsafe { task.stop_entry() });
         }
         // Dropped bodies may wake others onto this worker's queues: until nothing is left.
         while let Some(task) = self.pop_any() {
+            shared.mourn_entry(task);
             // SAFETY: the entry was popped here, so nobody else starts the task.
             stopped += usize::from(unsafe { task.stop_entry() });
         }

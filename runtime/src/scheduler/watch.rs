@@ -34,11 +34,13 @@ use corio_sync::SetOnce;
 use corio_sync::shim::Ordering::Relaxed;
 
 use super::hog::{Limits, Pace, Sampler, Verdict};
+use super::lost::Lost;
 use super::queue::Steal;
 use super::shared::{Phase, Shared};
 use super::watch_sleep::WatchSleep;
 use super::worker;
 use crate::reactor::WakeBatch;
+use crate::report::{ReportKind, report};
 use crate::timer::Role;
 
 /// At most one report of a slow poll in this time: a server full of them must not drown its log.
@@ -54,9 +56,12 @@ pub(crate) fn start(shared: &Arc<Shared>) {
     match thread::Builder::new().name(name).spawn(move || watch.run()) {
         // Made once, so there is room.
         Ok(thread) => drop(shared.watch.join.push(thread)),
-        Err(error) => crate::report::report(format_args!(
-            "no thread for the Watch, so a worker that is stuck gets no help: {error}"
-        )),
+        Err(error) => report(
+            ReportKind::System,
+            format_args!(
+                "no thread for the Watch, so a worker that is stuck gets no help: {error}"
+            ),
+        ),
     }
 }
 
@@ -98,6 +103,7 @@ struct Watch {
     pace: Pace,
     last_report: Option<Instant>,
     unreported: usize,
+    lost: Lost,
 }
 
 impl Watch {
@@ -113,6 +119,7 @@ impl Watch {
             pace: Pace::default(),
             last_report: None,
             unreported: 0,
+            lost: Lost::default(),
         }
     }
 
@@ -129,7 +136,14 @@ impl Watch {
                 self.pace.note(&verdict);
                 self.act(worker, &verdict);
             }
-            let (period, still) = self.pace.next_period(self.someone_sleeps());
+            let (mut period, mut still) = self.pace.next_period(self.someone_sleeps());
+            if self.shared.config.debug
+                && let Some(left) = self.lost.look(&self.shared)
+                && still
+            {
+                // One look more before the deep sleep.
+                (period, still) = (period.max(left), false);
+            }
             if !still || !self.sleep_while_idle() {
                 thread::park_timeout(period);
             }
@@ -249,10 +263,14 @@ impl Watch {
                 name = format!("task '{}' (spawned at {})", task.name(), task.spawned_at());
             }
         });
-        crate::report::report(format_args!(
-            "worker {worker} has been inside {name} for {ran:?}; use to_thread for work that blocks{}",
-            Others(others)
-        ));
+        report(
+            ReportKind::SlowCallback,
+            format_args!(
+                "worker {worker} has been inside {name} for {ran:?}; use to_thread for work that \
+                 blocks{}",
+                Others(others)
+            ),
+        );
     }
 }
 

@@ -74,6 +74,8 @@ pub(crate) struct Worker {
     random: Cell<u32>,
     last_victim: Cell<usize>,
     polls: Cell<u64>,
+    /// The poll that is under way has stepped out; for debug mode.
+    stepped_out: Cell<bool>,
     /// Whether to wait actively before a sleep; taken out while in use.
     gate: Cell<Gate>,
     /// What makes it a single loop.
@@ -88,7 +90,11 @@ mod eager;
 mod queues;
 mod rest;
 mod search;
+mod simulated;
 pub(crate) mod single;
+mod watched;
+
+pub(crate) use simulated::take_stalled;
 
 thread_local! {
     static WORKER: Cell<*const Worker> = const { Cell::new(std::ptr::null()) };
@@ -199,6 +205,7 @@ impl Worker {
             random: Cell::new(0x9E37_79B9 ^ (index as u32 + 1).wrapping_mul(0x85EB_CA6B)),
             last_victim: Cell::new(index),
             polls: Cell::new(0),
+            stepped_out: Cell::new(false),
             gate: Cell::new(Gate::new()),
             single: (shared.phase() == Phase::Single).then(Box::default),
             shared,
@@ -277,14 +284,20 @@ impl Worker {
     /// Runs tasks until `stop` says so or the runtime closes.
     pub(crate) fn run(&self, stop: impl Fn() -> bool) {
         let budget = self.shared.config.poll_budget;
-        coop::enter(budget, self.remote().hog.preempt(), || self.run_loop(stop));
+        let preempt = self.remote().hog.preempt();
+        let config = &self.shared.config;
+        coop::enter(budget, preempt, || match (config.simulated, config.debug) {
+            (Some(seed), _) => self.run_simulated(seed, stop),
+            (None, false) => self.run_loop::<false>(stop),
+            (None, true) => self.run_loop::<true>(stop),
+        });
     }
 
-    fn run_loop(&self, stop: impl Fn() -> bool) {
+    fn run_loop<const DEBUG: bool>(&self, stop: impl Fn() -> bool) {
         self.get_up();
         while !stop() {
             if let Some(task) = self.next() {
-                self.run_task(task);
+                self.run_task::<DEBUG>(task);
                 continue;
             }
             if self.shared.phase() != Phase::Running || stop() {
@@ -325,6 +338,7 @@ impl Worker {
     pub(crate) fn step_out(&self) -> SteppedOut<'_> {
         self.remote().hog.end_poll();
         self.in_poll.set(false);
+        self.stepped_out.set(true);
         raw::set_own_arena(None);
         let drivers = Drivers {
             all: self.shared.drivers.clone(),
@@ -384,7 +398,7 @@ impl Worker {
     }
 
     #[inline]
-    fn run_task(&self, task: TaskPtr) {
+    fn run_task<const DEBUG: bool>(&self, task: TaskPtr) {
         let remote = self.remote();
         // Ordering: Relaxed; Watch compares the address with live tasks and never follows it.
         remote.running.store(task.as_raw().cast_mut(), Relaxed);
@@ -397,8 +411,13 @@ impl Worker {
         if self.eager.begin(&self.shared.kinds, kind) {
             self.expect_stuck();
         }
-        // SAFETY: the entry was popped here; pinned tasks come only from this loop's own queues.
-        let again = unsafe { task.run() };
+        let again = if DEBUG {
+            // SAFETY: as below.
+            unsafe { self.run_watched(task) }
+        } else {
+            // SAFETY: the entry was popped here; pinned tasks come only from this loop's own queues.
+            unsafe { task.run() }
+        };
         // The mark of the Watch stays until the next poll.
         self.eager.end(&self.shared.kinds, remote.hog.is_hog(), || kind);
         context::set_task(outer);

@@ -11,7 +11,7 @@ use std::ptr::{self, NonNull};
 use std::sync::{Arc, OnceLock};
 
 use corio_sync::shim::Ordering::{AcqRel, Acquire, Relaxed};
-use corio_sync::shim::atomic::{AtomicU32, AtomicU64};
+use corio_sync::shim::atomic::{AtomicPtr, AtomicU32, AtomicU64};
 
 use super::callback::DoneCallback;
 use super::contextvars::{self, Context, ContextCell};
@@ -26,6 +26,10 @@ use crate::error::{Cancelled, TaskError, TaskName};
 /// The lazy part of a task.
 #[derive(Debug, Default)]
 pub(crate) struct TaskExt {
+    /// Polls that were counted, which is done in debug mode only.
+    polls: AtomicU64,
+    /// The task that awaits this one, by its address, as far as [`awaited`](super::awaited) goes.
+    awaited_by: AtomicPtr<()>,
     names: GrowList<Arc<str>>,
     /// Who wants to hear of the end.
     pub(super) observers: Observers<DoneCallback>,
@@ -122,6 +126,30 @@ impl TaskExt {
 
     pub(crate) fn name(&self) -> Option<&Arc<str>> {
         self.names.iter().next()
+    }
+
+    pub(super) fn set_awaited_by(&self, who: *const ()) {
+        // Ordering: Relaxed; compared with tasks that a walker keeps alive, never followed.
+        self.awaited_by.store(who.cast_mut(), Relaxed);
+    }
+
+    /// The tasks that are known here to await this one, by their addresses.
+    pub(crate) fn awaiters(&self) -> impl Iterator<Item = *const ()> {
+        // Ordering: Relaxed; as above.
+        let who = self.awaited_by.load(Relaxed).cast_const();
+        self.observers.waiters().chain((!who.is_null()).then_some(who))
+    }
+
+    /// One poll more; the runner's to call.
+    pub(crate) fn count_poll(&self) {
+        // Ordering: Relaxed; one writer at a time, and readers want a number only.
+        self.polls.store(self.polls.load(Relaxed) + 1, Relaxed);
+    }
+
+    /// Polls that were counted.
+    pub(crate) fn polls(&self) -> u64 {
+        // Ordering: Relaxed; as above.
+        self.polls.load(Relaxed)
     }
 
     /// The cancellation scopes of the task.

@@ -11,7 +11,7 @@ use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
 use std::panic::Location;
 use std::pin::Pin;
-use std::ptr::NonNull;
+use std::ptr::{self, NonNull};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
@@ -23,6 +23,7 @@ use super::raw::TaskPtr;
 use super::registry::{Frame, TaskId, TaskRef};
 use super::scope::Waits;
 use super::state::{Detached, Join};
+use super::waker::task_of;
 use crate::error::{ResultError, TaskError};
 
 /// A handle to a task: what `create_task` returns.
@@ -469,7 +470,9 @@ impl<'a, T> Future for TaskObserve<'a, T> {
             let observers = &header.ext_or_make().observers;
             let place = *this.place.get_or_insert_with(|| NonNull::from(observers.add_wait()));
             // SAFETY: the place lives as long as the cell.
-            unsafe { place.as_ref() }.register(cx.waker());
+            let place = unsafe { place.as_ref() };
+            place.set_who(task_of(cx.waker()).map_or(ptr::null(), TaskPtr::as_raw));
+            place.register(cx.waker());
             if !header.state.observe() {
                 place::note(WaitKind::Join, this.at);
                 return Poll::Pending;

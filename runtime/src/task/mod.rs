@@ -1,6 +1,8 @@
 //! Tasks: cell, state word, slab, wakers, handles, cancellation scopes.
 
 #[cfg(not(any(corio_loom, corio_shuttle)))]
+pub(crate) mod awaited;
+#[cfg(not(any(corio_loom, corio_shuttle)))]
 pub(crate) mod callback;
 #[cfg(not(any(corio_loom, corio_shuttle)))]
 pub(crate) mod cancel;

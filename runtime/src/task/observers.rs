@@ -39,10 +39,11 @@
 
 use std::fmt;
 use std::panic::Location;
+use std::ptr;
 use std::task::Waker;
 
 use corio_sync::shim::Ordering::{AcqRel, Acquire, Relaxed, Release};
-use corio_sync::shim::atomic::{AtomicU8, AtomicU64, AtomicUsize};
+use corio_sync::shim::atomic::{AtomicPtr, AtomicU8, AtomicU64, AtomicUsize};
 use corio_sync::shim::cell::UnsafeCell;
 use corio_sync::shim::{mutant, ord};
 use corio_sync::waker_slot::WakerSlot;
@@ -72,6 +73,9 @@ pub(crate) struct WaitPlace {
     /// That of the future that uses the place, or [`VACANT`].
     number: AtomicU64,
     slot: WakerSlot,
+    /// The task that waits, by its address, if it said so: compared with tasks that a walker keeps
+    /// alive, never followed.
+    who: AtomicPtr<()>,
 }
 
 /// A place for a callback.
@@ -127,8 +131,21 @@ impl<C> Observers<C> {
             place.number.compare_exchange(VACANT, number, acquire, Relaxed).is_ok()
         });
         free.unwrap_or_else(|| {
-            self.waits.push(WaitPlace { number: AtomicU64::new(number), slot: WakerSlot::new() })
+            self.waits.push(WaitPlace {
+                number: AtomicU64::new(number),
+                slot: WakerSlot::new(),
+                who: AtomicPtr::new(ptr::null_mut()),
+            })
         })
+    }
+
+    /// The tasks that said that they wait.
+    pub(crate) fn waiters(&self) -> impl Iterator<Item = *const ()> {
+        // Ordering: Relaxed; as in `WaitPlace::set_who`.
+        self.waits
+            .iter()
+            .map(|place| place.who.load(Relaxed).cast_const())
+            .filter(|who| !who.is_null())
     }
 
     /// Edge 3. Adds a callback and returns its number. The caller notes it in the word that says
@@ -245,9 +262,16 @@ impl WaitPlace {
         self.slot.register(waker);
     }
 
+    /// Says which task waits; null for anybody else.
+    pub(crate) fn set_who(&self, who: *const ()) {
+        // Ordering: Relaxed; a number for people, see the field.
+        self.who.store(who.cast_mut(), Relaxed);
+    }
+
     /// Leaves the place to the next future.
     pub(crate) fn vacate(&self) {
         drop(self.slot.take());
+        self.set_who(ptr::null());
         // Ordering(observers.vacate): Release; pairs with Ordering(observers.take_place): the next
         // user comes after this one.
         self.number.store(VACANT, ord("observers.vacate", Release));

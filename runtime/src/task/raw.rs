@@ -9,15 +9,14 @@
 
 use std::cell::Cell as StdCell;
 use std::future::Future;
-use std::mem::{ManuallyDrop, MaybeUninit};
+use std::mem::ManuallyDrop;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::pin::Pin;
 use std::ptr::NonNull;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, RawWakerVTable, Waker};
 
 use corio_sync::shim::Ordering::Relaxed;
 use corio_sync::shim::atomic::{AtomicPtr, AtomicUsize};
-use corio_sync::shim::cell::UnsafeCell;
 
 use crate::error::TaskError;
 
@@ -31,7 +30,7 @@ use crate::quiet::{drop_payload, drop_quietly, quietly};
 const CELL_ALIGN: usize = 16;
 
 /// No address of a header, and no wait place.
-const ENDED_EAGERLY: usize = 2;
+const STARTED_EAGERLY: usize = 2;
 
 /// What a runtime offers to its tasks; the first field of the scheduler's shared part, found
 /// through the arena of any of its cells.
@@ -77,13 +76,12 @@ pub(crate) struct Header {
     /// First, because the slab's walkers read it in free cells too.
     pub(crate) state: State,
     /// While scheduled: the next task of an inbox (even). While parked: the wait place (odd), or
-    /// zero. After an end inside an eager start: [`ENDED_EAGERLY`]. Second, because the slab threads its free list through it.
+    /// zero. From an eager start to the first wait, if any: [`STARTED_EAGERLY`]. Second, because the
+    /// slab threads its free list through it.
     pub(crate) link: AtomicUsize,
     vtable: &'static Vtable,
-    /// # Safety
-    ///
     /// Belongs to the typed handle while JOIN_WAKER is clear and to the completer while it is set.
-    join: UnsafeCell<MaybeUninit<Waker>>,
+    join: JoinSlot,
     /// Made on first use and freed with the cell.
     pub(crate) ext: AtomicPtr<TaskExt>,
     pub(crate) spawned_at: &'static Location<'static>,
@@ -91,6 +89,34 @@ pub(crate) struct Header {
 
 #[cfg(not(any(corio_loom, corio_shuttle)))]
 const _: () = assert!(size_of::<Header>() == 56);
+
+/// A waker's two words. Whoever owns the slot reads and writes them; whoever looks for the tasks
+/// that wait for this one may read them at any time, and only compares what it finds.
+///
+/// Atomics because of that onlooker alone: all accesses are Relaxed, which costs what plain ones do.
+/// The state word orders the owners.
+#[derive(Debug)]
+struct JoinSlot {
+    data: AtomicPtr<()>,
+    vtable: AtomicPtr<RawWakerVTable>,
+}
+
+impl JoinSlot {
+    #[inline]
+    fn put(&self, waker: Waker) {
+        let waker = ManuallyDrop::new(waker);
+        // Ordering: Relaxed, both; JOIN_WAKER passes the slot on.
+        self.data.store(waker.data().cast_mut(), Relaxed);
+        self.vtable.store(std::ptr::from_ref(waker.vtable()).cast_mut(), Relaxed);
+    }
+
+    /// The words of the waker that lies, or last lay, in the slot.
+    #[inline]
+    fn words(&self) -> (*const (), *const RawWakerVTable) {
+        // Ordering: Relaxed, both; as in `put`. An onlooker may get words of two wakers.
+        (self.data.load(Relaxed).cast_const(), self.vtable.load(Relaxed).cast_const())
+    }
+}
 
 /// What is known of a body's type.
 #[derive(Debug)]
@@ -296,17 +322,17 @@ impl TaskPtr {
         unsafe { schedule(head, self) }
     }
 
-    /// The task has ended inside its eager start.
-    pub(crate) fn note_ended_eagerly(self) {
-        // Ordering: Relaxed; the word is used for nothing else after the end, and who reads another
-        // value asks at a moment when the spawn has not returned.
-        self.header().link.store(ENDED_EAGERLY, Relaxed);
+    /// The task's first poll is inside its spawn, which alone knows the task. Its first wait puts
+    /// another note in this one's place.
+    pub(crate) fn note_eager_start(self) {
+        // Ordering: Relaxed; who sees the end sees what was noted before it.
+        self.header().link.store(STARTED_EAGERLY, Relaxed);
     }
 
-    /// True if the task has ended inside its eager start; asked of an ended task.
+    /// True if the task, which has ended, did so inside its eager start.
     pub(crate) fn has_ended_eagerly(self) -> bool {
         // Ordering: Relaxed; as above.
-        self.header().link.load(Relaxed) == ENDED_EAGERLY
+        self.header().link.load(Relaxed) == STARTED_EAGERLY
     }
 
     /// Gives a reference back and frees the cell with the last one.
@@ -404,10 +430,7 @@ impl Header {
     ///
     /// The slot is the caller's and empty.
     pub(crate) unsafe fn put_join_waker(&self, waker: Waker) {
-        self.join.with_mut(|slot| {
-            // SAFETY: the slot is the caller's alone.
-            unsafe { slot.write(MaybeUninit::new(waker)) }
-        });
+        self.join.put(waker);
     }
 
     /// True if the slot holds, or last held, this very waker.
@@ -417,13 +440,18 @@ impl Header {
     /// The caller is the typed handle and has filled the slot before. The completer may be moving
     /// the waker out at the same time: only its two pointers are compared.
     pub(crate) unsafe fn join_waker_is(&self, waker: &Waker) -> bool {
-        self.join.with(|slot| {
-            // SAFETY: only the handle writes the slot, and it is here.
-            let slot = unsafe { &*slot };
-            // SAFETY: the slot was filled; a move out of it leaves the bits.
-            let held = unsafe { slot.assume_init_ref() };
-            held.data() == waker.data() && std::ptr::eq(held.vtable(), waker.vtable())
-        })
+        let (data, vtable) = self.join.words();
+        data == waker.data() && std::ptr::eq(vtable, waker.vtable())
+    }
+
+    /// The task whose handle's owner waits through the join slot, by its address: to be compared
+    /// with tasks that the caller keeps alive, never followed. It may have just stopped waiting.
+    pub(crate) fn joined_by(&self) -> Option<*const ()> {
+        if !self.state.load().has_join_waker() {
+            return None;
+        }
+        let (data, vtable) = self.join.words();
+        super::waker::is_ours(vtable).then_some(data)
     }
 
     /// Moves the waker out of the join slot.
@@ -432,12 +460,12 @@ impl Header {
     ///
     /// The slot is the caller's and full; it is empty afterwards.
     pub(crate) unsafe fn take_join_waker(&self) -> Waker {
-        self.join.with(|slot| {
-            // SAFETY: the slot is the caller's alone.
-            let waker = unsafe { slot.read() };
-            // SAFETY: the slot is full.
-            unsafe { waker.assume_init() }
-        })
+        let (data, vtable) = self.join.words();
+        // SAFETY: a full slot holds the vtable of a waker, which is static.
+        let vtable = unsafe { &*vtable };
+        // SAFETY: the words are those of one waker: the slot is the caller's alone. It becomes the
+        // caller's, for nobody takes it again.
+        unsafe { Waker::new(data, vtable) }
     }
 }
 

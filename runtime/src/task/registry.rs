@@ -20,6 +20,14 @@ pub struct TaskId {
     generation: u32,
 }
 
+#[cfg(test)]
+impl TaskId {
+    /// A number for tests.
+    pub(crate) fn of_test(slot: u64) -> Self {
+        Self { slot, generation: 0 }
+    }
+}
+
 impl TaskId {
     /// # Safety
     ///
@@ -233,13 +241,18 @@ impl TaskRef {
         }
     }
 
-    /// Where the task waits, innermost first, then where it was spawned.
+    /// Where the task waits, then where it was spawned; nothing once it has ended. At most `limit`
+    /// lines, innermost first.
+    ///
+    /// asyncio: `Task.get_stack`, outermost first; of a task that waits it knows one frame, of one
+    /// that has failed those of the exception, which here the panic's message names.
     #[doc(alias = "get_stack")]
     #[must_use]
     pub fn stack(&self, limit: Option<usize>) -> Vec<Frame> {
         let waits = match self.status() {
             TaskStatus::Waiting(frame) => frame,
-            _ => None,
+            TaskStatus::Done => return Vec::new(),
+            TaskStatus::Scheduled | TaskStatus::Running => None,
         };
         let spawned = Frame { what: "spawned", at: self.spawned_at() };
         let frames = waits.into_iter().chain([spawned]);
@@ -254,8 +267,12 @@ impl TaskRef {
     pub fn print_stack(&self, limit: Option<usize>, out: Option<&mut dyn Write>) -> io::Result<()> {
         let mut stderr = io::stderr();
         let out = out.unwrap_or(&mut stderr);
+        let stack = self.stack(limit);
+        if stack.is_empty() {
+            return writeln!(out, "No stack for {self:?}");
+        }
         writeln!(out, "Stack for {self:?}:")?;
-        for frame in self.stack(limit) {
+        for frame in stack {
             writeln!(out, "  {frame}")?;
         }
         Ok(())

@@ -18,7 +18,7 @@ impl TaskPtr {
     /// # Safety
     ///
     /// The caller took the task's queue entry; a pinned task runs on its home.
-    #[inline]
+    #[inline(always)]
     pub(crate) unsafe fn run(self) -> bool {
         let header = self.header();
         let seen = header.state.start();
@@ -35,6 +35,17 @@ impl TaskPtr {
                 false
             }
         }
+    }
+
+    /// [`TaskPtr::run`] for loops that are in no hurry: the fast one gets a copy of its own.
+    ///
+    /// # Safety
+    ///
+    /// As [`TaskPtr::run`].
+    #[inline(never)]
+    pub(crate) unsafe fn run_apart(self) -> bool {
+        // SAFETY: passed on.
+        unsafe { self.run() }
     }
 
     /// Polls the body once.

@@ -136,6 +136,16 @@ impl Snapshot {
     pub(crate) const fn is_joining(self) -> bool {
         self.0 & JOINING != 0
     }
+    /// True if the task waits, and of its references only the runtime's, the typed handle's and
+    /// `known` more are left: nobody has a waker. That stays so, for only a poll makes new ones.
+    pub(crate) const fn is_lost(self, known: u64) -> bool {
+        let handle = (self.0 & JOIN_INTEREST != 0) as u64;
+        self.0 & (SCHEDULED | RUNNING | DONE) == 0 && self.0 >> REFS_SHIFT == 1 + handle + known
+    }
+    /// True if the typed handle exists.
+    pub(crate) const fn has_handle(self) -> bool {
+        self.0 & JOIN_INTEREST != 0
+    }
     /// True if a cancel was requested and not delivered.
     pub(crate) const fn is_cancel_pending(self) -> bool {
         self.0 & CANCEL != 0

@@ -30,9 +30,14 @@ impl Deref for WakerRef {
     }
 }
 
+/// True for the vtable of a task's waker.
+pub(crate) fn is_ours(vtable: *const RawWakerVTable) -> bool {
+    std::ptr::eq(vtable, &raw const VTABLE)
+}
+
 /// The task that a waker of ours belongs to; it lives as long as the waker.
 pub(crate) fn task_of(waker: &Waker) -> Option<TaskPtr> {
-    std::ptr::eq(waker.vtable(), &raw const VTABLE).then(|| {
+    is_ours(waker.vtable()).then(|| {
         // SAFETY: the vtable is ours, so the data came from `as_raw`.
         unsafe { TaskPtr::from_raw(waker.data()) }
     })

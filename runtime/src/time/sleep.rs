@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use corio_sync::coop;
+use corio_sync::debug;
 use corio_sync::place::{self, WaitKind};
 
 use super::alarm::{self, Alarm};
@@ -45,7 +46,7 @@ use crate::timer::clock;
 #[track_caller]
 #[inline]
 pub fn sleep(duration: Duration) -> Sleep {
-    let turn = if duration.is_zero() { Turn::Owed } else { Turn::None };
+    let turn = if duration.is_zero() { Turn::Owed } else { Turn::Unpolled };
     let now = alarm::start();
     Sleep::new(Alarm::new_ahead(clock::after(now, duration), now), turn)
 }
@@ -76,7 +77,7 @@ pub fn sleep(duration: Duration) -> Sleep {
 /// ```
 #[track_caller]
 pub fn sleep_until(deadline: Instant) -> Sleep {
-    Sleep::new(Alarm::new(clock::from_instant(deadline)), Turn::None)
+    Sleep::new(Alarm::new(clock::from_instant(deadline)), Turn::Unpolled)
 }
 
 /// Future of [`sleep`] and [`sleep_until`].
@@ -93,6 +94,8 @@ pub struct Sleep {
 /// A sleep of zero gives others one turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Turn {
+    /// It has a deadline to wait for, and nobody has polled it.
+    Unpolled,
     /// It has a deadline to wait for.
     None,
     Owed,
@@ -148,7 +151,10 @@ impl Future for Sleep {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = &mut *self;
         let ready = match this.turn {
-            Turn::None => this.alarm.poll(cx.waker(), "sleep()", this.at),
+            Turn::Unpolled | Turn::None => {
+                this.turn = Turn::None;
+                this.alarm.poll(cx.waker(), "sleep()", this.at)
+            }
             Turn::Given => Poll::Ready(()),
             Turn::Owed => {
                 this.turn = Turn::Given;
@@ -162,6 +168,15 @@ impl Future for Sleep {
         }
         // A loop over sleeps that have passed must let others run, too.
         coop::poll_proceed(cx).map(|unit| unit.made_progress())
+    }
+}
+
+impl Drop for Sleep {
+    #[inline]
+    fn drop(&mut self) {
+        if let Turn::Unpolled | Turn::Owed = self.turn {
+            debug::never_awaited(WaitKind::Sleep, self.at);
+        }
     }
 }
 

@@ -114,6 +114,12 @@ impl Timers {
         self.shared().next_deadline.load(Ordering::Relaxed)
     }
 
+    /// How many timers wait, as of the worker's last look at them: a number for people.
+    pub(crate) fn waiting(&self) -> usize {
+        // Ordering: Relaxed; as the comment says.
+        self.shared().waiting.load(Ordering::Relaxed)
+    }
+
     /// True if there is nothing that could fire and nothing to sort: a hint, exact for the owner but
     /// for mail that comes just now.
     #[inline]

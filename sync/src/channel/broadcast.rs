@@ -36,6 +36,7 @@
 //! ```
 
 use crate::coop;
+use crate::place::{WaitKind, noted};
 use crate::shim::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize};
 use crate::shim::{Ordering, mutant, ord};
 use crate::wait::reclaim::{Domain, Managed, pin};
@@ -481,7 +482,8 @@ impl<T: Clone> Future for Recv<'_, T> {
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let unit = ready!(coop::poll_proceed(cx));
-        let news = ready!(self.poll_news(cx));
+        let news = self.poll_news(cx);
+        let news = ready!(noted(news, WaitKind::ChannelReceive, self.caller));
         unit.made_progress();
         Poll::Ready(news)
     }

@@ -39,6 +39,7 @@ pub use self::error::{RecvError, SendError};
 pub use self::snapshot::Ref;
 use self::snapshot::{Snapshot, Versioned};
 use crate::coop;
+use crate::place::{WaitKind, noted};
 use crate::shim::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize};
 use crate::shim::{Ordering, fence_at, mutant, ord};
 use crate::wait::line::{Line, OnFlag};
@@ -352,7 +353,8 @@ impl<T> Future for SenderClosed<'_, T> {
                 }
             }
             // A receiver may have come since: then this goes on waiting.
-            ready!(line.poll_granted(&mut this.at, cx));
+            let granted = line.poll_granted(&mut this.at, cx);
+            ready!(noted(granted, WaitKind::ChannelClosed, this.caller));
         }
     }
 }
@@ -549,7 +551,8 @@ impl<T> Future for Changed<'_, T> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let unit = ready!(coop::poll_proceed(cx));
-        let news = ready!(self.poll_news(cx));
+        let news = self.poll_news(cx);
+        let news = ready!(noted(news, WaitKind::WatchChanged, self.caller));
         unit.made_progress();
         Poll::Ready(news)
     }
@@ -591,7 +594,9 @@ impl<'a, T, P: FnMut(&T) -> bool + Unpin> Future for WaitFor<'a, T, P> {
                 return Poll::Ready(Ok(Ref(Snapshot::Own(value))));
             }
             this.refused = true;
-            ready!(this.changed.poll_news(cx))?;
+            let caller = this.changed.caller;
+            let news = this.changed.poll_news(cx);
+            ready!(noted(news, WaitKind::WatchChanged, caller))?;
             this.refused = false;
         }
     }

@@ -8,8 +8,9 @@ pub use guard::{LockGuard, OwnedLockGuard};
 pub(crate) use raw::{Acquiring, RawLock};
 
 use crate::coop;
+use crate::debug::{self, LockId};
 use crate::error::NotLocked;
-use crate::place::{WaitKind, noted};
+use crate::place::WaitKind;
 use crate::shim::cell::UnsafeCell;
 use std::fmt;
 use std::panic::Location;
@@ -120,8 +121,13 @@ impl<T> Lock<T> {
     /// Takes the lock if it is free and nobody waits.
     #[inline]
     #[must_use]
+    #[track_caller]
     pub fn try_acquire(&self) -> Option<LockGuard<'_, T>> {
-        self.raw.try_acquire().then(|| LockGuard::new(self))
+        if !self.raw.try_acquire() {
+            return None;
+        }
+        debug::holds(LockId::of(&self.raw), WaitKind::Lock, Location::caller());
+        Some(LockGuard::new(self))
     }
 
     /// Takes the lock if it is free and nobody waits; the guard keeps the lock alive.
@@ -129,8 +135,13 @@ impl<T> Lock<T> {
     /// # Errors
     ///
     /// The `Arc` comes back if the lock is held.
+    #[track_caller]
     pub fn try_acquire_owned(self: Arc<Self>) -> Result<OwnedLockGuard<T>, Arc<Self>> {
-        if self.raw.try_acquire() { Ok(OwnedLockGuard::new(self)) } else { Err(self) }
+        if !self.raw.try_acquire() {
+            return Err(self);
+        }
+        debug::holds(LockId::of(&self.raw), WaitKind::Lock, Location::caller());
+        Ok(OwnedLockGuard::new(self))
     }
 
     /// Waits for the lock on a thread that may block.
@@ -186,7 +197,10 @@ impl Lock<()> {
     ///
     /// [`NotLocked`] if nobody holds the lock.
     pub fn release(&self) -> Result<(), NotLocked> {
-        if self.raw.release_if_held() { Ok(()) } else { Err(NotLocked(())) }
+        if !self.raw.release_if_held() {
+            return Err(NotLocked(()));
+        }
+        Ok(())
     }
 }
 
@@ -231,8 +245,7 @@ impl<'a, T> Future for Acquire<'a, T> {
         let this = &mut *self;
         let lock = this.lock;
         let unit = ready!(coop::poll_proceed(cx));
-        let polled = lock.raw.poll_acquire(&mut this.at, cx);
-        ready!(noted(polled, WaitKind::Lock, this.caller));
+        ready!(lock.raw.poll_traced(&mut this.at, cx, this.caller));
         unit.made_progress();
         Poll::Ready(LockGuard::new(lock))
     }
@@ -240,7 +253,7 @@ impl<'a, T> Future for Acquire<'a, T> {
 
 impl<T> Drop for Acquire<'_, T> {
     fn drop(&mut self) {
-        self.lock.raw.abandon(&mut self.at);
+        self.lock.raw.dropped(&mut self.at, self.caller);
     }
 }
 
@@ -262,8 +275,7 @@ impl<T> Future for AcquireOwned<T> {
         let this = &mut *self;
         let lock = this.lock.as_ref().expect("an acquire future was polled after it had completed");
         let unit = ready!(coop::poll_proceed(cx));
-        let polled = lock.raw.poll_acquire(&mut this.at, cx);
-        ready!(noted(polled, WaitKind::Lock, this.caller));
+        ready!(lock.raw.poll_traced(&mut this.at, cx, this.caller));
         unit.made_progress();
         Poll::Ready(OwnedLockGuard::new(this.lock.take().expect("looked at above")))
     }
@@ -272,7 +284,7 @@ impl<T> Future for AcquireOwned<T> {
 impl<T> Drop for AcquireOwned<T> {
     fn drop(&mut self) {
         if let Some(lock) = &self.lock {
-            lock.raw.abandon(&mut self.at);
+            lock.raw.dropped(&mut self.at, self.caller);
         }
     }
 }

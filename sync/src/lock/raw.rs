@@ -35,9 +35,12 @@
 //! *Rejected.* Keeping the loser at the front of the queue: its place would have to be granted
 //! several times, and a releaser could find it while it leaves.
 
+use crate::debug::{self, LockId};
+use crate::place::{self, WaitKind};
 use crate::shim::atomic::AtomicU64;
 use crate::shim::{Ordering, mutant, ord};
 use crate::wait::queue::{Granted, Place, WaitQueue};
+use std::panic::Location;
 use std::task::{Context, Poll};
 
 const LOCKED: u64 = 1;
@@ -102,7 +105,8 @@ impl RawLock {
     }
 
     /// One step of the word: `change` gives the next word and the outcome.
-    // Ordering(lock.step): AcqRel; pairs with itself. The next holder sees the last one's writes,
+    // Ordering(lock.step): AcqRel; pairs with itself, Ordering(lock.quick) and
+    // Ordering(lock.quick_release). The next holder sees the last one's writes,
     // and a waiter that takes the lock itself was ordered by the word alone.
     #[inline]
     fn step<R>(&self, change: impl Fn(u64) -> (u64, R)) -> R {
@@ -119,16 +123,67 @@ impl RawLock {
 
     #[inline]
     pub(crate) fn try_acquire(&self) -> bool {
-        self.word() & LOCKED == 0 && self.barge(false)
+        self.quick() || self.word() & LOCKED == 0 && self.barge(false)
+    }
+
+    /// Takes a fair lock that is free. The constants spare the exchange to wait for the look.
+    // Ordering(lock.quick): Acquire; pairs with Ordering(lock.quick_release) and
+    // Ordering(lock.step): the new holder sees what the last one did.
+    #[inline]
+    fn quick(&self) -> bool {
+        let (ok, err) = (ord("lock.quick", Ordering::Acquire), Ordering::Relaxed);
+        self.word() == 0 && self.word.compare_exchange(0, LOCKED, ok, err).is_ok()
     }
 
     #[inline]
     pub(crate) fn poll_acquire(&self, at: &mut Acquiring, cx: &mut Context<'_>) -> Poll<()> {
-        if matches!(at.place, Place::Idle) && self.barge(true) {
+        if matches!(at.place, Place::Idle) && (self.quick() || self.barge(true)) {
             at.place = Place::Done;
             return Poll::Ready(());
         }
         self.poll_wait(at, cx)
+    }
+
+    /// [`poll_acquire`](Self::poll_acquire) for a caller that waits here; says so if it has to, and
+    /// who has the lock in debug mode.
+    #[inline]
+    pub(crate) fn poll_traced(
+        &self,
+        at: &mut Acquiring,
+        cx: &mut Context<'_>,
+        caller: &'static Location<'static>,
+    ) -> Poll<()> {
+        let polled = self.poll_acquire(at, cx);
+        if polled.is_ready() {
+            debug::holds(LockId::of(self), WaitKind::Lock, caller);
+        } else {
+            self.note_wait(caller);
+        }
+        polled
+    }
+
+    #[cold]
+    fn note_wait(&self, caller: &'static Location<'static>) {
+        place::note(WaitKind::Lock, caller);
+        debug::waits(LockId::of(self), WaitKind::Lock, caller);
+    }
+
+    /// The acquiring future is dropped.
+    #[inline]
+    pub(crate) fn dropped(&self, at: &mut Acquiring, caller: &'static Location<'static>) {
+        if !matches!(at.place, Place::Done) {
+            self.give_up(at, caller);
+        }
+    }
+
+    #[cold]
+    fn give_up(&self, at: &mut Acquiring, caller: &'static Location<'static>) {
+        if let Place::Idle = at.place {
+            debug::never_awaited(WaitKind::Lock, caller);
+        } else {
+            debug::gave_up(LockId::of(self));
+            self.abandon(at);
+        }
     }
 
     /// Gives up an acquisition; a lock that had come already moves on.
@@ -140,9 +195,14 @@ impl RawLock {
     }
 
     /// Releases a lock that the caller holds.
+    // Ordering(lock.quick_release): Release; pairs with Ordering(lock.quick) and
+    // Ordering(lock.step), as there.
     #[inline]
     pub(crate) fn release(&self) {
-        self.release_if_held();
+        let (ok, err) = (ord("lock.quick_release", Ordering::Release), Ordering::Relaxed);
+        if self.word() != LOCKED || self.word.compare_exchange(LOCKED, 0, ok, err).is_err() {
+            self.release_if_held();
+        }
     }
 
     /// Takes the lock, ahead of waiters if need be; otherwise counts a waiter if `wait`.
@@ -235,6 +295,8 @@ impl RawLock {
 
     #[cold]
     fn release_to(&self, mut next: Next) -> bool {
+        // Without a waiter nobody asks who holds the lock, and the next holder says so.
+        debug::released(LockId::of(self));
         loop {
             match next {
                 Next::NotHeld => return false,

@@ -2,6 +2,8 @@
 
 use super::{BaseQueue, Fifo, QueueShutDown, Store};
 use crate::coop;
+use crate::debug;
+use crate::place::{WaitKind, noted};
 use crate::wait::queue::Place;
 use crate::wait::weighted::Shut;
 use std::fmt;
@@ -40,7 +42,8 @@ impl<T, S: Store<T>> Future for Put<'_, T, S> {
         let this = &mut *self;
         assert!(this.value.is_some(), "a put was polled after it had completed");
         let unit = ready!(coop::poll_proceed(cx));
-        let slot = ready!(this.queue.core.poll_slot(&mut this.at, cx));
+        let slot = this.queue.core.poll_slot(&mut this.at, cx);
+        let slot = ready!(noted(slot, WaitKind::QueuePut, this.caller));
         unit.made_progress();
         if slot.is_ok() && this.queue.core.store(&mut this.value) {
             return Poll::Ready(Ok(()));
@@ -52,6 +55,9 @@ impl<T, S: Store<T>> Future for Put<'_, T, S> {
 
 impl<T, S: Store<T>> Drop for Put<'_, T, S> {
     fn drop(&mut self) {
+        if let (Place::Idle, Some(_)) = (&self.at, &self.value) {
+            debug::never_awaited(WaitKind::QueuePut, self.caller);
+        }
         self.queue.core.leave_slots(&mut self.at);
     }
 }
@@ -75,7 +81,8 @@ impl<T, S: Store<T>> Future for Get<'_, T, S> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         let unit = ready!(coop::poll_proceed(cx));
-        let got = ready!(this.queue.core.poll_get(&mut this.at, &mut this.promised, cx));
+        let got = this.queue.core.poll_get(&mut this.at, &mut this.promised, cx);
+        let got = ready!(noted(got, WaitKind::QueueGet, this.caller));
         unit.made_progress();
         Poll::Ready(got.map_err(|Shut| QueueShutDown(())))
     }
@@ -83,6 +90,9 @@ impl<T, S: Store<T>> Future for Get<'_, T, S> {
 
 impl<T, S: Store<T>> Drop for Get<'_, T, S> {
     fn drop(&mut self) {
+        if let Place::Idle = self.at {
+            debug::never_awaited(WaitKind::QueueGet, self.caller);
+        }
         self.queue.core.leave_items(&mut self.at, &mut self.promised);
     }
 }
@@ -96,7 +106,10 @@ pub struct Items<'a, T, S: Store<T> = Fifo<T>> {
 impl<'a, T, S: Store<T>> Items<'a, T, S> {
     #[track_caller]
     pub(super) fn new(queue: &'a BaseQueue<T, S>) -> Self {
-        Self { get: queue.get() }
+        let mut get = queue.get();
+        // Between two items nothing is asked for.
+        get.at = Place::Done;
+        Self { get }
     }
 }
 
@@ -110,8 +123,10 @@ impl<T, S: Store<T>> futures_core::Stream for Items<'_, T, S> {
     type Item = T;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
+        if let Place::Done = self.get.at {
+            self.get.at = Place::Idle;
+        }
         let got = ready!(Pin::new(&mut self.get).poll(cx));
-        self.get.at = Place::Idle;
         Poll::Ready(got.ok())
     }
 }
@@ -195,12 +210,16 @@ impl<T, S: Store<T>> Future for Join<'_, T, S> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = &mut *self;
-        this.queue.core.poll_join(&mut this.at, cx)
+        let joined = this.queue.core.poll_join(&mut this.at, cx);
+        noted(joined, WaitKind::QueueJoin, this.caller)
     }
 }
 
 impl<T, S: Store<T>> Drop for Join<'_, T, S> {
     fn drop(&mut self) {
+        if let Place::Idle = self.at {
+            debug::never_awaited(WaitKind::QueueJoin, self.caller);
+        }
         self.queue.core.leave_joining(&mut self.at);
     }
 }

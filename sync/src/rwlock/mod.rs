@@ -5,6 +5,7 @@ mod guard;
 pub use guard::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::coop;
+use crate::debug;
 use crate::place::{WaitKind, noted};
 use crate::shim::cell::UnsafeCell;
 use crate::wait::queue::Place;
@@ -183,11 +184,18 @@ impl<T> RwLock<T> {
         Poll::Ready(())
     }
 
-    fn abandon(&self, at: &mut Place, n: usize) {
-        if let Place::Waiting(_) = at {
-            self.permits.leave(at, n);
+    fn abandon(&self, at: &mut Place, n: usize, caller: &'static Location<'static>) {
+        match at {
+            Place::Done => {}
+            Place::Idle => debug::never_awaited(kind(n), caller),
+            Place::Waiting(_) => self.permits.leave(at, n),
         }
     }
+}
+
+/// What somebody waits for who asks for so many permits.
+fn kind(n: usize) -> WaitKind {
+    if n == READ { WaitKind::RwLockRead } else { WaitKind::RwLockWrite }
 }
 
 impl<T: Default> Default for RwLock<T> {
@@ -237,7 +245,7 @@ impl<'a, T> Future for RwLockRead<'a, T> {
 
 impl<T> Drop for RwLockRead<'_, T> {
     fn drop(&mut self) {
-        self.lock.abandon(&mut self.at, READ);
+        self.lock.abandon(&mut self.at, READ, self.caller);
     }
 }
 
@@ -265,7 +273,7 @@ impl<'a, T> Future for RwLockWrite<'a, T> {
 
 impl<T> Drop for RwLockWrite<'_, T> {
     fn drop(&mut self) {
-        self.lock.abandon(&mut self.at, WRITE);
+        self.lock.abandon(&mut self.at, WRITE, self.caller);
     }
 }
 
@@ -295,7 +303,7 @@ impl<T> Future for RwLockReadOwned<T> {
 impl<T> Drop for RwLockReadOwned<T> {
     fn drop(&mut self) {
         if let Some(lock) = &self.lock {
-            lock.abandon(&mut self.at, READ);
+            lock.abandon(&mut self.at, READ, self.caller);
         }
     }
 }
@@ -326,7 +334,7 @@ impl<T> Future for RwLockWriteOwned<T> {
 impl<T> Drop for RwLockWriteOwned<T> {
     fn drop(&mut self) {
         if let Some(lock) = &self.lock {
-            lock.abandon(&mut self.at, WRITE);
+            lock.abandon(&mut self.at, WRITE, self.caller);
         }
     }
 }

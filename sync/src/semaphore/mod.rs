@@ -6,6 +6,7 @@ mod permit;
 pub use bounded::BoundedSemaphore;
 pub use permit::{OwnedPermit, Permit};
 
+use crate::debug;
 use permit::Owner;
 
 use crate::coop;
@@ -299,8 +300,10 @@ impl<'a> Future for SemAcquire<'a> {
 
 impl Drop for SemAcquire<'_> {
     fn drop(&mut self) {
-        if let Place::Waiting(_) = self.at {
-            self.semaphore.permits.leave(&mut self.at, self.n);
+        match self.at {
+            Place::Done => {}
+            Place::Idle => debug::never_awaited(WaitKind::Semaphore, self.caller),
+            Place::Waiting(_) => self.semaphore.permits.leave(&mut self.at, self.n),
         }
     }
 }
@@ -342,8 +345,10 @@ impl Future for SemAcquireOwned {
 
 impl Drop for SemAcquireOwned {
     fn drop(&mut self) {
-        if let Place::Waiting(_) = self.at {
-            self.owner.semaphore().permits.leave(&mut self.at, self.n);
+        match self.at {
+            Place::Done => {}
+            Place::Idle => debug::never_awaited(WaitKind::Semaphore, self.caller),
+            Place::Waiting(_) => self.owner.semaphore().permits.leave(&mut self.at, self.n),
         }
     }
 }

@@ -143,30 +143,6 @@ impl Waiter {
         Self { position, data: ptr::null(), vtable: ptr::null() }
     }
 
-    /// Leaves a waker, for a caller that publishes it with a step of its own.
-    ///
-    /// # Safety
-    ///
-    /// The place is fresh: no waker was left, and `WAITER` is not set.
-    pub(super) unsafe fn leave_waker(&mut self, waker: Waker) {
-        self.data = waker.data();
-        self.vtable = waker.vtable();
-        // SAFETY: no WAITER, so the slot is the owner's; empty by the caller's word.
-        unsafe { self.position.cell().waker.put(waker) };
-    }
-
-    /// Takes that waker back.
-    ///
-    /// # Safety
-    ///
-    /// It was left and not published.
-    pub(super) unsafe fn take_waker(&mut self) -> Waker {
-        self.data = ptr::null();
-        self.vtable = ptr::null();
-        // SAFETY: no WAITER, so the slot is the owner's; filled by the caller's word.
-        unsafe { self.position.cell().waker.take() }
-    }
-
     /// The note, if the grant has come. After `Some` the owner calls [`Waiter::finish`].
     pub(crate) fn granted(&self) -> Option<u64> {
         self.position.cell().granted()

@@ -459,7 +459,9 @@ impl<C: Default> List<C> {
             self.dead.store(0, Ordering::Relaxed);
             self.sweep(guard);
             // Ordering(wait.sweep_leave): Release; pairs with Ordering(wait.sweep_enter). A swap,
-            // because a store may take effect after the look that follows.
+            // because a store may take effect after the look that follows. Not killable: a model's
+            // retirement, which comes before, contains the fence that the collector's may have
+            // later; its partner is shown red.
             self.sweeping.swap(false, ord("wait.sweep_leave", Ordering::Release));
         }
     }

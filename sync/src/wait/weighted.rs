@@ -42,7 +42,7 @@ use super::queue::{Place, Queue, WaitQueue};
 use super::reclaim::{Guard, pin};
 use super::wakers::{BATCH, Wakers};
 use crate::shim::atomic::AtomicI64;
-use crate::shim::{Ordering, mutant, ord};
+use crate::shim::{Ordering, fence_at, mutant, ord};
 use std::task::{Context, Poll, Waker};
 
 const ARRIVED: u64 = 1 << 5;
@@ -153,41 +153,20 @@ impl Weighted {
                     *at = Place::Done;
                     return Poll::Ready(Ok(()));
                 }
-                Ok(Some(free)) => return self.poll_arrive(at, n, free, cx),
+                Ok(Some(free)) if self.arrive(at, n as i64, free) => return Poll::Ready(Ok(())),
+                Ok(Some(_)) => {}
                 Err(Shut) => {
                     *at = Place::Done;
                     return Poll::Ready(Err(Shut));
                 }
             }
-        }
-        self.poll_wait(at, n, cx)
-    }
-
-    /// Takes a place for a demand that was made.
-    #[cold]
-    fn poll_arrive(
-        &self,
-        at: &mut Place,
-        n: usize,
-        free: i64,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<(), Shut>> {
-        /// The demand has to have a place, also if the waker's clone panics.
-        struct Demanded<'a>(&'a Weighted, &'a mut Place, i64, i64);
-        impl Drop for Demanded<'_> {
-            fn drop(&mut self) {
-                self.0.arrive(self.1, self.2, self.3, None);
+            // Either the closer sees our place, or we see that it is closed: pairs with
+            // fence(weighted.shut).
+            fence_at("weighted.arrived");
+            if self.is_shut() {
+                self.leave(at, n);
+                return Poll::Ready(Err(Shut));
             }
-        }
-        let demanded = Demanded(self, at, n as i64, free);
-        let waker = cx.waker().clone();
-        std::mem::forget(demanded);
-        if self.arrive(at, n as i64, free, Some(waker)) {
-            return Poll::Ready(Ok(()));
-        }
-        if self.is_shut() && !mutant("weighted.shut_recheck") {
-            self.leave(at, n);
-            return Poll::Ready(Err(Shut));
         }
         self.poll_wait(at, n, cx)
     }
@@ -214,65 +193,48 @@ impl Weighted {
         }
     }
 
-    /// Takes a place, and leaves there the waker and what is lacking in one step; true if it had
-    /// been brought already. The `free` ones that the demand found go to the front, which need not
-    /// be this place.
-    // Ordering(weighted.look_arrive): Acquire; pairs with Ordering(weighted.credit): the credit
-    // comes with what its holders did.
-    // Ordering(weighted.arrive): AcqRel; pairs with Ordering(weighted.deliver),
-    // Ordering(weighted.shut_place) and Ordering(weighted.credit). Release shows the waker,
-    // Acquire is as above.
-    // Ordering(weighted.place): Acquire; pairs with Ordering(weighted.shut_limit): either the
-    // closer counts this place, or its owner, who looks next, sees that the counter is closed.
-    fn arrive(&self, at: &mut Place, need: i64, free: i64, waker: Option<Waker>) -> bool {
+    /// Takes a place and says there what is lacking; true if it had been brought already. The
+    /// `free` ones that the demand found go to the front, which need not be this place.
+    // Ordering(weighted.arrive): AcqRel; pairs with Ordering(weighted.deliver) and
+    // Ordering(weighted.credit). Acquire: the credit comes with what its holders did. Release is
+    // not needed for data, but the deliverer that grants continues this release sequence.
+    #[cold]
+    fn arrive(&self, at: &mut Place, need: i64, free: i64) -> bool {
         let keep = mutant("weighted.keep_part");
         let (need, free) = if keep { (need - free, 0) } else { (need, free) };
         let queue = self.queue.get();
-        let order = ord("weighted.place", Ordering::Acquire);
-        let draw = || Some(queue.entered.fetch_add(1, order));
-        let mut waiter = queue.enter_with(draw).expect("a counter always gives a place");
-        let waits = if waker.is_some() { WAITER } else { 0 };
-        if let Some(waker) = waker {
-            // SAFETY: a fresh place without WAITER.
-            unsafe { waiter.leave_waker(waker) };
-        }
+        let waiter = queue.enter();
         let word = &waiter.position.cell().word;
-        let acquire = ord("weighted.look_arrive", Ordering::Acquire);
+        let acquire = ord("weighted.arrive", Ordering::Acquire);
         let mut now = word.load(acquire);
-        let (left, shown) = loop {
+        let excess = loop {
             let left = balance(now) - need;
-            // A waker that comes too late is never shown: nobody else takes it.
-            let shown = if left >= 0 || now & SETTLED != 0 { 0 } else { waits };
             let granted = if left >= 0 { GRANT } else { 0 };
-            let next = with_balance(now | ARRIVED | granted | shown, left.min(0));
-            let ok = ord("weighted.arrive", Ordering::AcqRel);
-            match word.compare_exchange_weak(now, next, ok, acquire) {
-                Ok(_) => break (left, shown),
+            let next = with_balance(now | ARRIVED | granted, left.min(0));
+            match word.compare_exchange_weak(now, next, acquire, acquire) {
+                Ok(_) if left >= 0 => break left,
+                Ok(_) => {
+                    *at = Place::Waiting(Some(waiter));
+                    if !mutant("weighted.free") {
+                        self.deliver(queue, free);
+                    }
+                    return false;
+                }
                 Err(other) => now = other,
             }
         };
-        // SAFETY: left there above, and not shown to anybody.
-        let unused = (shown != waits).then(|| unsafe { waiter.take_waker() });
+        // Credit is brought to the front only: this is the front, and its turn is over.
         let number = waiter.position.number();
-        // Until all is delivered a place says that it is granted: if a waker panics, whoever drops
+        queue.list.advance(number, number + 1);
+        // Until all is delivered the place says that it is granted: if a waker panics, whoever drops
         // it gives back what it has.
         *at = Place::Waiting(Some(waiter));
-        if left < 0 {
-            if !mutant("weighted.free") {
-                self.deliver(queue, free);
-            }
-            drop(unused);
-            return false;
-        }
-        // Credit is brought to the front only: this is the front, and its turn is over.
-        queue.list.advance(number, number + 1);
         if !mutant("weighted.excess") {
-            self.deliver(queue, left + free);
+            self.deliver(queue, excess + free);
         }
         if let Some(waiter) = at.leave() {
             waiter.finish(&queue.list);
         }
-        drop(unused);
         true
     }
 
@@ -403,21 +365,18 @@ impl Weighted {
 
     /// Closes: whoever waits is told, whoever comes is refused.
     pub(crate) fn shut(&self) {
-        // Ordering(weighted.shut_set): Relaxed. The next step publishes it to who comes later.
+        // Ordering(weighted.shut_set): Relaxed. The fence below orders it against the places.
         self.counter.fetch_or(SHUT, Ordering::Relaxed);
+        // Either we see a place, or its owner sees SHUT: pairs with fence(weighted.arrived).
+        fence_at("weighted.shut");
         let queue = self.queue.get();
-        // Ordering(weighted.shut_limit): Release; pairs with Ordering(weighted.place). A read that
-        // must be a write: places and this have one order, so nobody is missed.
-        let limit = if mutant("weighted.shut_read") {
-            queue.entered.load(Ordering::Relaxed)
-        } else {
-            queue.entered.fetch_add(0, ord("weighted.shut_limit", Ordering::Release))
-        };
+        // Ordering(weighted.shut_limit): Relaxed. Ordered by the fence.
+        let limit = queue.entered.load(Ordering::Relaxed);
         ShutAll { queue, next: queue.next_grant(), limit }.run();
     }
 
-    // Ordering(weighted.shut_place): Acquire; pairs with Ordering(wait.cell_register) and
-    // Ordering(wait.cell_update): the waker is read.
+    // Ordering(weighted.shut_place): Acquire; pairs with Ordering(weighted.arrive),
+    // Ordering(wait.cell_register) and Ordering(wait.cell_update): the waker is read.
     fn shut_place(cell: &Cell) -> Option<Waker> {
         let old = cell.word.fetch_or(CLOSED, ord("weighted.shut_place", Ordering::Acquire));
         let ours = old & (WAITER | SETTLED | UPDATING | CANCEL) == WAITER;
@@ -450,8 +409,8 @@ impl Delivery<'_> {
     // Ordering(weighted.collect) and
     // Ordering(weighted.leave), which see what the permits' holders did. Acquire: the waker that
     // the owner left.
-    // Ordering(weighted.credit): Release; pairs with Ordering(weighted.arrive) and
-    // Ordering(weighted.settle): as above, for an owner who is on the way or leaving.
+    // Ordering(weighted.credit): Release; pairs with Ordering(weighted.look_arrive),
+    // Ordering(weighted.arrive) and Ordering(weighted.settle): as above, for an owner who is on the way or leaving.
     fn step(&mut self) {
         let guard = pin();
         let front = self.queue.list.front(&guard);

@@ -154,11 +154,7 @@ impl<B: Broadcast> Pass for BroadcastEach<B> {
         "broadcast_each",
         "a value goes to 8 tasks that wait, 1,000 times in turn; per value and receiver",
     )
-    .target(Target::TimesTokio(2.0))
-    .note(
-        "tokio leads: to wait costs a pin, a place and a cell here, and one turn of a lock there; \
-         values that are there when a receiver looks are the other row",
-    );
+    .target(Target::TimesTokio(2.0));
     const OPS: u64 = RECEIVERS * VALUES;
 
     fn expected() -> u64 {

@@ -24,10 +24,12 @@ impl Worker {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        if self.shared.phase() != Phase::Running {
-            return Err(future);
+        match self.shared.phase() {
+            Phase::Running => Ok(self.start_eagerly(future, None, birth)),
+            // All tasks of a single loop are its own.
+            Phase::Single => Ok(self.start_eagerly(future, Some(self.index), birth)),
+            Phase::Closing | Phase::Closed => Err(future),
         }
-        Ok(self.start_eagerly(future, None, birth))
     }
 
     /// Spawns a task on this very loop, and runs it up to its first wait.
@@ -50,15 +52,13 @@ impl Worker {
         let task = unsafe { TaskPtr::new(self.arena, future, home, birth) };
         // SAFETY: the cell was made for `F`; its handle is made once.
         let handle = unsafe { Task::from_ptr(task) };
+        task.note_eager_start();
         let outer = Outer::leave(self, task);
         // SAFETY: the entry of a new task is its spawner's, who is on its home if it has one.
-        let again = unsafe { task.run() };
+        let again = unsafe { task.run_apart() };
         drop(outer);
         if again {
             self.push_again(task);
-        }
-        if handle.done() {
-            task.note_ended_eagerly();
         }
         handle
     }
@@ -76,7 +76,7 @@ struct Outer<'a> {
 
 impl<'a> Outer<'a> {
     fn leave(worker: &'a Worker, inner: TaskPtr) -> Self {
-        // Ordering: Relaxed, here and in `drop`; as in `Worker::run_task`.
+        // Ordering: Relaxed; as in `Worker::run_task`.
         let running = worker.remote().running.swap(inner.as_raw().cast_mut(), Relaxed);
         Self {
             worker,
@@ -91,6 +91,7 @@ impl<'a> Outer<'a> {
 
 impl Drop for Outer<'_> {
     fn drop(&mut self) {
+        // Ordering: Relaxed; as in `leave`.
         self.worker.remote().running.store(self.running, Relaxed);
         context::set_task(self.task);
         self.worker.in_poll.set(self.in_poll);

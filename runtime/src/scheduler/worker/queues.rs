@@ -181,9 +181,12 @@ impl Worker {
     pub(super) fn run_callbacks(&self) -> bool {
         let remote = self.remote();
         self.begin_poll();
-        let count = remote.callbacks.run(CALLBACKS_IN_A_ROW, |payload, from| {
-            self.shared.callback_panicked(payload, from);
-        });
+        let count = match self.shared.config.debug {
+            false => remote.callbacks.run(CALLBACKS_IN_A_ROW, |payload, from| {
+                self.shared.callback_panicked(payload, from);
+            }),
+            true => self.run_callbacks_watched(CALLBACKS_IN_A_ROW),
+        };
         remote.hog.end_poll();
         count > 0
     }
@@ -196,7 +199,7 @@ impl Worker {
     }
 
     /// Wakes a sibling if the backlog is worth it; see the module's documentation.
-    #[inline]
+    #[inline(always)]
     pub(super) fn compare_backlog(&self, poll_ended: bool) {
         let shared = &self.shared;
         if shared.remotes.len() < 2 || !shared.config.stealing {

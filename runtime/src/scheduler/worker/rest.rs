@@ -6,6 +6,7 @@ use corio_sync::spin;
 
 use super::{MAINTENANCE_MIN, Worker, fire_timers};
 use crate::reactor;
+use crate::report::{ReportKind, report};
 use crate::scheduler::queue::Deque;
 use crate::scheduler::shared::WorkerMetrics;
 use crate::task::raw::TaskPtr;
@@ -121,7 +122,8 @@ impl Worker {
             fire_timers(&self.driver, Role::Owner);
         }
         if let Err(error) = parked {
-            crate::report::report(format_args!("worker {}: poll failed: {error}", self.index));
+            let index = self.index;
+            report(ReportKind::System, format_args!("worker {index}: poll failed: {error}"));
         }
     }
 

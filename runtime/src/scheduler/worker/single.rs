@@ -27,6 +27,7 @@ use std::sync::Arc;
 use super::{WORKER, Worker, fire_timers};
 use crate::quiet::drop_quietly;
 use crate::reactor;
+use crate::report::{ReportKind, report};
 use crate::scheduler::callback::{Callback, LocalCallback};
 use crate::scheduler::shared::{Phase, Shared, WorkerMetrics};
 use crate::task::raw::TaskPtr;
@@ -218,8 +219,13 @@ impl Worker {
     /// Runs turns until one is the last. The caller has entered the worker.
     pub(crate) fn run_single(&self) {
         let single = self.single().expect("the worker is a single loop");
+        let debug = self.shared.config.debug;
         loop {
-            self.turn(single);
+            if debug {
+                self.turn::<true>(single);
+            } else {
+                self.turn::<false>(single);
+            }
             if single.stopping.replace(false) {
                 break;
             }
@@ -229,7 +235,7 @@ impl Worker {
     }
 
     /// One iteration; see the module.
-    fn turn(&self, single: &Single) {
+    fn turn<const DEBUG: bool>(&self, single: &Single) {
         self.take_in_remote();
         let mut wakers = reactor::WakeBatch::new();
         if single.ready.len() == 0 && !single.stopping.get() {
@@ -242,26 +248,30 @@ impl Worker {
         fire_timers(&self.driver, Role::Owner);
         for _ in 0..single.ready.len() {
             match single.ready.pop() {
-                Some(Ready::Task(task)) => self.step(task),
-                Some(Ready::Call(call)) => self.call(call),
+                Some(Ready::Task(task)) => self.step::<DEBUG>(task),
+                Some(Ready::Call(call)) => self.call::<DEBUG>(call),
                 None => break,
             }
         }
     }
 
     /// One step of a task, unless it was ended while its entry lay in the queue.
-    fn step(&self, task: TaskPtr) {
+    fn step<const DEBUG: bool>(&self, task: TaskPtr) {
         if task.header().state.load().is_done() {
             // SAFETY: the entry was popped here, and the body is gone.
             unsafe { task.stop_entry() };
         } else {
-            self.run_task(task);
+            self.run_task::<DEBUG>(task);
         }
     }
 
-    fn call(&self, call: LocalCallback) {
+    fn call<const DEBUG: bool>(&self, call: LocalCallback) {
         self.begin_poll();
-        call.run(|payload, from| self.shared.callback_panicked(payload, from));
+        if DEBUG {
+            self.call_watched(call);
+        } else {
+            call.run(|payload, from| self.shared.callback_panicked(payload, from));
+        }
         self.remote().hog.end_poll();
     }
 
@@ -281,7 +291,7 @@ impl Worker {
             let _more = self.shared.idle.end_search(true);
         }
         if let Err(error) = parked {
-            crate::report::report(format_args!("event loop: poll failed: {error}"));
+            report(ReportKind::System, format_args!("event loop: poll failed: {error}"));
         }
     }
 }

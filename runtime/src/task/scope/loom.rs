@@ -402,11 +402,11 @@ model! {
         });
         let mut waits_in = Some(node);
         let mut script = |twin: &Twin| {
-            if let Some(node) = waits_in
-                && twin.poll_scope(node)
-            {
-                twin.drop_scope(node);
-                waits_in = None;
+            if let Some(node) = waits_in {
+                if twin.poll_scope(node) {
+                    twin.drop_scope(node);
+                    waits_in = None;
+                }
             }
             Step::Pending
         };

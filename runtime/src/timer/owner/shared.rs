@@ -23,6 +23,8 @@ pub(in crate::timer) struct Shared {
     word: AtomicU8,
     /// Written by whoever owns the word, read by all.
     pub(super) next_deadline: AtomicU64,
+    /// How many entries wait, as of the last look. Written by whoever owns the word.
+    pub(super) waiting: AtomicUsize,
     /// Written by whoever expires, read by the owner.
     pub(super) last_look: AtomicU64,
     /// Guarded by `word`.
@@ -44,6 +46,7 @@ impl Shared {
         let this = NonNull::from(Box::leak(Box::new(Shared {
             word: AtomicU8::new(FREE),
             next_deadline: AtomicU64::new(NEVER),
+            waiting: AtomicUsize::new(0),
             last_look: AtomicU64::new(0),
             core: UnsafeCell::new(Core::new()),
             orphans: AtomicUsize::new(0),
@@ -110,6 +113,8 @@ impl Shared {
         if self.next_deadline.load(Ordering::Relaxed) != next {
             self.next_deadline.store(next, Ordering::Relaxed);
         }
+        // Ordering: Relaxed; a number for people.
+        self.waiting.store(core.outside(), Ordering::Relaxed);
         next
     }
 

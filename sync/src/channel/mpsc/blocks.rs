@@ -307,11 +307,6 @@ impl<T> Blocks<T> {
         if word & (1 << slot(head.index)) == 0 {
             return if word & TX_CLOSED != 0 { Pop::Closed } else { Pop::Empty };
         }
-        // In a burst the pushes that follow need not look for a waker; after a single value it
-        // would not pay to tell them.
-        if word & RX_WAITS != 0 && word & ALL & (2 << slot(head.index)) != 0 {
-            self.stop_waiting(head);
-        }
         // SAFETY: the bit is set, and the index is taken once: it grows now.
         let value = unsafe { block.take(head.index) };
         head.index += 1;

@@ -5,6 +5,7 @@ use super::chan::Chan;
 use super::receive::{Recv, RecvMany, SenderClosed, ends};
 use super::{SendError, TryRecvError, TrySendError};
 use crate::coop;
+use crate::place::{WaitKind, noted};
 use crate::wait::queue::Place;
 use crate::wait::weighted::Shut;
 use std::fmt;
@@ -150,7 +151,8 @@ impl<'a, T> Future for Reserve<'a, T> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         let unit = ready!(coop::poll_proceed(cx));
-        let taken = ready!(this.sender.chan.room.poll_take(&mut this.at, 1, cx));
+        let taken = this.sender.chan.room.poll_take(&mut this.at, 1, cx);
+        let taken = ready!(noted(taken, WaitKind::ChannelSend, this.caller));
         unit.made_progress();
         Poll::Ready(match taken {
             Ok(()) => Ok(Permit { chan: Some(&this.sender.chan) }),

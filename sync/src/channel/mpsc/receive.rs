@@ -2,6 +2,7 @@
 
 use super::chan::Chan;
 use crate::coop;
+use crate::place::{WaitKind, noted};
 use crate::wait::queue::Place;
 use std::panic::Location;
 use std::pin::Pin;
@@ -27,7 +28,8 @@ impl<T> Future for Recv<'_, T> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
         let unit = ready!(coop::poll_proceed(cx));
         // SAFETY: made by the receiver, whom this future borrows mutably.
-        let received = ready!(unsafe { self.chan.poll_pop(cx) });
+        let received = unsafe { self.chan.poll_pop(cx) };
+        let received = ready!(noted(received, WaitKind::ChannelReceive, self.caller));
         unit.made_progress();
         Poll::Ready(received)
     }
@@ -83,7 +85,8 @@ impl<T> Future for SenderClosed<'_, T> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = &mut *self;
-        this.chan.poll_closed(&mut this.at, cx)
+        let closed = this.chan.poll_closed(&mut this.at, cx);
+        noted(closed, WaitKind::ChannelClosed, this.caller)
     }
 }
 

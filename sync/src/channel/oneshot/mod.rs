@@ -16,6 +16,7 @@
 
 mod state;
 
+use crate::place::{WaitKind, noted};
 use state::Shared;
 use std::fmt;
 use std::panic::Location;
@@ -60,9 +61,13 @@ impl std::error::Error for TryRecvError {}
 ///
 /// Every operation of both ends is lock-free; sending to a receiver that does not wait yet is one
 /// exchange, receiving what has been sent none.
+#[track_caller]
 pub fn channel<T>() -> (Sender<T>, Receiver<T>) {
     let shared = Shared::new();
-    (Sender { shared: Some(shared) }, Receiver { shared: Some(shared) })
+    (
+        Sender { shared: Some(shared) },
+        Receiver { shared: Some(shared), made_at: Location::caller() },
+    )
 }
 
 /// The end that sends.
@@ -127,7 +132,7 @@ impl<T> Future for SenderClosed<'_, T> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         match &self.sender.shared {
-            Some(shared) => shared.poll_closed(cx),
+            Some(shared) => noted(shared.poll_closed(cx), WaitKind::ChannelClosed, self.caller),
             None => Poll::Ready(()),
         }
     }
@@ -143,6 +148,8 @@ impl<T> Future for SenderClosed<'_, T> {
 pub struct Receiver<T> {
     /// Gone once the value is received.
     shared: Option<Shared<T>>,
+    /// Where the channel was made: awaiting the receiver is no call that could know its place.
+    made_at: &'static Location<'static>,
 }
 
 impl<T> Receiver<T> {
@@ -182,7 +189,8 @@ impl<T> Future for Receiver<T> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let shared = self.shared.expect("a receiver was polled after it had completed");
         // Only then: a waker may panic while it is cloned, and the channel is still ours.
-        let received = ready!(shared.poll_recv(cx));
+        let received = shared.poll_recv(cx);
+        let received = ready!(noted(received, WaitKind::Oneshot, self.made_at));
         self.shared = None;
         Poll::Ready(received)
     }

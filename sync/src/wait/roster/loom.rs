@@ -106,7 +106,7 @@ fn use_seat(seats: &[*mut super::Member; 2], owned: &Owned, seat: &Seat) {
 
 model! {
     /// Two threads take spare seats, give them back and take again.
-    roster_spares(threads = 3, bound = 3, claim = "a seat has one owner at a time, who sees what the last one did") {
+    roster_spares(threads = 3, bound = 2, claim = "a seat has one owner at a time, who sees what the last one did") {
         let roster = Arc::new(Roster::new());
         let first = [roster.join(), roster.join()];
         let seats = [first[0].0, first[1].0];

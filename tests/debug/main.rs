@@ -1,0 +1,11 @@
+//! Looking into a running program: reports of debug mode, dumps, the graph of tasks, metrics, and
+//! simulations.
+
+mod dump;
+mod graph;
+mod locks;
+mod metrics;
+mod process;
+mod reports;
+mod sim;
+mod support;

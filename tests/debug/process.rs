@@ -1,0 +1,109 @@
+//! What only a process of its own shows: environment variables and SIGQUIT.
+
+use std::io::Read;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use corio::sync::Event;
+use corio_tests::{PATIENCE, within};
+
+use crate::support::HOUR;
+
+/// Says which part a child process plays.
+const PART: &str = "CORIO_DEBUG_TEST_PART";
+
+/// Runs the test of this name again in a process of its own; whether it ended well, and what it
+/// said on standard error.
+fn child(test: &'static str, variables: &'static [(&str, &str)]) -> (bool, String) {
+    within(2 * PATIENCE, test, move || {
+        let program = std::env::current_exe().unwrap();
+        let mut command = Command::new(program);
+        command.args([test, "--exact", "--nocapture", "--test-threads=1"]);
+        command.env_remove("CORIO_DEBUG").env_remove("CORIO_DUMP").env(PART, test);
+        command.envs(variables.iter().copied()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut said = String::new();
+        child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+        (child.wait().unwrap().success(), said)
+    })
+}
+
+fn is_child(test: &str) -> bool {
+    std::env::var(PART).is_ok_and(|part| part == test)
+}
+
+#[test]
+fn the_variable_turns_debug_mode_on_and_the_builder_beats_it() {
+    const TEST: &str = "process::the_variable_turns_debug_mode_on_and_the_builder_beats_it";
+    if is_child(TEST) {
+        corio::run(async { drop(Event::new().wait()) });
+        corio::Builder::new().debug(false).run(async { drop(corio::sleep(HOUR)) }).unwrap();
+        return;
+    }
+    let (ended, said) = child(TEST, &[]);
+    assert!(ended && said.is_empty(), "{said}");
+    let (ended, said) = child(TEST, &[("CORIO_DEBUG", "1")]);
+    assert!(ended, "{said}");
+    assert!(said.starts_with("corio: Event::wait was never awaited; it was made at tests/debug"));
+    assert_eq!(said.lines().count(), 1, "{said}");
+}
+
+/// A signal to the own process.
+fn quit() {
+    let pid = std::process::id().to_string();
+    assert!(Command::new("kill").args(["-QUIT", &pid]).status().unwrap().success());
+}
+
+/// What a child does that asks for its own dump.
+fn asks_for_a_dump() {
+    corio::run(async {
+        let sleeper = corio::task().name("asleep").spawn(async { corio::sleep(HOUR).await });
+        corio::sleep(Duration::from_millis(20)).await;
+        corio::block_in_place(quit);
+        // The dump is printed by a thread of its own; give it time to come before the end.
+        corio::sleep(Duration::from_millis(500)).await;
+        drop(sleeper);
+    });
+    eprintln!("and the program goes on");
+}
+
+#[test]
+fn sigquit_prints_a_dump_and_the_program_goes_on() {
+    const TEST: &str = "process::sigquit_prints_a_dump_and_the_program_goes_on";
+    if is_child(TEST) {
+        return asks_for_a_dump();
+    }
+    for variable in [("CORIO_DUMP", "1"), ("CORIO_DEBUG", "1")] {
+        let (ended, said) = match variable.0 {
+            "CORIO_DUMP" => child(TEST, &[("CORIO_DUMP", "1")]),
+            _ => child(TEST, &[("CORIO_DEBUG", "1")]),
+        };
+        assert!(ended, "{said}");
+        assert!(said.contains("runtime 'corio': 2 tasks, "), "{said}");
+        assert!(said.contains("  'asleep', spawned at tests/debug/process.rs:"), "{said}");
+        assert!(said.ends_with("and the program goes on\n"), "{said}");
+    }
+}
+
+#[test]
+fn without_a_variable_sigquit_ends_the_program_as_ever() {
+    const TEST: &str = "process::without_a_variable_sigquit_ends_the_program_as_ever";
+    if is_child(TEST) {
+        return asks_for_a_dump();
+    }
+    let (ended, said) = child(TEST, &[]);
+    assert!(!ended && !said.contains("goes on") && !said.contains("asleep"), "{said}");
+}
+
+#[test]
+fn after_the_runtime_sigquit_ends_the_program_as_ever() {
+    const TEST: &str = "process::after_the_runtime_sigquit_ends_the_program_as_ever";
+    if is_child(TEST) {
+        corio::run(async {});
+        quit();
+        std::thread::sleep(PATIENCE);
+        return;
+    }
+    let (ended, said) = child(TEST, &[("CORIO_DUMP", "1")]);
+    assert!(!ended && said.is_empty(), "{said}");
+}

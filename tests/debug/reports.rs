@@ -1,0 +1,266 @@
+//! What debug mode tells, with the names and places that a reader needs.
+
+use std::panic::Location;
+use std::time::Duration;
+
+use corio::debug::ReportKind;
+use corio::sync::{Barrier, Event, Lock, Queue, RwLock, Semaphore};
+
+use crate::support::{HOUR, bounded, debug_builder, debug_rt, listen, report, told, waits};
+
+const LIMIT: Duration = Duration::from_millis(5);
+const SLOW: Duration = Duration::from_millis(30);
+
+/// The seconds after "took" in a report.
+fn seconds(text: &str) -> f64 {
+    let after = text.split(" took ").nth(1).expect("a duration");
+    after.split(' ').next().unwrap().parse().expect("a number")
+}
+
+#[test]
+fn a_slow_poll_is_told_while_it_is_stuck_and_afterwards() {
+    bounded(|| {
+        let runtime =
+            debug_builder().workers(2).slow_callback_duration(LIMIT).build().expect("a runtime");
+        let line = line!() + 1;
+        let slow = corio::task().name("slow-one").spawn_on(runtime.handle(), async {
+            // A loaded machine may keep the Watch from looking for a while.
+            report(ReportKind::SlowCallback, "has been inside task 'slow-one'");
+            std::thread::sleep(SLOW);
+        });
+        let text = report(ReportKind::SlowCallback, "name='slow-one'");
+        assert!(text.starts_with("executing <Task "), "{text}");
+        assert!(text.contains(&format!("spawned at {}:{line}", file!())), "{text}");
+        assert!(seconds(&text) >= SLOW.as_secs_f64(), "{text}");
+        let stuck = report(ReportKind::SlowCallback, "has been inside task 'slow-one'");
+        assert!(stuck.contains("use to_thread"), "{stuck}");
+        drop(slow);
+    });
+}
+
+#[test]
+fn a_slow_callback_is_told() {
+    bounded(|| {
+        let builder = debug_builder().workers(1).name("calls").slow_callback_duration(LIMIT);
+        let runtime = builder.build().expect("a runtime");
+        runtime.handle().call_soon(|| std::thread::sleep(SLOW));
+        let text = report(
+            ReportKind::SlowCallback,
+            "executing <Handle called submitted at tests/debug/reports.rs",
+        );
+        assert!(seconds(&text) >= SLOW.as_secs_f64(), "{text}");
+    });
+}
+
+#[test]
+fn a_quick_poll_and_one_that_blocks_in_place_are_not_told() {
+    bounded(|| {
+        let builder = debug_builder().workers(2).watch(false).slow_callback_duration(SLOW);
+        let runtime = builder.build().expect("a runtime");
+        let quick = corio::task().name("quick-one").spawn_on(runtime.handle(), async {
+            corio::block_in_place(|| std::thread::sleep(2 * SLOW));
+        });
+        runtime.block_on(async { quick.await.unwrap() });
+        assert_eq!(told(ReportKind::SlowCallback, "quick-one"), Vec::<String>::new());
+    });
+}
+
+/// Drops futures that nobody awaited; where each was made, and what it is called.
+fn forgotten() -> Vec<(&'static str, &'static Location<'static>)> {
+    let (lock, rwlock, semaphore) = (Lock::new(()), RwLock::new(()), Semaphore::new(1));
+    let (event, barrier, queue) = (Event::new(), Barrier::new(2), Queue::new(1));
+    let mut made = Vec::new();
+    #[track_caller]
+    fn here() -> &'static Location<'static> {
+        Location::caller()
+    }
+    macro_rules! forget {
+        ($($name:literal $future:expr;)*) => {
+            $({
+                drop($future);
+                made.push(($name, here()));
+            })*
+        };
+    }
+    forget! {
+        "Lock::acquire" lock.acquire();
+        "RwLock::read" rwlock.read();
+        "RwLock::write" rwlock.write();
+        "Semaphore::acquire" semaphore.acquire();
+        "Event::wait" event.wait();
+        "Barrier::wait" barrier.wait();
+        "Queue::put" queue.put(1);
+        "Queue::get" queue.get();
+        "Queue::join" queue.join();
+        "sleep" corio::sleep(HOUR);
+    }
+    made
+}
+
+#[test]
+fn a_future_that_nobody_awaited_is_told_with_its_place() {
+    let runtime = debug_rt();
+    for (name, near) in runtime.block_on(async { forgotten() }) {
+        // The macro's arm and the call are on different lines; the file is the same.
+        let text = report(ReportKind::NeverAwaited, &format!("{name} was never awaited"));
+        assert!(text.contains(near.file()), "{text}");
+    }
+    let line = line!() + 1;
+    drop(Event::new().wait());
+    let place = format!("Event::wait was never awaited; it was made at {}:{line}:", file!());
+    report(ReportKind::NeverAwaited, &place);
+}
+
+#[test]
+fn what_was_awaited_is_not_told_whether_it_had_to_wait_or_not() {
+    bounded(|| {
+        let runtime = debug_rt();
+        let begin = line!();
+        runtime.block_on(async {
+            let (lock, rwlock, semaphore) = (Lock::new(()), RwLock::new(()), Semaphore::new(1));
+            let (event, barrier, queue) = (Event::new(), Barrier::new(1), Queue::new(0));
+            drop(lock.acquire().await);
+            drop(rwlock.read().await);
+            drop(rwlock.write().await);
+            drop(semaphore.acquire().await);
+            event.set();
+            event.wait().await;
+            barrier.wait().await.unwrap();
+            queue.put(1).await.unwrap();
+            queue.get().await.unwrap();
+            queue.task_done().unwrap();
+            queue.join().await;
+            corio::sleep(Duration::from_millis(1)).await;
+            corio::sleep(Duration::ZERO).await;
+            // These wait, and are given up.
+            let held = lock.acquire().await;
+            let limit = Duration::from_millis(1);
+            assert!(corio::timeout(limit, lock.acquire()).await.is_err());
+            assert!(corio::timeout(limit, queue.get()).await.is_err());
+            drop(held);
+            drop(queue.stream());
+        });
+        for line in begin..line!() {
+            let place = format!("made at {}:{line}:", file!());
+            assert_eq!(told(ReportKind::NeverAwaited, &place), Vec::<String>::new());
+        }
+    });
+}
+
+#[test]
+fn a_task_that_ends_with_its_runtime_is_told() {
+    bounded(|| {
+        let runtime = debug_rt();
+        let task = corio::task().name("left-behind").spawn_on(runtime.handle(), async {
+            corio::sleep(HOUR).await;
+        });
+        waits(&task.task_ref());
+        drop(runtime);
+        let text = report(ReportKind::DestroyedPending, "'left-behind'");
+        assert!(text.starts_with("task was destroyed but it is pending: <Task "), "{text}");
+        assert!(text.contains(&format!("waiting for sleep at {}:", file!())), "{text}");
+        assert!(!text.contains("never awaited"), "{text}");
+    });
+}
+
+#[test]
+fn a_task_that_never_ran_is_told_so() {
+    bounded(|| {
+        let main = async { drop(corio::task().name("unborn").spawn(async {})) };
+        debug_builder().workers(1).watch(false).run(main).expect("main ends well");
+        let text = report(ReportKind::DestroyedPending, "'unborn'");
+        assert!(text.ends_with("its body was never awaited"), "{text}");
+    });
+}
+
+#[test]
+fn files_streams_and_servers_that_are_dropped_open_are_told() {
+    bounded(|| {
+        let path = std::env::temp_dir().join(format!("corio-unclosed-{}", std::process::id()));
+        let shown = format!("{path:?}");
+        let runtime = debug_rt();
+        let there = path.clone();
+        let both = corio::task().name("closes-one").spawn_on(runtime.handle(), async move {
+            let mut closed = corio::fs::open(&there, "w").await.unwrap();
+            closed.close().await.unwrap();
+            assert_eq!(told(ReportKind::Unclosed, &format!("{there:?}")).len(), 0);
+            drop(corio::fs::open(&there, "r").await.unwrap());
+        });
+        runtime.block_on(async { both.await.unwrap() });
+        let text = report(ReportKind::Unclosed, &shown);
+        assert!(text.contains("unclosed file") && text.contains("by task 'closes-one'"), "{text}");
+        std::fs::remove_file(path).unwrap();
+        runtime.block_on(async {
+            let handler = async |reader, mut writer: corio::stream::StreamWriter| {
+                drop(reader);
+                writer.close();
+            };
+            let server = corio::stream::start_server(handler, "127.0.0.1:0").await.unwrap();
+            let address = server.local_addrs()[0];
+            let (_, writer) = corio::stream::open_connection(address).await.unwrap();
+            let port = address.port();
+            drop(writer);
+            report(ReportKind::Unclosed, &format!("peer_addr: Some(127.0.0.1:{port})"));
+            drop(server);
+            report(ReportKind::Unclosed, &format!("Server on [127.0.0.1:{port}]"));
+        });
+    });
+}
+
+#[test]
+fn a_thread_that_blocks_its_loop_is_told() {
+    bounded(|| {
+        let runtime = debug_rt();
+        let queue = std::sync::Arc::new(Queue::<()>::new(0));
+        let limit = Some(Duration::from_millis(1));
+        let inner = queue.clone();
+        let line = line!() + 2;
+        let blocks = corio::task().name("blocks-a-loop").spawn_on(runtime.handle(), async move {
+            assert!(inner.get_blocking(limit).is_err());
+        });
+        runtime.block_on(async { blocks.await.unwrap() });
+        let text = report(ReportKind::WrongThread, "task 'blocks-a-loop'");
+        assert!(text.contains(&format!("{}:{line}:", file!())), "{text}");
+        let may = corio::task().name("may-block").spawn_on(runtime.handle(), async move {
+            corio::block_in_place(|| assert!(queue.get_blocking(limit).is_err()));
+        });
+        runtime.block_on(async { may.await.unwrap() });
+        assert_eq!(told(ReportKind::WrongThread, "may-block"), Vec::<String>::new());
+    });
+}
+
+#[test]
+fn a_task_that_nobody_can_wake_is_told_once() {
+    bounded(|| {
+        let runtime = debug_rt();
+        let lost = corio::task().name("lost-one").spawn_on(runtime.handle(), async {
+            std::future::pending::<()>().await;
+        });
+        let well = corio::task().name("sleeps-well").spawn_on(runtime.handle(), async {
+            corio::sleep(HOUR).await;
+        });
+        let text = report(ReportKind::LostTask, "'lost-one'");
+        assert!(text.contains("only a cancel through its handle"), "{text}");
+        // A second one is found by a later look, which passes the first one by.
+        drop(corio::task().name("lost-two").spawn_on(runtime.handle(), async {
+            std::future::pending::<()>().await;
+        }));
+        let text = report(ReportKind::LostTask, "'lost-two'");
+        assert!(text.contains("only the end of the runtime"), "{text}");
+        assert_eq!(told(ReportKind::LostTask, "'lost-one'").len(), 1);
+        assert_eq!(told(ReportKind::LostTask, "'sleeps-well'").len(), 0);
+        lost.cancel();
+        runtime.block_on(async { assert!(lost.await.is_err()) });
+        drop(well);
+    });
+}
+
+#[test]
+fn a_hook_hears_of_callbacks_that_panic() {
+    listen();
+    bounded(|| {
+        let runtime = corio::Builder::new().workers(1).build().expect("a runtime");
+        runtime.handle().call_soon(|| panic!("callback of the hook's test"));
+        report(ReportKind::Unhandled, "callback of the hook's test");
+    });
+}
