@@ -9,6 +9,7 @@ mod callbacks;
 mod cancel;
 mod executors;
 mod identity;
+mod later;
 mod lifecycle;
 mod outputs;
 mod panics;

@@ -24,6 +24,8 @@ use super::registration::Registration;
 use super::slots::Slots;
 use super::sys::{Events, System};
 
+use crate::sys::interrupt;
+
 #[cfg(test)]
 mod tests;
 
@@ -53,7 +55,9 @@ impl Shared {
     fn is_empty(&self) -> bool {
         // Relaxed: counted before the system learns of a source. Who does not see the count yet
         // polls again, and a park always asks the system.
-        self.sources.load(Relaxed) == 0 && self.adopted.load(Relaxed) == 0
+        self.sources.load(Relaxed) == 0
+            && self.adopted.load(Relaxed) == 0
+            && !interrupt::is_ringing()
     }
 }
 

@@ -252,6 +252,15 @@ impl Source {
         }
     }
 
+    /// Takes a registered source out of the count by which a poller sees that nobody waits for its
+    /// events (`false`), or back into it (`true`). A poller that counts none asks the system only
+    /// when it sleeps, or while an interrupt waits to be heard.
+    pub(crate) fn count(&self, counts: bool) {
+        if let Some(registration) = self.registration.get() {
+            registration.count(if counts { 1 } else { -1 });
+        }
+    }
+
     /// Ends the registration; call this before the descriptor is closed or given away.
     ///
     /// Takes `&mut self` because a task that is just registering its waker would otherwise do so

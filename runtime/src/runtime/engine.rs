@@ -90,32 +90,27 @@ impl Engine {
         Handle::new(self.shared.clone())
     }
 
-    /// Runs `main` until it ends; a second interrupt cancels it again, and its end is awaited.
+    /// Runs `main` until it ends; interrupts cancel it, and its end is awaited.
     pub(super) fn run<F: Future>(
         &self,
         main: F,
         at: &'static Location<'static>,
     ) -> Result<Outcome<F::Output>, RunError> {
-        let mut heard = 0;
-        let ended = self.run_task(main, at, |run, task| {
-            let interrupts = Interrupts::listen(&self.shared, task.task_ref());
-            run(&|| task.done() || interrupts.heard() > 1);
-            if interrupts.heard() > 1 && !task.done() {
-                task.cancel();
-                run(&|| task.done());
-            }
-            heard = interrupts.heard();
+        let mut interrupts = None;
+        let ended = self.run_task(main, at, |task| {
+            interrupts = Some(Interrupts::listen(&self.shared, task.task_ref()));
         })?;
+        let heard = interrupts.map_or(0, |interrupts| interrupts.heard());
         Ok(Outcome { ended, interrupts: heard })
     }
 
-    /// Runs a task on the caller's loop; `drive` is given what runs the loop until it is told to
-    /// stop.
+    /// Runs a task on the caller's loop until it ends; `begin` is called inside the loop's worker
+    /// before that.
     fn run_task<F: Future>(
         &self,
         main: F,
         at: &'static Location<'static>,
-        drive: impl FnOnce(&dyn Fn(&dyn Fn() -> bool), &Task<()>),
+        begin: impl FnOnce(&Task<()>),
     ) -> Result<Ended<F::Output>, RunError> {
         let ext = TaskExt::for_birth(None, Some(self.context.clone()));
         let birth = Birth { spawned_at: at, ext: Some(ext) };
@@ -125,18 +120,26 @@ impl Engine {
                 let _slack = set_timer_slack();
                 let _at = RunningAt(set_running_at(Some(at)));
                 let _entered = worker.enter();
-                let run = |stop: &dyn Fn() -> bool| worker.run(stop);
-                let ended = main_task::run(worker, main, birth, || (), |task| drive(&run, task));
+                let ended = main_task::run(
+                    worker,
+                    main,
+                    birth,
+                    || (),
+                    |task| {
+                        begin(task);
+                        worker.run(|| task.done());
+                    },
+                );
                 worker.stand_still();
                 Ok(ended)
             }
             Own::Single(event_loop) => {
                 let worker = single::own(event_loop.shared()).ok_or(RunError::Closed)?;
                 drive::drive(&worker, at, |worker| {
-                    // What stops the loop, an interrupt or the end of `main`, stops one run of it.
-                    let run = |_: &dyn Fn() -> bool| worker.run_single();
-                    let end = drive::stop_soon;
-                    main_task::run(worker, main, birth, end, |task| drive(&run, task))
+                    main_task::run(worker, main, birth, drive::stop_soon, |task| {
+                        begin(task);
+                        worker.run_single();
+                    })
                 })
             }
         }
@@ -149,7 +152,7 @@ impl Engine {
         if self.shared.phase().is_open() && teardown::is_due(&self.shared) {
             let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
             let cancel_all = teardown::cancel_all(self.shared.clone(), deadline);
-            let ended = self.run_task(cancel_all, at, |run, task| run(&|| task.done()));
+            let ended = self.run_task(cancel_all, at, |_| ());
             if let Ok(Ended::Panicked(payload)) = ended {
                 crate::report::callback_panicked(payload);
             }

@@ -1,4 +1,4 @@
-//! SIGINT in a run: the first one cancels main, the second one leaves it alone no longer.
+//! SIGINT in a run: each one cancels main, and the run then knows how it was ended.
 //!
 //! The bell's descriptor is waited for without a task, so that nothing shows among the user's: its
 //! waker looks for itself, on the thread that has harvested the event. That may be a sibling, if
@@ -13,7 +13,6 @@ use corio_sync::shim::atomic::AtomicU32;
 
 use crate::reactor::{Direction, Source, SourceKind};
 use crate::scheduler::shared::Shared;
-use crate::scheduler::worker;
 use crate::sys::interrupt::Bell;
 use crate::task::registry::TaskRef;
 
@@ -43,6 +42,8 @@ impl Interrupts {
             Ok(None) => Self(None),
             Ok(Some(listening)) => {
                 listening.look();
+                // A run without sockets must not ask the system again and again for this one.
+                listening.source.count(false);
                 Self(Some(listening))
             }
             Err(error) => {
@@ -59,7 +60,7 @@ impl Interrupts {
 
     /// How many interrupts the run has heard.
     pub(super) fn heard(&self) -> u32 {
-        // Ordering: Relaxed; a number that carries nothing. Who writes it wakes the loop afterwards.
+        // Ordering: Relaxed; a number that carries nothing.
         self.0.as_ref().map_or(0, |listening| listening.heard.load(Relaxed))
     }
 }
@@ -93,13 +94,8 @@ impl Listening {
     fn act(&self, come: u32) {
         // Ordering: Relaxed; a number that carries nothing.
         let before = self.heard.fetch_max(come, Relaxed);
-        if before == 0 && come > 0 {
+        for _ in before..come {
             self.main.cancel();
-        }
-        if before < 2 && come >= 2 {
-            // The loop looks at the number when it wakes.
-            worker::with(|worker| worker.map(worker::Worker::stop_single));
-            self.shared.drivers[0].poller.wake();
         }
     }
 
@@ -115,6 +111,7 @@ impl Listening {
 
 impl Drop for Listening {
     fn drop(&mut self) {
+        self.source.count(true);
         // The system may have dropped the registration by itself; nobody waits any more.
         let _ = self.source.deregister(self.bell.fd());
     }

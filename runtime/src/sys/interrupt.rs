@@ -53,6 +53,13 @@ pub fn listening(more: bool) {
     }
 }
 
+/// True if a signal has come that its run has not heard yet.
+#[inline]
+pub(crate) fn is_ringing() -> bool {
+    // Ordering: Relaxed, both; a hint: the socket is what brings the signal.
+    COME.load(Relaxed) != HEARD.load(Relaxed)
+}
+
 /// A run that hears SIGINT, until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Bell {
@@ -127,6 +134,7 @@ impl Drop for Bell {
         // nobody reads, or, once that is closed, to no descriptor or to another one's: the window
         // is that between its load and its write.
         BELL.store(NOBODY, Relaxed);
+        self.hear();
         let ours: extern "C" fn(libc::c_int) = on_interrupt;
         if disposition().is_ok_and(|now| now.sa_sigaction == ours as libc::sighandler_t) {
             // SAFETY: `previous` is what the system gave, and the old value is not asked for.
