@@ -166,10 +166,20 @@ fn a_task_that_ends_with_its_runtime_is_told() {
 #[test]
 fn a_task_that_never_ran_is_told_so() {
     bounded(|| {
-        let main = async { drop(corio::task().name("unborn").spawn(async {})) };
-        debug_builder().workers(1).watch(false).run(main).expect("main ends well");
+        let runtime = debug_builder().workers(1).watch(false).build().expect("a runtime");
+        let (go_on, wait) = std::sync::mpsc::channel::<()>();
+        let (began, begun) = std::sync::mpsc::channel();
+        drop(runtime.create_task(async move {
+            began.send(()).unwrap();
+            let _ = wait.recv();
+        }));
+        begun.recv().unwrap();
+        // The only worker is stuck, so this one lies in a queue until the shutdown empties it.
+        let unborn = corio::task().name("unborn").spawn_on(runtime.handle(), async {});
+        assert_eq!(runtime.shutdown(Some(Duration::ZERO)).stuck.len(), 1);
         let text = report(ReportKind::DestroyedPending, "'unborn'");
         assert!(text.ends_with("its body was never awaited"), "{text}");
+        drop((go_on, unborn));
     });
 }
 
