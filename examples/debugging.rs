@@ -76,5 +76,5 @@ async fn cycle() {
 /// A missing `.await`, which the compiler warns of unless somebody silences it.
 async fn forgotten() {
     let lock = Lock::new(());
-    let _ = lock.acquire();
+    let _missing = lock.acquire();
 }

@@ -41,7 +41,7 @@ fn main() -> io::Result<()> {
         corio::io::stdout()?.write(READY).await?;
         eprintln!("{me} serves {}", listener.local_addr()?);
         let replaced = end.clone();
-        corio::create_task(async move {
+        let restarts = corio::create_task(async move {
             while hangups.recv().await.is_ok() {
                 match start_successor(&socket).await {
                     Ok(()) => replaced.set(),
@@ -49,6 +49,7 @@ fn main() -> io::Result<()> {
                 }
             }
         });
+        restarts.set_name("restarts");
         let end = async move { end.wait().await };
         corio::serve(listener, router).with_graceful_shutdown(end).keep_alive_grace(GRACE).await?;
         eprintln!("{me} has answered all of its requests");

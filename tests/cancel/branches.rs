@@ -25,7 +25,6 @@ fn join_gives_a_tuple_and_borrows() {
         );
         assert_eq!((a, b, c), (1, 2, "c"));
         assert_eq!(join!(ready(1)), (1,));
-        let () = join!();
         // A task may be awaited as it is.
         let (task, value) = join!(spawn(async { 5 }), async { 6 });
         assert_eq!((task.unwrap(), value), (5, 6));
@@ -157,6 +156,7 @@ fn handlers_break_return_and_use_what_was_borrowed() {
     }
     async fn next(seen: &mut Vec<usize>) -> usize {
         yield_now().await;
+        seen.reserve(1);
         seen.len() + 1
     }
     run(|| async { assert_eq!(until_three().await, Ok(3)) });
@@ -401,7 +401,7 @@ fn a_race_starts_the_next_when_the_latest_has_failed() {
         assert_eq!(staggered_race((0..4).map(attempt), None).await, Ok((2, 2)));
         log.is(&["start 0", "start 1", "start 2"]);
         assert_eq!(staggered_race((0..2).map(attempt), Some(ms(60_000))).await, Err(vec![0, 1]));
-        let none: Vec<fn() -> std::future::Ready<Result<u8, u8>>> = Vec::new();
+        let none = std::iter::empty::<fn() -> std::future::Ready<Result<u8, u8>>>();
         assert_eq!(staggered_race(none, None).await, Err(vec![]));
     });
 }

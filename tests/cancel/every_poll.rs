@@ -57,8 +57,13 @@ macro_rules! operations {
     };
 }
 
-fn operations() -> impl IntoIterator<Item = (&'static str, Make)> {
-    let tasks = operations! {
+fn operations() -> impl Iterator<Item = (&'static str, Make)> {
+    of_tasks().into_iter().chain(of_groups()).chain(inline())
+}
+
+/// Those whose parts are tasks.
+fn of_tasks() -> impl IntoIterator<Item = (&'static str, Make)> {
+    operations! {
         gather: |ledger| gather(parts(&ledger)).await;
         gather_all: |ledger| gather_all(parts(&ledger)).await;
         try_gather: |ledger| {
@@ -95,6 +100,12 @@ fn operations() -> impl IntoIterator<Item = (&'static str, Make)> {
             let set: JoinSet<u8> = parts(&ledger).into_iter().collect();
             set.join_all().await
         };
+    }
+}
+
+/// Those whose parts are tasks of a group, or one task.
+fn of_groups() -> impl IntoIterator<Item = (&'static str, Make)> {
+    operations! {
         task_group: |ledger| {
             let ended: Result<(), GroupError<()>> = task_group(async |group: TaskGroup<()>| {
                 for child in parts(&ledger) {
@@ -120,8 +131,12 @@ fn operations() -> impl IntoIterator<Item = (&'static str, Make)> {
         wait_for_task: |ledger| {
             wait_for(create_task(cleaning(ledger.token())), FAR).await
         };
-    };
-    let inline = operations! {
+    }
+}
+
+/// Those that poll their parts themselves.
+fn inline() -> impl IntoIterator<Item = (&'static str, Make)> {
+    operations! {
         join: |ledger| join!(cleaning(ledger.token()), part(ledger.token()));
         try_join: |ledger| {
             let (a, b) = (cleaning(ledger.token()), part(ledger.token()));
@@ -175,8 +190,7 @@ fn operations() -> impl IntoIterator<Item = (&'static str, Make)> {
             defer_cancel(part(ledger.token())).await;
             part(ledger.token()).await
         };
-    };
-    tasks.into_iter().chain(inline)
+    }
 }
 
 /// What is done to the operation after its nth poll.

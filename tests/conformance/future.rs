@@ -549,7 +549,7 @@ fn only_a_wait_by_value_cancels_the_deferred() {
         drop(never_polled);
         assert!(!deferred.done());
         let owner = task!([deferred] deferred.await.is_ok());
-        let other = task!([deferred](&deferred).await.map(|value| *value));
+        let other = task!([deferred](&deferred).await.copied());
         turn().await;
         assert!(owner.cancel() && owner.await.unwrap_err().is_cancelled());
         assert!(deferred.cancelled() && deferred.set_result(1).is_err());

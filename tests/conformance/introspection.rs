@@ -53,7 +53,9 @@ macro_rules! edge {
             on_debug_loop(|| async {
                 let $child = sleeper();
                 let child = $child.task_ref();
-                let parent = named("parent", async move { drop($body.await) });
+                let parent = named("parent", async move {
+                        let _ended = $body.await;
+                    });
                 turns(5).await;
                 assert_eq!(awaited_by(&child), ["parent"]);
                 parent.abort();

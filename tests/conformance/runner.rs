@@ -53,7 +53,7 @@ impl Player {
     }
 
     /// The signal has ended it.
-    fn is_ended(mut self) {
+    fn was_ended(mut self) {
         assert_eq!(self.child.wait().unwrap().signal(), Some(SIGINT));
     }
 }
@@ -412,7 +412,7 @@ fn a_second_interrupt_ends_a_process_that_is_stuck() {
         status.lines().any(|line| line == "ShdPnd:\t0000000000000000").then_some(())
     });
     player.interrupt();
-    player.is_ended();
+    player.was_ended();
 }
 
 #[test]
@@ -420,7 +420,7 @@ fn without_handle_signals_an_interrupt_ends_the_process() {
     let mut player = Player::start("off");
     player.says("ready");
     player.interrupt();
-    player.is_ended();
+    player.was_ended();
 }
 
 #[test]

@@ -14,7 +14,7 @@ const LONG: Option<Duration> = Some(Duration::from_secs(600));
 #[test]
 fn test_empty() {
     on_loop(|| async {
-        let none: [fn() -> std::future::Ready<Result<(), ()>>; 0] = [];
+        let none = std::iter::empty::<fn() -> std::future::Ready<Result<(), ()>>>();
         assert_eq!(staggered_race(none, None).await, Err(vec![]));
     });
 }

@@ -9,7 +9,7 @@ use corio::sync::{
 use corio::{Runtime, Task};
 use corio_tests::eventually;
 
-use crate::support::{HOUR, bounded, waits};
+use crate::support::{HOUR, bounded, ignore, waits};
 
 fn rt() -> Runtime {
     corio::Builder::new().name("dumped").workers(2).build().expect("a runtime")
@@ -34,7 +34,7 @@ fn every_primitive_says_what_is_waited_for_and_where() {
         macro_rules! places {
             ($($name:literal $body:expr;)*) => {
                 $({
-                    let (what, line) = place(&runtime, async move { drop($body.await) });
+                    let (what, line) = place(&runtime, async move { ignore($body.await) });
                     assert_eq!(what, $name);
                     assert!(line > 0);
                 })*
@@ -99,7 +99,9 @@ fn crowd(runtime: &Runtime, size: usize) -> Vec<Task<()>> {
         corio::task().name("crowd").spawn_on(runtime.handle(), async move { event.wait().await })
     };
     let tasks: Vec<_> = (0..size).map(spawn).collect();
-    tasks.iter().for_each(|task| drop(waits(&task.task_ref())));
+    for task in &tasks {
+        waits(&task.task_ref());
+    }
     tasks
 }
 

@@ -67,7 +67,9 @@ impl Runner {
     #[must_use]
     #[track_caller]
     pub fn new() -> Self {
-        Self::in_state(State::New(Box::new(Builder::new())))
+        // Not `Box::default()`: the builder remembers who made it.
+        let settings = Builder::new();
+        Self::in_state(State::New(Box::new(settings)))
     }
 
     /// A runner on a single loop, which it closes in the end. asyncio: `Runner(loop_factory=..)`.

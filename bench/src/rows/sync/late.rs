@@ -3,7 +3,6 @@
 //! Values are sent at fixed times, whatever happens, and each counts from the moment at which it
 //! was due: a queue that stops for a while delays all that were due meanwhile, and they all count.
 
-use std::future::Future;
 use std::marker::PhantomData;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -107,17 +106,15 @@ async fn send<C: Chan<Tx: Sync>, R: Rt>(tx: C::Tx, start: Instant, n: u64, span:
 }
 
 /// Receives until it is told to end; returns the delays.
-fn receive<C: Chan>(mut rx: C::Rx, start: Instant) -> impl Future<Output = Vec<f64>> + Send {
-    async move {
-        let mut delays = Vec::new();
-        loop {
-            match C::recv(&mut rx).await {
-                END => return delays,
-                IDLE => {}
-                due => {
-                    let delay = start.elapsed().saturating_sub(Duration::from_nanos(due));
-                    delays.push(delay.as_nanos() as f64);
-                }
+async fn receive<C: Chan>(mut rx: C::Rx, start: Instant) -> Vec<f64> {
+    let mut delays = Vec::new();
+    loop {
+        match C::recv(&mut rx).await {
+            END => return delays,
+            IDLE => {}
+            due => {
+                let delay = start.elapsed().saturating_sub(Duration::from_nanos(due));
+                delays.push(delay.as_nanos() as f64);
             }
         }
     }
