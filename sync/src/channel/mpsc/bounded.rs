@@ -156,7 +156,11 @@ impl<'a, T> Future for Reserve<'a, T> {
         unit.made_progress();
         Poll::Ready(match taken {
             Ok(()) => Ok(Permit { chan: Some(&this.sender.chan) }),
-            Err(Shut) => Err(SendError(())),
+            Err(Shut) => {
+                // What was on its way here has gone back.
+                this.sender.chan.room_came_back();
+                Err(SendError(()))
+            }
         })
     }
 }
@@ -165,6 +169,7 @@ impl<T> Drop for Reserve<'_, T> {
     fn drop(&mut self) {
         if let Place::Waiting(_) = self.at {
             self.sender.chan.room.leave(&mut self.at, 1);
+            self.sender.chan.room_came_back();
         }
     }
 }

@@ -56,9 +56,15 @@ impl<T> Chan<T> {
         Ok(())
     }
 
-    /// Gives room back that was not used; a receiver that has closed waits for the last of it.
+    /// Gives room back that was not used.
     pub(super) fn give_room_back(&self) {
         self.room.release(1);
+        self.room_came_back();
+    }
+
+    /// Room may have come back without a value: a receiver that has closed waits for the last of
+    /// it.
+    pub(super) fn room_came_back(&self) {
         if self.room.is_shut() {
             self.rx_waker.wake();
         }

@@ -162,3 +162,28 @@ fn a_channel_of_one_is_small() {
     let empty = size_of::<super::chan::Chan<u64>>() + 16;
     assert!(empty <= 200, "{empty} bytes");
 }
+
+/// tokio's receiver slept for ever when a queued reservation gave its room back (tokio#8260).
+#[test]
+fn room_that_a_waiting_send_gives_back_wakes_a_receiver_that_has_closed() {
+    #[derive(Default)]
+    struct Counts(std::sync::atomic::AtomicUsize);
+    impl std::task::Wake for Counts {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        }
+    }
+    let (sender, mut receiver) = channel(1);
+    sender.try_send(1).unwrap();
+    let mut waits = Box::pin(sender.reserve());
+    assert!(poll_once(|cx| waits.as_mut().poll(cx)).is_pending());
+    assert_eq!(receiver.try_recv(), Ok(1), "its room goes to the reservation");
+    receiver.close();
+    let counts = Arc::new(Counts::default());
+    let waker = counts.clone().into();
+    let mut cx = std::task::Context::from_waker(&waker);
+    assert!(receiver.poll_recv(&mut cx).is_pending(), "the reservation may still send");
+    drop(waits);
+    assert_eq!(counts.0.load(std::sync::atomic::Ordering::SeqCst), 1, "nobody told the receiver");
+    assert_eq!(receiver.poll_recv(&mut cx), Poll::Ready(None));
+}
