@@ -130,16 +130,3 @@ model! {
         join_all(threads);
     }
 }
-
-model! {
-    /// One thread after the other takes a spare seat.
-    seats_spare_again(threads = 2, bound = 3, claim = "a seat that was given back is found") {
-        let roster = Arc::new(Roster::new());
-        let seat = roster.join();
-        let known = seat.0.addr();
-        let other = roster.clone();
-        let thread = thread::spawn(move || other.leave(seat));
-        thread.join().unwrap();
-        assert_eq!(roster.join().0.addr(), known, "a new seat beside a spare one");
-    }
-}
