@@ -83,18 +83,27 @@ macro_rules! primitives {
     }};
 }
 
-/// A row of compositions: corio's, and tokio's for the same purpose, each on its own runtime.
+/// The same for what needs the runtime that it comes with.
+#[cfg(feature = "corio")]
+macro_rules! at_home {
+    ($lib:ident => $workload:ty; $corio:ty $(, $name:literal: $other:ty)*) => {{
+        type Work<$lib> = $workload;
+        Entry {
+            row: <Work<$corio> as Workload>::ROW,
+            primitives: true,
+            adapters: &[
+                ("corio", <Work<$corio> as Workload>::measure::<Corio>),
+                $(($name, <Work<$other> as Workload>::measure::<Tokio>),)*
+            ],
+        }
+    }};
+}
+
+/// A row of compositions: corio's, and tokio's for the same purpose.
 #[cfg(feature = "corio")]
 macro_rules! compositions {
     ($row:ident) => {
-        Entry {
-            row: <Repeat<compose::$row<prim::Corio>> as Workload>::ROW,
-            primitives: true,
-            adapters: &[
-                ("corio", <Repeat<compose::$row<prim::Corio>> as Workload>::measure::<Corio>),
-                ("tokio", <Repeat<compose::$row<prim::Tokio>> as Workload>::measure::<Tokio>),
-            ],
-        }
+        at_home!(L => Repeat<compose::$row<L>>; prim::Corio, "tokio": prim::Tokio)
     };
 }
 
@@ -116,7 +125,7 @@ macro_rules! channels {
 #[cfg(feature = "corio")]
 macro_rules! files {
     ($way:ident<$piece:ty>) => {
-        primitives!(F => Repeat<files::$way<$piece, F>>; prim::Corio,
+        at_home!(F => Repeat<files::$way<$piece, F>>; prim::Corio,
             "tokio": prim::Tokio, "tokio-buffered": prim::TokioBuffered, "std": prim::Std)
     };
 }
@@ -239,7 +248,7 @@ pub const ROWS: &[Entry] = &[
     #[cfg(feature = "corio")]
     files!(WriteAll<files::Large>),
     #[cfg(feature = "corio")]
-    primitives!(F => Repeat<files::ReadAt<F>>; prim::Corio,
+    at_home!(F => Repeat<files::ReadAt<F>>; prim::Corio,
         "tokio": prim::Tokio, "std": prim::Std),
 ];
 

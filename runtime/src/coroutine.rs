@@ -116,7 +116,8 @@ impl<T> Coroutine<T> {
     /// ([`catch_cancel`](crate::catch_cancel) and its kin) may catch it and clean up, and it goes on
     /// from there; otherwise the body is dropped. A second request drops the body at once.
     ///
-    /// The task around is not cancelled by it, and its cancels are not counted.
+    /// The task around is not cancelled by it. Its [`cancelling`](crate::Task::cancelling) counts the
+    /// request until the body has ended; asyncio's does not.
     ///
     /// asyncio: `coro.throw(CancelledError())`.
     ///
@@ -281,8 +282,11 @@ mod tests {
                 });
                 assert_eq!(coroutine.send(()).unwrap(), CoroState::Yielded);
                 assert_eq!(coroutine.throw(Cancelled::new("stop")).unwrap(), CoroState::Yielded);
-                assert_eq!(current_task().unwrap().cancelling(), 0);
-                coroutine.send(()).unwrap()
+                let around = current_task().unwrap();
+                assert_eq!(around.cancelling(), 1, "it is being handled");
+                let ended = coroutine.send(()).unwrap();
+                assert_eq!(around.cancelling(), 0);
+                ended
             });
             let ended = task.await.unwrap();
             assert_eq!(ended, CoroState::Complete(Some("stop".to_owned())));

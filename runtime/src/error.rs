@@ -518,9 +518,11 @@ mod tests {
         assert_eq!(error.panic_message(), Some("no luck"));
         assert_eq!(error.task_name(), "worker");
         let place = place(error.spawned_at());
+        // Known once a runtime of this process has asked the panic hook for it.
+        let ended = error.panicked_at().map_or(String::new(), |at| format!(", ended at {at}"));
         assert_eq!(
             error.to_string(),
-            format!("task 'worker' (spawned at {place}) panicked: no luck")
+            format!("task 'worker' (spawned at {place}{ended}) panicked: no luck")
         );
         assert!(format!("{error:?}").contains("no luck"));
     }
