@@ -2,7 +2,7 @@
 //!
 //! That corio's own code calls nothing newer is for clippy (`incompatible_msrv`, on by default). Of
 //! the language clippy does not know, so `let` in a chain of conditions (Rust 1.88) is looked for
-//! here; `bash .ci/run msrv` builds everything with the promised compiler.
+//! here; `bash .ci/run msrv` builds the library and its examples with the promised compiler.
 
 use std::env;
 use std::process::Command;
