@@ -54,9 +54,10 @@ impl<T> OnceSlot<T> {
         match self.value.compare_exchange(ptr::null_mut(), boxed, order, Relaxed) {
             Ok(_) => Ok(()),
             Err(found) => {
-                assert!(found == closed(), "a second value was put in");
                 // SAFETY: the exchange has failed, so the box is still ours alone.
-                Err(*unsafe { Box::from_raw(boxed) })
+                let refused = *unsafe { Box::from_raw(boxed) };
+                assert!(found == closed(), "a second value was put in");
+                Err(refused)
             }
         }
     }
