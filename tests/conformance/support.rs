@@ -39,13 +39,7 @@ where
 #[track_caller]
 pub fn with_loop<T: Send + 'static>(body: impl FnOnce(&EventLoop) -> T + Send + 'static) -> T {
     let what = format!("the loop of {}", Location::caller());
-    within(PATIENCE, &what, move || {
-        let event_loop = corio::new_event_loop().expect("a loop");
-        let value = body(&event_loop);
-        // A handler that keeps its loop would keep it for ever.
-        event_loop.set_exception_handler(None);
-        value
-    })
+    within(PATIENCE, &what, move || body(&corio::new_event_loop().expect("a loop")))
 }
 
 /// Runs `main` as [`on_loop`] does; fails unless CPython said the same in the scenario of this name.
