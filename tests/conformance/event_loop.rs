@@ -341,9 +341,10 @@ fn hear(handle: &Handle) -> Arc<Mutex<Vec<ErrorContext>>> {
     let heard = Arc::new(Mutex::new(Vec::new()));
     let list = heard.clone();
     // Not the handle itself: a handler that keeps its loop would keep it for ever.
-    let here = format!("{handle:?}");
+    let name = |handle: &Handle| format!("{handle:?}").replace("true", "false");
+    let here = name(handle);
     handle.set_exception_handler(Some(Arc::new(move |from, context| {
-        assert_eq!(format!("{from:?}"), here);
+        assert_eq!(name(from), here);
         list.lock().unwrap().push(context.clone());
     })));
     heard
