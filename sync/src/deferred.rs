@@ -47,7 +47,7 @@ pub enum Outcome<T, E, C> {
 /// # Progress
 ///
 /// Looking is one load. Setting and cancelling are lock-free, in time proportional to the number of
-/// waiters.
+/// waiters. A thread that is descheduled while it settles delays those that it has not woken yet.
 ///
 /// # Examples
 ///
