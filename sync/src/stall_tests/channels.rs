@@ -273,11 +273,14 @@ fn stall_mpsc_permit_goes() {
             let permit = permit(shared);
             held(|| drop(permit));
         },
-        others: [|shared| wait(shared.0.send(1)).unwrap(), |shared| {
-            let permit = permit(shared);
-            ready();
-            drop(permit);
-        }],
+        others: [
+            |shared| wait(shared.0.send(1)).unwrap(),
+            |shared| {
+                let permit = permit(shared);
+                ready();
+                drop(permit);
+            },
+        ],
         after: |_| {},
     }
     .run();
@@ -290,11 +293,14 @@ fn stall_mpsc_send_leaves() {
         claim: "room passes a send that is leaving",
         make: || permits(2),
         victim: |shared| held_leave(shared.0.send(1)),
-        others: [|shared| wait(shared.0.send(2)).unwrap(), |shared| {
-            let both = (permit(shared), permit(shared));
-            ready();
-            drop(both);
-        }],
+        others: [
+            |shared| wait(shared.0.send(2)).unwrap(),
+            |shared| {
+                let both = (permit(shared), permit(shared));
+                ready();
+                drop(both);
+            },
+        ],
         after: |_| {},
     }
     .run();

@@ -291,10 +291,13 @@ fn stall_rwlock_writer_leaves() {
         claim: "readers behind a writer that is leaving wait for it",
         make: read,
         victim: |lock| held_leave(lock.write()),
-        others: [|lock| drop(wait(lock.read())), |lock| {
-            ready();
-            drop(lock.try_read());
-        }],
+        others: [
+            |lock| drop(wait(lock.read())),
+            |lock| {
+                ready();
+                drop(lock.try_read());
+            },
+        ],
         after: |lock| assert!(lock.try_read().is_some()),
     }
     .run();
