@@ -81,6 +81,8 @@ pub(crate) struct Remote {
     pub(crate) callbacks: Callbacks,
     /// What Watch samples. The owner writes; Watch reads and sets its flags.
     pub(crate) hog: CachePadded<HogLine>,
+    /// A sibling hears of this worker's events, by the worker's own doing.
+    pub(crate) is_lent: AtomicBool,
     /// The task that the owner is inside, for reports; compared and named, never trusted.
     pub(crate) running: AtomicPtr<()>,
     pub(crate) stealer: Victim<TaskPtr>,
