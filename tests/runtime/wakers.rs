@@ -257,7 +257,11 @@ fn two_tasks_hand_a_ball_to_and_fro() {
         for turn in (me..TURNS).step_by(2) {
             poll_fn(|cx| {
                 *court.1[me].lock().unwrap() = Some(cx.waker().clone());
-                if court.0.load(Ordering::Relaxed) >= turn { Poll::Ready(()) } else { Poll::Pending }
+                if court.0.load(Ordering::Relaxed) >= turn {
+                    Poll::Ready(())
+                } else {
+                    Poll::Pending
+                }
             })
             .await;
             court.0.fetch_add(1, Ordering::Relaxed);

@@ -1,6 +1,9 @@
 //! What the reactor's tests share: both kinds of poller, wakers that count, bounded waits.
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::{Acquire, Release}};
+use std::sync::atomic::{
+    AtomicUsize,
+    Ordering::{Acquire, Release},
+};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 

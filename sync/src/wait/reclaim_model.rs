@@ -45,7 +45,10 @@ pub(crate) struct Guard {
 /// no fence; there it is left out, so that no protocol of ours passes thanks to the collector's.
 fn collector_fence() {
     #[cfg(not(corio_sc))]
-    fence(std::sync::atomic::Ordering::SeqCst);
+    {
+        use std::sync::atomic::Ordering::SeqCst;
+        fence(SeqCst);
+    }
 }
 
 /// Pins the current thread.

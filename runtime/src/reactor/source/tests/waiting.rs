@@ -1,6 +1,9 @@
 //! Several waiters, several threads, and the choice of a poller.
 use std::sync::Barrier;
-use std::sync::atomic::{AtomicBool, Ordering::{Acquire, Relaxed, Release}};
+use std::sync::atomic::{
+    AtomicBool,
+    Ordering::{Acquire, Relaxed, Release},
+};
 use std::time::Instant;
 
 use super::*;
