@@ -9,6 +9,7 @@
 
 mod allow;
 mod conformance;
+mod docs;
 mod layers;
 mod lexer;
 mod msrv;

@@ -82,20 +82,26 @@ macro_rules! takes {
     )*};
 }
 
-gives! {
+macro_rules! gives_and_takes {
+    ($($ends:tt)*) => {
+        gives! { $($ends)* }
+        takes! { $($ends)* }
+    };
+}
+
+gives_and_takes! {
     [] TcpStream;
     [] UnixStream;
     [] &TcpStream;
     [] &UnixStream;
+}
+
+gives! {
     [S: StreamSocket] OwnedReadHalf<S>;
     [S: StreamSocket] ReadHalf<'_, S>;
 }
 
 takes! {
-    [] TcpStream;
-    [] UnixStream;
-    [] &TcpStream;
-    [] &UnixStream;
     [S: StreamSocket] OwnedWriteHalf<S>;
     [S: StreamSocket] WriteHalf<'_, S>;
 }

@@ -12,7 +12,7 @@ use corio_sync::shim::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Atom
 use crossbeam_utils::CachePadded;
 
 use super::callback::Callbacks;
-use super::exception::Handler;
+use super::exception::HandlerSlot;
 use super::hog::HogLine;
 use super::idle::IdleSet;
 use super::inbox::{Inbox, Link};
@@ -128,9 +128,9 @@ pub(crate) struct Shared {
     pub(crate) kinds: Kinds,
     pub(crate) pool: Pool,
     pub(crate) life: Life,
-    /// Who hears of what goes wrong where nobody listens; a program sets it once or twice.
-    pub(crate) exception_handler: GrowList<Option<Handler>>,
-    /// The executor that was put in the place of `pool`.
+    /// Who hears of what goes wrong where nobody listens.
+    pub(crate) exception_handler: HandlerSlot,
+    /// The executor that was put in the place of `pool`; a program sets it once or twice.
     pub(crate) executor: GrowList<ThreadPoolExecutor>,
     /// The end of a run cancels what is left.
     pub(crate) tearing_down: AtomicBool,
@@ -262,6 +262,7 @@ impl Shared {
             if self.config.debug {
                 corio_sync::debug::turn_off();
             }
+            self.exception_handler.close();
             if self.life.someone_waits() {
                 if let Some(waiter) = self.waiter.get() {
                     waiter.unpark();
@@ -427,7 +428,7 @@ impl Shared {
             || self.config.stealing && self.remotes.iter().any(|r| !r.stealer.is_empty())
     }
 
-    /// All tasks that are not done.
+    /// All tasks that are not done; see `Handle::all_tasks`.
     pub(crate) fn all_tasks(&self) -> Vec<TaskRef> {
         let mut tasks = Vec::new();
         self.for_each_task(|task| {
@@ -438,7 +439,8 @@ impl Shared {
         tasks
     }
 
-    /// Calls `f` with a reference to every cell in use.
+    /// Calls `f` with a reference to every cell in use, once each: a task keeps its cell, and a walk
+    /// comes to each cell once.
     pub(crate) fn for_each_task(&self, mut f: impl FnMut(TaskRef)) {
         let mut visit = |cell: NonNull<u8>| {
             let task = TaskPtr::from_cell(cell);
@@ -483,7 +485,7 @@ impl Shared {
             kinds: Kinds::new(),
             pool: parts.pool,
             life: if parts.single { Life::new_single() } else { Life::new(workers) },
-            exception_handler: GrowList::new(),
+            exception_handler: HandlerSlot::new(),
             executor: GrowList::new(),
             tearing_down: AtomicBool::new(false),
             turning: AtomicBool::new(false),
