@@ -213,7 +213,7 @@ impl Core {
         }
     }
 
-    /// All lines; with a hint only until so many bytes are together.
+    /// All lines; with a hint only until more than so many bytes are together.
     pub(super) fn lines(&mut self, hint: Option<usize>) -> io::Result<Vec<Vec<u8>>> {
         let mut lines = Vec::new();
         let mut total = 0;
@@ -224,7 +224,7 @@ impl Core {
                 return Ok(lines);
             }
             lines.push(line);
-            if hint.is_some_and(|hint| hint > 0 && total >= hint) {
+            if hint.is_some_and(|hint| hint > 0 && total > hint) {
                 return Ok(lines);
             }
         }

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use corio_runtime::debug::never_awaited;
 use corio_runtime::{Handle, Job};
 use corio_sync::oneshot;
 use corio_sync::place::{self, WaitKind};
@@ -102,6 +103,7 @@ pub struct FileOp<'a, O: Operation> {
     operation: Option<O>,
     /// Where the result arrives before the file comes back.
     result: Option<oneshot::Receiver<io::Result<O::Output>>>,
+    begun: bool,
     at: &'static Location<'static>,
 }
 
@@ -109,7 +111,8 @@ impl<O: Operation> Future for FileOp<'_, O> {
     type Output = io::Result<O::Output>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Self { file, operation, result, at } = self.get_mut();
+        let Self { file, operation, result, begun, at } = self.get_mut();
+        *begun = true;
         loop {
             ready!(file.poll_idle(cx, at))?;
             if let Some(mut result) = result.take() {
@@ -129,7 +132,12 @@ impl<O: Operation> Future for FileOp<'_, O> {
 /// The result may have come between the last poll and this drop: it is kept for the next operation.
 impl<O: Operation> Drop for FileOp<'_, O> {
     fn drop(&mut self) {
-        let Some(mut receiver) = self.result.take() else { return };
+        let Some(mut receiver) = self.result.take() else {
+            if !self.begun {
+                never_awaited("an operation of a file", self.at);
+            }
+            return;
+        };
         receiver.close();
         if let Ok(unheard) = receiver.try_recv() {
             self.file.unheard = Some(Box::new(move |core| settle::<O>(core, unheard)));
@@ -246,7 +254,8 @@ impl File {
 
     #[track_caller]
     pub(super) fn operation<O: Operation>(&mut self, operation: O) -> FileOp<'_, O> {
-        FileOp { file: self, operation: Some(operation), result: None, at: Location::caller() }
+        let operation = Some(operation);
+        FileOp { file: self, operation, result: None, begun: false, at: Location::caller() }
     }
 
     /// The path that it was opened by. Python: `name`.

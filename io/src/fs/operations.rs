@@ -94,7 +94,7 @@ operations! {
     on_thread: |core| core.line(limit);
     unheard: |core, bytes| core.unread(&bytes);
 
-    /// Reads all lines; with a hint only until they have so many bytes together.
+    /// Reads all lines; with a hint only until they have more than so many bytes together.
     fn read_lines(hint: Option<usize>) -> Vec<Vec<u8>>, ReadLinesOp;
     at_once: |_core| None;
     on_thread: |core| core.lines(hint);

@@ -288,6 +288,7 @@ impl Future for UdpSendTo<'_> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Self { wait, socket, buf, target } = self.get_mut();
+        wait.begin();
         let address = match target {
             Target::Known(address) => *address,
             Target::Unknown(addresses) => {

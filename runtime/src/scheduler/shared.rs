@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use corio_sync::SetOnce;
-use corio_sync::shim::Ordering::{Acquire, Relaxed};
+use corio_sync::shim::Ordering::{AcqRel, Acquire, Relaxed};
 use corio_sync::shim::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize};
 use crossbeam_utils::CachePadded;
 
@@ -136,6 +136,8 @@ pub(crate) struct Shared {
     pub(crate) tearing_down: AtomicBool,
     /// A single loop is running.
     pub(crate) turning: AtomicBool,
+    /// Debug mode is on; the last worker to leave switches it off for good.
+    debug: AtomicBool,
     /// Tasks whose bodies a shutdown dropped.
     stopped: AtomicUsize,
     /// Tasks that were refused.
@@ -259,9 +261,7 @@ impl Shared {
                 self.close_arena(index);
                 self.close_driver(index);
             }
-            if self.config.debug {
-                corio_sync::debug::turn_off();
-            }
+            self.switch_debug(false);
             self.exception_handler.close();
             if self.life.someone_waits() {
                 if let Some(waiter) = self.waiter.get() {
@@ -269,6 +269,25 @@ impl Shared {
                 }
             }
         }
+    }
+
+    #[inline]
+    pub(crate) fn is_debug(&self) -> bool {
+        // Ordering: Relaxed; a switch that is seen late leaves something untold.
+        self.debug.load(Relaxed)
+    }
+
+    /// Switches debug mode; true if it was not so before. The primitives are switched off with it, and
+    /// on by the caller, who knows whom they tell. Nothing is left on once all workers have left: of a
+    /// switch at that very moment and theirs one comes second, and it sees the other.
+    pub(crate) fn switch_debug(&self, on: bool) -> bool {
+        // Ordering(shared.debug): AcqRel; pairs with itself: who comes second sees what the first one
+        // has done before, which is to leave.
+        let switched = self.debug.swap(on, AcqRel) != on;
+        if switched && !on {
+            corio_sync::debug::turn_off();
+        }
+        switched
     }
 
     /// Waits until all workers have left; false at the deadline.
@@ -489,6 +508,7 @@ impl Shared {
             executor: GrowList::new(),
             tearing_down: AtomicBool::new(false),
             turning: AtomicBool::new(false),
+            debug: AtomicBool::new(parts.config.debug),
             stopped: AtomicUsize::new(0),
             late: AtomicU32::new(0),
             waiter: SetOnce::new(),

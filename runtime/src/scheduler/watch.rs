@@ -138,7 +138,7 @@ impl Watch {
                 self.act(worker, &verdict);
             }
             let (mut period, mut still) = self.pace.next_period(self.someone_sleeps());
-            if self.shared.config.debug {
+            if self.shared.is_debug() {
                 let next_look = self.lost.look(&self.shared).filter(|_| still);
                 if let Some(left) = next_look {
                     // One look more before the deep sleep.

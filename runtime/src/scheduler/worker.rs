@@ -288,30 +288,41 @@ impl Worker {
     pub(crate) fn run(&self, stop: impl Fn() -> bool) {
         let budget = self.shared.config.poll_budget;
         let preempt = self.remote().hog.preempt();
-        let config = &self.shared.config;
-        coop::enter(budget, preempt, || match (config.simulated, config.debug) {
-            (Some(seed), _) => self.run_simulated(seed, stop),
-            (None, false) => self.run_loop::<false>(stop),
-            (None, true) => self.run_loop::<true>(stop),
+        coop::enter(budget, preempt, || match self.shared.config.simulated {
+            Some(seed) => self.run_simulated(seed, stop),
+            None => while self.run_in_mode(&stop) {},
         });
     }
 
-    fn run_loop<const DEBUG: bool>(&self, stop: impl Fn() -> bool) {
+    /// Runs until the end, or until debug mode is switched: then it is true.
+    fn run_in_mode(&self, stop: &impl Fn() -> bool) -> bool {
+        match self.shared.is_debug() {
+            false => self.run_loop::<false>(stop),
+            true => self.run_loop::<true>(stop),
+        }
+    }
+
+    fn run_loop<const DEBUG: bool>(&self, stop: &impl Fn() -> bool) -> bool {
         self.get_up();
-        while !stop() {
-            if let Some(task) = self.next() {
+        let mut switched = false;
+        while !stop() && !switched {
+            if let Some(task) = self.next::<DEBUG>() {
                 self.run_task::<DEBUG>(task);
                 continue;
             }
             if self.shared.phase() != Phase::Running || stop() {
                 break;
             }
-            self.park();
+            if self.shared.is_debug() == DEBUG {
+                self.park();
+            }
+            switched = self.shared.is_debug() != DEBUG;
         }
         self.stop_searching(false);
         self.remote().hog.park();
         // Producers may have relied on this worker's search.
         self.shared.notify();
+        switched
     }
 
     /// Runs the loop for the thread that owns the worker and is inside `block_in_place`.
@@ -357,11 +368,12 @@ impl Worker {
         }
     }
 
-    /// The next task, without sleeping.
-    fn next(&self) -> Option<TaskPtr> {
+    /// The next task, without sleeping; none as well if the runtime closes, or debug mode is not what
+    /// it was.
+    fn next<const DEBUG: bool>(&self) -> Option<TaskPtr> {
         if self.polls_left.get() == 0 {
             self.maintain();
-            if self.shared.phase() != Phase::Running {
+            if self.shared.phase() != Phase::Running || self.shared.is_debug() != DEBUG {
                 return None;
             }
         }

@@ -185,7 +185,7 @@ impl Worker {
     pub(super) fn run_callbacks(&self) -> bool {
         let remote = self.remote();
         self.begin_poll();
-        let count = match self.shared.config.debug {
+        let count = match self.shared.is_debug() {
             false => remote.callbacks.run(CALLBACKS_IN_A_ROW, |payload, from| {
                 self.shared.callback_panicked(payload, from);
             }),
