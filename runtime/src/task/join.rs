@@ -345,6 +345,7 @@ impl<T> Task<T> {
             // SAFETY: the slot was withdrawn and is full.
             drop(unsafe { header.take_join_waker() });
         }
+        refuse_itself(self.ptr, cx, at);
         if seen.is_observed() {
             self.ptr.note_join();
         }
@@ -363,6 +364,16 @@ impl<T> Task<T> {
                 Poll::Ready(())
             }
         }
+    }
+}
+
+/// A task that awaits itself would wait for ever. Circles of several tasks, and those through a
+/// composition, are found by [`dump`](crate::debug::dump).
+#[inline]
+fn refuse_itself(task: TaskPtr, cx: &Context<'_>, at: &'static Location<'static>) {
+    if task_of(cx.waker()).is_some_and(|who| who.as_raw() == task.as_raw()) {
+        let name = TaskRef::new(task).name();
+        panic!("task '{name}' cannot await itself (at {at}): it would wait for ever");
     }
 }
 
@@ -397,6 +408,10 @@ impl<T> IntoFuture for Task<T> {
 }
 
 /// The wait for a task's result; made by awaiting a [`Task`].
+///
+/// # Panics
+///
+/// In a task that awaits its own handle: asyncio's "cannot await on itself".
 ///
 /// # Cancel safety
 ///
@@ -445,6 +460,10 @@ impl<'a, T> IntoFuture for &'a Task<T> {
 
 /// The wait for a task through a shared reference; made by awaiting `&task`.
 ///
+/// # Panics
+///
+/// In a task that awaits its own handle.
+///
 /// # Cancel safety
 ///
 /// Strict: nothing happens to the task.
@@ -467,6 +486,7 @@ impl<'a, T> Future for TaskObserve<'a, T> {
         let this = self.get_mut();
         let header = this.task.ptr.header();
         if !header.state.load().is_done() {
+            refuse_itself(this.task.ptr, cx, this.at);
             let observers = &header.ext_or_make().observers;
             let place = *this.place.get_or_insert_with(|| NonNull::from(observers.add_wait()));
             // SAFETY: the place lives as long as the cell.
