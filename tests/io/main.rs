@@ -1,6 +1,8 @@
 //! Sockets, `serve` and signals, through the facade only.
 
 mod asyncio_edges;
+mod asyncio_servers;
+mod asyncio_sockets;
 mod asyncio_streams;
 mod cancel;
 mod copies;
@@ -31,7 +33,7 @@ use corio_tests::within;
 /// A test that takes longer hangs.
 pub const LIMIT: Duration = Duration::from_secs(30);
 /// For the thread of a test whose runtime cannot end it.
-const HARD_LIMIT: Duration = Duration::from_secs(35);
+pub const HARD_LIMIT: Duration = Duration::from_secs(35);
 
 /// A setting, and how it is made.
 type Setting = (&'static str, fn(corio::Builder) -> corio::Builder);

@@ -72,6 +72,11 @@ impl Connect {
         Self { builder, addresses, name, rest, attempts, next, errors, begun, at }
     }
 
+    /// See [`StreamBuilder::local_addr`]; to be called before it is awaited.
+    pub(crate) fn local_addr(&mut self, address: SocketAddr) {
+        self.builder = self.builder.clone().local_addr(address);
+    }
+
     /// True if the connection stands already.
     fn begin(&self, address: SocketAddr) -> io::Result<(bool, TcpStream)> {
         let socket = self.builder.socket(&address)?;

@@ -10,6 +10,7 @@ mod foreign;
 mod inherit;
 mod listener;
 mod lookup;
+mod lookup_addr;
 mod options;
 mod sendfile;
 mod socket;
@@ -32,6 +33,7 @@ pub use foreign::{Async, AsyncIo, AsyncReady};
 pub use inherit::{Inherited, inherited_sockets};
 pub use listener::{Accept, Bind, TcpListener};
 pub use lookup::{LookupHost, lookup_host};
+pub use lookup_addr::lookup_addr;
 pub use options::{Keepalive, ListenerBuilder, StreamBuilder};
 pub use sendfile::{SendFile, sendfile};
 #[cfg(feature = "axum_0_8")]

@@ -15,6 +15,7 @@
 use std::fmt;
 use std::io::{self, IoSlice};
 use std::net::{Shutdown, SocketAddr};
+use std::os::fd::BorrowedFd;
 use std::panic::Location;
 use std::pin::pin;
 use std::sync::{Arc, Weak};
@@ -166,6 +167,15 @@ impl Connection {
             Socket::Reading(_) | Socket::Writing(_) => {
                 ExtraInfo { peer_addr: None, local_addr: None, path: None }
             }
+        }
+    }
+
+    /// The socket, unless it is a pipe.
+    pub(super) fn socket(&self) -> Option<BorrowedFd<'_>> {
+        match &self.socket {
+            Socket::Tcp(socket) => Some(socket.wire().fd),
+            Socket::Unix(socket) => Some(socket.wire().fd),
+            Socket::Reading(_) | Socket::Writing(_) => None,
         }
     }
 

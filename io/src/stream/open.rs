@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::io;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -125,6 +126,15 @@ macro_rules! opening {
             }
         }
     };
+}
+
+impl OpenConnection {
+    /// The local address to connect from; see [`StreamBuilder::local_addr`]. Default: the system
+    /// chooses. asyncio: `local_addr`.
+    pub fn local_addr(mut self, address: SocketAddr) -> Self {
+        self.connect.local_addr(address);
+        self
+    }
 }
 
 opening!(OpenConnection, Tcp, TcpStream);

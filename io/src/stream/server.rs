@@ -14,8 +14,8 @@ use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use corio_runtime::task;
 use corio_runtime::time::{Sleep, sleep};
+use corio_runtime::{Handle, task};
 use corio_sync::shim::Ordering;
 use corio_sync::shim::atomic::AtomicBool;
 use corio_sync::{Event, EventWait, Queue};
@@ -60,6 +60,7 @@ struct Shared {
 /// asyncio: `Server`.
 pub struct Server {
     shared: Arc<Shared>,
+    runtime: Handle,
     addresses: Vec<SocketAddr>,
 }
 
@@ -68,6 +69,12 @@ impl Server {
     #[must_use]
     pub fn local_addrs(&self) -> Vec<SocketAddr> {
         self.addresses.clone()
+    }
+
+    /// The runtime that it was started on, which runs its handlers. asyncio: `Server.get_loop`.
+    #[must_use]
+    pub fn get_loop(&self) -> Handle {
+        self.runtime.clone()
     }
 
     /// Begins to accept, if it does not yet.
@@ -229,7 +236,8 @@ where
 }
 
 /// Listens on the Unix socket at a path; else as [`start_server`]. A socket file that is left there
-/// from before is replaced, and the server's own is removed when it closes.
+/// from before is replaced, and the server's own is removed when it closes, unless
+/// [`cleanup_socket`](StartUnixServer::cleanup_socket) says otherwise.
 ///
 /// # Errors
 ///
@@ -241,7 +249,7 @@ where
     Fut: Future<Output = ()> + Send + 'static,
 {
     let options = Options { limit: super::DEFAULT_LIMIT, start: true, at: Location::caller() };
-    StartUnixServer { handler: Some(handler), path: path.as_ref().into(), options }
+    StartUnixServer { handler: Some(handler), path: path.as_ref().into(), cleanup: true, options }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -265,7 +273,18 @@ pub struct StartServer<F> {
 pub struct StartUnixServer<F> {
     handler: Option<F>,
     path: std::path::PathBuf,
+    /// Whether the file goes with the socket.
+    cleanup: bool,
     options: Options,
+}
+
+impl<F> StartUnixServer<F> {
+    /// Whether the socket's file is removed when the server closes. Default: yes, if it is still the
+    /// server's own then.
+    pub fn cleanup_socket(mut self, on: bool) -> Self {
+        self.cleanup = on;
+        self
+    }
 }
 
 macro_rules! starting {
@@ -338,7 +357,7 @@ where
     fn poll(mut self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<Self::Output> {
         SocketFile::remove_stale(&self.path)?;
         let listener = UnixListener::bind(&self.path)?;
-        let file = SocketFile::new(&self.path)?;
+        let file = if self.cleanup { Some(SocketFile::new(&self.path)?) } else { None };
         let handler = self.handler.take().expect("polled once after it was ready");
         Poll::Ready(start(handler, vec![Source::Unix(listener, file)], Vec::new(), self.options))
     }
@@ -348,7 +367,10 @@ where
 enum Source {
     Tcp(TcpListener),
     /// With the file that goes when the socket does.
-    Unix(UnixListener, #[expect(dead_code, reason = "it is there to be dropped")] SocketFile),
+    Unix(
+        UnixListener,
+        #[expect(dead_code, reason = "it is there to be dropped")] Option<SocketFile>,
+    ),
 }
 
 impl Source {
@@ -376,7 +398,7 @@ where
     F: Fn(StreamReader, StreamWriter) -> Fut + Send + Sync + 'static,
     Fut: Future<Output = ()> + Send + 'static,
 {
-    let runtime = corio_runtime::Handle::try_current().map_err(io::Error::other)?;
+    let runtime = Handle::try_current().map_err(io::Error::other)?;
     let shared = Arc::new(Shared {
         commands: Queue::new(0),
         serving: AtomicBool::new(options.start),
@@ -394,7 +416,7 @@ where
         options,
     };
     drop(runtime.create_task(acceptor.run()));
-    Ok(Server { shared, addresses })
+    Ok(Server { shared, runtime, addresses })
 }
 
 /// The task that accepts.

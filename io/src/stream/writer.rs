@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::io::{self, IoSlice};
+use std::os::fd::BorrowedFd;
 use std::panic::Location;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -55,7 +56,7 @@ impl StreamWriter {
     }
 
     /// Waits until the queue is short enough for more: if more is queued than the high-water mark
-    /// (64 KiB), until it is no more than the low one (16 KiB).
+    /// (64 KiB), until it is no more than the low one (16 KiB). Any number of tasks may wait.
     ///
     /// # Errors
     ///
@@ -65,7 +66,7 @@ impl StreamWriter {
     ///
     /// Strict: what is queued is sent all the same.
     #[track_caller]
-    pub fn drain(&mut self) -> Drain<'_> {
+    pub fn drain(&self) -> Drain<'_> {
         Drain { connection: &self.connection, waiting: None, at: Location::caller() }
     }
 
@@ -110,7 +111,7 @@ impl StreamWriter {
     ///
     /// Strict.
     #[track_caller]
-    pub fn wait_closed(&mut self) -> WaitClosed<'_> {
+    pub fn wait_closed(&self) -> WaitClosed<'_> {
         WaitClosed { connection: &self.connection, wait: self.connection.closed().wait() }
     }
 
@@ -124,6 +125,15 @@ impl StreamWriter {
     #[must_use]
     pub fn get_extra_info(&self) -> &ExtraInfo {
         &self.info
+    }
+
+    /// The socket, for its options; `None` for pipes. What is read from or written to it past the
+    /// streams confuses them.
+    ///
+    /// asyncio: `get_extra_info("socket")`.
+    #[must_use]
+    pub fn socket(&self) -> Option<BorrowedFd<'_>> {
+        self.connection.socket()
     }
 
     /// Bytes that are queued. asyncio: `transport.get_write_buffer_size`.
