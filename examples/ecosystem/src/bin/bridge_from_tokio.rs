@@ -75,7 +75,7 @@ async fn tasks(corio: &Runtime) -> Result<(), BoxError> {
 
 /// One queue between the two, and a task of corio's that awaits tokio's.
 async fn between(corio: &Runtime) -> Result<(), BoxError> {
-    let (questions, answers) = (Arc::new(Queue::new(1)), Arc::new(Queue::new(1)));
+    let (questions, answers) = (Arc::new(Queue::<u64>::new(1)), Arc::new(Queue::new(1)));
     let squares = corio.create_task({
         let (questions, answers) = (questions.clone(), answers.clone());
         async move {

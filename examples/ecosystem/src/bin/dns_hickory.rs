@@ -76,7 +76,7 @@ async fn serve_tcp(listener: TcpListener, asked: Arc<AtomicUsize>) -> io::Result
     loop {
         let (stream, _) = listener.accept().await?;
         let asked = asked.clone();
-        corio::create_task(converse(stream, asked));
+        let _detached = corio::create_task(converse(stream, asked));
     }
 }
 

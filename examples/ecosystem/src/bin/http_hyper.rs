@@ -11,7 +11,7 @@ use hyper::service::service_fn;
 use hyper::{Request, Response, Version, client, server};
 
 /// More than a socket takes at once.
-const BODY: usize = 3_000_000;
+const BODY: usize = 500_000;
 /// Requests at a time over one HTTP/2 connection.
 const STREAMS: usize = 20;
 
@@ -34,7 +34,7 @@ async fn main() -> Result<(), BoxError> {
 async fn serve(listener: TcpListener, version: Version) -> std::io::Result<Infallible> {
     loop {
         let (stream, peer) = listener.accept().await?;
-        corio::create_task(async move {
+        let _detached = corio::create_task(async move {
             let service = service_fn(answer);
             let served = if version == Version::HTTP_2 {
                 let mut http2 = server::conn::http2::Builder::new(CorioExecutor);

@@ -49,7 +49,7 @@ async fn serve(endpoint: Endpoint) -> Result<(), BoxError> {
     while let Some(incoming) = endpoint.accept().await {
         assert_no_tokio();
         assert_on_corio();
-        corio::create_task(async move {
+        let _detached = corio::create_task(async move {
             if let Err(error) = echo(incoming.await?).await {
                 eprintln!("a connection: {error}");
             }
@@ -62,14 +62,14 @@ async fn serve(endpoint: Endpoint) -> Result<(), BoxError> {
 /// Sends back what comes, until the peer closes the connection.
 async fn echo(connection: Connection) -> Result<(), BoxError> {
     let datagrams = connection.clone();
-    corio::create_task(async move {
+    let _detached = corio::create_task(async move {
         while let Ok(datagram) = datagrams.read_datagram().await {
             datagrams.send_datagram(datagram)?;
         }
         Ok::<_, BoxError>(())
     });
     while let Ok((mut send, mut receive)) = connection.accept_bi().await {
-        corio::create_task(async move {
+        let _detached = corio::create_task(async move {
             let mut buf = vec![0; 16 * 1024];
             while let Some(n) = receive.read(&mut buf).await? {
                 send.write_all(&buf[..n]).await?;

@@ -59,7 +59,7 @@ async fn echo(listener: TcpListener, acceptor: TlsAcceptor) -> io::Result<Infall
     loop {
         let (stream, _) = listener.accept().await?;
         let acceptor = acceptor.clone();
-        corio::create_task(async move {
+        let _detached = corio::create_task(async move {
             assert_no_tokio();
             assert_on_corio();
             let (mut read, mut write) = tokio::io::split(acceptor.accept(stream).await?);

@@ -1,5 +1,6 @@
 //! A tower service without a framework, behind two of tower's layers: of four requests at a time,
 //! two are served and two are told to come again.
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use corio::net::{Peer, TcpListener};
@@ -27,8 +28,9 @@ async fn main() -> Result<(), BoxError> {
             let (begun, finish) = state.clone();
             async move {
                 assert_no_tokio();
-                let Peer(peer) = request.extensions().get().expect("it was asked for");
-                let answer = format!("hello {peer}");
+                let peer =
+                    request.extensions().get::<Peer<SocketAddr>>().expect("it was asked for");
+                let answer = format!("hello {}", peer.0);
                 begun.put(()).await?;
                 finish.wait().await;
                 Ok::<_, BoxError>(Response::new(Full::from(answer)))

@@ -4,7 +4,7 @@ use std::io;
 use corio::net::{TcpListener, TcpStream};
 use corio_ecosystem::{BoxError, Identity, assert_no_tokio, assert_on_corio};
 use futures_util::{SinkExt, StreamExt};
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 use tokio_tungstenite::tungstenite::protocol::Message;
 use tokio_tungstenite::{WebSocketStream, accept_async, client_async};
@@ -56,7 +56,8 @@ where
             socket.send(message).await?;
         }
     }
-    Ok(())
+    // TLS has a farewell of its own.
+    Ok(socket.get_mut().shutdown().await?)
 }
 
 async fn talk<S>(mut socket: WebSocketStream<S>) -> Result<(), BoxError>
