@@ -21,6 +21,18 @@ pub mod stream;
 #[cfg(feature = "axum_0_8")]
 pub use net::serve::{serve, serve_make_service};
 
+/// What quinn 0.11 asks of a runtime: tasks, timers, and UDP sockets that many connections share.
+#[cfg(feature = "quinn_0_11")]
+pub mod quinn_0_11 {
+    pub use crate::compat::quinn::CorioRuntime;
+}
+
+/// What hickory 0.26 asks of a runtime: sockets, timers, tasks.
+#[cfg(feature = "hickory_0_26")]
+pub mod hickory_0_26 {
+    pub use crate::compat::hickory::{CorioRuntimeProvider, CorioSpawn, CorioTime};
+}
+
 /// What hyper asks of a runtime: an executor and a timer.
 #[cfg(feature = "hyper")]
 pub mod hyper {

@@ -37,6 +37,8 @@ pub enum ReportKind {
     Shutdown,
     /// The operating system refused something.
     System,
+    /// What to do about a panic that was just told of.
+    Hint,
 }
 
 /// Something that the runtime has to tell.

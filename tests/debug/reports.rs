@@ -450,3 +450,20 @@ fn an_event_loop_is_switched_at_its_next_iteration() {
         event_loop.close().unwrap();
     });
 }
+
+#[test]
+fn a_panic_for_want_of_tokio_comes_with_advice() {
+    bounded(|| {
+        let runtime = debug_rt();
+        let task = runtime.create_task(async {
+            let missing = "there is no reactor running, must be called from the context of a \
+                           Tokio 1.x runtime";
+            assert!(corio::current_task().is_none(), "{missing}");
+        });
+        let error = runtime.block_on(task).unwrap_err().to_string();
+        assert!(error.contains("there is no reactor running"), "{error}");
+        assert!(error.contains("hint: ") && error.contains("`tokio-context`"), "{error}");
+        let advice = report(ReportKind::Hint, "`tokio-context`");
+        assert!(advice.contains("#[corio::main(tokio_context = true)]"), "{advice}");
+    });
+}

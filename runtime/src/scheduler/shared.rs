@@ -32,6 +32,7 @@ use crate::task::join::Task;
 use crate::task::raw::{Birth, Header, RuntimeHead, TaskPtr};
 use crate::task::registry::TaskRef;
 use crate::task::slab::{Arena, SharedArenas};
+use crate::tokio_context::TokioContext;
 use crate::wake_batch::WakeBatch;
 
 /// What a builder settles for the life of a runtime.
@@ -53,6 +54,7 @@ pub(crate) struct Config {
     pub(crate) handle_signals: bool,
     pub(crate) on_thread_start: Option<Hook>,
     pub(crate) on_thread_stop: Option<Hook>,
+    pub(crate) tokio: TokioContext,
 }
 
 /// A user's function that runs on each worker thread.
@@ -257,6 +259,7 @@ impl Shared {
             self.finish_shutdown();
         }
         if last {
+            self.config.tokio.stop();
             for index in 0..self.remotes.len() {
                 self.close_arena(index);
                 self.close_driver(index);
