@@ -79,5 +79,7 @@ pub mod sync;
 
 #[cfg(feature = "hyper")]
 pub mod hyper;
+#[cfg(feature = "tls")]
+pub mod ssl;
 #[cfg(feature = "axum_0_8")]
 pub use corio_io::{serve, serve_make_service};

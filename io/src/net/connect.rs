@@ -61,6 +61,12 @@ impl Connect {
         Self { builder, addresses, name, rest: None, attempts, next: None, errors, at }
     }
 
+    /// The host name that is connected to; `None` for a number.
+    #[cfg(feature = "tls")]
+    pub(crate) fn host(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
     /// True if the connection stands already.
     fn begin(&self, address: SocketAddr) -> io::Result<(bool, TcpStream)> {
         let socket = self.builder.socket(&address)?;
