@@ -3,6 +3,7 @@
 //! [`OutsidePass`](crate::pass::OutsidePass), or a [`Workload`] for all that is neither.
 
 pub mod blocking;
+#[cfg(feature = "corio")]
 pub mod compose;
 pub mod cpu;
 #[cfg(feature = "corio")]
@@ -147,7 +148,7 @@ pub const ROWS: &[Entry] = &[
     Entry::of::<RepeatOutside<submit::BlockOnSpawn>>(),
     Entry::of::<submit::StartStop>(),
     Entry::of::<Repeat<time::TimeoutYield>>(),
-    Entry::of::<Repeat<compose::TimeoutReady>>(),
+    Entry::of::<Repeat<time::TimeoutReady>>(),
     Entry::of::<Repeat<time::TimerInsertCancel>>(),
     Entry::of::<time::Sleep1msLate>(),
     Entry::of::<Repeat<blocking::BlockingRtt>>(),
