@@ -94,5 +94,7 @@ pub mod hickory_0_26;
 pub mod hyper;
 #[cfg(feature = "quinn_0_11")]
 pub mod quinn_0_11;
+#[cfg(feature = "tls")]
+pub mod ssl;
 #[cfg(feature = "axum_0_8")]
 pub use corio_io::{serve, serve_make_service};

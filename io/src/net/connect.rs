@@ -77,6 +77,12 @@ impl Connect {
         self.builder = self.builder.clone().local_addr(address);
     }
 
+    /// The host name that is connected to; `None` for a number.
+    #[cfg(feature = "tls")]
+    pub(crate) fn host(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
     /// True if the connection stands already.
     fn begin(&self, address: SocketAddr) -> io::Result<(bool, TcpStream)> {
         let socket = self.builder.socket(&address)?;

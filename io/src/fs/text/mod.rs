@@ -310,7 +310,7 @@ impl TextFile {
     #[track_caller]
     pub fn write(&mut self, text: impl AsRef<str>) -> FileOp<'_, WriteTextOp> {
         let text = text.as_ref();
-        let bytes = WriteOp(encode(text, self.format.newline));
+        let bytes = WriteOp::new(encode(text, self.format.newline));
         self.file.operation(WriteTextOp { bytes, characters: text.chars().count() })
     }
 
