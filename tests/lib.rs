@@ -8,6 +8,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+pub mod child;
 pub mod kit;
 
 /// How long a test waits for what should come at once. Generous, because a loaded machine may

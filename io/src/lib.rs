@@ -12,6 +12,9 @@ mod sys;
 
 pub mod copy;
 pub mod fs;
+#[cfg(any(test, feature = "__fuzz"))]
+#[doc(hidden)]
+pub mod fuzz;
 pub mod net;
 pub mod process;
 pub mod signal;

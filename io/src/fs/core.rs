@@ -139,20 +139,31 @@ impl Core {
         (self.mode.read && self.ahead().len() >= n && !self.writing).then(|| self.take(n))
     }
 
-    /// Exactly `n` bytes unless the file ends; all without a number.
+    /// Exactly `n` bytes unless the file ends; all without a number. If it fails, what it has read
+    /// is there for the next read.
     pub(super) fn read(&mut self, n: Option<usize>) -> io::Result<Vec<u8>> {
         self.begin_read()?;
         let mut bytes = self.take(self.ahead().len().min(n.unwrap_or(usize::MAX)));
+        match self.read_on(&mut bytes, n) {
+            Ok(()) => Ok(bytes),
+            Err(error) => {
+                self.unread(&bytes);
+                Err(error)
+            }
+        }
+    }
+
+    /// Reads until `bytes` are `n`, or the file ends. Nothing was read ahead that is not taken.
+    fn read_on(&mut self, bytes: &mut Vec<u8>, n: Option<usize>) -> io::Result<()> {
         let Some(n) = n else {
-            self.file.read_to_end(&mut bytes)?;
-            return Ok(bytes);
+            return self.file.read_to_end(bytes).map(drop);
         };
         while bytes.len() < n {
             let missing = n - bytes.len();
             if missing >= self.capacity {
                 // Large reads bypass the buffer.
                 let before = bytes.len();
-                (&self.file).take(missing as u64).read_to_end(&mut bytes)?;
+                (&self.file).take(missing as u64).read_to_end(bytes)?;
                 if bytes.len() - before < missing {
                     break;
                 }
@@ -164,7 +175,7 @@ impl Core {
                 bytes.extend_from_slice(&more);
             }
         }
-        Ok(bytes)
+        Ok(())
     }
 
     /// `read1(n)` or `peek` if something was read ahead.
@@ -213,12 +224,19 @@ impl Core {
         }
     }
 
-    /// All lines; with a hint only until so many bytes are together.
+    /// All lines; with a hint only until so many bytes are together. If it fails, what it has read
+    /// is there for the next read.
     pub(super) fn lines(&mut self, hint: Option<usize>) -> io::Result<Vec<Vec<u8>>> {
-        let mut lines = Vec::new();
+        let mut lines: Vec<Vec<u8>> = Vec::new();
         let mut total = 0;
         loop {
-            let line = self.line(None)?;
+            let line = match self.line(None) {
+                Ok(line) => line,
+                Err(error) => {
+                    self.unread(&lines.concat());
+                    return Err(error);
+                }
+            };
             total += line.len();
             if line.is_empty() {
                 return Ok(lines);

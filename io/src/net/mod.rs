@@ -7,6 +7,8 @@ mod addrs;
 mod connect;
 mod datagram;
 mod foreign;
+#[cfg(any(test, feature = "__fuzz"))]
+pub(crate) mod fuzz;
 mod inherit;
 mod listener;
 mod lookup;
