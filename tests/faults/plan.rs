@@ -12,6 +12,7 @@
 //! - A reset is one: the peer gets it too.
 //! - Deregistering does not fail, nor does the bell of a poller: 8 bytes written to or read from an
 //!   eventfd that is never full.
+//! - What std needs for itself and cannot do without is let alone: see [`is_signal_stack`].
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering::SeqCst};
@@ -22,8 +23,6 @@ use crate::seam::{Args, gate};
 /// What is to happen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Plan {
-    /// Every call does what it does.
-    Nothing,
     /// The `nth` call that may fail so does.
     Fail { errno: i32, nth: u64 },
     /// Every second call that a signal may interrupt is interrupted.
@@ -81,7 +80,6 @@ pub fn is_exempt() -> bool {
 pub fn arm(plan: Plan) {
     KIND.store(NOTHING, SeqCst);
     let (kind, errno, number) = match plan {
-        Plan::Nothing => (NOTHING, 0, 0),
         Plan::Fail { errno, nth } => (FAIL, errno, nth),
         Plan::Interrupt => (INTERRUPT, libc::EINTR, 0),
         Plan::Shorten { to } => (SHORTEN, 0, to),
@@ -152,7 +150,7 @@ fn is_due() -> bool {
 fn fail(kind: u32, call: &Call, args: Args) -> i64 {
     let errno = ERRNO.load(SeqCst);
     let may = calls::kind(errno as i32).is_some_and(|fault| call.may & fault != 0);
-    if !may || is_bell(call, &args) || is_removal(call, &args) {
+    if !may || is_bell(call, &args) || is_removal(call, &args) || is_signal_stack(call, &args) {
         return pass(call.number, &args);
     }
     let due = match kind {
@@ -163,7 +161,7 @@ fn fail(kind: u32, call: &Call, args: Args) -> i64 {
         return pass(call.number, &args);
     }
     strike(call);
-    if call.number == libc::SYS_connect && errno == i64::from(libc::EINTR) {
+    if call.number == libc::SYS_connect && errno == i64::from(libc::EINTR) && !is_local(&args) {
         pass(call.number, &args);
     }
     -errno
@@ -173,8 +171,22 @@ fn is_bell(call: &Call, args: &Args) -> bool {
     matches!(call.number, libc::SYS_read | libc::SYS_write) && args[2] == 8
 }
 
+/// Whether the address of a `connect` is one of this machine's own: such a connection stands at once,
+/// and is interrupted before it does.
+fn is_local(args: &Args) -> bool {
+    // SAFETY: the program passes an address there, which begins with its family.
+    let family = unsafe { (args[1] as *const libc::sa_family_t).read_unaligned() };
+    i32::from(family) == libc::AF_UNIX
+}
+
 fn is_removal(call: &Call, args: &Args) -> bool {
     call.number == libc::SYS_epoll_ctl && args[1] == libc::EPOLL_CTL_DEL as u64
+}
+
+/// std maps a small stack for the handler of overflows inside each new thread, and aborts the program
+/// where it gets none. A thread's own stack has no rights before its guard is made.
+fn is_signal_stack(call: &Call, args: &Args) -> bool {
+    call.number == libc::SYS_mmap && args[2] != libc::PROT_NONE as u64
 }
 
 fn shorten(call: &Call, asked: Args) -> i64 {

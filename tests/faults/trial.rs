@@ -57,8 +57,12 @@ impl Fault {
     }
 
     /// Whether a run that was struck may fail with this error.
-    fn explains(self, failure: &Failure) -> bool {
+    fn explains(self, call: &str, failure: &Failure) -> bool {
         match self {
+            // The C library's word for a thread without a stack, whatever the system said.
+            Self::Errno(_) if call.starts_with("mmap") => {
+                told(failure).contains(&format!("(os error {})", libc::EAGAIN))
+            }
             // What the other end sees of it is an explanation, too.
             Self::Errno(errno) => {
                 told(failure).contains(&format!("(os error {errno})")) || is_of_a_peer(failure)
@@ -238,7 +242,7 @@ fn judge(fault: Fault, plan: impl Debug, struck: Struck, outcome: Outcome) {
     let Err(failure) = outcome else { return };
     let Struck { times, call } = struck;
     assert!(
-        times > 0 && fault.explains(&failure),
+        times > 0 && fault.explains(call, &failure),
         "{plan:?} struck {times} times, {call} last; it failed with: {}",
         told(&failure)
     );
