@@ -13,6 +13,9 @@ mod sys;
 pub mod copy;
 pub mod duplex;
 pub mod fs;
+#[cfg(any(test, feature = "__fuzz"))]
+#[doc(hidden)]
+pub mod fuzz;
 pub mod net;
 pub mod process;
 pub mod signal;

@@ -185,10 +185,13 @@ fn in_progress(error: &io::Error) -> bool {
     matches!(code, Some(rustix::io::Errno::INPROGRESS | rustix::io::Errno::INTR))
 }
 
-/// True if the system has no room for one more descriptor.
+/// True if the system has no room for one more descriptor, or (ENOSPC) none to watch it.
 pub(crate) fn is_exhausted(error: &io::Error) -> bool {
     use rustix::io::Errno;
 
     let code = error.raw_os_error().map(Errno::from_raw_os_error);
-    matches!(code, Some(Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::NOBUFS))
+    matches!(
+        code,
+        Some(Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::NOBUFS | Errno::NOSPC)
+    )
 }

@@ -160,7 +160,8 @@ impl Core {
         (self.mode.read && self.ahead().len() >= n && !self.writing).then(|| self.take(n))
     }
 
-    /// Exactly `n` bytes unless the file ends; all without a number.
+    /// Exactly `n` bytes unless the file ends; all without a number. If it fails, what it has read
+    /// is there for the next read.
     pub(super) fn read(&mut self, n: Option<usize>) -> io::Result<Vec<u8>> {
         self.begin_read()?;
         let mut bytes = self.take(self.ahead().len().min(n.unwrap_or(usize::MAX)));
@@ -288,12 +289,19 @@ impl Core {
         }
     }
 
-    /// All lines; with a hint only until more than so many bytes are together.
+    /// All lines; with a hint only until more than so many bytes are together. If it fails, what it
+    /// has read is there for the next read.
     pub(super) fn lines(&mut self, hint: Option<usize>) -> io::Result<Vec<Vec<u8>>> {
-        let mut lines = Vec::new();
+        let mut lines: Vec<Vec<u8>> = Vec::new();
         let mut total = 0;
         loop {
-            let line = self.line(None)?;
+            let line = match self.line(None) {
+                Ok(line) => line,
+                Err(error) => {
+                    self.unread(&lines.concat());
+                    return Err(error);
+                }
+            };
             total += line.len();
             if line.is_empty() {
                 return Ok(lines);

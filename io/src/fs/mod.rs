@@ -12,6 +12,8 @@
 mod core;
 mod file;
 mod finish;
+#[cfg(any(test, feature = "__fuzz"))]
+pub(crate) mod fuzz;
 mod mode;
 mod open;
 mod operations;

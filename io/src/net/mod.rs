@@ -8,6 +8,8 @@ mod connect;
 mod datagram;
 mod endpoint;
 mod foreign;
+#[cfg(any(test, feature = "__fuzz"))]
+pub(crate) mod fuzz;
 mod inherit;
 mod listener;
 mod lookup;

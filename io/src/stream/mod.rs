@@ -9,6 +9,8 @@
 
 mod connection;
 mod error;
+#[cfg(any(test, feature = "__fuzz"))]
+pub(crate) mod fuzz;
 mod open;
 mod pipe;
 mod reader;

@@ -5,7 +5,7 @@
 
 use std::fmt;
 use std::future::{Future, poll_fn};
-use std::io;
+use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::panic::Location;
 use std::path::Path;
@@ -525,7 +525,11 @@ where
     fn refused(&mut self, error: &io::Error, cx: &mut Context<'_>) {
         if sys::is_exhausted(error) {
             let at = self.options.at;
-            eprintln!("corio: the server of {at} cannot accept: {error}; it tries again in 1 s");
+            // A closed standard error loses the line, not the server.
+            let _ = writeln!(
+                io::stderr(),
+                "corio: the server of {at} cannot accept: {error}; it tries again in 1 s"
+            );
             let mut pause = Box::pin(sleep(PAUSE));
             let _ = pause.as_mut().poll(cx);
             self.pause = Some(pause);

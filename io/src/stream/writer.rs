@@ -133,6 +133,11 @@ impl StreamWriter {
         self.connection.is_closing()
     }
 
+    /// What the connection was lost with.
+    pub(crate) fn lost(&self) -> Option<io::Error> {
+        self.connection.error()
+    }
+
     /// The addresses of the connection, and what is known of its TLS.
     #[must_use]
     pub fn get_extra_info(&self) -> &ExtraInfo {
