@@ -25,8 +25,8 @@ struct Unpark {
 #[cfg(corio_loom)]
 impl std::task::Wake for Unpark {
     fn wake(self: std::sync::Arc<Self>) {
-        if self.goes_on.load(std::sync::atomic::Ordering::SeqCst) {
-            self.woken.store(true, std::sync::atomic::Ordering::SeqCst);
+        if self.goes_on.load(std::sync::atomic::Ordering::Relaxed) {
+            self.woken.store(true, std::sync::atomic::Ordering::Relaxed);
             self.thread.unpark();
         }
     }
@@ -46,10 +46,10 @@ pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
     let mut context = Context::from_waker(&waker);
     loop {
         if let std::task::Poll::Ready(output) = future.as_mut().poll(&mut context) {
-            unpark.goes_on.store(false, std::sync::atomic::Ordering::SeqCst);
+            unpark.goes_on.store(false, std::sync::atomic::Ordering::Relaxed);
             return output;
         }
-        if unpark.woken.swap(false, std::sync::atomic::Ordering::SeqCst) {
+        if unpark.woken.swap(false, std::sync::atomic::Ordering::Relaxed) {
             thread::yield_now();
         } else {
             thread::park();
