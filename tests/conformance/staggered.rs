@@ -1,8 +1,8 @@
 //! Staggered race: test_staggered.py.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use corio::{catch_cancel, sleep, staggered_race, timeout};
+use corio::{TimeoutScope, catch_cancel, sleep, staggered_race, timeout, timeout_scope};
 
 use crate::cancellation::{for_ever, ms};
 use crate::support::{Trace, on_loop};
@@ -133,12 +133,15 @@ fn limits_around_and_inside_keep_their_order() {
     on_loop(|| async {
         let trace = Trace::default();
         let said = trace.clone();
-        let outer = timeout(ms(10), async move {
+        let outer = timeout_scope(None, async move |outer: TimeoutScope| {
             let attempts = (0..2).map(|n| {
-                let trace = said.clone();
+                let (trace, outer) = (said.clone(), outer.clone());
                 move || async move {
                     let inner = timeout(ms(4), sleep(Duration::from_secs(600))).await;
                     trace.say(format!("inner {n} {}", inner.is_err()));
+                    if n == 1 {
+                        outer.reschedule(Some(Instant::now())).unwrap();
+                    }
                     for_ever().await;
                     Ok::<_, ()>(n)
                 }

@@ -268,3 +268,32 @@ fn a_unix_connection_that_ends_is_an_end_for_its_reader() {
         assert_eq!(error.kind(), ErrorKind::BrokenPipe);
     });
 }
+
+#[test]
+fn handlers_run_in_copies_of_the_context_of_who_started_the_server() {
+    use corio::ContextVar;
+    static WHO: ContextVar<&str> = ContextVar::new("who");
+    once(async {
+        WHO.set("starter");
+        let heard = Arc::new(corio::sync::Queue::new(0));
+        let tells = heard.clone();
+        let handler = move |_reader, mut writer: StreamWriter| {
+            let tells = tells.clone();
+            async move {
+                tells.put((WHO.get(), corio::current_task().is_some())).await.unwrap();
+                WHO.set("handler");
+                writer.close();
+            }
+        };
+        let server = start_server(handler, "127.0.0.1:0").await.unwrap();
+        WHO.set("somebody else");
+        for _ in 0..2 {
+            let (mut reader, mut writer) = open_connection(server.local_addrs()[0]).await.unwrap();
+            assert_eq!(heard.get().await.unwrap(), (Some("starter"), true));
+            assert_eq!(reader.read(None).await.unwrap(), b"");
+            writer.close();
+        }
+        assert_eq!(WHO.get(), Some("somebody else"));
+        server.close();
+    });
+}

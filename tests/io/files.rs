@@ -279,7 +279,7 @@ fn functions_on_paths() {
     });
 }
 
-/// A process that is killed keeps what was flushed, and no more is promised.
+/// A process that is killed keeps what was flushed or synced, and no more is promised.
 #[test]
 fn a_killed_process_keeps_what_it_flushed() {
     if plays("writer") {
@@ -287,6 +287,8 @@ fn a_killed_process_keeps_what_it_flushed() {
             let mut file = fs::open(std::env::var("CORIO_TEST_FILE").unwrap(), "w").await.unwrap();
             file.write(b"flushed ").await.unwrap();
             file.flush().await.unwrap();
+            file.write(b"synced ").await.unwrap();
+            file.sync_all().await.unwrap();
             file.write(b"buffered").await.unwrap();
             let pid = std::process::id().to_string();
             std::process::Command::new("kill").args(["-9", &pid]).status().unwrap();
@@ -298,7 +300,7 @@ fn a_killed_process_keeps_what_it_flushed() {
     let mut writer = play("files::a_killed_process_keeps_what_it_flushed", "writer", &[]);
     writer.env("CORIO_TEST_FILE", &path).stdout(Stdio::null());
     assert!(!writer.status().unwrap().success());
-    assert_eq!(std::fs::read(&path).unwrap(), b"flushed ");
+    assert_eq!(std::fs::read(&path).unwrap(), b"flushed synced ");
 }
 
 /// The loop goes on while a thread waits for a slow file.

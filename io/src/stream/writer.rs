@@ -37,6 +37,17 @@ impl StreamWriter {
         writer
     }
 
+    #[cfg(feature = "tls")]
+    pub(super) fn connection(&self) -> &Arc<Connection> {
+        &self.connection
+    }
+
+    /// The handshake is done.
+    #[cfg(feature = "tls")]
+    pub(super) fn secured(&mut self, object: super::ssl::SslObject) {
+        self.info.ssl_object = Some(object);
+    }
+
     /// Writes. What the system takes at once is sent at once; the rest is queued and sent by a task
     /// of the connection, so nothing waits here: await [`drain`](Self::drain) after it, or the
     /// queue grows without end.
@@ -70,7 +81,8 @@ impl StreamWriter {
         Drain { connection: &self.connection, waiting: None, at: Location::caller() }
     }
 
-    /// Ends the outgoing stream after what is queued; reading goes on. A pipe is closed by it.
+    /// Ends the outgoing stream after what is queued; reading goes on. A pipe is closed by it. With
+    /// TLS the peer is told so (`close_notify`); asyncio refuses that.
     ///
     /// # Errors
     ///
@@ -121,7 +133,12 @@ impl StreamWriter {
         self.connection.is_closing()
     }
 
-    /// The addresses of the connection.
+    /// What the connection was lost with.
+    pub(crate) fn lost(&self) -> Option<io::Error> {
+        self.connection.error()
+    }
+
+    /// The addresses of the connection, and what is known of its TLS.
     #[must_use]
     pub fn get_extra_info(&self) -> &ExtraInfo {
         &self.info
