@@ -91,8 +91,11 @@ impl Handle {
         workers.map(|index| Handle { shared: self.shared.clone(), home: Some(index) }).collect()
     }
 
-    /// All tasks that have not ended, without stopping anything: a task may end or begin
-    /// meanwhile.
+    /// All tasks that have not ended, found by a walk that stops nothing: a task that lives from the
+    /// call to its return is there, once; one that begins or ends meanwhile may be there or not. So
+    /// two of them need not have lived at the same moment.
+    ///
+    /// asyncio: `all_tasks`, which copies a set of the loop under the interpreter's lock.
     #[must_use]
     pub fn all_tasks(&self) -> Vec<TaskRef> {
         let mut tasks = self.shared.all_tasks();

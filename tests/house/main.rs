@@ -10,6 +10,7 @@
 mod allow;
 mod conformance;
 mod dependencies;
+mod docs;
 mod layers;
 mod lexer;
 mod msrv;

@@ -189,7 +189,7 @@ pub(super) fn close_dropped(handle: &Handle) {
     if handle.is_closed() {
         return;
     }
-    if handle.shared().config.debug {
+    if handle.shared().is_debug() {
         report(
             ReportKind::Unclosed,
             format_args!(

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use corio_sync::shim::atomic::AtomicPtr;
+use corio_sync::shim::atomic::{AtomicBool, AtomicPtr};
 use crossbeam_utils::CachePadded;
 
 use crate::blocking::{Pool, PoolConfig};
@@ -141,6 +141,7 @@ fn make_remote(queue: &Local<TaskPtr>) -> Remote {
         inbox: CachePadded::new(Inbox::new()),
         callbacks: Callbacks::new(),
         hog: CachePadded::new(HogLine::new()),
+        is_lent: AtomicBool::new(false),
         running: AtomicPtr::new(std::ptr::null_mut()),
         stealer: queue.victim(),
         arena: AtomicPtr::new(std::ptr::null_mut()),
