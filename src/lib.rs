@@ -88,7 +88,13 @@ mod pages {
     mod readme {}
 }
 
+#[cfg(feature = "hickory_0_26")]
+pub mod hickory_0_26;
 #[cfg(feature = "hyper")]
 pub mod hyper;
+#[cfg(feature = "quinn_0_11")]
+pub mod quinn_0_11;
+#[cfg(feature = "tls")]
+pub mod ssl;
 #[cfg(feature = "axum_0_8")]
 pub use corio_io::{serve, serve_make_service};

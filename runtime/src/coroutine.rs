@@ -365,7 +365,7 @@ mod tests {
         struct Count(Arc<AtomicUsize>);
         impl Drop for Count {
             fn drop(&mut self) {
-                self.0.fetch_add(1, Ordering::SeqCst);
+                self.0.fetch_add(1, Ordering::Relaxed);
             }
         }
         let dropped = Arc::new(AtomicUsize::new(0));
@@ -381,13 +381,13 @@ mod tests {
         let thrown = suspended.throw(Cancelled::new("stop")).unwrap_err();
         assert_eq!(message(&thrown), Some("stop"));
         assert!(suspended.done() && matches!(suspended.send(()), Err(CoroError::Finished)));
-        assert_eq!(dropped.load(Ordering::SeqCst), 1);
+        assert_eq!(dropped.load(Ordering::Relaxed), 1);
         let mut unstarted = make();
         assert!(unstarted.throw(Cancelled::new("early")).is_err() && unstarted.done());
         let mut closed = make();
         closed.close().unwrap();
         assert!(matches!(closed.throw(Cancelled::new("late")), Err(CoroError::Finished)));
-        assert_eq!(dropped.load(Ordering::SeqCst), 3);
+        assert_eq!(dropped.load(Ordering::Relaxed), 3);
         assert_eq!(format!("{closed:?} {:?}", make()), "<Coroutine finished> <Coroutine created>");
     }
 

@@ -37,6 +37,8 @@ pub enum ReportKind {
     Shutdown,
     /// The operating system refused something.
     System,
+    /// What to do about a panic that was just told of.
+    Hint,
 }
 
 /// Something that the runtime has to tell.
@@ -69,6 +71,7 @@ impl fmt::Display for Report {
 /// A function that takes reports.
 pub type ReportHook = Arc<dyn Fn(&Report) + Send + Sync>;
 
+/// Locked once for each report, and where the hook is set: nothing that goes well comes by here.
 static HOOK: Mutex<Option<ReportHook>> = Mutex::new(None);
 
 /// Gives all reports of the process to `hook`, for a log or a test, and returns the hook before;

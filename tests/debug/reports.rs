@@ -17,6 +17,7 @@ fn seconds(text: &str) -> f64 {
     after.split(' ').next().unwrap().parse().expect("a number")
 }
 
+// conforms: 19 test_log_slow_callbacks
 #[test]
 fn a_slow_poll_is_told_while_it_is_stuck_and_afterwards() {
     bounded(|| {
@@ -38,6 +39,7 @@ fn a_slow_poll_is_told_while_it_is_stuck_and_afterwards() {
     });
 }
 
+// conforms: 19 test_log_slow_callbacks
 #[test]
 fn a_slow_callback_is_told() {
     bounded(|| {
@@ -147,6 +149,8 @@ fn what_was_awaited_is_not_told_whether_it_had_to_wait_or_not() {
     });
 }
 
+// conforms: 1 test_log_destroyed_pending_task
+// differs: a task lives as long as its runtime, so it is told when that ends
 #[test]
 fn a_task_that_ends_with_its_runtime_is_told() {
     bounded(|| {
@@ -183,6 +187,8 @@ fn a_task_that_never_ran_is_told_so() {
     });
 }
 
+// conforms: 22 test_unclosed_resource_warnings
+// conforms: 22 test_unclosed_server_resource_warnings
 #[test]
 fn files_streams_and_servers_that_are_dropped_open_are_told() {
     bounded(|| {
@@ -442,5 +448,22 @@ fn an_event_loop_is_switched_at_its_next_iteration() {
         report(ReportKind::NeverAwaited, &format!("made at {}:{line}:", file!()));
         assert!(!event_loop.get_debug());
         event_loop.close().unwrap();
+    });
+}
+
+#[test]
+fn a_panic_for_want_of_tokio_comes_with_advice() {
+    bounded(|| {
+        let runtime = debug_rt();
+        let task = runtime.create_task(async {
+            let missing = "there is no reactor running, must be called from the context of a \
+                           Tokio 1.x runtime";
+            assert!(corio::current_task().is_none(), "{missing}");
+        });
+        let error = runtime.block_on(task).unwrap_err().to_string();
+        assert!(error.contains("there is no reactor running"), "{error}");
+        assert!(error.contains("hint: ") && error.contains("`tokio-context`"), "{error}");
+        let advice = report(ReportKind::Hint, "`tokio-context`");
+        assert!(advice.contains("#[corio::main(tokio_context = true)]"), "{advice}");
     });
 }

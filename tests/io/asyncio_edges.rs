@@ -58,6 +58,28 @@ fn errors_reach_whoever_reads() {
     });
 }
 
+// conforms: 21 test_IncompleteReadError_pickleable
+// conforms: 21 test_LimitOverrunError_pickleable
+// differs: errors move to other threads as they are; a system's error in them cannot be cloned
+#[test]
+fn errors_keep_what_they_say_on_another_thread() {
+    once(async {
+        let (mut reader, _writer, peer) = fed(3).await;
+        peer.write_all(b"abcdef").await.unwrap();
+        let overrun = reader.read_until(&[b"|"]).await.unwrap_err();
+        drop(peer);
+        let incomplete = reader.read_exact(10).await.unwrap_err();
+        let told = corio::to_thread(move || match (overrun, incomplete) {
+            (
+                ReadError::LimitOverrun { consumed },
+                ReadError::Incomplete { partial, expected: Some(expected) },
+            ) => (consumed, partial, expected),
+            other => panic!("{other:?}"),
+        });
+        assert_eq!(told.await.unwrap(), (6, b"abcdef".to_vec(), 10));
+    });
+}
+
 // conforms: 21 test_invalid_limit
 #[test]
 #[should_panic(expected = "must be more than 0 bytes")]

@@ -27,9 +27,9 @@ fn callbacks_of_one_task_come_one_at_a_time_and_in_order() {
                 let (called, inside) = (called.clone(), inside.clone());
                 task.add_done_callback(move |task| {
                     assert!(task.done());
-                    assert!(!inside.swap(true, Ordering::SeqCst), "two at once");
+                    assert!(!inside.swap(true, Ordering::Relaxed), "two at once");
                     called.lock().unwrap().push(number);
-                    inside.store(false, Ordering::SeqCst);
+                    inside.store(false, Ordering::Relaxed);
                 });
             }
             eventually("the callbacks", || (called.lock().unwrap().len() == 8).then_some(()));
@@ -51,7 +51,7 @@ fn a_callback_is_called_or_removed() {
                 .map(|_| {
                     let (calls, token) = (calls.clone(), ledger.token());
                     task.add_done_callback(move |_| {
-                        calls.fetch_add(1, Ordering::SeqCst);
+                        calls.fetch_add(1, Ordering::Relaxed);
                         drop(token);
                     })
                 })
@@ -59,7 +59,7 @@ fn a_callback_is_called_or_removed() {
             removed += ids.into_iter().filter(|id| task.remove_done_callback(*id)).count();
         }
         let expected = ROUNDS * 4 - removed;
-        eventually("the rest", || (calls.load(Ordering::SeqCst) == expected).then_some(()));
+        eventually("the rest", || (calls.load(Ordering::Relaxed) == expected).then_some(()));
         eventually("every drop", || (ledger.live() == 0).then_some(()));
     });
 }
@@ -104,7 +104,7 @@ fn one_of_many_threads_sets_a_deferred_and_everybody_hears() {
                     let (deferred, called) = (deferred.clone(), called.clone());
                     thread::spawn(move || {
                         deferred.add_done_callback(move |deferred| {
-                            called.fetch_add(*deferred.result().unwrap(), Ordering::SeqCst);
+                            called.fetch_add(*deferred.result().unwrap(), Ordering::Relaxed);
                         });
                         deferred.set_result(number + 1).is_ok()
                     })
@@ -116,7 +116,7 @@ fn one_of_many_threads_sets_a_deferred_and_everybody_hears() {
             for waiter in waiters {
                 assert_eq!(runtime.block_on(async { waiter.await.unwrap() }), value);
             }
-            eventually("both", || (called.load(Ordering::SeqCst) == 2 * value).then_some(()));
+            eventually("both", || (called.load(Ordering::Relaxed) == 2 * value).then_some(()));
         }
     });
 }

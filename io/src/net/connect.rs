@@ -72,6 +72,17 @@ impl Connect {
         Self { builder, addresses, name, rest, attempts, next, errors, begun, at }
     }
 
+    /// See [`StreamBuilder::local_addr`]; to be called before it is awaited.
+    pub(crate) fn local_addr(&mut self, address: SocketAddr) {
+        self.builder = self.builder.clone().local_addr(address);
+    }
+
+    /// The host name that is connected to; `None` for a number.
+    #[cfg(feature = "tls")]
+    pub(crate) fn host(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
     /// True if the connection stands already.
     fn begin(&self, address: SocketAddr) -> io::Result<(bool, TcpStream)> {
         let socket = self.builder.socket(&address)?;

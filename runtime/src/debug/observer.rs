@@ -20,6 +20,7 @@ pub(super) static OBSERVER: Watcher = Watcher;
 /// Passes on what it is told.
 pub(super) struct Watcher;
 
+/// Locked in debug mode only: whoever tells the observer has looked at the switch before.
 static TABLE: LazyLock<Mutex<Table>> = LazyLock::new(Mutex::default);
 
 /// Calls `f` with the table.

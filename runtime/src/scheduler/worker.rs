@@ -15,8 +15,8 @@
 //! A push into the lifo slot wakes nobody; but the tasks that a poll wakes go to the deque, and wake
 //! a sleeping sibling at once, if polls of its kind are known to go on for long after that (see
 //! [`kinds`](super::kinds)). At the end of each poll the worker compares its backlog:
-//! more than [`BACKLOG_ALONE`] tasks, or any task that waits for more than [`DRAIN_LONG`], wakes a
-//! sleeping sibling. Nothing is lost by comparing late: the worker does not sleep while it has a
+//! more than [`BACKLOG_ALONE`] tasks, or any task that waits for more than [`DRAIN_LONG`] or behind
+//! a poll of more than [`POLL_LONG`], wakes a sleeping sibling (decision 024). Nothing is lost by comparing late: the worker does not sleep while it has a
 //! backlog, so the comparison is made again after every poll; and Watch makes it for a worker
 //! that is stuck in one. A poll that pushes more than [`PUSHES_PER_CHECK`] tasks compares within
 //! it.
@@ -69,6 +69,8 @@ pub(crate) struct Worker {
     in_poll: Cell<bool>,
     /// The Watch has heard that the worker got up.
     watched: Cell<bool>,
+    /// The sibling that hears of this worker's events while it is in a poll that was announced.
+    lent_to: Cell<Option<usize>>,
     /// A stand-in runs the loop for a thread inside `block_in_place`: pinned tasks wait.
     standing_in: Cell<bool>,
     random: Cell<u32>,
@@ -201,6 +203,7 @@ impl Worker {
             owes_poll: Cell::new(false),
             in_poll: Cell::new(false),
             watched: Cell::new(false),
+            lent_to: Cell::new(None),
             standing_in: Cell::new(false),
             random: Cell::new(0x9E37_79B9 ^ (index as u32 + 1).wrapping_mul(0x85EB_CA6B)),
             last_victim: Cell::new(index),
@@ -405,6 +408,7 @@ impl Worker {
     fn expect_stuck(&self) {
         if self.shared.remotes.len() > 1 {
             self.remote().hog.mark();
+            self.lend_poller();
             self.shared.watch.unpark();
         }
     }
@@ -431,7 +435,11 @@ impl Worker {
             unsafe { task.run() }
         };
         // The mark of the Watch stays until the next poll.
-        self.eager.end(&self.shared.kinds, remote.hog.is_hog(), || kind);
+        let was_marked = remote.hog.is_hog();
+        if was_marked {
+            self.take_back_poller();
+        }
+        self.eager.end(&self.shared.kinds, was_marked, || kind);
         context::set_task(outer);
         self.in_poll.set(false);
         remote.hog.end_poll();

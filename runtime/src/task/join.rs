@@ -391,7 +391,7 @@ impl TaskPtr {
     #[cold]
     fn awaits_itself(self, at: &'static Location<'static>) -> ! {
         let name = self.name();
-        panic!("task '{name}' awaits itself at {at}, which would take for ever");
+        panic!("task '{name}' cannot await itself at {at}: it would wait for ever");
     }
 }
 
@@ -426,6 +426,10 @@ impl<T> IntoFuture for Task<T> {
 }
 
 /// The wait for a task's result; made by awaiting a [`Task`].
+///
+/// # Panics
+///
+/// In a task that awaits its own handle: asyncio's "cannot await on itself".
 ///
 /// # Cancel safety
 ///
@@ -473,6 +477,10 @@ impl<'a, T> IntoFuture for &'a Task<T> {
 }
 
 /// The wait for a task through a shared reference; made by awaiting `&task`.
+///
+/// # Panics
+///
+/// In a task that awaits its own handle.
 ///
 /// # Cancel safety
 ///

@@ -3,7 +3,7 @@
 //! *How.* The same file and buffer as of bytes: a read decodes from the buffer and leaves what it
 //! does not need, so there is no second buffer, and the position is always that of a character.
 
-mod decode;
+pub(in crate::fs) mod decode;
 
 use std::fmt;
 use std::future::Future;
@@ -152,7 +152,10 @@ impl Operation for ReadTextLinesOp {
             let goal = Goal { limit: usize::MAX, line: true };
             let (mut lines, mut total) = (Vec::new(), 0);
             loop {
-                let line = core.text(self.format, goal)?;
+                let line = match core.text(self.format, goal) {
+                    Ok(line) => line,
+                    Err(error) => return Err(with_lines_before(error, &lines)),
+                };
                 total += line.chars().count();
                 if line.is_empty() {
                     return Ok(lines);
@@ -234,9 +237,25 @@ impl Core {
             if last || read.is_done(goal) {
                 return Ok(read.text);
             }
-            last = self.fill()? == 0;
+            last = match self.fill() {
+                Ok(read) => read == 0,
+                Err(error) => {
+                    // What was decoded so far is there for the next read.
+                    self.back_to_place();
+                    return Err(error);
+                }
+            };
         }
     }
+}
+
+/// What a read of lines fails with: bytes that are no UTF-8 come with all lines before them.
+fn with_lines_before(mut error: io::Error, lines: &[String]) -> io::Error {
+    let inner = error.get_mut().and_then(|inner| inner.downcast_mut::<DecodeError>());
+    if let Some(wrong) = inner {
+        wrong.before.insert_str(0, &lines.concat());
+    }
+    error
 }
 
 impl TextFile {
@@ -310,7 +329,7 @@ impl TextFile {
     #[track_caller]
     pub fn write(&mut self, text: impl AsRef<str>) -> FileOp<'_, WriteTextOp> {
         let text = text.as_ref();
-        let bytes = WriteOp(encode(text, self.format.newline));
+        let bytes = WriteOp::new(encode(text, self.format.newline));
         self.file.operation(WriteTextOp { bytes, characters: text.chars().count() })
     }
 
