@@ -37,20 +37,21 @@ impl Ledger {
     /// A new value to be dropped.
     #[must_use]
     pub fn token(&self) -> Token {
-        self.0.made.fetch_add(1, Ordering::SeqCst);
+        self.0.made.fetch_add(1, Ordering::Relaxed);
         Token(self.0.clone())
     }
 
     /// Tokens made so far.
     #[must_use]
     pub fn made(&self) -> usize {
-        self.0.made.load(Ordering::SeqCst)
+        self.0.made.load(Ordering::Relaxed)
     }
 
     /// Tokens dropped so far.
     #[must_use]
     pub fn dropped(&self) -> usize {
-        self.0.dropped.load(Ordering::SeqCst)
+        // Who sees a drop sees that the token was made.
+        self.0.dropped.load(Ordering::Acquire)
     }
 
     /// Tokens that live.
@@ -74,7 +75,7 @@ impl Ledger {
 impl Drop for Token {
     fn drop(&mut self) {
         self.0.threads.lock().unwrap().insert(thread::current().id());
-        self.0.dropped.fetch_add(1, Ordering::SeqCst);
+        self.0.dropped.fetch_add(1, Ordering::Release);
     }
 }
 
@@ -101,7 +102,7 @@ impl Signal {
     ///
     /// If a waker panics.
     pub fn set(&self) {
-        self.0.set.store(true, Ordering::SeqCst);
+        self.0.set.store(true, Ordering::Release);
         let waiters = std::mem::take(&mut *self.0.waiters.lock().unwrap());
         for waiter in waiters {
             waiter.wake();
@@ -111,7 +112,7 @@ impl Signal {
     /// True once it has happened.
     #[must_use]
     pub fn is_set(&self) -> bool {
-        self.0.set.load(Ordering::SeqCst)
+        self.0.set.load(Ordering::Acquire)
     }
 
     /// Waits for it as a task.
@@ -141,7 +142,7 @@ impl Future for SignalWait {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let state = &self.0.0;
         let mut waiters = state.waiters.lock().unwrap();
-        if state.set.load(Ordering::SeqCst) {
+        if state.set.load(Ordering::Acquire) {
             return Poll::Ready(());
         }
         if !waiters.iter().any(|waiter| waiter.will_wake(cx.waker())) {
@@ -166,13 +167,13 @@ impl CountingWaker {
     /// How often it was woken.
     #[must_use]
     pub fn wakes(&self) -> usize {
-        self.0.load(Ordering::SeqCst)
+        self.0.load(Ordering::Acquire)
     }
 }
 
 impl Wake for CountingWaker {
     fn wake(self: Arc<Self>) {
-        self.0.fetch_add(1, Ordering::SeqCst);
+        self.0.fetch_add(1, Ordering::Release);
     }
 }
 

@@ -25,6 +25,8 @@ use crate::scheduler::shared::Shared;
 static PIPE: AtomicU32 = AtomicU32::new(NOT_MADE);
 /// No descriptor: -1.
 const NOT_MADE: u32 = u32::MAX;
+/// Locked when a runtime that wants dumps starts or ends, and for the list of a dump: no task comes
+/// by here, and the handler of the signal does not either.
 static WANTED: Mutex<Wanted> = Mutex::new(Wanted { by: Vec::new(), before: None });
 
 /// Who wants dumps.
