@@ -1,8 +1,9 @@
 //! Small parts that tests of several areas are built from: counted drops, one-shot signals,
-//! counting wakers, and a look at the threads of the process.
+//! counting wakers, folders that go away, and a look at the threads of the process.
 
 use std::collections::HashSet;
 use std::future::Future;
+use std::path::{Path, PathBuf};
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -203,6 +204,38 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
         }
         assert!(start.elapsed() < PATIENCE, "the future was not ready within {PATIENCE:?}");
         thread::park_timeout(PATIENCE);
+    }
+}
+
+/// A folder that is removed at the end.
+#[derive(Debug)]
+pub struct Scratch(PathBuf);
+
+/// An empty folder of this test's own.
+///
+/// # Panics
+///
+/// If the system makes none.
+#[must_use]
+pub fn scratch() -> Scratch {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    let path = std::env::temp_dir().join(format!("corio-{}-{number}", std::process::id()));
+    std::fs::create_dir(&path).unwrap();
+    Scratch(path)
+}
+
+impl Scratch {
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
     }
 }
 

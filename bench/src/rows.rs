@@ -150,6 +150,7 @@ pub const ROWS: &[Entry] = &[
     Entry::of::<Repeat<cpu::ParentChild1ms>>(),
     Entry::of::<memory::MemPerTask>(),
     Entry::of::<net::Idle1000Conn>(),
+    Entry::of::<net::Idle10kConn>(),
     Entry::of::<net::Echo<1>>(),
     Entry::of::<net::Echo<64>>(),
     Entry::of::<net::Echo<1000>>(),

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use corio::{Builder, Runtime, ThreadPoolExecutor};
 use corio_tests::kit::Signal;
 
-use crate::child::alone;
+use corio_tests::child::alone;
 
 /// How long the culprit blocks its worker.
 const BLOCK: Duration = Duration::from_millis(300);

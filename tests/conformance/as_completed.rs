@@ -1,7 +1,11 @@
 //! as_completed: test_tasks.py.
 
+use std::future::poll_fn;
+use std::pin::Pin;
+
 use corio::{Task, as_completed, create_task, timeout};
 use corio_tests::kit::{Signal, poll_once};
+use futures_core::Stream;
 
 use crate::cancellation::{for_ever, ms};
 use crate::support::{Trace, on_loop, task, turn, turns};
@@ -37,6 +41,16 @@ fn results_come_in_the_order_of_the_ends() {
             assert_eq!((index, value.unwrap()), (n, n));
         }
         assert!(results.next().await.is_none());
+        // The same as a stream.
+        let go = signals(3);
+        let mut results = as_completed(numbered(&go));
+        for n in [1, 2, 0] {
+            go[n].set();
+            let next = poll_fn(|cx| Pin::new(&mut results).poll_next(cx));
+            let (index, value) = next.await.unwrap();
+            assert_eq!((index, value.unwrap()), (n, n));
+        }
+        assert!(poll_fn(|cx| Pin::new(&mut results).poll_next(cx)).await.is_none());
     });
 }
 

@@ -375,6 +375,7 @@ fn a_closed_loop_takes_no_task() {
 }
 
 // conforms: 1 test_tb_logger_not_called_after_cancel
+// conforms: 19 test_default_exc_handler_coro
 #[test]
 fn panics_are_told_if_nobody_has_seen_them() {
     with_loop(|event_loop| {

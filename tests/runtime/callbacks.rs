@@ -1,15 +1,15 @@
 //! Done-callbacks and deferreds on several workers: order, races, leaks.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use corio::sync::Deferred;
+use corio::sync::{Deferred, oneshot};
 use corio::{ContextVar, Task};
 use corio_tests::eventually;
 use corio_tests::kit::Ledger;
 
-use crate::support::{bounded, on_runtime, rt};
+use crate::support::{bounded, on_runtime, one_worker, rt};
 
 /// Rounds of a race.
 const ROUNDS: usize = 300;
@@ -168,5 +168,51 @@ fn an_eager_start_runs_here_and_goes_on_anywhere() {
             }
         });
         parent.await.unwrap();
+    });
+}
+
+/// The most polls of ready tasks that a callback of the same worker waits for: the documentation's
+/// figure, and the poll that has submitted it.
+const WAIT_MAX: u64 = 128 + 1;
+
+#[test]
+fn callbacks_wait_for_a_bounded_number_of_polls() {
+    bounded(|| {
+        let runtime = one_worker().build().expect("a runtime");
+        let polls = Arc::new(AtomicU64::new(0));
+        let over = Arc::new(AtomicBool::new(false));
+        let busy: Vec<_> = (0..4)
+            .map(|_| {
+                let (polls, over) = (polls.clone(), over.clone());
+                runtime.create_task(async move {
+                    while !over.load(Ordering::SeqCst) {
+                        polls.fetch_add(1, Ordering::SeqCst);
+                        corio::yield_now().await;
+                    }
+                })
+            })
+            .collect();
+        let counted = polls.clone();
+        let waits = runtime.create_task(async move {
+            let mut waits = Vec::new();
+            for round in 0..ROUNDS {
+                let (said, heard) = oneshot::channel();
+                let polls = counted.clone();
+                let before = polls.load(Ordering::SeqCst);
+                let call = move || said.send(polls.load(Ordering::SeqCst) - before).unwrap();
+                if round % 2 == 0 {
+                    corio::Handle::current().call_soon(call);
+                } else {
+                    corio::create_task(async {}).add_done_callback(move |_| call());
+                }
+                waits.push(heard.await.unwrap());
+            }
+            waits
+        });
+        let waits = runtime.block_on(async { waits.await.unwrap() });
+        over.store(true, Ordering::SeqCst);
+        // The task that ends has its own turn first, behind each of the others once.
+        let longest = waits.into_iter().max().unwrap();
+        assert!(longest <= WAIT_MAX + busy.len() as u64, "{longest} polls");
     });
 }

@@ -7,7 +7,7 @@
 //! another thread must find its pipe. The handler itself is there while a runtime wants it; then the
 //! system gets back what it had before, unless somebody has put another handler over ours.
 
-use std::io::Read;
+use std::io::{Read, Write};
 use std::mem::MaybeUninit;
 use std::os::fd::IntoRawFd;
 use std::os::unix::net::UnixStream;
@@ -163,7 +163,8 @@ fn serve(mut pipe: UnixStream) {
         let runtimes: Vec<_> = wanted().by.iter().filter_map(Weak::upgrade).collect();
         for shared in runtimes {
             let dump = Handle::new(shared).dump();
-            eprint!("{dump}");
+            // A closed standard error loses the dump, not the thread that prints the next one.
+            let _ = write!(std::io::stderr(), "{dump}");
         }
     }
 }

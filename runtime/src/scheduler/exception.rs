@@ -26,6 +26,7 @@ use crate::quiet::{drop_payload, drop_quietly};
 use crate::report::{self, ReportKind};
 use crate::task::raw::TaskPtr;
 use crate::task::registry::TaskRef;
+use crate::tokio_context::report_hint;
 
 /// What a user's handler is to the scheduler; the handler's view of the runtime is made above it.
 pub(crate) type Handler = Arc<dyn Fn(&Arc<Shared>, &ErrorContext) + Send + Sync>;
@@ -237,6 +238,7 @@ impl Shared {
     ) {
         let said = said(&*payload);
         drop_payload(payload);
+        report_hint(Some(&said));
         let context = ErrorContext::new("a callback panicked").exception(said).handle(from);
         self.call_exception_handler(&context);
     }
