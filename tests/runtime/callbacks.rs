@@ -185,8 +185,8 @@ fn callbacks_wait_for_a_bounded_number_of_polls() {
             .map(|_| {
                 let (polls, over) = (polls.clone(), over.clone());
                 runtime.create_task(async move {
-                    while !over.load(Ordering::SeqCst) {
-                        polls.fetch_add(1, Ordering::SeqCst);
+                    while !over.load(Ordering::Relaxed) {
+                        polls.fetch_add(1, Ordering::Relaxed);
                         corio::yield_now().await;
                     }
                 })
@@ -198,8 +198,8 @@ fn callbacks_wait_for_a_bounded_number_of_polls() {
             for round in 0..ROUNDS {
                 let (said, heard) = oneshot::channel();
                 let polls = counted.clone();
-                let before = polls.load(Ordering::SeqCst);
-                let call = move || said.send(polls.load(Ordering::SeqCst) - before).unwrap();
+                let before = polls.load(Ordering::Relaxed);
+                let call = move || said.send(polls.load(Ordering::Relaxed) - before).unwrap();
                 if round % 2 == 0 {
                     corio::Handle::current().call_soon(call);
                 } else {
@@ -210,7 +210,7 @@ fn callbacks_wait_for_a_bounded_number_of_polls() {
             waits
         });
         let waits = runtime.block_on(async { waits.await.unwrap() });
-        over.store(true, Ordering::SeqCst);
+        over.store(true, Ordering::Relaxed);
         // The task that ends has its own turn first, behind each of the others once.
         let longest = waits.into_iter().max().unwrap();
         assert!(longest <= WAIT_MAX + busy.len() as u64, "{longest} polls");
