@@ -402,7 +402,7 @@ mod tests {
                     if waits {
                         crate::time::yield_now().await;
                     }
-                    cleaned.fetch_add(1, Ordering::SeqCst);
+                    cleaned.fetch_add(1, Ordering::Relaxed);
                     drop(caught);
                 });
                 assert_eq!(coroutine.send(()).unwrap(), CoroState::Yielded);
@@ -410,11 +410,11 @@ mod tests {
             };
             let mut obeys = make(false);
             obeys.close().unwrap();
-            assert_eq!(cleaned.load(Ordering::SeqCst), 1);
+            assert_eq!(cleaned.load(Ordering::Relaxed), 1);
             let mut refuses = make(true);
             assert!(matches!(refuses.close(), Err(CoroError::IgnoredClose)));
             assert!(refuses.done() && refuses.close().is_ok());
-            assert_eq!(cleaned.load(Ordering::SeqCst), 1, "its body was dropped");
+            assert_eq!(cleaned.load(Ordering::Relaxed), 1, "its body was dropped");
             assert_eq!(current_task().unwrap().cancelling(), 0);
             assert!(obeys.done() && matches!(obeys.send(()), Err(CoroError::Finished)));
         });
