@@ -190,8 +190,5 @@ pub(crate) fn is_exhausted(error: &io::Error) -> bool {
     use rustix::io::Errno;
 
     let code = error.raw_os_error().map(Errno::from_raw_os_error);
-    matches!(
-        code,
-        Some(Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::NOBUFS | Errno::NOSPC)
-    )
+    matches!(code, Some(Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::NOBUFS | Errno::NOSPC))
 }

@@ -258,7 +258,7 @@ fn what_a_coroutines_handle_may_do() {
         assert_eq!(coroutine.send(()).unwrap(), CoroState::Complete(5));
         assert!(matches!(coroutine.send(()), Err(CoroError::Finished)));
         let mut closed = Coroutine::new(async { 5 });
-        closed.close();
+        closed.close().unwrap();
         assert!(matches!(closed.send(()), Err(CoroError::Finished)));
     });
 }

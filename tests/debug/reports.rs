@@ -460,7 +460,7 @@ fn a_panic_for_want_of_tokio_comes_with_advice() {
                            Tokio 1.x runtime";
             assert!(corio::current_task().is_none(), "{missing}");
         });
-        let error = runtime.block_on(task).unwrap_err().to_string();
+        let error = runtime.block_on(async { task.await }).unwrap_err().to_string();
         assert!(error.contains("there is no reactor running"), "{error}");
         assert!(error.contains("hint: ") && error.contains("`tokio-context`"), "{error}");
         let advice = report(ReportKind::Hint, "`tokio-context`");

@@ -50,8 +50,7 @@ fn one_way() {
             outer.shutdown(Shutdown::Write)?;
             Ok::<_, io::Error>(copied)
         };
-        let ((), copied, found) =
-            corio::try_join!(feed(source, &bytes), copying, read_all(&sink))?;
+        let ((), copied, found) = corio::try_join!(feed(source, &bytes), copying, read_all(&sink))?;
         assert_eq!(copied, SMALL as u64);
         assert_eq!(found, bytes);
         Ok(())
@@ -65,7 +64,8 @@ fn both_ways() {
         let (client, mut outer) = UnixStream::pair()?;
         let (mut inner, server) = UnixStream::pair()?;
         let bytes = pattern(SMALL);
-        let proxy = corio::create_task(async move { copy_bidirectional(&mut outer, &mut inner).await });
+        let proxy =
+            corio::create_task(async move { copy_bidirectional(&mut outer, &mut inner).await });
         let proxy = async { proxy.cancel_on_drop().await.map_err(io::Error::other)? };
         let asking = async {
             client.write_all(&bytes).await?;

@@ -305,8 +305,7 @@ mod watched {
     pub fn new_edge(descriptor: u64) {
         let Some([instance, events, key]) = ENTRIES.get(descriptor as usize) else { return };
         let Some(epoll) = instance.load(SeqCst).checked_sub(1) else { return };
-        let event =
-            libc::epoll_event { events: events.load(SeqCst) as u32, u64: key.load(SeqCst) };
+        let event = libc::epoll_event { events: events.load(SeqCst) as u32, u64: key.load(SeqCst) };
         let change = libc::EPOLL_CTL_MOD as u64;
         let args = [epoll, change, descriptor, &raw const event as u64, 0, 0];
         // SAFETY: the event outlives the call, which changes nothing: it is what was asked for.

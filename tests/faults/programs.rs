@@ -5,9 +5,9 @@ use std::time::Duration;
 use corio::Builder;
 use corio::process::{Stdio, create_subprocess_exec};
 
+use crate::pattern;
 use crate::trial::Fault::{Errno, Interrupts, Survivable};
 use crate::trial::{Outcome, fresh_tasks, stack, tasks, threads};
-use crate::pattern;
 
 async fn a_child_that_answers() -> Outcome {
     let cat = create_subprocess_exec("cat", [""; 0]).stdin(Stdio::Pipe).stdout(Stdio::Pipe);

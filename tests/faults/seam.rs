@@ -103,7 +103,8 @@ fn own_code() -> io::Result<Vec<(u64, u64)>> {
     let ours = maps.lines().filter_map(|line| {
         let mut words = line.split_whitespace();
         let (range, rights, path) = (words.next()?, words.next()?, words.nth(3)?);
-        let named = path == program.to_str()? || path.contains("/libc.so") || path.contains("/libc-");
+        let named =
+            path == program.to_str()? || path.contains("/libc.so") || path.contains("/libc-");
         let (first, end) = range.split_once('-')?;
         let number = |text| u64::from_str_radix(text, 16).ok();
         (rights.contains('x') && named).then_some((number(first)?, number(end)?))
@@ -203,7 +204,8 @@ extern "C" fn on_trap(_signal: c_int, _info: *mut libc::siginfo_t, context: *mut
     // handler's until it returns.
     let context = unsafe { &mut *context.cast::<libc::ucontext_t>() };
     let registers = &mut context.uc_mcontext.gregs;
-    let order = [libc::REG_RDI, libc::REG_RSI, libc::REG_RDX, libc::REG_R10, libc::REG_R8, libc::REG_R9];
+    let order =
+        [libc::REG_RDI, libc::REG_RSI, libc::REG_RDX, libc::REG_R10, libc::REG_R8, libc::REG_R9];
     let args = order.map(|register| registers[register as usize] as u64);
     let result = &mut registers[libc::REG_RAX as usize];
     // A trapped call's number is in the register of its result.

@@ -9,9 +9,9 @@ use corio::net::{TcpListener, TcpStream};
 use corio::stream::{ReadError, open_connection, start_server};
 use corio_tests::kit::Signal;
 
+use crate::pattern;
 use crate::trial::Fault::{Errno, Interrupts, Lengths, Survivable};
 use crate::trial::{Outcome, apart, tasks};
-use crate::{pattern};
 
 /// Faults that pass by, or concern one connection: the next one is served.
 const PASSING: &[crate::Fault] = &[
@@ -65,10 +65,7 @@ fn serve() {
         let serve = corio::serve(TcpListener::from_std(listener)?, router);
         let serve = serve.with_graceful_shutdown(stop.wait()).report();
         let server = corio::create_task(serve).cancel_on_drop();
-        let asked = corio::join!(
-            async { again!(ask(address)) },
-            async { again!(ask(address)) },
-        );
+        let asked = corio::join!(async { again!(ask(address)) }, async { again!(ask(address)) },);
         stop.set();
         let report = server.await??;
         (asked.0?, asked.1?);
@@ -113,8 +110,7 @@ async fn lines() -> Outcome {
     };
     let server = again!(start_server(handler, "127.0.0.1:0"))?;
     let address = server.local_addrs()[0];
-    let talked =
-        corio::join!(async { again!(talk(address)) }, async { again!(talk(address)) });
+    let talked = corio::join!(async { again!(talk(address)) }, async { again!(talk(address)) });
     server.close();
     server.wait_closed().await;
     (talked.0?, talked.1?);

@@ -91,7 +91,8 @@ fn is_of_a_peer(failure: &Failure) -> bool {
     let mut next: Option<&(dyn Error + 'static)> = Some(&**failure);
     while let Some(error) = next {
         if let Some(error) = error.downcast_ref::<std::io::Error>() {
-            let gone = [ConnectionReset, BrokenPipe, NotConnected, UnexpectedEof, ConnectionAborted];
+            let gone =
+                [ConnectionReset, BrokenPipe, NotConnected, UnexpectedEof, ConnectionAborted];
             if gone.contains(&error.kind()) {
                 return true;
             }
@@ -169,11 +170,7 @@ pub fn fresh_tasks<F: Future<Output = Outcome> + Send + 'static>(
 }
 
 /// Runs a scenario that is no task with each of the faults, on a thread of its own.
-pub fn threads(
-    test: &'static str,
-    faults: &'static [Fault],
-    scenario: fn(run: usize) -> Outcome,
-) {
+pub fn threads(test: &'static str, faults: &'static [Fault], scenario: fn(run: usize) -> Outcome) {
     behind_the_seam(test, move || {
         let before = open_descriptors();
         let mut runs = 0;
@@ -250,9 +247,7 @@ fn judge(fault: Fault, plan: impl Debug, struck: Struck, outcome: Outcome) {
 
 /// Waits until nothing of a run is left: its tasks, and descriptors beyond `before`.
 fn settle(runtime: &Runtime, before: Option<usize>) {
-    eventually("the end of all tasks", || {
-        runtime.handle().all_tasks().is_empty().then_some(())
-    });
+    eventually("the end of all tasks", || runtime.handle().all_tasks().is_empty().then_some(()));
     if let Some(before) = before {
         descriptors(before);
     }

@@ -4,7 +4,7 @@
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use corio::ContextVar;
@@ -83,7 +83,7 @@ fn a_plain_function_that_panics_ends_its_own_connection() {
         let calls = Arc::new(AtomicUsize::new(0));
         let counts = calls.clone();
         let handler = move |reader: StreamReader, mut writer: StreamWriter| {
-            assert!(counts.fetch_add(1, SeqCst) > 0, "the first call, on purpose");
+            assert!(counts.fetch_add(1, Relaxed) > 0, "the first call, on purpose");
             writer.write(b"served");
             drop((reader, writer));
             std::future::ready(())
@@ -94,7 +94,7 @@ fn a_plain_function_that_panics_ends_its_own_connection() {
         assert_eq!(greeting(address).await, b"served");
         server.close();
         server.wait_closed().await;
-        assert_eq!(calls.load(SeqCst), 2);
+        assert_eq!(calls.load(Relaxed), 2);
     });
 }
 

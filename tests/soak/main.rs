@@ -88,7 +88,9 @@ async fn echo(stream: TcpStream) -> io::Result<(u64, u64)> {
     let (mut read, mut written) = (0, 0);
     let mut buf = [0; 4096];
     loop {
-        let n = corio::timeout(SILENCE_MAX, stream.read(&mut buf)).await.map_err(io::Error::other)??;
+        let n = corio::timeout(SILENCE_MAX, stream.read(&mut buf))
+            .await
+            .map_err(io::Error::other)??;
         if n == 0 {
             return Ok((read, written));
         }

@@ -132,7 +132,11 @@ impl Workload for Idle10kConn {
         let before = resident_bytes()?;
         let seconds = 5 * plan.measure;
         let load = server.load("hold", CONNS as usize, 0, seconds)?;
-        Wrong::unless_equal("the connections that answered", &load.figure("conns")?, &(CONNS as f64))?;
+        Wrong::unless_equal(
+            "the connections that answered",
+            &load.figure("conns")?,
+            &(CONNS as f64),
+        )?;
         let bytes = load.resident.saturating_sub(before) as f64 / CONNS as f64;
         let seconds = seconds.as_secs_f64();
         let cpu = load.used.cpu.as_nanos() as f64;

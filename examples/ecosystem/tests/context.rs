@@ -4,7 +4,7 @@
 //! own tests (`tokio_context`).
 
 use std::future::pending;
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -33,7 +33,7 @@ struct Dropped(Arc<AtomicBool>);
 
 impl Drop for Dropped {
     fn drop(&mut self) {
-        self.0.store(true, SeqCst);
+        self.0.store(true, Ordering::Release);
     }
 }
 
@@ -128,7 +128,7 @@ fn the_end_of_a_run_drops_what_tokio_still_has() {
             assert!(!task.is_finished());
         })
         .unwrap();
-    assert!(flag.load(SeqCst), "the task outlived its runtime");
+    assert!(flag.load(Ordering::Acquire), "the task outlived its runtime");
 }
 
 #[test]
@@ -175,7 +175,7 @@ fn a_runtime_may_be_dropped_by_its_own_task() {
         drop(runtime);
     });
     let began = Instant::now();
-    while !flag.load(SeqCst) {
+    while !flag.load(Ordering::Acquire) {
         assert!(began.elapsed() < PATIENCE, "tokio's runtime is still there");
         thread::sleep(Duration::from_millis(1));
     }

@@ -127,9 +127,9 @@ fn lines(text: &str, newline: Newline) -> Parts {
             Newline::Universal | Newline::Lf => rest.find('\n').map(|at| at + 1),
             Newline::Cr => rest.find('\r').map(|at| at + 1),
             Newline::CrLf => rest.find("\r\n").map(|at| at + 2),
-            Newline::Keep => rest.find(['\r', '\n']).map(|at| {
-                at + if rest[at..].starts_with("\r\n") { 2 } else { 1 }
-            }),
+            Newline::Keep => rest
+                .find(['\r', '\n'])
+                .map(|at| at + if rest[at..].starts_with("\r\n") { 2 } else { 1 }),
         };
         let (line, more) = rest.split_at(end.unwrap_or(rest.len()));
         parts.push(line.into());

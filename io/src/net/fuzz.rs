@@ -11,9 +11,8 @@ use crate::fuzz::Input;
 pub fn addresses(input: &[u8]) {
     let text = Input(input).text(24, b"0123456789abcdef.:[]%x");
     let known = text.parse::<SocketAddr>().ok();
-    let named = text.rsplit_once(':').and_then(|(host, port)| {
-        port.parse::<u16>().ok().map(|_| host)
-    });
+    let named =
+        text.rsplit_once(':').and_then(|(host, port)| port.parse::<u16>().ok().map(|_| host));
     // An address in brackets is one of a URL.
     let bare = |host: &str| host.strip_prefix('[')?.strip_suffix(']').map(str::to_owned);
     let expected = named.filter(|host| {

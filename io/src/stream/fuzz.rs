@@ -110,7 +110,10 @@ fn until(reader: &mut StreamReader, separators: &[&[u8]], limit: usize, rest: &m
             let before = expected.map_or(rest.len(), |(end, shortest)| end - shortest);
             assert!(limit < consumed && consumed <= before, "{limit} {consumed} {before}");
             // Nothing was taken: as much can be read and is no part of a separator.
-            assert_eq!(now(reader.read_exact(consumed)).expect("it is there"), take(rest, consumed));
+            assert_eq!(
+                now(reader.read_exact(consumed)).expect("it is there"),
+                take(rest, consumed)
+            );
         }
         Err(ReadError::Incomplete { partial, expected: None }) => {
             assert_eq!(expected, None);

@@ -19,13 +19,12 @@ use corio_sync::debug;
 use corio_sync::shim::Ordering::Relaxed;
 use corio_sync::shim::atomic::{AtomicPtr, AtomicUsize};
 
-use crate::error::TaskError;
-
 use super::ext::TaskExt;
 use super::join_slot::JoinSlot;
 use super::observers::DoneCall;
 use super::slab::{self, Arena};
 use super::state::{Snapshot, State};
+use crate::error::TaskError;
 use crate::quiet::{drop_payload, drop_quietly, quietly};
 
 /// The slab's alignment of cells.
