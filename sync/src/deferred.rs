@@ -363,7 +363,12 @@ impl<T, E, C> DeferredCore<T, E, C> {
     pub fn leave(&self, at: &mut WaitPlace) {
         match &mut at.0 {
             At::Idle | At::Done => return,
-            At::First => drop(self.first.take()),
+            At::First => {
+                // Empty only if its waker was taken: we have filled it, and nobody else does.
+                if self.first.is_full() {
+                    drop(self.first.take());
+                }
+            }
             // A grant needs no heir: everybody got one.
             At::InLine(place) => _ = self.line.leave(place),
         }
