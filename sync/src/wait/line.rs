@@ -93,8 +93,8 @@ impl Line {
     // Ordering(line.look): Acquire; pairs with Ordering(line.set) and Ordering(line.store), for
     // the waiter that finds the flag and leaves it.
     // Ordering(line.draw): AcqRel; pairs with Ordering(line.store), for the waiter that takes the
-    // flag, which may be another one than it looked at; and with Ordering(line.count). Not
-    // killable: the release half. Without it that load acquires nothing, which is what its own
+    // flag, which may be another one than it looked at; and with Ordering(line.count).
+    // Not killable: the release half. Without it that load acquires nothing, which is what its own
     // mutant shows; here a plain load would have to be preceded by a switch, as said there.
     fn draw(&self, on_flag: OnFlag) -> Option<u64> {
         let acquire = ord("line.look", Ordering::Acquire);
