@@ -356,6 +356,10 @@ impl TextFile {
     /// # Errors
     ///
     /// As [`File::tell`].
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`File::tell`].
     #[track_caller]
     pub fn tell(&mut self) -> FileTell<'_> {
         self.file.tell()
@@ -365,6 +369,10 @@ impl TextFile {
     /// position stays.
     ///
     /// # Errors
+    ///
+    /// As [`File::truncate`].
+    ///
+    /// # Cancel safety
     ///
     /// As [`File::truncate`].
     #[track_caller]
@@ -377,6 +385,10 @@ impl TextFile {
     /// # Errors
     ///
     /// As there.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`File::flush`].
     #[track_caller]
     pub fn flush(&mut self) -> FileOp<'_, FlushOp> {
         self.file.flush()
@@ -387,6 +399,10 @@ impl TextFile {
     /// # Errors
     ///
     /// As there.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`File::sync_all`].
     #[track_caller]
     pub fn sync_all(&mut self) -> FileOp<'_, SyncAllOp> {
         self.file.sync_all()
@@ -397,6 +413,10 @@ impl TextFile {
     /// # Errors
     ///
     /// As there.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`File::close`].
     #[track_caller]
     pub fn close(&mut self) -> CloseFile<'_> {
         self.file.close()
