@@ -1,5 +1,5 @@
-//! From one stream to another, and the standard streams: [`copy`], [`copy_bidirectional`],
-//! [`stdin`], [`stdout`], [`stderr`].
+//! From one stream to another, streams in memory, and the standard streams: [`copy`],
+//! [`copy_bidirectional`], [`duplex`], [`stdin`], [`stdout`], [`stderr`].
 //!
 //! # Examples
 //!
@@ -20,4 +20,8 @@
 //! # }
 //! ```
 pub use corio_io::copy::{ByteSink, ByteSource, Copy, CopyBidirectional, copy, copy_bidirectional};
+pub use corio_io::duplex::{
+    DuplexRead, DuplexReadExact, DuplexReader, DuplexStream, DuplexWrite, DuplexWriteAll,
+    DuplexWriter, duplex,
+};
 pub use corio_io::stdio::{stderr, stdin, stdout};

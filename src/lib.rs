@@ -31,8 +31,8 @@ pub use corio_runtime::debug::{
     CallGraph, CallGraphEntry, Dump, capture_call_graph, dump, format_call_graph, print_call_graph,
 };
 pub use corio_runtime::time::{
-    Interval, MissedTick, Sleep, Timeout, TimeoutError, TimeoutScope, TimeoutScoped, WaitFor,
-    YieldNow, interval, interval_at, sleep, sleep_until, timeout, timeout_at, timeout_scope,
+    Interval, MissedTick, Sleep, Tick, Timeout, TimeoutError, TimeoutScope, TimeoutScoped, WaitFor,
+    YieldNow, interval, interval_at, now, sleep, sleep_until, timeout, timeout_at, timeout_scope,
     wait_for, yield_now,
 };
 pub use corio_runtime::{
@@ -57,7 +57,7 @@ pub use corio_runtime::{
 
 pub use corio_runtime::{
     BoxError, CallbackId, Context, ContextVar, CoroError, CoroHandle, CoroState, Coroutine,
-    copy_context,
+    copy_context, task_local,
 };
 
 /// asyncio's name for it is [`to_thread`]; this is the one that tokio's users know.
@@ -77,7 +77,24 @@ pub mod signal;
 pub mod stream;
 pub mod sync;
 
+/// What the pages show runs: as doctests.
+#[cfg(doctest)]
+mod pages {
+    #[doc = include_str!("../docs/from-asyncio.md")]
+    mod from_asyncio {}
+    #[doc = include_str!("../docs/debugging.md")]
+    mod debugging {}
+    #[doc = include_str!("../README.md")]
+    mod readme {}
+}
+
+#[cfg(feature = "hickory_0_26")]
+pub mod hickory_0_26;
 #[cfg(feature = "hyper")]
 pub mod hyper;
+#[cfg(feature = "quinn_0_11")]
+pub mod quinn_0_11;
+#[cfg(feature = "tls")]
+pub mod ssl;
 #[cfg(feature = "axum_0_8")]
 pub use corio_io::{serve, serve_make_service};

@@ -1,8 +1,9 @@
 //! Small parts that tests of several areas are built from: counted drops, one-shot signals,
-//! counting wakers, and a look at the threads of the process.
+//! counting wakers, folders that go away, and a look at the threads of the process.
 
 use std::collections::HashSet;
 use std::future::Future;
+use std::path::{Path, PathBuf};
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -36,20 +37,21 @@ impl Ledger {
     /// A new value to be dropped.
     #[must_use]
     pub fn token(&self) -> Token {
-        self.0.made.fetch_add(1, Ordering::SeqCst);
+        self.0.made.fetch_add(1, Ordering::Relaxed);
         Token(self.0.clone())
     }
 
     /// Tokens made so far.
     #[must_use]
     pub fn made(&self) -> usize {
-        self.0.made.load(Ordering::SeqCst)
+        self.0.made.load(Ordering::Relaxed)
     }
 
     /// Tokens dropped so far.
     #[must_use]
     pub fn dropped(&self) -> usize {
-        self.0.dropped.load(Ordering::SeqCst)
+        // Who sees a drop sees that the token was made.
+        self.0.dropped.load(Ordering::Acquire)
     }
 
     /// Tokens that live.
@@ -73,7 +75,7 @@ impl Ledger {
 impl Drop for Token {
     fn drop(&mut self) {
         self.0.threads.lock().unwrap().insert(thread::current().id());
-        self.0.dropped.fetch_add(1, Ordering::SeqCst);
+        self.0.dropped.fetch_add(1, Ordering::Release);
     }
 }
 
@@ -100,7 +102,7 @@ impl Signal {
     ///
     /// If a waker panics.
     pub fn set(&self) {
-        self.0.set.store(true, Ordering::SeqCst);
+        self.0.set.store(true, Ordering::Release);
         let waiters = std::mem::take(&mut *self.0.waiters.lock().unwrap());
         for waiter in waiters {
             waiter.wake();
@@ -110,7 +112,7 @@ impl Signal {
     /// True once it has happened.
     #[must_use]
     pub fn is_set(&self) -> bool {
-        self.0.set.load(Ordering::SeqCst)
+        self.0.set.load(Ordering::Acquire)
     }
 
     /// Waits for it as a task.
@@ -140,7 +142,7 @@ impl Future for SignalWait {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let state = &self.0.0;
         let mut waiters = state.waiters.lock().unwrap();
-        if state.set.load(Ordering::SeqCst) {
+        if state.set.load(Ordering::Acquire) {
             return Poll::Ready(());
         }
         if !waiters.iter().any(|waiter| waiter.will_wake(cx.waker())) {
@@ -165,13 +167,13 @@ impl CountingWaker {
     /// How often it was woken.
     #[must_use]
     pub fn wakes(&self) -> usize {
-        self.0.load(Ordering::SeqCst)
+        self.0.load(Ordering::Acquire)
     }
 }
 
 impl Wake for CountingWaker {
     fn wake(self: Arc<Self>) {
-        self.0.fetch_add(1, Ordering::SeqCst);
+        self.0.fetch_add(1, Ordering::Release);
     }
 }
 
@@ -202,6 +204,38 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
         }
         assert!(start.elapsed() < PATIENCE, "the future was not ready within {PATIENCE:?}");
         thread::park_timeout(PATIENCE);
+    }
+}
+
+/// A folder that is removed at the end.
+#[derive(Debug)]
+pub struct Scratch(PathBuf);
+
+/// An empty folder of this test's own.
+///
+/// # Panics
+///
+/// If the system makes none.
+#[must_use]
+pub fn scratch() -> Scratch {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    let path = std::env::temp_dir().join(format!("corio-{}-{number}", std::process::id()));
+    std::fs::create_dir(&path).unwrap();
+    Scratch(path)
+}
+
+impl Scratch {
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
     }
 }
 

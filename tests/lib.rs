@@ -8,7 +8,9 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+pub mod child;
 pub mod kit;
+pub mod refused;
 
 /// How long a test waits for what should come at once. Generous, because a loaded machine may
 /// keep a thread from running for seconds; a hang is still told from slowness.

@@ -24,9 +24,10 @@ pub const USUAL: &[&str] = &[
     "nio",
 ];
 
-/// What else is compared in rows of primitives, all of it under tokio; `corio@tokio` is corio's
-/// primitives there.
-pub const LIBRARIES: &[&str] = &["corio@tokio", "async-lock", "async-channel", "flume", "kanal"];
+/// What else is compared in rows of primitives and files, all of it under tokio; `corio@tokio` is
+/// corio's primitives there, `tokio-buffered` tokio's files behind its buffers.
+pub const LIBRARIES: &[&str] =
+    &["corio@tokio", "tokio-buffered", "std", "async-lock", "async-channel", "flume", "kanal"];
 
 /// A runtime in one of its settings.
 #[derive(Clone, Debug, PartialEq, Eq)]

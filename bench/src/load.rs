@@ -67,14 +67,17 @@ pub fn raise_descriptor_limit() -> io::Result<()> {
     Ok(rustix::process::setrlimit(Resource::Nofile, raised)?)
 }
 
-/// Opens connections, uses each once, and then lets them be.
+/// Opens connections, uses each once, lets them be, and uses each once more.
 fn hold(options: &Load) -> io::Result<()> {
     let mut dialogue = Echo::new(options.conns);
-    let clients = open(options, &mut dialogue)?;
+    let mut clients = open(options, &mut dialogue)?;
     thread::sleep(options.warm_up);
     say("begin")?;
     thread::sleep(options.measure);
     say("end")?;
+    for (number, client) in clients.iter_mut().enumerate() {
+        dialogue::talk_once(&mut dialogue, number, client)?;
+    }
     say(&format!("figure conns {}", clients.len()))
 }
 

@@ -3,6 +3,7 @@
 //! [`OutsidePass`](crate::pass::OutsidePass), or a [`Workload`] for all that is neither.
 
 pub mod blocking;
+#[cfg(feature = "corio")]
 pub mod compose;
 pub mod cpu;
 #[cfg(feature = "corio")]
@@ -66,10 +67,11 @@ impl Entry {
     }
 }
 
-/// An entry that compares primitives: corio's, then those of others by name.
+/// An entry that compares corio's, under its own runtime, with those of others by name; also with
+/// corio's under tokio, if there is a name for that behind a semicolon.
 #[cfg(feature = "corio")]
-macro_rules! primitives {
-    ($lib:ident => $workload:ty; $corio:ty $(, $name:literal: $other:ty)*) => {{
+macro_rules! at_home {
+    ($lib:ident => $workload:ty; $corio:ty $(, $name:literal: $other:ty)* $(; $abroad:literal)?) => {{
         type Work<$lib> = $workload;
         Entry {
             row: <Work<$corio> as Workload>::ROW,
@@ -77,26 +79,18 @@ macro_rules! primitives {
             adapters: &[
                 ("corio", <Work<$corio> as Workload>::measure::<Corio>),
                 $(($name, <Work<$other> as Workload>::measure::<Tokio>),)*
-                ("corio@tokio", <Work<$corio> as Workload>::measure::<Tokio>),
+                $(($abroad, <Work<$corio> as Workload>::measure::<Tokio>),)?
             ],
         }
     }};
 }
 
-/// The same for what needs the runtime that it comes with.
+/// The same for primitives, which know no runtime.
 #[cfg(feature = "corio")]
-macro_rules! at_home {
-    ($lib:ident => $workload:ty; $corio:ty $(, $name:literal: $other:ty)*) => {{
-        type Work<$lib> = $workload;
-        Entry {
-            row: <Work<$corio> as Workload>::ROW,
-            primitives: true,
-            adapters: &[
-                ("corio", <Work<$corio> as Workload>::measure::<Corio>),
-                $(($name, <Work<$other> as Workload>::measure::<Tokio>),)*
-            ],
-        }
-    }};
+macro_rules! primitives {
+    ($($row:tt)*) => {
+        at_home!($($row)*; "corio@tokio")
+    };
 }
 
 /// A row of compositions: corio's, and tokio's for the same purpose.
@@ -147,7 +141,7 @@ pub const ROWS: &[Entry] = &[
     Entry::of::<RepeatOutside<submit::BlockOnSpawn>>(),
     Entry::of::<submit::StartStop>(),
     Entry::of::<Repeat<time::TimeoutYield>>(),
-    Entry::of::<Repeat<compose::TimeoutReady>>(),
+    Entry::of::<Repeat<time::TimeoutReady>>(),
     Entry::of::<Repeat<time::TimerInsertCancel>>(),
     Entry::of::<time::Sleep1msLate>(),
     Entry::of::<Repeat<blocking::BlockingRtt>>(),
@@ -156,6 +150,7 @@ pub const ROWS: &[Entry] = &[
     Entry::of::<Repeat<cpu::ParentChild1ms>>(),
     Entry::of::<memory::MemPerTask>(),
     Entry::of::<net::Idle1000Conn>(),
+    Entry::of::<net::Idle10kConn>(),
     Entry::of::<net::Echo<1>>(),
     Entry::of::<net::Echo<64>>(),
     Entry::of::<net::Echo<1000>>(),

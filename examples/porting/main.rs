@@ -37,9 +37,12 @@ programs! {
     "07_wait_for" wait_for
     "08_shield" shield
     "09_event_loop" event_loop
+    "10_debug" debug
+    "11_future" future
     "12_polling" polling
     "13_threadsafe" threadsafe
     "14_queues" queues
+    "15_files" files
 }
 
 fn main() {

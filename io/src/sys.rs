@@ -1,11 +1,14 @@
 //! The system calls of sockets: one each, without a wait, and without SIGPIPE.
 
+use std::fs;
 use std::io::{self, IoSlice, IoSliceMut};
 #[cfg(any(feature = "tokio-io", feature = "hyper"))]
 use std::mem::MaybeUninit;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::SocketAddr as UnixAddr;
+use std::path::Path;
 
 use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags};
 use socket2::{Domain, Protocol, Socket, Type};
@@ -88,26 +91,36 @@ pub(crate) fn accept(listener: &TcpListener) -> io::Result<(TcpStream, SocketAdd
 
 /// A TCP socket: non-blocking, and closed when the process executes another program.
 pub(crate) fn tcp_socket(address: &SocketAddr) -> io::Result<Socket> {
-    let domain = Domain::for_address(*address);
-    #[cfg(any(target_os = "linux", target_os = "android"))]
-    return Socket::new(domain, Type::STREAM.nonblocking(), Some(Protocol::TCP));
-    #[cfg(not(any(target_os = "linux", target_os = "android")))]
-    {
-        let socket = Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?;
-        socket.set_nonblocking(true)?;
-        Ok(socket)
-    }
+    new_socket(Domain::for_address(*address), Type::STREAM, Some(Protocol::TCP))
+}
+
+/// A UDP socket: non-blocking, and closed when the process executes another program.
+pub(crate) fn udp_socket(address: &SocketAddr) -> io::Result<Socket> {
+    new_socket(Domain::for_address(*address), Type::DGRAM, Some(Protocol::UDP))
 }
 
 /// A Unix socket: non-blocking, and closed when the process executes another program.
 pub(crate) fn unix_socket(kind: Type) -> io::Result<Socket> {
-    #[cfg(any(target_os = "linux", target_os = "android"))]
-    return Socket::new(Domain::UNIX, kind.nonblocking(), None);
-    #[cfg(not(any(target_os = "linux", target_os = "android")))]
-    {
-        let socket = Socket::new(Domain::UNIX, kind, None)?;
-        socket.set_nonblocking(true)?;
-        Ok(socket)
+    new_socket(Domain::UNIX, kind, None)
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn new_socket(domain: Domain, kind: Type, protocol: Option<Protocol>) -> io::Result<Socket> {
+    Socket::new(domain, kind.nonblocking(), protocol)
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn new_socket(domain: Domain, kind: Type, protocol: Option<Protocol>) -> io::Result<Socket> {
+    let socket = Socket::new(domain, kind, protocol)?;
+    socket.set_nonblocking(true)?;
+    Ok(socket)
+}
+
+/// Removes a socket's file that is left from before; anything else stays, and binding fails.
+pub(crate) fn remove_stale_socket(path: &Path) -> io::Result<()> {
+    match fs::symlink_metadata(path) {
+        Ok(found) if found.file_type().is_socket() => fs::remove_file(path),
+        _ => Ok(()),
     }
 }
 
@@ -172,10 +185,10 @@ fn in_progress(error: &io::Error) -> bool {
     matches!(code, Some(rustix::io::Errno::INPROGRESS | rustix::io::Errno::INTR))
 }
 
-/// True if the system has no room for one more descriptor.
+/// True if the system has no room for one more descriptor, or (ENOSPC) none to watch it.
 pub(crate) fn is_exhausted(error: &io::Error) -> bool {
     use rustix::io::Errno;
 
     let code = error.raw_os_error().map(Errno::from_raw_os_error);
-    matches!(code, Some(Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::NOBUFS))
+    matches!(code, Some(Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::NOBUFS | Errno::NOSPC))
 }

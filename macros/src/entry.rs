@@ -71,6 +71,7 @@ pub(crate) struct Entry<T> {
 struct Arguments<T> {
     workers: Option<T>,
     debug: Option<T>,
+    tokio_context: Option<T>,
     /// The path to corio, as text.
     path: Option<String>,
 }
@@ -172,14 +173,17 @@ impl<T: Clone> Entry<T> {
         inner.extend(origins(&self.output));
         inner.push(Out::Origin(self.body));
         let called = vec![Out::Origin(self.name.clone()), Out::Text("()".into())];
-        if workers.is_none() && self.arguments.debug.is_none() {
+        let options = [
+            ("workers", workers),
+            ("debug", self.arguments.debug.map(Out::Origin)),
+            ("tokio_context", self.arguments.tokio_context.map(Out::Origin)),
+        ];
+        if options.iter().all(|(_, value)| value.is_none()) {
             inner.push(Out::Text(format!("{path}::run")));
             inner.push(Out::Parentheses(called));
         } else {
             inner.push(Out::Text(format!("{path}::Builder::new()")));
-            for (option, value) in
-                [("workers", workers), ("debug", self.arguments.debug.map(Out::Origin))]
-            {
+            for (option, value) in options {
                 if let Some(value) = value {
                     inner.push(Out::Text(format!(".{option}")));
                     inner.push(Out::Parentheses(vec![value]));
@@ -210,21 +214,22 @@ impl<T: Clone> Entry<T> {
 impl<T: Clone> Arguments<T> {
     fn read(attribute: &str, tokens: &[Token<T>], name: &T) -> Result<Self, Fault<T>> {
         let mut reader = Reader { rest: tokens, name: Some(name.clone()) };
-        let mut read = Self { workers: None, debug: None, path: None };
+        let mut read = Self { workers: None, debug: None, tokio_context: None, path: None };
         while !reader.rest.is_empty() {
             let start = Reader { rest: reader.rest, name: reader.name.clone() };
             let key = reader.next().map_or("", |token| token.text.as_str());
             let known = match key {
                 "workers" => read.workers.is_some(),
                 "debug" => read.debug.is_some(),
+                "tokio_context" => read.tokio_context.is_some(),
                 "crate" => read.path.is_some(),
                 "worker_threads" | "threads" => {
                     return start.fault(format!("`{key}` is called `workers` here"));
                 }
                 _ => {
                     return start.fault(format!(
-                        "{attribute} knows no `{key}`; there are `workers = N`, `debug = true` and \
-                         `crate = \"path\"`"
+                        "{attribute} knows no `{key}`; there are `workers = N`, `debug = true`, \
+                         `tokio_context = true` and `crate = \"path\"`"
                     ));
                 }
             };
@@ -265,7 +270,11 @@ impl<T: Clone> Arguments<T> {
                 self.debug = Some(value.origin.clone());
                 return Ok(());
             }
-            ("debug", _) => wanted::DEBUG,
+            ("tokio_context", "true" | "false") => {
+                self.tokio_context = Some(value.origin.clone());
+                return Ok(());
+            }
+            ("debug" | "tokio_context", _) => wanted::BOOLEAN,
             (_, text) => match path(text) {
                 Some(path) => {
                     self.path = Some(path);
@@ -282,7 +291,7 @@ impl<T: Clone> Arguments<T> {
 mod wanted {
     pub(super) const WORKERS: &str = "a number such as 4; what is known only at run time goes to \
                                       `corio::Builder`";
-    pub(super) const DEBUG: &str = "true or false";
+    pub(super) const BOOLEAN: &str = "true or false";
     pub(super) const CRATE: &str = "a path in quotes such as \"::corio\"";
 }
 

@@ -11,6 +11,7 @@ use crate::event_loop::main_task;
 use crate::runtime::Runtime;
 use crate::scheduler::shared::{Config, Hook};
 use crate::task::state::WORKERS_MAX;
+use crate::tokio_context::{Drive, TokioContext, Wanted};
 
 /// Most threads of the default executor unless the builder says otherwise.
 const BLOCKING_THREADS: usize = 512;
@@ -38,6 +39,7 @@ pub struct Builder {
     pollers: Option<usize>,
     blocking_threads: usize,
     blocking_keep_alive: Duration,
+    tokio: Wanted,
 }
 
 impl Default for Builder {
@@ -68,11 +70,13 @@ impl Builder {
                 handle_signals: true,
                 on_thread_start: None,
                 on_thread_stop: None,
+                tokio: TokioContext::default(),
             },
             workers: None,
             pollers: None,
             blocking_threads: BLOCKING_THREADS,
             blocking_keep_alive: BLOCKING_KEEP_ALIVE,
+            tokio: Wanted::default(),
         }
     }
 
@@ -195,6 +199,59 @@ impl Builder {
         self
     }
 
+    /// Puts tokio's context on all threads of the runtime (workers, the default executor, threads
+    /// that enter it), so that libraries that call `tokio::spawn`, open tokio's sockets or sleep on
+    /// its timers work inside tasks: reqwest, sqlx, and others. Default: off.
+    ///
+    /// One more thread, `NAME-tokio`, drives tokio's reactor and timers. A library's futures run on
+    /// the worker of the task that awaits them; what the library spawns by itself runs on that
+    /// thread, which is inside the corio runtime too. tokio's timers know no virtual time, and
+    /// `tokio::task::spawn_local` and `block_in_place` want a worker of tokio's.
+    ///
+    /// When the last worker has left, tokio's runtime is dropped, and the tasks that it still has
+    /// with it; its blocking closures are waited for like jobs of the default executor.
+    ///
+    /// asyncio has no counterpart.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() {
+    /// # use std::time::Duration;
+    /// let spawned = corio_runtime::Builder::new().tokio_context(true).run(async {
+    ///     tokio::time::sleep(Duration::from_millis(1)).await;
+    ///     tokio::spawn(async { 42 }).await.unwrap()
+    /// });
+    /// assert_eq!(spawned.unwrap(), 42);
+    /// # }
+    /// ```
+    #[cfg(feature = "tokio-context")]
+    pub fn tokio_context(mut self, on: bool) -> Self {
+        self.tokio = if on { Wanted::Own } else { Wanted::None };
+        self
+    }
+
+    /// As [`tokio_context`](Self::tokio_context), with a tokio runtime of yours, which you drive:
+    /// a multi-threaded one, or a current-thread one inside its `block_on`. It has to outlive this
+    /// runtime, and is not stopped with it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() {
+    /// let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    /// let corio = corio_runtime::Builder::new().tokio_handle(tokio.handle().clone());
+    /// let corio = corio.build().unwrap();
+    /// let task = corio.create_task(async { tokio::spawn(async { 42 }).await.unwrap() });
+    /// assert_eq!(tokio.block_on(task).unwrap(), 42);
+    /// # }
+    /// ```
+    #[cfg(feature = "tokio-context")]
+    pub fn tokio_handle(mut self, handle: tokio::runtime::Handle) -> Self {
+        self.tokio = Wanted::Given(handle);
+        self
+    }
+
     /// Starts the runtime with all workers on threads of their own.
     ///
     /// # Errors
@@ -256,12 +313,15 @@ impl Builder {
             return invalid("pollers", pollers, "at least 1 and at most the number of workers");
         }
         self.config.workers = workers;
+        let (tokio, drive_tokio) = self.tokio.settle().map_err(BuildError::Poller)?;
+        self.config.tokio = tokio;
         Ok(Settled {
             config: self.config,
             pollers,
             blocking_threads: self.blocking_threads,
             blocking_keep_alive: self.blocking_keep_alive,
             single: false,
+            drive_tokio,
         })
     }
 }
@@ -274,6 +334,8 @@ pub(crate) struct Settled {
     pub(crate) blocking_keep_alive: Duration,
     /// The runtime is to be a single loop.
     pub(crate) single: bool,
+    /// What the thread of tokio's driver does, if there is to be one.
+    pub(crate) drive_tokio: Option<Drive>,
 }
 
 impl fmt::Debug for Builder {

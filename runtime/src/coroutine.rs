@@ -4,12 +4,14 @@
 use std::error::Error;
 use std::fmt;
 use std::future::Future;
+use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
 use crate::cancel::Limited;
 use crate::context;
 use crate::error::Cancelled;
+use crate::report::never_awaited;
 use crate::task::join::Task;
 use crate::task::registry::TaskRef;
 use crate::task::scope;
@@ -32,6 +34,9 @@ pub enum CoroError {
     Running,
     /// It has ended. asyncio: `RuntimeError`, "cannot reuse already awaited coroutine".
     Finished,
+    /// It has waited when it was to close, which has dropped its body all the same. asyncio:
+    /// `RuntimeError`, "coroutine ignored GeneratorExit".
+    IgnoredClose,
     /// What was thrown in has come out again. asyncio: the exception that was thrown.
     Cancelled(Cancelled),
     /// A task has it, and resumes it when it can go on; in asyncio a `send` or `throw` from
@@ -44,6 +49,9 @@ impl fmt::Display for CoroError {
         match self {
             Self::Running => f.write_str("the coroutine is running already"),
             Self::Finished => f.write_str("the coroutine has ended and cannot be resumed"),
+            Self::IgnoredClose => {
+                f.write_str("the coroutine waited when it was to close, and was dropped")
+            }
             Self::Cancelled(said) => fmt::Display::fmt(said, f),
             Self::OwnedByTask => {
                 f.write_str("the coroutine belongs to a task, which alone resumes it")
@@ -56,7 +64,7 @@ impl Error for CoroError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Cancelled(said) => Some(said),
-            Self::Running | Self::Finished | Self::OwnedByTask => None,
+            Self::Running | Self::Finished | Self::IgnoredClose | Self::OwnedByTask => None,
         }
     }
 }
@@ -66,6 +74,8 @@ type Body<T> = Limited<Pin<Box<dyn Future<Output = T> + Send>>>;
 /// A future that is resumed by hand, one step at a time.
 ///
 /// What it waits for wakes the task around, if there is one; nobody else is told when it can go on.
+///
+/// In debug mode one that is dropped before it was ever resumed is told: "was never awaited".
 ///
 /// asyncio: a coroutine object that nobody awaits. Exclusive access takes the place of the error
 /// that Python raises when a coroutine resumes itself.
@@ -89,12 +99,25 @@ pub struct Coroutine<T> {
     body: Option<Body<T>>,
     started: bool,
     thrown: Option<Cancelled>,
+    /// The type of the body, and who made it, for who forgets it.
+    what: &'static str,
+    made_at: &'static Location<'static>,
 }
 
 impl<T> Coroutine<T> {
     /// A coroutine that has not started.
-    pub fn new(body: impl Future<Output = T> + Send + 'static) -> Self {
-        Self { body: Some(Limited::new(Box::pin(body))), started: false, thrown: None }
+    #[track_caller]
+    pub fn new<F>(body: F) -> Self
+    where
+        F: Future<Output = T> + Send + 'static,
+    {
+        Self {
+            body: Some(Limited::new(Box::pin(body))),
+            started: false,
+            thrown: None,
+            what: std::any::type_name::<F>(),
+            made_at: Location::caller(),
+        }
     }
 
     /// Resumes it until it waits or ends. What it panics with comes out here, and ends it.
@@ -116,8 +139,7 @@ impl<T> Coroutine<T> {
     /// ([`catch_cancel`](crate::catch_cancel) and its kin) may catch it and clean up, and it goes on
     /// from there; otherwise the body is dropped. A second request drops the body at once.
     ///
-    /// The task around is not cancelled by it. Its [`cancelling`](crate::Task::cancelling) counts the
-    /// request until the body has ended; asyncio's does not.
+    /// The task around is not cancelled by it, and does not count it.
     ///
     /// asyncio: `coro.throw(CancelledError())`.
     ///
@@ -136,15 +158,53 @@ impl<T> Coroutine<T> {
                 None => Err(CoroError::Finished),
             };
         }
-        self.resume(|body, cx| body.stop(cx, || request))
+        self.resume(|body, cx| body.stop_uncounted(cx, || request))
     }
 
-    /// Drops the body; of one that has not started nothing ever runs.
+    /// Ends it: raises a request to stop where it waits, as [`throw`](Self::throw) does, and drops the
+    /// body. Scopes that catch the request may clean up as long as they need not wait. Of a body that
+    /// has not started nothing ever runs, and one that has ended stays so.
     ///
-    /// asyncio: `coro.close()`. There `finally` blocks may go on to await, which is an error; what a
-    /// dropped body runs cannot wait.
-    pub fn close(&mut self) {
+    /// asyncio: `coro.close()`, which raises `GeneratorExit`; a value that the body returns all the same
+    /// is dropped, as there.
+    ///
+    /// # Errors
+    ///
+    /// [`CoroError::IgnoredClose`] if a clean-up waits; asyncio leaves such a body alive.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use corio_runtime as corio;
+    /// # corio::run(async {
+    /// let mut coroutine = corio::Coroutine::new(async {
+    ///     corio::finally(std::future::pending::<()>(), async { println!("closed") }).await
+    /// });
+    /// coroutine.send(()).unwrap();
+    /// coroutine.close().unwrap();
+    /// assert!(coroutine.done());
+    /// # });
+    /// ```
+    #[track_caller]
+    pub fn close(&mut self) -> Result<(), CoroError> {
+        let request = Cancelled::new("the coroutine is closed");
+        let again = self.thrown.replace(request.clone()).is_some();
+        if again || !self.started || self.body.is_none() {
+            self.body = None;
+            return Ok(());
+        }
+        let mut asked = false;
+        let resumed = self.resume(|mut body, cx| {
+            let polled = body.as_mut().stop_uncounted(cx, || request);
+            asked = body.is_asked();
+            polled
+        });
         self.body = None;
+        // A cancel of the task around goes first, so that nobody was asked: nobody has refused.
+        match resumed {
+            Ok(CoroState::Yielded) if asked => Err(CoroError::IgnoredClose),
+            Ok(_) | Err(_) => Ok(()),
+        }
     }
 
     /// True once it has ended.
@@ -174,6 +234,15 @@ impl<T> Coroutine<T> {
                     thrown.unwrap_or_else(|| Cancelled::from_parts(None, None)),
                 ))
             }
+        }
+    }
+}
+
+impl<T> Drop for Coroutine<T> {
+    fn drop(&mut self) {
+        let forgotten = !self.started && self.body.is_some();
+        if forgotten && corio_sync::debug::is_on() {
+            never_awaited(&format_args!("coroutine '{}'", self.what), self.made_at);
         }
     }
 }
@@ -283,10 +352,8 @@ mod tests {
                 assert_eq!(coroutine.send(()).unwrap(), CoroState::Yielded);
                 assert_eq!(coroutine.throw(Cancelled::new("stop")).unwrap(), CoroState::Yielded);
                 let around = current_task().unwrap();
-                assert_eq!(around.cancelling(), 1, "it is being handled");
-                let ended = coroutine.send(()).unwrap();
-                assert_eq!(around.cancelling(), 0);
-                ended
+                assert_eq!(around.cancelling(), 0, "it is being handled");
+                coroutine.send(()).unwrap()
             });
             let ended = task.await.unwrap();
             assert_eq!(ended, CoroState::Complete(Some("stop".to_owned())));
@@ -298,7 +365,7 @@ mod tests {
         struct Count(Arc<AtomicUsize>);
         impl Drop for Count {
             fn drop(&mut self) {
-                self.0.fetch_add(1, Ordering::SeqCst);
+                self.0.fetch_add(1, Ordering::Relaxed);
             }
         }
         let dropped = Arc::new(AtomicUsize::new(0));
@@ -314,14 +381,43 @@ mod tests {
         let thrown = suspended.throw(Cancelled::new("stop")).unwrap_err();
         assert_eq!(message(&thrown), Some("stop"));
         assert!(suspended.done() && matches!(suspended.send(()), Err(CoroError::Finished)));
-        assert_eq!(dropped.load(Ordering::SeqCst), 1);
+        assert_eq!(dropped.load(Ordering::Relaxed), 1);
         let mut unstarted = make();
         assert!(unstarted.throw(Cancelled::new("early")).is_err() && unstarted.done());
         let mut closed = make();
-        closed.close();
+        closed.close().unwrap();
         assert!(matches!(closed.throw(Cancelled::new("late")), Err(CoroError::Finished)));
-        assert_eq!(dropped.load(Ordering::SeqCst), 3);
+        assert_eq!(dropped.load(Ordering::Relaxed), 3);
         assert_eq!(format!("{closed:?} {:?}", make()), "<Coroutine finished> <Coroutine created>");
+    }
+
+    #[test]
+    fn closing_lets_scopes_clean_up_without_waiting() {
+        run(async {
+            let cleaned = Arc::new(AtomicUsize::new(0));
+            let make = |waits: bool| {
+                let cleaned = cleaned.clone();
+                let mut coroutine = Coroutine::new(async move {
+                    let caught = catch_cancel(std::future::pending::<()>()).await;
+                    if waits {
+                        crate::time::yield_now().await;
+                    }
+                    cleaned.fetch_add(1, Ordering::Relaxed);
+                    drop(caught);
+                });
+                assert_eq!(coroutine.send(()).unwrap(), CoroState::Yielded);
+                coroutine
+            };
+            let mut obeys = make(false);
+            obeys.close().unwrap();
+            assert_eq!(cleaned.load(Ordering::Relaxed), 1);
+            let mut refuses = make(true);
+            assert!(matches!(refuses.close(), Err(CoroError::IgnoredClose)));
+            assert!(refuses.done() && refuses.close().is_ok());
+            assert_eq!(cleaned.load(Ordering::Relaxed), 1, "its body was dropped");
+            assert_eq!(current_task().unwrap().cancelling(), 0);
+            assert!(obeys.done() && matches!(obeys.send(()), Err(CoroError::Finished)));
+        });
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! share one order. Whoever sets the outcome tells them, and nothing of theirs runs inside that call
 //! but wakers.
 
+use std::collections::HashSet;
 use std::error::Error;
 use std::fmt;
 use std::panic::Location;
@@ -20,6 +21,7 @@ use crate::scheduler::exception::ErrorContext;
 use crate::task::callback::CallbackId;
 use crate::task::contextvars;
 use crate::task::observers::{DoneCall, End, Observers};
+use crate::task::registry::TaskRef;
 
 mod wait;
 
@@ -181,6 +183,38 @@ impl<T> Deferred<T> {
             Some(Outcome::Failed(error)) => Ok(Some(error)),
             Some(Outcome::Cancelled(said)) => Err(DeferredError::Cancelled(said.clone())),
         }
+    }
+
+    /// The tasks that await it, by value or by reference, in no order. Only those of the runtime that it
+    /// was made on are known, and only those that await it themselves: one that waits through a
+    /// composition of wakers of its own, as `join!` has, is not seen.
+    ///
+    /// asyncio: `capture_call_graph(future).awaited_by`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use corio_runtime as corio;
+    /// # corio::run(async {
+    /// let answer = corio::Deferred::<u32>::new();
+    /// let asked = answer.clone();
+    /// let waits = corio::task().name("waits").spawn(async move { (&asked).await.is_ok() });
+    /// while answer.awaited_by().is_empty() {
+    ///     corio::time::yield_now().await;
+    /// }
+    /// assert_eq!(&*answer.awaited_by()[0].name(), "waits");
+    /// answer.set_result(1).unwrap();
+    /// assert!(waits.await.unwrap());
+    /// assert!(answer.awaited_by().is_empty());
+    /// # });
+    /// ```
+    #[must_use]
+    pub fn awaited_by(&self) -> Vec<TaskRef> {
+        let waiters: HashSet<*const ()> = self.0.observers.waiters().collect();
+        let home = self.0.home.as_ref();
+        let mut tasks = home.map_or_else(Vec::new, |home| home.shared().all_tasks());
+        tasks.retain(|task| waiters.contains(&task.ptr().as_raw()));
+        tasks
     }
 
     /// The loop that it was made on, which calls its callbacks.

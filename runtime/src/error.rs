@@ -23,6 +23,7 @@ use corio_sync::shim::atomic::AtomicBool;
 
 use crate::panic_place;
 pub(crate) use crate::panic_place::payload_message;
+use crate::tokio_context;
 
 pub use run::{BuildError, RunError};
 
@@ -106,6 +107,9 @@ impl TaskError {
         };
         let message = payload_message(&*payload);
         let panicked_at = panic_place::of(message.as_deref());
+        if !passed {
+            tokio_context::report_hint(message.as_deref());
+        }
         let retrieved = AtomicBool::new(passed);
         let info =
             Arc::new(PanicInfo { message, name: name.clone(), spawned_at, panicked_at, retrieved });
@@ -378,9 +382,10 @@ impl fmt::Display for PanicInfo {
             write!(f, ", ended at {at}")?;
         }
         match self.message() {
-            Some(message) => write!(f, ") panicked: {message}"),
-            None => f.write_str(") panicked with a payload that is not a string"),
+            Some(message) => write!(f, ") panicked: {message}")?,
+            None => f.write_str(") panicked with a payload that is not a string")?,
         }
+        tokio_context::hint(self.message()).map_or(Ok(()), |hint| write!(f, "; {hint}"))
     }
 }
 

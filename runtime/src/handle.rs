@@ -4,7 +4,6 @@ use std::cell::RefCell;
 use std::error::Error;
 use std::fmt;
 use std::future::Future;
-use std::marker::PhantomData;
 use std::panic::Location;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -22,6 +21,7 @@ use crate::task::observers::DoneCall;
 use crate::task::raw::Birth;
 use crate::task::registry::TaskRef;
 use crate::timer::clock;
+use crate::tokio_context::Inside;
 
 /// A runtime, or one of its loops. Cheap to clone, usable from any thread, and harmless after the
 /// runtime is gone: everything is then refused. asyncio: the loop object.
@@ -91,8 +91,11 @@ impl Handle {
         workers.map(|index| Handle { shared: self.shared.clone(), home: Some(index) }).collect()
     }
 
-    /// All tasks that have not ended, without stopping anything: a task may end or begin
-    /// meanwhile.
+    /// All tasks that have not ended, found by a walk that stops nothing: a task that lives from the
+    /// call to its return is there, once; one that begins or ends meanwhile may be there or not. So
+    /// two of them need not have lived at the same moment.
+    ///
+    /// asyncio: `all_tasks`, which copies a set of the loop under the interpreter's lock.
     #[must_use]
     pub fn all_tasks(&self) -> Vec<TaskRef> {
         let mut tasks = self.shared.all_tasks();
@@ -113,7 +116,8 @@ impl Handle {
             is_worker: false,
         };
         ENTERED.with_borrow_mut(|entered| entered.push(self.clone()));
-        EnterGuard { _drivers: context::enter(drivers), _runtime: PhantomData }
+        let _tokio = self.shared.config.tokio.enter();
+        EnterGuard { _drivers: context::enter(drivers), _tokio }
     }
 
     /// Spawns a task on the runtime, or on the loop that this handle names.
@@ -382,7 +386,7 @@ impl fmt::Debug for Handle {
 #[derive(Debug)]
 pub struct EnterGuard<'a> {
     _drivers: context::Entered,
-    _runtime: PhantomData<&'a Handle>,
+    _tokio: Inside<'a>,
 }
 
 impl Drop for EnterGuard<'_> {

@@ -14,6 +14,7 @@ pub mod reactor;
 mod scheduler;
 mod task;
 mod timer;
+mod tokio_context;
 mod wake_batch;
 
 #[cfg(not(any(corio_loom, corio_shuttle)))]

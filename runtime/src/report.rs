@@ -10,8 +10,6 @@ use std::fmt::Arguments;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use corio_sync::place::WaitKind;
-
 /// What a [`Report`] is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -39,6 +37,8 @@ pub enum ReportKind {
     Shutdown,
     /// The operating system refused something.
     System,
+    /// What to do about a panic that was just told of.
+    Hint,
 }
 
 /// Something that the runtime has to tell.
@@ -71,6 +71,7 @@ impl fmt::Display for Report {
 /// A function that takes reports.
 pub type ReportHook = Arc<dyn Fn(&Report) + Send + Sync>;
 
+/// Locked once for each report, and where the hook is set: nothing that goes well comes by here.
 static HOOK: Mutex<Option<ReportHook>> = Mutex::new(None);
 
 /// Gives all reports of the process to `hook`, for a log or a test, and returns the hook before;
@@ -122,11 +123,18 @@ pub(crate) fn callback_panicked(payload: Box<dyn Any + Send>) {
     crate::quiet::drop_payload(payload);
 }
 
-/// Tells of a future that nobody awaited; in debug mode, which the caller has asked for.
-pub(crate) fn never_awaited(what: WaitKind, made_at: &'static Location<'static>) {
+/// Tells of a future that nobody awaited, unless it is dropped with what it belongs to; in debug mode,
+/// which the caller has asked for.
+#[cold]
+#[inline(never)]
+pub(crate) fn never_awaited(what: &dyn fmt::Display, made_at: &'static Location<'static>) {
+    // A body that unwinds or is cancelled takes its futures along: nobody forgot them.
+    if std::thread::panicking() || corio_sync::debug::is_silent() {
+        return;
+    }
     report(
         ReportKind::NeverAwaited,
-        format_args!("{} was never awaited; it was made at {made_at}", what.name()),
+        format_args!("{what} was never awaited; it was made at {made_at}"),
     );
 }
 

@@ -39,12 +39,12 @@ use crate::scheduler::worker::take_stalled;
 /// ```
 /// # fn main() {
 /// use std::sync::Arc;
-/// use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
+/// use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 ///
 /// async fn add(count: Arc<AtomicU32>) {
-///     let seen = count.load(SeqCst);
+///     let seen = count.load(Relaxed);
 ///     corio_runtime::time::yield_now().await;
-///     count.store(seen + 1, SeqCst);
+///     count.store(seen + 1, Relaxed);
 /// }
 ///
 /// let counted = |seed| {
@@ -54,7 +54,7 @@ use crate::scheduler::worker::take_stalled;
 ///         for task in both {
 ///             task.await.unwrap();
 ///         }
-///         count.load(SeqCst)
+///         count.load(Relaxed)
 ///     })
 /// };
 /// let wrong = (0..1_000).find(|&seed| counted(seed) == 1).expect("some seed shows it");

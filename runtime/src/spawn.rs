@@ -135,7 +135,7 @@ pub fn current_task() -> Option<TaskRef> {
     task
 }
 
-/// All tasks of the calling thread's runtime that have not ended.
+/// All tasks of the calling thread's runtime that have not ended; see [`Handle::all_tasks`].
 ///
 /// # Panics
 ///

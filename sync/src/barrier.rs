@@ -131,8 +131,7 @@ impl Barrier {
         &self,
         d: Option<std::time::Duration>,
     ) -> Option<Result<BarrierWaitResult, BrokenBarrier>> {
-        let deadline = d.map(|d| std::time::Instant::now() + d);
-        crate::park::block_on_deadline(self.wait(), deadline)
+        crate::park::block_on_timeout(self.wait(), d)
     }
 
     /// Breaks the round that is under way, and makes the barrier usable again.

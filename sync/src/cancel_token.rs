@@ -23,7 +23,8 @@ use std::task::{Context, Poll, Wake, Waker};
 /// # Progress
 ///
 /// `is_cancelled` is one load. Everything else is lock-free; `cancel` takes time in proportion to
-/// the tree below.
+/// the tree below. A thread that is descheduled inside the `cancel` that came first delays those who
+/// wait, here and below, and that it has not woken yet: nobody else wakes them.
 ///
 /// # Examples
 ///

@@ -28,7 +28,8 @@ use std::task::{Context, Poll, ready};
 ///
 /// # Progress
 ///
-/// Lock-free, apart from waiting for the lock itself.
+/// Lock-free, apart from waiting for the lock itself. A thread that is descheduled while it notifies
+/// delays only the waiters that it has chosen: one, or 32 at a time.
 ///
 /// # Examples
 ///

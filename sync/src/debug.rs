@@ -37,11 +37,14 @@ pub trait Observer: Sync {
     fn waits(&self, lock: LockId, kind: WaitKind, at: &'static Location<'static>);
     /// The calling task, or somebody in its stead, no longer waits for a lock.
     fn gave_up(&self, lock: LockId);
-    /// The calling task holds a lock, which it asked for here.
+    /// The calling task holds a lock, or its share of one, which it asked for here.
     fn holds(&self, lock: LockId, kind: WaitKind, at: &'static Location<'static>);
     /// The lock was released while somebody waited for it. Without a waiter nothing is said: who
     /// takes it next says that it holds it.
     fn released(&self, lock: LockId);
+    /// The calling task, or somebody in its stead, gives its share of a lock back: what several may
+    /// hold at once has no next holder that says so.
+    fn gave_back(&self, lock: LockId);
     /// The calling thread is about to block.
     fn blocks(&self, what: &'static str, at: &'static Location<'static>);
 }
@@ -51,7 +54,13 @@ mod switch {
     use super::Observer;
     use crate::shim::Ordering::Relaxed;
     use crate::shim::atomic::AtomicUsize;
+    use std::cell::Cell;
     use std::sync::OnceLock;
+
+    thread_local! {
+        /// Inside [`silently`].
+        static SILENT: Cell<bool> = const { Cell::new(false) };
+    }
 
     /// How many runtimes in debug mode there are.
     static ON: AtomicUsize = AtomicUsize::new(0);
@@ -79,6 +88,26 @@ mod switch {
         ON.fetch_sub(1, Relaxed);
     }
 
+    /// Calls `f`, which drops futures that nobody has polled although nobody has forgotten them: the
+    /// parts of a task that is cancelled, the branches that lose before their first poll.
+    #[inline]
+    pub fn silently<R>(f: impl FnOnce() -> R) -> R {
+        struct Loud(bool);
+        impl Drop for Loud {
+            fn drop(&mut self) {
+                SILENT.set(self.0);
+            }
+        }
+        let _loud = is_on().then(|| Loud(SILENT.replace(true)));
+        f()
+    }
+
+    /// True inside [`silently`].
+    #[must_use]
+    pub fn is_silent() -> bool {
+        SILENT.get()
+    }
+
     pub(super) fn observer() -> Option<&'static dyn Observer> {
         OBSERVER.get().copied()
     }
@@ -95,14 +124,20 @@ mod switch {
         false
     }
 
+    /// As in programs.
+    #[inline]
+    pub fn silently<R>(f: impl FnOnce() -> R) -> R {
+        f()
+    }
+
     pub(super) fn observer() -> Option<&'static dyn Observer> {
         None
     }
 }
 
-pub use switch::is_on;
+pub use switch::{is_on, silently};
 #[cfg(not(any(corio_loom, corio_shuttle)))]
-pub use switch::{turn_off, turn_on};
+pub use switch::{is_silent, turn_off, turn_on};
 
 /// Declares what a primitive calls: the question, inlined, and the telling, which never is.
 macro_rules! tellers {
@@ -138,6 +173,8 @@ tellers! {
     holds / tell_holds(lock: LockId, kind: WaitKind, at: &'static Location<'static>);
     /// A lock that somebody waits for is about to be released.
     released / tell_released(lock: LockId);
+    /// A share of a lock is about to be given back.
+    gave_back / tell_gave_back(lock: LockId);
     /// The calling thread is about to block.
     blocks / tell_blocks(what: &'static str, at: &'static Location<'static>);
 }

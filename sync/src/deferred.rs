@@ -1,26 +1,34 @@
 //! The core of `Deferred`: what asyncio calls a future, without loop, callbacks and messages.
 //!
-//! One pointer says everything: null while it is pending, then the [`Outcome`], for good.
+//! One pointer says everything: null while it is pending, or how many have come to wait, then the
+//! [`Outcome`], for good.
 //!
 //! ```text
-//! pending --(1) set_result, set_exception, cancel--> done
+//! null --(2) first waits--> ONE --(2) another one waits--> MANY
+//!   |                        |                              |
+//!   +------------------------+--- (1) set_result, set_exception, cancel --> done
 //! ```
-//! (1) is one compare-exchange, so there is exactly one winner, and whoever lost finds the winner's
-//! outcome at once: no moment lies between *no longer pending* and *readable*, as there would be if
-//! the value were written in place after a claim. The price is one allocation for each outcome.
+//! (1) [`DeferredCore::settle`] is one compare-exchange, so there is exactly one winner, and whoever
+//! lost finds the winner's outcome at once: no moment lies between *no longer pending* and
+//! *readable*, as there would be if the value were written in place after a claim. The price is one
+//! block of memory for each outcome. (2) [`DeferredCore::come`].
 //!
-//! *Waiters* stand in a line whose flag is set after the pointer. They are woken in order of
-//! arrival. The runtime's `Deferred` does without the line: its waiters and done-callbacks share one
-//! order, as asyncio's do, which it keeps itself.
+//! *Waiters.* The first one, which most have and no more, leaves its waker in a slot; a queue would
+//! cost it two allocations. It keeps its turn, and whoever comes after it, even if it has left,
+//! stands in a line whose flag is set after the pointer: so they are woken in order of arrival. The
+//! runtime's `Deferred` does without either: its waiters and done-callbacks share one order, as
+//! asyncio's do, which it keeps itself.
 //!
 //! *Retrieved* is a hint for the report of failures that nobody looked at. It is set by whoever gets
 //! at the outcome and by a late cancel, and read when the core is dropped.
 
 use crate::place::{WaitKind, noted};
 use crate::shim::atomic::{AtomicBool, AtomicPtr};
-use crate::shim::{Ordering, ord};
+use crate::shim::{Ordering, mutant, ord};
 use crate::wait::line::{Line, OnFlag};
+use crate::wait::pool;
 use crate::wait::queue::Place;
+use crate::waker_slot::WakerSlot;
 use std::fmt;
 use std::marker::PhantomData;
 use std::panic::Location;
@@ -39,6 +47,19 @@ pub enum Outcome<T, E, C> {
     Cancelled(C),
 }
 
+/// An outcome in memory of its own, at no address that is a tag.
+#[repr(align(8))]
+struct Settled<T, E, C>(Outcome<T, E, C>);
+
+/// Somebody has come to wait.
+const ONE: usize = 1;
+/// Somebody else has come, too.
+const MANY: usize = 2;
+
+fn tag<S>(tag: usize) -> *mut S {
+    ptr::without_provenance_mut(tag)
+}
+
 /// What is set once, by one of three ways, and awaited by any number of tasks.
 ///
 /// asyncio: `Future`, of which this is the part that knows neither loop nor callbacks. `T` is the
@@ -47,7 +68,7 @@ pub enum Outcome<T, E, C> {
 /// # Progress
 ///
 /// Looking is one load. Setting and cancelling are lock-free, in time proportional to the number of
-/// waiters.
+/// waiters. A thread that is descheduled while it settles delays those that it has not woken yet.
 ///
 /// # Examples
 ///
@@ -63,8 +84,11 @@ pub enum Outcome<T, E, C> {
 /// assert!(!answer.cancel(|| ()));
 /// ```
 pub struct DeferredCore<T, E, C> {
-    outcome: AtomicPtr<Outcome<T, E, C>>,
+    outcome: AtomicPtr<Settled<T, E, C>>,
     retrieved: AtomicBool,
+    /// The waker of the one that has come first.
+    first: WakerSlot,
+    /// All others.
     line: Line,
     owns: PhantomData<Outcome<T, E, C>>,
 }
@@ -76,14 +100,25 @@ unsafe impl<T: Send + Sync, E: Send + Sync, C: Send + Sync> Sync for DeferredCor
 
 /// Where a waiter stands; see [`DeferredCore::poll_wait`].
 #[derive(Default)]
-pub struct WaitPlace(Place);
+pub struct WaitPlace(At);
+
+#[derive(Default)]
+enum At {
+    #[default]
+    Idle,
+    /// It has come first.
+    First,
+    InLine(Place),
+    /// It has the outcome, or has left.
+    Done,
+}
 
 impl fmt::Debug for WaitPlace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match &self.0 {
-            Place::Idle => "Idle",
-            Place::Waiting(_) => "Waiting",
-            Place::Done => "Done",
+            At::Idle => "Idle",
+            At::First | At::InLine(_) => "Waiting",
+            At::Done => "Done",
         })
     }
 }
@@ -96,6 +131,7 @@ impl<T, E, C> DeferredCore<T, E, C> {
         Self {
             outcome: AtomicPtr::new(ptr::null_mut()),
             retrieved: AtomicBool::new(false),
+            first: WakerSlot::new(),
             line: Line::new(),
             owns: PhantomData,
         }
@@ -108,6 +144,7 @@ impl<T, E, C> DeferredCore<T, E, C> {
         Self {
             outcome: AtomicPtr::new(ptr::null_mut()),
             retrieved: AtomicBool::new(false),
+            first: WakerSlot::new(),
             line: Line::new(),
             owns: PhantomData,
         }
@@ -121,14 +158,37 @@ impl<T, E, C> DeferredCore<T, E, C> {
     // Ordering(deferred.settle): Release; pairs with Ordering(deferred.look): the outcome is
     // visible. A failure reads nothing; whoever looks then is ordered by that look.
     pub fn settle(&self, outcome: Outcome<T, E, C>) -> Result<(), Outcome<T, E, C>> {
-        let ours = Box::into_raw(Box::new(outcome));
+        let ours = pool::boxed(Settled(outcome));
         let (ok, err) = (ord("deferred.settle", Ordering::Release), Ordering::Relaxed);
-        if self.outcome.compare_exchange(ptr::null_mut(), ours, ok, err).is_err() {
-            // SAFETY: never shared.
-            return Err(*unsafe { Box::from_raw(ours) });
+        let mut pending = ptr::null_mut();
+        while let Err(now) = self.outcome.compare_exchange(pending, ours, ok, err) {
+            if now.addr() > MANY {
+                // SAFETY: never shared.
+                let Settled(refused) = unsafe { pool::unboxed(ours) };
+                return Err(refused);
+            }
+            pending = now;
         }
-        self.line.set_flag();
+        if !pending.is_null() {
+            self.tell(pending.addr());
+        }
         Ok(())
+    }
+
+    /// Wakes those who wait: the first one, and the line if there is one.
+    fn tell(&self, waiting: usize) {
+        /// The others are told even if the first one's waker panics.
+        struct TellLine<'a>(Option<&'a Line>);
+        impl Drop for TellLine<'_> {
+            fn drop(&mut self) {
+                self.0.inspect(|line| line.set_flag());
+            }
+        }
+        let _line = TellLine((waiting == MANY).then_some(&self.line));
+        // The slot's own protocol: who registers after this sees the outcome.
+        if !mutant("deferred.first") {
+            self.first.wake();
+        }
     }
 
     /// Ends it with a value.
@@ -185,8 +245,12 @@ impl<T, E, C> DeferredCore<T, E, C> {
     #[must_use]
     pub fn peek(&self) -> Option<&Outcome<T, E, C>> {
         let outcome = self.outcome.load(ord("deferred.look", Ordering::Acquire));
+        if outcome.addr() <= MANY {
+            return None;
+        }
         // SAFETY: once set it is neither changed nor freed while `self` is shared.
-        unsafe { outcome.as_ref() }
+        let settled = unsafe { &*outcome };
+        Some(&settled.0)
     }
 
     /// The outcome.
@@ -218,14 +282,19 @@ impl<T, E, C> DeferredCore<T, E, C> {
     /// For the last owner: the outcome by value.
     #[must_use]
     pub fn into_outcome(mut self) -> Option<Outcome<T, E, C>> {
-        self.take().map(|outcome| *outcome)
+        self.take()
     }
 
-    fn take(&mut self) -> Option<Box<Outcome<T, E, C>>> {
-        // Ordering(deferred.take): Relaxed. `&mut self` has been ordered after all uses.
-        let outcome = self.outcome.swap(ptr::null_mut(), Ordering::Relaxed);
+    fn take(&mut self) -> Option<Outcome<T, E, C>> {
+        // Ordering(deferred.take): Relaxed, both. `&mut self` has been ordered after all uses.
+        let outcome = self.outcome.load(Ordering::Relaxed);
+        if outcome.addr() <= MANY {
+            return None;
+        }
+        self.outcome.store(ptr::null_mut(), Ordering::Relaxed);
         // SAFETY: made by `settle`; exclusive, and taken out of the pointer.
-        (!outcome.is_null()).then(|| unsafe { Box::from_raw(outcome) })
+        let Settled(outcome) = unsafe { pool::unboxed(outcome) };
+        Some(outcome)
     }
 
     /// Waits for the outcome.
@@ -250,23 +319,66 @@ impl<T, E, C> DeferredCore<T, E, C> {
         if let Some(outcome) = self.get() {
             return Poll::Ready(outcome);
         }
-        let idle = matches!(at.0, Place::Idle);
-        if !idle || self.line.enter(&mut at.0, OnFlag::Keep) {
-            ready!(self.line.poll_granted(&mut at.0, cx));
+        if let At::Idle = at.0 {
+            at.0 = self.come();
+        }
+        match &mut at.0 {
+            At::First => {
+                self.first.register(cx.waker());
+                return self.get().map_or(Poll::Pending, Poll::Ready);
+            }
+            At::InLine(place) => {
+                if !matches!(place, Place::Idle) || self.line.enter(place, OnFlag::Keep) {
+                    ready!(self.line.poll_granted(place, cx));
+                }
+            }
+            At::Idle => {}
+            At::Done => panic!("a waiting future was polled after it had completed"),
         }
         Poll::Ready(self.get().expect("the flag and every grant come after the outcome"))
     }
 
+    /// Counts somebody who waits, unless the outcome is there: then its place stays idle.
+    // Ordering(deferred.come): Relaxed, both. Coming tells nobody anything, and whoever finds the
+    // outcome instead looks at it anew.
+    fn come(&self) -> At {
+        let step = |from, to| {
+            let (from, to) = (tag(from), tag(to));
+            let (ok, err) = (Ordering::Relaxed, Ordering::Relaxed);
+            self.outcome.compare_exchange(from, to, ok, err).map_err(|now| now.addr())
+        };
+        match step(0, ONE) {
+            Ok(_) => return At::First,
+            Err(MANY) => return At::InLine(Place::Idle),
+            Err(ONE) => {}
+            Err(_) => return At::Idle,
+        }
+        match step(ONE, MANY) {
+            Ok(_) | Err(MANY) => At::InLine(Place::Idle),
+            Err(_) => At::Idle,
+        }
+    }
+
     /// Ends the use of a place.
     pub fn leave(&self, at: &mut WaitPlace) {
-        // A grant needs no heir: everybody got one.
-        let _ = self.line.leave(&mut at.0);
+        match &mut at.0 {
+            At::Idle | At::Done => return,
+            At::First => drop(self.first.take()),
+            // A grant needs no heir: everybody got one.
+            At::InLine(place) => _ = self.line.leave(place),
+        }
+        at.0 = At::Done;
     }
 }
 
 impl<T, E, C> Drop for DeferredCore<T, E, C> {
     fn drop(&mut self) {
-        drop(self.take());
+        // Ordering(deferred.drop): Relaxed. `&mut self` has been ordered after all uses.
+        let outcome = self.outcome.load(Ordering::Relaxed);
+        if outcome.addr() > MANY {
+            // SAFETY: made by `settle`; exclusive, and not taken out.
+            unsafe { pool::unbox(outcome) };
+        }
     }
 }
 

@@ -101,8 +101,9 @@ impl<T> Drop for Slot<T> {
 ///
 /// # Progress
 ///
-/// `get` is one load. Filling is lock-free; waiting depends on the task that makes the value. If
-/// that task fails, panics or is dropped, the next one in order of arrival tries.
+/// `get` is one load. Filling is lock-free; waiting depends on the task that makes the value, and on
+/// the thread that is telling those who wait of it. If that task fails, panics or is dropped, the next
+/// one in order of arrival tries.
 ///
 /// # Examples
 ///
@@ -361,7 +362,9 @@ where
 ///
 /// # Progress
 ///
-/// `get` is one load, `set` lock-free.
+/// `get` is one load, `set` lock-free, in time proportional to the number of waiters. A thread that is
+/// descheduled inside the `set` that made the value delays those who waited and that it has not woken
+/// yet; who comes then finds the value.
 ///
 /// # Examples
 ///

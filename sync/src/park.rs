@@ -9,8 +9,8 @@
 //!              (1) park: EMPTY→PARKED          (3) unpark: swap NOTIFIED
 //!   EMPTY ─────────────────────────────▶ PARKED ────────────────────────▶ NOTIFIED
 //!     ▲ ▲                                  │                               │    ▲
-//!     │ └── (2) deadline: swap EMPTY ──────┘                               │    │
-//!     └──── (4) park, also of its next call: swap EMPTY ───────────────────┘    │
+//!     │ └── (2) deadline: PARKED→EMPTY ────┘                               │    │
+//!     └──── (4) park, also of its next call: NOTIFIED→EMPTY ───────────────┘    │
 //!   EMPTY ───────────────────── (3) unpark: swap NOTIFIED ──────────────────────┘
 //! ```
 //! Only (3) from PARKED makes a system call. The thread sleeps in `thread::park`, whose own token
@@ -158,13 +158,12 @@ impl Parker {
         self.word().compare_exchange(NOTIFIED, EMPTY, order, Relaxed).is_ok()
     }
 
-    /// Edge (2): true if an unpark came in the last moment.
+    /// Edge (2), or (4) if an unpark came in the last moment: true then.
     #[cfg_attr(any(corio_loom, corio_shuttle), allow(dead_code))]
     fn give_up(&self) -> bool {
-        // Ordering(park.give_up): Acquire; pairs with Ordering(park.unpark). As at
-        // Ordering(park.wake), if the swap meets NOTIFIED. Not killable: the unpark that put
-        // NOTIFIED here goes on to `Thread::unpark`, and loom's carries everything over by itself.
-        self.word().swap(EMPTY, Acquire) == NOTIFIED
+        // Ordering: Relaxed; getting up tells nobody anything. What came is acquired by `notified`.
+        let alone = self.word().compare_exchange(PARKED, EMPTY, Relaxed, Relaxed).is_ok();
+        !alone && self.notified()
     }
 }
 
@@ -195,9 +194,9 @@ impl fmt::Debug for Unparker {
 
 impl Inner {
     fn unpark(&self) {
-        // Ordering(park.unpark): Release; pairs with Ordering(park.wake) and
-        // Ordering(park.give_up). A swap, also if NOTIFIED is there already: the sleeper then sees
-        // what we did although an earlier unpark is the one that wakes it.
+        // Ordering(park.unpark): Release; pairs with Ordering(park.wake). A swap, also if NOTIFIED
+        // is there already: the sleeper then sees what we did although an earlier unpark is the one
+        // that wakes it.
         let already = mutant("park.unpark_again") && self.word.load(Relaxed) == NOTIFIED;
         if !already && self.word.swap(NOTIFIED, ord("park.unpark", Release)) == PARKED {
             self.thread.unpark();
@@ -282,6 +281,7 @@ pub fn block_on_deadline<F: Future>(
 ///
 /// If the future does.
 #[cfg(not(any(corio_loom, corio_shuttle)))]
+#[track_caller]
 pub fn block_on_timeout<F: Future>(future: F, d: Option<std::time::Duration>) -> Option<F::Output> {
     let deadline = d.and_then(|d| std::time::Instant::now().checked_add(d));
     block_on_deadline(future, deadline)

@@ -12,7 +12,7 @@ use crate::{
     Barrier, CancelToken, Condition, Event, LifoQueue, Lock, Notify, OnceCell, Queue, RwLock,
     Semaphore, SetOnce, broadcast, mpsc, watch,
 };
-use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 /// Visits a future that is made anew each time, until it stayed to the end.
 macro_rules! until {
@@ -78,8 +78,8 @@ model! {
             for round in 0..3 {
                 let n = 1 + (thread + round) % 3;
                 let Some(permits) = visit(semaphore.acquire_many(n)) else { continue };
-                assert!(inside.fetch_add(n, SeqCst) + n <= 3, "more permits than there are");
-                inside.fetch_sub(n, SeqCst);
+                assert!(inside.fetch_add(n, Relaxed) + n <= 3, "more permits than there are");
+                inside.fetch_sub(n, Relaxed);
                 drop(permits);
             }
             drop(until!(semaphore.acquire_many(2)));
@@ -96,14 +96,14 @@ model! {
             for _ in 0..3 {
                 if number % 2 == 0 {
                     let Some(guard) = visit(lock.read()) else { continue };
-                    readers.fetch_add(1, SeqCst);
+                    readers.fetch_add(1, Relaxed);
                     thread::yield_now();
-                    readers.fetch_sub(1, SeqCst);
+                    readers.fetch_sub(1, Relaxed);
                     drop(guard);
                 } else if let Some(guard) = visit(lock.write()) {
-                    assert_eq!(readers.load(SeqCst), 0, "somebody reads");
+                    assert_eq!(readers.load(Relaxed), 0, "somebody reads");
                     thread::yield_now();
-                    assert_eq!(readers.load(SeqCst), 0, "somebody reads");
+                    assert_eq!(readers.load(Relaxed), 0, "somebody reads");
                     drop(guard.downgrade());
                 }
             }
@@ -117,7 +117,7 @@ model! {
     notify_storm(threads = 5, bound = 3, claim = "a notification for each item: none is left while somebody sleeps") {
         let shared = Arc::new((Notify::new(), AtomicUsize::new(0)));
         let mut threads = crowd(3, &shared, |(notify, items), _| {
-            let take = || items.fetch_update(SeqCst, SeqCst, |n| n.checked_sub(1)).is_ok();
+            let take = || items.fetch_update(Relaxed, Relaxed, |n| n.checked_sub(1)).is_ok();
             loop {
                 let mut notified = std::pin::pin!(notify.notified());
                 notified.as_mut().enable();
@@ -130,7 +130,7 @@ model! {
         });
         threads.extend(crowd(1, &shared, |(notify, items), _| {
             for _ in 0..3 {
-                items.fetch_add(1, SeqCst);
+                items.fetch_add(1, Relaxed);
                 notify.notify_one();
                 if thread_rng().gen_bool(0.2) {
                     notify.notify_waiters();
@@ -242,12 +242,12 @@ model! {
                     cx.waker().wake_by_ref();
                     std::task::Poll::Pending
                 }).await;
-                made.fetch_add(1, SeqCst);
+                made.fetch_add(1, Relaxed);
                 Box::new(number)
             }));
             assert_eq!(cell.get(), Some(value));
         }));
-        assert_eq!(shared.1.load(SeqCst), 1);
+        assert_eq!(shared.1.load(Relaxed), 1);
     }
 }
 
@@ -301,7 +301,7 @@ model! {
         let threads: Vec<_> = (0..3).map(|_| {
             let (sender, sent) = (sender.clone(), sent.clone());
             thread::spawn(move || for value in 0..3 {
-                sent.fetch_add(usize::from(sender.send(Box::new(value)).is_ok()), SeqCst);
+                sent.fetch_add(usize::from(sender.send(Box::new(value)).is_ok()), Relaxed);
             })
         }).collect();
         drop(sender);
@@ -314,7 +314,7 @@ model! {
             received += 1;
         }
         join(threads);
-        assert_eq!(received, sent.load(SeqCst));
+        assert_eq!(received, sent.load(Relaxed));
     }
 }
 
@@ -355,7 +355,7 @@ model! {
                     let count = send_in_storm(&sender, number);
                     // If room was lost, this one never gets any.
                     until!(sender.send((number, Box::new(count)))).unwrap();
-                    sent.fetch_add(count + 1, SeqCst);
+                    sent.fetch_add(count + 1, Relaxed);
                 })
             }).collect();
             let weak = sender.downgrade();
@@ -366,7 +366,7 @@ model! {
                 next[number] += 1;
             }
             join(threads);
-            assert_eq!(next.iter().sum::<usize>(), sent.load(SeqCst));
+            assert_eq!(next.iter().sum::<usize>(), sent.load(Relaxed));
             assert!(weak.upgrade().is_none());
         }
     }
@@ -379,7 +379,7 @@ model! {
         let threads: Vec<_> = (0..3).map(|number| {
             let (sender, sent) = (sender.clone(), sent.clone());
             thread::spawn(move || {
-                sent.fetch_add(send_in_storm(&sender, number), SeqCst);
+                sent.fetch_add(send_in_storm(&sender, number), Relaxed);
                 until!(sender.closed());
                 assert!(block_on(sender.send((number, Box::new(0)))).is_err());
             })
@@ -394,7 +394,7 @@ model! {
             received += 1;
         }
         join(threads);
-        assert_eq!(received, sent.load(SeqCst));
+        assert_eq!(received, sent.load(Relaxed));
         assert_eq!(sender.capacity(), sender.max_capacity());
     }
 }
@@ -477,14 +477,14 @@ where
     });
     threads.extend(crowd(2, &shared, |(queue, sum), _| {
         for _ in 0..3 {
-            sum.fetch_add(*until!(queue.get()).unwrap(), SeqCst);
+            sum.fetch_add(*until!(queue.get()).unwrap(), Relaxed);
             queue.task_done().unwrap();
         }
     }));
     join(threads);
     until!(shared.0.join());
     assert!(shared.0.empty());
-    assert_eq!(shared.1.load(SeqCst), (1 << 6) - 1);
+    assert_eq!(shared.1.load(Relaxed), (1 << 6) - 1);
 }
 
 model! {

@@ -1,7 +1,7 @@
 //! What the tests and models of this crate share: polling without a runtime.
 
 #[cfg(any(corio_loom, corio_shuttle))]
-use crate::shim::thread;
+use crate::shim::{Witness, sync::Arc, thread};
 use std::task::{Context, Waker};
 
 #[cfg(not(any(corio_loom, corio_shuttle)))]
@@ -25,8 +25,8 @@ struct Unpark {
 #[cfg(corio_loom)]
 impl std::task::Wake for Unpark {
     fn wake(self: std::sync::Arc<Self>) {
-        if self.goes_on.load(std::sync::atomic::Ordering::SeqCst) {
-            self.woken.store(true, std::sync::atomic::Ordering::SeqCst);
+        if self.goes_on.load(std::sync::atomic::Ordering::Relaxed) {
+            self.woken.store(true, std::sync::atomic::Ordering::Relaxed);
             self.thread.unpark();
         }
     }
@@ -46,10 +46,10 @@ pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
     let mut context = Context::from_waker(&waker);
     loop {
         if let std::task::Poll::Ready(output) = future.as_mut().poll(&mut context) {
-            unpark.goes_on.store(false, std::sync::atomic::Ordering::SeqCst);
+            unpark.goes_on.store(false, std::sync::atomic::Ordering::Relaxed);
             return output;
         }
-        if unpark.woken.swap(false, std::sync::atomic::Ordering::SeqCst) {
+        if unpark.woken.swap(false, std::sync::atomic::Ordering::Relaxed) {
             thread::yield_now();
         } else {
             thread::park();
@@ -67,6 +67,34 @@ pub(crate) fn poll_once<R>(mut poll: impl FnMut(&mut Context<'_>) -> R) -> R {
 pub(crate) fn join_all<const N: usize>(threads: [thread::JoinHandle<()>; N]) {
     for thread in threads {
         thread.join().unwrap();
+    }
+}
+
+/// What two threads of a model did; plain memory, so somebody must order it.
+#[cfg(any(corio_loom, corio_shuttle))]
+pub(crate) struct Deeds([Witness<bool>; 2]);
+
+#[cfg(any(corio_loom, corio_shuttle))]
+impl Deeds {
+    /// Two threads each do something, then drop what they were given.
+    pub(crate) fn before_drop<T: Send + 'static>(
+        given: [T; 2],
+    ) -> (Arc<Self>, [thread::JoinHandle<()>; 2]) {
+        let deeds = Arc::new(Self([Witness::new(false), Witness::new(false)]));
+        let mut number = 0..;
+        let threads = given.map(|given| {
+            let (deeds, number) = (deeds.clone(), number.next().unwrap());
+            thread::spawn(move || {
+                deeds.0[number].set(true);
+                drop(given);
+            })
+        });
+        (deeds, threads)
+    }
+
+    /// Both were done, and the caller sees it.
+    pub(crate) fn seen(&self) {
+        assert!(self.0.iter().all(Witness::get));
     }
 }
 

@@ -4,7 +4,10 @@
 #![cfg(not(any(corio_loom, corio_shuttle)))]
 
 use corio_sync::park::block_on_deadline;
-use corio_sync::{Lock, Queue, RwLock, Semaphore, mpsc};
+use corio_sync::{
+    Barrier, BaseQueue, Condition, LifoQueue, Lock, PriorityQueue, Queue, RwLock, Semaphore, Store,
+    mpsc,
+};
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -29,7 +32,10 @@ fn setting(name: &str, default: u64) -> u64 {
 
 /// Runs `step` on four threads with their own random numbers until the time is over.
 fn stress<T: std::fmt::Debug + Send + Sync + 'static>(shared: &Arc<T>, step: fn(&T, &mut Random)) {
-    let seed = setting("CORIO_SEED", Instant::now().elapsed().as_nanos() as u64 | 1);
+    let seed = setting(
+        "CORIO_SEED",
+        std::time::UNIX_EPOCH.elapsed().map_or(1, |now| now.as_nanos() as u64),
+    );
     println!("seed {seed}");
     let end = Instant::now() + Duration::from_millis(setting("CORIO_STRESS_MS", 200));
     let threads: Vec<_> = (1..=4)
@@ -65,7 +71,7 @@ fn maybe<F: Future>(future: F, random: &mut Random) -> Option<F::Output> {
     }
     match random.below(3) {
         0 => None,
-        1 => block_on_deadline(future, Some(Instant::now() + Duration::from_micros(50))),
+        1 => soon(future),
         _ => Some(corio_sync::park::block_on(future)),
     }
 }
@@ -115,30 +121,82 @@ fn readers_and_writers() {
     assert!(lock.try_write().is_some());
 }
 
-#[test]
-fn queues() {
+/// A wait that ends soon, one way or the other.
+fn soon<F: Future>(future: F) -> Option<F::Output> {
+    block_on_deadline(future, Some(Instant::now() + Duration::from_micros(50)))
+}
+
+/// Puts and gets that are cut off; whatever was put comes out once.
+fn items<S>(make: fn(usize) -> BaseQueue<usize, S>)
+where
+    S: Store<usize> + Send + Sync + 'static,
+{
     for maxsize in [0, 2] {
-        let shared = Arc::new((Queue::new(maxsize), AtomicUsize::new(0), AtomicUsize::new(0)));
+        let shared = Arc::new((make(maxsize), AtomicUsize::new(0), AtomicUsize::new(0)));
         stress(&shared, |(queue, put, gotten), random| {
             if random.below(2) == 0 {
-                let short = Instant::now() + Duration::from_micros(50);
-                let wait = queue.put(1_usize);
-                if let Some(Ok(())) = block_on_deadline(wait, Some(short)) {
+                if let Some(Ok(())) = soon(queue.put(1)) {
                     put.fetch_add(1, Relaxed);
                 }
+            } else if let Some(Ok(item)) = soon(queue.get()) {
+                gotten.fetch_add(item, Relaxed);
+                queue.task_done().unwrap();
             } else {
-                let short = Instant::now() + Duration::from_micros(50);
-                if let Some(Ok(item)) = block_on_deadline(queue.get(), Some(short)) {
-                    gotten.fetch_add(item, Relaxed);
-                }
+                soon(queue.join());
             }
         });
         let (queue, put, gotten) = &*shared;
         while queue.get_nowait().is_ok() {
             gotten.fetch_add(1, Relaxed);
+            queue.task_done().unwrap();
         }
         assert_eq!(put.load(Relaxed), gotten.load(Relaxed));
+        assert!(queue.join_blocking(Some(Duration::ZERO)), "every item was reported");
     }
+}
+
+#[test]
+fn queues() {
+    items(Queue::new);
+}
+
+#[test]
+fn stacks() {
+    items(LifoQueue::new);
+}
+
+#[test]
+fn heaps() {
+    items(PriorityQueue::new);
+}
+
+#[test]
+fn conditions() {
+    let shared = Arc::new((Lock::new(0_usize), Condition::new()));
+    stress(&shared, |(lock, changed), random| {
+        let Some(mut guard) = soon(lock.acquire()) else { return };
+        if random.below(2) == 0 {
+            *guard = (*guard + 1).min(3);
+            changed.notify(&guard, 1);
+        } else if soon(changed.wait_for(&mut guard, |items| *items > 0)).is_some() {
+            *guard -= 1;
+        }
+    });
+    assert!(shared.0.try_acquire().is_some(), "nobody holds the lock");
+}
+
+#[test]
+fn barriers() {
+    let barrier = Arc::new(Barrier::new(2));
+    stress(&barrier, |barrier, random| match random.below(50) {
+        0 => barrier.reset(),
+        1 => {
+            barrier.abort();
+            barrier.reset();
+        }
+        _ => _ = soon(barrier.wait()),
+    });
+    assert_eq!((barrier.n_waiting(), barrier.broken()), (0, false));
 }
 
 #[test]

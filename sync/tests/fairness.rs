@@ -5,7 +5,7 @@
 use corio_sync::park::block_on;
 use corio_sync::{Condition, Event, Lock, Notify, Queue, RwLock, Semaphore, mpsc};
 use std::pin::pin;
-use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
@@ -57,7 +57,7 @@ fn served_in_order<F: Future>(acquire: impl Fn() -> F + Sync, barge: impl Fn() +
                 Poll::Ready(guard) => guard,
                 Poll::Pending => block_on(wait),
             };
-            assert_eq!(served.fetch_add(1, SeqCst), number, "overtaken");
+            assert_eq!(served.fetch_add(1, Relaxed), number, "overtaken");
             drop(guard);
         }
     });
@@ -85,12 +85,12 @@ fn longest_wait(lock: &Lock) -> u64 {
         for _ in 0..ROUNDS {
             let mut wait = pin!(lock.acquire());
             let first = poll_once(wait.as_mut());
-            let enlisted = turns.load(SeqCst);
+            let enlisted = turns.load(Relaxed);
             let guard = match first {
                 Poll::Ready(guard) => guard,
                 Poll::Pending => block_on(wait),
             };
-            longest.fetch_max(turns.fetch_add(1, SeqCst) - enlisted, SeqCst);
+            longest.fetch_max(turns.fetch_add(1, Relaxed) - enlisted, Relaxed);
             // Others come while it is held.
             std::thread::yield_now();
             drop(guard);

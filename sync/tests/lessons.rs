@@ -29,7 +29,10 @@ use corio_sync::{
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::{
+    AtomicBool, AtomicUsize,
+    Ordering::{Acquire, Relaxed, Release},
+};
 use std::task::{Context, Poll, RawWaker, RawWakerVTable, Wake, Waker};
 use std::time::{Duration, Instant};
 
@@ -50,7 +53,7 @@ struct Count(AtomicUsize);
 
 impl Wake for Count {
     fn wake(self: Arc<Self>) {
-        self.0.fetch_add(1, SeqCst);
+        self.0.fetch_add(1, Relaxed);
     }
 }
 
@@ -72,9 +75,9 @@ fn race(rounds: usize, one: impl Fn(usize) + Sync, other: impl Fn(usize) + Sync)
     let (a, b) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let side = |mine: &AtomicUsize, its: &AtomicUsize, act: &(dyn Fn(usize) + Sync)| {
         for round in 1..=rounds {
-            mine.store(round, SeqCst);
+            mine.store(round, Release);
             let mut looks = 0_u32;
-            while its.load(SeqCst) < round {
+            while its.load(Acquire) < round {
                 looks += 1;
                 if looks % 64 == 0 {
                     std::thread::yield_now();
@@ -161,10 +164,10 @@ fn the_waker_of_the_last_poll_is_woken() {
     static SECOND: AtomicUsize = AtomicUsize::new(0);
     fn nothing(_: *const ()) {}
     fn first(_: *const ()) {
-        FIRST.fetch_add(1, SeqCst);
+        FIRST.fetch_add(1, Relaxed);
     }
     fn second(_: *const ()) {
-        SECOND.fetch_add(1, SeqCst);
+        SECOND.fetch_add(1, Relaxed);
     }
     fn clone_first(_: *const ()) -> RawWaker {
         RawWaker::new(std::ptr::null(), &FIRST_TABLE)
@@ -198,7 +201,7 @@ fn the_waker_of_the_last_poll_is_woken() {
     semaphore.release(1);
     sender.send(()).unwrap();
     many.send(()).unwrap();
-    assert_eq!((FIRST.load(SeqCst), SECOND.load(SeqCst)), (0, 5));
+    assert_eq!((FIRST.load(Relaxed), SECOND.load(Relaxed)), (0, 5));
 }
 
 /// Group 11: inherent in handing over; dropping the future is the way out.
@@ -255,7 +258,7 @@ impl Panicking {
     }
 
     fn at(&self, operation: usize) {
-        if self.operation == operation && self.armed.swap(false, SeqCst) {
+        if self.operation == operation && self.armed.swap(false, Relaxed) {
             panic!("a waker panics");
         }
     }
@@ -273,13 +276,13 @@ impl Panicking {
             // SAFETY: the waker that is woken gives its count up.
             let state = unsafe { Arc::from_raw(data.cast::<Self>()) };
             state.at(WAKE);
-            state.woken.fetch_add(1, SeqCst);
+            state.woken.fetch_add(1, Relaxed);
         },
         |data| {
             // SAFETY: the waker that is woken holds a count.
             let state = unsafe { &*data.cast::<Self>() };
             state.at(WAKE);
-            state.woken.fetch_add(1, SeqCst);
+            state.woken.fetch_add(1, Relaxed);
         },
         |data| {
             // SAFETY: the waker that is dropped gives its count up.
@@ -350,7 +353,7 @@ fn one_of_many_panics<F: Future>(wait: impl Fn() -> F, wake_all: impl FnOnce()) 
         assert!(poll_with(wait.as_mut(), waker).is_pending());
     }
     assert!(quietly(wake_all).is_none(), "the panic reaches the caller");
-    assert_eq!(count.0.load(SeqCst), WAITS - 1);
+    assert_eq!(count.0.load(Relaxed), WAITS - 1);
     for wait in waits {
         assert!(arrives_at_once(wait));
     }

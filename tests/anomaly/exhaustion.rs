@@ -6,7 +6,7 @@ use corio::{BuildError, Builder, RunError};
 use corio_tests::kit::{Ledger, threads_named};
 use corio_tests::{eventually, open_descriptors};
 
-use crate::child::alone;
+use corio_tests::child::alone;
 
 /// A stack that no machine can map.
 const IMPOSSIBLE_STACK: usize = 1 << 46;

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use corio::{Builder, Runtime, ThreadPoolExecutor};
 use corio_tests::kit::Signal;
 
-use crate::child::alone;
+use corio_tests::child::alone;
 
 /// How long the culprit blocks its worker.
 const BLOCK: Duration = Duration::from_millis(300);
@@ -157,15 +157,15 @@ fn pinned_tasks_wait_for_their_worker_and_run_after_it() {
         let started = Signal::new();
         let (flag, mark) = (blocked.clone(), started.clone());
         let culprit = one.create_task(async move {
-            flag.store(true, Ordering::SeqCst);
+            flag.store(true, Ordering::Relaxed);
             mark.set();
             thread::sleep(BLOCK);
-            flag.store(false, Ordering::SeqCst);
+            flag.store(false, Ordering::Relaxed);
             thread::current().id()
         });
         started.wait_blocking("the culprit's start");
         let pinned = one.create_pinned_task(move || async move {
-            (blocked.load(Ordering::SeqCst), thread::current().id())
+            (blocked.load(Ordering::Relaxed), thread::current().id())
         });
         let home = runtime.block_on(culprit.into_future()).expect("the culprit ends");
         let (inside, thread) = runtime.block_on(pinned.into_future()).expect("it ends");

@@ -6,7 +6,7 @@ use corio::sync::{Event, Lock, Queue};
 use corio::timeout;
 use corio_tests::resident_bytes;
 
-use crate::child::alone;
+use corio_tests::child::alone;
 
 /// What the collector and the timers may hold back; a word for each wait would be five times that.
 const GROWTH_MAX: usize = 4 << 20;

@@ -2,9 +2,8 @@
 //! memory after a million limits.
 //!
 //! The tests measure time and memory, so each has the machine to itself: they run one after the other in
-//! processes of their own, see [`child`].
+//! processes of their own, see [`alone`](corio_tests::child::alone).
 
-mod child;
 mod exhaustion;
 mod hogs;
 mod limits;

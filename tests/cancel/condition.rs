@@ -9,7 +9,9 @@ use std::task::{Context, Poll, Waker};
 use corio::sync::{Condition, Lock};
 use corio::{Task, catch_cancel, defer_cancel, spawn, task_group, timeout, yield_now};
 
-use crate::support::{Flag, Log, count, for_ever, join2, ms, nap, run, select2, unordered, until};
+use crate::support::{
+    Flag, Log, count, for_ever, join2, ms, nap, rested, run, select2, unordered, until,
+};
 
 type Shared = Arc<(Lock<u32>, Condition)>;
 
@@ -110,8 +112,7 @@ fn t28_a_second_cancel_waits_behind_the_first() {
         let guard = once_it_waits(&shared, &waits).await;
         task.cancel_with("first");
         // It has been delivered, and the lock is not to be had.
-        nap().await;
-        nap().await;
+        rested(task.task_ref()).await;
         task.cancel_with("second");
         nap().await;
         assert!(!task.done());
@@ -127,8 +128,7 @@ fn t28_taken_back_while_the_lock_is_taken_again() {
         let task = waiter(&shared, &waits);
         let guard = once_it_waits(&shared, &waits).await;
         task.cancel_with("delivered");
-        nap().await;
-        nap().await;
+        rested(task.task_ref()).await;
         assert_eq!(task.uncancel(), 0);
         drop(guard);
         // As in asyncio: what was delivered comes out of the wait.
@@ -177,8 +177,7 @@ fn t28_the_place_in_the_locks_queue_is_kept() {
         let guard = once_it_waits(&shared, &waits).await;
         shared.1.notify(&guard, 1);
         // Woken, it queues for the lock; only then does the other one come.
-        nap().await;
-        nap().await;
+        rested(task.task_ref()).await;
         let (inner, said, queued) = (shared.clone(), log.clone(), Flag::default());
         let mark = queued.clone();
         let late = spawn(async move {
@@ -268,7 +267,7 @@ fn t28_a_predicate_is_not_asked_for_a_cancelled_wait() {
             let mut guard = inner.0.acquire().await;
             mark.set();
             let true_later = inner.1.wait_for(&mut guard, |value| {
-                counted.fetch_add(1, Ordering::SeqCst);
+                counted.fetch_add(1, Ordering::Relaxed);
                 *value == 7
             });
             catch_cancel(true_later).await.is_err() && guard.is_held()
@@ -281,7 +280,7 @@ fn t28_a_predicate_is_not_asked_for_a_cancelled_wait() {
         shared.1.notify_all(&guard);
         drop(guard);
         assert!(task.await.unwrap(), "the cancel comes out of the wait, whatever the data say");
-        assert_eq!(asked.load(Ordering::SeqCst), 1);
+        assert_eq!(asked.load(Ordering::Relaxed), 1);
     });
 }
 
@@ -360,7 +359,7 @@ fn t28_in_branches_that_are_polled_when_they_are_woken() {
                 let entered = &entered;
                 let part = async move {
                     let mut guard = shared.0.acquire().await;
-                    entered.fetch_add(1, Ordering::SeqCst);
+                    entered.fetch_add(1, Ordering::Relaxed);
                     let caught = catch_cancel(shared.1.wait(&mut guard)).await;
                     *guard += 1;
                     caught.is_err()
@@ -369,7 +368,7 @@ fn t28_in_branches_that_are_polled_when_they_are_woken() {
             });
             unordered(parts.collect()).await
         });
-        until(|| waits.load(Ordering::SeqCst) == 2).await;
+        until(|| waits.load(Ordering::Relaxed) == 2).await;
         let (first, second) = (shared[0].0.acquire().await, shared[1].0.acquire().await);
         task.cancel();
         nap().await;
@@ -426,7 +425,7 @@ fn t28_a_storm_of_cancels() {
     async fn eat(pot: Arc<Pot>) -> u32 {
         let (lock, changed, eaten) = &*pot;
         let mut caught = 0;
-        while eaten.load(Ordering::SeqCst) < ITEMS as usize {
+        while eaten.load(Ordering::Relaxed) < ITEMS as usize {
             let mut items = match catch_cancel(lock.acquire()).await {
                 Ok(items) => items,
                 Err(request) => {
@@ -434,12 +433,12 @@ fn t28_a_storm_of_cancels() {
                     continue;
                 }
             };
-            let over = || eaten.load(Ordering::SeqCst) == ITEMS as usize;
+            let over = || eaten.load(Ordering::Relaxed) == ITEMS as usize;
             let some = changed.wait_for(&mut items, |items| *items > 0 || over());
             match catch_cancel(some).await {
                 Ok(()) if *items > 0 => {
                     *items -= 1;
-                    if eaten.fetch_add(1, Ordering::SeqCst) + 1 == ITEMS as usize {
+                    if eaten.fetch_add(1, Ordering::Relaxed) + 1 == ITEMS as usize {
                         changed.notify_all(&items);
                     }
                 }

@@ -485,3 +485,35 @@ fn t33_a_join_that_is_dormant_in_a_select_loop() {
         log.is(&["body"]);
     });
 }
+
+#[test]
+fn a_panic_that_meets_a_pending_cancel_is_the_outcome() {
+    run(|| async {
+        // Cancels itself and panics in the same poll; once more with a scope around.
+        let itself = || assert!(corio::current_task().unwrap().cancel());
+        let plain = spawn(async move {
+            itself();
+            panic!("the body's panic");
+        });
+        let scoped = spawn(async move {
+            catch_cancel(async move {
+                yield_now().await;
+                itself();
+                panic!("the body's panic");
+            })
+            .await
+            .is_ok()
+        });
+        let plain = plain.await.unwrap_err();
+        assert_eq!(plain.panic_message(), Some("the body's panic"));
+        let error = (&scoped).await.unwrap_err();
+        assert_eq!(error.panic_message(), Some("the body's panic"));
+        assert!(!scoped.cancelled() && scoped.cancelling() == 1);
+        // A value that meets one is none.
+        let value = spawn(async move {
+            itself();
+            5
+        });
+        assert!(value.await.unwrap_err().is_cancelled());
+    });
+}

@@ -1,11 +1,11 @@
 //! T20, T22 and T31: task groups; and the other ways to wait for several tasks.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::Duration;
+use std::time::Instant;
 
 use corio::{
     GroupError, ReturnWhen, TaskGroup, as_completed, catch_cancel, gather, gather_all, spawn,
-    task_group, timeout, wait, yield_now,
+    task_group, timeout, timeout_scope, wait, yield_now,
 };
 
 use crate::support::{Flag, Log, count, for_ever, join2, ms, nap, run, until};
@@ -222,18 +222,19 @@ fn t20_cancel_stops_the_group_and_goes_no_further() {
 #[test]
 fn t20_cancel_keeps_an_outer_cancel_that_comes_while_it_ends() {
     run(|| async {
-        let cleaning = Flag::default();
-        let mark = cleaning.clone();
+        let (waits, cleaning, go) = (Flag::default(), Flag::default(), Flag::default());
+        let (begun, mark, seen) = (waits.clone(), cleaning.clone(), go.clone());
         let task = spawn(async move {
             let ended: Result<(), _> = task_group(async move |group: Group| {
                 let member = async move {
+                    begun.set();
                     let request = catch_cancel(for_ever()).await.unwrap_err();
                     mark.set();
-                    corio::sleep(ms(10)).await;
+                    until(|| seen.is_set()).await;
                     request.raise::<()>().await;
                 };
                 drop(group.create_task(member));
-                nap().await;
+                until(|| waits.is_set()).await;
                 group.cancel();
                 Ok(())
             })
@@ -242,6 +243,7 @@ fn t20_cancel_keeps_an_outer_cancel_that_comes_while_it_ends() {
         });
         until(|| cleaning.is_set()).await;
         task.cancel_with("message");
+        go.set();
         assert_eq!(task.await.unwrap_err().cancelled().unwrap().msg(), Some("message"));
     });
 }
@@ -249,17 +251,18 @@ fn t20_cancel_keeps_an_outer_cancel_that_comes_while_it_ends() {
 #[test]
 fn t22_a_panic_of_a_child_is_raised_again_after_all_have_ended() {
     run(|| async {
-        let log = Log::default();
-        let inner = log.clone();
+        let (log, waits) = (Log::default(), Flag::default());
+        let (inner, mark) = (log.clone(), waits.clone());
         let task = spawn(async move {
             let ended: Result<(), _> = task_group(async move |group: Group| {
                 let member = async move {
+                    mark.set();
                     drop(catch_cancel(for_ever()).await);
                     nap().await;
                     inner.say("cleaned");
                 };
                 drop(group.create_task(member));
-                nap().await;
+                until(|| waits.is_set()).await;
                 let failing = async { assert!(Vec::<u8>::new().len() > 1, "a child's panic") };
                 let error = group.create_task(failing).unwrap().await.unwrap_err();
                 assert!(error.is_panic());
@@ -303,13 +306,18 @@ fn t31_a_group_that_fails_touches_no_sibling() {
 #[test]
 fn a_limit_around_a_group_whose_clean_up_fails() {
     run(|| async {
-        let limited = timeout(ms(3), async {
+        let limited = timeout_scope(None, async |limit| {
+            let waits = Flag::default();
+            let mark = waits.clone();
             let ended: Result<(), _> = task_group(async |group: Group| {
-                let member = async {
+                let member = async move {
+                    mark.set();
                     drop(catch_cancel(for_ever()).await);
                     Err::<(), _>("crash in clean-up")
                 };
                 drop(group.create_task(member).unwrap());
+                until(|| waits.is_set()).await;
+                limit.reschedule(Some(Instant::now())).unwrap();
                 for_ever().await;
                 Ok(())
             })
@@ -376,11 +384,12 @@ fn gather_gives_values_in_order_and_the_first_failure() {
 #[test]
 fn a_cancelled_gather_awaits_all_children() {
     run(|| async {
-        let log = Log::default();
         for wanted in ["first", "all"] {
+            let log = Log::default();
             let inner = log.clone();
             let task = spawn(async move {
                 let member = |n: u64, log: Log| async move {
+                    log.say("waits");
                     drop(catch_cancel(for_ever()).await);
                     corio::sleep(ms(n)).await;
                     log.say("ended");
@@ -392,12 +401,12 @@ fn a_cancelled_gather_awaits_all_children() {
                     drop(gather_all(members).await);
                 }
             });
-            corio::sleep(Duration::from_millis(5)).await;
+            until(|| log.count("waits") == 3).await;
             task.cancel_with("all of you");
             let error = task.await.expect_err("even if all suppress");
             assert_eq!(error.cancelled().unwrap().msg(), Some("all of you"));
+            assert_eq!(log.count("ended"), 3, "{wanted}");
         }
-        log.is(&["ended"; 6]);
     });
 }
 
@@ -412,8 +421,9 @@ fn wait_gives_the_tasks_back_and_cancels_none() {
         // A cancelled task is no exception, a panic is.
         let cancelled = spawn(for_ever());
         cancelled.cancel();
-        let panicked = spawn(async {
-            nap().await;
+        let watched = cancelled.task_ref();
+        let panicked = spawn(async move {
+            until(|| watched.done()).await;
             nap().await;
             panic!("the exception");
         });

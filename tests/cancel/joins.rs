@@ -209,3 +209,39 @@ fn t16_a_shielded_future_becomes_a_task() {
         assert!(corio::shield(inner).await.unwrap_err().is_cancelled());
     });
 }
+
+#[test]
+fn a_task_that_awaits_itself_panics() {
+    run(|| async {
+        let own: Arc<OnceLock<Task<()>>> = Arc::default();
+        let inside = own.clone();
+        let task = spawn(async move {
+            until(|| inside.get().is_some()).await;
+            (&*inside.get().unwrap()).await.unwrap();
+        });
+        own.set(task).unwrap();
+        let error = (&*own.get().unwrap()).await.unwrap_err();
+        let message = error.panic_message().unwrap();
+        assert!(message.contains("cannot await itself at tests/cancel/joins.rs"), "{message}");
+
+        // By value too, where nobody else can see how it ends.
+        let (give, take) = corio::sync::oneshot::channel::<Task<()>>();
+        let task = spawn(async move { drop(take.await.unwrap().await) });
+        let watch = task.task_ref();
+        assert!(give.send(task).is_ok());
+        until(|| watch.done()).await;
+    });
+}
+
+#[test]
+fn a_task_stays_cancelled_when_its_result_is_taken() {
+    run(|| async {
+        let mut task = spawn(for_ever());
+        task.cancel();
+        assert!((&mut task).await.unwrap_err().is_cancelled());
+        assert!(task.done() && task.cancelled());
+        let mut task = spawn(async { 1 });
+        assert_eq!((&mut task).await.unwrap(), 1);
+        assert!(task.done() && !task.cancelled());
+    });
+}

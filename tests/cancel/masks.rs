@@ -2,8 +2,11 @@
 
 use std::pin::Pin;
 use std::sync::mpsc;
+use std::time::Instant;
 
-use corio::{catch_cancel, create_local_task, defer_cancel, join, select, timeout, yield_now};
+use corio::{
+    catch_cancel, create_local_task, defer_cancel, join, select, timeout_scope, yield_now,
+};
 
 use crate::support::{Flag, Log, for_ever, ms, run, select2, unordered, until};
 
@@ -59,13 +62,14 @@ fn a_mask_that_is_carried_off_and_kept_in_that_poll() {
 fn a_limit_is_not_put_off_by_a_mask_that_nobody_polls() {
     run(|| async {
         let log = Log::default();
-        let limited = timeout(ms(3), async {
+        let limited = timeout_scope(None, async |limit| {
             let mut kept = mask();
             select! {
                 biased;
                 () = kept.as_mut() => {}
                 () = yield_now() => log.say("the mask is dormant"),
             }
+            limit.reschedule(Some(Instant::now())).unwrap();
             for_ever().await;
         });
         assert!(limited.await.is_err());

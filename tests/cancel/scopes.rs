@@ -121,7 +121,10 @@ fn t04_suppressed() {
 #[test]
 fn t04_suppressed_and_taken_back() {
     run(|| async {
-        let task = spawn(async {
+        let waits = Flag::default();
+        let mark = waits.clone();
+        let task = spawn(async move {
+            mark.set();
             let request = catch_cancel(for_ever()).await.unwrap_err();
             let before = count();
             request.suppress();
@@ -129,10 +132,9 @@ fn t04_suppressed_and_taken_back() {
             nap().await;
             (before, count())
         });
-        nap().await;
+        until(|| waits.is_set()).await;
         task.cancel();
-        let (before, after) = task.await.map_or((1, 0), |counts| counts);
-        assert_eq!((before, after), (1, 0));
+        assert_eq!(task.await.unwrap(), (1, 0));
     });
 }
 

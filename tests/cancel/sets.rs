@@ -72,18 +72,16 @@ fn a_cancelled_gather_macro_awaits_all() {
             let member = |name: &'static str| {
                 let log = inner.clone();
                 async move {
+                    log.say("waits");
                     drop(catch_cancel(for_ever()).await);
                     nap().await;
                     log.say(name);
                     name
                 }
             };
-            let both = gather!(member("a"), member("b"));
-            inner.say("waits");
-            drop(both.await);
+            drop(gather!(member("a"), member("b")).await);
         });
-        until(|| log.said("waits")).await;
-        corio::sleep(ms(5)).await;
+        until(|| log.count("waits") == 2).await;
         task.cancel_with("m");
         assert_eq!(task.await.unwrap_err().cancelled().unwrap().msg(), Some("m"));
         assert!(log.said("a") && log.said("b"));
@@ -152,6 +150,7 @@ fn as_completed_within_a_limit() {
         let tasks =
             [spawn(async { 1 }), spawn(std::future::pending()), spawn(std::future::pending())];
         let watched: Vec<_> = tasks.iter().map(|task| task.task_ref()).collect();
+        until(|| watched[0].done()).await;
         let mut results = as_completed(tasks).with_timeout(ms(5));
         assert_eq!(results.len(), 3);
         let (index, first) = results.next().await.unwrap().unwrap();
@@ -176,10 +175,12 @@ fn a_join_set_gives_results_as_they_come() {
         let mut set = JoinSet::new();
         assert!(set.is_empty() && set.try_join_next().is_none());
         assert!(set.join_next().await.is_none());
+        let go: Vec<_> = (0..3).map(|_| Flag::default()).collect();
         let ids: Vec<_> = (0..3)
             .map(|n| {
+                let go = go[n as usize].clone();
                 set.spawn(async move {
-                    corio::sleep(ms(3 * (3 - n))).await;
+                    until(|| go.is_set()).await;
                     n
                 })
                 .id()
@@ -187,6 +188,7 @@ fn a_join_set_gives_results_as_they_come() {
             .collect();
         assert_eq!(set.len(), 3);
         for n in [2, 1, 0] {
+            go[n as usize].set();
             let (id, value) = set.join_next_with_id().await.unwrap();
             assert_eq!((id, value.unwrap()), (ids[n as usize], n));
         }
@@ -274,12 +276,15 @@ fn join_all_raises_a_panic_again() {
 
 #[test]
 fn a_limit_that_its_body_moves() {
+    /// Long enough to be moved in time, however slow the machine is.
+    const FIRST: Duration = Duration::from_millis(200);
+    const LATER: Duration = Duration::from_secs(20);
     run(|| async {
-        // Each step buys more time.
-        let kept = timeout_scope(ms(20), async |limit| {
+        // Each step buys more time: all together they take longer than what there was at first.
+        let kept = timeout_scope(FIRST, async |limit| {
             for _ in 0..4 {
-                corio::sleep(ms(10)).await;
-                limit.reschedule(Some(Instant::now() + ms(500))).unwrap();
+                limit.reschedule(Some(Instant::now() + LATER)).unwrap();
+                corio::sleep(FIRST / 3).await;
             }
             limit
         });
@@ -302,9 +307,9 @@ fn a_limit_that_its_body_moves() {
         let handle = handle.unwrap();
         assert!(handle.expired() && format!("{handle:?}").contains("expired"));
         // Taken away.
-        let value = timeout_scope(ms(2), async |limit| {
+        let value = timeout_scope(FIRST, async |limit| {
             limit.reschedule(None).unwrap();
-            corio::sleep(ms(6)).await;
+            corio::sleep(FIRST + ms(5)).await;
             7
         });
         assert_eq!(value.await, Ok(7));

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
-use corio::Builder;
+use corio::{Builder, TaskRef, TaskStatus};
 use corio_tests::{PATIENCE, within};
 
 /// Runs a test's coroutine as main of two runtimes, of one worker and of four.
@@ -52,6 +52,12 @@ pub async fn until(is: impl Fn() -> bool) {
     }
 }
 
+/// Waits until the task has seen what was done to it: a cancel or a wake schedules it at once, and it
+/// waits again only after the poll that follows.
+pub async fn rested(task: TaskRef) {
+    until(|| matches!(task.status(), TaskStatus::Waiting(_))).await;
+}
+
 /// What happened, in order.
 #[derive(Clone, Debug, Default)]
 pub struct Log(Arc<Mutex<Vec<String>>>);
@@ -73,7 +79,12 @@ impl Log {
     }
 
     pub fn said(&self, what: &str) -> bool {
-        self.0.lock().unwrap().iter().any(|line| line == what)
+        self.count(what) > 0
+    }
+
+    /// How often this was said.
+    pub fn count(&self, what: &str) -> usize {
+        self.0.lock().unwrap().iter().filter(|line| *line == what).count()
     }
 
     /// Fails unless just these lines were said, in whatever order.
@@ -98,11 +109,11 @@ pub struct Flag(Arc<AtomicBool>);
 
 impl Flag {
     pub fn set(&self) {
-        self.0.store(true, Ordering::SeqCst);
+        self.0.store(true, Ordering::Release);
     }
 
     pub fn is_set(&self) -> bool {
-        self.0.load(Ordering::SeqCst)
+        self.0.load(Ordering::Acquire)
     }
 
     /// Ready once it is set; is woken by nobody.
@@ -154,7 +165,7 @@ struct Sub {
 
 impl Wake for Sub {
     fn wake(self: Arc<Self>) {
-        self.woken.store(true, Ordering::SeqCst);
+        self.woken.store(true, Ordering::Release);
         if let Some(waker) = &*self.above.lock().unwrap() {
             waker.wake_by_ref();
         }
@@ -170,7 +181,7 @@ pub async fn unordered<'a, T>(parts: Vec<Pin<Box<dyn Future<Output = T> + Send +
         for (part, sub) in &mut parts {
             *sub.above.lock().unwrap() = Some(cx.waker().clone());
             let Some(future) = part else { continue };
-            if sub.woken.swap(false, Ordering::SeqCst) {
+            if sub.woken.swap(false, Ordering::Acquire) {
                 let waker = Waker::from(sub.clone());
                 if let Poll::Ready(value) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
                     out.push(value);

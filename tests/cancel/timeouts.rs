@@ -2,12 +2,17 @@
 
 use std::future::pending;
 use std::thread;
+use std::time::Instant;
 
-use corio::{Cancelled, catch_cancel, defer_cancel, spawn, timeout, wait_for, yield_now};
+use corio::{
+    Cancelled, catch_cancel, defer_cancel, spawn, timeout, timeout_scope, wait_for, yield_now,
+};
 
 use crate::support::{Flag, Log, count, for_ever, join2, ms, nap, run, unordered, until};
 
 const SOON: u64 = 3;
+/// For limits that must not come before the thread blocks beyond them, however slow that is.
+const BLOCKED: u64 = 100;
 const LATE: u64 = 60_000;
 
 #[test]
@@ -34,14 +39,14 @@ fn a_limit_awaits_the_clean_up_inside() {
 fn t17_a_cancel_and_the_limit_at_once() {
     run(|| async {
         for cancel_first in [true, false] {
-            let task = corio::create_local_task(async { timeout(ms(SOON), for_ever()).await });
+            let task = corio::create_local_task(async { timeout(ms(BLOCKED), for_ever()).await });
             yield_now().await;
             // The loop sees both when this lets it go on.
             if cancel_first {
                 task.cancel_with("outer");
-                thread::sleep(ms(SOON + 2));
+                thread::sleep(ms(BLOCKED + 2));
             } else {
-                thread::sleep(ms(SOON + 2));
+                thread::sleep(ms(BLOCKED + 2));
                 task.cancel_with("outer");
             }
             let error = task.await.expect_err("the cancel goes first");
@@ -55,7 +60,7 @@ fn t17_caught_exactly_once_by_a_scope_around() {
     run(|| async {
         for inner_scope in [false, true] {
             let task = corio::create_local_task(async move {
-                let limited = timeout(ms(SOON), async move {
+                let limited = timeout(ms(BLOCKED), async move {
                     if inner_scope {
                         if let Err(request) = catch_cancel(for_ever()).await {
                             // The clean-up is still at it when the limit comes.
@@ -73,7 +78,7 @@ fn t17_caught_exactly_once_by_a_scope_around() {
             });
             yield_now().await;
             task.cancel_with("outer");
-            thread::sleep(ms(SOON + 2));
+            thread::sleep(ms(BLOCKED + 2));
             assert_eq!(task.await.unwrap(), (Some("outer".to_owned()), true, 1), "{inner_scope}");
         }
     });
@@ -247,9 +252,10 @@ fn a_mask_inside_puts_the_limit_off() {
 #[test]
 fn a_limit_on_a_dormant_scope_ends_its_part() {
     run(|| async {
-        let ended = timeout(ms(SOON), async {
+        let ended = timeout_scope(None, async |limit| {
             let mut dormant = Box::pin(catch_cancel(for_ever()));
             crate::support::select2(async { drop(dormant.as_mut().await) }, yield_now()).await;
+            limit.reschedule(Some(Instant::now())).unwrap();
             for_ever().await;
         });
         assert!(ended.await.is_err());

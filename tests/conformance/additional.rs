@@ -52,8 +52,9 @@ fn two_cancels_before_the_delivery_are_one_throw() {
     on_loop(|| async {
         let caught = Arc::new(Mutex::new(Vec::new()));
         let waits = task!([caught] {
-            for _ in 0..2 {
-                if let Err(request) = corio::catch_cancel(corio::sleep(Duration::from_millis(1))).await {
+            // The first wait ends by the cancel, the second by itself.
+            for nap in [HOUR, Duration::from_millis(1)] {
+                if let Err(request) = corio::catch_cancel(corio::sleep(nap)).await {
                     caught.lock().unwrap().push(request.msg().map(str::to_owned));
                     request.suppress();
                 }
@@ -178,6 +179,8 @@ fn wait_for_prefers_a_value_to_its_timer() {
                 corio::sleep(limit).await;
                 7
             });
+            // The value's sleep has begun, so it ends before the limit, however slow this is.
+            turn().await;
             said.send(corio::wait_for(value, 2 * limit).await).unwrap();
             let ready = corio::create_task(async { 8 });
             turn().await;

@@ -1,7 +1,11 @@
 //! as_completed: test_tasks.py.
 
+use std::future::poll_fn;
+use std::pin::Pin;
+
 use corio::{Task, as_completed, create_task, timeout};
 use corio_tests::kit::{Signal, poll_once};
+use futures_core::Stream;
 
 use crate::cancellation::{for_ever, ms};
 use crate::support::{Trace, on_loop, task, turn, turns};
@@ -37,6 +41,16 @@ fn results_come_in_the_order_of_the_ends() {
             assert_eq!((index, value.unwrap()), (n, n));
         }
         assert!(results.next().await.is_none());
+        // The same as a stream.
+        let go = signals(3);
+        let mut results = as_completed(numbered(&go));
+        for n in [1, 2, 0] {
+            go[n].set();
+            let next = poll_fn(|cx| Pin::new(&mut results).poll_next(cx));
+            let (index, value) = next.await.unwrap();
+            assert_eq!((index, value.unwrap()), (n, n));
+        }
+        assert!(poll_fn(|cx| Pin::new(&mut results).poll_next(cx)).await.is_none());
     });
 }
 
@@ -64,6 +78,9 @@ fn test_as_completed_with_timeout() {
         go[0].set();
         let tasks = numbered(&go);
         let watched = tasks[1].task_ref();
+        // The first one has ended before the limit is set.
+        turns(2).await;
+        assert!(tasks[0].done());
         let mut results = as_completed(tasks).with_timeout(ms(5));
         assert_eq!(results.next().await.unwrap().unwrap().0, 0);
         assert!(results.next().await.unwrap().is_err());

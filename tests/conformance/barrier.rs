@@ -268,7 +268,7 @@ fn test_reset_barrier_while_tasks_draining() {
         let tasks = ["a", "b", "c"].map(|name| {
             task!([barrier, trace, left] {
                 wait(&barrier, &trace, name).await;
-                if left.fetch_add(1, std::sync::atomic::Ordering::SeqCst) == 2 {
+                if left.fetch_add(1, std::sync::atomic::Ordering::Relaxed) == 2 {
                     barrier.reset();
                 }
             })

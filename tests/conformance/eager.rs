@@ -27,12 +27,12 @@ fn test_to_thread_once() {
         let counts = calls.clone();
         let here = std::thread::current().id();
         let sum = corio::to_thread(move || {
-            counts.fetch_add(1, Ordering::SeqCst);
+            counts.fetch_add(1, Ordering::Relaxed);
             assert_ne!(std::thread::current().id(), here);
             40 + 2
         });
         assert_eq!(sum.await.unwrap(), 42);
-        assert_eq!(calls.load(Ordering::SeqCst), 1);
+        assert_eq!(calls.load(Ordering::Relaxed), 1);
     });
 }
 
@@ -53,7 +53,7 @@ fn test_to_thread_concurrent() {
         let jobs: Vec<_> = (0..10)
             .map(|_| {
                 let calls = calls.clone();
-                corio::to_thread(move || calls.fetch_add(1, Ordering::SeqCst))
+                corio::to_thread(move || calls.fetch_add(1, Ordering::Relaxed))
             })
             .collect();
         let mut seen = Vec::new();
@@ -140,12 +140,12 @@ fn test_eager_start_false() {
         let ran = Arc::new(AtomicUsize::new(0));
         let runs = ran.clone();
         let task =
-            corio::task().eager(false).spawn(async move { runs.fetch_add(1, Ordering::SeqCst) });
+            corio::task().eager(false).spawn(async move { runs.fetch_add(1, Ordering::Relaxed) });
         assert!(!task.done());
-        assert_eq!(ran.load(Ordering::SeqCst), 0);
+        assert_eq!(ran.load(Ordering::Relaxed), 0);
         turn().await;
         assert!(task.done());
-        assert_eq!(ran.load(Ordering::SeqCst), 1);
+        assert_eq!(ran.load(Ordering::Relaxed), 1);
     });
 }
 

@@ -316,13 +316,13 @@ fn test_wrap_future_cancel() {
         let ran = Arc::new(AtomicBool::new(false));
         let runs = ran.clone();
         let queued =
-            corio::run_in_executor(Some(&executor), move || runs.store(true, Ordering::SeqCst));
+            corio::run_in_executor(Some(&executor), move || runs.store(true, Ordering::Relaxed));
         assert!(queued.cancel());
         assert!(queued.await.unwrap_err().is_cancelled());
         go.send(()).unwrap();
         assert!(busy.await.unwrap());
         corio::run_in_executor(Some(&executor), || ()).await.unwrap();
-        assert!(!ran.load(Ordering::SeqCst), "a cancelled job ran");
+        assert!(!ran.load(Ordering::Relaxed), "a cancelled job ran");
     });
 }
 
@@ -477,7 +477,7 @@ fn results_may_use_what_they_were_results_of_when_they_go() {
         struct Evil(Deferred<u32>);
         impl Drop for Evil {
             fn drop(&mut self) {
-                DROPPED.fetch_add(1, Ordering::SeqCst);
+                DROPPED.fetch_add(1, Ordering::Relaxed);
                 self.0.cancel();
             }
         }
@@ -491,7 +491,7 @@ fn results_may_use_what_they_were_results_of_when_they_go() {
         drop(corio::create_task(async move { evil }));
         turns(3).await;
         assert!(again.cancelled());
-        assert_eq!(DROPPED.load(Ordering::SeqCst), 2);
+        assert_eq!(DROPPED.load(Ordering::Relaxed), 2);
     });
 }
 

@@ -2,15 +2,17 @@
 //!
 //! In debug mode: without it, futures that wait for many tasks leave no edges.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::panic::Location;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use corio::{Builder, ReturnWhen, Task, TaskRef, capture_call_graph, format_call_graph};
 use corio_tests::{PATIENCE, within};
 
-use crate::support::sync::oneshot;
+use crate::support::sync::{Deferred, oneshot};
 use crate::support::{turn, turns};
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -118,6 +120,7 @@ fn test_stack_tgroup() {
 }
 
 // conforms: 27 test_stack_gather_survivor
+// conforms: 4 test_gather_discards_awaited_by_for_pending
 #[test]
 fn test_stack_gather_survivor() {
     on_debug_loop(|| async {
@@ -134,6 +137,136 @@ fn test_stack_gather_survivor() {
         turns(10).await;
         assert!(!parent.done() && !task.done());
         assert_eq!(awaited_by(&task), Vec::<String>::new());
+    });
+}
+
+// conforms: 4 test_gather_discards_awaited_by_for_cancelled_sibling
+#[test]
+fn test_gather_discards_awaited_by_for_cancelled_sibling() {
+    on_debug_loop(|| async {
+        let (survivor, cancelled) = (sleeper(), sleeper());
+        let (task, sibling) = (survivor.task_ref(), cancelled.task_ref());
+        let parent = named("parent", async move {
+            assert!(corio::gather([cancelled, survivor]).await.is_err());
+            corio::sleep(HOUR).await;
+        });
+        turns(5).await;
+        assert_eq!(awaited_by(&task), ["parent"]);
+        sibling.cancel();
+        turns(10).await;
+        assert!(!parent.done() && !task.done());
+        assert_eq!(awaited_by(&task), Vec::<String>::new());
+    });
+}
+
+// conforms: 4 test_wait_discards_awaited_by_for_pending
+#[test]
+fn test_wait_discards_awaited_by_for_pending() {
+    on_debug_loop(|| async {
+        let pending = sleeper();
+        let task = pending.task_ref();
+        let parent = named("parent", async move {
+            let ends = corio::create_task(turns(5));
+            let both = vec![ends, pending];
+            let waited = corio::wait(both, ReturnWhen::FirstCompleted, None).await.unwrap();
+            corio::sleep(HOUR).await;
+            drop(waited);
+        });
+        turns(4).await;
+        assert_eq!(awaited_by(&task), ["parent"]);
+        turns(10).await;
+        assert_eq!(parent.stack(None)[0].what, "sleep", "the wait is over");
+        assert!(!task.done());
+        assert_eq!(awaited_by(&task), Vec::<String>::new());
+    });
+}
+
+// conforms: 27 test_stack_future
+// differs: the future itself is asked; a graph begins at a task
+#[test]
+fn test_stack_future() {
+    on_debug_loop(|| async {
+        let deferred = Deferred::<()>::new();
+        let waits = |name| {
+            let deferred = deferred.clone();
+            named(name, async move { deferred.await.is_ok() })
+        };
+        let observed = deferred.clone();
+        let tasks =
+            [waits("one"), waits("two"), named("three", async move { (&observed).await.is_ok() })];
+        let awaiters = || {
+            let mut names: Vec<_> =
+                deferred.awaited_by().iter().map(|task| task.name().to_string()).collect();
+            names.sort_unstable();
+            names
+        };
+        assert_eq!(awaiters(), Vec::<String>::new(), "nobody has asked yet");
+        turns(3).await;
+        assert_eq!(awaiters(), ["one", "three", "two"]);
+        tasks[2].abort();
+        turns(2).await;
+        assert_eq!(awaiters(), ["one", "two"]);
+        deferred.set_result(()).unwrap();
+        turns(3).await;
+        assert_eq!(awaiters(), Vec::<String>::new());
+    });
+}
+
+// conforms: 27 test_stack_async_gen
+// differs: a stream is polled by its task and has no frame of its own
+#[test]
+fn test_stack_async_gen() {
+    /// What tasks give, one after the other.
+    struct InTurn(Vec<Task<()>>);
+
+    impl futures_core::Stream for InTurn {
+        type Item = ();
+
+        fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<()>> {
+            let Some(mut last) = self.0.last_mut() else { return Poll::Ready(None) };
+            let ended = std::task::ready!(Pin::new(&mut last).poll(cx));
+            self.0.pop();
+            Poll::Ready(ended.ok())
+        }
+    }
+
+    on_debug_loop(|| async {
+        let child = sleeper();
+        let task = child.task_ref();
+        let parent = named("parent", async move {
+            let mut stream = InTurn(vec![child]);
+            poll_fn(|cx| futures_core::Stream::poll_next(Pin::new(&mut stream), cx)).await
+        });
+        turns(5).await;
+        assert_eq!(awaited_by(&task), ["parent"]);
+        parent.abort();
+    });
+}
+
+/// The names of the current task and of those that await it, asked for inside plain functions.
+fn nested(depth: u32) -> Vec<String> {
+    match depth {
+        0 => {
+            let graph = capture_call_graph(None).expect("a task");
+            graph.entries().iter().map(|entry| entry.task.name().to_string()).collect()
+        }
+        _ => nested(depth - 1),
+    }
+}
+
+// conforms: 30 test_capture_call_graph_generator_keeps_caller_frames
+#[test]
+fn a_graph_from_inside_plain_calls_keeps_the_chain() {
+    on_debug_loop(|| async {
+        let inner = named("inner", async {
+            turns(3).await;
+            (0..3).map(|depth| nested(depth)).collect::<Vec<_>>()
+        });
+        let middle = named("middle", async move { inner.await.unwrap() });
+        let outer = named("outer", async move { middle.await.unwrap() });
+        for chain in outer.await.unwrap() {
+            assert_eq!(chain[..3], ["inner", "middle", "outer"]);
+        }
     });
 }
 
@@ -296,14 +429,19 @@ fn test_task_with_no_name() {
 #[test]
 fn test_task_awaits_self() {
     on_debug_loop(|| async {
-        let (give, itself) = awaits_later("itself");
-        give.send(itself.clone()).unwrap();
+        // Through a composition, because a plain await of the own handle is refused.
+        let (give, take) = oneshot::channel::<Task<()>>();
+        let itself = named("itself", async move {
+            drop(corio::gather([take.await.unwrap()]).await);
+        });
+        let task = itself.task_ref();
+        give.send(itself).unwrap();
         turns(5).await;
-        assert_eq!(awaited_by(&itself.task_ref()), ["itself"]);
-        let id = itself.id();
+        assert_eq!(awaited_by(&task), ["itself"]);
+        let id = task.id();
         let dump = corio::dump().to_string();
         let circle = format!("in a circle: 'itself' {id} awaits 'itself' {id}\n");
         assert!(dump.ends_with(&circle), "{dump}");
-        itself.abort();
+        task.abort();
     });
 }

@@ -18,6 +18,7 @@ mod future;
 mod introspection;
 mod lock;
 mod loop_order;
+mod outcomes;
 mod queue;
 mod runner;
 mod semaphore;

@@ -13,13 +13,28 @@ use corio::{
     Builder, ContextVar, Handle, RunError, Runner, Task, catch_cancel, get_running_loop,
     new_event_loop,
 };
-use corio_tests::kit::Ledger;
+use corio_tests::kit::{Ledger, Signal};
 use corio_tests::{PATIENCE, within};
 
 const SIGINT: i32 = 2;
 
 fn bounded<T: Send + 'static>(body: impl FnOnce() -> T + Send + 'static) -> T {
     within(PATIENCE, "the test", body)
+}
+
+/// Spawns a task and waits until it has begun: one that is asked to end before that never runs.
+async fn begun<F>(body: F) -> Task<F::Output>
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    let signal = Signal::new();
+    let mark = signal.clone();
+    let task = corio::create_task(async move {
+        mark.set();
+        body.await
+    });
+    signal.wait().await;
+    task
 }
 
 /// The program `interrupted`, playing a part.
@@ -101,17 +116,13 @@ fn what_is_left_is_cancelled_and_awaited() {
     bounded(|| {
         let clean = Arc::new(AtomicBool::new(false));
         let ended = clean.clone();
-        let task: Task<()> = corio::run(async move {
-            let task = corio::create_task(async move {
-                let slept = catch_cancel(corio::sleep(Duration::from_secs(1000))).await;
-                corio::sleep(Duration::from_millis(10)).await;
-                ended.store(true, Ordering::SeqCst);
-                slept.unwrap_err().raise::<()>().await;
-            });
-            corio::sleep(Duration::from_millis(1)).await;
-            task
-        });
-        assert!(clean.load(Ordering::SeqCst), "run came back before the clean-up had ended");
+        let task: Task<()> = corio::run(begun(async move {
+            let slept = catch_cancel(corio::sleep(Duration::from_secs(1000))).await;
+            corio::sleep(Duration::from_millis(10)).await;
+            ended.store(true, Ordering::Relaxed);
+            slept.unwrap_err().raise::<()>().await;
+        }));
+        assert!(clean.load(Ordering::Relaxed), "run came back before the clean-up had ended");
         assert!(task.cancelled());
     });
 }
@@ -128,11 +139,11 @@ fn what_fails_in_its_clean_up_is_reported() {
                 let said = context.get_exception().unwrap().to_owned();
                 list.lock().unwrap().push((context.message().to_owned(), said, task));
             })));
-            drop(corio::task().name("the failing one").spawn(async {
+            let failing = begun(async {
                 let _cancelled = catch_cancel(corio::sleep(Duration::from_secs(1000))).await;
                 panic!("in the clean-up");
-            }));
-            corio::sleep(Duration::from_millis(1)).await;
+            });
+            failing.await.set_name("the failing one");
         });
         let heard = heard.lock().unwrap();
         let [(message, said, task)] = heard.as_slice() else { panic!("{heard:?}") };
@@ -149,12 +160,12 @@ fn streams_of_failing_tasks_are_dropped() {
         let ledger = Ledger::new();
         let token = ledger.token();
         corio::run(async move {
-            drop(corio::create_task(async move {
+            let failing = begun(async move {
                 let _stream = (token, corio::interval(Duration::from_secs(1)));
                 let _cancelled = catch_cancel(std::future::pending::<()>()).await;
                 panic!("in the clean-up");
-            }));
-            corio::sleep(Duration::from_millis(1)).await;
+            });
+            drop(failing.await);
         });
         assert_eq!((ledger.made(), ledger.live()), (1, 0));
     });
@@ -169,10 +180,8 @@ fn tasks_spawned_during_the_teardown_end_too() {
         Box::pin(async move {
             let slept = catch_cancel(corio::sleep(Duration::from_secs(1000))).await;
             if depth > 0 {
-                drop(corio::create_task(spawner(depth - 1, count.clone())));
+                drop(begun(spawner(depth - 1, count.clone())).await);
             }
-            // The new one begins to wait before it is asked to end.
-            corio::sleep(Duration::from_millis(1)).await;
             count.lock().unwrap().push(depth);
             slept.unwrap_err().raise::<()>().await;
         })
@@ -180,10 +189,7 @@ fn tasks_spawned_during_the_teardown_end_too() {
     bounded(|| {
         let count = Arc::new(Mutex::new(Vec::new()));
         let ends = count.clone();
-        corio::run(async move {
-            drop(corio::create_task(spawner(3, ends)));
-            corio::sleep(Duration::from_millis(1)).await;
-        });
+        corio::run(async move { drop(begun(spawner(3, ends)).await) });
         // A pass of the teardown begins when all tasks of the one before have ended.
         assert_eq!(*count.lock().unwrap(), [3, 2, 1, 0]);
     });
@@ -196,14 +202,14 @@ fn a_deadline_ends_what_does_not_heed_its_cancel() {
         let token = ledger.token();
         let run = Builder::new().workers(2).shutdown_timeout(Duration::from_millis(50));
         run.run(async move {
-            drop(corio::create_task(async move {
+            let heedless = begun(async move {
                 let _token = token;
                 loop {
                     let slept = catch_cancel(corio::sleep(Duration::from_secs(1000))).await;
                     slept.unwrap_err().suppress();
                 }
-            }));
-            corio::sleep(Duration::from_millis(1)).await;
+            });
+            drop::<Task<()>>(heedless.await);
         })
         .unwrap();
         assert_eq!((ledger.made(), ledger.live()), (1, 0));
@@ -217,20 +223,23 @@ fn the_teardown_goes_in_order() {
         let order = Arc::new(Mutex::new(Vec::new()));
         let (job, task, main) = (order.clone(), order.clone(), order.clone());
         let handle = corio::run(async move {
-            let started = corio_tests::kit::Signal::new();
-            let start = started.clone();
+            let (started, cleaned) = (Signal::new(), Signal::new());
+            let (start, go) = (started.clone(), cleaned.clone());
             drop(corio::to_thread(move || {
                 start.set();
+                go.wait_blocking("the clean-up of the task");
+                // If nobody waits for this thread, the end is over by then.
                 std::thread::sleep(Duration::from_millis(40));
                 job.lock().unwrap().push("executor");
             }));
             started.wait().await;
-            drop(corio::create_task(async move {
+            let cleans = begun(async move {
                 let slept = catch_cancel(corio::sleep(Duration::from_secs(1000))).await;
                 task.lock().unwrap().push("task");
+                cleaned.set();
                 slept.unwrap_err().raise::<()>().await;
-            }));
-            corio::sleep(Duration::from_millis(1)).await;
+            });
+            drop(cleans.await);
             main.lock().unwrap().push("main");
             Handle::current()
         });
@@ -302,17 +311,17 @@ fn a_runner_cancels_what_its_runs_have_left() {
             let clean = Arc::new(AtomicBool::new(false));
             let ended = clean.clone();
             let main = async move {
-                drop(corio::create_task(async move {
+                let cleans = begun(async move {
                     let slept = catch_cancel(corio::sleep(Duration::from_secs(1000))).await;
-                    ended.store(true, Ordering::SeqCst);
+                    ended.store(true, Ordering::Relaxed);
                     slept.unwrap_err().raise::<()>().await;
-                }));
-                corio::sleep(Duration::from_millis(1)).await;
+                });
+                drop(cleans.await);
             };
             runner.run(main).unwrap();
-            assert!(!clean.load(Ordering::SeqCst), "it lives between two runs");
+            assert!(!clean.load(Ordering::Relaxed), "it lives between two runs");
             runner.close();
-            assert!(clean.load(Ordering::SeqCst));
+            assert!(clean.load(Ordering::Relaxed));
         });
     }
 }

@@ -1,8 +1,8 @@
 //! Staggered race: test_staggered.py.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use corio::{catch_cancel, sleep, staggered_race, timeout};
+use corio::{TimeoutScope, catch_cancel, sleep, staggered_race, timeout, timeout_scope};
 
 use crate::cancellation::{for_ever, ms};
 use crate::support::{Trace, on_loop};
@@ -88,18 +88,60 @@ fn test_multiple_winners() {
     });
 }
 
+// conforms: 18 test_staggered_race_with_eager_tasks
+// conforms: 18 test_staggered_race_with_eager_tasks_no_delay
+// differs: attempts are parts of one task; what is eager is a task that an attempt spawns and awaits
+#[test]
+fn attempts_that_are_eager_tasks() {
+    on_loop(|| async {
+        // The first is stuck, the second wins after a while, the third fails at its first step.
+        for delay in [None, Some(ms(1)), Some(ms(5))] {
+            let attempts = (0..3).map(|n| {
+                move || async move {
+                    let body = async move {
+                        match n {
+                            0 => for_ever().await,
+                            1 => sleep(ms(20)).await,
+                            _ => return Err("no good"),
+                        }
+                        Ok(n)
+                    };
+                    corio::task().eager(true).spawn(body).await.unwrap()
+                }
+            });
+            let race = staggered_race(attempts, delay);
+            match delay {
+                // Without one, each waits for the one before it to fail.
+                None => assert!(timeout(ms(30), race).await.is_err()),
+                Some(_) => assert_eq!(race.await, Ok((1, 1))),
+            }
+            // An attempt that is done inside its eager start lets the next one begin at once.
+            let started = (0..2).map(|n| {
+                move || async move {
+                    let body = async move { if n == 0 { Err("at once") } else { Ok(n) } };
+                    corio::task().eager(true).spawn(body).await.unwrap()
+                }
+            });
+            assert_eq!(staggered_race(started, LONG).await, Ok((1, 1)));
+        }
+    });
+}
+
 // conforms: 25 StaggeredTests.test_cancelled
 #[test]
 fn limits_around_and_inside_keep_their_order() {
     on_loop(|| async {
         let trace = Trace::default();
         let said = trace.clone();
-        let outer = timeout(ms(10), async move {
+        let outer = timeout_scope(None, async move |outer: TimeoutScope| {
             let attempts = (0..2).map(|n| {
-                let trace = said.clone();
+                let (trace, outer) = (said.clone(), outer.clone());
                 move || async move {
                     let inner = timeout(ms(4), sleep(Duration::from_secs(600))).await;
                     trace.say(format!("inner {n} {}", inner.is_err()));
+                    if n == 1 {
+                        outer.reschedule(Some(Instant::now())).unwrap();
+                    }
                     for_ever().await;
                     Ok::<_, ()>(n)
                 }

@@ -38,6 +38,24 @@ fn a_spawn_that_fails_leaks_nothing() {
     });
 }
 
+// conforms: 30 test_subprocess_exec_invalid_args
+// conforms: 30 test_subprocess_shell_invalid_args
+// differs: most of them do not compile; what the types allow is refused when it starts
+#[test]
+fn arguments_that_no_program_can_be_given() {
+    both(async |start| {
+        for spawn in [
+            start.exec("true", &["a\0b"]),
+            start.exec("tr\0ue", &[]),
+            start.exec("true", &[]).env("NAME", "a\0b"),
+            start.shell("echo a\0b"),
+        ] {
+            assert_eq!(spawn.await.unwrap_err().kind(), ErrorKind::InvalidInput);
+        }
+        assert_eq!(start.exec("", &[]).await.unwrap_err().kind(), ErrorKind::NotFound);
+    });
+}
+
 // conforms: 26 test_subprocess_read_pipe_cancelled
 // conforms: 26 test_subprocess_write_pipe_cancelled
 // conforms: 26 test_subprocess_read_write_pipe_cancelled

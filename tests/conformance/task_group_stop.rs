@@ -163,7 +163,7 @@ fn the_first_child_stops_the_others() {
                 let (inner, winners) = (group.clone(), winners.clone());
                 add(&group, async move {
                     turns(2 + 3 * n).await;
-                    winners.fetch_add(1, Ordering::SeqCst);
+                    winners.fetch_add(1, Ordering::Relaxed);
                     inner.cancel();
                     Ok(())
                 });
@@ -171,7 +171,7 @@ fn the_first_child_stops_the_others() {
             Ok(())
         })
         .await;
-        assert_eq!((ended, winners.load(Ordering::SeqCst)), (Ok(()), 1));
+        assert_eq!((ended, winners.load(Ordering::Relaxed)), (Ok(()), 1));
     });
 }
 

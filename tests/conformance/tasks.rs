@@ -1,5 +1,6 @@
 //! Tasks: identity, results, names, repr: test_tasks.py.
 
+use std::collections::HashSet;
 use std::future::Future;
 use std::panic::Location;
 use std::pin::Pin;
@@ -8,7 +9,8 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
 use corio::sync::{Deferred, Event};
-use corio::{Cancelled, CoroError, ResultError, Task, current_task};
+use corio::{Cancelled, CoroError, ResultError, Task, TaskRef, current_task};
+use corio_tests::kit::Signal;
 
 use crate::future::told;
 use crate::support::{Trace, on_loop, on_single_loop, task, turn, turns, with_loop};
@@ -26,14 +28,14 @@ fn test_task_class() {
         let calls = called.clone();
         task.add_done_callback(move |task| {
             assert!(task.done());
-            calls.fetch_add(1, Ordering::SeqCst);
+            calls.fetch_add(1, Ordering::Relaxed);
         });
         turns(3).await;
         assert!(task.done() && !task.cancelled());
         assert_eq!(task.result().unwrap(), &"ok");
         assert!(task.exception().unwrap().is_none());
         assert!(task.get_loop() == corio::Handle::current());
-        assert_eq!(called.load(Ordering::SeqCst), 1);
+        assert_eq!(called.load(Ordering::Relaxed), 1);
         assert_eq!(task.await.unwrap(), "ok");
     });
 }
@@ -373,6 +375,7 @@ fn a_closed_loop_takes_no_task() {
 }
 
 // conforms: 1 test_tb_logger_not_called_after_cancel
+// conforms: 19 test_default_exc_handler_coro
 #[test]
 fn panics_are_told_if_nobody_has_seen_them() {
     with_loop(|event_loop| {
@@ -422,29 +425,41 @@ fn panics_are_told_if_nobody_has_seen_them() {
 fn all_tasks_are_listed_while_they_come_and_go() {
     on_loop(|| async {
         let handle = corio::Handle::current();
-        let stop = Arc::new(AtomicUsize::new(0));
-        let looks = stop.clone();
+        let lasting: HashSet<_> = corio::all_tasks().iter().map(TaskRef::id).collect();
+        assert_eq!(lasting.len(), 2, "main and this");
+        assert!(lasting.contains(&current_task().unwrap().id()));
+        let (stop, lasts) = (Signal::new(), lasting.clone());
+        let (looked, stopped) = (Signal::new(), stop.clone());
+        let first_look = looked.clone();
         let looker = std::thread::spawn(move || {
-            let mut most = 0;
-            while looks.load(Ordering::SeqCst) == 0 {
-                most = most.max(handle.all_tasks().len());
+            let mut seen = HashSet::new();
+            while !stopped.is_set() {
+                // A look takes a while, so it may list tasks of several waves; but each once, and
+                // those that live all the while.
+                let tasks = handle.all_tasks();
+                let listed: HashSet<_> = tasks.iter().map(TaskRef::id).collect();
+                assert_eq!(listed.len(), tasks.len(), "a task was listed twice: {tasks:?}");
+                assert!(listed.is_superset(&lasts), "a task is missing: {tasks:?}");
+                seen.extend(listed);
+                first_look.set();
             }
-            most
+            seen
         });
-        for _ in 0..50 {
+        let mut spawned = lasting.clone();
+        let mut waves = 0;
+        while waves < 50 || !(looked.is_set() || looker.is_finished()) {
             let tasks: Vec<_> = (0..20).map(|_| corio::create_task(turn())).collect();
+            spawned.extend(tasks.iter().map(Task::id));
             for task in tasks {
                 task.await.unwrap();
             }
+            waves += 1;
         }
-        stop.store(1, Ordering::SeqCst);
-        assert!(looker.join().unwrap() <= 22);
-        assert!(corio::all_tasks().contains(&current_task().unwrap()));
-        assert_eq!(
-            corio::all_tasks().iter().filter(|task| !task.done()).count(),
-            2,
-            "main and this"
-        );
+        stop.set();
+        let seen = looker.join().unwrap();
+        assert!(seen.is_subset(&spawned), "it listed what was never spawned: {seen:?}");
+        let left: HashSet<_> = corio::all_tasks().iter().map(TaskRef::id).collect();
+        assert_eq!(left, lasting, "what has ended was listed");
     });
 }
 

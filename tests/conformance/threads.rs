@@ -37,9 +37,9 @@ fn test_to_thread_once() {
     with_loop(|event_loop| {
         let calls = Arc::new(AtomicU32::new(0));
         let counted = calls.clone();
-        let main = async { to_thread(move || counted.fetch_add(1, Ordering::SeqCst)).await };
+        let main = async { to_thread(move || counted.fetch_add(1, Ordering::Relaxed)).await };
         assert_eq!(event_loop.run_until_complete(main).unwrap().unwrap(), 0);
-        assert_eq!(calls.load(Ordering::SeqCst), 1);
+        assert_eq!(calls.load(Ordering::Relaxed), 1);
     });
 }
 
@@ -177,7 +177,7 @@ fn a_cancelled_awaiter_resumes_at_once_and_run_joins_the_thread() {
                 start.set();
                 waits.wait_blocking("the release");
                 thread::sleep(Duration::from_millis(20));
-                count.fetch_add(1, Ordering::SeqCst);
+                count.fetch_add(1, Ordering::Relaxed);
             })
             .await
         });
@@ -186,5 +186,5 @@ fn a_cancelled_awaiter_resumes_at_once_and_run_joins_the_thread() {
         assert!(task.await.is_err_and(|error| error.is_cancelled()));
         release.set();
     });
-    assert_eq!(ended.load(Ordering::SeqCst), 1, "run came back before its threads had ended");
+    assert_eq!(ended.load(Ordering::Relaxed), 1, "run came back before its threads had ended");
 }

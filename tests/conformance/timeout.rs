@@ -169,8 +169,10 @@ fn whose_cancel_it_was() {
 fn limits_that_come_while_the_loop_is_busy() {
     on_loop(|| async {
         let trace = Trace::default();
-        let outer = timeout(ms(6), async {
-            let inner = timeout(SOON, async {
+        // The inner limit comes first, however late this is.
+        let start = Instant::now();
+        let outer = timeout_at(start + ms(6), async {
+            let inner = timeout_at(start + SOON, async {
                 // Both limits pass meanwhile.
                 std::thread::sleep(ms(12));
                 for_ever().await;

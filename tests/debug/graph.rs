@@ -172,19 +172,25 @@ fn a_task_lists_all_that_await_it_and_the_chain_above_them() {
 fn a_circle_ends_where_it_began() {
     bounded(|| {
         let runtime = rt();
-        let (give, take) = corio::sync::oneshot::channel::<Arc<Task<()>>>();
-        let itself = corio::task().name("itself").spawn_on(runtime.handle(), async move {
-            let itself = take.await.unwrap();
-            (&*itself).await.unwrap();
-        });
-        let itself = Arc::new(itself);
-        give.send(itself.clone()).unwrap();
-        awaited_by(&itself.task_ref(), &["itself"]);
-        let graph = capture_call_graph(Some(&itself.task_ref())).unwrap();
+        let make = |name: &'static str| {
+            let (give, take) = corio::sync::oneshot::channel::<Arc<Task<()>>>();
+            let task = corio::task().name(name).spawn_on(runtime.handle(), async move {
+                let other = take.await.unwrap();
+                (&*other).await.unwrap();
+            });
+            (give, Arc::new(task))
+        };
+        let ((give_one, one), (give_two, two)) = (make("one"), make("two"));
+        give_one.send(two.clone()).unwrap();
+        give_two.send(one.clone()).unwrap();
+        awaited_by(&one.task_ref(), &["two"]);
+        awaited_by(&two.task_ref(), &["one"]);
+        let graph = capture_call_graph(Some(&one.task_ref())).unwrap();
         let again: Vec<_> = graph.entries().iter().map(|entry| entry.again).collect();
-        assert_eq!(again, [false, true]);
-        assert!(graph.to_string().ends_with("      + as above\n"), "{graph}");
-        itself.abort();
+        assert_eq!(again, [false, false, true]);
+        assert!(graph.to_string().ends_with("+ as above\n"), "{graph}");
+        one.abort();
+        two.abort();
     });
 }
 

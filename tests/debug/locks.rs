@@ -3,8 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use corio::TaskStatus;
 use corio::debug::ReportKind;
-use corio::sync::{Barrier, Condition, Event, Lock};
+use corio::sync::{Barrier, Condition, Event, Lock, RwLock, Semaphore};
+
+use corio_tests::eventually;
 
 use crate::support::{HOUR, bounded, debug_rt, report, told};
 
@@ -114,5 +117,101 @@ fn a_wait_that_was_given_up_is_no_part_of_a_cycle() {
         runtime.block_on(async { second.await.unwrap() });
         assert_eq!(told(ReportKind::LockCycle, "'gives-up'"), Vec::<String>::new());
         first.abort();
+    });
+}
+
+#[test]
+fn a_reader_that_asks_again_behind_a_writer_is_told() {
+    bounded(|| {
+        let runtime = debug_rt();
+        let lock = Arc::new(RwLock::new(()));
+        let (reads, asks) = (Arc::new(Event::new()), Arc::new(Event::new()));
+        let (ours, begun, go_on) = (lock.clone(), reads.clone(), asks.clone());
+        let line = line!() + 2;
+        let reader = corio::task().name("reads-twice").spawn_on(runtime.handle(), async move {
+            let _first = ours.read().await;
+            begun.set();
+            go_on.wait().await;
+            let _second = ours.read().await;
+        });
+        let writer = corio::task().name("writes-between").spawn_on(runtime.handle(), async move {
+            reads.wait().await;
+            let _alone = lock.write().await;
+        });
+        eventually("the writer's wait", || match writer.task_ref().status() {
+            TaskStatus::Waiting(Some(frame)) if frame.what == "RwLock::write" => Some(()),
+            _ => None,
+        });
+        asks.set();
+        let text = report(ReportKind::LockCycle, "'reads-twice'");
+        assert!(text.contains("(RwLock::read) behind task 'writes-between'"), "{text}");
+        assert!(text.contains("(RwLock::write) for what task 'reads-twice'"), "{text}");
+        assert!(text.contains(&format!("holds since {}:{line}:", file!())), "{text}");
+        reader.abort();
+        runtime.block_on(async { writer.await.unwrap() });
+    });
+}
+
+#[test]
+fn permits_that_only_their_waiters_could_give_back_are_told() {
+    bounded(|| {
+        let runtime = debug_rt();
+        let (permits, both) = (Arc::new(Semaphore::new(2)), Arc::new(Barrier::new(2)));
+        let task = |name: &'static str| {
+            let (permits, both) = (permits.clone(), both.clone());
+            corio::task().name(name).spawn_on(runtime.handle(), async move {
+                let _one = permits.acquire().await.unwrap();
+                both.wait().await.unwrap();
+                let _another = permits.clone().acquire_owned().await.unwrap();
+            })
+        };
+        let tasks = [task("permits-left"), task("permits-right")];
+        let text = report(ReportKind::LockCycle, "'permits-left'");
+        assert!(text.contains("(Semaphore::acquire) for what task 'permits-"), "{text}");
+        for task in &tasks {
+            task.abort();
+        }
+    });
+}
+
+#[test]
+fn readers_and_permits_that_come_back_make_no_cycle() {
+    bounded(|| {
+        let runtime = debug_rt();
+        let shared = Arc::new((RwLock::new(0), Semaphore::new(2)));
+        let tasks: Vec<_> = (0..8)
+            .map(|i| {
+                let shared = shared.clone();
+                let name = format!("shares-{i}");
+                corio::task().name(name).spawn_on(runtime.handle(), async move {
+                    let (lock, permits) = &*shared;
+                    for round in 0..50 {
+                        let mut some = permits.acquire_many(2).await.unwrap();
+                        drop(some.split(1).expect("there are two"));
+                        drop(lock.read().await);
+                        let mut count = lock.write().await;
+                        *count += 1;
+                        let reads = count.downgrade();
+                        corio::yield_now().await;
+                        drop(reads);
+                        match round % 2 {
+                            0 => drop(some),
+                            // One permit is added by somebody who has none.
+                            _ => {
+                                some.forget();
+                                permits.release(1);
+                            }
+                        }
+                    }
+                })
+            })
+            .collect();
+        runtime.block_on(async {
+            for task in tasks {
+                task.await.unwrap();
+            }
+        });
+        assert_eq!(*shared.0.try_read().unwrap(), 400);
+        assert_eq!(told(ReportKind::LockCycle, "'shares-"), Vec::<String>::new());
     });
 }

@@ -1,6 +1,7 @@
 //! Looking into a running program: reports of debug mode, dumps, the graph of tasks, metrics, and
 //! simulations.
 
+mod asyncio;
 mod dump;
 mod graph;
 mod locks;

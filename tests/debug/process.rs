@@ -32,20 +32,35 @@ fn is_child(test: &str) -> bool {
     std::env::var(PART).is_ok_and(|part| part == test)
 }
 
+// conforms: 4 GatherTestsBase.test_env_var_debug
+// conforms: 17 test_asyncio_run_debug
+// conforms: 17 test_debug
+// conforms: 17 test_non_debug
+// conforms: 19 test_set_debug
+// conforms: 19 BaseEventLoopTests.test_env_var_debug
+// differs: a loop is in debug mode or not from its start on
 #[test]
 fn the_variable_turns_debug_mode_on_and_the_builder_beats_it() {
     const TEST: &str = "process::the_variable_turns_debug_mode_on_and_the_builder_beats_it";
     if is_child(TEST) {
         corio::run(async { drop(Event::new().wait()) });
         corio::Builder::new().debug(false).run(async { drop(corio::sleep(HOUR)) }).unwrap();
-        return;
+        corio::Builder::new().debug(true).run(async { drop(Event::new().wait()) }).unwrap();
+        let mut runner = corio::Builder::new().debug(true).runner();
+        return runner.run(async { drop(corio::sleep(HOUR)) }).unwrap();
     }
-    let (ended, said) = child(TEST, &[]);
-    assert!(ended && said.is_empty(), "{said}");
-    let (ended, said) = child(TEST, &[("CORIO_DEBUG", "1")]);
-    assert!(ended, "{said}");
-    assert!(said.starts_with("corio: Event::wait was never awaited; it was made at tests/debug"));
-    assert_eq!(said.lines().count(), 1, "{said}");
+    let told = |variables, names: &[&str]| {
+        let (ended, said) = child(TEST, variables);
+        assert!(ended, "{said}");
+        let lines: Vec<_> = said.lines().collect();
+        assert_eq!(lines.len(), names.len(), "{said}");
+        for (line, name) in lines.iter().zip(names) {
+            let told = format!("corio: {name} was never awaited; it was made at tests/debug");
+            assert!(line.starts_with(&told), "{said}");
+        }
+    };
+    told(&[], &["Event::wait", "sleep"]);
+    told(&[("CORIO_DEBUG", "1")], &["Event::wait", "Event::wait", "sleep"]);
 }
 
 /// A signal to the own process.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use corio::debug::ReportKind;
 use corio::sync::{Barrier, Event, Lock, Queue, RwLock, Semaphore};
 
-use crate::support::{HOUR, bounded, debug_builder, debug_rt, listen, report, told, waits};
+use crate::support::{HOUR, bounded, debug_builder, debug_rt, ignore, listen, report, told, waits};
 
 const LIMIT: Duration = Duration::from_millis(5);
 const SLOW: Duration = Duration::from_millis(30);
@@ -17,6 +17,7 @@ fn seconds(text: &str) -> f64 {
     after.split(' ').next().unwrap().parse().expect("a number")
 }
 
+// conforms: 19 test_log_slow_callbacks
 #[test]
 fn a_slow_poll_is_told_while_it_is_stuck_and_afterwards() {
     bounded(|| {
@@ -38,6 +39,7 @@ fn a_slow_poll_is_told_while_it_is_stuck_and_afterwards() {
     });
 }
 
+// conforms: 19 test_log_slow_callbacks
 #[test]
 fn a_slow_callback_is_told() {
     bounded(|| {
@@ -147,6 +149,8 @@ fn what_was_awaited_is_not_told_whether_it_had_to_wait_or_not() {
     });
 }
 
+// conforms: 1 test_log_destroyed_pending_task
+// differs: a task lives as long as its runtime, so it is told when that ends
 #[test]
 fn a_task_that_ends_with_its_runtime_is_told() {
     bounded(|| {
@@ -183,6 +187,8 @@ fn a_task_that_never_ran_is_told_so() {
     });
 }
 
+// conforms: 22 test_unclosed_resource_warnings
+// conforms: 22 test_unclosed_server_resource_warnings
 #[test]
 fn files_streams_and_servers_that_are_dropped_open_are_told() {
     bounded(|| {
@@ -272,5 +278,192 @@ fn a_hook_hears_of_callbacks_that_panic() {
         let runtime = corio::Builder::new().workers(1).build().expect("a runtime");
         runtime.handle().call_soon(|| panic!("callback of the hook's test"));
         report(ReportKind::Unhandled, "callback of the hook's test");
+    });
+}
+
+#[test]
+fn operations_of_files_and_sockets_that_nobody_awaits_are_told() {
+    bounded(|| {
+        let runtime = debug_rt();
+        let (begin, end) = runtime.block_on(async {
+            let listener = corio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let address = listener.local_addr().unwrap();
+            let near = corio::net::TcpStream::connect(address).await.unwrap();
+            let mut file = corio::fs::temporary_file().await.unwrap();
+            let begin = line!() + 1;
+            ignore(listener.accept());
+            ignore(near.read(&mut [0]));
+            ignore(near.write_all(b"lost"));
+            ignore(corio::net::TcpStream::connect(address));
+            ignore(corio::stream::open_connection(address));
+            ignore(corio::fs::open("/tmp/never", "w"));
+            ignore(file.write("lost"));
+            ignore(corio::process::create_subprocess_exec("true", ["1"]).spawn());
+            let end = line!();
+            // These are awaited, or had nothing to do.
+            near.write_all(b"").await.unwrap();
+            assert_eq!(near.read(&mut []).await.unwrap(), 0);
+            file.close().await.unwrap();
+            (begin, end)
+        });
+        for line in begin..end {
+            let text = report(ReportKind::NeverAwaited, &format!("made at {}:{line}:", file!()));
+            assert!(text.contains(" was never awaited"), "{text}");
+        }
+        for line in end..line!() {
+            let place = format!("made at {}:{line}:", file!());
+            assert_eq!(told(ReportKind::NeverAwaited, &place), Vec::<String>::new());
+        }
+    });
+}
+
+#[test]
+fn a_coroutine_that_nobody_resumes_is_told() {
+    use corio::Coroutine;
+    bounded(|| {
+        let _runtime = debug_rt();
+        let line = line!() + 1;
+        drop(Coroutine::new(async {}));
+        let text = report(ReportKind::NeverAwaited, &format!("made at {}:{line}:", file!()));
+        assert!(text.starts_with("coroutine 'debug::reports::a_coroutine_that_"), "{text}");
+        let begin = line!();
+        Coroutine::new(async {}).close().unwrap();
+        let mut resumed = Coroutine::new(async {});
+        assert!(resumed.send(()).is_ok());
+        for line in begin..line!() {
+            let place = format!("made at {}:{line}:", file!());
+            assert_eq!(told(ReportKind::NeverAwaited, &place), Vec::<String>::new());
+        }
+    });
+}
+
+#[test]
+fn what_loses_or_is_cancelled_before_its_first_poll_is_not_told() {
+    bounded(|| {
+        let runtime = debug_rt();
+        let begin = line!();
+        runtime.block_on(async {
+            let out = corio::select! {
+                biased;
+                _ = std::future::ready(()) => 1,
+                _ = corio::sleep(HOUR) => 2,
+                _ = corio::sleep(HOUR), if false => 3,
+            };
+            assert_eq!(out, 1);
+        });
+        corio::Builder::new()
+            .workers(1)
+            .run(async {
+                let task = corio::create_local_task(corio::sleep(HOUR));
+                task.cancel();
+                assert!(task.await.is_err());
+            })
+            .unwrap();
+        for line in begin..line!() {
+            let place = format!("made at {}:{line}:", file!());
+            assert_eq!(told(ReportKind::NeverAwaited, &place), Vec::<String>::new());
+        }
+    });
+}
+
+#[test]
+fn an_error_of_a_task_in_the_background_is_told_if_it_is_asked_for() {
+    listen();
+    bounded(|| {
+        let runtime = corio::Builder::new().workers(1).build().expect("a runtime");
+        runtime.create_task(async { Err::<u32, _>("the background's error") }).report_error();
+        let text = report(ReportKind::Unhandled, "the background's error");
+        assert!(text.contains("task exception was never retrieved"), "{text}");
+        assert!(text.contains(file!()), "{text}");
+        runtime.create_task(async { Ok::<_, String>(1) }).report_error();
+        let ended = runtime.create_task(async { Err::<u32, _>("a late error") });
+        runtime.block_on(async { assert!((&ended).await.is_ok()) });
+        ended.report_error();
+        report(ReportKind::Unhandled, "a late error");
+    });
+}
+
+#[test]
+fn debug_mode_is_switched_while_a_runtime_runs() {
+    bounded(|| {
+        listen();
+        let builder = corio::Builder::new().workers(2).slow_callback_duration(LIMIT);
+        let runtime = builder.build().expect("a runtime");
+        let handle = runtime.handle();
+        let slow = |name: &'static str| {
+            let task = corio::task().name(name).spawn_on(handle, async move {
+                // A worker that is busy heeds the switch some polls later.
+                for _ in 0..128 {
+                    std::thread::sleep(2 * LIMIT);
+                    corio::yield_now().await;
+                    if !told(ReportKind::SlowCallback, &format!("name='{name}'")).is_empty()
+                        || !name.starts_with("after")
+                    {
+                        break;
+                    }
+                }
+            });
+            runtime.block_on(async { task.await.unwrap() });
+        };
+        assert!(!handle.get_debug());
+        slow("before-the-switch");
+        handle.set_debug(true);
+        handle.set_debug(true);
+        assert!(handle.get_debug());
+        slow("after-the-switch");
+        report(ReportKind::SlowCallback, "name='after-the-switch'");
+        handle.set_debug(false);
+        assert!(!handle.get_debug());
+        // Enough polls for each worker to heed it.
+        for _ in 0..1_000 {
+            runtime.block_on(async { corio::create_task(async {}).await.unwrap() });
+        }
+        slow("switched-off");
+        for name in ["name='before-the-switch'", "name='switched-off'"] {
+            assert_eq!(told(ReportKind::SlowCallback, name), Vec::<String>::new());
+        }
+        handle.set_debug(true);
+        let handle = handle.clone();
+        drop(runtime);
+        handle.set_debug(true);
+        assert!(!handle.get_debug(), "a runtime that has ended is in no mode");
+    });
+}
+
+#[test]
+fn an_event_loop_is_switched_at_its_next_iteration() {
+    bounded(|| {
+        listen();
+        let event_loop = corio::new_event_loop().expect("a loop");
+        let handle: corio::Handle = (*event_loop).clone();
+        event_loop.set_debug(true);
+        let main = async {
+            let line = line!() + 1;
+            ignore(corio::sleep(LIMIT));
+            handle.set_debug(false);
+            corio::yield_now().await;
+            line
+        };
+        let line = event_loop.run_until_complete(main).unwrap();
+        report(ReportKind::NeverAwaited, &format!("made at {}:{line}:", file!()));
+        assert!(!event_loop.get_debug());
+        event_loop.close().unwrap();
+    });
+}
+
+#[test]
+fn a_panic_for_want_of_tokio_comes_with_advice() {
+    bounded(|| {
+        let runtime = debug_rt();
+        let task = runtime.create_task(async {
+            let missing = "there is no reactor running, must be called from the context of a \
+                           Tokio 1.x runtime";
+            assert!(corio::current_task().is_none(), "{missing}");
+        });
+        let error = runtime.block_on(async { task.await }).unwrap_err().to_string();
+        assert!(error.contains("there is no reactor running"), "{error}");
+        assert!(error.contains("hint: ") && error.contains("`tokio-context`"), "{error}");
+        let advice = report(ReportKind::Hint, "`tokio-context`");
+        assert!(advice.contains("#[corio::main(tokio_context = true)]"), "{advice}");
     });
 }

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::HashSet;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use corio::debug::ReportKind;
@@ -62,18 +62,18 @@ fn account(seed: u64) -> u32 {
         let money = Arc::new(AtomicU32::new(100));
         let lock = Arc::new(Lock::new(()));
         let withdraw = |money: Arc<AtomicU32>, lock: Arc<Lock<()>>| async move {
-            let enough = money.load(SeqCst) >= 80;
+            let enough = money.load(Relaxed) >= 80;
             // The lock is free, so on most schedules this does not wait.
             let _held = lock.acquire().await;
             if enough {
-                money.fetch_sub(80, SeqCst);
+                money.fetch_sub(80, Relaxed);
             }
         };
         let both = [0, 1].map(|_| corio::create_task(withdraw(money.clone(), lock.clone())));
         for task in both {
             task.await.unwrap();
         }
-        money.load(SeqCst)
+        money.load(Relaxed)
     })
 }
 

@@ -12,7 +12,12 @@ use crate::{expect_none, expect_one};
 
 const ROWS: &str = "tests/conformance/rows.txt";
 /// Where tests carry rows, and what stands before their modules on the page.
-const TESTS: [(&str, &str); 2] = [("tests/conformance/", ""), ("tests/io/", "io::")];
+const TESTS: [(&str, &str); 4] = [
+    ("tests/conformance/", ""),
+    ("tests/io/", "io::"),
+    ("tests/debug/", "debug::"),
+    ("tests/refused/", "refused::"),
+];
 const RECORDED: &str = "tests/conformance/recorded";
 const PAGE: &str = "docs/conformance.md";
 const UPDATE: &str = "CORIO_UPDATE=1 cargo test -p corio-tests --test house conformance";
@@ -73,7 +78,7 @@ fn claims(tree: &Tree) -> Vec<Claim> {
                 open.push((format!("{}:{}", file.path, i + 1), section.into(), row.into()));
             } else if let Some(words) = line.strip_prefix("// differs: ") {
                 words.clone_into(&mut differs);
-            } else if let Some(name) = line.trim_start().strip_prefix("fn ") {
+            } else if let Some(name) = function(line) {
                 let test = format!("{module}::{}", name.split('(').next().unwrap_or(name));
                 let differs = std::mem::take(&mut differs);
                 found.extend(open.drain(..).map(|(place, section, row)| Claim {
@@ -87,6 +92,12 @@ fn claims(tree: &Tree) -> Vec<Claim> {
         }
     }
     found
+}
+
+/// The name of the function that a line begins, and what follows it.
+fn function(line: &str) -> Option<&str> {
+    let line = line.trim_start();
+    line.strip_prefix("pub ").unwrap_or(line).strip_prefix("fn ")
 }
 
 fn wrong(rows: &[Line<'_>], claims: &[Claim]) -> Vec<String> {

@@ -33,7 +33,7 @@ const OURS: [&str; 8] = [
 /// The modules of the runtime, lowest level first. A module may use those of lower levels and,
 /// one way only, those of its own.
 const LEVELS: [&[&str]; 11] = [
-    &["sys", "quiet", "report", "error", "panic_place", "wake_batch"],
+    &["sys", "quiet", "report", "error", "panic_place", "tokio_context", "wake_batch"],
     &["timer", "reactor", "blocking"],
     &["task"],
     &["context"],

@@ -1,7 +1,7 @@
 //! Rules of the house that neither the compiler nor clippy checks.
 //!
-//! The tests read the sources and nothing else, but for one that asks cargo which Rust the
-//! dependencies need: no dependency, no build, a second or so. Each rule is a function from a
+//! The tests read the sources and nothing else, but for those that ask cargo which dependencies
+//! there are and which Rust they need: no dependency, no build, a second or so. Each rule is a function from a
 //! [`Tree`](source::Tree) to findings, so that the rule is itself tested against a snippet that
 //! breaks it: a check that cannot fail guards nothing.
 //!
@@ -10,6 +10,8 @@
 mod allow;
 mod awaits;
 mod conformance;
+mod dependencies;
+mod docs;
 mod layers;
 mod lexer;
 mod msrv;

@@ -48,26 +48,14 @@ fn reasons(tree: &Tree) -> Vec<String> {
                 l.contains(word) && (l.starts_with("//") || l.contains("// SAFETY"))
             })
         };
-        // A model is nothing but accesses that the checker watches: one reason serves its file.
-        let said_once = file
-            .comments
-            .iter()
-            .any(|c| c.text.starts_with("SAFETY:") && c.text.contains("in this file"));
         for (at, kind) in uses(file) {
-            if said_once && file.is_test(at) {
-                continue;
-            }
             let line = file.line(at);
             let place = file.place(at);
             match kind {
                 Kind::Vouches if !above(line, LINES_ABOVE_MAX, "SAFETY:") => {
-                    let once = if file.is_test(at) {
-                        ", or say once `// SAFETY: in this file ..`"
-                    } else {
-                        ""
-                    };
                     found.push(format!(
-                        "{place}: no `// SAFETY:` above; name the invariant and who upholds it{once}"
+                        "{place}: no `// SAFETY:` above; name the invariant and who upholds it, or \
+                         in a model take a shim::Witness"
                     ));
                 }
                 Kind::Demands
@@ -132,10 +120,8 @@ fn a_missing_reason_is_found() {
     expect_one(reasons(&bad), "a.rs:2: no `# Safety`");
     let bad = Tree::of(&[("a.rs", "unsafe impl Send for X {}")]);
     expect_one(reasons(&bad), "a.rs:1");
-    let once = "// SAFETY: in this file loom watches.\n\nfn f() { unsafe { g() } }";
-    expect_one(reasons(&Tree::of(&[("a.rs", once)])), "a.rs:3");
-    let model = format!("#![cfg(test)]\n{once}");
-    expect_none("a model", reasons(&Tree::of(&[("a.rs", &model)])));
+    let once = "#![cfg(test)]\n// SAFETY: loom watches.\n\nfn f() { unsafe { g() } }";
+    expect_one(reasons(&Tree::of(&[("a.rs", once)])), "a.rs:4");
     let good = Tree::of(&[(
         "a.rs",
         "/// # Safety\n///\n/// Mind the gap.\nunsafe fn f() {}\n// SAFETY: g is sound.\nlet x = unsafe { g() };",

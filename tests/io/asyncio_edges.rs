@@ -58,6 +58,28 @@ fn errors_reach_whoever_reads() {
     });
 }
 
+// conforms: 21 test_IncompleteReadError_pickleable
+// conforms: 21 test_LimitOverrunError_pickleable
+// differs: errors move to other threads as they are; a system's error in them cannot be cloned
+#[test]
+fn errors_keep_what_they_say_on_another_thread() {
+    once(async {
+        let (mut reader, _writer, peer) = fed(3).await;
+        peer.write_all(b"abcdef").await.unwrap();
+        let overrun = reader.read_until(&[b"|"]).await.unwrap_err();
+        drop(peer);
+        let incomplete = reader.read_exact(10).await.unwrap_err();
+        let told = corio::to_thread(move || match (overrun, incomplete) {
+            (
+                ReadError::LimitOverrun { consumed },
+                ReadError::Incomplete { partial, expected: Some(expected) },
+            ) => (consumed, partial, expected),
+            other => panic!("{other:?}"),
+        });
+        assert_eq!(told.await.unwrap(), (6, b"abcdef".to_vec(), 10));
+    });
+}
+
 // conforms: 21 test_invalid_limit
 #[test]
 #[should_panic(expected = "must be more than 0 bytes")]
@@ -244,5 +266,34 @@ fn a_unix_connection_that_ends_is_an_end_for_its_reader() {
             }
         };
         assert_eq!(error.kind(), ErrorKind::BrokenPipe);
+    });
+}
+
+#[test]
+fn handlers_run_in_copies_of_the_context_of_who_started_the_server() {
+    use corio::ContextVar;
+    static WHO: ContextVar<&str> = ContextVar::new("who");
+    once(async {
+        WHO.set("starter");
+        let heard = Arc::new(corio::sync::Queue::new(0));
+        let tells = heard.clone();
+        let handler = move |_reader, mut writer: StreamWriter| {
+            let tells = tells.clone();
+            async move {
+                tells.put((WHO.get(), corio::current_task().is_some())).await.unwrap();
+                WHO.set("handler");
+                writer.close();
+            }
+        };
+        let server = start_server(handler, "127.0.0.1:0").await.unwrap();
+        WHO.set("somebody else");
+        for _ in 0..2 {
+            let (mut reader, mut writer) = open_connection(server.local_addrs()[0]).await.unwrap();
+            assert_eq!(heard.get().await.unwrap(), (Some("starter"), true));
+            assert_eq!(reader.read(None).await.unwrap(), b"");
+            writer.close();
+        }
+        assert_eq!(WHO.get(), Some("somebody else"));
+        server.close();
     });
 }

@@ -223,7 +223,7 @@ fn a_cancelled_read_loses_nothing() {
     });
 }
 
-async fn echo(mut reader: StreamReader, mut writer: StreamWriter) {
+pub async fn echo(mut reader: StreamReader, mut writer: StreamWriter) {
     while let Ok(data) = reader.read(Some(1 << 16)).await {
         if data.is_empty() {
             break;
@@ -308,13 +308,15 @@ fn closing_sends_what_is_queued() {
 #[test]
 fn aborting_drops_what_is_queued() {
     once(async {
-        let (mut reader, mut writer, _peer) = fed(1 << 16).await;
+        let (mut reader, mut writer, peer) = fed(1 << 16).await;
         writer.write(&vec![7; 8 << 20]);
         writer.abort();
         let error = writer.wait_closed().await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::ConnectionAborted);
         assert_eq!(writer.drain().await.unwrap_err().kind(), ErrorKind::ConnectionAborted);
         assert_eq!(reader.read(Some(1)).await.unwrap(), b"", "a local close is the reader's end");
+        let came = crate::read_all(&peer).await.map_or(0, |all| all.len());
+        assert!(came < 8 << 20, "nothing was dropped");
     });
 }
 

@@ -6,7 +6,7 @@ use std::os::fd::OwnedFd;
 use std::process::Stdio;
 
 use corio::io::{copy, copy_bidirectional};
-use corio::net::{UnixStream, sendfile};
+use corio::net::{UnixStream, sendfile, splice};
 use corio::stream::{connect_read_pipe, connect_write_pipe};
 
 use crate::unix::{Scratch, scratch};
@@ -40,6 +40,61 @@ fn a_copy_ends_with_its_source() {
         sink.read_exact(&mut more).await.unwrap();
         assert_eq!(&more, b"more");
         feeder.await.unwrap();
+    });
+}
+
+#[test]
+fn a_splice_copies_until_the_end_and_tells_what_it_holds() {
+    everywhere(async || {
+        let (feed, source) = pair().await;
+        let (target, sink) = UnixStream::pair().unwrap();
+        let feeder = corio::create_task(async move {
+            for piece in pattern(LARGE).chunks(100_003) {
+                feed.write_all(piece).await.unwrap();
+            }
+        });
+        let reader = corio::create_task(async move {
+            let mut all = vec![0; LARGE];
+            sink.read_exact(&mut all).await.unwrap();
+            (all, sink)
+        });
+        assert_eq!(splice(&source, &target).await.unwrap(), LARGE as u64);
+        let (all, sink) = reader.await.unwrap();
+        assert!(all == pattern(LARGE));
+        feeder.await.unwrap();
+        // Nothing at all is an end too, and the target is not ended by it.
+        assert_eq!(splice(&source, &target).await.unwrap(), 0);
+        target.write_all(b"more").await.unwrap();
+        let mut more = [0; 4];
+        sink.read_exact(&mut more).await.unwrap();
+        assert_eq!(&more, b"more");
+    });
+}
+
+#[test]
+fn a_splice_waits_for_its_slow_end_and_fails_with_it() {
+    once(async {
+        let (feed, source) = UnixStream::pair().unwrap();
+        let (target, sink) = pair().await;
+        let feeder = corio::create_task(async move {
+            let bytes = vec![7; LARGE * 8];
+            feed.write_all(&bytes).await
+        });
+        let mut splicing = splice(&source, &target);
+        // It holds something while it sleeps: the target has no room.
+        while splicing.held() == 0 {
+            let short = corio::timeout(std::time::Duration::from_millis(5), &mut splicing);
+            assert!(short.await.is_err(), "nobody reads");
+        }
+        let (copied, held) = (splicing.copied(), splicing.held());
+        assert!(copied > 0, "{copied} copied, {held} held");
+        assert!(copied + held as u64 <= (LARGE * 8) as u64);
+        drop(sink);
+        let error = splicing.await.unwrap_err();
+        let kind = error.kind();
+        assert!(matches!(kind, ErrorKind::BrokenPipe | ErrorKind::ConnectionReset), "{error}");
+        drop(source);
+        assert!(feeder.await.unwrap().is_err());
     });
 }
 

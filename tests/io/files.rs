@@ -1,9 +1,10 @@
 //! Files: what aiofiles' own tests ask of them, and that nothing written is lost.
 
 use std::io::{ErrorKind, SeekFrom};
-use std::path::PathBuf;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use corio::fs::{self, Access, File};
 
@@ -237,15 +238,6 @@ fn detached_files_are_where_the_reader_was() {
 // conforms: 28 test_os.py test_ismount
 // conforms: 28 test_os.py test_getsize
 // conforms: 28 test_os.py test_samefile
-// conforms: 28 test_os.py test_getmtime
-// conforms: 28 test_os.py test_getatime
-// conforms: 28 test_os.py test_getctime
-// conforms: 28 test_os.py test_listdir_empty_dir
-// conforms: 28 test_os.py test_listdir_dir_with_multiple_files
-// conforms: 28 test_os.py test_listdir_non_existing_dir
-// conforms: 28 test_os.py test_scantdir_empty_dir
-// conforms: 28 test_os.py test_scandir_dir_with_only_one_file
-// conforms: 28 test_os.py test_scandir_non_existing_dir
 #[test]
 fn functions_on_paths() {
     once(async {
@@ -273,21 +265,10 @@ fn functions_on_paths() {
         fs::replace(at("hard2"), at("hard3")).await.unwrap();
         fs::renames(at("hard3"), at("new/place")).await.unwrap();
         assert_eq!(fs::copy(at("new/place"), at("copy")).await.unwrap(), 4);
-        let mut names = fs::listdir(folder.path()).await.unwrap();
-        names.sort();
-        assert_eq!(names, ["a", "b", "copy", "new", "soft"]);
-        let entries = fs::scandir(folder.path()).await.unwrap();
-        let soft = entries.iter().find(|entry| entry.name() == "soft").unwrap();
-        assert!(soft.is_symlink() && !soft.is_dir() && !soft.is_file());
-        assert_eq!(fs::listdir(at("nothing")).await.unwrap_err().kind(), ErrorKind::NotFound);
         assert!(fs::access(at("copy"), Access::Read).await.unwrap());
         assert!(!fs::access(at("nothing"), Access::Exists).await.unwrap());
         assert!(fs::ismount("/").await.unwrap() && !fs::ismount(at("a")).await.unwrap());
         assert!(fs::statvfs("/").await.unwrap().block_size > 0);
-        let times = (fs::getmtime(at("copy")), fs::getatime(at("copy")), fs::getctime(at("copy")));
-        times.0.await.unwrap();
-        times.1.await.unwrap();
-        times.2.await.unwrap();
         assert!(fs::abspath("x").await.unwrap().starts_with(fs::getcwd().await.unwrap()));
         fs::remove(at("a/file")).await.unwrap();
         fs::unlink(at("copy")).await.unwrap();
@@ -298,7 +279,7 @@ fn functions_on_paths() {
     });
 }
 
-/// A process that is killed keeps what was flushed, and no more is promised.
+/// A process that is killed keeps what was flushed or synced, and no more is promised.
 #[test]
 fn a_killed_process_keeps_what_it_flushed() {
     if plays("writer") {
@@ -306,6 +287,8 @@ fn a_killed_process_keeps_what_it_flushed() {
             let mut file = fs::open(std::env::var("CORIO_TEST_FILE").unwrap(), "w").await.unwrap();
             file.write(b"flushed ").await.unwrap();
             file.flush().await.unwrap();
+            file.write(b"synced ").await.unwrap();
+            file.sync_all().await.unwrap();
             file.write(b"buffered").await.unwrap();
             let pid = std::process::id().to_string();
             std::process::Command::new("kill").args(["-9", &pid]).status().unwrap();
@@ -317,7 +300,7 @@ fn a_killed_process_keeps_what_it_flushed() {
     let mut writer = play("files::a_killed_process_keeps_what_it_flushed", "writer", &[]);
     writer.env("CORIO_TEST_FILE", &path).stdout(Stdio::null());
     assert!(!writer.status().unwrap().success());
-    assert_eq!(std::fs::read(&path).unwrap(), b"flushed ");
+    assert_eq!(std::fs::read(&path).unwrap(), b"flushed synced ");
 }
 
 /// The loop goes on while a thread waits for a slow file.
@@ -336,5 +319,77 @@ fn a_slow_file_stops_nobody() {
         assert!(!reader.done());
         fs::write(&path, "at last").await.unwrap();
         assert_eq!(reader.await.unwrap().unwrap(), b"at last");
+    });
+}
+
+// conforms: 28 test_os.py test_sameopenfile
+// differs: descriptors are compared by what the system says of them, without the disk
+#[test]
+fn two_descriptors_of_one_file() {
+    once(async {
+        let folder = scratch();
+        let (one, two) = (folder.path().join("one"), folder.path().join("two"));
+        let identity = async |path: &Path| {
+            let file = fs::open(path, "a").await.unwrap();
+            let same = std::fs::File::from(file.fileno().unwrap().try_clone_to_owned().unwrap());
+            let found = same.metadata().unwrap();
+            (found.dev(), found.ino())
+        };
+        assert_eq!(identity(&one).await, identity(&one).await);
+        assert_ne!(identity(&one).await, identity(&two).await);
+    });
+}
+
+// conforms: 28 test_os.py test_getmtime
+// conforms: 28 test_os.py test_getatime
+// conforms: 28 test_os.py test_getctime
+#[test]
+fn times_of_a_file() {
+    once(async {
+        let (_folder, path) = file(b"data");
+        let day = Duration::from_secs(86_400);
+        let (accessed, modified) = (UNIX_EPOCH + day, UNIX_EPOCH + 2 * day);
+        let times = std::fs::FileTimes::new().set_accessed(accessed).set_modified(modified);
+        std::fs::File::options().write(true).open(&path).unwrap().set_times(times).unwrap();
+        assert_eq!(fs::getatime(&path).await.unwrap(), accessed);
+        assert_eq!(fs::getmtime(&path).await.unwrap(), modified);
+        let found = std::fs::metadata(&path).unwrap();
+        let since = Duration::new(found.ctime() as u64, found.ctime_nsec() as u32);
+        assert_eq!(fs::getctime(&path).await.unwrap(), UNIX_EPOCH + since);
+        assert!(since > 2 * day, "the change of the times is one of the metadata");
+    });
+}
+
+// conforms: 28 test_os.py test_listdir_empty_dir
+// conforms: 28 test_os.py test_listdir_dir_with_multiple_files
+// conforms: 28 test_os.py test_listdir_non_existing_dir
+// conforms: 28 test_os.py test_scantdir_empty_dir
+// conforms: 28 test_os.py test_scandir_dir_with_only_one_file
+// conforms: 28 test_os.py test_scandir_non_existing_dir
+#[test]
+fn folders_are_listed() {
+    once(async {
+        let folder = scratch();
+        let at = |name: &str| folder.path().join(name);
+        assert_eq!(fs::listdir(folder.path()).await.unwrap(), [""; 0]);
+        assert!(fs::scandir(folder.path()).await.unwrap().is_empty());
+        std::fs::write(at("only"), "data").unwrap();
+        assert_eq!(fs::listdir(folder.path()).await.unwrap(), ["only"]);
+        let entries = fs::scandir(folder.path()).await.unwrap();
+        let [only] = &entries[..] else { panic!("{} entries", entries.len()) };
+        assert_eq!((only.name().to_str(), only.path()), (Some("only"), &*at("only")));
+        assert!(only.is_file() && !only.is_dir() && !only.is_symlink());
+        std::fs::create_dir(at("folder")).unwrap();
+        std::os::unix::fs::symlink(at("only"), at("soft")).unwrap();
+        let mut names = fs::listdir(folder.path()).await.unwrap();
+        names.sort();
+        assert_eq!(names, ["folder", "only", "soft"]);
+        for entry in fs::scandir(folder.path()).await.unwrap() {
+            let kinds = [entry.is_dir(), entry.is_file(), entry.is_symlink()];
+            assert_eq!(kinds, ["folder", "only", "soft"].map(|name| entry.name() == name));
+        }
+        let gone = at("nothing");
+        assert_eq!(fs::listdir(&gone).await.unwrap_err().kind(), ErrorKind::NotFound);
+        assert_eq!(fs::scandir(&gone).await.map(drop).unwrap_err().kind(), ErrorKind::NotFound);
     });
 }

@@ -1,12 +1,17 @@
 //! Sockets, `serve` and signals, through the facade only.
 
 mod asyncio_edges;
+mod asyncio_servers;
+mod asyncio_sockets;
 mod asyncio_streams;
 mod cancel;
 mod copies;
 mod datagrams;
+mod duplex;
+mod endpoints;
 mod errors;
 mod eyeballs;
+mod file_reads;
 mod files;
 mod many;
 mod places;
@@ -14,6 +19,7 @@ mod portable;
 mod restart;
 mod serve;
 mod signals;
+mod ssl;
 mod streams;
 mod syscalls;
 mod temp;
@@ -31,7 +37,7 @@ use corio_tests::within;
 /// A test that takes longer hangs.
 pub const LIMIT: Duration = Duration::from_secs(30);
 /// For the thread of a test whose runtime cannot end it.
-const HARD_LIMIT: Duration = Duration::from_secs(35);
+pub const HARD_LIMIT: Duration = Duration::from_secs(35);
 
 /// A setting, and how it is made.
 type Setting = (&'static str, fn(corio::Builder) -> corio::Builder);

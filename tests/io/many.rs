@@ -1,4 +1,5 @@
-//! A thousand connections at once, clients that are killed, and where sockets are registered.
+//! A thousand connections at once, ten thousand that are silent, clients that are killed, and where
+//! sockets are registered.
 
 use std::collections::HashSet;
 use std::io::{self, BufRead, BufReader};
@@ -10,7 +11,7 @@ use corio::net::{TcpListener, TcpStream};
 use corio_tests::kit::poll_once;
 use corio_tests::open_descriptors;
 
-use crate::{once, play, plays, until, well};
+use crate::{once, play, plays, skipped, until, well};
 
 const CONNECTIONS: usize = 1000;
 const ROUNDS: u32 = 5;
@@ -132,6 +133,97 @@ fn killed_clients_leave_nothing() {
         }));
     }
     well(play(test, "server", &[]).output().unwrap());
+}
+
+/// Connections that are open and silent.
+const SILENT: usize = 10_000;
+/// What the two processes need besides.
+const OTHER_FILES: usize = 100;
+
+/// The most descriptors that this process may have.
+fn files_max() -> usize {
+    let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"));
+    // Soft, hard, unit.
+    let hard = line.and_then(|line| line.split_whitespace().nth(1)?.parse().ok());
+    hard.unwrap_or(0)
+}
+
+/// Says each word to the other process, and waits for its answer.
+async fn word(stream: &TcpStream) {
+    stream.write_all(b"!").await.unwrap();
+    stream.read_exact(&mut [0]).await.unwrap();
+}
+
+/// Opens the connections, and uses each of them before and after a silence that the server ends.
+async fn silent_clients() {
+    let address: SocketAddr = std::env::var(ADDRESS).unwrap().parse().unwrap();
+    let mut streams = Vec::new();
+    let steering = TcpStream::connect(address).await.unwrap();
+    while streams.len() < SILENT {
+        streams.push(TcpStream::connect(address).await.unwrap());
+    }
+    for _ in 0..2 {
+        for (number, stream) in streams.iter().enumerate() {
+            let sent = (number as u32).to_be_bytes();
+            let mut echoed = [0; 4];
+            stream.write_all(&sent).await.unwrap();
+            stream.read_exact(&mut echoed).await.unwrap();
+            assert_eq!(sent, echoed);
+        }
+        word(&steering).await;
+    }
+}
+
+/// Serves them, and counts how often workers wake up while they are silent.
+async fn silent_server() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut clients = play(SILENT_TEST, "silent clients", &MANY_FILES);
+    clients.env(ADDRESS, listener.local_addr().unwrap().to_string());
+    let clients = corio::to_thread(move || clients.output().unwrap());
+    let (steering, _) = listener.accept().await.unwrap();
+    let served: Vec<_> = {
+        let mut served = Vec::new();
+        while served.len() < SILENT {
+            served.push(corio::create_task(echo(listener.accept().await.unwrap().0)));
+        }
+        served
+    };
+    steering.read_exact(&mut [0]).await.unwrap();
+    // Whatever the last echo has begun ends.
+    corio::sleep(std::time::Duration::from_millis(100)).await;
+    let parks = || -> u64 {
+        corio::Handle::current().metrics().workers.iter().map(|worker| worker.parks).sum()
+    };
+    let before = parks();
+    corio::sleep(std::time::Duration::from_secs(1)).await;
+    let woken = parks() - before;
+    // This sleep parks once, and may be put off by a wake-up that it caused itself.
+    assert!(woken <= 3, "workers woke {woken} times while {SILENT} connections were silent");
+    assert!(corio::Handle::current().metrics().sources >= SILENT);
+    steering.write_all(b"!").await.unwrap();
+    steering.read_exact(&mut [0]).await.unwrap();
+    steering.write_all(b"!").await.unwrap();
+    well(clients.await.unwrap());
+    for task in served {
+        task.await.unwrap().unwrap();
+    }
+}
+
+const SILENT_TEST: &str = "many::ten_thousand_connections_are_silent";
+
+#[test]
+fn ten_thousand_connections_are_silent() {
+    if plays("silent clients") {
+        return once(silent_clients());
+    }
+    if plays("silent server") {
+        return once(silent_server());
+    }
+    if files_max() < SILENT + OTHER_FILES {
+        return skipped(SILENT_TEST, "the system allows fewer descriptors");
+    }
+    well(play(SILENT_TEST, "silent server", &MANY_FILES).output().unwrap());
 }
 
 /// The epoll instances of this process, and the descriptors that each of them watches.

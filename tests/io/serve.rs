@@ -1,6 +1,6 @@
 //! `corio::serve`: what one client does, or one handler, concerns no other.
 
-use std::future::{Ready, poll_fn, ready};
+use std::future::{Future, IntoFuture, Ready, poll_fn, ready};
 use std::io::{self, BufRead, BufReader};
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -341,4 +341,35 @@ fn too_many_open_files_pass_by() {
     let text = well(child.wait_with_output().unwrap());
     // Reported once, however often it happened.
     assert_eq!(text.matches("cannot accept with").count(), 1, "{text}");
+}
+
+/// The main task belongs to the first loop. While something blocks that, connections are accepted
+/// all the same.
+#[test]
+fn a_blocked_main_task_keeps_no_connection_out() {
+    const LIMIT: Duration = Duration::from_secs(20);
+
+    let (answered, heard) = std::sync::mpsc::channel();
+    corio::Builder::new()
+        .workers(2)
+        .run(async {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let address = listener.local_addr().unwrap();
+            let mut serve = std::pin::pin!(corio::serve(listener, router()).into_future());
+            let begins = poll_fn(|cx| Poll::Ready(serve.as_mut().poll(cx).is_pending())).await;
+            assert!(begins, "it serves for ever");
+            let client = std::thread::spawn(move || {
+                let stream = std::net::TcpStream::connect(address).unwrap();
+                stream.set_read_timeout(Some(LIMIT)).unwrap();
+                std::io::Write::write_all(&mut &stream, b"GET / HTTP/1.1\r\nHost: test\r\n\r\n")
+                    .unwrap();
+                let mut line = String::new();
+                BufReader::new(stream).read_line(&mut line).unwrap();
+                answered.send(line).unwrap();
+            });
+            let line = heard.recv_timeout(LIMIT).expect("answered while the main task blocks");
+            assert!(line.contains("200 OK"), "{line}");
+            client.join().unwrap();
+        })
+        .unwrap();
 }

@@ -1,37 +1,12 @@
 //! Unix streams: everything that TCP streams do, paths, credentials, and a full queue.
 
 use std::io::{ErrorKind, Read, Write};
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use corio::net::{UnixListener, UnixStream};
+pub use corio_tests::kit::{Scratch, scratch};
 
 use crate::{everywhere, once, until};
-
-/// A folder that is removed at the end.
-pub struct Scratch(PathBuf);
-
-/// An empty folder of this test's own.
-pub fn scratch() -> Scratch {
-    use std::sync::atomic::{AtomicU32, Ordering};
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    let number = NEXT.fetch_add(1, Ordering::Relaxed);
-    let path = std::env::temp_dir().join(format!("corio-{}-{number}", std::process::id()));
-    std::fs::create_dir(&path).unwrap();
-    Scratch(path)
-}
-
-impl Scratch {
-    pub fn path(&self) -> &Path {
-        &self.0
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
 
 // conforms: 24 test_unix_sock_client_ops
 #[test]

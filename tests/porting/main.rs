@@ -1,4 +1,9 @@
-//! Each program of examples/porting prints the same lines in Python and in corio.
+//! Each program of examples/porting prints the same lines in Python and in corio; and what
+//! docs/from-asyncio.md shows runs.
+//!
+//! Both want a `python3` of 3.11 or newer, and fail without one.
+
+mod pages;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -6,8 +11,15 @@ use std::process::{Command, Output, Stdio};
 
 use corio_tests::{PATIENCE, within};
 
+/// The interpreter.
+const PYTHON: &str = "python3";
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
 fn folder() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../examples/porting")
+    root().join("examples/porting")
 }
 
 fn lines(command: &mut Command) -> Vec<String> {
@@ -27,10 +39,12 @@ fn programs() -> Vec<String> {
     lines(&mut Command::new(env!("CARGO_BIN_EXE_porting")))
 }
 
-/// True if there is a Python that has all that the programs use.
-fn has_python() -> bool {
+/// Says what is missing before a program of Python does it less clearly.
+fn want_python() {
     let check = "import sys; sys.exit(sys.version_info < (3, 11))";
-    Command::new("python3").args(["-c", check]).status().is_ok_and(|status| status.success())
+    let there = Command::new(PYTHON).args(["-c", check]).status();
+    let new_enough = there.is_ok_and(|status| status.success());
+    assert!(new_enough, "{PYTHON} of 3.11 or newer is wanted; on Debian: apt-get install python3");
 }
 
 #[test]
@@ -45,13 +59,10 @@ fn every_folder_is_a_program() {
 
 #[test]
 fn both_print_the_same() {
-    if !has_python() {
-        eprintln!("both_print_the_same skipped: there is no python3 of 3.11 or newer");
-        return;
-    }
+    want_python();
     for name in programs() {
         let program = folder().join(&name).join("program.py");
-        let python = lines(Command::new("python3").arg(program));
+        let python = lines(Command::new(PYTHON).arg("-B").arg(program));
         let corio = lines(Command::new(env!("CARGO_BIN_EXE_porting")).arg(&name));
         assert!(!python.is_empty(), "{name} prints nothing");
         assert_eq!(corio, python, "{name}: corio on the left, asyncio on the right");

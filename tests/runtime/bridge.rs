@@ -176,7 +176,7 @@ fn callbacks_of_a_future_are_called_once_each() {
         let count = || {
             let calls = calls.clone();
             move || {
-                calls.fetch_add(1, Ordering::SeqCst);
+                calls.fetch_add(1, Ordering::Relaxed);
             }
         };
         let mut future = runtime.handle().run_coroutine_threadsafe(gate.wait());
@@ -184,12 +184,12 @@ fn callbacks_of_a_future_are_called_once_each() {
             future.add_done_callback(count());
         }
         future.add_done_callback(|| panic!("in a done callback"));
-        assert_eq!(calls.load(Ordering::SeqCst), 0);
+        assert_eq!(calls.load(Ordering::Relaxed), 0);
         gate.set();
-        eventually("the callbacks", || (calls.load(Ordering::SeqCst) == 10).then_some(()));
+        eventually("the callbacks", || (calls.load(Ordering::Relaxed) == 10).then_some(()));
         assert!(future.result(None).is_ok());
         future.add_done_callback(count());
-        eventually("a late one", || (calls.load(Ordering::SeqCst) == 11).then_some(()));
+        eventually("a late one", || (calls.load(Ordering::Relaxed) == 11).then_some(()));
         // Of a coroutine that is cancelled, that panics, and that a shutdown ends.
         let cancelled = runtime.handle().run_coroutine_threadsafe(std::future::pending::<()>());
         cancelled.add_done_callback(count());
@@ -197,11 +197,11 @@ fn callbacks_of_a_future_are_called_once_each() {
         let panicked: corio::ConcurrentFuture<()> =
             runtime.handle().run_coroutine_threadsafe(async { panic!("in a coroutine") });
         panicked.add_done_callback(count());
-        eventually("both callbacks", || (calls.load(Ordering::SeqCst) == 13).then_some(()));
+        eventually("both callbacks", || (calls.load(Ordering::Relaxed) == 13).then_some(()));
         let stopped = runtime.handle().run_coroutine_threadsafe(std::future::pending::<()>());
         stopped.add_done_callback(count());
         drop(runtime);
-        assert_eq!(calls.load(Ordering::SeqCst), 14);
+        assert_eq!(calls.load(Ordering::Relaxed), 14);
     });
 }
 
@@ -216,12 +216,12 @@ fn callbacks_race_with_the_end() {
             for _ in 0..2 {
                 let (calls, token) = (calls.clone(), ledger.token());
                 future.add_done_callback(move || {
-                    calls.fetch_add(1, Ordering::SeqCst);
+                    calls.fetch_add(1, Ordering::Relaxed);
                     drop(token);
                 });
             }
         }
-        eventually("every callback", || (calls.load(Ordering::SeqCst) == 2000).then_some(()));
+        eventually("every callback", || (calls.load(Ordering::Relaxed) == 2000).then_some(()));
         eventually("every token's drop", || (ledger.live() == 0).then_some(()));
     });
 }

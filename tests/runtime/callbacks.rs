@@ -1,15 +1,15 @@
 //! Done-callbacks and deferreds on several workers: order, races, leaks.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use corio::sync::Deferred;
+use corio::sync::{Deferred, oneshot};
 use corio::{ContextVar, Task};
 use corio_tests::eventually;
 use corio_tests::kit::Ledger;
 
-use crate::support::{bounded, on_runtime, rt};
+use crate::support::{bounded, on_runtime, one_worker, rt};
 
 /// Rounds of a race.
 const ROUNDS: usize = 300;
@@ -27,9 +27,9 @@ fn callbacks_of_one_task_come_one_at_a_time_and_in_order() {
                 let (called, inside) = (called.clone(), inside.clone());
                 task.add_done_callback(move |task| {
                     assert!(task.done());
-                    assert!(!inside.swap(true, Ordering::SeqCst), "two at once");
+                    assert!(!inside.swap(true, Ordering::Relaxed), "two at once");
                     called.lock().unwrap().push(number);
-                    inside.store(false, Ordering::SeqCst);
+                    inside.store(false, Ordering::Relaxed);
                 });
             }
             eventually("the callbacks", || (called.lock().unwrap().len() == 8).then_some(()));
@@ -51,7 +51,7 @@ fn a_callback_is_called_or_removed() {
                 .map(|_| {
                     let (calls, token) = (calls.clone(), ledger.token());
                     task.add_done_callback(move |_| {
-                        calls.fetch_add(1, Ordering::SeqCst);
+                        calls.fetch_add(1, Ordering::Relaxed);
                         drop(token);
                     })
                 })
@@ -59,7 +59,7 @@ fn a_callback_is_called_or_removed() {
             removed += ids.into_iter().filter(|id| task.remove_done_callback(*id)).count();
         }
         let expected = ROUNDS * 4 - removed;
-        eventually("the rest", || (calls.load(Ordering::SeqCst) == expected).then_some(()));
+        eventually("the rest", || (calls.load(Ordering::Relaxed) == expected).then_some(()));
         eventually("every drop", || (ledger.live() == 0).then_some(()));
     });
 }
@@ -104,7 +104,7 @@ fn one_of_many_threads_sets_a_deferred_and_everybody_hears() {
                     let (deferred, called) = (deferred.clone(), called.clone());
                     thread::spawn(move || {
                         deferred.add_done_callback(move |deferred| {
-                            called.fetch_add(*deferred.result().unwrap(), Ordering::SeqCst);
+                            called.fetch_add(*deferred.result().unwrap(), Ordering::Relaxed);
                         });
                         deferred.set_result(number + 1).is_ok()
                     })
@@ -116,7 +116,7 @@ fn one_of_many_threads_sets_a_deferred_and_everybody_hears() {
             for waiter in waiters {
                 assert_eq!(runtime.block_on(async { waiter.await.unwrap() }), value);
             }
-            eventually("both", || (called.load(Ordering::SeqCst) == 2 * value).then_some(()));
+            eventually("both", || (called.load(Ordering::Relaxed) == 2 * value).then_some(()));
         }
     });
 }
@@ -168,5 +168,51 @@ fn an_eager_start_runs_here_and_goes_on_anywhere() {
             }
         });
         parent.await.unwrap();
+    });
+}
+
+/// The most polls of ready tasks that a callback of the same worker waits for: the documentation's
+/// figure, and the poll that has submitted it.
+const WAIT_MAX: u64 = 128 + 1;
+
+#[test]
+fn callbacks_wait_for_a_bounded_number_of_polls() {
+    bounded(|| {
+        let runtime = one_worker().build().expect("a runtime");
+        let polls = Arc::new(AtomicU64::new(0));
+        let over = Arc::new(AtomicBool::new(false));
+        let busy: Vec<_> = (0..4)
+            .map(|_| {
+                let (polls, over) = (polls.clone(), over.clone());
+                runtime.create_task(async move {
+                    while !over.load(Ordering::Relaxed) {
+                        polls.fetch_add(1, Ordering::Relaxed);
+                        corio::yield_now().await;
+                    }
+                })
+            })
+            .collect();
+        let counted = polls.clone();
+        let waits = runtime.create_task(async move {
+            let mut waits = Vec::new();
+            for round in 0..ROUNDS {
+                let (said, heard) = oneshot::channel();
+                let polls = counted.clone();
+                let before = polls.load(Ordering::Relaxed);
+                let call = move || said.send(polls.load(Ordering::Relaxed) - before).unwrap();
+                if round % 2 == 0 {
+                    corio::Handle::current().call_soon(call);
+                } else {
+                    corio::create_task(async {}).add_done_callback(move |_| call());
+                }
+                waits.push(heard.await.unwrap());
+            }
+            waits
+        });
+        let waits = runtime.block_on(async { waits.await.unwrap() });
+        over.store(true, Ordering::Relaxed);
+        // The task that ends has its own turn first, behind each of the others once.
+        let longest = waits.into_iter().max().unwrap();
+        assert!(longest <= WAIT_MAX + busy.len() as u64, "{longest} polls");
     });
 }

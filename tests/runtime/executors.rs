@@ -139,17 +139,17 @@ fn no_more_threads_than_allowed_and_no_fewer() {
             .map(|_| {
                 let (barrier, inside, most) = (barrier.clone(), inside.clone(), most.clone());
                 executor.submit(move || {
-                    let now = inside.fetch_add(1, Ordering::SeqCst) + 1;
-                    most.fetch_max(now, Ordering::SeqCst);
+                    let now = inside.fetch_add(1, Ordering::Relaxed) + 1;
+                    most.fetch_max(now, Ordering::Relaxed);
                     barrier.wait();
-                    inside.fetch_sub(1, Ordering::SeqCst);
+                    inside.fetch_sub(1, Ordering::Relaxed);
                 })
             })
             .collect();
         for job in jobs {
             block_on(job).unwrap();
         }
-        assert_eq!(most.load(Ordering::SeqCst), LIMIT);
+        assert_eq!(most.load(Ordering::Relaxed), LIMIT);
         assert!(threads_named("limited").len() <= LIMIT);
         assert!(executor.shutdown(None).is_empty());
         eventually("the threads' ends", || threads_named("limited").is_empty().then_some(()));
@@ -169,9 +169,9 @@ fn the_default_executor_keeps_its_limit_and_retires_its_threads() {
             .map(|_| {
                 let (inside, most) = (inside.clone(), most.clone());
                 runtime.handle().run_in_executor(None, move || {
-                    most.fetch_max(inside.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                    most.fetch_max(inside.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
                     thread::sleep(Duration::from_millis(1));
-                    inside.fetch_sub(1, Ordering::SeqCst);
+                    inside.fetch_sub(1, Ordering::Relaxed);
                 })
             })
             .collect();
@@ -179,7 +179,7 @@ fn the_default_executor_keeps_its_limit_and_retires_its_threads() {
         for job in jobs {
             block_on(job).unwrap();
         }
-        assert!((1..=3).contains(&most.load(Ordering::SeqCst)));
+        assert!((1..=3).contains(&most.load(Ordering::Relaxed)));
         eventually("the retirement of idle threads", || {
             (runtime.handle().metrics().blocking_threads == 0).then_some(())
         });

@@ -4,9 +4,9 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use corio::{ErrorContext, Handle, current_task};
+use corio::{ErrorContext, ExceptionHandler, Handle, current_task};
 use corio_tests::PATIENCE;
-use corio_tests::kit::Signal;
+use corio_tests::kit::{Ledger, Signal};
 
 use crate::support::{bounded, burn, here, on_runtime, rt, wait};
 
@@ -117,5 +117,74 @@ fn a_panic_in_a_callback_goes_to_the_handler() {
         let context = told.recv_timeout(PATIENCE).unwrap();
         assert_eq!(context.get_exception(), Some("no luck"));
         assert_eq!(context.get_source().unwrap().line(), line);
+    });
+}
+
+/// A handler that keeps a token and its own runtime.
+fn keeps(handle: &Handle, ledger: &Ledger) -> Option<ExceptionHandler> {
+    let kept = (handle.clone(), ledger.token());
+    Some(Arc::new(move |_, _| {
+        let _kept = &kept;
+    }))
+}
+
+#[test]
+fn a_handler_lives_until_another_takes_its_place_or_its_runtime_ends() {
+    bounded(|| {
+        let ledger = Ledger::new();
+        let runtime = rt();
+        let handle = runtime.handle().clone();
+        handle.set_exception_handler(keeps(&handle, &ledger));
+        handle.set_exception_handler(keeps(&handle, &ledger));
+        assert_eq!((ledger.made(), ledger.live()), (2, 1), "the first was replaced");
+        handle.set_exception_handler(None);
+        assert_eq!(ledger.live(), 0, "none took its place");
+        handle.set_exception_handler(keeps(&handle, &ledger));
+        drop(runtime);
+        assert_eq!(ledger.live(), 0, "the runtime has ended");
+        handle.set_exception_handler(keeps(&handle, &ledger));
+        assert_eq!((ledger.made(), ledger.live()), (4, 0), "it comes too late");
+        // Without a handler this is a line on standard error.
+        handle.call_exception_handler(&ErrorContext::new("of a runtime that has ended"));
+    });
+}
+
+#[test]
+fn a_handler_that_is_replaced_while_it_runs_lives_until_it_returns() {
+    bounded(|| {
+        let ledger = Ledger::new();
+        let runtime = rt();
+        let (tell, told) = mpsc::channel();
+        let (token, seen) = (ledger.token(), ledger.clone());
+        let replaces = move |handle: &Handle, _: &ErrorContext| {
+            let _token = &token;
+            handle.set_exception_handler(None);
+            tell.send(seen.live()).unwrap();
+        };
+        runtime.handle().set_exception_handler(Some(Arc::new(replaces)));
+        runtime.handle().call_exception_handler(&ErrorContext::new("replace yourself"));
+        assert_eq!(told.recv_timeout(PATIENCE).unwrap(), 1, "it was running");
+        assert_eq!(ledger.live(), 0);
+    });
+}
+
+#[test]
+fn a_handler_whose_drop_panics_does_not_hinder_the_end() {
+    struct Unlucky(mpsc::Sender<()>);
+    impl Drop for Unlucky {
+        fn drop(&mut self) {
+            self.0.send(()).unwrap();
+            panic!("in the drop of a handler");
+        }
+    }
+    bounded(|| {
+        let runtime = rt();
+        let (tell, told) = mpsc::channel();
+        let unlucky = Unlucky(tell);
+        runtime.handle().set_exception_handler(Some(Arc::new(move |_, _| {
+            let _unlucky = &unlucky;
+        })));
+        assert!(runtime.shutdown(Some(PATIENCE)).is_clean());
+        assert_eq!(told.try_recv(), Ok(()));
     });
 }

@@ -140,12 +140,12 @@ fn busy(runtime: &corio::Runtime, tasks: usize) -> (Arc<AtomicUsize>, Signal) {
         let (polls, stop) = (polls.clone(), stop.clone());
         drop(runtime.create_task(async move {
             while !stop.is_set() {
-                polls.fetch_add(1, Ordering::SeqCst);
+                polls.fetch_add(1, Ordering::Relaxed);
                 corio::yield_now().await;
             }
         }));
     }
-    eventually("the busy tasks' polls", || (polls.load(Ordering::SeqCst) > 1000).then_some(()));
+    eventually("the busy tasks' polls", || (polls.load(Ordering::Relaxed) > 1000).then_some(()));
     (polls, stop)
 }
 
@@ -155,11 +155,11 @@ fn a_busy_queue_does_not_starve_what_comes_from_outside() {
         let runtime = one_worker().build().unwrap();
         let (polls, stop) = busy(&runtime, 8);
         let submit = |way: usize| {
-            let (counted, before) = (polls.clone(), polls.load(Ordering::SeqCst));
+            let (counted, before) = (polls.clone(), polls.load(Ordering::Relaxed));
             let ran = Arc::new(AtomicUsize::new(usize::MAX));
             let mark = ran.clone();
             let note =
-                move || mark.store(counted.load(Ordering::SeqCst) - before, Ordering::SeqCst);
+                move || mark.store(counted.load(Ordering::Relaxed) - before, Ordering::Relaxed);
             match way {
                 0 => drop(runtime.create_task(async move { note() })),
                 1 => drop(runtime.handle().create_pinned_task(|| async move { note() })),
@@ -167,7 +167,7 @@ fn a_busy_queue_does_not_starve_what_comes_from_outside() {
                 _ => drop(runtime.handle().run_coroutine_threadsafe(async move { note() })),
             }
             eventually("the submission's run", || {
-                let waited = ran.load(Ordering::SeqCst);
+                let waited = ran.load(Ordering::Relaxed);
                 (waited != usize::MAX).then_some(waited)
             })
         };
@@ -197,12 +197,12 @@ fn a_busy_queue_does_not_starve_timers() {
                 poll_fn(|cx| {
                     // Whoever polls after the deadline notes how far the others were.
                     if Instant::now() >= due && polls_when_due.is_none() {
-                        polls_when_due = Some(counted.load(Ordering::SeqCst));
+                        polls_when_due = Some(counted.load(Ordering::Relaxed));
                     }
                     on_time.as_mut().poll(cx)
                 })
                 .await;
-                let late = counted.load(Ordering::SeqCst);
+                let late = counted.load(Ordering::Relaxed);
                 sleep.as_mut().await;
                 best = best.min(late - polls_when_due.unwrap_or(late));
             }

@@ -22,16 +22,16 @@ fn run_elsewhere(runtime: &Runtime, children: usize, enough: usize) -> usize {
         let ran = Arc::new(AtomicUsize::new(0));
         for _ in 0..children {
             let ran = Arc::clone(&ran);
-            drop(corio::spawn(async move { ran.fetch_add(1, Ordering::SeqCst) }));
+            drop(corio::spawn(async move { ran.fetch_add(1, Ordering::Relaxed) }));
         }
         if enough == 0 {
             thread::sleep(ALONE);
         } else {
             eventually("the children's ends elsewhere", || {
-                (ran.load(Ordering::SeqCst) >= enough).then_some(())
+                (ran.load(Ordering::Relaxed) >= enough).then_some(())
             });
         }
-        ran.load(Ordering::SeqCst)
+        ran.load(Ordering::Relaxed)
     });
     wait(runtime, parent).unwrap()
 }

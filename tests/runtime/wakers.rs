@@ -135,14 +135,14 @@ fn each_wake_of_a_parked_task_is_followed_by_a_poll() {
         let fill = slot.clone();
         let task = runtime.create_task(poll_fn(move |cx| {
             fill.get_or_init(|| cx.waker().clone());
-            counted.fetch_add(1, Ordering::SeqCst);
+            counted.fetch_add(1, Ordering::Relaxed);
             Poll::<()>::Pending
         }));
         let waker = waker_of(&slot);
         for _ in 0..2000 {
-            let before = polls.load(Ordering::SeqCst);
+            let before = polls.load(Ordering::Relaxed);
             waker.wake_by_ref();
-            eventually("the poll", || (polls.load(Ordering::SeqCst) > before).then_some(()));
+            eventually("the poll", || (polls.load(Ordering::Relaxed) > before).then_some(()));
         }
         task.abort();
         assert!(wait(&runtime, task).is_err());
@@ -177,7 +177,7 @@ fn a_woken_task_is_polled_again_only_once_per_batch_of_wakes() {
         let fill = slot.clone();
         drop(runtime.create_task(poll_fn(move |cx| {
             fill.get_or_init(|| cx.waker().clone());
-            counted.fetch_add(1, Ordering::SeqCst);
+            counted.fetch_add(1, Ordering::Relaxed);
             Poll::<()>::Pending
         })));
         let waker = waker_of(&slot);
@@ -185,13 +185,13 @@ fn a_woken_task_is_polled_again_only_once_per_batch_of_wakes() {
         if variant().workers == 1 {
             let woken = polls.clone();
             let batch = runtime.create_task(async move {
-                let before = woken.load(Ordering::SeqCst);
+                let before = woken.load(Ordering::Relaxed);
                 for _ in 0..1000 {
                     waker.wake_by_ref();
                 }
                 corio::yield_now().await;
                 corio::yield_now().await;
-                woken.load(Ordering::SeqCst) - before
+                woken.load(Ordering::Relaxed) - before
             });
             assert_eq!(wait(&runtime, batch).unwrap(), 1);
         }
@@ -257,10 +257,14 @@ fn two_tasks_hand_a_ball_to_and_fro() {
         for turn in (me..TURNS).step_by(2) {
             poll_fn(|cx| {
                 *court.1[me].lock().unwrap() = Some(cx.waker().clone());
-                if court.0.load(Ordering::SeqCst) >= turn { Poll::Ready(()) } else { Poll::Pending }
+                if court.0.load(Ordering::Relaxed) >= turn {
+                    Poll::Ready(())
+                } else {
+                    Poll::Pending
+                }
             })
             .await;
-            court.0.fetch_add(1, Ordering::SeqCst);
+            court.0.fetch_add(1, Ordering::Relaxed);
             let other = court.1[1 - me].lock().unwrap().take();
             if let Some(other) = other {
                 other.wake();
@@ -273,7 +277,7 @@ fn two_tasks_hand_a_ball_to_and_fro() {
         for player in players {
             player.await.unwrap();
         }
-        assert_eq!(court.0.load(Ordering::SeqCst), TURNS);
+        assert_eq!(court.0.load(Ordering::Relaxed), TURNS);
     });
 }
 

@@ -61,13 +61,13 @@ pub fn run(world: &World, random: &mut Random) {
             seen.recv_timeout(corio_tests::PATIENCE).expect("the last callback of a loop");
         }
         let counted = (&calls.accepted, &calls.called);
-        assert_eq!(counted.0.load(Ordering::SeqCst), counted.1.load(Ordering::SeqCst));
+        assert_eq!(counted.0.load(Ordering::Relaxed), counted.1.load(Ordering::Relaxed));
         runtime.shutdown(None)
     };
     assert!(report.is_clean(), "{report}");
-    assert!(calls.called.load(Ordering::SeqCst) <= calls.accepted.load(Ordering::SeqCst));
-    let added = calls.done_added.load(Ordering::SeqCst);
-    assert_eq!(calls.done_called.load(Ordering::SeqCst), added, "done callbacks");
+    assert!(calls.called.load(Ordering::Relaxed) <= calls.accepted.load(Ordering::Relaxed));
+    let added = calls.done_added.load(Ordering::Relaxed);
+    assert_eq!(calls.done_called.load(Ordering::Relaxed), added, "done callbacks");
 }
 
 fn submit(
@@ -83,10 +83,10 @@ fn submit(
         0 => finish(target.run_coroutine_threadsafe(body)),
         1 => {
             let future = target.run_coroutine_threadsafe(body);
-            calls.done_added.fetch_add(1, Ordering::SeqCst);
+            calls.done_added.fetch_add(1, Ordering::Relaxed);
             let counted = calls.clone();
             future.add_done_callback(move || {
-                counted.done_called.fetch_add(1, Ordering::SeqCst);
+                counted.done_called.fetch_add(1, Ordering::Relaxed);
             });
             if random.below(2) == 0 {
                 finish(future);
@@ -111,9 +111,9 @@ fn submit(
             drop(body);
             let counted = calls.clone();
             let accepted = one.call_soon_threadsafe(move || {
-                counted.called.fetch_add(1, Ordering::SeqCst);
+                counted.called.fetch_add(1, Ordering::Relaxed);
             });
-            calls.accepted.fetch_add(usize::from(accepted.is_ok()), Ordering::SeqCst);
+            calls.accepted.fetch_add(usize::from(accepted.is_ok()), Ordering::Relaxed);
         }
         _ => match target.try_create_task(body) {
             Ok(task) => drop(task),

@@ -78,7 +78,7 @@ impl World {
         assert_eq!(bodies.made(), bodies.dropped(), "{storm}: a body was dropped twice");
         assert_eq!(outputs.made(), outputs.dropped(), "{storm}: an output was dropped twice");
         assert!(outputs.made() <= bodies.made(), "{storm}: a body ended twice");
-        let seen: usize = self.books.ended.iter().map(|n| n.load(Ordering::SeqCst)).sum();
+        let seen: usize = self.books.ended.iter().map(|n| n.load(Ordering::Relaxed)).sum();
         assert!(seen <= bodies.made(), "{storm}: {seen} ends of {} bodies", bodies.made());
     }
 }
@@ -94,7 +94,7 @@ impl Books {
             }
             Err(_) => End::Cancelled,
         };
-        self.ended[end as usize].fetch_add(1, Ordering::SeqCst);
+        self.ended[end as usize].fetch_add(1, Ordering::Relaxed);
         end
     }
 }

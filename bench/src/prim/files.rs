@@ -27,11 +27,11 @@ pub trait Sequential: Send + Sync + 'static {
     /// Opens for writing, and empties.
     fn create(path: &Path) -> impl Future<Output = io::Result<Self::Writer>> + Send;
 
-    /// Fills `buf`; returns how many bytes, fewer only at the end.
+    /// Fills `buf`, which may travel; returns how many bytes, fewer only at the end.
     fn read(
         file: &mut Self::Reader,
-        buf: &mut [u8],
-    ) -> impl Future<Output = io::Result<usize>> + Send;
+        buf: Vec<u8>,
+    ) -> impl Future<Output = io::Result<(usize, Vec<u8>)>> + Send;
 
     /// Writes all bytes.
     fn write(
@@ -71,10 +71,9 @@ impl Sequential for Corio {
         corio::fs::open(path, "w").await
     }
 
-    async fn read(file: &mut Self::Reader, buf: &mut [u8]) -> io::Result<usize> {
-        let bytes = file.read(Some(buf.len())).await?;
-        buf[..bytes.len()].copy_from_slice(&bytes);
-        Ok(bytes.len())
+    async fn read(file: &mut Self::Reader, buf: Vec<u8>) -> io::Result<(usize, Vec<u8>)> {
+        let (read, buf) = file.read_into(buf).await;
+        Ok((read?, buf))
     }
 
     async fn write(file: &mut Self::Writer, bytes: &'static [u8]) -> io::Result<()> {
@@ -111,8 +110,8 @@ impl Sequential for Tokio {
         tokio::fs::File::create(path).await
     }
 
-    async fn read(file: &mut Self::Reader, buf: &mut [u8]) -> io::Result<usize> {
-        file.read_exact(buf).await
+    async fn read(file: &mut Self::Reader, mut buf: Vec<u8>) -> io::Result<(usize, Vec<u8>)> {
+        Ok((file.read_exact(&mut buf).await?, buf))
     }
 
     async fn write(file: &mut Self::Writer, bytes: &'static [u8]) -> io::Result<()> {
@@ -158,8 +157,8 @@ impl Sequential for TokioBuffered {
         Ok(tokio::io::BufWriter::with_capacity(BUFFER, file))
     }
 
-    async fn read(file: &mut Self::Reader, buf: &mut [u8]) -> io::Result<usize> {
-        file.read_exact(buf).await
+    async fn read(file: &mut Self::Reader, mut buf: Vec<u8>) -> io::Result<(usize, Vec<u8>)> {
+        Ok((file.read_exact(&mut buf).await?, buf))
     }
 
     async fn write(file: &mut Self::Writer, bytes: &'static [u8]) -> io::Result<()> {
@@ -184,8 +183,9 @@ impl Sequential for Std {
         Ok(io::BufWriter::with_capacity(BUFFER, fs::File::create(path)?))
     }
 
-    async fn read(file: &mut Self::Reader, buf: &mut [u8]) -> io::Result<usize> {
-        file.read_exact(buf).map(|()| buf.len())
+    async fn read(file: &mut Self::Reader, mut buf: Vec<u8>) -> io::Result<(usize, Vec<u8>)> {
+        file.read_exact(&mut buf)?;
+        Ok((buf.len(), buf))
     }
 
     async fn write(file: &mut Self::Writer, bytes: &'static [u8]) -> io::Result<()> {

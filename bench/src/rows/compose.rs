@@ -3,11 +3,10 @@
 //! The rows compare what each library gives its users for it: corio's compositions beside what
 //! tokio's documentation names for the same purpose, each in a task of its own runtime.
 
-use std::future::{Future, pending, ready};
+use std::future::{Future, pending};
 use std::marker::PhantomData;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use crate::pass::Pass;
 use crate::row::{Row, Target};
@@ -241,30 +240,5 @@ impl<C: Compose> Pass for Select4<C> {
 
     async fn pass<R: Rt>() -> u64 {
         repeat(Self::OPS, C::select).await
-    }
-}
-
-/// A limit that never comes during a row.
-const FAR: Duration = Duration::from_secs(10);
-
-/// A limit that is never needed.
-pub struct TimeoutReady;
-
-impl Pass for TimeoutReady {
-    const ROW: Row = Row::new(
-        "timeout_ready",
-        "a task awaits timeout(10 s, a future that is ready), 10,000 times in turn; per timeout",
-    )
-    .target(Target::TimesTokio(1.0));
-    const OPS: u64 = 10_000;
-    const HOME: bool = true;
-
-    fn expected() -> u64 {
-        Self::OPS
-    }
-
-    async fn pass<R: Rt>() -> u64 {
-        let in_time = || async { R::timeout(FAR, ready(1)).await.unwrap_or(0) };
-        repeat(Self::OPS, in_time).await
     }
 }

@@ -22,7 +22,7 @@ use crate::burn;
 use crate::load::{HTTP_BODY, raise_descriptor_limit};
 use crate::row::{Better, Figures, Metric, Plan, Row, Target, Unit, Workload, Wrong};
 use crate::rt::{Net, Rt, Unstable};
-use crate::usage::Usage;
+use crate::usage::{Usage, resident_bytes};
 
 const SERVER: &[Metric] = &[
     Metric::nanos("srv_cpu"),
@@ -107,6 +107,40 @@ impl Workload for Idle1000Conn {
         let seconds = seconds.as_secs_f64();
         let cpu = load.used.cpu.as_nanos() as f64;
         Ok(vec![load.used.switches as f64 / seconds, cpu / seconds])
+    }
+}
+
+/// A server with ten thousand connections and nothing to do.
+pub struct Idle10kConn;
+
+impl Workload for Idle10kConn {
+    const ROW: Row = Row::new(
+        "idle_10k_conn",
+        "10,000 connections are open and silent for 2 s, then all answer once more; resident bytes \
+         of the server per connection, and its context switches and CPU time per second",
+    )
+    .metrics(&[
+        Metric { name: "bytes", unit: Unit::Bytes, better: Better::Lower },
+        Metric::count("switches"),
+        Metric::nanos("cpu"),
+    ])
+    .target(Target::TimesTokio(1.0));
+
+    fn measure<R: Rt>(plan: &Plan) -> Result<Figures, Wrong> {
+        const CONNS: u64 = 10_000;
+        let server = Server::<R>::start(plan, serve_echo::<R>)?;
+        let before = resident_bytes()?;
+        let seconds = 5 * plan.measure;
+        let load = server.load("hold", CONNS as usize, 0, seconds)?;
+        Wrong::unless_equal(
+            "the connections that answered",
+            &load.figure("conns")?,
+            &(CONNS as f64),
+        )?;
+        let bytes = load.resident.saturating_sub(before) as f64 / CONNS as f64;
+        let seconds = seconds.as_secs_f64();
+        let cpu = load.used.cpu.as_nanos() as f64;
+        Ok(vec![bytes, load.used.switches as f64 / seconds, cpu / seconds])
     }
 }
 
@@ -213,6 +247,8 @@ impl<'a, R: Rt> Server<'a, R> {
 struct Loaded {
     /// What this process used, without the thread that followed the load.
     used: Usage,
+    /// Memory of this process when the span began, in bytes.
+    resident: u64,
     figures: HashMap<String, f64>,
 }
 
@@ -231,7 +267,7 @@ fn follow(mut load: Child) -> Result<Loaded, Wrong> {
     for line in BufReader::new(out).lines() {
         let line = line?;
         match line.split(' ').collect::<Vec<_>>()[..] {
-            ["begin"] => begin = Some(used_by_others()),
+            ["begin"] => begin = Some((resident_bytes()?, used_by_others())),
             ["end"] => end = Some(used_by_others()),
             ["figure", name, value] => {
                 let value: f64 = value.parse().map_err(|_| Wrong(line.clone()))?;
@@ -242,8 +278,8 @@ fn follow(mut load: Child) -> Result<Loaded, Wrong> {
     }
     let status = load.wait()?;
     match (begin, end) {
-        (Some(begin), Some(end)) if status.success() => {
-            Ok(Loaded { used: end.since(begin), figures })
+        (Some((resident, begin)), Some(end)) if status.success() => {
+            Ok(Loaded { used: end.since(begin), resident, figures })
         }
         _ => Err(Wrong(format!("the load ended early, {status}"))),
     }

@@ -55,7 +55,7 @@ fn switching_rows_are_right_under_every_runtime() {
 fn timer_rows_are_right_under_every_runtime() {
     passes::<time::TimeoutYield>();
     passes::<time::TimerInsertCancel>();
-    passes::<compose::TimeoutReady>();
+    passes::<time::TimeoutReady>();
 }
 
 #[test]

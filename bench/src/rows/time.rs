@@ -1,6 +1,6 @@
 //! Timers.
 
-use std::future::{Future, poll_fn};
+use std::future::{Future, poll_fn, ready};
 use std::pin::{Pin, pin};
 use std::task::Poll;
 use std::time::{Duration, Instant};
@@ -35,6 +35,31 @@ impl Pass for TimeoutYield {
         let mut in_time = 0;
         for _ in 0..Self::OPS {
             in_time += u64::from(R::timeout(FAR, R::yield_now()).await.is_some());
+        }
+        in_time
+    }
+}
+
+/// A limit that is never needed.
+pub struct TimeoutReady;
+
+impl Pass for TimeoutReady {
+    const ROW: Row = Row::new(
+        "timeout_ready",
+        "a task awaits timeout(10 s, a future that is ready), 10,000 times in turn; per timeout",
+    )
+    .target(Target::TimesTokio(1.0));
+    const OPS: u64 = 10_000;
+    const HOME: bool = true;
+
+    fn expected() -> u64 {
+        Self::OPS
+    }
+
+    async fn pass<R: Rt>() -> u64 {
+        let mut in_time = 0;
+        for _ in 0..Self::OPS {
+            in_time += R::timeout(FAR, ready(1)).await.unwrap_or(0);
         }
         in_time
     }

@@ -60,7 +60,11 @@ macro_rules! writes {
     };
 }
 
-fn fill(stream: Wire<'_>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+pub(crate) fn fill(
+    stream: Wire<'_>,
+    cx: &mut Context<'_>,
+    buf: &mut ReadBuf<'_>,
+) -> Poll<io::Result<()>> {
     // SAFETY: nothing that is initialized becomes uninitialized: the slice only goes to a system
     // call that writes into it.
     let unfilled: &mut [MaybeUninit<u8>] = unsafe { buf.unfilled_mut() };

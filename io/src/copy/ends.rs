@@ -1,19 +1,20 @@
 //! What can be copied from and to.
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::panic::Location;
 use std::task::{Context, Poll};
 
+use crate::duplex::{DuplexReader, DuplexStream, DuplexWriter};
 use crate::net::{Connected, OwnedReadHalf, OwnedWriteHalf, ReadHalf, StreamSocket, TcpStream};
 use crate::net::{UnixStream, Wire, WriteHalf};
 use crate::stream::StreamReader;
 
-/// What [`copy`](super::copy) reads from: sockets, their halves, references to sockets, and
-/// [`StreamReader`]. Nobody else can implement it.
+/// What [`copy`](super::copy) reads from: sockets, their halves, references to sockets, streams
+/// in memory, and [`StreamReader`]. Nobody else can implement it.
 pub trait ByteSource: Give {}
 
-/// What [`copy`](super::copy) writes to: sockets, their halves, and references to sockets. Nobody
-/// else can implement it.
+/// What [`copy`](super::copy) writes to: sockets, their halves, references to sockets, and
+/// streams in memory. Nobody else can implement it.
 pub trait ByteSink: Take {}
 
 /// What a [`ByteSource`] is made of.
@@ -82,22 +83,71 @@ macro_rules! takes {
     )*};
 }
 
-gives! {
+macro_rules! gives_and_takes {
+    ($($ends:tt)*) => {
+        gives! { $($ends)* }
+        takes! { $($ends)* }
+    };
+}
+
+gives_and_takes! {
     [] TcpStream;
     [] UnixStream;
     [] &TcpStream;
     [] &UnixStream;
+}
+
+gives! {
     [S: StreamSocket] OwnedReadHalf<S>;
     [S: StreamSocket] ReadHalf<'_, S>;
 }
 
 takes! {
-    [] TcpStream;
-    [] UnixStream;
-    [] &TcpStream;
-    [] &UnixStream;
     [S: StreamSocket] OwnedWriteHalf<S>;
     [S: StreamSocket] WriteHalf<'_, S>;
+}
+
+macro_rules! in_memory {
+    (gives: $($reader:ident $(.$reading:ident)?),*; takes: $($writer:ident $(.$writing:ident)?),*) => {
+        $(
+            impl ByteSource for $reader {}
+
+            impl Give for $reader {
+                fn poll_give(
+                    &mut self,
+                    at: &'static Location<'static>,
+                    cx: &mut Context<'_>,
+                    buf: &mut Vec<u8>,
+                ) -> Poll<io::Result<usize>> {
+                    self$(.$reading)?.poll_read_vec(at, cx, buf)
+                }
+            }
+        )*
+        $(
+            impl ByteSink for $writer {}
+
+            impl Take for $writer {
+                fn poll_take(
+                    &mut self,
+                    at: &'static Location<'static>,
+                    cx: &mut Context<'_>,
+                    bytes: &[u8],
+                ) -> Poll<io::Result<usize>> {
+                    self$(.$writing)?.poll_put(at, cx, &[IoSlice::new(bytes)])
+                }
+
+                fn end(&mut self) -> io::Result<()> {
+                    self$(.$writing)?.shutdown();
+                    Ok(())
+                }
+            }
+        )*
+    };
+}
+
+in_memory! {
+    gives: DuplexReader, DuplexStream.reader;
+    takes: DuplexWriter, DuplexStream.writer
 }
 
 impl ByteSource for StreamReader {}

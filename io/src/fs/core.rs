@@ -7,7 +7,14 @@
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 
+use rustix::buffer::spare_capacity;
+use rustix::io::retry_on_intr;
+
 use super::mode::Mode;
+
+/// Memory that a large read or write takes at a time, in bytes: a file that is shorter than what is
+/// asked for costs no more, and what is kept between writes is no larger.
+const PIECE_MAX: usize = 2 << 20;
 
 /// A file that is lent to a thread and comes back.
 #[derive(Debug)]
@@ -25,12 +32,24 @@ pub(super) struct Core {
     place: Option<u64>,
     /// How large it may become in memory; `None`: it lies on the disk.
     spool: Option<u64>,
+    /// Memory of the last large write, for the next one.
+    spare: Vec<u8>,
 }
 
 impl Core {
     pub(super) fn new(file: File, capacity: usize, mode: Mode) -> Self {
-        let (buffer, deferred, place, spool) = (Vec::new(), None, None, None);
-        Self { file, buffer, start: 0, writing: false, capacity, mode, deferred, place, spool }
+        Self {
+            file,
+            buffer: Vec::new(),
+            start: 0,
+            writing: false,
+            capacity,
+            mode,
+            deferred: None,
+            place: None,
+            spool: None,
+            spare: Vec::new(),
+        }
     }
 
     /// A file in memory that goes to the disk when it is larger than `max`.
@@ -124,13 +143,15 @@ impl Core {
             self.buffer.drain(..self.start);
             self.start = 0;
         }
-        let room = self.capacity.max(1) as u64;
-        loop {
-            match (&self.file).take(room).read_to_end_once(&mut self.buffer) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                result => return result,
-            }
+        if self.capacity == 0 {
+            // Nothing is read ahead: what comes next may be somebody else's.
+            let mut byte = [0];
+            let n = read_once(&self.file, &mut byte)?;
+            self.buffer.extend_from_slice(&byte[..n]);
+            return Ok(n);
         }
+        self.buffer.reserve_exact(self.capacity);
+        append_once(&self.file, &mut self.buffer)
     }
 
     /// `read(n)` if what was read ahead suffices.
@@ -139,22 +160,37 @@ impl Core {
         (self.mode.read && self.ahead().len() >= n && !self.writing).then(|| self.take(n))
     }
 
-    /// Exactly `n` bytes unless the file ends; all without a number.
+    /// Exactly `n` bytes unless the file ends; all without a number. If it fails, what it has read
+    /// is there for the next read.
     pub(super) fn read(&mut self, n: Option<usize>) -> io::Result<Vec<u8>> {
         self.begin_read()?;
         let mut bytes = self.take(self.ahead().len().min(n.unwrap_or(usize::MAX)));
-        let Some(n) = n else {
-            self.file.read_to_end(&mut bytes)?;
-            return Ok(bytes);
+        let read = match n {
+            Some(n) => self.read_more(n, &mut bytes),
+            None => self.file.read_to_end(&mut bytes).map(drop),
         };
+        match read {
+            Ok(()) => Ok(bytes),
+            Err(error) => {
+                self.unread(&bytes);
+                Err(error)
+            }
+        }
+    }
+
+    /// Appends until there are `n` bytes or the file ends; nothing is read ahead yet.
+    fn read_more(&mut self, n: usize, bytes: &mut Vec<u8>) -> io::Result<()> {
         while bytes.len() < n {
             let missing = n - bytes.len();
             if missing >= self.capacity {
                 // Large reads bypass the buffer.
-                let before = bytes.len();
-                (&self.file).take(missing as u64).read_to_end(&mut bytes)?;
-                if bytes.len() - before < missing {
+                bytes.reserve_exact(missing.min(PIECE_MAX));
+                if append_once(&self.file, bytes)? == 0 {
                     break;
+                }
+                if bytes.len() > n {
+                    // There was more memory than asked for.
+                    self.unread(&bytes.split_off(n));
                 }
             } else {
                 if self.fill()? == 0 {
@@ -164,7 +200,47 @@ impl Core {
                 bytes.extend_from_slice(&more);
             }
         }
-        Ok(bytes)
+        Ok(())
+    }
+
+    /// `read_into` if what was read ahead suffices.
+    pub(super) fn try_read_into(&mut self, bytes: &mut [u8]) -> bool {
+        let enough = self.mode.read && !self.writing && self.ahead().len() >= bytes.len();
+        if enough {
+            self.take_into(bytes);
+        }
+        enough
+    }
+
+    /// Moves what was read ahead, as far as there is room.
+    fn take_into(&mut self, bytes: &mut [u8]) -> usize {
+        let n = self.ahead().len().min(bytes.len());
+        bytes[..n].copy_from_slice(&self.ahead()[..n]);
+        self.skip(n);
+        n
+    }
+
+    /// Fills `bytes` unless the file ends; large ones straight from the system.
+    pub(super) fn read_into(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        self.begin_read()?;
+        let mut filled = self.take_into(bytes);
+        while filled < bytes.len() {
+            let rest = &mut bytes[filled..];
+            let read = if rest.len() >= self.capacity {
+                read_once(&self.file, rest)
+            } else {
+                self.fill().map(|_| self.take_into(rest))
+            };
+            match read {
+                Ok(0) => break,
+                Ok(n) => filled += n,
+                Err(error) => {
+                    self.unread(&bytes[..filled]);
+                    return Err(error);
+                }
+            }
+        }
+        Ok(filled)
     }
 
     /// `read1(n)` or `peek` if something was read ahead.
@@ -213,18 +289,25 @@ impl Core {
         }
     }
 
-    /// All lines; with a hint only until so many bytes are together.
+    /// All lines; with a hint only until more than so many bytes are together. If it fails, what it
+    /// has read is there for the next read.
     pub(super) fn lines(&mut self, hint: Option<usize>) -> io::Result<Vec<Vec<u8>>> {
-        let mut lines = Vec::new();
+        let mut lines: Vec<Vec<u8>> = Vec::new();
         let mut total = 0;
         loop {
-            let line = self.line(None)?;
+            let line = match self.line(None) {
+                Ok(line) => line,
+                Err(error) => {
+                    self.unread(&lines.concat());
+                    return Err(error);
+                }
+            };
             total += line.len();
             if line.is_empty() {
                 return Ok(lines);
             }
             lines.push(line);
-            if hint.is_some_and(|hint| hint > 0 && total >= hint) {
+            if hint.is_some_and(|hint| hint > 0 && total > hint) {
                 return Ok(lines);
             }
         }
@@ -241,6 +324,21 @@ impl Core {
             self.buffer.extend_from_slice(bytes);
         }
         fits
+    }
+
+    /// Memory for what a thread is to write.
+    pub(super) fn take_spare(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.spare)
+    }
+
+    /// Writes memory of [`Core::take_spare`], and keeps it for the next time.
+    pub(super) fn write_spare(&mut self, mut bytes: Vec<u8>) -> io::Result<usize> {
+        let written = self.write(&bytes);
+        if bytes.capacity() <= PIECE_MAX {
+            bytes.clear();
+            self.spare = bytes;
+        }
+        written
     }
 
     pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -360,19 +458,14 @@ impl Core {
     }
 }
 
-/// One read, appended.
-trait ReadOnce {
-    fn read_to_end_once(self, buffer: &mut Vec<u8>) -> io::Result<usize>;
+/// One read into initialized memory.
+fn read_once(file: &File, bytes: &mut [u8]) -> io::Result<usize> {
+    Ok(retry_on_intr(|| rustix::io::read(file, &mut *bytes))?)
 }
 
-impl ReadOnce for io::Take<&File> {
-    fn read_to_end_once(mut self, buffer: &mut Vec<u8>) -> io::Result<usize> {
-        let before = buffer.len();
-        buffer.resize(before + self.limit() as usize, 0);
-        let result = self.read(&mut buffer[before..]);
-        buffer.truncate(before + result.as_ref().map_or(0, |n| *n));
-        result
-    }
+/// One read into the room behind what a vector holds.
+fn append_once(file: &File, bytes: &mut Vec<u8>) -> io::Result<usize> {
+    Ok(retry_on_intr(|| rustix::io::read(file, spare_capacity(bytes)))?)
 }
 
 /// Nobody hears of an error here: `close` tells.

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use corio_runtime::debug::never_awaited;
 use corio_runtime::{Handle, Job};
 use corio_sync::oneshot;
 use corio_sync::place::{self, WaitKind};
@@ -18,6 +19,7 @@ use super::core::Core;
 use super::finish::{FileLines, FileTell, ReadInto};
 use super::mode::Mode;
 use super::open::OpenOptions;
+use super::operations::ReadIntoOp;
 
 /// A file of bytes, buffered.
 ///
@@ -99,9 +101,11 @@ pub(super) type Lent<R> = Box<dyn FnOnce(&mut Core) -> io::Result<R> + Send>;
 #[must_use = "nothing is done unless this is awaited"]
 pub struct FileOp<'a, O: Operation> {
     pub(super) file: &'a mut File,
-    operation: Option<O>,
+    /// Until it has begun.
+    pub(super) operation: Option<O>,
     /// Where the result arrives before the file comes back.
     result: Option<oneshot::Receiver<io::Result<O::Output>>>,
+    begun: bool,
     at: &'static Location<'static>,
 }
 
@@ -109,14 +113,14 @@ impl<O: Operation> Future for FileOp<'_, O> {
     type Output = io::Result<O::Output>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Self { file, operation, result, at } = self.get_mut();
+        let Self { file, operation, result, begun, at } = self.get_mut();
+        *begun = true;
         loop {
             ready!(file.poll_idle(cx, at))?;
             if let Some(mut result) = result.take() {
                 let result = result.try_recv();
                 return Poll::Ready(result.unwrap_or_else(|_| Err(lost())));
             }
-            let operation = operation.take().expect("a file operation is polled until it is ready");
             match file.start(operation) {
                 Ok(Started::Done(output)) => return Poll::Ready(Ok(output)),
                 Ok(Started::Running(receiver)) => *result = Some(receiver),
@@ -129,7 +133,12 @@ impl<O: Operation> Future for FileOp<'_, O> {
 /// The result may have come between the last poll and this drop: it is kept for the next operation.
 impl<O: Operation> Drop for FileOp<'_, O> {
     fn drop(&mut self) {
-        let Some(mut receiver) = self.result.take() else { return };
+        let Some(mut receiver) = self.result.take() else {
+            if !self.begun {
+                never_awaited("an operation of a file", self.at);
+            }
+            return;
+        };
         receiver.close();
         if let Ok(unheard) = receiver.try_recv() {
             self.file.unheard = Some(Box::new(move |core| settle::<O>(core, unheard)));
@@ -220,17 +229,19 @@ impl File {
         }))
     }
 
-    /// Begins an operation on an idle file.
-    fn start<O: Operation>(&mut self, mut operation: O) -> io::Result<Started<O::Output>> {
+    /// Begins an operation on an idle file; after an error it is still there.
+    fn start<O: Operation>(&mut self, operation: &mut Option<O>) -> io::Result<Started<O::Output>> {
         let State::Idle(core) = &mut self.state else { return Err(closed(&self.path)) };
         if let Some(error) = core.deferred.take() {
             return Err(error);
         }
-        if let Some(output) = operation.at_once(&mut CoreAccess(core)) {
+        let begun = operation.as_mut().expect("a file operation is polled until it is ready");
+        if let Some(output) = begun.at_once(&mut CoreAccess(core)) {
+            *operation = None;
             return Ok(Started::Done(output));
         }
         let handle = Handle::try_current().map_err(io::Error::other)?;
-        let Call(call) = operation.on_thread();
+        let Some(Call(call)) = operation.take().map(O::on_thread) else { return Err(lost()) };
         let State::Idle(mut core) = std::mem::replace(&mut self.state, State::Closed) else {
             return Err(closed(&self.path));
         };
@@ -246,7 +257,8 @@ impl File {
 
     #[track_caller]
     pub(super) fn operation<O: Operation>(&mut self, operation: O) -> FileOp<'_, O> {
-        FileOp { file: self, operation: Some(operation), result: None, at: Location::caller() }
+        let operation = Some(operation);
+        FileOp { file: self, operation, result: None, begun: false, at: Location::caller() }
     }
 
     /// The path that it was opened by. Python: `name`.
@@ -317,19 +329,21 @@ impl File {
         FileTell { file: self, at: Location::caller() }
     }
 
-    /// Reads into a buffer of yours, up to its length, and gives it back with how much was read.
+    /// Reads into a buffer of yours, up to its length, and gives it back with how much was read,
+    /// less only at the end of the file. It goes to the thread and back: large reads are copied
+    /// nowhere else, and no memory is allocated for them.
     ///
     /// # Errors
     ///
-    /// The system's; the buffer comes back all the same.
+    /// The system's; that the file is closed; or what an operation failed with that was dropped
+    /// before. The buffer comes back all the same, unless the executor was shut down meanwhile.
     ///
     /// # Cancel safety
     ///
     /// Lossy: the buffer is gone. The bytes are not: the next read gets them.
     #[track_caller]
     pub fn read_into(&mut self, buffer: Vec<u8>) -> ReadInto<'_> {
-        let n = buffer.len();
-        ReadInto { read: self.read(Some(n)), buffer }
+        ReadInto { read: self.operation(ReadIntoOp { buffer }) }
     }
 }
 

@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use super::file::{File, FileOp, State, closed};
-use super::operations::{FinishWritesOp, ReadLineOp, ReadOp};
+use super::operations::{FinishWritesOp, ReadIntoOp, ReadLineOp};
 use super::task::{FsTask, poll_task, run_blocking};
 
 /// Future of [`File::close`]: `io::Result<()>`.
@@ -83,22 +83,20 @@ impl Future for FileTell<'_> {
 #[derive(Debug)]
 #[must_use = "nothing is read unless this is awaited"]
 pub struct ReadInto<'a> {
-    pub(super) read: FileOp<'a, ReadOp>,
-    pub(super) buffer: Vec<u8>,
+    pub(super) read: FileOp<'a, ReadIntoOp>,
 }
 
 impl Future for ReadInto<'_> {
     type Output = (io::Result<usize>, Vec<u8>);
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.get_mut();
-        let read = ready!(Pin::new(&mut this.read).poll(cx));
-        let mut buffer = std::mem::take(&mut this.buffer);
-        let read = read.map(|bytes| {
-            buffer[..bytes.len()].copy_from_slice(&bytes);
-            bytes.len()
-        });
-        Poll::Ready((read, buffer))
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        Poll::Ready(match ready!(Pin::new(&mut self.read).poll(cx)) {
+            Ok(done) => done,
+            Err(error) => {
+                let unread = self.read.operation.take().map(|operation| operation.buffer);
+                (Err(error), unread.unwrap_or_default())
+            }
+        })
     }
 }
 

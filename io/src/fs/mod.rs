@@ -12,6 +12,8 @@
 mod core;
 mod file;
 mod finish;
+#[cfg(any(test, feature = "__fuzz"))]
+pub(crate) mod fuzz;
 mod mode;
 mod open;
 mod operations;
@@ -26,8 +28,8 @@ pub use file::{File, FileOp, Operation};
 pub use finish::{CloseFile, FileLines, FileTell, IntoStd, NextFileLine, ReadInto};
 pub use open::{Open, OpenOptions, open};
 pub use operations::{
-    FinishWritesOp, FlushOp, PeekOp, Read1Op, ReadAllOp, ReadAtOp, ReadLineOp, ReadLinesOp, ReadOp,
-    SeekOp, SyncAllOp, SyncDataOp, TruncateOp, WriteAtOp, WriteOp,
+    FinishWritesOp, FlushOp, PeekOp, Read1Op, ReadAllOp, ReadAtOp, ReadIntoOp, ReadLineOp,
+    ReadLinesOp, ReadOp, SeekOp, SyncAllOp, SyncDataOp, TruncateOp, WriteAtOp, WriteOp,
 };
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub use ops::sendfile;

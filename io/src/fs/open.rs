@@ -107,7 +107,7 @@ pub struct Open {
 
 impl Open {
     #[track_caller]
-    fn new(path: &Path, mode: io::Result<Mode>, buffer: usize) -> Self {
+    pub(super) fn new(path: &Path, mode: io::Result<Mode>, buffer: usize) -> Self {
         let owned = path.to_owned();
         let known = mode.as_ref().copied().unwrap_or(Mode::CLOSED);
         let task = run_blocking(move || {

@@ -1,7 +1,7 @@
 //! The operations of a file: each has an answer from the buffer, if there is one, and a call for a
 //! thread.
 
-use std::io::SeekFrom;
+use std::io::{self, SeekFrom};
 use std::panic::Location;
 
 use super::core::Core;
@@ -94,7 +94,7 @@ operations! {
     on_thread: |core| core.line(limit);
     unheard: |core, bytes| core.unread(&bytes);
 
-    /// Reads all lines; with a hint only until they have so many bytes together.
+    /// Reads all lines; with a hint only until they have more than so many bytes together.
     fn read_lines(hint: Option<usize>) -> Vec<Vec<u8>>, ReadLinesOp;
     at_once: |_core| None;
     on_thread: |core| core.lines(hint);
@@ -148,19 +148,64 @@ operations! {
 
 /// The operation of [`File::write`] and [`File::write_lines`].
 #[derive(Debug)]
-pub struct WriteOp<B>(pub(super) B);
+pub struct WriteOp<B> {
+    bytes: B,
+    /// Memory of the file, for the thread that is to write.
+    copy: Vec<u8>,
+}
+
+impl<B: AsRef<[u8]>> WriteOp<B> {
+    pub(super) fn new(bytes: B) -> Self {
+        Self { bytes, copy: Vec::new() }
+    }
+}
 
 impl<B: AsRef<[u8]> + Unpin> Operation for WriteOp<B> {
     type Output = usize;
 
     fn at_once(&mut self, core: &mut CoreAccess<'_>) -> Option<usize> {
-        let bytes = self.0.as_ref();
-        core.0.try_write(bytes).then_some(bytes.len())
+        let bytes = self.bytes.as_ref();
+        if core.0.try_write(bytes) {
+            return Some(bytes.len());
+        }
+        self.copy = core.0.take_spare();
+        None
     }
 
     fn on_thread(self) -> Call<usize> {
-        let bytes = self.0.as_ref().to_vec();
-        Call(Box::new(move |core| core.write(&bytes)))
+        let Self { bytes, mut copy } = self;
+        copy.extend_from_slice(bytes.as_ref());
+        Call(Box::new(move |core| core.write_spare(copy)))
+    }
+}
+
+/// The operation of [`File::read_into`].
+#[derive(Debug)]
+pub struct ReadIntoOp {
+    pub(super) buffer: Vec<u8>,
+}
+
+impl Operation for ReadIntoOp {
+    type Output = (io::Result<usize>, Vec<u8>);
+
+    fn at_once(&mut self, core: &mut CoreAccess<'_>) -> Option<Self::Output> {
+        let n = self.buffer.len();
+        core.0.try_read_into(&mut self.buffer).then(|| (Ok(n), std::mem::take(&mut self.buffer)))
+    }
+
+    fn on_thread(self) -> Call<Self::Output> {
+        let Self { mut buffer } = self;
+        Call(Box::new(move |core| {
+            let read = core.read_into(&mut buffer);
+            Ok((read, buffer))
+        }))
+    }
+
+    fn unheard(core: &mut CoreAccess<'_>, (read, buffer): Self::Output) {
+        match read {
+            Ok(n) => core.0.unread(&buffer[..n]),
+            Err(error) => core.0.deferred = Some(error),
+        }
     }
 }
 
@@ -177,7 +222,7 @@ impl File {
     /// Lossy: what has begun runs to its end.
     #[track_caller]
     pub fn write<B: AsRef<[u8]> + Unpin>(&mut self, bytes: B) -> FileOp<'_, WriteOp<B>> {
-        self.operation(WriteOp(bytes))
+        self.operation(WriteOp::new(bytes))
     }
 
     /// Writes several pieces, without anything between them. Python: `writelines`.
@@ -196,7 +241,7 @@ impl File {
     ) -> FileOp<'_, WriteOp<Vec<u8>>> {
         let mut all = Vec::new();
         lines.into_iter().for_each(|line| all.extend_from_slice(line.as_ref()));
-        self.operation(WriteOp(all))
+        self.operation(WriteOp::new(all))
     }
 
     /// Flushes and closes. A second time it does nothing; anything else after it is an error.

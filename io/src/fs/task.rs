@@ -7,6 +7,7 @@ use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use corio_runtime::debug::never_awaited;
 use corio_runtime::{Handle, Job};
 use corio_sync::place::{self, WaitKind};
 
@@ -81,6 +82,14 @@ impl<R: Send + 'static> Future for FsTask<R> {
                 }
                 State::Done => panic!("a call of the file system was polled after it was ready"),
             }
+        }
+    }
+}
+
+impl<R> Drop for FsTask<R> {
+    fn drop(&mut self) {
+        if let State::New(_) = self.state {
+            never_awaited("a call on a thread", self.at);
         }
     }
 }

@@ -18,6 +18,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use corio_runtime::debug::never_awaited;
 use corio_runtime::reactor::Direction;
 use corio_runtime::time::{Sleep, sleep};
 use corio_sync::place::WaitKind;
@@ -47,7 +48,16 @@ pub struct Connect {
     /// When the next attempt begins although others are under way.
     next: Option<Pin<Box<Sleep>>>,
     errors: Vec<io::Error>,
+    begun: bool,
     at: &'static Location<'static>,
+}
+
+impl Drop for Connect {
+    fn drop(&mut self) {
+        if !self.begun {
+            never_awaited("a connect", self.at);
+        }
+    }
 }
 
 impl Connect {
@@ -58,7 +68,19 @@ impl Connect {
     ) -> Self {
         let name = addresses.host();
         let (attempts, errors) = (Vec::new(), Vec::new());
-        Self { builder, addresses, name, rest: None, attempts, next: None, errors, at }
+        let (rest, next, begun) = (None, None, false);
+        Self { builder, addresses, name, rest, attempts, next, errors, begun, at }
+    }
+
+    /// See [`StreamBuilder::local_addr`]; to be called before it is awaited.
+    pub(crate) fn local_addr(&mut self, address: SocketAddr) {
+        self.builder = self.builder.clone().local_addr(address);
+    }
+
+    /// The host name that is connected to; `None` for a number.
+    #[cfg(feature = "tls")]
+    pub(crate) fn host(&self) -> Option<&str> {
+        self.name.as_deref()
     }
 
     /// True if the connection stands already.
@@ -174,6 +196,7 @@ impl Future for Connect {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
+        this.begun = true;
         if this.rest.is_none() {
             let found = ready!(this.addresses.poll(cx))?;
             let found =

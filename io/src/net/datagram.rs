@@ -55,6 +55,7 @@ impl Future for DatagramSend<'_> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Self { wait, buf } = self.get_mut();
+        wait.begin();
         let fd = wait.fd();
         wait.poll_message(Direction::Write, cx, || sys::send(fd, buf))
     }
@@ -78,6 +79,7 @@ impl Future for DatagramRecv<'_> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Self { wait, buf } = self.get_mut();
+        wait.begin();
         let fd = wait.fd();
         wait.poll_message(Direction::Read, cx, || sys::recv_init(fd, buf))
     }
@@ -101,6 +103,7 @@ impl Future for DatagramPeek<'_> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Self { wait, buf } = self.get_mut();
+        wait.begin();
         let fd = wait.fd();
         wait.poll_message(Direction::Read, cx, || sys::peek(fd, buf))
     }
@@ -125,6 +128,7 @@ impl<S: DatagramSocket> Future for DatagramRecvFrom<'_, S> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Self { wait, socket, buf } = self.get_mut();
+        wait.begin();
         wait.poll_message(Direction::Read, cx, || socket.recv_from_now(buf))
     }
 }

@@ -70,7 +70,7 @@ pub fn inherited_sockets() -> io::Result<Vec<Inherited>> {
 }
 
 /// The name of each descriptor that is handed over; none if they are for somebody else.
-fn names(
+pub(super) fn names(
     own: u32,
     pid: Option<&str>,
     count: Option<&str>,

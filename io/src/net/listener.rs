@@ -213,6 +213,7 @@ impl Future for Accept<'_> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Self { listener, wait } = self.get_mut();
+        wait.begin();
         let (stream, peer) = ready!(wait.poll_accept(cx, || sys::accept(listener)))?;
         Poll::Ready(Ok((TcpStream::new(stream, wait.at()), peer)))
     }

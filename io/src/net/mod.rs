@@ -6,13 +6,19 @@
 mod addrs;
 mod connect;
 mod datagram;
+mod endpoint;
 mod foreign;
+#[cfg(any(test, feature = "__fuzz"))]
+pub(crate) mod fuzz;
 mod inherit;
 mod listener;
 mod lookup;
+mod lookup_addr;
 mod options;
 mod sendfile;
 mod socket;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+mod splice;
 mod split;
 mod tcp;
 mod transfer;
@@ -28,10 +34,14 @@ pub use connect::Connect;
 /// Which half of a socket: reading or writing.
 pub use corio_runtime::reactor::Direction;
 pub use datagram::{DatagramPeek, DatagramRecv, DatagramRecvFrom, DatagramSend, DatagramSocket};
+pub use endpoint::{
+    CreateDatagramEndpoint, create_datagram_endpoint, create_unix_datagram_endpoint,
+};
 pub use foreign::{Async, AsyncIo, AsyncReady};
 pub use inherit::{Inherited, inherited_sockets};
 pub use listener::{Accept, Bind, TcpListener};
 pub use lookup::{LookupHost, lookup_host};
+pub use lookup_addr::lookup_addr;
 pub use options::{Keepalive, ListenerBuilder, StreamBuilder};
 pub use sendfile::{SendFile, sendfile};
 #[cfg(feature = "axum_0_8")]
@@ -39,6 +49,8 @@ pub use serve::{
     ForPeer, Listener, Made, Peer, Same, Serve, ServeFuture, ServeReport, ServeReporting,
 };
 pub use socket::Ready;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub use splice::{Splice, splice};
 pub use split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, WriteHalf};
 pub use std::net::Shutdown;
 pub use tcp::TcpStream;

@@ -93,12 +93,12 @@ impl ListenerBuilder {
 }
 
 #[cfg(all(unix, not(any(target_os = "solaris", target_os = "illumos"))))]
-fn reuse_port(socket: &Socket) -> io::Result<()> {
+pub(super) fn reuse_port(socket: &Socket) -> io::Result<()> {
     socket.set_reuse_port(true)
 }
 
 #[cfg(not(all(unix, not(any(target_os = "solaris", target_os = "illumos")))))]
-fn reuse_port(_socket: &Socket) -> io::Result<()> {
+pub(super) fn reuse_port(_socket: &Socket) -> io::Result<()> {
     Err(io::Error::new(io::ErrorKind::Unsupported, "this system cannot share a listening port"))
 }
 
@@ -107,7 +107,9 @@ fn reuse_port(_socket: &Socket) -> io::Result<()> {
 #[must_use = "a builder does nothing until `connect`"]
 pub struct StreamBuilder {
     attempt_delay: Option<Duration>,
-    local: Option<SocketAddr>,
+    /// At most one of each family.
+    local_v4: Option<SocketAddr>,
+    local_v6: Option<SocketAddr>,
     nodelay: bool,
     keepalive: Option<Keepalive>,
     send_buffer: Option<usize>,
@@ -118,7 +120,8 @@ impl Default for StreamBuilder {
     fn default() -> Self {
         Self {
             attempt_delay: Some(ATTEMPT_DELAY),
-            local: None,
+            local_v4: None,
+            local_v6: None,
             nodelay: false,
             keepalive: None,
             send_buffer: None,
@@ -140,10 +143,29 @@ impl StreamBuilder {
         self.attempt_delay
     }
 
-    /// The local address to connect from. asyncio: `local_addr`. Default: the system chooses.
+    /// The local address to connect from. Called again with an address of the other family, it gives
+    /// one for each; peers of a family that has none are not tried then. Default: the system chooses.
+    ///
+    /// asyncio: `local_addr`, where a name may stand for addresses of both families.
     pub fn local_addr(mut self, address: SocketAddr) -> Self {
-        self.local = Some(address);
+        match address {
+            SocketAddr::V4(_) => self.local_v4 = Some(address),
+            SocketAddr::V6(_) => self.local_v6 = Some(address),
+        }
         self
+    }
+
+    /// The local address for a peer.
+    fn local_for(&self, peer: &SocketAddr) -> io::Result<Option<SocketAddr>> {
+        let (own, other, family) = match peer {
+            SocketAddr::V4(_) => (self.local_v4, self.local_v6, "IPv4"),
+            SocketAddr::V6(_) => (self.local_v6, self.local_v4, "IPv6"),
+        };
+        if own.is_none() && other.is_some() {
+            let message = format!("no local address of family {family} was given");
+            return Err(io::Error::new(io::ErrorKind::AddrNotAvailable, message));
+        }
+        Ok(own)
     }
 
     /// Whether small writes are sent at once (`TCP_NODELAY`). Default: no, as the system has it;
@@ -182,6 +204,7 @@ impl StreamBuilder {
     }
 
     pub(super) fn socket(&self, peer: &SocketAddr) -> io::Result<Socket> {
+        let local = self.local_for(peer)?;
         let socket = sys::tcp_socket(peer)?;
         if self.nodelay {
             socket.set_tcp_nodelay(true)?;
@@ -195,8 +218,8 @@ impl StreamBuilder {
         if let Some(bytes) = self.recv_buffer {
             socket.set_recv_buffer_size(bytes)?;
         }
-        if let Some(local) = self.local {
-            socket.bind(&local.into())?;
+        if let Some(local) = local {
+            socket.bind(&local.into()).map_err(|error| failed("bind", local, error))?;
         }
         Ok(socket)
     }

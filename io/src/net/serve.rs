@@ -1,12 +1,13 @@
 //! A server for HTTP/1 and HTTP/2 from a listener and a tower service.
 //!
-//! One task accepts; each connection is a task of its own, with a name that says whose it is, and a
-//! clone of the service. hyper speaks the protocols. See `connections` for how they are told to
-//! end, and counted.
+//! One task accepts, see `running`; each connection is a task of its own, with a name that says
+//! whose it is, and a clone of the service. hyper speaks the protocols. See `connections` for how
+//! they are told to end, and counted.
 
 mod connections;
 mod make;
 mod report;
+mod running;
 
 use std::error::Error;
 use std::fmt;
@@ -33,6 +34,7 @@ use connections::Connections;
 pub use connections::Peer;
 pub use make::{ForPeer, Made, Same};
 pub use report::ServeReport;
+pub use running::ServeReporting;
 
 /// How long accepting pauses when the system has no room for another connection, unless one is
 /// closed before. Long enough not to spin, short enough not to be noticed by a client that retries.
@@ -42,8 +44,11 @@ const PAUSE: Duration = Duration::from_secs(1);
 ///
 /// `service` is an axum `Router` or any other tower service that is `Clone`: each connection gets
 /// a clone. The future never ends unless a shutdown is asked for by
-/// [`with_graceful_shutdown`](Serve::with_graceful_shutdown). Dropping it ends the accepting;
-/// connections live on.
+/// [`with_graceful_shutdown`](Serve::with_graceful_shutdown). Dropping it ends the accepting soon
+/// after; connections live on.
+///
+/// A task of its own accepts, so that a handler that blocks the loop of whoever awaits this keeps no
+/// new connection out.
 ///
 /// asyncio has no HTTP server; the accept loop is that of `start_server(..).serve_forever()`.
 ///
@@ -239,7 +244,8 @@ impl<L, M> Serve<L, M> {
         B::Data: Send,
         B::Error: Into<BoxError>,
     {
-        ServeReporting(Box::pin(run(self)))
+        let at = self.at;
+        ServeReporting::new(Box::pin(run(self)), at)
     }
 }
 
@@ -272,18 +278,6 @@ impl Future for ServeFuture {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         Pin::new(&mut self.0).poll(cx).map_ok(drop)
-    }
-}
-
-/// A running server; made by [`Serve::report`]: `io::Result<ServeReport>`.
-#[must_use = "nothing is served unless this is awaited"]
-pub struct ServeReporting(Pin<Box<dyn Future<Output = io::Result<ServeReport>> + Send>>);
-
-impl Future for ServeReporting {
-    type Output = io::Result<ServeReport>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.0.as_mut().poll(cx)
     }
 }
 
@@ -407,11 +401,5 @@ impl<L, M> fmt::Debug for Serve<L, M> {
             .field("deadline", &self.deadline)
             .field("at", &format_args!("{}", self.at))
             .finish_non_exhaustive()
-    }
-}
-
-impl fmt::Debug for ServeReporting {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ServeReporting").finish_non_exhaustive()
     }
 }

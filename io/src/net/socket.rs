@@ -9,6 +9,7 @@ use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use corio_runtime::debug::never_awaited;
 use corio_runtime::reactor::{Direction, Waiter};
 use corio_sync::place::WaitKind;
 
@@ -20,12 +21,20 @@ pub(super) struct Wait<'a> {
     /// With the place of the call in place of the socket's.
     wire: Wire<'a>,
     waiter: Waiter,
+    /// Its future was polled.
+    begun: bool,
 }
 
 impl<'a> Wait<'a> {
     /// For a call at `at`.
     pub(super) fn new(wire: Wire<'a>, at: &'static Location<'static>) -> Self {
-        Self { wire: Wire { at, ..wire }, waiter: Waiter::default() }
+        Self { wire: Wire { at, ..wire }, waiter: Waiter::default(), begun: false }
+    }
+
+    /// Its future is polled.
+    #[inline]
+    pub(super) fn begin(&mut self) {
+        self.begun = true;
     }
 
     pub(super) fn fd(&self) -> BorrowedFd<'a> {
@@ -45,7 +54,7 @@ impl<'a> Wait<'a> {
         cx: &mut Context<'_>,
         op: impl FnMut() -> io::Result<usize>,
     ) -> Poll<io::Result<usize>> {
-        let Self { wire: Wire { fd, source, at }, waiter } = self;
+        let Self { wire: Wire { fd, source, at }, waiter, .. } = self;
         step(kind(direction), at, cx, |cx| {
             source.poll_transfer_with(*fd, direction, want, waiter, cx, op)
         })
@@ -77,13 +86,22 @@ impl<'a> Wait<'a> {
         cx: &mut Context<'_>,
         op: impl FnMut() -> io::Result<R>,
     ) -> Poll<io::Result<R>> {
-        let Self { wire: Wire { fd, source, at }, waiter } = self;
+        let Self { wire: Wire { fd, source, at }, waiter, .. } = self;
         step(kind, at, cx, |cx| source.poll_io_with(*fd, direction, waiter, cx, op))
     }
 
     fn poll_ready(&mut self, direction: Direction, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let Self { wire: Wire { fd, source, at }, waiter } = self;
+        let Self { wire: Wire { fd, source, at }, waiter, .. } = self;
         step(kind(direction), at, cx, |cx| source.poll_ready_with(*fd, direction, waiter, cx))
+    }
+}
+
+impl Drop for Wait<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        if !self.begun {
+            never_awaited("an operation of a socket", self.at());
+        }
     }
 }
 
@@ -133,6 +151,7 @@ impl Future for Ready<'_> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Self { wait, direction } = self.get_mut();
+        wait.begin();
         wait.poll_ready(*direction, cx)
     }
 }

@@ -34,6 +34,7 @@ impl Future for Read<'_> {
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Self { wait, buf } = self.get_mut();
+        wait.begin();
         if buf.is_empty() {
             return Poll::Ready(Ok(0));
         }
@@ -67,6 +68,7 @@ impl Future for ReadExact<'_> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Self { wait, buf, filled } = self.get_mut();
+        wait.begin();
         let fd = wait.fd();
         while *filled < buf.len() {
             let rest = &mut buf[*filled..];
@@ -113,6 +115,7 @@ impl Future for ReadVectored<'_> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Self { wait, bufs } = self.get_mut();
+        wait.begin();
         let want = bufs.iter().map(|buf| buf.len()).sum();
         if want == 0 {
             return Poll::Ready(Ok(0));
@@ -140,6 +143,7 @@ impl Future for Peek<'_> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Self { wait, buf } = self.get_mut();
+        wait.begin();
         if buf.is_empty() {
             return Poll::Ready(Ok(0));
         }
@@ -167,6 +171,7 @@ impl Future for Write<'_> {
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Self { wait, buf } = self.get_mut();
+        wait.begin();
         let fd = wait.fd();
         wait.poll_transfer(Direction::Write, buf.len(), cx, || sys::send(fd, buf))
     }
@@ -198,6 +203,7 @@ impl Future for WriteAll<'_> {
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Self { wait, buf, written } = self.get_mut();
+        wait.begin();
         let fd = wait.fd();
         while *written < buf.len() {
             let rest = &buf[*written..];
@@ -235,6 +241,7 @@ impl Future for WriteVectored<'_> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Self { wait, bufs } = self.get_mut();
+        wait.begin();
         let fd = wait.fd();
         let want = bufs.iter().map(|buf| buf.len()).sum();
         wait.poll_transfer(Direction::Write, want, cx, || sys::send_vectored(fd, bufs))

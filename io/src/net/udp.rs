@@ -25,6 +25,9 @@ use crate::sys;
 ///
 /// Any number of tasks may send and receive on it at a time; each message goes to one of them.
 ///
+/// For options that have to be set before it is bound see
+/// [`create_datagram_endpoint`](super::create_datagram_endpoint).
+///
 /// asyncio: `create_datagram_endpoint`, whose protocol is called back; here you await. An ICMP error
 /// about an earlier message is the result of one call, and the socket goes on.
 ///
@@ -94,7 +97,7 @@ impl UdpSocket {
         Ok(Self::new(socket, Location::caller()))
     }
 
-    fn new(socket: std::net::UdpSocket, at: &'static Location<'static>) -> Self {
+    pub(super) fn new(socket: std::net::UdpSocket, at: &'static Location<'static>) -> Self {
         Self { io: Registered::new(socket, SourceKind::Datagram), at }
     }
 
@@ -288,6 +291,7 @@ impl Future for UdpSendTo<'_> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Self { wait, socket, buf, target } = self.get_mut();
+        wait.begin();
         let address = match target {
             Target::Known(address) => *address,
             Target::Unknown(addresses) => {

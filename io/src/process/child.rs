@@ -80,7 +80,8 @@ impl Child {
     ///
     /// # Errors
     ///
-    /// The system's; `InvalidInput` if there is input and the child's is no pipe.
+    /// The system's, also for input that could not be sent: a second call returns the output then;
+    /// `InvalidInput` if there is input and the child's is no pipe.
     ///
     /// # Cancel safety
     ///

@@ -57,6 +57,18 @@ impl<'a> Communicate<'a> {
             }
         }
     }
+
+    /// What kept the input from being sent, but that the child did not want it. Told once: the output
+    /// stays where it is, for another call.
+    fn not_sent(&mut self) -> Option<io::Error> {
+        let error = self.stdin.as_ref().and_then(StreamWriter::lost)?;
+        let unwanted = [io::ErrorKind::BrokenPipe, io::ErrorKind::ConnectionReset];
+        if unwanted.contains(&error.kind()) {
+            return None;
+        }
+        *self.stdin = None;
+        Some(error)
+    }
 }
 
 impl Future for Communicate<'_> {
@@ -76,6 +88,9 @@ impl Future for Communicate<'_> {
             }
         }
         let Some(status) = this.status.filter(|_| !pending) else { return Poll::Pending };
+        if let Some(error) = this.not_sent() {
+            return Poll::Ready(Err(error));
+        }
         let mut all = this
             .readers
             .iter_mut()

@@ -15,7 +15,7 @@
 
 use std::fmt;
 use std::future::Future;
-use std::io;
+use std::io::{self, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::panic::Location;
 use std::pin::Pin;
@@ -101,11 +101,10 @@ impl Process {
             *status = match self.ask(WaitIdOptions::EXITED | WaitIdOptions::NOHANG) {
                 Ok(found) => found.map(|found| raw_status(&found)),
                 Err(_) => {
-                    eprintln!(
-                        "corio: somebody else has taken the exit status of child {}; 255 stands \
-                         for it",
+                    report(format_args!(
+                        "somebody else has taken the exit status of child {}; 255 stands for it",
                         self.pid()
-                    );
+                    ));
                     Some(ExitStatus::from_raw(UNKNOWN))
                 }
             };
@@ -238,7 +237,7 @@ impl Process {
         });
         if let Err(error) = started {
             // Whoever asks for the return code reaps it then; nobody who waits is woken.
-            eprintln!("corio: no thread to wait for child {}: {error}", self.pid());
+            report(format_args!("no thread to wait for child {}: {error}", self.pid()));
         }
     }
 
@@ -263,6 +262,11 @@ impl fmt::Debug for Process {
             .field("status", &*self.status())
             .finish()
     }
+}
+
+/// Tells on the standard error, which may be closed: then there is nobody to tell.
+fn report(what: fmt::Arguments<'_>) {
+    let _ = writeln!(io::stderr(), "corio: {what}");
 }
 
 /// A place among those who wait for the end.

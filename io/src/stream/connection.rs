@@ -10,11 +10,13 @@
 //!   |                                                                      ^
 //!   +--------------------------(3) abort, error------------------> lost --+
 //! ```
-//! (1) [`Connection::close`], (2) [`Connection::end`], (3) [`Connection::lose`].
+//! (1) [`Connection::close`], (2) [`Connection::end`], (3) [`Connection::lose`]. With TLS the sender
+//! owns the session and the socket's reading side too: see `ssl`.
 
 use std::fmt;
 use std::io::{self, IoSlice};
 use std::net::{Shutdown, SocketAddr};
+use std::os::fd::BorrowedFd;
 use std::panic::Location;
 use std::pin::pin;
 use std::sync::{Arc, Weak};
@@ -23,10 +25,11 @@ use std::task::{Context, Poll};
 use corio_runtime::Handle;
 use corio_runtime::reactor::Direction;
 use corio_sync::shim::Ordering;
-use corio_sync::shim::atomic::{AtomicBool, AtomicUsize};
+use corio_sync::shim::atomic::{AtomicBool, AtomicU8, AtomicUsize};
 use corio_sync::{Event, Notify, Queue, SetOnce};
 
 use super::pipe::Pipe;
+use super::ssl::{self, Upgrade};
 use crate::net::{Connected, TcpStream, UnixStream, Wire};
 use crate::sys;
 
@@ -49,7 +52,17 @@ pub(super) enum Outgoing {
     Bytes(Vec<u8>),
     /// Ends the outgoing stream.
     Eof,
+    /// Secures the connection, after what was queued before.
+    #[cfg_attr(not(feature = "tls"), expect(dead_code, reason = "nobody can ask for it"))]
+    StartTls(Box<Upgrade>),
 }
+
+/// What goes over the socket: bytes as they are, a handshake, records of TLS.
+const PLAIN: u8 = 0;
+#[cfg(feature = "tls")]
+const SHAKING: u8 = 1;
+#[cfg(feature = "tls")]
+const SECURED: u8 = 2;
 
 /// A connection.
 pub(super) struct Connection {
@@ -62,6 +75,8 @@ pub(super) struct Connection {
     low: AtomicUsize,
     /// Whether the sender runs.
     sending: AtomicBool,
+    /// [`PLAIN`], or what came after it.
+    phase: AtomicU8,
     closing: AtomicBool,
     /// `queued` has fallen to `low`, or nothing will be sent any more.
     drained: Notify,
@@ -72,7 +87,7 @@ pub(super) struct Connection {
 }
 
 /// What is known about a connection. asyncio: `get_extra_info`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ExtraInfo {
     /// The address of the other end; `None` for Unix sockets. asyncio: `peername`.
@@ -81,6 +96,10 @@ pub struct ExtraInfo {
     pub local_addr: Option<SocketAddr>,
     /// The path of the listener, for Unix sockets that have one.
     pub path: Option<std::path::PathBuf>,
+    /// What the peers have agreed upon, if the connection is secured. asyncio: `ssl_object`,
+    /// `peercert` and `cipher`.
+    #[cfg(feature = "tls")]
+    pub ssl_object: Option<ssl::SslObject>,
 }
 
 impl Connection {
@@ -94,6 +113,7 @@ impl Connection {
             high: AtomicUsize::new(HIGH_WATER),
             low: AtomicUsize::new(HIGH_WATER / 4),
             sending: AtomicBool::new(false),
+            phase: AtomicU8::new(PLAIN),
             closing: AtomicBool::new(false),
             drained: Notify::new(),
             lost: SetOnce::new(),
@@ -121,7 +141,11 @@ impl Connection {
         }
     }
 
-    fn poll_write(&self, cx: &mut Context<'_>, parts: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+    pub(super) fn poll_write(
+        &self,
+        cx: &mut Context<'_>,
+        parts: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
         let at = Location::caller();
         match &self.socket {
             Socket::Tcp(socket) => Self::wire(socket, at).poll_write_vectored(cx, parts),
@@ -154,18 +178,25 @@ impl Connection {
             Socket::Tcp(socket) => ExtraInfo {
                 peer_addr: socket.peer_addr().ok(),
                 local_addr: socket.local_addr().ok(),
-                path: None,
+                ..ExtraInfo::default()
             },
             Socket::Unix(socket) => {
                 let named = |address: io::Result<std::os::unix::net::SocketAddr>| {
                     address.ok()?.as_pathname().map(Into::into)
                 };
                 let path = named(socket.peer_addr()).or_else(|| named(socket.local_addr()));
-                ExtraInfo { peer_addr: None, local_addr: None, path }
+                ExtraInfo { path, ..ExtraInfo::default() }
             }
-            Socket::Reading(_) | Socket::Writing(_) => {
-                ExtraInfo { peer_addr: None, local_addr: None, path: None }
-            }
+            Socket::Reading(_) | Socket::Writing(_) => ExtraInfo::default(),
+        }
+    }
+
+    /// The socket, unless it is a pipe.
+    pub(super) fn socket(&self) -> Option<BorrowedFd<'_>> {
+        match &self.socket {
+            Socket::Tcp(socket) => Some(socket.wire().fd),
+            Socket::Unix(socket) => Some(socket.wire().fd),
+            Socket::Reading(_) | Socket::Writing(_) => None,
         }
     }
 
@@ -222,7 +253,7 @@ impl Connection {
         }
         let total: usize = parts.iter().map(|part| part.len()).sum();
         let mut sent = 0;
-        if self.queued() == 0 && total > 0 {
+        if self.is_plain() && self.queued() == 0 && total > 0 {
             match self.try_write(parts) {
                 Ok(n) => sent = n,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
@@ -240,6 +271,11 @@ impl Connection {
         self.tell(Outgoing::Bytes(bytes));
     }
 
+    // Ordering(stream.plain): Relaxed. The writer reads what it has written itself.
+    pub(super) fn is_plain(&self) -> bool {
+        self.phase.load(Ordering::Relaxed) == PLAIN
+    }
+
     /// Whether the outgoing stream ends by closing.
     pub(super) fn is_pipe(&self) -> bool {
         matches!(self.socket, Socket::Reading(_) | Socket::Writing(_))
@@ -247,7 +283,7 @@ impl Connection {
 
     /// Ends the outgoing stream after what is queued.
     pub(super) fn write_eof(self: &Arc<Self>) {
-        if self.queued() == 0 {
+        if self.is_plain() && self.queued() == 0 {
             self.shutdown(Shutdown::Write);
         } else {
             self.tell(Outgoing::Eof);
@@ -279,28 +315,33 @@ impl Connection {
 
     async fn send_all(self: Arc<Self>) {
         while let Ok(first) = self.outgoing.get().await {
-            if let Err(error) = self.send(first).await {
+            let sent = match self.send(first).await {
+                Ok(None) => continue,
+                // In a box, so that a connection without TLS has no room for it.
+                Ok(Some(upgrade)) => Box::pin(ssl::run(&self, *upgrade)).await,
+                Err(error) => Err(error),
+            };
+            if let Err(error) = sent {
                 self.lose(&error);
-                break;
             }
+            break;
         }
         self.end();
     }
 
-    /// Sends one piece, and those that follow it if it is bytes.
-    async fn send(&self, first: Outgoing) -> io::Result<()> {
+    /// Sends one piece, and those that follow it if it is bytes; returns what is to come after them.
+    async fn send(&self, first: Outgoing) -> io::Result<Option<Box<Upgrade>>> {
         let mut pieces = Vec::new();
-        let mut eof = false;
-        match first {
-            Outgoing::Bytes(bytes) => pieces.push(bytes),
-            Outgoing::Eof => eof = true,
-        }
-        while !eof && pieces.len() < GATHER {
-            match self.outgoing.get_nowait() {
-                Ok(Outgoing::Bytes(bytes)) => pieces.push(bytes),
-                Ok(Outgoing::Eof) => eof = true,
-                Err(_) => break,
+        let (mut eof, mut upgrade) = (false, None);
+        let mut next = Some(first);
+        while let Some(piece) = next {
+            match piece {
+                Outgoing::Bytes(bytes) => pieces.push(bytes),
+                Outgoing::Eof => eof = true,
+                Outgoing::StartTls(asked) => upgrade = Some(asked),
             }
+            let full = eof || upgrade.is_some() || pieces.len() == GATHER;
+            next = if full { None } else { self.outgoing.get_nowait().ok() };
         }
         let mut slices: Vec<IoSlice<'_>> = pieces.iter().map(|piece| IoSlice::new(piece)).collect();
         let mut left = &mut slices[..];
@@ -321,10 +362,10 @@ impl Connection {
         if eof {
             self.shutdown(Shutdown::Write);
         }
-        Ok(())
+        Ok(upgrade)
     }
 
-    fn sent(&self, n: usize) {
+    pub(super) fn sent(&self, n: usize) {
         // Ordering(stream.sent): Release; pairs with Ordering(stream.queued): the system call came
         // before.
         let before = self.queued.fetch_sub(n, Ordering::Release);
@@ -339,6 +380,11 @@ impl Connection {
         // Ordering(stream.close): Relaxed. See `is_closing`.
         if self.closing.swap(true, Ordering::Relaxed) {
             return;
+        }
+        #[cfg(feature = "tls")]
+        if self.is_shaking() {
+            // Nothing was promised yet, and the peer may take its time.
+            return self.abort();
         }
         self.outgoing.shutdown(false);
         // A sender that runs ends the connection when its queue is empty.
@@ -355,7 +401,7 @@ impl Connection {
     }
 
     /// Remembers why the connection is lost, unless it is already.
-    fn lose(&self, error: &io::Error) {
+    pub(super) fn lose(&self, error: &io::Error) {
         let _ = self.lost.set((error.kind(), error.to_string().into()));
         self.outgoing.shutdown(true);
         // Ordering(stream.losing_sender): Relaxed. A sender that is seen late ends it once more.
@@ -369,6 +415,44 @@ impl Connection {
         self.shutdown(Shutdown::Both);
         self.closed.set();
         self.drained.notify_waiters();
+    }
+}
+
+/// What TLS needs of a connection.
+#[cfg(feature = "tls")]
+impl Connection {
+    // Ordering(stream.shaking): Relaxed. As `is_plain`.
+    fn is_shaking(&self) -> bool {
+        self.phase.load(Ordering::Relaxed) == SHAKING
+    }
+
+    // Ordering(stream.secure): Relaxed. The queue shows the sender what it is asked for, and the
+    // writer that comes after it is the one that calls this.
+    pub(super) fn start_tls(self: &Arc<Self>, upgrade: Upgrade) {
+        self.phase.store(SHAKING, Ordering::Relaxed);
+        self.tell(Outgoing::StartTls(Box::new(upgrade)));
+    }
+
+    // Ordering(stream.secured): Relaxed. Only whether a close has to wait depends on it.
+    pub(super) fn secured(&self) {
+        self.phase.store(SECURED, Ordering::Relaxed);
+    }
+
+    pub(super) fn outgoing(&self) -> &Queue<Outgoing> {
+        &self.outgoing
+    }
+
+    /// The socket itself; pipes have none.
+    pub(super) fn plain(&self, at: &'static Location<'static>) -> Option<Wire<'_>> {
+        match &self.socket {
+            Socket::Tcp(socket) => Some(Self::wire(socket, at)),
+            Socket::Unix(socket) => Some(Self::wire(socket, at)),
+            Socket::Reading(_) | Socket::Writing(_) => None,
+        }
+    }
+
+    pub(super) fn end_outgoing(&self) {
+        self.shutdown(Shutdown::Write);
     }
 }
 

@@ -9,16 +9,23 @@
 
 mod connection;
 mod error;
+#[cfg(any(test, feature = "__fuzz"))]
+pub(crate) mod fuzz;
 mod open;
 mod pipe;
 mod reader;
 mod server;
+#[cfg(feature = "tls")]
+pub mod ssl;
 mod writer;
 
 pub use connection::ExtraInfo;
 pub use error::ReadError;
 pub(crate) use open::check_limit;
-pub use open::{OpenConnection, OpenUnixConnection, open_connection, open_unix_connection};
+pub use open::{
+    AcceptedSocket, OpenConnection, OpenUnixConnection, connect_accepted_socket, open_connection,
+    open_unix_connection,
+};
 pub use pipe::{connect_read_pipe, connect_write_pipe};
 pub(crate) use pipe::{pipe_reader, pipe_writer};
 pub use reader::{Lines, NextLine, ReadExactly, ReadLine, ReadSome, ReadUntil, StreamReader};
@@ -27,6 +34,21 @@ pub use server::{
     start_unix_server,
 };
 pub use writer::{Drain, StreamWriter, WaitClosed};
+
+/// Without the feature nobody can ask for it.
+#[cfg(not(feature = "tls"))]
+mod ssl {
+    use std::io;
+    use std::sync::Arc;
+
+    use super::connection::Connection;
+
+    pub(super) enum Upgrade {}
+
+    pub(super) async fn run(_connection: &Arc<Connection>, upgrade: Upgrade) -> io::Result<()> {
+        match upgrade {}
+    }
+}
 
 /// The most that a line or a chunk before a separator may be long unless it is said otherwise:
 /// asyncio's.

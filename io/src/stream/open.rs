@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::io;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -67,6 +68,57 @@ pub fn open_unix_connection(path: impl AsRef<Path>) -> OpenUnixConnection {
     OpenUnixConnection { connect: UnixStream::connect(path), limit: super::DEFAULT_LIMIT }
 }
 
+/// Makes a reader and a writer of a connected socket, such as one that was accepted elsewhere.
+///
+/// asyncio: `loop.connect_accepted_socket`, and `open_connection(sock=..)`.
+///
+/// # Errors
+///
+/// One that says so outside a runtime.
+///
+/// # Examples
+///
+/// ```
+/// use corio_io::net::UnixStream;
+/// use corio_io::stream::connect_accepted_socket;
+///
+/// # fn main() -> std::io::Result<()> {
+/// # corio_runtime::run(async {
+/// let (ours, theirs) = UnixStream::pair()?;
+/// let (mut reader, _writer) = connect_accepted_socket(ours)?;
+/// theirs.write_all(b"hello\n").await?;
+/// assert_eq!(reader.read_line().await.unwrap(), b"hello\n");
+/// # Ok(())
+/// # })
+/// # }
+/// ```
+pub fn connect_accepted_socket(
+    socket: impl Into<AcceptedSocket>,
+) -> io::Result<(StreamReader, StreamWriter)> {
+    streams(socket.into().0, super::DEFAULT_LIMIT)
+}
+
+/// A [`TcpStream`] or a [`UnixStream`], for [`connect_accepted_socket`].
+pub struct AcceptedSocket(Socket);
+
+impl From<TcpStream> for AcceptedSocket {
+    fn from(socket: TcpStream) -> Self {
+        Self(Socket::Tcp(socket))
+    }
+}
+
+impl From<UnixStream> for AcceptedSocket {
+    fn from(socket: UnixStream) -> Self {
+        Self(Socket::Unix(socket))
+    }
+}
+
+impl fmt::Debug for AcceptedSocket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AcceptedSocket").finish_non_exhaustive()
+    }
+}
+
 /// A pair of streams from a socket.
 pub(super) fn streams(socket: Socket, limit: usize) -> io::Result<(StreamReader, StreamWriter)> {
     let connection = Connection::new(socket)?;
@@ -92,6 +144,14 @@ pub struct OpenConnection {
 pub struct OpenUnixConnection {
     connect: UnixConnect,
     limit: usize,
+}
+
+#[cfg(feature = "tls")]
+impl OpenConnection {
+    /// The host name that is connected to; `None` for a number.
+    pub(super) fn host(&self) -> Option<&str> {
+        self.connect.host()
+    }
 }
 
 macro_rules! opening {
@@ -125,6 +185,15 @@ macro_rules! opening {
             }
         }
     };
+}
+
+impl OpenConnection {
+    /// The local address to connect from; see [`StreamBuilder::local_addr`]. Default: the system
+    /// chooses. asyncio: `local_addr`.
+    pub fn local_addr(mut self, address: SocketAddr) -> Self {
+        self.connect.local_addr(address);
+        self
+    }
 }
 
 opening!(OpenConnection, Tcp, TcpStream);

@@ -15,6 +15,8 @@ use memchr::memmem;
 
 use super::connection::Connection;
 use super::error::ReadError;
+#[cfg(feature = "tls")]
+use crate::duplex::DuplexReader;
 
 /// Room that is made for a read from the socket, at least: a few packets. A read that asks for more
 /// gets more.
@@ -27,6 +29,9 @@ const CHUNK: usize = 8 << 10;
 /// asyncio: `StreamReader`.
 pub struct StreamReader {
     connection: Arc<Connection>,
+    /// Where the bytes of a secured connection come from.
+    #[cfg(feature = "tls")]
+    decrypted: Option<DuplexReader>,
     /// What was read from the socket; the part before `start` was returned.
     buffer: Vec<u8>,
     start: usize,
@@ -36,7 +41,15 @@ pub struct StreamReader {
 
 impl StreamReader {
     pub(super) fn new(connection: Arc<Connection>, limit: usize) -> Self {
-        Self { connection, buffer: Vec::new(), start: 0, limit, eof: false }
+        Self {
+            connection,
+            #[cfg(feature = "tls")]
+            decrypted: None,
+            buffer: Vec::new(),
+            start: 0,
+            limit,
+            eof: false,
+        }
     }
 
     /// Reads at most `n` bytes, at least one unless the stream ends; with `None` all until the end.
@@ -158,9 +171,33 @@ impl StreamReader {
             self.start = 0;
         }
         self.buffer.reserve(want);
-        let n = ready!(self.connection.poll_read_vec(at, cx, &mut self.buffer))?;
+        let n = ready!(self.poll_append(at, cx))?;
         self.eof |= n == 0;
         Poll::Ready(Ok(()))
+    }
+
+    fn poll_append(
+        &mut self,
+        at: &'static Location<'static>,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<usize>> {
+        #[cfg(feature = "tls")]
+        if let Some(decrypted) = &mut self.decrypted {
+            return decrypted.poll_read_vec(at, cx, &mut self.buffer);
+        }
+        self.connection.poll_read_vec(at, cx, &mut self.buffer)
+    }
+
+    /// Reads what a session decrypts from now on; returns what was read of its handshake.
+    #[cfg(feature = "tls")]
+    pub(super) fn secure(&mut self, decrypted: DuplexReader) -> Vec<u8> {
+        self.decrypted = Some(decrypted);
+        self.take_all()
+    }
+
+    #[cfg(feature = "tls")]
+    pub(super) fn connection(&self) -> &Arc<Connection> {
+        &self.connection
     }
 
     /// Reads everything to the end of the stream into the buffer.

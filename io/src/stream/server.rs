@@ -5,7 +5,7 @@
 
 use std::fmt;
 use std::future::{Future, poll_fn};
-use std::io;
+use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::panic::Location;
 use std::path::Path;
@@ -14,8 +14,8 @@ use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use corio_runtime::task;
 use corio_runtime::time::{Sleep, sleep};
+use corio_runtime::{Handle, task};
 use corio_sync::shim::Ordering;
 use corio_sync::shim::atomic::AtomicBool;
 use corio_sync::{Event, EventWait, Queue};
@@ -60,6 +60,7 @@ struct Shared {
 /// asyncio: `Server`.
 pub struct Server {
     shared: Arc<Shared>,
+    runtime: Handle,
     addresses: Vec<SocketAddr>,
 }
 
@@ -68,6 +69,12 @@ impl Server {
     #[must_use]
     pub fn local_addrs(&self) -> Vec<SocketAddr> {
         self.addresses.clone()
+    }
+
+    /// The runtime that it was started on, which runs its handlers. asyncio: `Server.get_loop`.
+    #[must_use]
+    pub fn get_loop(&self) -> Handle {
+        self.runtime.clone()
     }
 
     /// Begins to accept, if it does not yet.
@@ -224,12 +231,12 @@ where
     Fut: Future<Output = ()> + Send + 'static,
 {
     let addresses = address.to_addrs();
-    let options = Options { limit: super::DEFAULT_LIMIT, start: true, at: Location::caller() };
-    StartServer { handler: Some(handler), addresses, options }
+    StartServer { handler: Some(handler), addresses, options: Options::new() }
 }
 
 /// Listens on the Unix socket at a path; else as [`start_server`]. A socket file that is left there
-/// from before is replaced, and the server's own is removed when it closes.
+/// from before is replaced, and the server's own is removed when it closes, unless
+/// [`cleanup_socket`](StartUnixServer::cleanup_socket) says otherwise.
 ///
 /// # Errors
 ///
@@ -244,15 +251,30 @@ where
     F: Fn(StreamReader, StreamWriter) -> Fut + Send + Sync + 'static,
     Fut: Future<Output = ()> + Send + 'static,
 {
-    let options = Options { limit: super::DEFAULT_LIMIT, start: true, at: Location::caller() };
-    StartUnixServer { handler: Some(handler), path: path.as_ref().into(), options }
+    let path = path.as_ref().into();
+    StartUnixServer { handler: Some(handler), path, cleanup: true, options: Options::new() }
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Options {
     limit: usize,
     start: bool,
+    #[cfg(feature = "tls")]
+    ssl: Option<super::ssl::SslOptions>,
     at: &'static Location<'static>,
+}
+
+impl Options {
+    #[track_caller]
+    fn new() -> Self {
+        Self {
+            limit: super::DEFAULT_LIMIT,
+            start: true,
+            #[cfg(feature = "tls")]
+            ssl: None,
+            at: Location::caller(),
+        }
+    }
 }
 
 /// Future of [`start_server`]: `io::Result<Server>`.
@@ -269,7 +291,18 @@ pub struct StartServer<F> {
 pub struct StartUnixServer<F> {
     handler: Option<F>,
     path: std::path::PathBuf,
+    /// Whether the file goes with the socket.
+    cleanup: bool,
     options: Options,
+}
+
+impl<F> StartUnixServer<F> {
+    /// Whether the socket's file is removed when the server closes. Default: yes, if it is still the
+    /// server's own then.
+    pub fn cleanup_socket(mut self, on: bool) -> Self {
+        self.cleanup = on;
+        self
+    }
 }
 
 macro_rules! starting {
@@ -292,6 +325,11 @@ macro_rules! starting {
             pub fn start_serving(mut self, at_once: bool) -> Self {
                 self.options.start = at_once;
                 self
+            }
+
+            #[cfg(feature = "tls")]
+            pub(super) fn secure_with(&mut self, ssl: &super::ssl::SslOptions) {
+                self.options.ssl = Some(ssl.clone());
             }
         }
 
@@ -328,7 +366,7 @@ where
         let addresses = listeners.iter().map(TcpListener::local_addr).collect::<io::Result<_>>()?;
         let handler = this.handler.take().expect("polled once after it was ready");
         let sources = listeners.into_iter().map(Source::Tcp).collect();
-        Poll::Ready(start(handler, sources, addresses, this.options))
+        Poll::Ready(start(handler, sources, addresses, this.options.clone()))
     }
 }
 
@@ -340,11 +378,12 @@ where
     type Output = io::Result<Server>;
 
     fn poll(mut self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<Self::Output> {
-        SocketFile::remove_stale(&self.path)?;
+        sys::remove_stale_socket(&self.path)?;
         let listener = UnixListener::bind(&self.path)?;
-        let file = SocketFile::new(&self.path)?;
+        let file = if self.cleanup { Some(SocketFile::new(&self.path)?) } else { None };
         let handler = self.handler.take().expect("polled once after it was ready");
-        Poll::Ready(start(handler, vec![Source::Unix(listener, file)], Vec::new(), self.options))
+        let sources = vec![Source::Unix(listener, file)];
+        Poll::Ready(start(handler, sources, Vec::new(), self.options.clone()))
     }
 }
 
@@ -352,7 +391,10 @@ where
 enum Source {
     Tcp(TcpListener),
     /// With the file that goes when the socket does.
-    Unix(UnixListener, #[expect(dead_code, reason = "it is there to be dropped")] SocketFile),
+    Unix(
+        UnixListener,
+        #[expect(dead_code, reason = "it is there to be dropped")] Option<SocketFile>,
+    ),
 }
 
 impl Source {
@@ -380,7 +422,7 @@ where
     F: Fn(StreamReader, StreamWriter) -> Fut + Send + Sync + 'static,
     Fut: Future<Output = ()> + Send + 'static,
 {
-    let runtime = corio_runtime::Handle::try_current().map_err(io::Error::other)?;
+    let runtime = Handle::try_current().map_err(io::Error::other)?;
     let shared = Arc::new(Shared {
         commands: Queue::new(0),
         serving: AtomicBool::new(options.start),
@@ -398,7 +440,7 @@ where
         options,
     };
     drop(runtime.create_task(acceptor.run()));
-    Ok(Server { shared, addresses })
+    Ok(Server { shared, runtime, addresses })
 }
 
 /// The task that accepts.
@@ -487,7 +529,11 @@ where
     fn refused(&mut self, error: &io::Error, cx: &mut Context<'_>) {
         if sys::is_exhausted(error) {
             let at = self.options.at;
-            eprintln!("corio: the server of {at} cannot accept: {error}; it tries again in 1 s");
+            // A closed standard error loses the line, not the server.
+            let _ = writeln!(
+                io::stderr(),
+                "corio: the server of {at} cannot accept: {error}; it tries again in 1 s"
+            );
             let mut pause = Box::pin(sleep(PAUSE));
             let _ = pause.as_mut().poll(cx);
             self.pause = Some(pause);
@@ -501,13 +547,23 @@ where
             self.clients.retain(|client| client.strong_count() > 0);
         }
         self.clients.push(Arc::downgrade(&connection));
-        let reader = StreamReader::new(connection.clone(), self.options.limit);
-        let writer = StreamWriter::new(connection.clone());
+        let streams = (
+            StreamReader::new(connection.clone(), self.options.limit),
+            StreamWriter::new(connection.clone()),
+        );
+        #[cfg(feature = "tls")]
+        let ssl = self.options.ssl.clone();
         let handler = self.handler.clone();
         let leaving = Leaving(self.shared.clone());
         drop(task().name(format!("client {peer}")).spawn(async move {
             let _leaving = leaving;
-            handler(reader, writer).await;
+            #[cfg(feature = "tls")]
+            let streams = super::ssl::secured(streams, ssl).await;
+            #[cfg(not(feature = "tls"))]
+            let streams = Some(streams);
+            if let Some((reader, writer)) = streams {
+                handler(reader, writer).await;
+            }
             connection.closed().wait().await;
         }));
     }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::io::{self, IoSlice};
+use std::os::fd::BorrowedFd;
 use std::panic::Location;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -36,6 +37,17 @@ impl StreamWriter {
         writer
     }
 
+    #[cfg(feature = "tls")]
+    pub(super) fn connection(&self) -> &Arc<Connection> {
+        &self.connection
+    }
+
+    /// The handshake is done.
+    #[cfg(feature = "tls")]
+    pub(super) fn secured(&mut self, object: super::ssl::SslObject) {
+        self.info.ssl_object = Some(object);
+    }
+
     /// Writes. What the system takes at once is sent at once; the rest is queued and sent by a task
     /// of the connection, so nothing waits here: await [`drain`](Self::drain) after it, or the
     /// queue grows without end.
@@ -55,7 +67,7 @@ impl StreamWriter {
     }
 
     /// Waits until the queue is short enough for more: if more is queued than the high-water mark
-    /// (64 KiB), until it is no more than the low one (16 KiB).
+    /// (64 KiB), until it is no more than the low one (16 KiB). Any number of tasks may wait.
     ///
     /// # Errors
     ///
@@ -65,11 +77,12 @@ impl StreamWriter {
     ///
     /// Strict: what is queued is sent all the same.
     #[track_caller]
-    pub fn drain(&mut self) -> Drain<'_> {
+    pub fn drain(&self) -> Drain<'_> {
         Drain { connection: &self.connection, waiting: None, at: Location::caller() }
     }
 
-    /// Ends the outgoing stream after what is queued; reading goes on. A pipe is closed by it.
+    /// Ends the outgoing stream after what is queued; reading goes on. A pipe is closed by it. With
+    /// TLS the peer is told so (`close_notify`); asyncio refuses that.
     ///
     /// # Errors
     ///
@@ -110,7 +123,7 @@ impl StreamWriter {
     ///
     /// Strict.
     #[track_caller]
-    pub fn wait_closed(&mut self) -> WaitClosed<'_> {
+    pub fn wait_closed(&self) -> WaitClosed<'_> {
         WaitClosed { connection: &self.connection, wait: self.connection.closed().wait() }
     }
 
@@ -120,10 +133,24 @@ impl StreamWriter {
         self.connection.is_closing()
     }
 
-    /// The addresses of the connection.
+    /// What the connection was lost with.
+    pub(crate) fn lost(&self) -> Option<io::Error> {
+        self.connection.error()
+    }
+
+    /// The addresses of the connection, and what is known of its TLS.
     #[must_use]
     pub fn get_extra_info(&self) -> &ExtraInfo {
         &self.info
+    }
+
+    /// The socket, for its options; `None` for pipes. What is read from or written to it past the
+    /// streams confuses them.
+    ///
+    /// asyncio: `get_extra_info("socket")`.
+    #[must_use]
+    pub fn socket(&self) -> Option<BorrowedFd<'_>> {
+        self.connection.socket()
     }
 
     /// Bytes that are queued. asyncio: `transport.get_write_buffer_size`.

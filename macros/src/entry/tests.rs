@@ -89,6 +89,8 @@ fn arguments_go_to_the_builder() {
         "fn main () { async fn main () { b } ::corio::Builder::new() .workers (4) .debug (true) \
          .run (main ()) .unwrap_or_else(|error| ::core::panic!(\"corio: {}\", error)) }"
     );
+    let tokio = expansion(Kind::Main, "tokio_context = true", "async fn main() { b }");
+    assert!(tokio.contains("Builder::new() .tokio_context (true) .run (main ())"), "{tokio}");
     let moved = expansion(Kind::Main, "crate = \"crate::mine\"", "async fn main() { b }");
     assert!(moved.contains("crate::mine::run (main ())"), "{moved}");
 }
@@ -135,6 +137,7 @@ fn wrong_arguments_are_explained() {
         ("worker_threads = 4", "worker_threads", "called `workers`"),
         ("flavor = \"x\"", "flavor", "knows no `flavor`"),
         ("debug = 1", "1", "true or false"),
+        ("tokio_context = on", "on", "true or false"),
         ("crate = corio", "corio", "a path in quotes"),
         ("crate = \"a b\"", "\"a b\"", "a path in quotes"),
     ] {

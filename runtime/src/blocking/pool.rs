@@ -33,6 +33,7 @@ use super::job::{self, Job, QueuedJob, quietly};
 use super::slots::{Order, Slots};
 use super::word::{Duty, SlotId, THREADS_MAX, Word};
 use super::worker;
+use crate::tokio_context::TokioContext;
 
 /// The most threads of a pool whose owner does not say otherwise: blocking calls mostly sleep, and
 /// 512 sleeping threads cost address space but little else. The same as tokio's.
@@ -60,6 +61,7 @@ pub(crate) struct PoolConfig {
     pub(crate) nice: i32,
     pub(crate) on_thread_start: Option<Hook>,
     pub(crate) on_thread_stop: Option<Hook>,
+    pub(crate) tokio: TokioContext,
 }
 
 /// A pool. Dropping it stops it without waiting: jobs that are queued still run, then its threads
@@ -107,6 +109,7 @@ impl Default for PoolConfig {
             nice: 0,
             on_thread_start: None,
             on_thread_stop: None,
+            tokio: TokioContext::default(),
         }
     }
 }

@@ -29,6 +29,7 @@ pub(super) fn is_worker_of(shared: &Shared) -> bool {
 pub(super) fn work(shared: &Arc<Shared>, slot: SlotId) {
     POOL.set(Arc::as_ptr(shared));
     lower_priority(shared.nice);
+    let _tokio = shared.config.tokio.enter();
     run_hook(shared.config.on_thread_start.as_deref());
     let mut worker = Worker {
         shared,

@@ -75,6 +75,25 @@ impl<F: Future> Limited<F> {
         cx: &mut Context<'_>,
         said: impl FnOnce() -> Cancelled,
     ) -> Poll<Option<F::Output>> {
+        self.stop_as(true, cx, said)
+    }
+
+    /// As [`Limited::stop`], for a request that the task does not count among its cancels.
+    #[cold]
+    pub(crate) fn stop_uncounted(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        said: impl FnOnce() -> Cancelled,
+    ) -> Poll<Option<F::Output>> {
+        self.stop_as(false, cx, said)
+    }
+
+    fn stop_as(
+        self: Pin<&mut Self>,
+        counted: bool,
+        cx: &mut Context<'_>,
+        said: impl FnOnce() -> Cancelled,
+    ) -> Poll<Option<F::Output>> {
         if Scope::is_task_cancelled() {
             // That goes first; if another part of the task takes it, this is polled again.
             cx.waker().wake_by_ref();
@@ -86,7 +105,7 @@ impl<F: Future> Limited<F> {
             return Poll::Ready(None);
         }
         *parts.asked = true;
-        match parts.scope.begin_part(said()) {
+        match parts.scope.begin_part(said(), counted) {
             Part::Nobody => this.give_up(cx, None),
             Part::Offered | Part::Held | Part::Waiting | Part::Again => this.poll_asked(cx),
         }

@@ -10,6 +10,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use corio_sync::debug;
 use pin_project_lite::pin_project;
 
 use crate::cancel::Raise;
@@ -24,6 +25,13 @@ pin_project! {
         #[pin]
         future: Option<F>,
         scope: Scope,
+    }
+
+    impl<F> PinnedDrop for Branch<F> {
+        fn drop(this: Pin<&mut Self>) {
+            // One that has lost before its first poll was not forgotten.
+            debug::silently(|| this.project().future.set(None));
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use std::future::{Future, IntoFuture};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use corio_sync::debug;
 use pin_project_lite::pin_project;
 
 use super::branch::{Branch, Next, Progress, Stopping};
@@ -196,7 +197,13 @@ where
     F: IntoFuture,
     P: Fn(&F::Output) -> bool,
 {
-    Choice { branch: Branch::new(when.then(|| future.into_future())), fits, rest }
+    let future = future.into_future();
+    // One that its condition leaves out is made all the same, and not forgotten.
+    let mut future = Some(future);
+    if !when {
+        debug::silently(|| future = None);
+    }
+    Choice { branch: Branch::new(future), fits, rest }
 }
 
 /// Branches one after the other.

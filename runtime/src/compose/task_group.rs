@@ -438,7 +438,7 @@ where
             } else {
                 this.state.asked = true;
                 let said = Cancelled::from_parts(Some("its task group stops".into()), None);
-                this.scope.begin_part(said)
+                this.scope.begin_part(said, true)
             };
             match part {
                 Part::Offered => {}

@@ -12,12 +12,15 @@
 //!
 //! asyncio: debug mode, `asyncio.capture_call_graph`, `python -m asyncio ps`.
 
+mod cycles;
 mod dump;
 mod graph;
 mod observer;
 mod quit;
+mod switch;
 
 use std::fmt::Display;
+use std::panic::Location;
 
 use crate::context;
 use crate::report::report;
@@ -40,6 +43,15 @@ pub fn unclosed(what: &dyn Display) {
         ReportKind::Unclosed,
         format_args!("unclosed {what} was dropped{inside}; close it when you are done with it"),
     );
+}
+
+/// Tells, in debug mode, of a future that was dropped before anybody polled it.
+#[doc(hidden)]
+#[inline]
+pub fn never_awaited(what: &'static str, made_at: &'static Location<'static>) {
+    if corio_sync::debug::is_on() {
+        crate::report::never_awaited(&what, made_at);
+    }
 }
 
 /// Lets the primitives tell this module what they see, until the runtime has ended.

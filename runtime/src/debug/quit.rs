@@ -7,7 +7,7 @@
 //! another thread must find its pipe. The handler itself is there while a runtime wants it; then the
 //! system gets back what it had before, unless somebody has put another handler over ours.
 
-use std::io::Read;
+use std::io::{Read, Write};
 use std::mem::MaybeUninit;
 use std::os::fd::IntoRawFd;
 use std::os::unix::net::UnixStream;
@@ -25,6 +25,8 @@ use crate::scheduler::shared::Shared;
 static PIPE: AtomicU32 = AtomicU32::new(NOT_MADE);
 /// No descriptor: -1.
 const NOT_MADE: u32 = u32::MAX;
+/// Locked when a runtime that wants dumps starts or ends, and for the list of a dump: no task comes
+/// by here, and the handler of the signal does not either.
 static WANTED: Mutex<Wanted> = Mutex::new(Wanted { by: Vec::new(), before: None });
 
 /// Who wants dumps.
@@ -161,7 +163,8 @@ fn serve(mut pipe: UnixStream) {
         let runtimes: Vec<_> = wanted().by.iter().filter_map(Weak::upgrade).collect();
         for shared in runtimes {
             let dump = Handle::new(shared).dump();
-            eprint!("{dump}");
+            // A closed standard error loses the dump, not the thread that prints the next one.
+            let _ = write!(std::io::stderr(), "{dump}");
         }
     }
 }

@@ -5,13 +5,15 @@ use std::fmt;
 use std::future::{Future, IntoFuture};
 use std::panic::Location;
 use std::pin::Pin;
-use std::ptr::NonNull;
+use std::ptr::{self, NonNull};
 use std::task::{Context, Poll};
 
 use corio_sync::place::{self, WaitKind};
 
 use super::{Deferred, DeferredError, lend};
 use crate::task::observers::WaitPlace;
+use crate::task::raw::TaskPtr;
+use crate::task::waker::task_of;
 
 /// Where a future waits; empty until it does.
 struct Waits {
@@ -37,7 +39,9 @@ impl Waits {
         }
         let place = *self.place.get_or_insert_with(|| NonNull::from(inner.observers.add_wait()));
         // SAFETY: the place lives as long as the deferred.
-        unsafe { place.as_ref() }.register(cx.waker());
+        let place = unsafe { place.as_ref() };
+        place.set_who(task_of(cx.waker()).map_or(ptr::null(), TaskPtr::as_raw));
+        place.register(cx.waker());
         if inner.end.observe() {
             return Poll::Ready(());
         }

@@ -126,6 +126,7 @@ pub(crate) fn drive<R>(
     main_task::check_not_nested()?;
     let _turning = Turning::begin(worker, at);
     let _slack = set_timer_slack();
+    let _tokio = worker.shared().config.tokio.enter();
     let _entered = worker.enter();
     Ok(f(worker))
 }
@@ -172,6 +173,7 @@ fn end(worker: &Worker) {
     let shared: Arc<Shared> = worker.shared().clone();
     shared.begin_shutdown();
     {
+        let _tokio = shared.config.tokio.enter();
         let _entered = worker.enter();
         worker.finish();
     }
@@ -187,7 +189,7 @@ pub(super) fn close_dropped(handle: &Handle) {
     if handle.is_closed() {
         return;
     }
-    if handle.shared().config.debug {
+    if handle.shared().is_debug() {
         report(
             ReportKind::Unclosed,
             format_args!(

@@ -16,6 +16,10 @@ impl Handle {
     /// asyncio: `set_exception_handler`. The handler is called on the thread that finds the error.
     /// One that panics is told of through the default report, and the loop goes on.
     ///
+    /// The handler may keep a `Handle` of its own runtime. It is dropped when another takes its place,
+    /// and when the runtime has ended (asyncio: with the loop); one that is set later is dropped
+    /// at once.
+    ///
     /// # Examples
     ///
     /// ```
@@ -38,7 +42,7 @@ impl Handle {
         let erased = handler.map(|handler| -> Handler {
             Arc::new(move |shared, context| handler(&Handle::new(shared.clone()), context))
         });
-        self.shared().exception_handler.push(erased);
+        self.shared().exception_handler.set(erased);
     }
 
     /// Tells the exception handler. asyncio: `call_exception_handler`.

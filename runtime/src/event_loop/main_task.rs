@@ -13,9 +13,11 @@ use std::ptr::NonNull;
 use std::task::{Context, Poll};
 
 use crate::error::{Cancelled, ResultError, RunError};
+use crate::panic_place::payload_message;
 use crate::scheduler::worker::{self, Worker};
 use crate::task::join::Task;
 use crate::task::raw::Birth;
+use crate::tokio_context::report_hint;
 
 /// How `main` has ended.
 pub(crate) enum Ended<T> {
@@ -140,7 +142,10 @@ pub(crate) fn run<F: Future>(
     };
     match (result, cancelled) {
         (Some(Ok(value)), None) => Ended::Value(value),
-        (Some(Err(payload)), _) => Ended::Panicked(payload),
+        (Some(Err(payload)), _) => {
+            report_hint(payload_message(&*payload).as_deref());
+            Ended::Panicked(payload)
+        }
         (_, Some(cancelled)) => Ended::Cancelled { cancelled, requests: task.cancelling() },
         (None, None) => {
             debug_assert!(left.get(), "main has ended in no way");

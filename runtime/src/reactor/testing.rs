@@ -1,6 +1,9 @@
 //! What the reactor's tests share: both kinds of poller, wakers that count, bounded waits.
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::{
+    AtomicUsize,
+    Ordering::{Acquire, Release},
+};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
@@ -30,7 +33,7 @@ struct Count(AtomicUsize);
 
 impl Wake for Count {
     fn wake(self: Arc<Self>) {
-        self.0.fetch_add(1, SeqCst);
+        self.0.fetch_add(1, Release);
     }
 }
 
@@ -47,7 +50,7 @@ impl Task {
 
     /// How often the task was woken since the last call.
     pub(super) fn wakes(&mut self) -> usize {
-        let now = self.woken.0.load(SeqCst);
+        let now = self.woken.0.load(Acquire);
         now - std::mem::replace(&mut self.seen, now)
     }
 

@@ -119,6 +119,7 @@ impl Engine {
                 main_task::check_not_nested()?;
                 let _slack = set_timer_slack();
                 let _at = RunningAt(set_running_at(Some(at)));
+                let _tokio = self.shared.config.tokio.enter();
                 let _entered = worker.enter();
                 let ended = main_task::run(
                     worker,
@@ -163,6 +164,7 @@ impl Engine {
                 shared.begin_shutdown();
                 {
                     let _slack = set_timer_slack();
+                    let _tokio = shared.config.tokio.enter();
                     let _entered = worker.enter();
                     worker.finish();
                 }

@@ -6,13 +6,14 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use corio_sync::shim::atomic::AtomicPtr;
+use corio_sync::shim::atomic::{AtomicBool, AtomicPtr};
 use crossbeam_utils::CachePadded;
 
 use crate::blocking::{Pool, PoolConfig};
 use crate::builder::Settled;
 use crate::context::Driver;
 use crate::error::BuildError;
+use crate::handle::Handle;
 use crate::reactor::{Poller, set_timer_slack_for_good};
 use crate::scheduler::callback::Callbacks;
 use crate::scheduler::hog::HogLine;
@@ -25,6 +26,7 @@ use crate::scheduler::worker::{self, Worker};
 use crate::task::raw::TaskPtr;
 use crate::timer::Timers;
 use crate::timer::clock::Clock;
+use crate::tokio_context::Drive;
 
 /// What the thread that starts a runtime does next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,6 +69,11 @@ pub(crate) fn start(settled: Settled, caller: Caller) -> Result<Started, BuildEr
         crate::debug::turn_on();
     }
     let mut starting = Starting { shared: shared.clone(), threads: Vec::new(), own: None };
+    if let Some(drive) = settled.drive_tokio {
+        if let Err(error) = starting.spawn_tokio(drive) {
+            return Err(starting.give_up(error, workers));
+        }
+    }
     for (index, queue) in queues.into_iter().enumerate() {
         let worker = Worker::new(shared.clone(), index, queue);
         if index == 0 && caller == Caller::BecomesWorker {
@@ -97,6 +104,19 @@ impl Starting {
         Ok(())
     }
 
+    /// Starts tokio's driver, which is inside the runtime too: what a library spawns on tokio may use
+    /// corio. Nobody joins the thread; the shutdown waits for it by the context.
+    fn spawn_tokio(&self, drive: Drive) -> io::Result<()> {
+        let handle = Handle::new(self.shared.clone());
+        let name = format!("{}-tokio", self.shared.config.name);
+        let driver = thread::Builder::new().name(name).spawn(move || {
+            let _entered = handle.enter();
+            drive();
+        })?;
+        drop(driver);
+        Ok(())
+    }
+
     /// Ends what was started; `unborn` workers have no thread.
     fn give_up(mut self, error: io::Error, unborn: usize) -> BuildError {
         let unborn = unborn + usize::from(self.own.is_some());
@@ -121,6 +141,7 @@ fn make_remote(queue: &Local<TaskPtr>) -> Remote {
         inbox: CachePadded::new(Inbox::new()),
         callbacks: Callbacks::new(),
         hog: CachePadded::new(HogLine::new()),
+        is_lent: AtomicBool::new(false),
         running: AtomicPtr::new(std::ptr::null_mut()),
         stealer: queue.victim(),
         arena: AtomicPtr::new(std::ptr::null_mut()),
@@ -136,6 +157,7 @@ fn make_pool(settled: &Settled) -> Pool {
         stack_size: settled.config.stack_size,
         on_thread_start: settled.config.on_thread_start.clone(),
         on_thread_stop: settled.config.on_thread_stop.clone(),
+        tokio: settled.config.tokio.clone(),
         ..PoolConfig::default()
     })
 }
@@ -153,6 +175,7 @@ pub(super) fn call_hook(hook: Option<&Hook>) {
 /// The life of a worker's thread.
 fn work(worker: Box<Worker>) {
     let shared = worker.shared().clone();
+    let _tokio = shared.config.tokio.enter();
     call_hook(shared.config.on_thread_start.as_ref());
     {
         // Where the kernel refuses it, sleeps are up to 50 us less exact.
@@ -199,6 +222,10 @@ pub(crate) fn shut_down(
     report.busy_threads = shared.pool.shutdown(executor);
     if let Some(set) = shared.executor.iter().next() {
         report.busy_threads.extend(set.pool().shutdown(executor));
+    }
+    // A worker that was left behind stops it when it leaves.
+    if report.stuck.is_empty() && !shared.config.tokio.wait_for_end(executor) {
+        report.stuck.push("a task or a blocking closure of tokio's".to_owned());
     }
     report.stopped = shared.stopped_tasks();
     report.took = began.elapsed();

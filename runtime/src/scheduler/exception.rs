@@ -3,25 +3,79 @@
 //! Each goes to the runtime's exception handler as an [`ErrorContext`], and without one to standard
 //! error. A handler that panics is told of through the default report, together with what it was
 //! to handle; the loop goes on.
+//!
+//! # How long a handler lives
+//!
+//! A handler may keep a `Handle` of its runtime, which keeps the shared part, which keeps the
+//! handler. So a [`HandlerSlot`] lets go of its handler when another takes its place and when the
+//! last worker has left, and refuses one that comes later: what goes wrong from then on is reported
+//! as if there were none. A handler that is running goes with the end of its call.
 
 use std::any::Any;
 use std::borrow::Cow;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use corio_sync::shim::Ordering::Relaxed;
 
 use super::callback::CallHandle;
 use super::shared::Shared;
 use crate::error::{TaskError, payload_message};
-use crate::quiet::drop_payload;
+use crate::quiet::{drop_payload, drop_quietly};
 use crate::report::{self, ReportKind};
 use crate::task::raw::TaskPtr;
 use crate::task::registry::TaskRef;
+use crate::tokio_context::report_hint;
 
 /// What a user's handler is to the scheduler; the handler's view of the runtime is made above it.
 pub(crate) type Handler = Arc<dyn Fn(&Arc<Shared>, &ErrorContext) + Send + Sync>;
+
+/// A runtime's handler; see the module.
+///
+/// A plain lock: it is taken where something went wrong that nobody heard of, and where a handler is
+/// set, never on the way of a task that does well. It is held while the handler is looked up or
+/// exchanged, never while one runs or is dropped: those are the user's code.
+pub(crate) struct HandlerSlot(Mutex<Held>);
+
+enum Held {
+    /// The handler, if one is set.
+    Open(Option<Handler>),
+    /// The runtime has ended.
+    Closed,
+}
+
+impl HandlerSlot {
+    pub(crate) fn new() -> Self {
+        Self(Mutex::new(Held::Open(None)))
+    }
+
+    /// Puts a handler, or none, in the place of the one before.
+    pub(crate) fn set(&self, handler: Option<Handler>) {
+        drop(self.exchange(Held::Open(handler)));
+    }
+
+    /// Lets go of the handler, and of every one that comes later.
+    pub(crate) fn close(&self) {
+        drop_quietly(self.exchange(Held::Closed));
+    }
+
+    fn get(&self) -> Option<Handler> {
+        match &*self.0.lock().unwrap_or_else(PoisonError::into_inner) {
+            Held::Open(handler) => handler.clone(),
+            Held::Closed => None,
+        }
+    }
+
+    /// What is to be dropped outside the lock.
+    fn exchange(&self, new: Held) -> Held {
+        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match *held {
+            Held::Open(_) => std::mem::replace(&mut held, new),
+            Held::Closed => new,
+        }
+    }
+}
 
 /// What happened, for an exception handler. asyncio: the `context` dictionary of
 /// `call_exception_handler`.
@@ -162,10 +216,11 @@ impl Shared {
 
     /// Gives a context to the handler, or reports it.
     pub(crate) fn call_exception_handler(self: &Arc<Self>, context: &ErrorContext) {
-        let Some(Some(handler)) = self.exception_handler.iter().next() else {
+        let Some(handler) = self.exception_handler.get() else {
             return report(context);
         };
-        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| handler(self, context))) {
+        // The handler goes with the call: it may be the last reference to one that was replaced.
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(move || handler(self, context))) {
             let said = said(&*payload);
             drop_payload(payload);
             report::report(
@@ -183,6 +238,7 @@ impl Shared {
     ) {
         let said = said(&*payload);
         drop_payload(payload);
+        report_hint(Some(&said));
         let context = ErrorContext::new("a callback panicked").exception(said).handle(from);
         self.call_exception_handler(&context);
     }

@@ -7,12 +7,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use corio_sync::SetOnce;
-use corio_sync::shim::Ordering::{Acquire, Relaxed};
+use corio_sync::shim::Ordering::{AcqRel, Acquire, Relaxed};
 use corio_sync::shim::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize};
 use crossbeam_utils::CachePadded;
 
 use super::callback::Callbacks;
-use super::exception::Handler;
+use super::exception::HandlerSlot;
 use super::hog::HogLine;
 use super::idle::IdleSet;
 use super::inbox::{Inbox, Link};
@@ -32,6 +32,7 @@ use crate::task::join::Task;
 use crate::task::raw::{Birth, Header, RuntimeHead, TaskPtr};
 use crate::task::registry::TaskRef;
 use crate::task::slab::{Arena, SharedArenas};
+use crate::tokio_context::TokioContext;
 use crate::wake_batch::WakeBatch;
 
 /// What a builder settles for the life of a runtime.
@@ -53,6 +54,7 @@ pub(crate) struct Config {
     pub(crate) handle_signals: bool,
     pub(crate) on_thread_start: Option<Hook>,
     pub(crate) on_thread_stop: Option<Hook>,
+    pub(crate) tokio: TokioContext,
 }
 
 /// A user's function that runs on each worker thread.
@@ -81,6 +83,8 @@ pub(crate) struct Remote {
     pub(crate) callbacks: Callbacks,
     /// What Watch samples. The owner writes; Watch reads and sets its flags.
     pub(crate) hog: CachePadded<HogLine>,
+    /// A sibling hears of this worker's events, by the worker's own doing.
+    pub(crate) is_lent: AtomicBool,
     /// The task that the owner is inside, for reports; compared and named, never trusted.
     pub(crate) running: AtomicPtr<()>,
     pub(crate) stealer: Victim<TaskPtr>,
@@ -126,14 +130,16 @@ pub(crate) struct Shared {
     pub(crate) kinds: Kinds,
     pub(crate) pool: Pool,
     pub(crate) life: Life,
-    /// Who hears of what goes wrong where nobody listens; a program sets it once or twice.
-    pub(crate) exception_handler: GrowList<Option<Handler>>,
-    /// The executor that was put in the place of `pool`.
+    /// Who hears of what goes wrong where nobody listens.
+    pub(crate) exception_handler: HandlerSlot,
+    /// The executor that was put in the place of `pool`; a program sets it once or twice.
     pub(crate) executor: GrowList<ThreadPoolExecutor>,
     /// The end of a run cancels what is left.
     pub(crate) tearing_down: AtomicBool,
     /// A single loop is running.
     pub(crate) turning: AtomicBool,
+    /// Debug mode is on; the last worker to leave switches it off for good.
+    debug: AtomicBool,
     /// Tasks whose bodies a shutdown dropped.
     stopped: AtomicUsize,
     /// Tasks that were refused.
@@ -253,19 +259,38 @@ impl Shared {
             self.finish_shutdown();
         }
         if last {
+            self.config.tokio.stop();
             for index in 0..self.remotes.len() {
                 self.close_arena(index);
                 self.close_driver(index);
             }
-            if self.config.debug {
-                corio_sync::debug::turn_off();
-            }
+            self.switch_debug(false);
+            self.exception_handler.close();
             if self.life.someone_waits() {
                 if let Some(waiter) = self.waiter.get() {
                     waiter.unpark();
                 }
             }
         }
+    }
+
+    #[inline]
+    pub(crate) fn is_debug(&self) -> bool {
+        // Ordering: Relaxed; a switch that is seen late leaves something untold.
+        self.debug.load(Relaxed)
+    }
+
+    /// Switches debug mode; true if it was not so before. The primitives are switched off with it, and
+    /// on by the caller, who knows whom they tell. Nothing is left on once all workers have left: of a
+    /// switch at that very moment and theirs one comes second, and it sees the other.
+    pub(crate) fn switch_debug(&self, on: bool) -> bool {
+        // Ordering(shared.debug): AcqRel; pairs with itself: who comes second sees what the first one
+        // has done before, which is to leave.
+        let switched = self.debug.swap(on, AcqRel) != on;
+        if switched && !on {
+            corio_sync::debug::turn_off();
+        }
+        switched
     }
 
     /// Waits until all workers have left; false at the deadline.
@@ -425,7 +450,7 @@ impl Shared {
             || self.config.stealing && self.remotes.iter().any(|r| !r.stealer.is_empty())
     }
 
-    /// All tasks that are not done.
+    /// All tasks that are not done; see `Handle::all_tasks`.
     pub(crate) fn all_tasks(&self) -> Vec<TaskRef> {
         let mut tasks = Vec::new();
         self.for_each_task(|task| {
@@ -436,7 +461,8 @@ impl Shared {
         tasks
     }
 
-    /// Calls `f` with a reference to every cell in use.
+    /// Calls `f` with a reference to every cell in use, once each: a task keeps its cell, and a walk
+    /// comes to each cell once.
     pub(crate) fn for_each_task(&self, mut f: impl FnMut(TaskRef)) {
         let mut visit = |cell: NonNull<u8>| {
             let task = TaskPtr::from_cell(cell);
@@ -481,10 +507,11 @@ impl Shared {
             kinds: Kinds::new(),
             pool: parts.pool,
             life: if parts.single { Life::new_single() } else { Life::new(workers) },
-            exception_handler: GrowList::new(),
+            exception_handler: HandlerSlot::new(),
             executor: GrowList::new(),
             tearing_down: AtomicBool::new(false),
             turning: AtomicBool::new(false),
+            debug: AtomicBool::new(parts.config.debug),
             stopped: AtomicUsize::new(0),
             late: AtomicU32::new(0),
             waiter: SetOnce::new(),

@@ -24,6 +24,7 @@ use super::shared::Shared;
 use super::worker::Worker;
 use crate::blocking::StuckJob;
 use crate::report::{ReportKind, report};
+use crate::task::ext::TaskExt;
 use crate::task::raw::TaskPtr;
 use crate::task::registry::TaskRef;
 
@@ -104,10 +105,12 @@ impl Shared {
     /// Tells of a task that is ended with its runtime. asyncio: "Task was destroyed but it is
     /// pending!".
     pub(crate) fn mourn(&self, task: &TaskRef) {
-        if !self.config.debug || task.done() {
+        if !self.is_debug() || task.done() {
             return;
         }
-        let unpolled = task.ptr().header().ext().is_none_or(|ext| ext.polls() == 0);
+        // Polls are counted in debug mode only, so it must have been on from the beginning.
+        let polls = task.ptr().header().ext().map_or(0, TaskExt::polls);
+        let unpolled = self.config.debug && polls == 0;
         let unpolled = if unpolled { "; its body was never awaited" } else { "" };
         report(
             ReportKind::DestroyedPending,
@@ -117,7 +120,7 @@ impl Shared {
 
     /// As [`Shared::mourn`], for the holder of a queue entry.
     pub(crate) fn mourn_entry(&self, task: TaskPtr) {
-        if self.config.debug {
+        if self.is_debug() {
             self.mourn(&TaskRef::new(task));
         }
     }

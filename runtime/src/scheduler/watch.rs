@@ -14,7 +14,8 @@
 //! 4. a sleeping sibling is woken as long as the stuck worker has tasks.
 //!
 //! With no sibling asleep there is nobody to be woken: those that are awake harvest a stuck worker's
-//! poller and fire its timers in their maintenance.
+//! poller, fire its timers and take its tasks in their maintenance. A worker that expects to be stuck
+//! has lent its poller by itself (decision 025).
 //!
 //! A sibling is also woken for a worker that merely has had a backlog at two samples. A poll of
 //! 100 ms or more is reported while it runs, with the task's name and place, at most once a second.
@@ -137,7 +138,7 @@ impl Watch {
                 self.act(worker, &verdict);
             }
             let (mut period, mut still) = self.pace.next_period(self.someone_sleeps());
-            if self.shared.config.debug {
+            if self.shared.is_debug() {
                 let next_look = self.lost.look(&self.shared).filter(|_| still);
                 if let Some(left) = next_look {
                     // One look more before the deep sleep.
@@ -194,11 +195,14 @@ impl Watch {
     }
 
     fn help(&mut self, worker: usize) {
-        if self.adopted_by[worker].is_none() {
+        // Relaxed: a hint; who is lent twice is heard of twice.
+        let is_lent = self.shared.remotes[worker].is_lent.load(Relaxed);
+        if self.adopted_by[worker].is_none() && !is_lent {
             self.adopt(worker);
         }
         let shared = &self.shared;
-        if self.adopted_by[worker].is_none_or(|by| !shared.remotes[by].hog.is_parked()) {
+        let by = self.adopted_by[worker];
+        if !is_lent && by.is_none_or(|by| !shared.remotes[by].hog.is_parked()) {
             let mut wakers = WakeBatch::new();
             shared.drivers[worker].poller.harvest(&mut wakers);
         }

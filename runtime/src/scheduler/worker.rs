@@ -15,8 +15,8 @@
 //! A push into the lifo slot wakes nobody; but the tasks that a poll wakes go to the deque, and wake
 //! a sleeping sibling at once, if polls of its kind are known to go on for long after that (see
 //! [`kinds`](super::kinds)). At the end of each poll the worker compares its backlog:
-//! more than [`BACKLOG_ALONE`] tasks, or any task that waits for more than [`DRAIN_LONG`], wakes a
-//! sleeping sibling. Nothing is lost by comparing late: the worker does not sleep while it has a
+//! more than [`BACKLOG_ALONE`] tasks, or any task that waits for more than [`DRAIN_LONG`] or behind
+//! a poll of more than [`POLL_LONG`], wakes a sleeping sibling (decision 024). Nothing is lost by comparing late: the worker does not sleep while it has a
 //! backlog, so the comparison is made again after every poll; and Watch makes it for a worker
 //! that is stuck in one. A poll that pushes more than [`PUSHES_PER_CHECK`] tasks compares within
 //! it.
@@ -69,6 +69,8 @@ pub(crate) struct Worker {
     in_poll: Cell<bool>,
     /// The Watch has heard that the worker got up.
     watched: Cell<bool>,
+    /// The sibling that hears of this worker's events while it is in a poll that was announced.
+    lent_to: Cell<Option<usize>>,
     /// A stand-in runs the loop for a thread inside `block_in_place`: pinned tasks wait.
     standing_in: Cell<bool>,
     random: Cell<u32>,
@@ -201,6 +203,7 @@ impl Worker {
             owes_poll: Cell::new(false),
             in_poll: Cell::new(false),
             watched: Cell::new(false),
+            lent_to: Cell::new(None),
             standing_in: Cell::new(false),
             random: Cell::new(0x9E37_79B9 ^ (index as u32 + 1).wrapping_mul(0x85EB_CA6B)),
             last_victim: Cell::new(index),
@@ -285,30 +288,41 @@ impl Worker {
     pub(crate) fn run(&self, stop: impl Fn() -> bool) {
         let budget = self.shared.config.poll_budget;
         let preempt = self.remote().hog.preempt();
-        let config = &self.shared.config;
-        coop::enter(budget, preempt, || match (config.simulated, config.debug) {
-            (Some(seed), _) => self.run_simulated(seed, stop),
-            (None, false) => self.run_loop::<false>(stop),
-            (None, true) => self.run_loop::<true>(stop),
+        coop::enter(budget, preempt, || match self.shared.config.simulated {
+            Some(seed) => self.run_simulated(seed, stop),
+            None => while self.run_in_mode(&stop) {},
         });
     }
 
-    fn run_loop<const DEBUG: bool>(&self, stop: impl Fn() -> bool) {
+    /// Runs until the end, or until debug mode is switched: then it is true.
+    fn run_in_mode(&self, stop: &impl Fn() -> bool) -> bool {
+        match self.shared.is_debug() {
+            false => self.run_loop::<false>(stop),
+            true => self.run_loop::<true>(stop),
+        }
+    }
+
+    fn run_loop<const DEBUG: bool>(&self, stop: &impl Fn() -> bool) -> bool {
         self.get_up();
-        while !stop() {
-            if let Some(task) = self.next() {
+        let mut switched = false;
+        while !stop() && !switched {
+            if let Some(task) = self.next::<DEBUG>() {
                 self.run_task::<DEBUG>(task);
                 continue;
             }
             if self.shared.phase() != Phase::Running || stop() {
                 break;
             }
-            self.park();
+            if self.shared.is_debug() == DEBUG {
+                self.park();
+            }
+            switched = self.shared.is_debug() != DEBUG;
         }
         self.stop_searching(false);
         self.remote().hog.park();
         // Producers may have relied on this worker's search.
         self.shared.notify();
+        switched
     }
 
     /// Runs the loop for the thread that owns the worker and is inside `block_in_place`.
@@ -354,11 +368,12 @@ impl Worker {
         }
     }
 
-    /// The next task, without sleeping.
-    fn next(&self) -> Option<TaskPtr> {
+    /// The next task, without sleeping; none as well if the runtime closes, or debug mode is not what
+    /// it was.
+    fn next<const DEBUG: bool>(&self) -> Option<TaskPtr> {
         if self.polls_left.get() == 0 {
             self.maintain();
-            if self.shared.phase() != Phase::Running {
+            if self.shared.phase() != Phase::Running || self.shared.is_debug() != DEBUG {
                 return None;
             }
         }
@@ -393,6 +408,7 @@ impl Worker {
     fn expect_stuck(&self) {
         if self.shared.remotes.len() > 1 {
             self.remote().hog.mark();
+            self.lend_poller();
             self.shared.watch.unpark();
         }
     }
@@ -419,7 +435,11 @@ impl Worker {
             unsafe { task.run() }
         };
         // The mark of the Watch stays until the next poll.
-        self.eager.end(&self.shared.kinds, remote.hog.is_hog(), || kind);
+        let was_marked = remote.hog.is_hog();
+        if was_marked {
+            self.take_back_poller();
+        }
+        self.eager.end(&self.shared.kinds, was_marked, || kind);
         context::set_task(outer);
         self.in_poll.set(false);
         remote.hog.end_poll();

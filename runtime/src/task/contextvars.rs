@@ -48,3 +48,34 @@ mod twin {
 }
 #[cfg(any(corio_loom, corio_shuttle))]
 pub(crate) use twin::{Captured, capture};
+
+/// Declares [context variables](ContextVar): what tokio's users call task-locals.
+///
+/// asyncio: `contextvars.ContextVar`, one for each line.
+///
+/// # Examples
+///
+/// ```
+/// # use corio_runtime as corio;
+/// corio::task_local! {
+///     /// Who asks.
+///     pub static USER: &'static str;
+///     static DEPTH: u32;
+/// }
+///
+/// corio::run(async {
+///     USER.set("ann");
+///     let inherits = corio::create_task(async { (USER.get(), DEPTH.get()) });
+///     assert_eq!(inherits.await.unwrap(), (Some("ann"), None));
+/// });
+/// ```
+#[macro_export]
+macro_rules! task_local {
+    ($($(#[$attribute:meta])* $visible:vis static $name:ident: $type:ty);* $(;)?) => {
+        $(
+            $(#[$attribute])*
+            $visible static $name: $crate::ContextVar<$type> =
+                $crate::ContextVar::new(stringify!($name));
+        )*
+    };
+}

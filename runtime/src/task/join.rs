@@ -13,7 +13,7 @@ use std::panic::Location;
 use std::pin::Pin;
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 
 use corio_sync::place::{self, WaitKind};
 
@@ -36,6 +36,9 @@ use crate::error::{ResultError, TaskError};
 /// goes on in the waiting task. If it returns a value all the same, the cancel is answered by that
 /// value. A task that was cancelled by somebody else is a plain `Err(TaskError)`. Awaiting `&task`
 /// only observes: a cancel ends the wait and leaves the other task alone.
+///
+/// A task that awaits its own handle panics, at once. asyncio: `RuntimeError`, "Task cannot await on
+/// itself".
 ///
 /// Dropping the handle detaches the task: it runs on, and its output is dropped when it ends.
 /// asyncio: `Task`; there the loop holds only a weak reference and a forgotten task may vanish,
@@ -90,10 +93,14 @@ impl<T> Task<T> {
         self.ptr.header().state.load().is_done()
     }
 
-    /// True if the task has ended because it was cancelled or aborted.
+    /// True if the task has ended because it was cancelled or aborted; also after `&mut task` was
+    /// awaited and has given that away.
     #[must_use]
     pub fn cancelled(&self) -> bool {
-        matches!(self.outcome(), Some(Err(error)) if error.is_cancelled())
+        match self.outcome() {
+            Some(outcome) => outcome.as_ref().is_err_and(TaskError::is_cancelled),
+            None => self.ptr.header().state.load().has_given_cancel(),
+        }
     }
 
     /// Asks the task to stop; see [`TaskRef::cancel`]. If the task has panicked already, nobody is
@@ -268,7 +275,11 @@ impl<T> Task<T> {
         let output = unsafe { self.ptr.output() };
         // SAFETY: the output is a `Result<T, TaskError>`, was not taken before, and is the
         // handle's; nobody looks at it after TAKEN.
-        unsafe { output.cast::<Result<T, TaskError>>().read() }
+        let output = unsafe { output.cast::<Result<T, TaskError>>().read() };
+        if output.as_ref().is_err_and(TaskError::is_cancelled) {
+            state.note_given_cancel();
+        }
+        output
     }
 
     /// Waits for the end. A cancel of the waiting task is passed on and the end awaited; then it
@@ -349,6 +360,7 @@ impl<T> Task<T> {
             // SAFETY: the slot was withdrawn and is full.
             drop(unsafe { header.take_join_waker() });
         }
+        self.ptr.refuse_itself(cx.waker(), at);
         if seen.is_observed() {
             self.ptr.note_join();
         }
@@ -367,6 +379,23 @@ impl<T> Task<T> {
                 Poll::Ready(())
             }
         }
+    }
+}
+
+impl TaskPtr {
+    /// Refuses a wait of the task for its own end, which would never come. A waker of somebody
+    /// between, as some combinators have, hides who waits.
+    #[inline]
+    fn refuse_itself(self, waiting: &Waker, at: &'static Location<'static>) {
+        if waiting.data() == self.as_raw() {
+            self.awaits_itself(at);
+        }
+    }
+
+    #[cold]
+    fn awaits_itself(self, at: &'static Location<'static>) -> ! {
+        let name = self.name();
+        panic!("task '{name}' cannot await itself at {at}: it would wait for ever");
     }
 }
 
@@ -401,6 +430,10 @@ impl<T> IntoFuture for Task<T> {
 }
 
 /// The wait for a task's result; made by awaiting a [`Task`].
+///
+/// # Panics
+///
+/// In a task that awaits its own handle: asyncio's "cannot await on itself".
 ///
 /// # Cancel safety
 ///
@@ -449,6 +482,10 @@ impl<'a, T> IntoFuture for &'a Task<T> {
 
 /// The wait for a task through a shared reference; made by awaiting `&task`.
 ///
+/// # Panics
+///
+/// In a task that awaits its own handle.
+///
 /// # Cancel safety
 ///
 /// Strict: nothing happens to the task.
@@ -471,6 +508,7 @@ impl<'a, T> Future for TaskObserve<'a, T> {
         let this = self.get_mut();
         let header = this.task.ptr.header();
         if !header.state.load().is_done() {
+            this.task.ptr.refuse_itself(cx.waker(), this.at);
             let observers = &header.ext_or_make().observers;
             let place = *this.place.get_or_insert_with(|| NonNull::from(observers.add_wait()));
             // SAFETY: the place lives as long as the cell.

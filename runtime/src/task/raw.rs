@@ -15,16 +15,16 @@ use std::pin::Pin;
 use std::ptr::NonNull;
 use std::task::{Context, Poll, Waker};
 
+use corio_sync::debug;
 use corio_sync::shim::Ordering::Relaxed;
 use corio_sync::shim::atomic::{AtomicPtr, AtomicUsize};
-
-use crate::error::TaskError;
 
 use super::ext::TaskExt;
 use super::join_slot::JoinSlot;
 use super::observers::DoneCall;
 use super::slab::{self, Arena};
 use super::state::{Snapshot, State};
+use crate::error::TaskError;
 use crate::quiet::{drop_payload, drop_quietly, quietly};
 
 /// The slab's alignment of cells.
@@ -350,7 +350,8 @@ impl TaskPtr {
         unsafe { (self.header().vtable.cancel)(self, error) }
     }
 
-    /// Drops the output and writes `error` in its place.
+    /// Drops the output and writes `error` in its place, unless the body has panicked: that tells
+    /// of a bug which a cancel would hide. asyncio: an exception beats a cancel that was not delivered.
     ///
     /// # Safety
     ///
@@ -525,7 +526,7 @@ unsafe fn cancel<F: Future>(task: TaskPtr, error: TaskError) {
     let dropped = catch_unwind(AssertUnwindSafe(|| {
         // SAFETY: the runner alone touches the stage; the future is alive, and the output
         // overwrites it.
-        unsafe { std::ptr::drop_in_place(stage.cast::<F>()) }
+        debug::silently(|| unsafe { std::ptr::drop_in_place(stage.cast::<F>()) });
     }));
     let error = match dropped {
         Ok(()) => error,
@@ -539,10 +540,15 @@ unsafe fn cancel<F: Future>(task: TaskPtr, error: TaskError) {
 ///
 /// As [`TaskPtr::replace_output`], for a cell of `F`.
 unsafe fn replace_output<F: Future>(task: TaskPtr, error: TaskError) {
-    // SAFETY: the output is there and the runner's.
-    unsafe { drop_output::<F>(task) };
     // SAFETY: the cell is one of `F`.
     let stage = unsafe { Typed::<F>::stage(task) };
+    // SAFETY: the output is there and the runner's.
+    let output = unsafe { &*stage.cast::<Result<F::Output, TaskError>>() };
+    if output.as_ref().is_err_and(TaskError::is_panic) {
+        return;
+    }
+    // SAFETY: the output is there and the runner's.
+    unsafe { drop_output::<F>(task) };
     // SAFETY: the stage holds nothing alive any more.
     unsafe { stage.write(Stage { output: ManuallyDrop::new(Err(error)) }) };
 }

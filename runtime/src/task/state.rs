@@ -22,7 +22,7 @@
 //! | PINNED | the task runs on its home worker only |
 //! | TAKEN | the typed handle has moved the output out |
 //! | JOINING | the last poll ended in a wait for another task that no scope is around; set by the runner |
-//! | LOOK | the next run must look at the scopes before it polls; set and cleared by the runner |
+//! | LOOK | the next run must look at the scopes before it polls; set and cleared by the runner. With TAKEN: what was moved out was the error of a cancel |
 //!
 //! Legal combinations: RUNNING and DONE exclude each other; TAKEN implies DONE; JOIN_WAKER is
 //! cleared by the completer or by the handle before DONE. CANCEL is the one and only note of a cancel
@@ -116,6 +116,10 @@ impl Snapshot {
     }
     pub(crate) const fn is_taken(self) -> bool {
         self.0 & TAKEN != 0
+    }
+    /// True if the output that was moved out was the error of a cancel.
+    pub(crate) const fn has_given_cancel(self) -> bool {
+        self.0 & (TAKEN | LOOK) == TAKEN | LOOK
     }
     pub(crate) const fn has_join_waker(self) -> bool {
         self.0 & JOIN_WAKER != 0
@@ -559,6 +563,13 @@ impl State {
     pub(crate) fn take(&self) {
         // Ordering: Relaxed; only the handle, which is unique, sets and reads this bit.
         self.0.fetch_or(TAKEN, Relaxed);
+    }
+
+    /// What the typed handle has moved out was the error of a cancel.
+    #[cold]
+    pub(crate) fn note_given_cancel(&self) {
+        // Ordering: Relaxed; as in `take`. The runner, whose bit this was, is gone since DONE.
+        self.0.fetch_or(LOOK, Relaxed);
     }
 
     /// Tells the completer to look for observers; true if the task is done already.

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use corio_sync::coop;
 use corio_sync::place::{self, WaitKind};
+use futures_core::Stream;
 
 use super::alarm::{self, Alarm};
 use crate::timer::clock;
@@ -175,6 +176,19 @@ impl Interval {
     /// Sets what happens after ticks were missed.
     pub fn set_missed_tick(&mut self, missed: MissedTick) {
         self.missed = missed;
+    }
+}
+
+/// The ticks, without an end: what asyncio's users write as `async for` over a generator that sleeps.
+impl Stream for Interval {
+    type Item = Instant;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Instant>> {
+        self.get_mut().poll_tick(cx).map(Some)
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (usize::MAX, None)
     }
 }
 

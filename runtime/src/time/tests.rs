@@ -501,3 +501,21 @@ fn a_dropped_tick_loses_none_and_reset_starts_over() {
 fn a_period_of_zero_is_refused() {
     let _ = interval(Duration::ZERO);
 }
+
+#[test]
+fn an_interval_is_a_stream_of_its_ticks() {
+    use futures_core::Stream;
+    let home = TestHome::new();
+    home.enter(|| {
+        let task = Arc::new(Task::default());
+        let start = now();
+        let mut ticks = interval_at(start, MS);
+        let mut next =
+            || task.poll(&mut std::future::poll_fn(|cx| Pin::new(&mut ticks).poll_next(cx)));
+        assert_eq!(next(), Poll::Ready(Some(start)));
+        assert!(next().is_pending());
+        home.advance(MS);
+        assert_eq!(next(), Poll::Ready(Some(start + MS)));
+        assert_eq!(ticks.size_hint(), (usize::MAX, None));
+    });
+}

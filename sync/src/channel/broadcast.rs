@@ -271,10 +271,8 @@ impl<T> Clone for Sender<T> {
 
 impl<T> Drop for Sender<T> {
     fn drop(&mut self) {
-        // Ordering(broadcast.last_sender): AcqRel; pairs with itself: the flag comes after the
-        // values of all senders, so a receiver that sees it sees them, too. Not killable: each send
-        // ends with a fence and each look begins with one, and loom orders all that precedes a
-        // fence before all that follows a later one; the language does not.
+        // Ordering(broadcast.last_sender): AcqRel; pairs with itself: the flag comes after all that
+        // all senders did, so a receiver that sees it sees that, too.
         // Ordering(broadcast.over): Release; pairs with Ordering(broadcast.peek_over), for the same
         // purpose.
         let order = ord("broadcast.last_sender", Ordering::AcqRel);
@@ -401,6 +399,22 @@ impl<T: Clone> Receiver<T> {
     #[track_caller]
     pub fn blocking_recv(&mut self) -> Result<T, RecvError> {
         crate::park::block_on(self.recv())
+    }
+
+    /// Receives from a thread that may block, for `d` at the most.
+    ///
+    /// # Errors
+    ///
+    /// [`TryRecvError`]; `Empty` if nothing came in time.
+    #[cfg(not(any(corio_loom, corio_shuttle)))]
+    #[track_caller]
+    pub fn blocking_recv_timeout(&mut self, d: std::time::Duration) -> Result<T, TryRecvError> {
+        match crate::park::block_on_timeout(self.recv(), Some(d)) {
+            Some(Ok(value)) => Ok(value),
+            Some(Err(RecvError::Lagged(missed))) => Err(TryRecvError::Lagged(missed)),
+            Some(Err(RecvError::Closed)) => Err(TryRecvError::Closed),
+            None => Err(TryRecvError::Empty),
+        }
     }
 
     /// A receiver of what is sent from now on.

@@ -92,11 +92,10 @@ impl<T> Shared<T> {
     }
 
     // Ordering(watch.version): Acquire; pairs with Ordering(watch.publish): whoever knows of a
-    // version finds its node or a later one. Not killable: nor is its partner. The pins on both
-    // ways to the node contain fences, which order as much; we do not rely on it.
+    // version finds its node or a later one, and sees what was done before it was sent.
     #[inline]
     fn version(&self) -> u64 {
-        self.version.load(Ordering::Acquire)
+        self.version.load(ord("watch.version", Ordering::Acquire))
     }
 
     /// Says that there is this version.
@@ -104,7 +103,7 @@ impl<T> Shared<T> {
     fn publish(&self, version: u64) {
         // Ordering: Relaxed; a guess. If it is old, the step below changes nothing.
         if self.version.load(Ordering::Relaxed) < version {
-            self.version.fetch_max(version, Ordering::Release);
+            self.version.fetch_max(version, ord("watch.publish", Ordering::Release));
         }
     }
 
@@ -306,10 +305,8 @@ impl<T> Clone for Sender<T> {
 
 impl<T> Drop for Sender<T> {
     fn drop(&mut self) {
-        // Ordering(watch.last_sender): AcqRel; pairs with itself: the flag comes after the values
-        // of all senders, so a receiver that sees it sees them, too. Not killable: each send ends
-        // with a fence and each look begins with one, and loom orders all that precedes a fence
-        // before all that follows a later one; the language does not.
+        // Ordering(watch.last_sender): AcqRel; pairs with itself: the flag comes after all that all
+        // senders did, so a receiver that sees it sees that, too.
         // Ordering(watch.over): Release; pairs with Ordering(watch.peek_over), for the same purpose.
         let order = ord("watch.last_sender", Ordering::AcqRel);
         if self.shared.senders.fetch_sub(1, order) == 1 {
@@ -404,6 +401,17 @@ impl<T> Receiver<T> {
     #[track_caller]
     pub fn changed(&mut self) -> Changed<'_, T> {
         Changed { receiver: self, waits: false, caller: Location::caller() }
+    }
+
+    /// As [`Receiver::changed`], on a thread that may block, for `d` at the most (`None` for no
+    /// limit); `None` if that was not enough.
+    #[cfg(not(any(corio_loom, corio_shuttle)))]
+    #[track_caller]
+    pub fn changed_blocking(
+        &mut self,
+        d: Option<std::time::Duration>,
+    ) -> Option<Result<(), RecvError>> {
+        crate::park::block_on_timeout(self.changed(), d)
     }
 
     /// Waits until the value satisfies `predicate`; returns at once if it does.

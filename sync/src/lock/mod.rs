@@ -36,7 +36,8 @@ use std::task::{Context, Poll, ready};
 ///
 /// Lock-free. Taking a free lock and releasing one that nobody waits for are one
 /// read-modify-write each, tried again only if another thread has changed the lock meanwhile.
-/// Waiting itself depends on the holder.
+/// Waiting itself depends on the holder, which for a moment may be a future that was handed the lock
+/// and is being dropped.
 ///
 /// # Examples
 ///

@@ -36,7 +36,7 @@ use crate::wait::queue::Place;
 use std::fmt;
 use std::panic::Location;
 #[cfg(not(any(corio_loom, corio_shuttle)))]
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// What keeps the items of a queue; sealed.
 pub trait Store<T>: sealed::Sealed<T> {}
@@ -363,7 +363,7 @@ impl<T, S: Store<T>> BaseQueue<T, S> {
     #[track_caller]
     pub fn put_blocking(&self, value: T, d: Option<Duration>) -> Result<(), PutError<T>> {
         let mut put = self.put(value);
-        match park::block_on_deadline(&mut put, d.map(|d| Instant::now() + d)) {
+        match park::block_on_timeout(&mut put, d) {
             Some(Ok(())) => Ok(()),
             Some(Err(QueueShutDown(value))) => Err(PutError::ShutDown(value)),
             None => Err(PutError::Timeout(put.take().expect("not put in time"))),
@@ -378,7 +378,7 @@ impl<T, S: Store<T>> BaseQueue<T, S> {
     #[cfg(not(any(corio_loom, corio_shuttle)))]
     #[track_caller]
     pub fn get_blocking(&self, d: Option<Duration>) -> Result<T, GetError> {
-        match park::block_on_deadline(self.get(), d.map(|d| Instant::now() + d)) {
+        match park::block_on_timeout(self.get(), d) {
             Some(Ok(value)) => Ok(value),
             Some(Err(QueueShutDown(()))) => Err(GetError::ShutDown),
             None => Err(GetError::Timeout),
@@ -404,6 +404,14 @@ impl<T, S: Store<T>> BaseQueue<T, S> {
     #[track_caller]
     pub fn join(&self) -> Join<'_, T, S> {
         Join { queue: self, at: Place::Idle, caller: Location::caller() }
+    }
+
+    /// As [`BaseQueue::join`], on a thread that may block, for `d` at the most (`None` for no
+    /// limit); true if every item was reported in time.
+    #[cfg(not(any(corio_loom, corio_shuttle)))]
+    #[track_caller]
+    pub fn join_blocking(&self, d: Option<Duration>) -> bool {
+        park::block_on_timeout(self.join(), d).is_some()
     }
 
     /// Items that a get could take now.

@@ -5,6 +5,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
 use std::ops::{Deref, DerefMut};
+use std::panic::Location;
 use std::sync::Arc;
 
 impl<T> RwLock<T> {
@@ -56,7 +57,7 @@ impl<T> Deref for RwLockReadGuard<'_, T> {
 impl<T> Drop for RwLockReadGuard<'_, T> {
     #[inline]
     fn drop(&mut self) {
-        self.lock.permits.release(READ);
+        self.lock.release(READ);
     }
 }
 
@@ -75,9 +76,10 @@ impl<'a, T> RwLockWriteGuard<'a, T> {
     }
 
     /// Keeps the lock for reading and lets other readers in; no writer comes in between.
+    #[track_caller]
     pub fn downgrade(self) -> RwLockReadGuard<'a, T> {
         let writer = ManuallyDrop::new(self);
-        writer.lock.permits.release(WRITE - READ);
+        writer.lock.downgrade(Location::caller());
         RwLockReadGuard::new(writer.lock)
     }
 }
@@ -103,7 +105,7 @@ impl<T> DerefMut for RwLockWriteGuard<'_, T> {
 impl<T> Drop for RwLockWriteGuard<'_, T> {
     #[inline]
     fn drop(&mut self) {
-        self.lock.permits.release(WRITE);
+        self.lock.release(WRITE);
     }
 }
 
@@ -130,7 +132,7 @@ impl<T> Deref for OwnedRwLockReadGuard<T> {
 
 impl<T> Drop for OwnedRwLockReadGuard<T> {
     fn drop(&mut self) {
-        self.lock.permits.release(READ);
+        self.lock.release(READ);
     }
 }
 
@@ -149,9 +151,10 @@ impl<T> OwnedRwLockWriteGuard<T> {
     }
 
     /// As [`RwLockWriteGuard::downgrade`].
+    #[track_caller]
     pub fn downgrade(mut self) -> OwnedRwLockReadGuard<T> {
         let lock = self.lock.take().expect("a live guard has its lock");
-        lock.permits.release(WRITE - READ);
+        lock.downgrade(Location::caller());
         OwnedRwLockReadGuard::new(lock)
     }
 
@@ -179,7 +182,7 @@ impl<T> DerefMut for OwnedRwLockWriteGuard<T> {
 impl<T> Drop for OwnedRwLockWriteGuard<T> {
     fn drop(&mut self) {
         if let Some(lock) = &self.lock {
-            lock.permits.release(WRITE);
+            lock.release(WRITE);
         }
     }
 }

@@ -5,8 +5,8 @@ mod guard;
 pub use guard::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::coop;
-use crate::debug;
-use crate::place::{WaitKind, noted};
+use crate::debug::{self, LockId};
+use crate::place::{self, WaitKind};
 use crate::shim::cell::UnsafeCell;
 use crate::wait::queue::Place;
 use crate::wait::weighted::{MOST, Weighted};
@@ -115,6 +115,7 @@ impl<T> RwLock<T> {
     /// Takes the lock for reading if no writer holds it or waits.
     #[inline]
     #[must_use]
+    #[track_caller]
     pub fn try_read(&self) -> Option<RwLockReadGuard<'_, T>> {
         self.try_take(READ).then(|| RwLockReadGuard::new(self))
     }
@@ -122,13 +123,19 @@ impl<T> RwLock<T> {
     /// Takes the lock for writing if nobody holds it.
     #[inline]
     #[must_use]
+    #[track_caller]
     pub fn try_write(&self) -> Option<RwLockWriteGuard<'_, T>> {
         self.try_take(WRITE).then(|| RwLockWriteGuard::new(self))
     }
 
     #[inline]
+    #[track_caller]
     fn try_take(&self, n: usize) -> bool {
-        matches!(self.permits.try_take(n), Ok(true))
+        let taken = matches!(self.permits.try_take(n), Ok(true));
+        if taken {
+            debug::holds(self.id(), kind(n), Location::caller());
+        }
+        taken
     }
 
     /// As [`RwLock::read`], on a thread that may block.
@@ -174,9 +181,30 @@ impl<T> RwLock<T> {
         self.data.into_inner()
     }
 
-    /// Polls for `n` permits. The counter is never shut, so there is no error.
+    /// Polls for `n` permits, and says who has them or waits for them. The counter is never shut, so
+    /// there is no error.
     #[inline]
-    fn poll_take(&self, at: &mut Place, n: usize, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll_take(
+        &self,
+        at: &mut Place,
+        n: usize,
+        caller: &'static Location<'static>,
+        cx: &mut Context<'_>,
+    ) -> Poll<()> {
+        let polled = self.poll_permits(at, n, cx);
+        if polled.is_ready() {
+            debug::holds(self.id(), kind(n), caller);
+        } else {
+            place::note(kind(n), caller);
+            if let Place::Waiting(_) = at {
+                debug::waits(self.id(), kind(n), caller);
+            }
+        }
+        polled
+    }
+
+    #[inline]
+    fn poll_permits(&self, at: &mut Place, n: usize, cx: &mut Context<'_>) -> Poll<()> {
         let unit = ready!(coop::poll_proceed(cx));
         let taken = ready!(self.permits.poll_take(at, n, cx));
         unit.made_progress();
@@ -184,11 +212,34 @@ impl<T> RwLock<T> {
         Poll::Ready(())
     }
 
+    /// The lock as debug mode knows it.
+    #[inline(always)]
+    fn id(&self) -> LockId {
+        LockId::of(&self.permits)
+    }
+
+    /// Gives `n` permits back: a guard is dropped.
+    #[inline]
+    fn release(&self, n: usize) {
+        debug::gave_back(self.id());
+        self.permits.release(n);
+    }
+
+    /// A writer keeps the lock for reading.
+    #[inline]
+    fn downgrade(&self, caller: &'static Location<'static>) {
+        debug::holds(self.id(), WaitKind::RwLockRead, caller);
+        self.permits.release(WRITE - READ);
+    }
+
     fn abandon(&self, at: &mut Place, n: usize, caller: &'static Location<'static>) {
         match at {
             Place::Done => {}
             Place::Idle => debug::never_awaited(kind(n), caller),
-            Place::Waiting(_) => self.permits.leave(at, n),
+            Place::Waiting(_) => {
+                debug::gave_up(self.id());
+                self.permits.leave(at, n);
+            }
         }
     }
 }
@@ -238,8 +289,8 @@ impl<'a, T> Future for RwLockRead<'a, T> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         let lock = this.lock;
-        let polled = lock.poll_take(&mut this.at, READ, cx);
-        noted(polled, WaitKind::RwLockRead, this.caller).map(|()| RwLockReadGuard::new(lock))
+        let polled = lock.poll_take(&mut this.at, READ, this.caller, cx);
+        polled.map(|()| RwLockReadGuard::new(lock))
     }
 }
 
@@ -266,8 +317,8 @@ impl<'a, T> Future for RwLockWrite<'a, T> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         let lock = this.lock;
-        let polled = lock.poll_take(&mut this.at, WRITE, cx);
-        noted(polled, WaitKind::RwLockWrite, this.caller).map(|()| RwLockWriteGuard::new(lock))
+        let polled = lock.poll_take(&mut this.at, WRITE, this.caller, cx);
+        polled.map(|()| RwLockWriteGuard::new(lock))
     }
 }
 
@@ -294,8 +345,7 @@ impl<T> Future for RwLockReadOwned<T> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         let lock = this.lock.as_ref().expect("a read future was polled after it had completed");
-        let polled = lock.poll_take(&mut this.at, READ, cx);
-        ready!(noted(polled, WaitKind::RwLockRead, this.caller));
+        ready!(lock.poll_take(&mut this.at, READ, this.caller, cx));
         Poll::Ready(OwnedRwLockReadGuard::new(this.lock.take().expect("looked at above")))
     }
 }
@@ -325,8 +375,7 @@ impl<T> Future for RwLockWriteOwned<T> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         let lock = this.lock.as_ref().expect("a write future was polled after it had completed");
-        let polled = lock.poll_take(&mut this.at, WRITE, cx);
-        ready!(noted(polled, WaitKind::RwLockWrite, this.caller));
+        ready!(lock.poll_take(&mut this.at, WRITE, this.caller, cx));
         Poll::Ready(OwnedRwLockWriteGuard::new(this.lock.take().expect("looked at above")))
     }
 }

@@ -134,6 +134,7 @@ impl BoundedSemaphore {
     /// # Errors
     ///
     /// [`TryAcquireError`].
+    #[track_caller]
     pub fn try_acquire(&self) -> Result<Permit<'_>, TryAcquireError> {
         self.inner.try_acquire()
     }
@@ -157,6 +158,7 @@ impl BoundedSemaphore {
     /// # Errors
     ///
     /// [`TryAcquireError`].
+    #[track_caller]
     pub fn try_acquire_owned(self: Arc<Self>) -> Result<OwnedPermit, TryAcquireError> {
         self.inner.try_take(1)?;
         Ok(OwnedPermit::new(Owner::Bounded(self), 1))

@@ -6,12 +6,12 @@ mod permit;
 pub use bounded::BoundedSemaphore;
 pub use permit::{OwnedPermit, Permit};
 
-use crate::debug;
 use permit::Owner;
 
 use crate::coop;
+use crate::debug::{self, LockId};
 use crate::error::{Closed, TryAcquireError};
-use crate::place::{WaitKind, noted};
+use crate::place::{self, WaitKind};
 use crate::wait::queue::Place;
 use crate::wait::weighted::{MOST, Shut, Weighted};
 use std::fmt;
@@ -165,6 +165,7 @@ impl Semaphore {
     ///
     /// [`TryAcquireError`].
     #[inline]
+    #[track_caller]
     pub fn try_acquire(&self) -> Result<Permit<'_>, TryAcquireError> {
         self.try_acquire_many(1)
     }
@@ -190,6 +191,7 @@ impl Semaphore {
     /// # Errors
     ///
     /// [`TryAcquireError`].
+    #[track_caller]
     pub fn try_acquire_owned(self: Arc<Self>) -> Result<OwnedPermit, TryAcquireError> {
         self.try_take(1)?;
         Ok(OwnedPermit::new(Owner::Plain(self), 1))
@@ -200,7 +202,10 @@ impl Semaphore {
     fn try_take(&self, n: usize) -> Result<(), TryAcquireError> {
         check(n);
         match self.permits.try_take(n) {
-            Ok(true) => Ok(()),
+            Ok(true) => {
+                self.holds(n, Location::caller());
+                Ok(())
+            }
             Ok(false) => Err(TryAcquireError::NoPermits),
             Err(Shut) => Err(TryAcquireError::Closed),
         }
@@ -256,6 +261,74 @@ impl Semaphore {
     }
 }
 
+/// What debug mode hears of who has permits.
+impl Semaphore {
+    #[inline(always)]
+    fn id(&self) -> LockId {
+        LockId::of(&self.permits)
+    }
+
+    /// The caller has a permit object more, of `n` permits.
+    #[inline]
+    fn holds(&self, n: usize, caller: &'static Location<'static>) {
+        if n > 0 {
+            debug::holds(self.id(), WaitKind::Semaphore, caller);
+        }
+    }
+
+    /// A permit object of `n` permits is gone, and its permits with it.
+    #[inline]
+    fn forgets(&self, n: usize) {
+        if n > 0 {
+            debug::gave_back(self.id());
+        }
+    }
+
+    /// A permit object is dropped.
+    #[inline]
+    fn gives_back(&self, n: usize) {
+        debug::gave_back(self.id());
+        self.permits.release(n);
+    }
+
+    /// Polls for `n` permits, and says who has them or waits for them.
+    #[inline]
+    fn poll_take(
+        &self,
+        at: &mut Place,
+        n: usize,
+        caller: &'static Location<'static>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), Shut>> {
+        let unit = ready!(coop::poll_proceed(cx));
+        let polled = self.permits.poll_take(at, n, cx);
+        match polled {
+            Poll::Pending => {
+                place::note(WaitKind::Semaphore, caller);
+                debug::waits(self.id(), WaitKind::Semaphore, caller);
+                return Poll::Pending;
+            }
+            Poll::Ready(Ok(())) => self.holds(n, caller),
+            Poll::Ready(Err(Shut)) => debug::gave_up(self.id()),
+        }
+        unit.made_progress();
+        polled
+    }
+
+    /// The future that waited is dropped.
+    #[inline]
+    fn dropped(&self, at: &mut Place, n: usize, caller: &'static Location<'static>) {
+        match at {
+            Place::Done => {}
+            Place::Idle => debug::never_awaited(WaitKind::Semaphore, caller),
+            Place::Waiting(_) => {
+                debug::gave_up(self.id());
+                self.permits.leave(at, n);
+            }
+        }
+    }
+}
+
 #[track_caller]
 #[inline]
 fn check(n: usize) {
@@ -287,10 +360,7 @@ impl<'a> Future for SemAcquire<'a> {
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
-        let unit = ready!(coop::poll_proceed(cx));
-        let polled = this.semaphore.permits.poll_take(&mut this.at, this.n, cx);
-        let taken = ready!(noted(polled, WaitKind::Semaphore, this.caller));
-        unit.made_progress();
+        let taken = ready!(this.semaphore.poll_take(&mut this.at, this.n, this.caller, cx));
         Poll::Ready(match taken {
             Ok(()) => Ok(Permit::new(this.semaphore, this.n)),
             Err(Shut) => Err(Closed(())),
@@ -300,11 +370,7 @@ impl<'a> Future for SemAcquire<'a> {
 
 impl Drop for SemAcquire<'_> {
     fn drop(&mut self) {
-        match self.at {
-            Place::Done => {}
-            Place::Idle => debug::never_awaited(WaitKind::Semaphore, self.caller),
-            Place::Waiting(_) => self.semaphore.permits.leave(&mut self.at, self.n),
-        }
+        self.semaphore.dropped(&mut self.at, self.n, self.caller);
     }
 }
 
@@ -331,11 +397,8 @@ impl Future for SemAcquireOwned {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
-        let permits = &this.owner.semaphore().permits;
-        let unit = ready!(coop::poll_proceed(cx));
-        let polled = permits.poll_take(&mut this.at, this.n, cx);
-        let taken = ready!(noted(polled, WaitKind::Semaphore, this.caller));
-        unit.made_progress();
+        let semaphore = this.owner.semaphore();
+        let taken = ready!(semaphore.poll_take(&mut this.at, this.n, this.caller, cx));
         Poll::Ready(match taken {
             Ok(()) => Ok(OwnedPermit::new(this.owner.clone(), this.n)),
             Err(Shut) => Err(Closed(())),
@@ -345,11 +408,7 @@ impl Future for SemAcquireOwned {
 
 impl Drop for SemAcquireOwned {
     fn drop(&mut self) {
-        match self.at {
-            Place::Done => {}
-            Place::Idle => debug::never_awaited(WaitKind::Semaphore, self.caller),
-            Place::Waiting(_) => self.owner.semaphore().permits.leave(&mut self.at, self.n),
-        }
+        self.owner.semaphore().dropped(&mut self.at, self.n, self.caller);
     }
 }
 

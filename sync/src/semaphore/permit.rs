@@ -2,6 +2,7 @@
 
 use super::{BoundedSemaphore, Semaphore};
 use std::fmt;
+use std::panic::Location;
 use std::sync::Arc;
 
 /// Permits of a [`Semaphore`]; dropping them gives them back.
@@ -18,6 +19,7 @@ impl<'a> Permit<'a> {
 
     /// Keeps the permits from being given back: the semaphore has so many fewer from now on.
     pub fn forget(mut self) {
+        self.semaphore.forgets(self.n);
         self.n = 0;
     }
 
@@ -28,8 +30,10 @@ impl<'a> Permit<'a> {
     }
 
     /// Takes `n` of these permits out; `None` if there are not as many.
+    #[track_caller]
     pub fn split(&mut self, n: usize) -> Option<Self> {
         self.n = self.n.checked_sub(n)?;
+        self.semaphore.holds(self.n.min(n), Location::caller());
         Some(Self { semaphore: self.semaphore, n })
     }
 }
@@ -38,7 +42,7 @@ impl Drop for Permit<'_> {
     #[inline]
     fn drop(&mut self) {
         if self.n > 0 {
-            self.semaphore.permits.release(self.n);
+            self.semaphore.gives_back(self.n);
         }
     }
 }
@@ -79,6 +83,7 @@ impl OwnedPermit {
 
     /// Keeps the permits from being given back: the semaphore has so many fewer from now on.
     pub fn forget(mut self) {
+        self.owner.semaphore().forgets(self.n);
         self.n = 0;
     }
 
@@ -89,8 +94,10 @@ impl OwnedPermit {
     }
 
     /// Takes `n` of these permits out; `None` if there are not as many.
+    #[track_caller]
     pub fn split(&mut self, n: usize) -> Option<Self> {
         self.n = self.n.checked_sub(n)?;
+        self.owner.semaphore().holds(self.n.min(n), Location::caller());
         Some(Self { owner: self.owner.clone(), n })
     }
 }
@@ -98,7 +105,7 @@ impl OwnedPermit {
 impl Drop for OwnedPermit {
     fn drop(&mut self) {
         if self.n > 0 {
-            self.owner.semaphore().permits.release(self.n);
+            self.owner.semaphore().gives_back(self.n);
         }
     }
 }

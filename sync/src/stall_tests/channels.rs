@@ -1,6 +1,6 @@
 //! Channels.
 
-use super::{Plan, held, ready};
+use super::{Plan, held, held_leave, leave, ready, wait};
 use crate::testing::{block_on, poll_once};
 use crate::{broadcast, mpsc, oneshot, watch};
 use std::pin::Pin;
@@ -246,6 +246,213 @@ fn stall_watch_look() {
             },
         ],
         after: |_| {},
+    }
+    .run();
+}
+
+type Permits = (mpsc::Sender<u8>, Mutex<Vec<mpsc::OwnedPermit<u8>>>, mpsc::Receiver<u8>);
+
+/// A channel whose room is out, in permits.
+fn permits(room: usize) -> Permits {
+    let (sender, receiver) = mpsc::channel(room);
+    let out = (0..room).map(|_| sender.clone().try_reserve_owned().unwrap()).collect();
+    (sender, Mutex::new(out), receiver)
+}
+
+fn permit(permits: &Permits) -> mpsc::OwnedPermit<u8> {
+    permits.1.lock().unwrap().pop().unwrap()
+}
+
+#[test]
+fn stall_mpsc_permit_goes() {
+    Plan {
+        name: "stall_mpsc_permit_goes",
+        claim: "the room of another one reaches a send that waits",
+        make: || permits(2),
+        victim: |shared| {
+            let permit = permit(shared);
+            held(|| drop(permit));
+        },
+        others: [
+            |shared| wait(shared.0.send(1)).unwrap(),
+            |shared| {
+                let permit = permit(shared);
+                ready();
+                drop(permit);
+            },
+        ],
+        after: |_| {},
+    }
+    .run();
+}
+
+#[test]
+fn stall_mpsc_send_leaves() {
+    Plan {
+        name: "stall_mpsc_send_leaves",
+        claim: "room passes a send that is leaving",
+        make: || permits(2),
+        victim: |shared| held_leave(shared.0.send(1)),
+        others: [
+            |shared| wait(shared.0.send(2)).unwrap(),
+            |shared| {
+                let both = (permit(shared), permit(shared));
+                ready();
+                drop(both);
+            },
+        ],
+        after: |_| {},
+    }
+    .run();
+}
+
+#[test]
+fn stall_mpsc_close() {
+    Plan {
+        name: "stall_mpsc_close",
+        claim: "sends beside a receiver that is closing are refused or accepted",
+        make: || Bounded::new(mpsc::channel(1)),
+        victim: |ends| {
+            let mut receiver = ends.receiver();
+            held(|| receiver.close());
+            ends.back(receiver);
+        },
+        others: [
+            |ends| {
+                ready();
+                let _ = ends.sender.try_send(1);
+            },
+            |ends| leave(ends.sender.closed()),
+        ],
+        after: |ends| assert!(ends.sender.is_closed()),
+    }
+    .run();
+}
+
+#[test]
+fn stall_mpsc_sender_goes() {
+    Plan {
+        name: "stall_mpsc_sender_goes",
+        claim: "others send and receive beside a sender that is going",
+        make: || Unbounded::new(mpsc::unbounded()),
+        victim: |ends| {
+            let sender = ends.sender.clone();
+            held(|| drop(sender));
+        },
+        others: [
+            |ends| {
+                ready();
+                ends.sender.send(2).unwrap();
+            },
+            |ends| {
+                let mut receiver = ends.receiver();
+                ready();
+                assert_eq!(block_on(receiver.recv()), Some(2));
+                ends.back(receiver);
+            },
+        ],
+        after: |_| {},
+    }
+    .run();
+}
+
+#[test]
+fn stall_broadcast_receives() {
+    Plan {
+        name: "stall_broadcast_receives",
+        claim: "a receiver that comes, waits and goes keeps no other one waiting",
+        make: || Announced::new(broadcast::channel(4)),
+        victim: |ends| {
+            held(|| {
+                let mut receiver = ends.sender.subscribe();
+                let _ = poll_once(|cx| std::pin::pin!(receiver.recv()).poll(cx));
+            });
+        },
+        others: [
+            |ends| {
+                ready();
+                ends.sender.send(1).unwrap();
+            },
+            |ends| {
+                let mut receiver = ends.receiver();
+                assert_eq!(wait(receiver.recv()), Ok(1));
+                ends.back(receiver);
+            },
+        ],
+        after: |_| {},
+    }
+    .run();
+}
+
+#[test]
+fn stall_broadcast_wakes() {
+    Plan {
+        name: "stall_broadcast_wakes",
+        claim: "a receiver that sits waits for a send that has drawn its number",
+        make: || Announced::new(broadcast::channel(4)),
+        victim: |ends| held(|| _ = ends.sender.send(1)),
+        others: [
+            |ends| {
+                ready();
+                ends.sender.send(2).unwrap();
+            },
+            |ends| {
+                let mut receiver = ends.receiver();
+                wait(receiver.recv()).unwrap();
+                ends.back(receiver);
+            },
+        ],
+        after: |_| {},
+    }
+    .run();
+}
+
+#[test]
+fn stall_watch_receives() {
+    Plan {
+        name: "stall_watch_receives",
+        claim: "a receiver that comes, waits and goes keeps no other one waiting",
+        make: || Watched::new(watch::channel(0)),
+        victim: |ends| {
+            held(|| {
+                let mut receiver = ends.sender.subscribe();
+                let _ = poll_once(|cx| std::pin::pin!(receiver.changed()).poll(cx));
+            });
+        },
+        others: [
+            |ends| {
+                ready();
+                ends.sender.send(1).unwrap();
+            },
+            |ends| {
+                let mut receiver = ends.receiver();
+                wait(receiver.changed()).unwrap();
+                ends.back(receiver);
+            },
+        ],
+        after: |_| {},
+    }
+    .run();
+}
+
+#[test]
+fn stall_watch_deserted() {
+    Plan {
+        name: "stall_watch_deserted",
+        claim: "a last receiver that is going keeps nobody from coming and leaving",
+        make: || Watched::new(watch::channel(0)),
+        victim: |ends| {
+            let receiver = ends.receiver();
+            held(|| drop(receiver));
+        },
+        others: [
+            |ends| leave(ends.sender.closed()),
+            |ends| {
+                ready();
+                drop(ends.sender.subscribe());
+            },
+        ],
+        after: |ends| assert!(ends.sender.is_closed()),
     }
     .run();
 }

@@ -146,6 +146,18 @@ pub(crate) unsafe fn unbox<T>(block: *mut T) {
     unsafe { block.0.drop_in_place() };
 }
 
+/// Moves the value out and gives its block back.
+///
+/// # Safety
+///
+/// As [`unbox`].
+#[inline]
+pub(crate) unsafe fn unboxed<T>(block: *mut T) -> T {
+    let block = Emptied(block);
+    // SAFETY: the caller's alone, with a value in it, which is moved out once.
+    unsafe { block.0.read() }
+}
+
 /// Gives the block back even if dropping its value panicked.
 struct Emptied<T>(*mut T);
 

@@ -6,7 +6,7 @@
 #[cfg(not(corio_sc))]
 use crate::shim::atomic::fence;
 use crate::shim::cell::UnsafeCell;
-use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, SeqCst};
+use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed};
 use std::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize};
 
 static CLOCK: AtomicU64 = AtomicU64::new(1);
@@ -45,13 +45,16 @@ pub(crate) struct Guard {
 /// no fence; there it is left out, so that no protocol of ours passes thanks to the collector's.
 fn collector_fence() {
     #[cfg(not(corio_sc))]
-    fence(SeqCst);
+    {
+        use std::sync::atomic::Ordering::SeqCst;
+        fence(SeqCst);
+    }
 }
 
 /// Pins the current thread.
 pub(crate) fn pin() -> Guard {
     collector_fence();
-    Guard { pinned_at: CLOCK.fetch_add(1, SeqCst) }
+    Guard { pinned_at: CLOCK.fetch_add(1, Relaxed) }
 }
 
 impl Domain {
@@ -84,7 +87,7 @@ impl Domain {
     /// As for programs: the only pointer to a live node.
     pub(crate) unsafe fn free<T>(&self, node: *mut Managed<T>) {
         // SAFETY: graves are emptied by `drop` only, so even a wrong caller finds memory here.
-        let at = unsafe { (*node).retired_at.load(SeqCst) };
+        let at = unsafe { (*node).retired_at.load(Relaxed) };
         assert_eq!(at, 0, "a reachable node was retired");
         self.freed.fetch_add(1, Relaxed);
         // SAFETY: the caller hands over the only pointer to a live box.
@@ -120,7 +123,7 @@ impl<T> Managed<T> {
     pub(crate) unsafe fn get<'a>(node: *const Self) -> &'a T {
         // SAFETY: graves are emptied only with their domain, so the memory is there.
         let node = unsafe { &*node };
-        assert_eq!(node.retired_at.load(SeqCst), 0, "an owned node was retired");
+        assert_eq!(node.retired_at.load(Relaxed), 0, "an owned node was retired");
         node.born.with(|_| ());
         node.owned.with(|_| ());
         &node.value
@@ -136,7 +139,7 @@ impl Guard {
     pub(crate) unsafe fn get<T>(&self, node: *const Managed<T>) -> &T {
         // SAFETY: graves are emptied only with their domain, so the memory is there.
         let node = unsafe { &*node };
-        let at = node.retired_at.load(SeqCst);
+        let at = node.retired_at.load(Relaxed);
         assert!(at == 0 || at > self.pinned_at, "retired at {at}, pinned at {}", self.pinned_at);
         node.born.with(|_| ());
         &node.value
@@ -153,11 +156,11 @@ impl Guard {
             drop(unsafe { Box::from_raw(node.cast::<Managed<T>>()) });
         }
         collector_fence();
-        let now = CLOCK.fetch_add(1, SeqCst);
+        let now = CLOCK.fetch_add(1, Relaxed);
         // SAFETY: graves are emptied only with their domain, so the memory is there.
         let shared = unsafe { &*node };
         shared.owned.with_mut(|_| ());
-        let old = shared.retired_at.swap(now, SeqCst);
+        let old = shared.retired_at.swap(now, Relaxed);
         assert_eq!(old, 0, "a node was retired twice");
         let grave = Box::new(Grave {
             next: domain.buried.load(Acquire),

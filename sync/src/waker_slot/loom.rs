@@ -3,7 +3,7 @@ use super::WakerSlot;
 use crate::model;
 use crate::shim::atomic::AtomicUsize;
 use crate::shim::{Ordering::Relaxed, sync::Arc, thread};
-use std::sync::atomic::{AtomicIsize, Ordering::SeqCst};
+use std::sync::atomic::{AtomicIsize, Ordering::Relaxed};
 use std::task::{RawWaker, RawWakerVTable, Waker};
 
 /// What has happened to one waker. Plain atomics: these are witnesses, not part of the model.
@@ -30,7 +30,7 @@ impl<const K: usize> Kind<K> {
         witness
     }
     fn clone(data: *const ()) -> RawWaker {
-        assert!(Self::witness(data).alive.fetch_add(1, SeqCst) > 0, "cloned after its last drop");
+        assert!(Self::witness(data).alive.fetch_add(1, Relaxed) > 0, "cloned after its last drop");
         RawWaker::new(data, const { &Self::VTABLE })
     }
     fn wake(data: *const ()) {
@@ -38,16 +38,16 @@ impl<const K: usize> Kind<K> {
         Self::drop(data);
     }
     fn wake_by_ref(data: *const ()) {
-        Self::witness(data).woken.fetch_add(1, SeqCst);
+        Self::witness(data).woken.fetch_add(1, Relaxed);
     }
     fn drop(data: *const ()) {
-        assert!(Self::witness(data).alive.fetch_sub(1, SeqCst) > 0, "dropped twice");
+        assert!(Self::witness(data).alive.fetch_sub(1, Relaxed) > 0, "dropped twice");
     }
 
     /// A fresh waker; its witness is leaked, so that even a broken slot cannot dangle.
     fn waker() -> (&'static Witness, Waker) {
         let pair: &'static (usize, Witness) = Box::leak(Box::new((K, Witness::default())));
-        pair.1.alive.store(1, SeqCst);
+        pair.1.alive.store(1, Relaxed);
         let data = std::ptr::from_ref(pair).cast();
         // SAFETY: the functions count; the pair they follow lives for ever.
         (&pair.1, unsafe { Waker::new(data, const { &Self::VTABLE }) })
@@ -78,7 +78,7 @@ impl Cell {
 fn check_balance(cell: Arc<Cell>, wakers: &[(&'static Witness, Waker)]) {
     drop(cell.slot.take());
     for (witness, _) in wakers {
-        assert_eq!(witness.alive.load(SeqCst), 1, "a clone leaked or was dropped twice");
+        assert_eq!(witness.alive.load(Relaxed), 1, "a clone leaked or was dropped twice");
     }
 }
 
@@ -90,7 +90,7 @@ model! {
         let wakers = [Kind::<0>::waker()];
         let ready = cell.poll(&wakers[0].1);
         taker.join().unwrap();
-        assert!(ready || wakers[0].0.woken.load(SeqCst) == 1, "a wake was lost");
+        assert!(ready || wakers[0].0.woken.load(Relaxed) == 1, "a wake was lost");
         check_balance(cell, &wakers);
     }
 }
@@ -102,7 +102,7 @@ model! {
         let wakers = [Kind::<0>::waker(), Kind::<1>::waker()];
         let taker = thread::spawn({ let cell = cell.clone(); move || cell.fire() });
         let mut ready = cell.poll(&wakers[0].1);
-        let woken = |i: usize| wakers[i].0.woken.load(SeqCst) == 1;
+        let woken = |i: usize| wakers[i].0.woken.load(Relaxed) == 1;
         // A wake that has arrived makes the executor poll again, which is what we do anyway.
         let early = woken(0);
         ready |= cell.poll(&wakers[0].1);
@@ -125,7 +125,7 @@ model! {
         let ready = cell.poll(&wakers[1].1);
         taker.join().unwrap();
         spurious.join().unwrap();
-        assert!(ready || wakers[1].0.woken.load(SeqCst) == 1, "a wake was lost");
+        assert!(ready || wakers[1].0.woken.load(Relaxed) == 1, "a wake was lost");
         check_balance(cell, &wakers);
     }
 }

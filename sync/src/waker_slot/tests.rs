@@ -11,7 +11,7 @@ struct Count(AtomicUsize);
 
 impl Wake for Count {
     fn wake(self: Arc<Self>) {
-        self.0.fetch_add(1, Ordering::SeqCst);
+        self.0.fetch_add(1, Ordering::Relaxed);
     }
 }
 
@@ -28,7 +28,7 @@ fn a_waker_is_taken_once_and_dropped_with_the_slot() {
     assert_eq!(Arc::strong_count(&count), 3);
     slot.wake();
     slot.wake();
-    assert_eq!(count.0.load(Ordering::SeqCst), 1);
+    assert_eq!(count.0.load(Ordering::Relaxed), 1);
     assert_eq!(Arc::strong_count(&count), 2);
     slot.register(&waker);
     assert_eq!(format!("{slot:?}"), "WakerSlot { full: true }");
@@ -48,7 +48,7 @@ fn an_equal_waker_is_not_cloned_and_another_one_replaces_it() {
     slot.register(&second_waker);
     assert_eq!(Arc::strong_count(&first), 2, "the replaced waker is dropped");
     slot.wake();
-    assert_eq!((first.0.load(Ordering::SeqCst), second.0.load(Ordering::SeqCst)), (0, 1));
+    assert_eq!((first.0.load(Ordering::Relaxed), second.0.load(Ordering::Relaxed)), (0, 1));
 }
 
 /// A waker that panics in the operation that `data` names.
@@ -80,20 +80,20 @@ fn a_panicking_waker_leaves_the_slot_usable() {
     catch_unwind(AssertUnwindSafe(|| slot.register(&bad))).expect_err("the clone panics");
     slot.register(&good);
     slot.wake();
-    assert_eq!(count.0.load(Ordering::SeqCst), 1);
+    assert_eq!(count.0.load(Ordering::Relaxed), 1);
 
     let bad = panicking(2);
     slot.register(&bad);
     catch_unwind(AssertUnwindSafe(|| slot.wake())).expect_err("waking panics");
     slot.register(&good);
     slot.wake();
-    assert_eq!(count.0.load(Ordering::SeqCst), 2);
+    assert_eq!(count.0.load(Ordering::Relaxed), 2);
 
     let bad = std::mem::ManuallyDrop::new(panicking(4));
     slot.register(&bad);
     catch_unwind(AssertUnwindSafe(|| slot.register(&good))).expect_err("the drop panics");
     slot.wake();
-    assert_eq!(count.0.load(Ordering::SeqCst), 3, "the new waker was in place before the drop");
+    assert_eq!(count.0.load(Ordering::Relaxed), 3, "the new waker was in place before the drop");
 }
 
 #[test]
@@ -119,7 +119,7 @@ fn owner_and_takers_on_real_threads_lose_no_wake() {
             }
         });
         let wakers = [counting(), counting()];
-        let woken = || wakers.iter().map(|w| w.0.0.load(Ordering::SeqCst)).sum::<usize>();
+        let woken = || wakers.iter().map(|w| w.0.0.load(Ordering::Relaxed)).sum::<usize>();
         for round in 0..ROUNDS {
             let before = woken();
             let waker = &wakers[round % 2].1;

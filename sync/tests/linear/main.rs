@@ -36,7 +36,7 @@ macro_rules! explained {
 }
 
 explained! {
-    lock unfair_lock semaphore queue bounded_queue lifo_queue bounded_lifo_queue priority_queue event notify
+    lock unfair_lock rwlock semaphore queue bounded_queue lifo_queue bounded_lifo_queue priority_queue event notify
     one_value unbounded_channel bounded_channel announcements latest_value
 }
 

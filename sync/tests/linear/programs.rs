@@ -6,8 +6,8 @@ use super::specs::{
     View,
 };
 use corio_sync::{
-    BaseQueue, Event, GetError, LifoQueue, Lock, Notify, PriorityQueue, PutError, Queue, Semaphore,
-    Store, broadcast, mpsc, oneshot, watch,
+    BaseQueue, Event, GetError, LifoQueue, Lock, Notify, PriorityQueue, PutError, Queue, RwLock,
+    Semaphore, Store, broadcast, mpsc, oneshot, watch,
 };
 use std::sync::Mutex;
 use std::task::{Context, Waker};
@@ -38,19 +38,7 @@ impl<T> Owned<T> {
 }
 
 fn use_lock(lock: &Lock, r: &mut Recorder<Turn>) {
-    let guard = if r.random.below(3) == 0 {
-        r.call(|_| {
-            let guard = lock.try_acquire();
-            (vec![Turn::Try(1, guard.is_some())], guard)
-        })
-    } else {
-        r.call(|r| {
-            let guard = r.try_for_a_while(lock.acquire());
-            let end = if guard.is_some() { Turn::Get(r.id()) } else { Turn::Leave(r.id()) };
-            (vec![Turn::Ask(r.id(), 1), Turn::Place(r.id()), end], guard)
-        })
-    };
-    if let Some(guard) = guard {
+    if let Some(guard) = turn(r, 1, || lock.try_acquire(), lock.acquire()) {
         r.call(|_| (vec![Turn::Give(1)], drop(guard)));
     }
 }
@@ -89,18 +77,8 @@ pub fn semaphore(seed: u64) -> usize {
     const PERMITS: usize = 2;
     fn call(semaphore: &Semaphore, r: &mut Recorder<Turn>) {
         let n = 1 + r.random.below(PERMITS as u64) as usize;
-        let permit = if r.random.below(3) == 0 {
-            r.call(|_| {
-                let permit = semaphore.try_acquire_many(n).ok();
-                (vec![Turn::Try(n, permit.is_some())], permit)
-            })
-        } else {
-            r.call(|r| {
-                let permit = r.try_for_a_while(semaphore.acquire_many(n)).map(Result::unwrap);
-                let end = if permit.is_some() { Turn::Get(r.id()) } else { Turn::Leave(r.id()) };
-                (vec![Turn::Ask(r.id(), n), Turn::Place(r.id()), end], permit)
-            })
-        };
+        let waits = async { semaphore.acquire_many(n).await.unwrap() };
+        let permit = turn(r, n, || semaphore.try_acquire_many(n).ok(), waits);
         if let Some(permit) = permit {
             r.call(|_| (vec![Turn::Give(n)], drop(permit)));
         }
@@ -110,6 +88,50 @@ pub fn semaphore(seed: u64) -> usize {
             let all = semaphore.try_acquire_many(PERMITS).is_ok();
             (vec![Turn::Try(PERMITS, all)], ())
         });
+    })
+}
+
+/// A reader takes one permit, a writer so many: more than there are threads.
+const WRITER: usize = 8;
+
+fn use_rwlock(lock: &RwLock<()>, r: &mut Recorder<Turn>) {
+    if r.random.below(2) == 0 {
+        if let Some(guard) = turn(r, 1, || lock.try_read(), lock.read()) {
+            r.call(|_| (vec![Turn::Give(1)], drop(guard)));
+        }
+    } else if let Some(guard) = turn(r, WRITER, || lock.try_write(), lock.write()) {
+        if r.random.below(2) == 0 {
+            r.call(|_| (vec![Turn::Give(WRITER)], drop(guard)));
+        } else {
+            let guard = r.call(|_| (vec![Turn::Give(WRITER - 1)], guard.downgrade()));
+            r.call(|_| (vec![Turn::Give(1)], drop(guard)));
+        }
+    }
+}
+
+/// Tries for `n` permits, or waits for them for a while.
+fn turn<G>(
+    r: &mut Recorder<Turn>,
+    n: usize,
+    tries: impl FnOnce() -> Option<G>,
+    waits: impl Future<Output = G>,
+) -> Option<G> {
+    if r.random.below(3) == 0 {
+        return r.call(|_| {
+            let guard = tries();
+            (vec![Turn::Try(n, guard.is_some())], guard)
+        });
+    }
+    r.call(|r| {
+        let guard = r.try_for_a_while(waits);
+        let end = if guard.is_some() { Turn::Get(r.id()) } else { Turn::Leave(r.id()) };
+        (vec![Turn::Ask(r.id(), n), Turn::Place(r.id()), end], guard)
+    })
+}
+
+pub fn rwlock(seed: u64) -> usize {
+    run(seed, Turns::new(WRITER), RwLock::new(()), use_rwlock, |lock, r| {
+        r.call(|_| (vec![Turn::Try(WRITER, lock.try_write().is_some())], ()));
     })
 }
 

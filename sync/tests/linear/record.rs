@@ -5,7 +5,10 @@ use corio_sync::shim::atomic::AtomicUsize;
 use corio_sync::shim::sync::Arc;
 use corio_sync::shim::thread;
 use std::pin::pin;
-use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use std::sync::atomic::{
+    AtomicU64,
+    Ordering::{AcqRel, Relaxed},
+};
 use std::task::{Context, Poll, Waker};
 
 /// Threads of a program, and the calls that each makes.
@@ -39,9 +42,10 @@ impl<P> Recorder<P> {
     /// Makes one call and records the steps that it reports.
     pub fn call<R>(&mut self, call: impl FnOnce(&mut Self) -> (Vec<P>, R)) -> R {
         self.number = self.number.wrapping_add(1);
-        let start = self.clock.fetch_add(1, SeqCst);
+        // A call that begins after another one has ended sees what that did.
+        let start = self.clock.fetch_add(1, AcqRel);
         let (steps, result) = call(self);
-        let end = self.clock.fetch_add(1, SeqCst);
+        let end = self.clock.fetch_add(1, AcqRel);
         self.calls.push(Call { start, end, steps });
         result
     }
@@ -109,8 +113,8 @@ where
             let (shared, mut recorder) = (shared.clone(), recorder(thread));
             thread::spawn(move || {
                 let (object, arrived) = &*shared;
-                arrived.fetch_add(1, SeqCst);
-                while arrived.load(SeqCst) < THREADS {
+                arrived.fetch_add(1, Relaxed);
+                while arrived.load(Relaxed) < THREADS {
                     thread::yield_now();
                 }
                 for _ in 0..CALLS {

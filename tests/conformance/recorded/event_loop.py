@@ -318,6 +318,30 @@ def cancel_in_order(loop):
     loop.run_until_complete(main())
 
 
+@scenario
+def result_of_a_future(loop):
+    """Setting a result runs nothing; callbacks and waiters are queued as they were registered."""
+
+    async def waiter(future):
+        await future
+        say("waiter")
+
+    async def main():
+        future = loop.create_future()
+        future.add_done_callback(lambda _: say("callback 1"))
+        task = loop.create_task(waiter(future))
+        await asyncio.sleep(0)
+        future.add_done_callback(lambda _: say("callback 2"))
+        future.set_result(None)
+        say("set")
+        future.add_done_callback(lambda _: say("callback 3"))
+        await asyncio.sleep(0)
+        say("main")
+        await task
+
+    loop.run_until_complete(main())
+
+
 def main():
     print(f"# Recorded by event_loop.py with CPython {platform.python_version()}.")
     for name, function in SCENARIOS.items():

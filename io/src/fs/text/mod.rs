@@ -3,7 +3,7 @@
 //! *How.* The same file and buffer as of bytes: a read decodes from the buffer and leaves what it
 //! does not need, so there is no second buffer, and the position is always that of a character.
 
-mod decode;
+pub(in crate::fs) mod decode;
 
 use std::fmt;
 use std::future::Future;
@@ -12,6 +12,7 @@ use std::path::Path;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use super::BUFFER;
 use super::core::Core;
 use super::file::{Call, CoreAccess, File, FileOp, Operation};
 use super::finish::{CloseFile, FileTell};
@@ -49,13 +50,14 @@ use decode::{Decoded, Format, Goal, encode};
 /// ```
 #[track_caller]
 pub fn open_text(path: impl AsRef<Path>, mode: &str) -> OpenText {
-    let bytes = if mode.contains('b') { mode.to_owned() } else { mode.replacen('t', "", 1) };
-    // A mode of bytes is none of text; `+b` twice is none at all, and names what was asked for.
-    let refused = mode.contains('b').then(|| {
+    let open = if mode.contains('b') {
         let message = format!("invalid mode {mode:?}: text has no b; see open for bytes");
-        io::Error::new(io::ErrorKind::InvalidInput, message)
-    });
-    OpenText { open: open(path, &bytes), refused, format: Format::default() }
+        let refused = io::Error::new(io::ErrorKind::InvalidInput, message);
+        Open::new(path.as_ref(), Err(refused), BUFFER)
+    } else {
+        open(path, &mode.replacen('t', "", 1))
+    };
+    OpenText { open, format: Format::default() }
 }
 
 /// Future of [`open_text`]: `io::Result<TextFile>`.
@@ -63,7 +65,6 @@ pub fn open_text(path: impl AsRef<Path>, mode: &str) -> OpenText {
 #[must_use = "nothing is opened unless this is awaited"]
 pub struct OpenText {
     open: Open,
-    refused: Option<io::Error>,
     format: Format,
 }
 
@@ -85,9 +86,6 @@ impl Future for OpenText {
     type Output = io::Result<TextFile>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        if let Some(refused) = self.refused.take() {
-            return Poll::Ready(Err(refused));
-        }
         let file = ready!(Pin::new(&mut self.open).poll(cx))?;
         Poll::Ready(Ok(TextFile { file, format: self.format }))
     }
@@ -154,13 +152,16 @@ impl Operation for ReadTextLinesOp {
             let goal = Goal { limit: usize::MAX, line: true };
             let (mut lines, mut total) = (Vec::new(), 0);
             loop {
-                let line = core.text(self.format, goal)?;
+                let line = match core.text(self.format, goal) {
+                    Ok(line) => line,
+                    Err(error) => return Err(with_lines_before(error, &lines)),
+                };
                 total += line.chars().count();
                 if line.is_empty() {
                     return Ok(lines);
                 }
                 lines.push(line);
-                if self.hint.is_some_and(|hint| hint > 0 && total >= hint) {
+                if self.hint.is_some_and(|hint| hint > 0 && total > hint) {
                     return Ok(lines);
                 }
             }
@@ -236,9 +237,25 @@ impl Core {
             if last || read.is_done(goal) {
                 return Ok(read.text);
             }
-            last = self.fill()? == 0;
+            last = match self.fill() {
+                Ok(read) => read == 0,
+                Err(error) => {
+                    // What was decoded so far is there for the next read.
+                    self.back_to_place();
+                    return Err(error);
+                }
+            };
         }
     }
+}
+
+/// What a read of lines fails with: bytes that are no UTF-8 come with all lines before them.
+fn with_lines_before(mut error: io::Error, lines: &[String]) -> io::Error {
+    let inner = error.get_mut().and_then(|inner| inner.downcast_mut::<DecodeError>());
+    if let Some(wrong) = inner {
+        wrong.before.insert_str(0, &lines.concat());
+    }
+    error
 }
 
 impl TextFile {
@@ -279,7 +296,8 @@ impl TextFile {
         self.file.operation(ReadTextOp { format, goal })
     }
 
-    /// Reads all lines; with a hint only until they have so many characters together.
+    /// Reads all lines; with a hint only until they have more than so many characters
+    /// together.
     ///
     /// # Errors
     ///
@@ -311,7 +329,7 @@ impl TextFile {
     #[track_caller]
     pub fn write(&mut self, text: impl AsRef<str>) -> FileOp<'_, WriteTextOp> {
         let text = text.as_ref();
-        let bytes = WriteOp(encode(text, self.format.newline));
+        let bytes = WriteOp::new(encode(text, self.format.newline));
         self.file.operation(WriteTextOp { bytes, characters: text.chars().count() })
     }
 

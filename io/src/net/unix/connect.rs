@@ -47,6 +47,8 @@ impl Attempt {
                 self.sleep = None;
             }
             match self.attempt() {
+                // The socket of that attempt is closed.
+                Err(error) if is_interrupted(&error) => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.sleep = Some(Box::pin(sleep(self.rest)));
                     self.rest = (self.rest * 2).min(REST_MAX);
@@ -68,6 +70,11 @@ impl Attempt {
             Err(error) => Err(failed("connect", Shown(address), error)),
         }
     }
+}
+
+/// Whether a signal came: the kind is that of the system's error.
+fn is_interrupted(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::Interrupted
 }
 
 /// Future of [`UnixStream::connect`]: `io::Result<UnixStream>`.

@@ -171,6 +171,7 @@ impl Future for UnixSendTo<'_> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Self { wait, socket, buf, target } = self.get_mut();
+        wait.begin();
         let target = match target {
             Ok(target) => target,
             Err(error) => {

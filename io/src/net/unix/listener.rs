@@ -127,6 +127,7 @@ impl Future for UnixAccept<'_> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Self { wait } = self.get_mut();
+        wait.begin();
         let fd = wait.fd();
         let (stream, peer) = ready!(wait.poll_accept(cx, || sys::accept_unix(fd)))?;
         Poll::Ready(Ok((UnixStream::new(stream.into(), wait.at()), peer)))

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// A socket file that we made.
@@ -13,14 +13,6 @@ pub(super) struct SocketFile {
 }
 
 impl SocketFile {
-    /// Removes a socket that is left from before; anything else stays, and binding fails.
-    pub(super) fn remove_stale(path: &Path) -> io::Result<()> {
-        match fs::symlink_metadata(path) {
-            Ok(found) if found.file_type().is_socket() => fs::remove_file(path),
-            _ => Ok(()),
-        }
-    }
-
     pub(super) fn new(path: &Path) -> io::Result<Self> {
         let made = fs::symlink_metadata(path)?;
         Ok(Self { path: path.into(), identity: (made.dev(), made.ino()) })

@@ -3,7 +3,7 @@ use super::*;
 use corio_sync::park::block_on;
 use std::panic::catch_unwind;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::task::{Wake, Waker};
 
 fn job<R: Send + 'static>(f: impl FnOnce() -> R + Send + 'static) -> (QueuedJob, Job<R>) {
@@ -81,14 +81,14 @@ fn a_job_dropped_before_its_first_poll_is_detached() {
     let (queued, job) = {
         let ran = ran.clone();
         job(move || {
-            ran.store(true, SeqCst);
+            ran.store(true, Relaxed);
             work()
         })
     };
     drop(job);
     assert!(alive(&count));
     queued.run();
-    assert!(ran.load(SeqCst));
+    assert!(ran.load(Relaxed));
     assert!(!alive(&count), "the outcome that nobody wants is dropped");
 }
 

@@ -5,7 +5,7 @@ use corio_sync::park::block_on;
 use corio_sync::shim::cell::UnsafeCell;
 use corio_sync::shim::{sync::Arc, thread};
 use corio_sync::waker_slot::WakerSlot;
-use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::task::Poll;
 
 /// What lies in the cell.
@@ -69,7 +69,7 @@ impl Cell {
                 // SAFETY: as in `step`.
                 unsafe { *stage = Stage::Freed }
             });
-            assert_eq!(self.freed.fetch_add(1, SeqCst), 0, "freed twice");
+            assert_eq!(self.freed.fetch_add(1, Relaxed), 0, "freed twice");
         }
     }
 
@@ -106,7 +106,7 @@ model! {
         cell.take(RUN);
         cell.release();
         runner.join().unwrap();
-        assert_eq!(cell.freed.load(SeqCst), 1, "the cell leaked");
+        assert_eq!(cell.freed.load(Relaxed), 1, "the cell leaked");
     }
 }
 
@@ -124,7 +124,7 @@ model! {
         cell.take(if cancelled { CANCELLED } else { RUN });
         cell.release();
         assert_ne!(runner.join().unwrap(), cancelled);
-        assert_eq!(cell.freed.load(SeqCst), 1, "the cell leaked");
+        assert_eq!(cell.freed.load(Relaxed), 1, "the cell leaked");
     }
 }
 
@@ -141,6 +141,6 @@ model! {
         }
         cell.release();
         runner.join().unwrap();
-        assert_eq!(cell.freed.load(SeqCst), 1, "the cell leaked");
+        assert_eq!(cell.freed.load(Relaxed), 1, "the cell leaked");
     }
 }

@@ -1,7 +1,7 @@
 //! Pools on real threads. Every wait is bounded by a minute; nothing depends on how long it takes.
 use super::*;
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicBool, AtomicUsize as Count, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicUsize as Count, Ordering::Relaxed};
 use std::sync::mpsc;
 use std::sync::{Barrier, Mutex};
 
@@ -149,18 +149,18 @@ fn hooks_run_on_every_thread_and_may_panic() {
     let pool = Pool::new(PoolConfig {
         threads: 2,
         on_thread_start: Some(Arc::new(move || {
-            count_start.fetch_add(1, SeqCst);
+            count_start.fetch_add(1, Relaxed);
             panic!("in the start hook");
         })),
         on_thread_stop: Some(Arc::new(move || {
-            count_stop.fetch_add(1, SeqCst);
+            count_stop.fetch_add(1, Relaxed);
         })),
         ..PoolConfig::default()
     });
     assert_eq!(wait(pool.submit(|| 1)).unwrap(), 1);
     end(&pool);
-    assert!(started.load(SeqCst) >= 1);
-    assert_eq!(started.load(SeqCst), stopped.load(SeqCst), "shutdown has waited for the hook");
+    assert!(started.load(Relaxed) >= 1);
+    assert_eq!(started.load(Relaxed), stopped.load(Relaxed), "shutdown has waited for the hook");
 }
 
 #[test]
@@ -281,7 +281,7 @@ fn submit_at_random(
         let kind = random.below(16);
         let counter = started.clone();
         let job = pool.submit(move || {
-            counter.fetch_add(1, SeqCst);
+            counter.fetch_add(1, Relaxed);
             match kind {
                 0 => std::panic::resume_unwind(Box::new("planned")),
                 1 => std::thread::sleep(Duration::from_micros(50)),
@@ -355,7 +355,7 @@ fn stress_every_job_starts_once_or_is_cancelled() {
         let (panicked, detached) = (sum(|t| t.panicked), sum(|t| t.detached));
         let all = ran + cancelled + panicked + detached;
         assert_eq!(all, SUBMITTERS * ROUNDS, "seed {seed:#x}");
-        assert_eq!(started.load(SeqCst), ran + panicked + detached, "seed {seed:#x}");
+        assert_eq!(started.load(Relaxed), ran + panicked + detached, "seed {seed:#x}");
     }
 }
 
@@ -367,7 +367,7 @@ fn stress_a_pool_that_stops_answers_every_job() {
         std::thread::scope(|scope| {
             for _ in 0..2 {
                 scope.spawn(|| {
-                    while !stop.load(SeqCst) {
+                    while !stop.load(Relaxed) {
                         let late = pool.is_stopped();
                         let outcome = wait(pool.submit(|| ()));
                         assert!(outcome.is_err() || !late, "seed {seed}: run after the stop");
@@ -377,7 +377,7 @@ fn stress_a_pool_that_stops_answers_every_job() {
             std::thread::sleep(Duration::from_micros(Random(seed).below(300)));
             let stuck = pool.shutdown(Some(Instant::now() + FOREVER));
             let threads = pool.threads();
-            stop.store(true, SeqCst);
+            stop.store(true, Relaxed);
             assert!(stuck.is_empty(), "seed {seed}: {stuck:?}");
             assert_eq!(threads, 0, "seed {seed}");
         });

@@ -1,26 +1,25 @@
 //! Models of parts that are woken while the owner takes them.
-// SAFETY: in this file the cells of a part are accessed by its waker before it wakes, and by the
-// owner when it looks; loom checks that.
 use std::task::Wake;
 
 use super::*;
 use corio_sync::model;
+use corio_sync::shim::Witness;
 use corio_sync::shim::sync::Arc;
 use corio_sync::shim::thread;
 
 /// What a part's waker has to say; loom sees a look that does not come after it.
 struct Part {
     done: AtomicBool,
-    value: UnsafeCell<usize>,
+    value: Witness<usize>,
 }
 
 impl Part {
     fn new() -> Arc<Self> {
-        Arc::new(Self { done: AtomicBool::new(false), value: UnsafeCell::new(0) })
+        Arc::new(Self { done: AtomicBool::new(false), value: Witness::new(0) })
     }
 
     fn finish(&self, waker: Waker) {
-        self.value.with_mut(|value| unsafe { *value = 1 });
+        self.value.set(1);
         // The part's own flag says nothing about order: what orders is the list.
         self.done.store(true, Relaxed);
         waker.wake();
@@ -29,7 +28,7 @@ impl Part {
     fn look(&self) -> bool {
         let done = self.done.load(Relaxed);
         if done {
-            self.value.with(|value| assert_eq!(unsafe { *value }, 1));
+            assert_eq!(self.value.get(), 1);
         }
         done
     }

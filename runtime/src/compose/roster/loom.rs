@@ -1,20 +1,18 @@
 //! Models of a group whose children come, fail and end.
-// SAFETY: in this file a cell is written by one child before it leaves, and read by who has closed
-// the group; loom checks that.
 use std::task::Wake;
 
 use super::*;
 use crate::task::requests::Pushed;
 use corio_sync::model;
+use corio_sync::shim::Witness;
 use corio_sync::shim::atomic::AtomicBool;
-use corio_sync::shim::cell::UnsafeCell;
 use corio_sync::shim::sync::Arc;
 use corio_sync::shim::thread;
 
 struct Group {
     roster: Roster,
     /// What a child leaves behind.
-    left: UnsafeCell<usize>,
+    left: Witness<usize>,
     /// Children in the group's list.
     added: Pushed<usize>,
     woken: std::sync::Arc<Woken>,
@@ -30,17 +28,12 @@ impl Wake for Woken {
     }
 }
 
-// SAFETY: see the top of the file.
-unsafe impl Sync for Group {}
-// SAFETY: as above.
-unsafe impl Send for Group {}
-
 impl Group {
     fn new() -> Arc<Self> {
         let woken = std::sync::Arc::new(Woken(AtomicBool::new(false)));
         let waker = Waker::from(woken.clone());
         let (roster, added) = (Roster::new(), Pushed::new());
-        Arc::new(Self { roster, left: UnsafeCell::new(0), added, woken, waker })
+        Arc::new(Self { roster, left: Witness::new(0), added, woken, waker })
     }
 
     /// What the group's poll does; true if it has ended. Children that it finds when it is to stop
@@ -65,7 +58,7 @@ model! {
         assert!(group.roster.admit());
         let child = group.clone();
         let ends = thread::spawn(move || {
-            child.left.with_mut(|left| unsafe { *left = 7 });
+            child.left.set(7);
             child.roster.leave();
         });
         let mut stopped = 0;
@@ -75,7 +68,7 @@ model! {
             assert!(group.was_woken(), "it sleeps for ever");
             ended = group.poll(&mut stopped);
         } else {
-            group.left.with(|left| assert_eq!(unsafe { *left }, 7));
+            assert_eq!(group.left.get(), 7);
             ends.join().unwrap();
         }
         assert!(ended && group.roster.is_closed() && group.roster.len() == 0);

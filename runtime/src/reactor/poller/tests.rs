@@ -1,7 +1,7 @@
 //! Parking, waking and harvesting with a real kernel.
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::mpsc;
 use std::task::Waker;
 use std::time::Instant;
@@ -60,16 +60,16 @@ fn a_wake_from_another_thread_ends_the_park() {
                     if round % 2 == 0 {
                         wait_until("the owner parks", || poller.is_parked());
                     }
-                    posted.store(round, SeqCst);
+                    posted.store(round, Relaxed);
                     poller.wake();
-                    wait_until("the owner comes back", || taken.load(SeqCst) == round);
+                    wait_until("the owner comes back", || taken.load(Relaxed) == round);
                 }
             });
             for round in 1..=ROUNDS {
-                while posted.load(SeqCst) < round {
+                while posted.load(Relaxed) < round {
                     park_in_time(&poller);
                 }
-                taken.store(round, SeqCst);
+                taken.store(round, Relaxed);
             }
         });
     });
@@ -84,7 +84,7 @@ fn harvest_while_parked(poller: &Poller, harvester: impl Fn(&AtomicBool) + Sync)
     struct Stop<'a>(&'a AtomicBool);
     impl Drop for Stop<'_> {
         fn drop(&mut self) {
-            self.0.store(true, SeqCst);
+            self.0.store(true, Relaxed);
         }
     }
     let stop = AtomicBool::new(false);
@@ -95,16 +95,16 @@ fn harvest_while_parked(poller: &Poller, harvester: impl Fn(&AtomicBool) + Sync)
         let _stop = Stop(&stop);
         scope.spawn(|| {
             for round in 1..=ROUNDS {
-                posted.store(round, SeqCst);
+                posted.store(round, Relaxed);
                 poller.wake();
-                wait_until("the owner comes back", || taken.load(SeqCst) == round);
+                wait_until("the owner comes back", || taken.load(Relaxed) == round);
             }
         });
         for round in 1..=ROUNDS {
-            while posted.load(SeqCst) < round {
+            while posted.load(Relaxed) < round {
                 park_in_time(poller);
             }
-            taken.store(round, SeqCst);
+            taken.store(round, Relaxed);
         }
     });
 }
@@ -114,7 +114,7 @@ fn a_harvester_swallows_no_wake() {
     with_both(|new| {
         let poller = new();
         harvest_while_parked(&poller, |stop| {
-            while !stop.load(SeqCst) {
+            while !stop.load(Relaxed) {
                 poller.harvest(&mut WakeBatch::new());
                 std::thread::yield_now();
             }
@@ -128,7 +128,7 @@ fn an_adopter_swallows_no_wake() {
         let (poller, adopter) = (new(), new());
         adopter.adopt(&poller, 0).unwrap();
         harvest_while_parked(&poller, |stop| {
-            while !stop.load(SeqCst) {
+            while !stop.load(Relaxed) {
                 let mut batch = WakeBatch::new();
                 adopter.park(Some(Duration::from_millis(1)), &mut batch).unwrap();
                 for sibling in batch.take_adopted() {

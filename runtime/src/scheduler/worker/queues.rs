@@ -16,9 +16,11 @@ const LIFO_IN_A_ROW: u32 = 3;
 /// Tasks that a worker may keep to itself while a sibling sleeps, as long as it gets through them
 /// in time. A wake-up costs 1 to 30 us on each side, and the sibling one more wait in the kernel: the
 /// messages of one harvest are answered sooner than the sibling has begun.
-const BACKLOG_ALONE: usize = 16;
+const BACKLOG_ALONE: usize = 64;
 /// Tasks that wait for longer than this are worth a sibling's wake-up, however few they are.
-const DRAIN_LONG: Duration = Duration::from_micros(50);
+const DRAIN_LONG: Duration = Duration::from_micros(300);
+/// And so are those behind a single poll that takes so long: the next may take as long.
+const POLL_LONG: Duration = Duration::from_micros(50);
 /// Pushes within one poll after which the backlog is compared before the poll ends.
 const PUSHES_PER_CHECK: u32 = 8;
 /// Tasks from one queue before the other has its turn.
@@ -31,6 +33,8 @@ const CALLBACKS_IN_A_ROW: usize = 64;
 pub(super) struct Drain {
     /// End of a poll.
     since: Instant,
+    /// End of the last poll.
+    last: Instant,
     /// How many of the tasks that waited then have not begun.
     left: usize,
 }
@@ -181,7 +185,7 @@ impl Worker {
     pub(super) fn run_callbacks(&self) -> bool {
         let remote = self.remote();
         self.begin_poll();
-        let count = match self.shared.config.debug {
+        let count = match self.shared.is_debug() {
             false => remote.callbacks.run(CALLBACKS_IN_A_ROW, |payload, from| {
                 self.shared.callback_panicked(payload, from);
             }),
@@ -212,11 +216,11 @@ impl Worker {
             shared.notify();
         } else if poll_ended {
             let now = Instant::now();
-            let noted = Drain { since: now, left: backlog };
-            let Drain { since, left } = self.drain.get().unwrap_or(noted);
-            let next = if left == 0 { noted } else { Drain { since, left: left - 1 } };
+            let noted = Drain { since: now, last: now, left: backlog };
+            let Drain { since, last, left } = self.drain.get().unwrap_or(noted);
+            let next = if left == 0 { noted } else { Drain { since, last: now, left: left - 1 } };
             self.drain.set(Some(next));
-            if now.duration_since(since) > DRAIN_LONG {
+            if now.duration_since(since) > DRAIN_LONG || now.duration_since(last) > POLL_LONG {
                 shared.notify();
             }
         }

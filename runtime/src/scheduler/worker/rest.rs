@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use corio_sync::shim::Ordering::Relaxed;
 use corio_sync::spin;
 
 use super::{MAINTENANCE_MIN, Worker, fire_timers};
@@ -43,7 +44,7 @@ impl Worker {
         if let Some(task) = self.take_injected() {
             self.queue.push(task, &self.shared.injector);
         }
-        self.harvest_stale();
+        self.relieve_sibling();
         // SAFETY: this thread owns the arena.
         unsafe { Arena::maintain(self.arena, MAINTAIN_CELLS, MAINTAIN_PAGES) };
     }
@@ -82,10 +83,45 @@ impl Worker {
         }
     }
 
+    /// Lets a sleeping sibling hear of this worker's events, for the length of a long poll.
+    ///
+    /// Not left to the Watch: the poll that begins may keep a core from it for a whole slice. A
+    /// circle of adoptions is refused by the system; the Watch helps then.
+    #[cold]
+    pub(super) fn lend_poller(&self) {
+        let shared = &self.shared;
+        if self.lent_to.get().is_some() || !shared.config.stealing {
+            return;
+        }
+        let sleeper = (0..shared.remotes.len())
+            .find(|&sibling| sibling != self.index && shared.remotes[sibling].hog.is_parked());
+        let Some(sleeper) = sleeper else { return };
+        let adopter = &shared.drivers[sleeper].poller;
+        if adopter.adopt(&self.driver.poller, self.index).is_ok() {
+            self.lent_to.set(Some(sleeper));
+            // Relaxed: a hint for the Watch.
+            self.remote().is_lent.store(true, Relaxed);
+        }
+    }
+
+    /// Undoes [`lend_poller`](Self::lend_poller).
+    #[cold]
+    pub(super) fn take_back_poller(&self) {
+        if let Some(by) = self.lent_to.take() {
+            // Relaxed: as above.
+            self.remote().is_lent.store(false, Relaxed);
+            // The Watch may have taken it back as well.
+            let _ = self.shared.drivers[by].poller.unadopt(&self.driver.poller);
+        }
+    }
+
     /// Sleeps until there may be work.
     pub(super) fn park(&self) {
         let shared = &self.shared;
         let remote = self.remote();
+        if self.lent_to.get().is_some() {
+            self.take_back_poller();
+        }
         self.publish_metrics();
         WorkerMetrics::add(&remote.metrics.parks, 1);
         remote.hog.park();

@@ -10,6 +10,8 @@ use crate::timer::Role;
 /// Age of a sibling's last look at its poller from which on another worker may look, in
 /// nanoseconds: the maintenance period.
 const STALE_NS: u64 = 100_000;
+/// Steals from a stuck sibling in one look, at most. Each takes half of what is there, up to 33.
+const RELIEF_STEALS: usize = 16;
 
 impl Worker {
     /// Looks everywhere else.
@@ -120,16 +122,28 @@ impl Worker {
     }
 
     /// Harvests a sibling that runs but has not looked at its poller for long, so that its
-    /// sockets do not wait behind it (it may be descheduled).
-    pub(super) fn harvest_stale(&self) {
+    /// sockets do not wait behind it (it may be descheduled), and takes the tasks of one that is
+    /// stuck: under full load nobody is idle who would steal them.
+    pub(super) fn relieve_sibling(&self) {
         let count = self.shared.remotes.len();
         if count < 2 || !self.shared.config.stealing {
             return;
         }
         let victim = self.next_random() as usize % count;
-        if victim != self.index
-            && (self.shared.remotes[victim].hog.is_hog() || self.is_stale(victim))
-        {
+        if victim == self.index {
+            return;
+        }
+        let remote = &self.shared.remotes[victim];
+        if remote.hog.is_hog() {
+            for _ in 0..RELIEF_STEALS {
+                let Some(task) = self.queue.steal_into(&remote.stealer) else { break };
+                self.queue.push(task, &self.shared.injector);
+            }
+            if let Some(task) = remote.lifo.steal() {
+                self.queue.push(TaskPtr::from_header(task), &self.shared.injector);
+            }
+        }
+        if remote.hog.is_hog() || self.is_stale(victim) {
             self.rescue(victim);
         }
     }

@@ -219,9 +219,8 @@ impl Worker {
     /// Runs turns until one is the last. The caller has entered the worker.
     pub(crate) fn run_single(&self) {
         let single = self.single().expect("the worker is a single loop");
-        let debug = self.shared.config.debug;
         loop {
-            if debug {
+            if self.shared.is_debug() {
                 self.turn::<true>(single);
             } else {
                 self.turn::<false>(single);

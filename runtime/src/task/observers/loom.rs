@@ -3,27 +3,25 @@ use std::task::{Wake, Waker};
 
 use corio_sync::model;
 use corio_sync::shim::Ordering::Relaxed;
+use corio_sync::shim::Witness;
 use corio_sync::shim::atomic::AtomicUsize;
-use corio_sync::shim::cell::UnsafeCell;
 use corio_sync::shim::sync::Arc;
 use corio_sync::shim::thread;
 
 use super::{End, Observers};
 
 /// A callback whose number loom sees being written and read.
-struct Call(UnsafeCell<usize>);
+struct Call(Witness<usize>);
 
 impl Call {
     fn new(number: usize) -> Self {
-        let call = Self(UnsafeCell::new(0));
-        // SAFETY: not shared yet.
-        call.0.with_mut(|inside| unsafe { *inside = number });
+        let call = Self(Witness::new(0));
+        call.0.set(number);
         call
     }
 
     fn number(&self) -> usize {
-        // SAFETY: it was handed out to this thread alone.
-        self.0.with(|inside| unsafe { *inside })
+        self.0.get()
     }
 }
 
@@ -31,23 +29,18 @@ impl Call {
 struct Twin {
     end: End,
     /// Written before the end, read by who sees it.
-    outcome: UnsafeCell<usize>,
+    outcome: Witness<usize>,
     observers: Observers<Call>,
     /// The queue of the loop: what was handed out, in order.
     queue: [AtomicUsize; 3],
     queued: AtomicUsize,
 }
 
-// SAFETY: in this file every access is one that the protocol allows; loom checks exactly that.
-unsafe impl Send for Twin {}
-// SAFETY: as above.
-unsafe impl Sync for Twin {}
-
 impl Twin {
     fn new() -> Arc<Self> {
         Arc::new(Self {
             end: End::new(),
-            outcome: UnsafeCell::new(0),
+            outcome: Witness::new(0),
             observers: Observers::new(),
             queue: [const { 0 }; 3].map(AtomicUsize::new),
             queued: AtomicUsize::new(0),
@@ -56,8 +49,7 @@ impl Twin {
 
     fn tell(&self) {
         self.observers.tell(None, |call| {
-            // SAFETY: the end has come for whoever tells.
-            self.outcome.with(|outcome| assert_eq!(unsafe { *outcome }, 1));
+            assert_eq!(self.outcome.get(), 1, "the end has come for whoever tells");
             // One thread tells at a time, which is what makes this a queue.
             let at = self.queued.load(Relaxed);
             self.queue[at].store(call.number(), Relaxed);
@@ -66,8 +58,7 @@ impl Twin {
     }
 
     fn complete(&self) {
-        // SAFETY: one thread ends it.
-        self.outcome.with_mut(|outcome| unsafe { *outcome = 1 });
+        self.outcome.set(1);
         if self.end.end() {
             self.tell();
         }
@@ -187,8 +178,7 @@ model! {
             place.register(&waker);
             let ended = waiter.end.observe();
             if ended {
-                // SAFETY: the end has come.
-                waiter.outcome.with(|outcome| assert_eq!(unsafe { *outcome }, 1));
+                assert_eq!(waiter.outcome.get(), 1);
             }
             (ended, count)
         });
@@ -202,15 +192,15 @@ model! {
     /// Two futures take one place after the other.
     observers_places_of_waits(threads = 2, bound = 3, claim = "a place is a future's alone until it leaves") {
         let observers = Arc::new(Observers::<Call>::new());
-        let used = Arc::new(UnsafeCell::new(0_usize));
+        let used = Arc::new(Witness::new(0_usize));
         observers.add_wait().vacate();
         let other = (observers.clone(), used.clone());
-        let visit = |(observers, used): (Arc<Observers<Call>>, Arc<UnsafeCell<usize>>)| {
+        let visit = |(observers, used): (Arc<Observers<Call>>, Arc<Witness<usize>>)| {
             let place = observers.add_wait();
             let first = std::ptr::eq(place, observers.waits.iter().last().unwrap());
             if first {
-                // SAFETY: the first place is this user's until it leaves.
-                used.with_mut(|used| unsafe { *used += 1 });
+                // Loom sees a second user that comes before the first has left.
+                used.set(used.get() + 1);
             }
             place.vacate();
         };

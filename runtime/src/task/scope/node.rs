@@ -76,6 +76,8 @@ pub(crate) struct Node {
     pub(super) delivery: Delivery,
     /// True while a request of this scope to its part is under way.
     pub(super) in_flight: Cell<bool>,
+    /// True while the task counts that request among its cancels.
+    pub(super) counted: Cell<bool>,
     /// What to wake so that the scope is polled, if that is not the task itself.
     pub(super) waker: Cell<Option<Waker>>,
     /// What a waiting task has passed on; what an owner's request says.
@@ -155,6 +157,7 @@ impl NodeRef {
             baseline: Cell::new(0),
             delivery: Delivery::default(),
             in_flight: Cell::new(false),
+            counted: Cell::new(false),
             waker: Cell::new(None),
             said: Cell::new(None),
         });

@@ -25,10 +25,10 @@ pub(crate) enum Part {
 
 /// Scopes that ask their own part of the task to stop.
 impl Scope {
-    /// Asks the part to stop, once.
-    pub(crate) fn begin_part(&mut self, said: Cancelled) -> Part {
+    /// Asks the part to stop, once; `counted`: the task counts that among its cancels.
+    pub(crate) fn begin_part(&mut self, said: Cancelled, counted: bool) -> Part {
         let (Some(node), Some(task)) = (self.node, current()) else { return Part::Nobody };
-        tree(task).begin_part(node, said, &task.header().state);
+        tree(task).begin_part(node, said, counted, &task.header().state);
         match self.offer(node, task) {
             // Nobody has asked the masks yet.
             Part::Held => Part::Offered,

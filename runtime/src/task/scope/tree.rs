@@ -78,8 +78,8 @@ pub(crate) struct Tree {
     pub(super) last: Cell<Option<Box<Cancelled>>>,
     /// What is to end the task, with its number.
     pub(super) unwind: Cell<Option<Box<(u64, Cancelled)>>>,
-    /// Scopes whose request to their part is under way.
-    in_flight: Cell<u32>,
+    /// Scopes whose request to their part is under way and counted among the task's cancels.
+    counted: Cell<u32>,
 }
 
 impl Drop for Tree {
@@ -390,22 +390,28 @@ impl Tree {
 
 /// Requests to a part of the task.
 impl Tree {
-    /// Counts a request of `owner` to its part, until [`Tree::settle_part`].
-    pub(super) fn begin_part(&self, owner: NodeRef, said: Cancelled, state: &State) {
+    /// Notes a request of `owner` to its part, until [`Tree::settle_part`]; `counted`: among the
+    /// cancels of the task.
+    pub(super) fn begin_part(&self, owner: NodeRef, said: Cancelled, counted: bool, state: &State) {
         self.begin(Some(owner));
         let said = said.with_origin(owner.id.get());
         owner.said.set(Some(Box::new(Said { request: said, unwind: 0 })));
         owner.in_flight.set(true);
-        self.in_flight.set(self.in_flight.get() + 1);
-        state.count_part();
+        owner.counted.set(counted);
+        if counted {
+            self.counted.set(self.counted.get() + 1);
+            state.count_part();
+        }
     }
 
     /// The request of `owner` to its part is over, if there was one.
     #[inline]
     pub(super) fn settle_part(&self, owner: NodeRef, state: &State) {
         if owner.in_flight.replace(false) {
-            self.in_flight.set(self.in_flight.get() - 1);
-            state.uncount_part();
+            if owner.counted.replace(false) {
+                self.counted.set(self.counted.get() - 1);
+                state.uncount_part();
+            }
             self.withdraw(Some(owner));
         }
     }
@@ -437,7 +443,7 @@ impl Tree {
 
     /// The cancels that a part stands under: those of the task, and those of parts around it.
     pub(super) fn weight_above(&self, part: NodeRef, state: &State) -> u32 {
-        let mut weight = state.load_relaxed().cancelling().saturating_sub(self.in_flight.get());
+        let mut weight = state.load_relaxed().cancelling().saturating_sub(self.counted.get());
         let mut above = part.parent.get();
         while let Some(at) = above {
             weight += u32::from(at.in_flight.get());

@@ -2,9 +2,8 @@
 
 use super::{RecvError, TryRecvError, channel};
 use crate::model;
-
 use crate::shim::thread;
-use crate::testing::{block_on, join_all};
+use crate::testing::{Deeds, block_on, join_all};
 
 model! {
     /// Two senders, a ring of one, a receiver that may lag.
@@ -59,6 +58,17 @@ model! {
         let thread = thread::spawn(move || assert_eq!(block_on(receiver.recv()), Ok(7)));
         sender.send(7).unwrap();
         thread.join().unwrap();
+    }
+}
+
+model! {
+    /// Two senders go without having sent anything: nothing but their going connects them.
+    broadcast_end_sees(threads = 3, bound = 2, claim = "whoever receives the end sees what all senders did") {
+        let (sender, mut receiver) = channel::<u8>(1);
+        let (deeds, threads) = Deeds::before_drop([sender.clone(), sender]);
+        assert_eq!(block_on(receiver.recv()), Err(RecvError::Closed));
+        deeds.seen();
+        join_all(threads);
     }
 }
 

@@ -121,6 +121,25 @@ impl<T> Sender<T> {
         crate::park::block_on(self.send(value))
     }
 
+    /// Sends from a thread that may block, for `d` at the most.
+    ///
+    /// # Errors
+    ///
+    /// [`TrySendError`] with the value; `Full` if no room came in time.
+    #[cfg(not(any(corio_loom, corio_shuttle)))]
+    #[track_caller]
+    pub fn blocking_send_timeout(
+        &self,
+        value: T,
+        d: std::time::Duration,
+    ) -> Result<(), TrySendError<T>> {
+        match crate::park::block_on_timeout(self.reserve(), Some(d)) {
+            Some(Ok(permit)) => permit.into_chan().push(value).map_err(TrySendError::Closed),
+            Some(Err(SendError(()))) => Err(TrySendError::Closed(value)),
+            None => Err(TrySendError::Full(value)),
+        }
+    }
+
     /// The room that is left; 0 while somebody waits for some.
     #[must_use]
     pub fn capacity(&self) -> usize {

@@ -106,9 +106,8 @@ impl<T> Chan<T> {
         false
     }
 
-    // Ordering(mpsc.drop_sender): AcqRel; pairs with itself: the last sender has seen the others'
-    // pushes, so that its mark lies behind them for the receiver, too. Not killable: in loom
-    // read-modify-writes of a word take effect in the order in which they are executed.
+    // Ordering(mpsc.drop_sender): AcqRel; pairs with itself: the last sender has seen what the others
+    // did. So its mark lies behind their pushes, and the receiver that finds it sees all of that.
     pub(super) fn drop_sender(&self) {
         let order = ord("mpsc.drop_sender", Ordering::AcqRel);
         if self.senders.fetch_sub(1, order) == 1 && self.blocks.finish() {

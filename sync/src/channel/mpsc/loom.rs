@@ -3,7 +3,7 @@
 use super::{TryRecvError, channel, unbounded};
 use crate::model;
 use crate::shim::{sync::Arc, thread};
-use crate::testing::{block_on, join_all, poll_once};
+use crate::testing::{Deeds, block_on, join_all, poll_once};
 
 model! {
     /// Two senders, one receiver, three values in two blocks.
@@ -81,6 +81,17 @@ model! {
         assert_eq!(thread.join().unwrap(), received);
         drop(receiver);
         assert_eq!(Arc::strong_count(&kept), 1);
+    }
+}
+
+model! {
+    /// Two senders go without having sent anything: nothing but their going connects them.
+    mpsc_end_sees(threads = 3, bound = 2, claim = "whoever receives the end sees what all senders did") {
+        let (sender, mut receiver) = unbounded::<u8>();
+        let (deeds, threads) = Deeds::before_drop([sender.clone(), sender]);
+        assert_eq!(block_on(receiver.recv()), None);
+        deeds.seen();
+        join_all(threads);
     }
 }
 

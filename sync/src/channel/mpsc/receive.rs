@@ -146,6 +146,23 @@ macro_rules! ends {
                 crate::park::block_on(self.recv())
             }
 
+            /// Receives from a thread that may block, for `d` at the most.
+            ///
+            /// # Errors
+            ///
+            /// [`TryRecvError`]; `Empty` if nothing came in time.
+            #[cfg(not(any(corio_loom, corio_shuttle)))]
+            #[track_caller]
+            pub fn blocking_recv_timeout(
+                &mut self,
+                d: std::time::Duration,
+            ) -> Result<T, TryRecvError> {
+                match crate::park::block_on_timeout(self.recv(), Some(d)) {
+                    Some(received) => received.ok_or(TryRecvError::Disconnected),
+                    None => Err(TryRecvError::Empty),
+                }
+            }
+
             /// Polls for the next value.
             pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<T>> {
                 Pin::new(&mut self.recv()).poll(cx)

@@ -169,6 +169,34 @@ impl<T> Receiver<T> {
         }
     }
 
+    /// Receives on a thread that may block.
+    ///
+    /// # Errors
+    ///
+    /// [`RecvError`] if the sender is gone without having sent.
+    #[cfg(not(any(corio_loom, corio_shuttle)))]
+    #[track_caller]
+    pub fn blocking_recv(self) -> Result<T, RecvError> {
+        crate::park::block_on(self)
+    }
+
+    /// Receives on a thread that may block, for `d` at the most.
+    ///
+    /// # Errors
+    ///
+    /// [`TryRecvError`]; `Empty` if nothing came in time.
+    #[cfg(not(any(corio_loom, corio_shuttle)))]
+    #[track_caller]
+    pub fn blocking_recv_timeout(&mut self, d: std::time::Duration) -> Result<T, TryRecvError> {
+        if self.shared.is_none() {
+            return Err(TryRecvError::Closed);
+        }
+        match crate::park::block_on_timeout(self, Some(d)) {
+            Some(received) => received.map_err(|RecvError(())| TryRecvError::Closed),
+            None => Err(TryRecvError::Empty),
+        }
+    }
+
     /// Refuses a value that has not been sent yet. One that has can still be received.
     pub fn close(&mut self) {
         if let Some(shared) = &self.shared {

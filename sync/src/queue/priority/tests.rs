@@ -6,7 +6,10 @@ use proptest::prelude::*;
 use std::cmp::Ordering;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::{
+    AtomicU64, AtomicUsize,
+    Ordering::{AcqRel, Relaxed},
+};
 use std::sync::mpsc;
 use std::sync::{Arc, Barrier};
 use std::thread;
@@ -249,7 +252,7 @@ fn threads_lose_nothing_and_keep_the_order() {
     struct Live(Arc<AtomicUsize>);
     impl Drop for Live {
         fn drop(&mut self) {
-            self.0.fetch_sub(1, SeqCst);
+            self.0.fetch_sub(1, Relaxed);
         }
     }
     let producers: Vec<_> = (0..PRODUCERS)
@@ -257,7 +260,7 @@ fn threads_lose_nothing_and_keep_the_order() {
             let (queue, live) = (queue.clone(), live.clone());
             thread::spawn(move || {
                 for number in 0..EACH {
-                    live.fetch_add(1, SeqCst);
+                    live.fetch_add(1, Relaxed);
                     let item =
                         Prioritized::new(number * 7 % 13, (producer, number, Live(live.clone())));
                     queue.put_blocking(item, None).unwrap();
@@ -291,7 +294,7 @@ fn threads_lose_nothing_and_keep_the_order() {
     seen.sort_unstable();
     let all: Vec<_> = (0..PRODUCERS).flat_map(|p| (0..EACH).map(move |n| (p, n))).collect();
     assert_eq!(seen, all);
-    assert_eq!(live.load(SeqCst), 0);
+    assert_eq!(live.load(Relaxed), 0);
 }
 
 /// What a thread did: when it called, what came of it, when it returned.
@@ -335,7 +338,8 @@ fn gets_are_strict_between_threads() {
         let threads = [0, 1, 2].map(|thread| {
             let (queue, clock, start) = (queue.clone(), clock.clone(), start.clone());
             thread::spawn(move || {
-                let now = || clock.fetch_add(1, SeqCst);
+                // A call that begins after another one has returned sees what that did.
+                let now = || clock.fetch_add(1, AcqRel);
                 let mut steps = Vec::new();
                 start.wait();
                 for number in 0..EACH {

@@ -2,7 +2,7 @@
 
 use super::*;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::task::Wake;
 
 #[derive(Default)]
@@ -10,7 +10,7 @@ struct Counts(AtomicUsize);
 
 impl Wake for Counts {
     fn wake(self: Arc<Self>) {
-        self.0.fetch_add(1, SeqCst);
+        self.0.fetch_add(1, Relaxed);
     }
 }
 
@@ -35,7 +35,7 @@ fn everybody_who_waits_is_woken_once() {
     roster.wake_all();
     roster.wake_all();
     for (seat, counts) in &all {
-        assert_eq!(counts.0.load(SeqCst), 1);
+        assert_eq!(counts.0.load(Relaxed), 1);
         assert!(!seat.is_filled());
     }
 }
@@ -49,7 +49,7 @@ fn who_waits_no_longer_is_not_woken_and_its_waker_is_gone() {
     roster.leave(leaves);
     assert_eq!([Arc::strong_count(&one), Arc::strong_count(&two)], [1, 1]);
     roster.wake_all();
-    assert_eq!([one.0.load(SeqCst), two.0.load(SeqCst)], [0, 0]);
+    assert_eq!([one.0.load(Relaxed), two.0.load(Relaxed)], [0, 0]);
 }
 
 #[test]
@@ -74,5 +74,5 @@ fn a_waker_that_panics_costs_nobody_its_wake_up() {
     let (_after, two) = waits(&roster);
     let told = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| roster.wake_all()));
     assert!(told.is_err());
-    assert_eq!([one.0.load(SeqCst), two.0.load(SeqCst)], [1, 1]);
+    assert_eq!([one.0.load(Relaxed), two.0.load(Relaxed)], [1, 1]);
 }

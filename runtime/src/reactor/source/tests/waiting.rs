@@ -1,6 +1,9 @@
 //! Several waiters, several threads, and the choice of a poller.
 use std::sync::Barrier;
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::atomic::{
+    AtomicBool,
+    Ordering::{Acquire, Relaxed, Release},
+};
 use std::time::Instant;
 
 use super::*;
@@ -186,7 +189,7 @@ fn block_on<R>(mut poll: impl FnMut(&mut Context<'_>) -> Poll<R>) -> R {
     struct Unpark(std::thread::Thread, AtomicBool);
     impl std::task::Wake for Unpark {
         fn wake(self: Arc<Self>) {
-            self.1.store(true, SeqCst);
+            self.1.store(true, Release);
             self.0.unpark();
         }
     }
@@ -197,7 +200,7 @@ fn block_on<R>(mut poll: impl FnMut(&mut Context<'_>) -> Poll<R>) -> R {
             return result;
         }
         let start = Instant::now();
-        while !unpark.1.swap(false, SeqCst) {
+        while !unpark.1.swap(false, Acquire) {
             assert!(start.elapsed() < LIMIT, "asleep although there was an event");
             std::thread::park_timeout(LIMIT);
         }
@@ -214,12 +217,12 @@ fn messages_get_through_whoever_harvests() {
         let mut right = Socket::new(right, SourceKind::Stream, &poller);
         std::thread::scope(|scope| {
             let owner = scope.spawn(|| {
-                while !stop.load(SeqCst) {
+                while !stop.load(Relaxed) {
                     turn(&poller, LIMIT);
                 }
             });
             scope.spawn(|| {
-                while !stop.load(SeqCst) {
+                while !stop.load(Relaxed) {
                     poller.harvest(&mut WakeBatch::new());
                     std::thread::yield_now();
                 }
@@ -240,7 +243,7 @@ fn messages_get_through_whoever_harvests() {
             }
             left.io.shutdown(Shutdown::Write).unwrap();
             echo.join().unwrap();
-            stop.store(true, SeqCst);
+            stop.store(true, Relaxed);
             poller.wake();
             owner.join().unwrap();
         });

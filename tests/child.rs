@@ -4,7 +4,7 @@ use std::process::{Command, Output};
 use std::sync::{Mutex, PoisonError};
 
 /// Names the body that the process is to run.
-const BODY: &str = "CORIO_ANOMALY_BODY";
+const BODY: &str = "CORIO_TEST_BODY";
 
 /// Bodies run one at a time: they measure time, or count threads and descriptors.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
@@ -12,6 +12,10 @@ static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 /// Runs `body` alone in a process of its own, after the shell command `limits`.
 ///
 /// `test` is the full name of the calling test.
+///
+/// # Panics
+///
+/// If the body does, or if `test` is not the test's name.
 #[track_caller]
 pub fn alone(test: &str, limits: &str, body: impl FnOnce()) {
     if std::env::var(BODY).is_ok_and(|wanted| wanted == test) {

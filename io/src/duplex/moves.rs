@@ -1,0 +1,121 @@
+//! The futures of streams in memory.
+
+use std::future::Future;
+use std::io::{self, IoSlice};
+use std::panic::Location;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use super::lane::{DuplexReader, DuplexWriter};
+
+/// Future of [`DuplexReader::read`]: `io::Result<usize>`.
+#[derive(Debug)]
+#[must_use = "nothing is read unless this is awaited"]
+pub struct DuplexRead<'a> {
+    pub(super) reader: &'a mut DuplexReader,
+    pub(super) buf: &'a mut [u8],
+    pub(super) at: &'static Location<'static>,
+}
+
+impl Future for DuplexRead<'_> {
+    type Output = io::Result<usize>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let Self { reader, buf, at } = self.get_mut();
+        poll_slice(reader, at, cx, buf)
+    }
+}
+
+/// Future of [`DuplexReader::read_exact`]: `io::Result<()>`.
+#[derive(Debug)]
+#[must_use = "nothing is read unless this is awaited"]
+pub struct DuplexReadExact<'a> {
+    pub(super) reader: &'a mut DuplexReader,
+    pub(super) buf: &'a mut [u8],
+    pub(super) filled: usize,
+    pub(super) at: &'static Location<'static>,
+}
+
+impl DuplexReadExact<'_> {
+    /// Bytes that were read so far.
+    #[must_use]
+    pub fn filled(&self) -> usize {
+        self.filled
+    }
+}
+
+impl Future for DuplexReadExact<'_> {
+    type Output = io::Result<()>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let Self { reader, buf, filled, at } = self.get_mut();
+        while *filled < buf.len() {
+            match ready!(poll_slice(reader, at, cx, &mut buf[*filled..]))? {
+                0 => return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into())),
+                n => *filled += n,
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// Future of [`DuplexWriter::write`]: `io::Result<usize>`.
+#[derive(Debug)]
+#[must_use = "nothing is written unless this is awaited"]
+pub struct DuplexWrite<'a> {
+    pub(super) writer: &'a mut DuplexWriter,
+    pub(super) buf: &'a [u8],
+    pub(super) at: &'static Location<'static>,
+}
+
+impl Future for DuplexWrite<'_> {
+    type Output = io::Result<usize>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.writer.poll_put(self.at, cx, &[IoSlice::new(self.buf)])
+    }
+}
+
+/// Future of [`DuplexWriter::write_all`]: `io::Result<()>`.
+#[derive(Debug)]
+#[must_use = "nothing is written unless this is awaited"]
+pub struct DuplexWriteAll<'a> {
+    pub(super) writer: &'a mut DuplexWriter,
+    pub(super) buf: &'a [u8],
+    pub(super) written: usize,
+    pub(super) at: &'static Location<'static>,
+}
+
+impl DuplexWriteAll<'_> {
+    /// Bytes that were written so far.
+    #[must_use]
+    pub fn written(&self) -> usize {
+        self.written
+    }
+}
+
+impl Future for DuplexWriteAll<'_> {
+    type Output = io::Result<()>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let Self { writer, buf, written, at } = self.get_mut();
+        while *written < buf.len() {
+            *written += ready!(writer.poll_put(at, cx, &[IoSlice::new(&buf[*written..])]))?;
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// Reads into initialized memory.
+pub(super) fn poll_slice(
+    reader: &mut DuplexReader,
+    at: &'static Location<'static>,
+    cx: &mut Context<'_>,
+    buf: &mut [u8],
+) -> Poll<io::Result<usize>> {
+    let (room, mut filled) = (buf.len(), 0);
+    reader.poll_get(at, cx, room, |bytes| {
+        buf[filled..filled + bytes.len()].copy_from_slice(bytes);
+        filled += bytes.len();
+    })
+}

@@ -1,0 +1,119 @@
+//! Files: what fails is told, and a second attempt finds every byte where it was.
+
+use std::io::{self, SeekFrom};
+
+use corio::fs::{self, File};
+
+use crate::trial::Fault::{Errno, Interrupts, Lengths, Survivable};
+use crate::trial::{Outcome, fresh_tasks, tasks};
+use crate::{pattern, scratch_path};
+
+/// Shorter than a line, about as long, and longer than all of them.
+const BUFFERS: [usize; 3] = [4, 16, 4096];
+
+fn lines() -> Vec<Vec<u8>> {
+    (0..5_u8).map(|n| [&pattern(7 + usize::from(n))[..], b"\n"].concat()).collect()
+}
+
+async fn open(buffer: usize) -> io::Result<File> {
+    let options = File::options().read(true).write(true).create(true).truncate(true);
+    options.buffer(buffer).open(scratch_path("file")).await
+}
+
+/// Writes lines, reads them back in every way, cuts the file; with a second attempt for each call.
+async fn life_of_a_file(buffer: usize) -> Outcome {
+    let lines = lines();
+    let all = lines.concat();
+    let mut file = again!(open(buffer))?;
+    for line in &lines {
+        let n = again!(file.write(line))?;
+        assert_eq!(n, line.len());
+    }
+    again!(file.flush())?;
+    again!(file.sync_data())?;
+    again!(file.seek(SeekFrom::Start(0)))?;
+    for line in &lines {
+        let found = again!(file.read_line(None))?;
+        assert_eq!(found, *line);
+    }
+    again!(file.seek(SeekFrom::Start(0)))?;
+    let found = again!(file.read(Some(10)))?;
+    assert_eq!(found, all[..10]);
+    let found = again!(file.read(Some(20)))?;
+    assert_eq!(found, all[10..30]);
+    let found = again!(file.read_all())?;
+    assert_eq!(found, all[30..]);
+    again!(file.seek(SeekFrom::Start(0)))?;
+    let found = again!(file.read_lines(None))?;
+    assert_eq!(found, lines);
+    let size = again!(file.truncate(Some(12)))?;
+    assert_eq!(size, 12);
+    again!(file.seek(SeekFrom::End(0)))?;
+    again!(file.write(b"more"))?;
+    again!(file.flush())?;
+    again!(file.close())?;
+    let found = again!(fs::read(scratch_path("file")))?;
+    assert_eq!(found, [&all[..12], b"more"].concat());
+    Ok(())
+}
+
+#[test]
+fn the_life_of_a_file() {
+    async fn run() -> Outcome {
+        for buffer in BUFFERS {
+            life_of_a_file(buffer).await?;
+        }
+        Ok(())
+    }
+    const FAULTS: &[crate::Fault] = &[
+        Survivable(libc::EIO),
+        Survivable(libc::ENOSPC),
+        Survivable(libc::EMFILE),
+        Survivable(libc::ENOMEM),
+        Survivable(libc::EINTR),
+        Interrupts,
+        Lengths(40),
+    ];
+    tasks("files::the_life_of_a_file", FAULTS, run);
+}
+
+/// Without a second attempt: each refusal reaches the caller, and `close` closes all the same.
+#[test]
+fn what_a_file_is_refused_is_told() {
+    async fn run() -> Outcome {
+        let mut file = open(16).await?;
+        let written = async {
+            for line in lines() {
+                file.write(&line).await?;
+            }
+            file.flush().await?;
+            file.sync_all().await
+        };
+        let written = written.await;
+        let closed = file.close().await;
+        assert!(file.closed());
+        written?;
+        closed?;
+        let found = fs::read(scratch_path("file")).await?;
+        assert!(found == lines().concat(), "nothing was refused, and something is missing");
+        Ok(())
+    }
+    const FAULTS: &[crate::Fault] =
+        &[Errno(libc::EIO), Errno(libc::ENOSPC), Errno(libc::EMFILE), Errno(libc::ENFILE)];
+    tasks("files::what_a_file_is_refused_is_told", FAULTS, run);
+}
+
+/// Threads that cannot be made: the call fails and says so, or another thread does it.
+#[test]
+fn files_without_threads() {
+    async fn run() -> Outcome {
+        life_of_a_file(16).await?;
+        let jobs: Vec<_> = (0..4).map(|n| corio::to_thread(move || n)).collect();
+        for (n, job) in jobs.into_iter().enumerate() {
+            assert_eq!(job.await?, n);
+        }
+        Ok(())
+    }
+    const FAULTS: &[crate::Fault] = &[Errno(libc::EAGAIN), Errno(libc::ENOMEM)];
+    fresh_tasks("files::files_without_threads", FAULTS, run);
+}
