@@ -28,7 +28,7 @@ for program in "${programs[@]}"; do
     { echo "-- $program FAILED with $?"; failed=1; }
 done
 if [ $# -eq 0 ]; then
-  cargo test "${manifest[@]}" --lib --tests || failed=1
+  cargo test "${manifest[@]}" --test '*' || failed=1
   # What the libraries' features add to corio itself; the tests of the workspace do without them.
   export CARGO_TARGET_DIR=target
   context=(-p corio-runtime --features tokio-context)

@@ -12,7 +12,7 @@
 //! let listener = TcpListener::bind("127.0.0.1:8080").await?;
 //! loop {
 //!     let (mut client, _) = listener.accept().await?;
-//!     corio::create_task(async move {
+//!     let _detached = corio::create_task(async move {
 //!         let mut server = TcpStream::connect("127.0.0.1:80").await?;
 //!         corio::io::copy_bidirectional(&mut client, &mut server).await
 //!     });

@@ -13,8 +13,9 @@ pub mod kit;
 pub mod refused;
 
 /// How long a test waits for what should come at once. Generous, because a loaded machine may
-/// keep a thread from running for seconds; a hang is still told from slowness.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+/// keep a thread from running for seconds, and a test wakes thousands of them; a hang is still told
+/// from slowness. (30 s were too few on two cores that 35 processes wanted.)
+pub const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Pause between two looks of [`eventually`].
 const LOOK_EVERY: Duration = Duration::from_millis(1);

@@ -243,7 +243,7 @@ impl Builder {
     /// let corio = corio_runtime::Builder::new().tokio_handle(tokio.handle().clone());
     /// let corio = corio.build().unwrap();
     /// let task = corio.create_task(async { tokio::spawn(async { 42 }).await.unwrap() });
-    /// assert_eq!(tokio.block_on(task).unwrap(), 42);
+    /// assert_eq!(tokio.block_on(async { task.await.unwrap() }), 42);
     /// # }
     /// ```
     #[cfg(feature = "tokio-context")]

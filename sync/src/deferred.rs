@@ -11,7 +11,7 @@
 //! (1) [`DeferredCore::settle`] is one compare-exchange, so there is exactly one winner, and whoever
 //! lost finds the winner's outcome at once: no moment lies between *no longer pending* and
 //! *readable*, as there would be if the value were written in place after a claim. The price is one
-//! block of memory for each outcome. (2) [`DeferredCore::come`].
+//! block of memory for each outcome. (2) `DeferredCore::come`.
 //!
 //! *Waiters.* The first one, which most have and no more, leaves its waker in a slot; a queue would
 //! cost it two allocations. It keeps its turn, and whoever comes after it, even if it has left,
@@ -363,7 +363,12 @@ impl<T, E, C> DeferredCore<T, E, C> {
     pub fn leave(&self, at: &mut WaitPlace) {
         match &mut at.0 {
             At::Idle | At::Done => return,
-            At::First => drop(self.first.take()),
+            At::First => {
+                // Empty only if its waker was taken: we have filled it, and nobody else does.
+                if self.first.is_full() {
+                    drop(self.first.take());
+                }
+            }
             // A grant needs no heir: everybody got one.
             At::InLine(place) => _ = self.line.leave(place),
         }

@@ -31,8 +31,8 @@ macro_rules! linear {
 linear! {
     linear_lock lock
     linear_lock_unfair unfair_lock
-    linear_rwlock rwlock
     linear_semaphore semaphore
+    linear_rwlock rwlock
     linear_queue queue
     linear_queue_bounded bounded_queue
     linear_lifo lifo_queue

@@ -6,18 +6,15 @@
 //! so. Not asked is what waiting means: nobody gets a lock that the stopped thread owns.
 
 mod channels;
-mod locks;
 mod queues;
 mod waits;
 
 use crate::shim::sync::Arc;
 use crate::shim::thread;
 use crate::shim::{run_stalled, stall};
-use crate::testing::{block_on, poll_once};
 use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
-use std::pin::pin;
 
 /// Schedules for each access.
 const SCHEDULES: u64 = 12;
@@ -58,28 +55,6 @@ fn held(operation: impl FnOnce()) {
 fn ready() {
     READY.set(READY.get() + 1);
     stall::wait();
-}
-
-/// Enlists, lets the victim stop, and waits until the future is ready.
-fn wait<F: Future>(future: F) -> F::Output {
-    let mut future = pin!(future);
-    assert!(poll_once(|cx| future.as_mut().poll(cx)).is_pending());
-    ready();
-    block_on(future)
-}
-
-/// Enlists, and leaves while the victim is stopped.
-fn leave<F: Future>(future: F) {
-    let mut future = Box::pin(future);
-    assert!(poll_once(|cx| future.as_mut().poll(cx)).is_pending());
-    ready();
-}
-
-/// Enlists; what is looked at is leaving.
-fn held_leave<F: Future>(future: F) {
-    let mut future = Box::pin(future);
-    assert!(poll_once(|cx| future.as_mut().poll(cx)).is_pending());
-    held(|| drop(future));
 }
 
 impl<T: Send + Sync + 'static> Plan<T> {

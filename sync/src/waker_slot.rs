@@ -229,7 +229,10 @@ impl Parts {
 
 impl Drop for WakerSlot {
     fn drop(&mut self) {
-        drop(self.take());
+        // `&mut self` has been ordered after all uses: what is seen is the last state.
+        if self.is_full() {
+            drop(self.take());
+        }
     }
 }
 

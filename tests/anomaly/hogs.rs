@@ -130,6 +130,36 @@ fn what_is_queued_behind_a_blocked_task_runs_elsewhere() {
     });
 }
 
+/// The others are busy for ever and never look for work; what they look after is the stuck one.
+#[test]
+fn what_is_queued_behind_a_blocked_task_needs_no_idle_worker() {
+    const CHILDREN: usize = 64;
+    const LIMIT: Duration = Duration::from_secs(60);
+
+    let runtime = runtime(2);
+    let over = Arc::new(AtomicBool::new(false));
+    for _ in 0..8 {
+        let over = over.clone();
+        drop(runtime.create_task(async move {
+            // Relaxed: nothing else is passed on.
+            while !over.load(Ordering::Relaxed) {
+                corio::yield_now().await;
+            }
+        }));
+    }
+    let parent = runtime.create_task(async move {
+        let (ends, ended) = std::sync::mpsc::channel();
+        for _ in 0..CHILDREN {
+            let ends = ends.clone();
+            drop(corio::spawn(async move { ends.send(()).expect("the parent waits") }));
+        }
+        (0..CHILDREN).all(|_| ended.recv_timeout(LIMIT).is_ok())
+    });
+    let all = runtime.block_on(parent.into_future()).expect("the parent ends");
+    over.store(true, Ordering::Relaxed);
+    assert!(all, "children waited for the end of their parent's block");
+}
+
 #[test]
 fn a_busy_task_stalls_nobody_either() {
     alone("hogs::a_busy_task_stalls_nobody_either", ":", || {

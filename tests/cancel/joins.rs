@@ -217,10 +217,10 @@ fn a_task_that_awaits_itself_panics() {
         let inside = own.clone();
         let task = spawn(async move {
             until(|| inside.get().is_some()).await;
-            (&*inside.get().unwrap()).await.unwrap();
+            inside.get().unwrap().await.unwrap();
         });
         own.set(task).unwrap();
-        let error = (&*own.get().unwrap()).await.unwrap_err();
+        let error = own.get().unwrap().await.unwrap_err();
         let message = error.panic_message().unwrap();
         assert!(message.contains("cannot await itself at tests/cancel/joins.rs"), "{message}");
 

@@ -260,7 +260,7 @@ fn a_graph_from_inside_plain_calls_keeps_the_chain() {
     on_debug_loop(|| async {
         let inner = named("inner", async {
             turns(3).await;
-            (0..3).map(|depth| nested(depth)).collect::<Vec<_>>()
+            (0..3).map(nested).collect::<Vec<_>>()
         });
         let middle = named("middle", async move { inner.await.unwrap() });
         let outer = named("outer", async move { middle.await.unwrap() });

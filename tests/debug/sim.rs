@@ -104,7 +104,7 @@ fn time_jumps_to_the_next_deadline() {
             slow.await.unwrap();
             assert!(handle.time() - start >= 1000 * HOUR);
         });
-        assert!(real.elapsed() < Duration::from_secs(10));
+        assert!(real.elapsed() < HOUR, "nobody waits in earnest");
     });
 }
 

@@ -247,7 +247,9 @@ fn cut_list(list: u64, count: u64, to: u64, only: &mut libc::iovec) -> bool {
     let (mut total, mut first) = (0, None);
     for index in 0..count as usize {
         // SAFETY: the program passes so many buffers there.
-        let buffer = unsafe { *list.add(index) };
+        let place = unsafe { list.add(index) };
+        // SAFETY: as above.
+        let buffer = unsafe { *place };
         total += buffer.iov_len as u64;
         if buffer.iov_len > 0 {
             first = first.or(Some(buffer));

@@ -165,7 +165,7 @@ fn filter(ours: &[(u64, u64)], gate_end: u64) -> Vec<libc::sock_filter> {
     for (index, step) in program.iter_mut().enumerate().filter(|(_, step)| step.jt == TO_PLACE) {
         step.jt = u8::try_from(target - index - 1).expect("the list of calls is short");
     }
-    let (high, low) = |word: u64| -> (u32, u32) { ((word >> 32) as u32, word as u32) }(gate_end);
+    let (high, low) = ((gate_end >> 32) as u32, gate_end as u32);
     program.extend([
         step(code::LOAD, place::POINTER + 4, 0, 0),
         step(code::IF_EQUAL, high, 0, 3),

@@ -47,6 +47,8 @@ fn add_callback(
                 Ok(false) => break,
                 Err(error) => assert_eq!(error.kind(), ErrorKind::WouldBlock),
             }
+            // Once in each iteration of the loop.
+            corio::yield_now().await;
         }
     })
 }

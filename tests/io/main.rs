@@ -35,9 +35,9 @@ use corio::net::{TcpListener, TcpStream};
 use corio_tests::within;
 
 /// A test that takes longer hangs.
-pub const LIMIT: Duration = Duration::from_secs(30);
+pub const LIMIT: Duration = corio_tests::PATIENCE;
 /// For the thread of a test whose runtime cannot end it.
-pub const HARD_LIMIT: Duration = Duration::from_secs(35);
+pub const HARD_LIMIT: Duration = LIMIT.saturating_add(Duration::from_secs(5));
 
 /// A setting, and how it is made.
 type Setting = (&'static str, fn(corio::Builder) -> corio::Builder);

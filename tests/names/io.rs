@@ -57,7 +57,7 @@ fn tcp(mut socket: TcpStream) {
     is::<io::Result<()>>(socket.try_io(corio::net::Direction::Read, || Ok(())));
     is::<io::Result<()>>(socket.shutdown(Shutdown::Both));
     is::<io::Result<()>>(socket.set_nodelay(true));
-    drop(socket.split());
+    let (_, _) = socket.split();
     drop(socket.into_split());
 }
 

@@ -39,7 +39,7 @@ fn runtimes() {
     let mut runner = Runner::new();
     is::<Result<u32, RunError>>(runner.run(async { 1 }));
     is::<Handle>(runner.get_loop());
-    is::<()>(runner.close());
+    let () = runner.close();
     match some::<RunError>() {
         RunError::Nested { outer } => is::<&'static Location<'static>>(outer),
         RunError::Cancelled(cancelled) => is::<Cancelled>(cancelled),

@@ -87,7 +87,7 @@ fn task_methods(mut task: Task<String>) {
     is::<bool>(task.cancel_with("a reason"));
     is::<u32>(task.cancelling());
     is::<u32>(task.uncancel());
-    is::<()>(task.abort());
+    let () = task.abort();
     is::<Result<&String, ResultError>>(task.result());
     is::<Result<Option<&TaskError>, ResultError>>(task.exception());
     is::<Arc<str>>(task.name());
@@ -116,7 +116,7 @@ fn untyped(task: TaskRef) {
     is::<bool>(task.cancel_with("a reason"));
     is::<u32>(task.cancelling());
     is::<u32>(task.uncancel());
-    is::<()>(task.abort());
+    let () = task.abort();
     is::<Arc<str>>(task.name());
     task.set_name("another name");
     is::<TaskId>(task.id());
@@ -165,7 +165,7 @@ fn coroutines() {
     let handle = some::<CoroHandle>();
     is::<Result<CoroState<()>, CoroError>>(handle.send());
     is::<Result<CoroState<()>, CoroError>>(handle.throw(Cancelled::new("no more")));
-    is::<()>(handle.close());
+    let () = handle.close();
 }
 
 fn cancellation() {

@@ -141,10 +141,9 @@ async fn talk(address: SocketAddr, seed: u64) -> io::Result<()> {
         })
         .collect();
     for talk in talks {
-        let ended: Result<std::convert::Infallible, io::Error> =
-            talk.await.map_err(io::Error::other)?;
-        let Err(error) = ended;
-        return Err(error);
+        // It ends with an error only.
+        let ended: io::Result<()> = talk.await.map_err(io::Error::other)?;
+        ended?;
     }
     Ok(())
 }

@@ -47,7 +47,7 @@ fn tasks_jobs_and_threads_that_enter_have_it() {
         let local = corio::create_local_task(async { has_tokio() });
         (job.await.unwrap(), local.await.unwrap())
     });
-    assert_eq!(runtime.block_on(on_worker).unwrap(), (1, true));
+    assert_eq!(runtime.block_on(async { on_worker.await.unwrap() }), (1, true));
 
     assert_no_tokio();
     {

@@ -2,10 +2,10 @@
 
 use std::future::Future;
 use std::os::fd::OwnedFd;
-use std::pin::pin;
 use std::sync::OnceLock;
-use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
+use corio_runtime::time::timeout;
 use corio_runtime::{Builder, Runtime};
 
 use super::{ReadError, StreamReader, pipe_reader};
@@ -57,8 +57,6 @@ fn separators(input: &mut Input<'_>) -> Vec<Vec<u8>> {
 
 /// A reader of these bytes. Each piece is a message of its own, so a read gets one piece.
 fn reader(bytes: &[u8], pieces: &[usize], limit: usize) -> Option<StreamReader> {
-    static RUNTIME: OnceLock<Runtime> = OnceLock::new();
-    let runtime = RUNTIME.get_or_init(|| Builder::new().workers(1).build().expect("a runtime"));
     let (near, far) = sys::seqpacket_pair().expect("a pair of sockets");
     let mut rest = bytes;
     // Sizes repeat: an input of many bytes and few sizes is cut finely, too.
@@ -72,16 +70,22 @@ fn reader(bytes: &[u8], pieces: &[usize], limit: usize) -> Option<StreamReader> 
         rest = more;
     }
     drop(far);
-    let _entered = runtime.enter();
+    let _entered = runtime().enter();
     Some(pipe_reader(OwnedFd::from(near), limit).expect("a reader"))
 }
 
-/// What is ready, since everything has come.
+/// Longer than anything takes when everything has come.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// What is there at once or after a look at the poller, since everything has come.
 fn now<F: Future>(future: F) -> F::Output {
-    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(output) => output,
-        Poll::Pending => panic!("it waits although everything has come"),
-    }
+    let ended = runtime().block_on(async { timeout(LIMIT, future).await });
+    ended.expect("it waits although everything has come")
+}
+
+fn runtime() -> &'static Runtime {
+    static RUNTIME: OnceLock<Runtime> = OnceLock::new();
+    RUNTIME.get_or_init(|| Builder::new().workers(1).build().expect("a runtime"))
 }
 
 fn take<'a>(rest: &mut &'a [u8], n: usize) -> &'a [u8] {

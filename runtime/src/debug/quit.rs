@@ -53,8 +53,7 @@ impl QuitDump {
         }
         let mut wanted = wanted();
         if let Err(error) = wanted.install() {
-            let text = format_args!("SIGQUIT will print no dump: {error}");
-            report(ReportKind::System, text);
+            report(ReportKind::System, format_args!("SIGQUIT will print no dump: {error}"));
             return None;
         }
         wanted.by.push(Arc::downgrade(shared));

@@ -1,9 +1,7 @@
 //! What the reactor's tests share: both kinds of poller, wakers that count, bounded waits.
 use std::sync::Arc;
-use std::sync::atomic::{
-    AtomicUsize,
-    Ordering::{Acquire, Release},
-};
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::{Acquire, Release};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
@@ -12,7 +10,7 @@ use super::poller::Poller;
 use super::sys::System;
 
 /// Longer than any wait that works, shorter than a tester's patience.
-pub(super) const LIMIT: Duration = Duration::from_secs(10);
+pub(super) const LIMIT: Duration = Duration::from_secs(60);
 
 /// Runs a test with the native poller and with the portable one.
 pub(super) fn with_both(test: impl Fn(&dyn Fn() -> Poller)) {

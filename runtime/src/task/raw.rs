@@ -4,8 +4,7 @@
 //! nowhere else. The header is followed by the [`Stage`], a union: the state word says which of
 //! its halves is alive (the future until DONE, the output from DONE until TAKEN).
 //!
-//! A body that is too large or too strictly aligned for the slab lives in a box of its own; the
-//! cell then holds the pointer to it.
+//! A body that is too large or too strictly aligned for the slab has a box; the cell points to it.
 
 use std::cell::Cell as StdCell;
 use std::future::Future;
@@ -350,8 +349,8 @@ impl TaskPtr {
         unsafe { (self.header().vtable.cancel)(self, error) }
     }
 
-    /// Drops the output and writes `error` in its place, unless the body has panicked: that tells
-    /// of a bug which a cancel would hide. asyncio: an exception beats a cancel that was not delivered.
+    /// Drops the output and writes `error` in its place, unless the body has panicked: as in asyncio
+    /// that beats a cancel which was not delivered.
     ///
     /// # Safety
     ///
@@ -469,8 +468,8 @@ unsafe fn poll<F: Future>(task: TaskPtr, cx: &mut Context<'_>) -> Poll<()> {
     let future: &mut F = unsafe { &mut *stage.cast::<F>() };
     // SAFETY: the future stays in its cell until it is dropped there.
     let pinned = unsafe { Pin::new_unchecked(future) };
-    // A panic ends the task, not the worker. The future is dropped at once and never polled
-    // again, so nobody sees what the panic left half-changed.
+    // A panic ends the task, not the worker. The future is dropped and never polled again, so nobody
+    // sees what the panic left half-changed.
     match catch_unwind(AssertUnwindSafe(|| pinned.poll(cx))) {
         Ok(Poll::Pending) => Poll::Pending,
         Ok(Poll::Ready(value)) => {

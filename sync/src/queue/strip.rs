@@ -174,9 +174,9 @@ impl<C: Default> Strip<C> {
 
     /// Marks the runs from `from` up to run `to`, and retires those that both ends have left.
     // Ordering(queue.passed): AcqRel; pairs with itself: whoever retires has seen the other end
-    // moved, and so will every pin after that. Else one could start at what is freed. (The collector
-    // frees nothing before the thread that moved the other end has unpinned, which publishes the
-    // move as well; we do not rely on it.)
+    // moved, and so will every pin after that. Else one could start at what is freed.
+    // Not killable: the acquire half, because the collector frees nothing before the thread that moved the
+    // other end has unpinned, which publishes the move as well; we do not rely on it.
     fn leave_behind(&self, guard: &Guard, end: End, from: Link<C>, to: u64) {
         let mut link = from;
         loop {

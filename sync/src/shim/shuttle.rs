@@ -101,6 +101,8 @@ pub mod cell {
     // SAFETY: as above.
     unsafe impl<T> Send for UnsafeCell<T> {}
 
+    // Ordering: `inside` finds misuse, it orders nothing; the scheduler of shuttle runs one thread at
+    // a time and knows no other ordering than the sequential one.
     impl<T> UnsafeCell<T> {
         /// Wraps a value.
         pub const fn new(value: T) -> Self {

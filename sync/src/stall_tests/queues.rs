@@ -1,6 +1,6 @@
 //! Queues.
 
-use super::{Plan, held, held_leave, ready, wait};
+use super::{Plan, held, ready};
 use crate::testing::{block_on, poll_once};
 use crate::{BaseQueue, LifoQueue, PriorityQueue, Queue, Store};
 
@@ -262,45 +262,6 @@ fn stall_queue_task_done() {
                 ready();
                 queue.task_done().unwrap();
                 let _ = format!("{queue:?}");
-            },
-        ],
-        after: |queue| block_on(queue.join()),
-    }
-    .run();
-}
-
-#[test]
-fn stall_queue_get_leaves() {
-    Plan {
-        name: "stall_queue_get_leaves",
-        claim: "items pass a get that is leaving",
-        make: || Queue::new(0),
-        victim: |queue| held_leave(queue.get()),
-        others: [
-            |queue| _ = wait(queue.get()).unwrap(),
-            |queue| {
-                ready();
-                queue.put_nowait(1).unwrap();
-                queue.put_nowait(2).unwrap();
-            },
-        ],
-        after: |queue| assert_eq!(queue.qsize(), 1),
-    }
-    .run();
-}
-
-#[test]
-fn stall_queue_join_leaves() {
-    Plan {
-        name: "stall_queue_join_leaves",
-        claim: "a join that is leaving keeps no other one waiting",
-        make: || filled(Queue::new(0), 1),
-        victim: |queue| held_leave(queue.join()),
-        others: [
-            |queue| wait(queue.join()),
-            |queue| {
-                ready();
-                queue.task_done().unwrap();
             },
         ],
         after: |queue| block_on(queue.join()),

@@ -3,7 +3,7 @@ use super::WakerSlot;
 use crate::model;
 use crate::shim::atomic::AtomicUsize;
 use crate::shim::{Ordering::Relaxed, sync::Arc, thread};
-use std::sync::atomic::{AtomicIsize, Ordering::Relaxed};
+use std::sync::atomic::AtomicIsize;
 use std::task::{RawWaker, RawWakerVTable, Waker};
 
 /// What has happened to one waker. Plain atomics: these are witnesses, not part of the model.

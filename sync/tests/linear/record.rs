@@ -5,10 +5,8 @@ use corio_sync::shim::atomic::AtomicUsize;
 use corio_sync::shim::sync::Arc;
 use corio_sync::shim::thread;
 use std::pin::pin;
-use std::sync::atomic::{
-    AtomicU64,
-    Ordering::{AcqRel, Relaxed},
-};
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::{AcqRel, Relaxed};
 use std::task::{Context, Poll, Waker};
 
 /// Threads of a program, and the calls that each makes.

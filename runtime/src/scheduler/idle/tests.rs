@@ -85,7 +85,7 @@ struct Load {
 }
 
 /// Far longer than any schedule of the machine delays a thread that was woken.
-const LOST: Duration = Duration::from_secs(20);
+const LOST: Duration = Duration::from_secs(120);
 
 impl Load {
     fn notify(&self) {

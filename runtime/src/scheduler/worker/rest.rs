@@ -205,3 +205,63 @@ impl Worker {
             || self.driver.timers.has_mail()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{self, Write};
+    use std::os::fd::AsFd;
+    use std::os::unix::net::UnixStream;
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    use crate::builder::Builder;
+    use crate::reactor::{Direction, Source, SourceKind};
+    use crate::scheduler::worker;
+    use crate::spawn::create_task;
+    use crate::time::yield_now;
+
+    /// Longer than any wait that works.
+    const LIMIT: Duration = Duration::from_secs(60);
+
+    /// No Watch is there to help, and the owner of the poller is in one poll all the while.
+    #[test]
+    fn a_sleeping_sibling_serves_a_poller_that_is_lent() {
+        let run = Builder::new().workers(2).watch(false).run(async {
+            let (near, mut far) = UnixStream::pair().unwrap();
+            near.set_nonblocking(true).unwrap();
+            let (heard, hears) = mpsc::channel();
+            let (waits, waiting) = mpsc::channel();
+            let reader = create_task(async move {
+                let mut source = Source::new(SourceKind::UnixStream);
+                let read = || Ok(rustix::io::read(&near, &mut [0; 8])?);
+                std::future::poll_fn(|cx| {
+                    let read = source.poll_io(near.as_fd(), Direction::Read, cx, read);
+                    // Whether anybody still listens is the test's affair.
+                    let _ = waits.send(());
+                    read
+                })
+                .await
+                .unwrap();
+                heard.send(()).unwrap();
+                source.deregister(near.as_fd()).unwrap();
+            });
+            let sleeps = || worker::with(|it| it.unwrap().shared.remotes[1].hog.is_parked());
+            while waiting.try_recv().is_err() || !sleeps() {
+                yield_now().await;
+            }
+            worker::with(|worker| {
+                let worker = worker.unwrap();
+                assert_eq!(worker.index(), 0, "the first loop runs main, and has the first source");
+                worker.lend_poller();
+                assert_eq!(worker.lent_to.get(), Some(1));
+                far.write_all(b"x").unwrap();
+                hears.recv_timeout(LIMIT).expect("the sibling reads while this poll goes on");
+                worker.take_back_poller();
+                assert_eq!(worker.lent_to.get(), None);
+            });
+            reader.await.unwrap();
+            io::Result::Ok(())
+        });
+        run.unwrap().unwrap();
+    }
+}

@@ -87,35 +87,6 @@ model! {
 }
 
 model! {
-    /// A get, then a put, then another get, each when the one before has ended, which nothing but
-    /// the strip tells.
-    queue_strip_one_by_one(threads = 3, bound = 2, claim = "whoever pins after a run was retired does not start there") {
-        let row = Row::new();
-        let turn = Arc::new(AtomicU64::new(0));
-        let wait = |turn: &AtomicU64, number| while turn.load(Ordering::Relaxed) < number {
-            thread::yield_now();
-        };
-        let (gets, puts) = (turn.clone(), turn.clone());
-        let threads = [
-            spawn(&row, move |row| {
-                row.get();
-                row.get();
-                gets.store(1, Ordering::Relaxed);
-            }),
-            spawn(&row, move |row| {
-                wait(&puts, 1);
-                row.put();
-                row.put();
-                puts.store(2, Ordering::Relaxed);
-            }),
-        ];
-        wait(&turn, 2);
-        row.get();
-        join_all(threads);
-    }
-}
-
-model! {
     /// Both ends leave the same runs behind, and a third thread comes.
     queue_strip_behind(threads = 3, bound = 2, claim = "who comes after a run was freed does not start there") {
         let row = Row::new();

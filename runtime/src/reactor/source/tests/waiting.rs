@@ -1,9 +1,7 @@
 //! Several waiters, several threads, and the choice of a poller.
 use std::sync::Barrier;
-use std::sync::atomic::{
-    AtomicBool,
-    Ordering::{Acquire, Relaxed, Release},
-};
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::time::Instant;
 
 use super::*;
