@@ -6,27 +6,45 @@ use corio::{
     create_task, defer_cancel, finally, gather, gather_all, join, on_cancel, select, shield,
     staggered_race, task_group, try_gather, try_join, wait, yield_now,
 };
-use corio_tests::kit::{Ledger, Token};
+use corio_tests::kit::{Ledger, Signal, Token};
 
 use crate::driver::{Case, Make, awaits, case, until};
 use crate::support::{FAR, next};
 
-/// Something that takes some polls and holds something.
-async fn part(token: Token) -> u8 {
-    let _token = token;
+/// What parts hold, and what they wait for.
+struct Stage {
+    ledger: Ledger,
+    go: Signal,
+}
+
+/// Held by a part.
+struct Held {
+    _token: Token,
+    go: Signal,
+}
+
+impl Stage {
+    fn token(&self) -> Held {
+        Held { _token: self.ledger.token(), go: self.go.clone() }
+    }
+}
+
+/// Something that begins when the whole waits for it, takes some polls and holds something.
+async fn part(held: Held) -> u8 {
+    held.go.wait().await;
     for _ in 0..3 {
         yield_now().await;
     }
     1
 }
 
-fn parts(ledger: &Ledger) -> Vec<impl Future<Output = u8> + Send + use<>> {
-    (0..3).map(|_| part(ledger.token())).collect()
+fn parts(stage: &Stage) -> Vec<impl Future<Output = u8> + Send + use<>> {
+    (0..3).map(|_| part(stage.token())).collect()
 }
 
 /// The same with a clean-up that takes some polls, too.
-async fn cleaning(token: Token) -> u8 {
-    match catch_cancel(part(token)).await {
+async fn cleaning(held: Held) -> u8 {
+    match catch_cancel(part(held)).await {
         Ok(value) => value,
         Err(request) => {
             yield_now().await;
@@ -37,11 +55,11 @@ async fn cleaning(token: Token) -> u8 {
 
 /// A composition; its value does not matter here, what it holds does.
 fn composed<T: Send + 'static, F: Future<Output = T> + Send + 'static>(
-    compose: impl FnOnce(Ledger) -> F,
+    compose: impl FnOnce(Stage) -> F,
 ) -> Case {
-    let ledger = Ledger::new();
-    let composition = compose(ledger.clone());
-    case(composition, async {}, async move |got: Option<T>| {
+    let (ledger, go) = (Ledger::new(), Signal::new());
+    let composition = compose(Stage { ledger: ledger.clone(), go: go.clone() });
+    case(composition, async move { go.set() }, async move |got: Option<T>| {
         drop(got);
         until("what the parts hold is dropped", || ledger.live() == 0).await;
     })
@@ -59,70 +77,70 @@ async fn all_of(mut all: AsCompleted<u8>) {
 
 pub const TABLE: &[(&str, Make)] = awaits! {
     // Those whose parts are tasks.
-    "gather" => composed(|ledger| async move { gather(parts(&ledger)).await });
-    "gather_all" => composed(|ledger| async move { gather_all(parts(&ledger)).await });
-    "try_gather" => composed(|ledger| async move {
-        let parts = parts(&ledger).into_iter().map(|part| async { Ok::<_, ()>(part.await) });
+    "gather" => composed(|stage| async move { gather(parts(&stage)).await });
+    "gather_all" => composed(|stage| async move { gather_all(parts(&stage)).await });
+    "try_gather" => composed(|stage| async move {
+        let parts = parts(&stage).into_iter().map(|part| async { Ok::<_, ()>(part.await) });
         try_gather(parts).await
     });
-    "gather!" => composed(|ledger| async move {
-        corio::gather!(part(ledger.token()), cleaning(ledger.token())).await
+    "gather!" => composed(|stage| async move {
+        corio::gather!(part(stage.token()), cleaning(stage.token())).await
     });
-    "wait" => composed(|ledger| async move {
-        let tasks = parts(&ledger).into_iter().map(create_task).collect();
+    "wait" => composed(|stage| async move {
+        let tasks = parts(&stage).into_iter().map(create_task).collect();
         wait(tasks, ReturnWhen::AllCompleted, Some(FAR)).await
     });
-    "AsCompleted::next" => composed(|ledger| async move {
-        all_of(as_completed(parts(&ledger))).await;
+    "AsCompleted::next" => composed(|stage| async move {
+        all_of(as_completed(parts(&stage))).await;
     });
-    "AsCompleted as Stream" => composed(|ledger| async move {
-        let mut all = as_completed(parts(&ledger));
+    "AsCompleted as Stream" => composed(|stage| async move {
+        let mut all = as_completed(parts(&stage));
         while next(&mut all).await.is_some() {}
     });
-    "AsCompletedWithin::next" => composed(|ledger| async move {
-        let mut all = as_completed(parts(&ledger)).with_timeout(FAR);
+    "AsCompletedWithin::next" => composed(|stage| async move {
+        let mut all = as_completed(parts(&stage)).with_timeout(FAR);
         while all.next().await.is_some() {}
     });
-    "AsCompletedWithin as Stream" => composed(|ledger| async move {
-        let mut all = as_completed(parts(&ledger)).with_timeout(FAR);
+    "AsCompletedWithin as Stream" => composed(|stage| async move {
+        let mut all = as_completed(parts(&stage)).with_timeout(FAR);
         while next(&mut all).await.is_some() {}
     });
-    "shield" => composed(|ledger| async move { shield(part(ledger.token())).await });
-    "JoinSet::join_next" => composed(|ledger| async move {
-        let mut set: JoinSet<u8> = parts(&ledger).into_iter().collect();
+    "shield" => composed(|stage| async move { shield(part(stage.token())).await });
+    "JoinSet::join_next" => composed(|stage| async move {
+        let mut set: JoinSet<u8> = parts(&stage).into_iter().collect();
         while set.join_next().await.is_some() {}
     });
-    "JoinSet::join_next_with_id" => composed(|ledger| async move {
-        let mut set: JoinSet<u8> = parts(&ledger).into_iter().collect();
+    "JoinSet::join_next_with_id" => composed(|stage| async move {
+        let mut set: JoinSet<u8> = parts(&stage).into_iter().collect();
         while set.join_next_with_id().await.is_some() {}
     });
-    "JoinSet::shutdown" => composed(|ledger| async move {
-        let mut set: JoinSet<u8> = parts(&ledger).into_iter().collect();
+    "JoinSet::shutdown" => composed(|stage| async move {
+        let mut set: JoinSet<u8> = parts(&stage).into_iter().collect();
         yield_now().await;
         set.shutdown().await;
     });
-    "JoinSet::join_all" => composed(|ledger| async move {
-        let set: JoinSet<u8> = parts(&ledger).into_iter().collect();
+    "JoinSet::join_all" => composed(|stage| async move {
+        let set: JoinSet<u8> = parts(&stage).into_iter().collect();
         set.join_all().await
     });
     // One that ends well, then one that a child brings down.
-    "task_group" => composed(|ledger| async move {
+    "task_group" => composed(|stage| async move {
         let ended: Result<(), GroupError<()>> = task_group(async |group: TaskGroup<()>| {
-            for child in parts(&ledger) {
+            for child in parts(&stage) {
                 drop(group.create_task(async { Ok::<_, ()>(child.await) }));
             }
-            cleaning(ledger.token()).await;
+            cleaning(stage.token()).await;
             Ok(())
         })
         .await;
         assert!(ended.is_ok());
         let ended: Result<(), GroupError<()>> = task_group(async |group: TaskGroup<()>| {
-            let (first, second) = (cleaning(ledger.token()), part(ledger.token()));
+            let (first, second) = (cleaning(stage.token()), part(stage.token()));
             drop(group.create_task(async { Ok::<_, ()>(first.await) }));
             drop(group.create_task(async { second.await; Err::<(), _>(()) }));
             // A request that the body has caught is the body's to raise, and goes with it when the
             // group drops it at its next wait; so it catches none here.
-            part(ledger.token()).await;
+            part(stage.token()).await;
             Ok(())
         })
         .await;
@@ -132,22 +150,22 @@ pub const TABLE: &[(&str, Make)] = awaits! {
     });
 
     // Those that poll their parts themselves.
-    "join!" => composed(|ledger| async move {
-        join!(cleaning(ledger.token()), part(ledger.token()))
+    "join!" => composed(|stage| async move {
+        join!(cleaning(stage.token()), part(stage.token()))
     });
-    "try_join!" => composed(|ledger| async move {
-        let (a, b) = (cleaning(ledger.token()), part(ledger.token()));
+    "try_join!" => composed(|stage| async move {
+        let (a, b) = (cleaning(stage.token()), part(stage.token()));
         try_join!(async { Ok::<_, u8>(a.await) }, async { b.await; Err::<(), _>(1) })
     });
-    "select!" => composed(|ledger| async move {
+    "select!" => composed(|stage| async move {
         select! {
-            _ = cleaning(ledger.token()) => {}
-            _ = part(ledger.token()) => {}
+            _ = cleaning(stage.token()) => {}
+            _ = part(stage.token()) => {}
         }
     });
-    "staggered_race" => composed(|ledger| async move {
+    "staggered_race" => composed(|stage| async move {
         let attempts = (0..3).map(|n| {
-            let token = ledger.token();
+            let token = stage.token();
             move || async move {
                 let value = cleaning(token).await;
                 if n < 2 { Err(n) } else { Ok(value) }
@@ -155,17 +173,17 @@ pub const TABLE: &[(&str, Make)] = awaits! {
         });
         staggered_race(attempts, Some(FAR)).await
     });
-    "catch_cancel" => composed(|ledger| cleaning(ledger.token()));
-    "on_cancel" => composed(|ledger| async move {
-        let cleanup = part(ledger.token());
-        on_cancel(part(ledger.token()), async { cleanup.await; }).await
+    "catch_cancel" => composed(|stage| cleaning(stage.token()));
+    "on_cancel" => composed(|stage| async move {
+        let cleanup = part(stage.token());
+        on_cancel(part(stage.token()), async { cleanup.await; }).await
     });
-    "finally" => composed(|ledger| async move {
-        let cleanup = part(ledger.token());
-        finally(part(ledger.token()), async { cleanup.await; }).await
+    "finally" => composed(|stage| async move {
+        let cleanup = part(stage.token());
+        finally(part(stage.token()), async { cleanup.await; }).await
     });
-    "defer_cancel" => composed(|ledger| async move {
-        defer_cancel(part(ledger.token())).await;
-        part(ledger.token()).await
+    "defer_cancel" => composed(|stage| async move {
+        defer_cancel(part(stage.token())).await;
+        part(stage.token()).await
     });
 };

@@ -24,6 +24,8 @@ use corio_tests::{PATIENCE, open_descriptors};
 
 /// More polls than any operation needs.
 const POLLS_MAX: usize = 200;
+/// Runs of an unsteady operation that may tell nothing, one after the other.
+const IDLE_RUNS_MAX: usize = 100;
 /// Looks that a state gets to come about by itself, before there is a pause between them.
 const QUICK_LOOKS: usize = 20;
 
@@ -59,6 +61,18 @@ pub struct Case {
     run: Box<dyn FnOnce(Anomaly, usize) -> Boxed<Outcome>>,
     /// False for what is ready at its first poll.
     waits: bool,
+    /// True for what may once be ready at its first poll by no fault of its own.
+    unsteady: bool,
+}
+
+impl Case {
+    /// What it waits for does not wait for the stimulus, and may come before its first poll if the
+    /// machine stands still; the reason says what that is. A run where that happens tells nothing,
+    /// and is made again.
+    pub fn unsteady(self, reason: &str) -> Self {
+        assert!(!reason.is_empty());
+        Self { unsteady: true, ..self }
+    }
 }
 
 /// How a run went.
@@ -93,7 +107,7 @@ pub fn case<T: Send + 'static>(
         let driven = drive(operation, stimulus, check, anomaly, at);
         Box::pin(driven) as Boxed<Outcome>
     };
-    Case { run: Box::new(run), waits: true }
+    Case { run: Box::new(run), waits: true, unsteady: false }
 }
 
 /// An await that cannot wait, and why.
@@ -192,17 +206,21 @@ fn victim<T: Send + 'static>(
 pub async fn at_every_poll(path: &str, make: Make, anomaly: Anomaly) {
     let tasks = corio::all_tasks().len();
     let mut descriptors = None;
-    for at in usize::from(!anomaly.when_woken())..POLLS_MAX {
-        let case = make().await;
-        let expected = case.waits;
-        let Outcome { interfered, waits } = (case.run)(anomaly, at).await;
+    let (mut at, mut idle_runs) = (usize::from(!anomaly.when_woken()), 0);
+    while at < POLLS_MAX {
+        let Case { run, waits: expected, unsteady } = make().await;
+        let Outcome { interfered, waits } = run(anomaly, at).await;
         until("its tasks are gone", || corio::all_tasks().len() <= tasks).await;
         // The first run may have opened what the process keeps.
         match descriptors {
             None => descriptors = Some(open_descriptors()),
             Some(most) => until("its descriptors are closed", || open_descriptors() <= most).await,
         }
-        if !interfered {
+        if interfered {
+            at += 1;
+        } else if waits == 0 && unsteady && idle_runs < IDLE_RUNS_MAX {
+            idle_runs += 1;
+        } else {
             assert_eq!(waits > 0, expected, "whether {path} waits");
             return;
         }

@@ -5,9 +5,11 @@
 //! completes it, and a check of what its `# Cancel safety` promises. See [`driver`] for what is done
 //! to it.
 
+mod bytes;
 mod channels;
 mod compositions;
 mod driver;
+mod duplex;
 mod executors;
 mod files;
 mod files_open;
@@ -19,25 +21,26 @@ mod queues;
 mod sockets;
 mod sockets_local;
 mod sockets_make;
+mod ssl;
 mod streams;
 mod support;
 mod tasks;
 mod timers;
 
+use std::panic::resume_unwind;
 use std::sync::Mutex;
-use std::time::Duration;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
 
 use corio::Builder;
-use corio_tests::within;
+use corio_tests::PATIENCE;
 use driver::{ANOMALIES, Make, at_every_poll};
 
-/// How long a whole table may take; it takes some seconds.
-const LIMIT: Duration = Duration::from_secs(120);
-
 /// The entries by area.
-const AREAS: [(&str, &[(&str, Make)]); 16] = [
+const AREAS: [(&str, &[(&str, Make)]); 18] = [
     ("channels", channels::TABLE),
     ("compositions", compositions::TABLE),
+    ("duplex", duplex::TABLE),
     ("executors", executors::TABLE),
     ("files", files::TABLE),
     ("files_open", files_open::TABLE),
@@ -49,6 +52,7 @@ const AREAS: [(&str, &[(&str, Make)]); 16] = [
     ("sockets", sockets::TABLE),
     ("sockets_local", sockets_local::TABLE),
     ("sockets_make", sockets_make::TABLE),
+    ("ssl", ssl::TABLE),
     ("streams", streams::TABLE),
     ("tasks", tasks::TABLE),
     ("timers", timers::TABLE),
@@ -58,25 +62,40 @@ const AREAS: [(&str, &[(&str, Make)]); 16] = [
 static TURN: Mutex<()> = Mutex::new(());
 
 /// Runs the table. `CORIO_AWAIT=word` picks the entries that contain the word.
+///
+/// However long it takes: it hangs if nothing is told of the next entry for so long.
 fn on(builder: Builder) {
     let _turn = TURN.lock();
     let picked = std::env::var("CORIO_AWAIT").unwrap_or_default();
-    within(LIMIT, "the table", move || {
+    let (begins, begun) = mpsc::channel();
+    let running = thread::spawn(move || {
         let main = async {
             for (area, table) in AREAS {
                 for (path, make) in table.iter().filter(|(path, _)| path.contains(&picked)) {
                     for anomaly in ANOMALIES {
-                        println!("{area}: {path}, {anomaly:?}");
+                        begins.send(format!("{area}: {path}, {anomaly:?}")).expect("it is watched");
                         at_every_poll(path, *make, anomaly).await;
                     }
                 }
             }
         };
-        // One thread for blocking calls: what is submitted first is done first. Ctrl-C is an
-        // await like others here.
+        // One thread for blocking calls: what is submitted first is done first. Ctrl-C is an await
+        // like others here.
         let builder = builder.name("aw").blocking_threads(1).handle_signals(false);
         builder.run(main).expect("main ends well");
     });
+    let mut last = String::from("the beginning");
+    loop {
+        match begun.recv_timeout(PATIENCE) {
+            Ok(next) => last = next,
+            Err(RecvTimeoutError::Timeout) => panic!("{last}: not done within {PATIENCE:?}"),
+            Err(RecvTimeoutError::Disconnected) => break,
+        }
+        println!("{last}");
+    }
+    if let Err(panic) = running.join() {
+        resume_unwind(panic);
+    }
 }
 
 #[test]

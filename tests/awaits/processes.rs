@@ -100,7 +100,7 @@ pub const TABLE: &[(&str, Make)] = awaits! {
     "process::Child::communicate" => {
         let child = lent(cat().await);
         let operation = lend!(child => child.communicate("hello").await.unwrap().stdout);
-        case(operation, async {}, async move |got: Option<Vec<u8>>| {
+        let spoken = case(operation, async {}, async move |got: Option<Vec<u8>>| {
             let mut child = child.try_acquire().expect("the operation is over");
             let begun = got.is_some();
             let said = match got {
@@ -110,7 +110,8 @@ pub const TABLE: &[(&str, Make)] = awaits! {
             // Dropped before its first poll it has said nothing.
             assert!(said == b"hello" || (said.is_empty() && !begun), "{said:?}");
             assert!(child.wait().await.unwrap().success());
-        })
+        });
+        spoken.unsteady("the child answers when it likes")
     };
 
     "signal::Signals::recv" => hears((SignalKind::user_defined1(), Signal::USR1), |mine| async move {

@@ -6,11 +6,9 @@ use std::sync::Arc;
 
 use corio::net::{Async, Direction, TcpListener, TcpStream, UnixStream, sendfile};
 
+use crate::bytes::{BUFFER, Sends, looks, reads, reads_exactly, writes};
 use crate::driver::{Make, awaits, case};
-use crate::support::{Folder, lend, lent, ms, turns};
-
-/// Bytes that the system may keep of a connection: small, so that it is full soon.
-const BUFFER: usize = 4096;
+use crate::support::{Folder, turns};
 
 /// Two ends of one connection with small buffers.
 pub async fn tcp() -> (TcpStream, TcpStream) {
@@ -28,147 +26,6 @@ pub async fn tcp() -> (TcpStream, TcpStream) {
 
 pub async fn unix() -> (UnixStream, UnixStream) {
     UnixStream::pair().unwrap()
-}
-
-/// Everything until the end.
-macro_rules! rest {
-    ($reader:expr) => {{
-        let (mut all, mut buf) = (Vec::new(), [0; 1024]);
-        loop {
-            match $reader.read(&mut buf).await.unwrap() {
-                0 => break all,
-                n => all.extend_from_slice(&buf[..n]),
-            }
-        }
-    }};
-}
-
-/// An operation that reads into four bytes from a lent reader, to which four come in two parts; what
-/// it got and what is left are these four.
-macro_rules! reads {
-    ($pair:expr, |$reader:ident, $buf:ident| $read:expr) => { reads!($pair, |end| end, |$reader, $buf| $read) };
-    ($pair:expr, |$end:ident| $own:expr, |$reader:ident, $buf:ident| $read:expr) => {{
-        let (writer, $end) = $pair.await;
-        let $reader = lent($own);
-        let operation = lend!($reader => {
-            let mut $buf = [0; 4];
-            let n: usize = $read;
-            $buf[..n].to_vec()
-        });
-        case(operation, in_two_parts(writer), async move |got: Option<Vec<u8>>| {
-            let reader = $reader.try_acquire().expect("the operation is over");
-            let all = [got.unwrap_or_default(), rest!(reader)].concat();
-            assert_eq!(all, b"abcd");
-        })
-    }};
-}
-
-/// As [`reads`], for an operation that takes what it does not return: what is left is an end of the
-/// four bytes.
-macro_rules! reads_exactly {
-    ($pair:expr, |$end:ident| $own:expr, |$reader:ident, $buf:ident| $read:expr) => {{
-        let (writer, $end) = $pair.await;
-        let $reader = lent($own);
-        let operation = lend!($reader => {
-            let mut $buf = [0; 4];
-            $read;
-            $buf
-        });
-        case(operation, in_two_parts(writer), async move |got: Option<[u8; 4]>| {
-            let reader = $reader.try_acquire().expect("the operation is over");
-            let rest = rest!(reader);
-            match got {
-                Some(all) => assert_eq!((&all, &*rest), (b"abcd", &b""[..])),
-                None => assert!(b"abcd".ends_with(&rest) && rest.len() % 2 == 0),
-            }
-        })
-    }};
-}
-
-/// As [`reads`], for an operation that leaves the bytes where they are.
-macro_rules! looks {
-    ($pair:expr, |$end:ident| $own:expr, |$reader:ident| $look:expr) => {{
-        let (writer, $end) = $pair.await;
-        let $reader = lent($own);
-        let operation = lend!($reader => { $look; });
-        case(operation, in_two_parts(writer), async move |_| {
-            let reader = $reader.try_acquire().expect("the operation is over");
-            assert_eq!(rest!(reader), b"abcd");
-        })
-    }};
-}
-
-async fn in_two_parts(writer: impl Connection) {
-    turns().await;
-    writer.send(b"ab").await;
-    turns().await;
-    writer.send(b"cd").await;
-}
-
-/// Either kind of stream.
-pub trait Connection: 'static {
-    fn send(&self, bytes: &[u8]) -> impl Future<Output = ()>;
-    /// Fills the way to the other end; returns how many bytes that took.
-    fn fill(&self) -> impl Future<Output = usize>;
-}
-
-macro_rules! connection {
-    ($stream:ty) => {
-        impl Connection for $stream {
-            async fn send(&self, bytes: &[u8]) {
-                self.write_all(bytes).await.unwrap();
-            }
-
-            async fn fill(&self) -> usize {
-                let (mut filled, mut before) = (0, None);
-                // What the other end takes in meanwhile makes room once more.
-                while before != Some(filled) {
-                    before = Some(filled);
-                    while let Ok(n) = self.try_write(&[b'.'; BUFFER]) {
-                        filled += n;
-                    }
-                    corio::sleep(ms(1)).await;
-                }
-                filled
-            }
-        }
-    };
-}
-
-connection!(TcpStream);
-connection!(UnixStream);
-
-/// An operation that writes `!` four times to a full connection, which the stimulus drains; exactly
-/// what it says was written arrives, and if it was interfered with as many as `lost` allows.
-macro_rules! writes {
-    ($pair:expr, |$end:ident| $own:expr, $lost:expr, |$writer:ident, $bytes:ident| $write:expr) => {{
-        let ($end, reader) = $pair.await;
-        let filled = $end.fill().await;
-        let ($writer, reader) = (lent($own), Arc::new(reader));
-        let operation = lend!($writer => {
-            let $bytes = b"!!!!";
-            let n: usize = $write;
-            n
-        });
-        let draining = reader.clone();
-        let stimulus = async move {
-            turns().await;
-            let (mut left, mut buf) = (filled, [0; BUFFER]);
-            while left > 0 {
-                let most = left.min(BUFFER);
-                left -= draining.read(&mut buf[..most]).await.unwrap();
-            }
-        };
-        case(operation, stimulus, async move |got: Option<usize>| {
-            drop($writer);
-            let arrived = rest!(reader);
-            assert!(arrived.iter().all(|byte| *byte == b'!'));
-            match got {
-                Some(n) => assert_eq!(arrived.len(), n),
-                None => assert!(arrived.len() <= $lost, "{} bytes were written", arrived.len()),
-            }
-        })
-    }};
 }
 
 /// Two buffers of two bytes each.
@@ -190,7 +47,7 @@ fn foreign(end: UnixStream) -> Async<std::os::unix::net::UnixStream> {
 /// and what is left are these four.
 macro_rules! foreign_reads {
     (|$end:ident| $read:expr) => {{
-        let (writer, reader) = unix().await;
+        let (mut writer, reader) = unix().await;
         let $end = Arc::new(foreign(reader));
         let kept = $end.clone();
         let stimulus = async move {

@@ -1,14 +1,14 @@
 //! Listening, connecting, looking up and serving: no connection is lost, and none is left over.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use axum::Router;
 use axum::routing::get;
 use corio::net::{
     ForPeer, StreamBuilder, TcpListener, TcpStream, UdpSocket, UnixListener, UnixSeqpacket,
-    UnixSeqpacketListener, UnixStream, lookup_host,
+    UnixSeqpacketListener, UnixStream, create_datagram_endpoint, lookup_addr, lookup_host,
 };
 use corio_tests::kit::Signal;
 use socket2::{Domain, SockAddr, Socket, Type};
@@ -125,7 +125,7 @@ fn router() -> Router {
 fn serves<T: Send + 'static, F: Future<Output = T> + Send + 'static>(
     serve: impl FnOnce(TcpListener, Signal) -> F,
 ) -> Case {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let listener = std::net::TcpListener::bind((own_loopback(), 0)).unwrap();
     let address = listener.local_addr().unwrap();
     let stop = Signal::new();
     let serving = serve(TcpListener::from_std(listener).unwrap(), stop.clone());
@@ -140,6 +140,12 @@ fn serves<T: Send + 'static, F: Future<Output = T> + Send + 'static>(
     case(serving, stimulus, async move |_| {
         std::net::TcpListener::bind(address).expect("the address is free again");
     })
+}
+
+/// An address of this process alone: whoever takes a free port elsewhere takes none of ours.
+fn own_loopback() -> Ipv4Addr {
+    let [_, a, b, c] = std::process::id().to_be_bytes();
+    Ipv4Addr::new(127, 64 | a, b, c)
 }
 
 /// A service that takes some polls to make.
@@ -171,6 +177,14 @@ pub const TABLE: &[(&str, Make)] = awaits! {
     "net::lookup_host" => looks_up(lookup_host("localhost", 80), |found| {
         found.iter().all(|address| address.port() == 80)
     });
+    "net::lookup_addr" => {
+        looks_up(lookup_addr(([127, 0, 0, 1], 80).into()), |(host, _service)| !host.is_empty())
+    };
+    "net::create_datagram_endpoint" => {
+        looks_up(create_datagram_endpoint().local_addr("localhost:0"), |socket| {
+            socket.local_addr().is_ok()
+        })
+    };
     "net::TcpListener::bind" => looks_up(TcpListener::bind("localhost:0"), |listener| {
         listener.local_addr().is_ok()
     });

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use corio::io::{copy, copy_bidirectional};
-use corio::net::{Shutdown, TcpListener, TcpStream, UnixListener, UnixStream};
+use corio::net::{Shutdown, TcpListener, TcpStream, UnixListener, UnixStream, splice};
 use corio::stream::{
     Server, StreamReader, StreamWriter, open_connection, open_unix_connection, start_server,
     start_unix_server,
@@ -125,6 +125,25 @@ async fn feed(stream: &UnixStream) {
     stream.shutdown(Shutdown::Write).unwrap();
 }
 
+/// An operation that copies four bytes, which come in two parts.
+macro_rules! copies {
+    (|$from:ident, $to:ident| $copy:expr) => {{
+        let ((feeder, from), (to, sink)) =
+            (UnixStream::pair().unwrap(), UnixStream::pair().unwrap());
+        let ends = lent((from, to));
+        let operation = lend!(ends => {
+            let ($from, $to) = &mut *ends;
+            $copy
+        });
+        let stimulus = async move { feed(&feeder).await };
+        case(operation, stimulus, async move |got: Option<u64>| {
+            let ends = ends.try_acquire().expect("the operation is over");
+            assert!(got.is_none_or(|n| n == 4));
+            copied(&at_once(&sink), &at_once(&ends.0), got.is_some());
+        })
+    }};
+}
+
 pub const TABLE: &[(&str, Make)] = awaits! {
     "stream::open_connection" => {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -206,20 +225,8 @@ pub const TABLE: &[(&str, Make)] = awaits! {
         case(operation, stimulus, async move |_| close_server(&server).await)
     };
 
-    "io::copy" => {
-        let ((feeder, from), (to, sink)) = (UnixStream::pair().unwrap(), UnixStream::pair().unwrap());
-        let ends = lent((from, to));
-        let operation = lend!(ends => {
-            let (from, to) = &mut *ends;
-            copy(from, to).await.unwrap()
-        });
-        let stimulus = async move { feed(&feeder).await };
-        case(operation, stimulus, async move |got: Option<u64>| {
-            let ends = ends.try_acquire().expect("the operation is over");
-            assert!(got.is_none_or(|n| n == 4));
-            copied(&at_once(&sink), &at_once(&ends.0), got.is_some());
-        })
-    };
+    "io::copy" => copies!(|from, to| copy(from, to).await.unwrap());
+    "net::splice" => copies!(|from, to| splice(from, to).await.unwrap());
     "io::copy_bidirectional" => {
         let ((left, a), (b, right)) = (UnixStream::pair().unwrap(), UnixStream::pair().unwrap());
         let (left, right) = (Arc::new(left), Arc::new(right));

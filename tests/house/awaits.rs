@@ -265,6 +265,7 @@ fn awaits_are_found() {
          pub fn channel<T>() -> (T, Receiver<T>) { } } }\n\
          pub use channel::mpsc;\npub use lock::{Lock, Acquire, Later};\n\
          #[macro_export]\nmacro_rules! wait { () => {} }\n\
+         #[macro_export]\nmacro_rules! local { ($n:ident) => { static $n: &'static u8 = &0; } }\n\
          #[doc(hidden)]\npub mod secret { pub async fn told() {} }";
     let lock = "pub struct Lock; pub struct Acquire; struct Inner;\n\
          pub struct Turned; pub type Held = Acquire; pub struct Later;\n\
@@ -276,7 +277,7 @@ fn awaits_are_found() {
          pub(crate) fn near(&self) -> Acquire {} #[cfg(test)] pub fn tested() -> Acquire {}\n\
          /// # Cancel safety\npub async fn slow() {} }\nimpl Inner { pub fn x() -> Acquire {} }\n\
          pub fn unreached() -> Acquire {}";
-    let facade = "pub mod sync { pub use corio_sync::*; }\npub use corio_sync::wait;\n\
+    let facade = "pub mod sync { pub use corio_sync::*; }\npub use corio_sync::wait; pub use corio_sync::local;\n\
          /// # Cancel safety\npub fn far() -> impl Future<Output = ()> {}\n\
          pub use sync::Lock as Mutex; pub use inner::Later; mod inner { pub use corio_sync::*; }";
     let tree = Tree::of(&[
@@ -311,4 +312,26 @@ fn awaits_in_strange_macros_are_found() {
     let strange = "macro_rules! odd { ($x:item) => { $x } }\nodd!(pub async fn f() {});";
     let tree = Tree::of(&[("src/lib.rs", strange)]);
     expect_one(World::of(&tree).lost, "src/lib.rs:2: `odd!` cannot be followed");
+}
+
+#[test]
+fn macros_of_one_name_are_told_apart_by_file() {
+    let lib = "pub mod a; pub mod b; pub mod c;";
+    let a = "macro_rules! made { ($($f:ident)*) => { $(pub async fn $f() {})* } }\nmade!(one two);";
+    let b = "macro_rules! made { ($f:literal) => { pub async fn three() {} } }\nmade!(\"x\");";
+    let tree = Tree::of(&[("src/lib.rs", lib), ("src/a.rs", a), ("src/b.rs", b)]);
+    let world = World::of(&tree);
+    let paths: Vec<_> = awaits(&world).into_iter().map(|one| one.path).collect();
+    assert_eq!(
+        (&*paths, world.lost),
+        (&["a::one", "a::two", "b::three"].map(String::from)[..], vec![])
+    );
+    // Neither of the two is its own.
+    let tree = Tree::of(&[
+        ("src/lib.rs", lib),
+        ("src/a.rs", a),
+        ("src/b.rs", b),
+        ("src/c.rs", "made!(four);"),
+    ]);
+    expect_one(World::of(&tree).lost, "src/c.rs:1: `made!` cannot be followed");
 }

@@ -21,8 +21,8 @@ pub struct World<'a> {
     pub modules: Vec<Module<'a>>,
     roots: BTreeMap<&'static str, usize>,
     pub impls: Vec<Impl<'a>>,
-    /// By crate and name.
-    macros: BTreeMap<(usize, &'a str), Macro<'a>>,
+    /// By crate and name; with the files that define them, for a name may be used in several.
+    macros: BTreeMap<(usize, &'a str), Vec<(&'a str, Macro<'a>)>>,
     /// Macros that users may call.
     exported: Vec<(usize, &'a str)>,
     /// Invocations that could not be followed.
@@ -122,7 +122,13 @@ impl<'a> World<'a> {
         for i in 0..code.len().saturating_sub(4) {
             if code[i].text == "macro_rules" && code[i + 3].text == "{" {
                 let (name, end) = (code[i + 2].text, closing(code, i + 3));
-                self.macros.insert((root, name), Macro::new(&code[i + 4..end]));
+                let defined = (&*code[i].file.path, Macro::new(&code[i + 4..end]));
+                self.macros.entry((root, name)).or_default().push(defined);
+                // What makes a static makes something that is there; it waits for nothing.
+                let mut body = code[i + 4..end].windows(2).map(|pair| (pair[0].text, pair[1].text));
+                if body.any(|(before, text)| text == "static" && before != "'") {
+                    continue;
+                }
                 // `#[macro_export]`, and not `#[doc(hidden)]`.
                 let above: Vec<_> = code[i.saturating_sub(12)..i].iter().map(|p| p.text).collect();
                 let after =
@@ -244,16 +250,22 @@ impl<'a> World<'a> {
         if name == "pin_project" {
             return (open + 1, Some(inner.to_vec()));
         }
-        let known = self.macros.get(&(self.modules[module].root, name));
-        let expanded = known.map(|known| known.expand(inner));
-        if let Some(None) = expanded {
-            let Piece { file, at, .. } = code[start];
+        let Some(known) = self.macros.get(&(self.modules[module].root, name)) else {
+            return (open + 1, None);
+        };
+        let Piece { file, at, .. } = code[start];
+        let own = known.iter().rfind(|(path, _)| *path == file.path);
+        // One that is defined elsewhere must be the only one of its name.
+        let only = || known.first().filter(|_| known.len() == 1);
+        let expanded = own.or_else(only).and_then(|(_, found)| found.expand(inner));
+        if expanded.is_none() {
             self.lost.push(format!(
-                "{}: `{name}!` cannot be followed; use fragments that tests/house/awaits knows",
+                "{}: `{name}!` cannot be followed; use fragments that tests/house/awaits knows, \
+                 and a name that no other file of the crate has",
                 file.place(at)
             ));
         }
-        (open + 1, expanded.flatten())
+        (open + 1, expanded)
     }
 
     /// What a path written in a module names.
