@@ -59,11 +59,15 @@ fn a_quick_poll_and_one_that_blocks_in_place_are_not_told() {
     bounded(|| {
         let builder = debug_builder().workers(2).watch(false).slow_callback_duration(SLOW);
         let runtime = builder.build().expect("a runtime");
-        let quick = corio::task().name("quick-one").spawn_on(runtime.handle(), async {
-            corio::block_in_place(|| std::thread::sleep(2 * SLOW));
-        });
-        runtime.block_on(async { quick.await.unwrap() });
-        assert_eq!(told(ReportKind::SlowCallback, "quick-one"), Vec::<String>::new());
+        let is_told = |name: &str| {
+            let quick = corio::task().name(name.to_owned()).spawn_on(runtime.handle(), async {
+                corio::block_in_place(|| std::thread::sleep(2 * SLOW));
+            });
+            runtime.block_on(async { quick.await.unwrap() });
+            !told(ReportKind::SlowCallback, &format!("name='{name}'")).is_empty()
+        };
+        // A machine that stalls makes any poll slow now and then; one that counts the block, each.
+        assert!((0..20).any(|n| !is_told(&format!("quick-one-{n}"))), "the block was counted");
     });
 }
 
