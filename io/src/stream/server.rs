@@ -5,7 +5,7 @@
 
 use std::fmt;
 use std::future::{Future, poll_fn};
-use std::io::{self, Write};
+use std::io;
 use std::net::SocketAddr;
 use std::panic::Location;
 use std::path::Path;
@@ -15,7 +15,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use corio_runtime::time::{Sleep, sleep};
-use corio_runtime::{Handle, task};
+use corio_runtime::{ErrorContext, Handle, task};
 use corio_sync::shim::Ordering;
 use corio_sync::shim::atomic::AtomicBool;
 use corio_sync::{Event, EventWait, Queue};
@@ -532,15 +532,13 @@ where
         }
     }
 
-    /// Most errors are those of one connection; a lack of room is waited out.
+    /// Most errors are those of one connection; a lack of room is waited out, and told to the
+    /// exception handler, as asyncio does.
     fn refused(&mut self, error: &io::Error, cx: &mut Context<'_>) {
         if sys::is_exhausted(error) {
-            let at = self.options.at;
-            // A closed standard error loses the line, not the server.
-            let _ = writeln!(
-                io::stderr(),
-                "corio: the server of {at} cannot accept: {error}; it tries again in 1 s"
-            );
+            let context = ErrorContext::new("the server cannot accept; it tries again in 1 s");
+            let context = context.exception(error.to_string()).source(self.options.at);
+            Handle::current().call_exception_handler(&context);
             let mut pause = Box::pin(sleep(PAUSE));
             let _ = pause.as_mut().poll(cx);
             self.pause = Some(pause);
