@@ -350,6 +350,28 @@ fn wait_for_passes_an_outer_cancel_inwards_and_waits() {
     });
 }
 
+/// asyncio says that the limit has come, and the cancel is lost.
+#[test]
+fn a_cancel_that_is_older_than_a_limit_is_not_lost_with_the_clean_up() {
+    run(|| async {
+        let log = Log::default();
+        let inner = log.clone();
+        let task = spawn(async move {
+            assert!(corio::current_task().unwrap().cancel());
+            let limited = timeout(ms(SOON), async {
+                let request = catch_cancel(for_ever()).await.unwrap_err();
+                inner.say("cleans up");
+                for_ever().await;
+                request.raise::<()>().await;
+            });
+            let _ = limited.await;
+            inner.say("goes on");
+        });
+        assert!(task.await.unwrap_err().is_cancelled());
+        log.is(&["cleans up"]);
+    });
+}
+
 #[test]
 fn a_raise_inside_a_limit_that_loses_comes_back_to_it() {
     run(|| async {

@@ -55,10 +55,17 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// # Errors
 ///
 /// That of the listener, if it cannot accept any more. It goes on after all that passes by: a
-/// connection that was reset before it was accepted, or too many open files. The latter is reported
-/// on standard error, once a minute; then it pauses until a connection is closed, 1 s at most.
+/// connection that was reset before it was accepted, or too many open files. The latter is told to
+/// the runtime's [exception handler] (without one, to standard error), once a minute; then it pauses
+/// until a connection is closed, 1 s at most.
+///
+/// [exception handler]: corio_runtime::Handle::set_exception_handler
 ///
 /// A handler that panics closes its connection (over HTTP/2, its stream) and nothing else.
+///
+/// # Cancel safety
+///
+/// Lossy: it ends the accepting; connections live on.
 ///
 /// # Examples
 ///
@@ -90,6 +97,10 @@ pub fn serve<L: Listener, S>(listener: L, service: S) -> Serve<L, Same<S>> {
 /// It is made by the connection's task; where that fails, the connection is closed.
 ///
 /// # Errors
+///
+/// As [`serve`].
+///
+/// # Cancel safety
 ///
 /// As [`serve`].
 ///
@@ -221,6 +232,10 @@ impl<L, M> Serve<L, M> {
     }
 
     /// As `.await`, but a graceful shutdown tells what was left.
+    ///
+    /// # Cancel safety
+    ///
+    /// As awaiting the server itself: see [`serve`].
     pub fn report<S, B>(self) -> ServeReporting
     where
         L: Listener,
@@ -303,7 +318,7 @@ where
             Event::Exhausted(error) => {
                 if reported.is_none_or(|at| at.elapsed() >= REPORT_EVERY) {
                     reported = Some(Instant::now());
-                    report::exhausted(&error, connections.live());
+                    report::exhausted(&error, connections.live(), at);
                 }
                 if pause(&connections, signal.as_mut()).await {
                     break;
