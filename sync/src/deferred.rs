@@ -30,7 +30,7 @@
 //! *Retrieved* is a hint for the report of failures that nobody looked at. It is set by whoever gets
 //! at the outcome and by a late cancel, and read when the core is dropped.
 
-use crate::shim::atomic::{AtomicBool, AtomicPtr};
+use crate::shim::atomic::{AtomicPtr, AtomicUsize};
 use crate::shim::cell::UnsafeCell;
 use crate::shim::{Ordering, mutant, ord};
 use crate::wait::line::{Line, OnFlag};
@@ -107,7 +107,9 @@ fn is_pending<S>(outcome: *mut S) -> bool {
 /// ```
 pub struct DeferredCore<T, E, C> {
     outcome: AtomicPtr<Settled<T, E, C>>,
-    retrieved: AtomicBool,
+    /// Not zero if so. A word: a new core whose last part is a byte is moved to its place in two
+    /// loads that the processor cannot serve from the stores before them.
+    retrieved: AtomicUsize,
     /// The waker of the one that has come first; initialized while the pointer says `FULL`.
     first: UnsafeCell<MaybeUninit<Waker>>,
     /// All others.
@@ -140,7 +142,7 @@ const_fn! {
         pub fn new() -> Self {
             Self {
                 outcome: AtomicPtr::new(ptr::null_mut()),
-                retrieved: AtomicBool::new(false),
+                retrieved: AtomicUsize::new(0),
                 first: UnsafeCell::new(MaybeUninit::uninit()),
                 line: Line::new(),
                 owns: PhantomData,
@@ -258,6 +260,7 @@ impl<T, E, C> DeferredCore<T, E, C> {
     }
 
     /// The outcome.
+    #[inline]
     #[must_use]
     pub fn get(&self) -> Option<&Outcome<T, E, C>> {
         let outcome = self.peek()?;
@@ -267,14 +270,14 @@ impl<T, E, C> DeferredCore<T, E, C> {
 
     fn mark_retrieved(&self) {
         // Ordering(deferred.retrieved): Relaxed. A hint that is read by the last owner.
-        self.retrieved.store(true, Ordering::Relaxed);
+        self.retrieved.store(1, Ordering::Relaxed);
     }
 
     /// For the last owner: the error, if nobody has looked at it.
     #[must_use]
     pub fn unretrieved(&mut self) -> Option<&E> {
         // Ordering(deferred.unretrieved): Relaxed. `&mut self` has been ordered after all uses.
-        if self.retrieved.load(Ordering::Relaxed) {
+        if self.retrieved.load(Ordering::Relaxed) != 0 {
             return None;
         }
         match self.peek()? {
@@ -323,10 +326,20 @@ impl<T, E, C> DeferredCore<T, E, C> {
 
     /// Polls a place of this core; the caller lets it [`DeferredCore::leave`] in the end, and uses
     /// it with no other core.
+    ///
+    /// # Panics
+    ///
+    /// If the place was given to `leave` while it waited.
+    #[inline]
     fn poll_wait(&self, at: &mut At, cx: &mut Context<'_>) -> Poll<&Outcome<T, E, C>> {
-        if let Some(outcome) = self.get() {
-            return Poll::Ready(outcome);
+        match self.get() {
+            Some(outcome) => Poll::Ready(outcome),
+            None => self.poll_pending(at, cx),
         }
+    }
+
+    #[inline(never)]
+    fn poll_pending(&self, at: &mut At, cx: &mut Context<'_>) -> Poll<&Outcome<T, E, C>> {
         if let At::Idle = at {
             *at = self.come();
         }
@@ -448,14 +461,20 @@ impl<T, E, C> DeferredCore<T, E, C> {
     }
 
     /// Ends the use of a place.
+    #[inline]
     fn leave(&self, at: &mut At) {
+        if !matches!(at, At::Idle | At::Done) {
+            self.leave_place(std::mem::replace(at, At::Done));
+        }
+    }
+
+    fn leave_place(&self, at: At) {
         match at {
-            At::Idle | At::Done => return,
             At::First => drop(self.take_back()),
             // A grant needs no heir: everybody got one.
-            At::InLine(place) => _ = self.line.leave(place),
+            At::InLine(mut place) => _ = self.line.leave(&mut place),
+            At::Idle | At::Done => {}
         }
-        *at = At::Done;
     }
 }
 

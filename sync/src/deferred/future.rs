@@ -20,6 +20,7 @@ future_debug!([<T, E, C>] DeferredWait<'_, T, E, C>, "DeferredWait");
 impl<'a, T, E, C> Future for DeferredWait<'a, T, E, C> {
     type Output = &'a Outcome<T, E, C>;
 
+    #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         noted(this.core.poll_wait(&mut this.at, cx), WaitKind::Deferred, this.caller)
@@ -27,6 +28,7 @@ impl<'a, T, E, C> Future for DeferredWait<'a, T, E, C> {
 }
 
 impl<T, E, C> Drop for DeferredWait<'_, T, E, C> {
+    #[inline]
     fn drop(&mut self) {
         self.core.leave(&mut self.at);
     }
@@ -49,6 +51,7 @@ impl<T, E, C> Future for DeferredOwnedWait<T, E, C> {
     /// # Panics
     ///
     /// If it has completed.
+    #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         let core = this.core.as_ref().expect("a waiting future was polled after it had completed");
@@ -60,6 +63,7 @@ impl<T, E, C> Future for DeferredOwnedWait<T, E, C> {
 }
 
 impl<T, E, C> Drop for DeferredOwnedWait<T, E, C> {
+    #[inline]
     fn drop(&mut self) {
         if let Some(core) = &self.core {
             core.leave(&mut self.at);

@@ -1,11 +1,14 @@
 //! Locks, semaphores, events, notifications, conditions, barriers and cells.
 
 use super::{Plan, held, ready};
+use crate::deferred::DeferredCore;
 use crate::testing::{block_on, poll_once};
 use crate::{Barrier, Condition, Event, Lock, Notify, OnceCell, Semaphore};
 use std::mem::forget;
 use std::pin::pin;
 use std::task::Poll;
+
+type Deferred = DeferredCore<u8, (), ()>;
 
 /// Enlists, lets the victim stop, and waits until the future is ready.
 fn wait<F: Future>(future: F) -> F::Output {
@@ -187,6 +190,45 @@ fn stall_event_leave() {
             },
         ],
         after: |event| assert!(event.is_set()),
+    }
+    .run();
+}
+
+#[test]
+fn stall_deferred_set() {
+    Plan {
+        name: "stall_deferred_set",
+        claim: "the first waiter of a deferred waits for nobody who has not settled it",
+        make: Deferred::new,
+        victim: |deferred| held(|| _ = deferred.set_result(1)),
+        others: [
+            |deferred| _ = wait(deferred.wait()),
+            |deferred| {
+                ready();
+                let _ = deferred.set_result(2);
+                block_on(deferred.wait());
+            },
+        ],
+        after: |deferred| assert!(deferred.done()),
+    }
+    .run();
+}
+
+#[test]
+fn stall_deferred_leave() {
+    Plan {
+        name: "stall_deferred_leave",
+        claim: "nobody waits for a wait that is leaving",
+        make: Deferred::new,
+        victim: |deferred| held_leave(deferred.wait()),
+        others: [
+            |deferred| _ = wait(deferred.wait()),
+            |deferred| {
+                ready();
+                deferred.set_result(1).unwrap();
+            },
+        ],
+        after: |deferred| assert!(deferred.done()),
     }
     .run();
 }
