@@ -124,6 +124,10 @@ impl Handle {
     ///
     /// After a shutdown the body is dropped and the task ends cancelled at once;
     /// [`Handle::try_create_task`] gives the body back instead.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`create_task`](crate::create_task).
     #[doc(alias = "spawn")]
     #[track_caller]
     pub fn create_task<F>(&self, future: F) -> Task<F::Output>
@@ -193,6 +197,10 @@ impl Handle {
     /// # Errors
     ///
     /// [`Refused`] holds the body.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`create_task`](crate::create_task).
     #[track_caller]
     pub fn try_create_task<F>(&self, future: F) -> Result<Task<F::Output>, Refused<F>>
     where
@@ -204,6 +212,10 @@ impl Handle {
 
     /// Makes a future on a loop and runs it there: only the closure travels, so the future may be
     /// `!Send`. On a handle of the runtime as a whole the first loop is taken.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`create_task`](crate::create_task).
     #[track_caller]
     pub fn create_pinned_task<F, Fut>(&self, make: F) -> Task<Fut::Output>
     where
@@ -314,6 +326,11 @@ impl Handle {
     }
 
     /// Runs `f` on a thread that may block; see [`run_in_executor`](crate::run_in_executor).
+    ///
+    /// # Cancel safety
+    ///
+    /// Lossy, as [`Job`]: dropped while it is awaited, a call that has not begun never does, and
+    /// one that has runs on, its value lost.
     #[track_caller]
     pub fn run_in_executor<R: Send + 'static>(
         &self,

@@ -111,6 +111,10 @@ impl Runtime {
     }
 
     /// Spawns a task; see [`Handle::create_task`].
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`create_task`](crate::create_task).
     #[doc(alias = "spawn")]
     #[track_caller]
     pub fn create_task<F>(&self, future: F) -> Task<F::Output>

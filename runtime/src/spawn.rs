@@ -23,6 +23,11 @@ use crate::task::registry::TaskRef;
 ///
 /// Outside a runtime; [`Handle::create_task`] works from anywhere.
 ///
+/// # Cancel safety
+///
+/// Lossy: dropping the wait detaches the task, which runs on, and its value is lost. Await
+/// `&mut task` to wait again, `&task` to look only.
+///
 /// # Examples
 ///
 /// ```
@@ -68,6 +73,10 @@ where
 /// Anywhere but on a worker: only there it is clear which loop is meant; and on a thread that runs
 /// a loop in place of one that is in [`block_in_place`](crate::block_in_place). From elsewhere use
 /// [`Handle::create_pinned_task`].
+///
+/// # Cancel safety
+///
+/// As [`create_task`].
 ///
 /// # Examples
 ///
@@ -148,6 +157,11 @@ pub fn all_tasks() -> Vec<TaskRef> {
 ///
 /// Outside a runtime.
 ///
+/// # Cancel safety
+///
+/// Lossy, as [`Job`]: dropped while it is awaited, a call that has not begun never does, and one
+/// that has runs on, its value lost.
+///
 /// # Examples
 ///
 /// ```
@@ -173,6 +187,11 @@ pub fn to_thread<R: Send + 'static>(f: impl FnOnce() -> R + Send + 'static) -> J
 /// # Panics
 ///
 /// Outside a runtime, if the default executor is asked for.
+///
+/// # Cancel safety
+///
+/// Lossy, as [`Job`]: dropped while it is awaited, a call that has not begun never does, and one
+/// that has runs on, its value lost.
 #[track_caller]
 pub fn run_in_executor<R: Send + 'static>(
     executor: Option<&ThreadPoolExecutor>,
@@ -255,6 +274,10 @@ impl TaskBuilder {
     /// # Panics
     ///
     /// Outside a runtime.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`create_task`].
     #[track_caller]
     pub fn spawn<F>(self, future: F) -> Task<F::Output>
     where
@@ -278,6 +301,10 @@ impl TaskBuilder {
     /// # Panics
     ///
     /// Anywhere but on a worker.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`create_task`].
     #[track_caller]
     pub fn spawn_local<F>(self, future: F) -> Task<F::Output>
     where
@@ -296,6 +323,10 @@ impl TaskBuilder {
     }
 
     /// As [`Handle::create_task`].
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`create_task`].
     #[track_caller]
     pub fn spawn_on<F>(self, handle: &Handle, future: F) -> Task<F::Output>
     where

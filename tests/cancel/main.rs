@@ -4,7 +4,6 @@
 mod branches;
 mod condition;
 mod edges;
-mod every_poll;
 mod groups;
 mod joins;
 mod masks;

@@ -8,6 +8,7 @@
 //! A finding reads `file:line: what is wrong; what to do about it`.
 
 mod allow;
+mod awaits;
 mod conformance;
 mod dependencies;
 mod docs;

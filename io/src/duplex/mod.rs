@@ -73,24 +73,40 @@ impl DuplexStream {
     }
 
     /// As [`DuplexReader::read`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Loses place: what was not read stays in the stream.
     #[track_caller]
     pub fn read<'a>(&'a mut self, buf: &'a mut [u8]) -> DuplexRead<'a> {
         self.reader.read(buf)
     }
 
     /// As [`DuplexReader::read_exact`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Lossy: what was read is in `buf`, and [`DuplexReadExact::filled`] tells how much.
     #[track_caller]
     pub fn read_exact<'a>(&'a mut self, buf: &'a mut [u8]) -> DuplexReadExact<'a> {
         self.reader.read_exact(buf)
     }
 
     /// As [`DuplexWriter::write`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Loses place: nothing was written if the future was not ready.
     #[track_caller]
     pub fn write<'a>(&'a mut self, buf: &'a [u8]) -> DuplexWrite<'a> {
         self.writer.write(buf)
     }
 
     /// As [`DuplexWriter::write_all`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Lossy: a part may have been written, and [`DuplexWriteAll::written`] tells how much.
     #[track_caller]
     pub fn write_all<'a>(&'a mut self, buf: &'a [u8]) -> DuplexWriteAll<'a> {
         self.writer.write_all(buf)

@@ -320,6 +320,10 @@ impl File {
     /// # Errors
     ///
     /// The system's, as for a pipe.
+    ///
+    /// # Cancel safety
+    ///
+    /// Strict.
     #[track_caller]
     pub fn tell(&mut self) -> FileTell<'_> {
         FileTell { file: self, at: Location::caller() }

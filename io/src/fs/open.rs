@@ -85,6 +85,10 @@ impl OpenOptions {
     }
 
     /// Opens; see [`open`].
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`open`].
     #[track_caller]
     pub fn open(self, path: impl AsRef<Path>) -> Open {
         Open::new(path.as_ref(), Ok(self.mode), self.buffer)

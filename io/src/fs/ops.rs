@@ -295,6 +295,10 @@ pub fn write(path: impl AsRef<Path>, bytes: impl AsRef<[u8]>) -> FsTask<()> {
 /// # Errors
 ///
 /// The system's.
+///
+/// # Cancel safety
+///
+/// Strict: nothing is changed.
 #[track_caller]
 pub fn getcwd() -> FsTask<PathBuf> {
     run_blocking(std::env::current_dir)

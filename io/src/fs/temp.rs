@@ -78,6 +78,10 @@ impl TempBuilder {
     }
 
     /// A file without a name; see [`temporary_file`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Strict: what was made in vain is removed.
     #[track_caller]
     pub fn unnamed(self) -> MakeTemp<File> {
         MakeTemp(run_blocking(move || Ok(opened(self.make_unnamed()?, PathBuf::new()))))
@@ -91,6 +95,10 @@ impl TempBuilder {
     }
 
     /// A file with a name; see [`named_temporary_file`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Strict: what was made in vain is removed.
     #[track_caller]
     pub fn named(self) -> MakeTemp<NamedTempFile> {
         MakeTemp(run_blocking(move || {
@@ -101,6 +109,10 @@ impl TempBuilder {
     }
 
     /// A folder; see [`temporary_directory`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Strict: what was made in vain is removed.
     #[track_caller]
     pub fn directory(self) -> MakeTemp<TempDir> {
         MakeTemp(run_blocking(move || {
@@ -317,12 +329,12 @@ impl TempDir {
     ///
     /// # Cancel safety
     ///
-    /// Lossy: a removal that has begun runs on; one that has not is done by the drop.
+    /// Strict: the folder is removed all the same.
     #[track_caller]
     pub fn close(&mut self) -> FsTask<()> {
-        let task = self.remove.task();
-        self.remove.what = None;
-        task
+        // Moves into the call, so that a call that never begins removes by its drop.
+        let mut remove = Remove { what: self.remove.what.take() };
+        run_blocking(move || remove.what.take().map_or(Ok(()), |what| what.remove()))
     }
 }
 

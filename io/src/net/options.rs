@@ -60,6 +60,10 @@ impl ListenerBuilder {
     }
 
     /// Binds and listens; see [`TcpListener::bind`](super::TcpListener::bind).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`TcpListener::bind`].
     #[track_caller]
     pub fn bind(self, address: impl ToAddrs) -> Bind {
         Bind::new(self, address.to_addrs())
@@ -190,6 +194,10 @@ impl StreamBuilder {
     }
 
     /// Connects; see [`TcpStream::connect`](super::TcpStream::connect).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`TcpStream::connect`](super::TcpStream::connect).
     #[track_caller]
     pub fn connect(self, address: impl ToAddrs) -> Connect {
         Connect::new(self, address.to_addrs(), Location::caller())

@@ -60,6 +60,10 @@ const PAUSE: Duration = Duration::from_secs(1);
 ///
 /// A handler that panics closes its connection (over HTTP/2, its stream) and nothing else.
 ///
+/// # Cancel safety
+///
+/// Lossy: it ends the accepting; connections live on.
+///
 /// # Examples
 ///
 /// ```no_run
@@ -90,6 +94,10 @@ pub fn serve<L: Listener, S>(listener: L, service: S) -> Serve<L, Same<S>> {
 /// It is made by the connection's task; where that fails, the connection is closed.
 ///
 /// # Errors
+///
+/// As [`serve`].
+///
+/// # Cancel safety
 ///
 /// As [`serve`].
 ///
@@ -221,6 +229,10 @@ impl<L, M> Serve<L, M> {
     }
 
     /// As `.await`, but a graceful shutdown tells what was left.
+    ///
+    /// # Cancel safety
+    ///
+    /// As awaiting the server itself: see [`serve`].
     pub fn report<S, B>(self) -> ServeReporting
     where
         L: Listener,

@@ -97,30 +97,50 @@ macro_rules! reading {
         /// The methods of [`TcpStream`] that read.
         impl<S: StreamSocket> $half {
             /// See [`TcpStream::read`].
+            ///
+            /// # Cancel safety
+            ///
+            /// As there.
             #[track_caller]
             pub fn read<'b>(&'b self, buf: &'b mut [u8]) -> Read<'b> {
                 Read::new(self.stream.wire(), buf, Location::caller())
             }
 
             /// See [`TcpStream::read_exact`].
+            ///
+            /// # Cancel safety
+            ///
+            /// As there.
             #[track_caller]
             pub fn read_exact<'b>(&'b self, buf: &'b mut [u8]) -> ReadExact<'b> {
                 ReadExact::new(self.stream.wire(), buf, Location::caller())
             }
 
             /// See [`TcpStream::read_vectored`].
+            ///
+            /// # Cancel safety
+            ///
+            /// As there.
             #[track_caller]
             pub fn read_vectored<'b>(&'b self, bufs: &'b mut [IoSliceMut<'b>]) -> ReadVectored<'b> {
                 ReadVectored::new(self.stream.wire(), bufs, Location::caller())
             }
 
             /// See [`TcpStream::peek`].
+            ///
+            /// # Cancel safety
+            ///
+            /// As there.
             #[track_caller]
             pub fn peek<'b>(&'b self, buf: &'b mut [u8]) -> Peek<'b> {
                 Peek::new(self.stream.wire(), buf, Location::caller())
             }
 
             /// See [`TcpStream::readable`].
+            ///
+            /// # Cancel safety
+            ///
+            /// As there.
             #[track_caller]
             pub fn readable(&self) -> Ready<'_> {
                 Ready::new(self.stream.wire(), Direction::Read, Location::caller())
@@ -146,24 +166,40 @@ macro_rules! writing {
         /// The methods of [`TcpStream`] that write.
         impl<S: StreamSocket> $half {
             /// See [`TcpStream::write`].
+            ///
+            /// # Cancel safety
+            ///
+            /// As there.
             #[track_caller]
             pub fn write<'b>(&'b self, buf: &'b [u8]) -> Write<'b> {
                 Write::new(self.stream.wire(), buf, Location::caller())
             }
 
             /// See [`TcpStream::write_all`].
+            ///
+            /// # Cancel safety
+            ///
+            /// As there.
             #[track_caller]
             pub fn write_all<'b>(&'b self, buf: &'b [u8]) -> WriteAll<'b> {
                 WriteAll::new(self.stream.wire(), buf, Location::caller())
             }
 
             /// See [`TcpStream::write_vectored`].
+            ///
+            /// # Cancel safety
+            ///
+            /// As there.
             #[track_caller]
             pub fn write_vectored<'b>(&'b self, bufs: &'b [IoSlice<'b>]) -> WriteVectored<'b> {
                 WriteVectored::new(self.stream.wire(), bufs, Location::caller())
             }
 
             /// See [`TcpStream::writable`].
+            ///
+            /// # Cancel safety
+            ///
+            /// As there.
             #[track_caller]
             pub fn writable(&self) -> Ready<'_> {
                 Ready::new(self.stream.wire(), Direction::Write, Location::caller())

@@ -25,6 +25,10 @@ use crate::stream::{DEFAULT_LIMIT, check_limit, pipe_reader, pipe_writer};
 ///
 /// asyncio: the same; there the pipes are keyword arguments.
 ///
+/// # Cancel safety
+///
+/// As [`Command::spawn`].
+///
 /// # Examples
 ///
 /// ```
@@ -57,6 +61,10 @@ where
 /// [`create_subprocess_exec`].
 ///
 /// asyncio: the same.
+///
+/// # Cancel safety
+///
+/// As [`Command::spawn`].
 ///
 /// # Examples
 ///

@@ -241,6 +241,10 @@ where
 /// # Errors
 ///
 /// As [`start_server`].
+///
+/// # Cancel safety
+///
+/// Strict: it never waits.
 #[track_caller]
 pub fn start_unix_server<F, Fut>(handler: F, path: impl AsRef<Path>) -> StartUnixServer<F>
 where

@@ -108,6 +108,11 @@ impl ThreadPoolExecutor {
     ///
     /// None here, see [`Job`]: of an executor that was shut down, awaiting the job gives a cancelled
     /// error (asyncio raises `RuntimeError` at once).
+    ///
+    /// # Cancel safety
+    ///
+    /// Lossy, as [`Job`]: dropped while it is awaited, a call that has not begun never does, and
+    /// one that has runs on, its value lost.
     #[track_caller]
     pub fn submit<R, F>(&self, f: F) -> Job<R>
     where

@@ -10,6 +10,11 @@ use crate::handle::Handle;
 /// asyncio: `run_coroutine_threadsafe`. The returned future can be waited for by a thread
 /// ([`ConcurrentFuture::result`]) or awaited on any executor.
 ///
+/// # Cancel safety
+///
+/// Lossy: dropping the future detaches the coroutine, which runs on, and its value is lost. Await
+/// `&mut future` to wait again.
+///
 /// # Examples
 ///
 /// ```
@@ -34,6 +39,10 @@ where
 impl Handle {
     /// Submits a coroutine from any thread, also from one that knows no runtime; see
     /// [`run_coroutine_threadsafe`].
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`run_coroutine_threadsafe`](crate::run_coroutine_threadsafe).
     #[track_caller]
     pub fn run_coroutine_threadsafe<F>(&self, future: F) -> ConcurrentFuture<F::Output>
     where

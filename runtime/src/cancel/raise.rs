@@ -22,6 +22,11 @@ impl Cancelled {
     ///
     /// The returned future, when it is polled outside a corio task: there is no scope to go to.
     ///
+    /// # Cancel safety
+    ///
+    /// Strict: a request that was dropped before the scope outwards has taken it is delivered
+    /// again.
+    ///
     /// # Examples
     ///
     /// ```

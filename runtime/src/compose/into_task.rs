@@ -16,6 +16,10 @@ pub trait IntoTask {
     /// # Panics
     ///
     /// For a future, outside a runtime.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`create_task`].
     #[track_caller]
     fn into_task(self) -> Task<Self::Output>;
 
@@ -54,6 +58,11 @@ where
 /// # Panics
 ///
 /// For a future, outside a runtime.
+///
+/// # Cancel safety
+///
+/// Lossy: dropping the wait detaches the task, which runs on, and its value is lost. Await
+/// `&mut task` to wait again, `&task` to look only.
 ///
 /// # Examples
 ///

@@ -119,6 +119,10 @@ impl<E: Send + 'static> TaskGroup<E> {
     /// # Panics
     ///
     /// Outside a runtime.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`create_task`](crate::create_task); the group waits for the child in any case.
     #[track_caller]
     pub fn create_task<F>(
         &self,

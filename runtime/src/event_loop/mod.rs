@@ -120,6 +120,10 @@ impl EventLoop {
     /// `loop.create_task`.
     ///
     /// As [`Handle::create_task`], but the body need not be `Send`.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`create_task`](crate::create_task).
     #[doc(alias = "spawn_local")]
     #[track_caller]
     pub fn create_task<F>(&self, future: F) -> Task<F::Output>

@@ -140,6 +140,10 @@ impl<T> Task<T> {
     }
 
     /// Turns the handle into one that cancels the task when it is dropped.
+    ///
+    /// # Cancel safety
+    ///
+    /// Lossy: a drop at any time cancels the task.
     #[must_use = "dropping it at once cancels the task"]
     pub fn cancel_on_drop(self) -> CancelOnDrop<T> {
         CancelOnDrop(Some(self))
@@ -551,6 +555,10 @@ impl<T> CancelOnDrop<T> {
     /// # Panics
     ///
     /// After the result was taken.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`create_task`](crate::create_task).
     pub fn into_inner(mut self) -> Task<T> {
         self.0.take().expect("the handle is there until the result is taken")
     }

@@ -1,9 +1,9 @@
 //! TLS for streams: real sockets, real handshakes, certificates that are made here.
 
 mod edges;
+mod papers;
 
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use corio::net::UnixStream;
 use corio::ssl::{SslContext, SslError, rustls};
@@ -11,50 +11,12 @@ use corio::stream::{
     ReadError, Server, StreamReader, StreamWriter, connect_accepted_socket, open_connection,
     open_unix_connection, start_server, start_unix_server,
 };
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
+use self::papers::{make, papers, serving, trusting};
 use crate::unix::scratch;
 use crate::{everywhere, once};
-
-/// An authority, and what it has signed for `localhost` and 127.0.0.1.
-struct Papers {
-    authority: String,
-    chain: String,
-    key: String,
-}
-
-fn make() -> Papers {
-    let signer = KeyPair::generate().unwrap();
-    let mut params = CertificateParams::new(Vec::new()).unwrap();
-    // Authorities are told from each other by their names first.
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    let name = format!("authority {}", NEXT.fetch_add(1, Relaxed));
-    params.distinguished_name.push(DnType::CommonName, name);
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let authority = params.self_signed(&signer).unwrap().pem();
-    let issuer = Issuer::new(params, signer);
-    let key = KeyPair::generate().unwrap();
-    let names = ["localhost", "127.0.0.1"].map(str::to_owned).to_vec();
-    let chain = CertificateParams::new(names).unwrap().signed_by(&key, &issuer).unwrap().pem();
-    Papers { authority, chain, key: key.serialize_pem() }
-}
-
-fn papers() -> &'static Papers {
-    static PAPERS: OnceLock<Papers> = OnceLock::new();
-    PAPERS.get_or_init(make)
-}
-
-/// What servers use here.
-fn serving() -> SslContext {
-    SslContext::with_cert_chain(&papers().chain, &papers().key).unwrap()
-}
-
-/// What clients use that trust them.
-fn trusting() -> SslContext {
-    SslContext::trusting(&papers().authority).unwrap()
-}
 
 /// What clients use that trust somebody else.
 fn distrusting() -> SslContext {

@@ -374,6 +374,10 @@ impl TextFile {
     /// # Errors
     ///
     /// As [`File::tell`].
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`File::tell`].
     #[track_caller]
     pub fn tell(&mut self) -> FileTell<'_> {
         self.file.tell()
@@ -383,6 +387,10 @@ impl TextFile {
     /// position stays.
     ///
     /// # Errors
+    ///
+    /// As [`File::truncate`].
+    ///
+    /// # Cancel safety
     ///
     /// As [`File::truncate`].
     #[track_caller]
@@ -395,6 +403,10 @@ impl TextFile {
     /// # Errors
     ///
     /// As there.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`File::flush`].
     #[track_caller]
     pub fn flush(&mut self) -> FileOp<'_, FlushOp> {
         self.file.flush()
@@ -405,6 +417,10 @@ impl TextFile {
     /// # Errors
     ///
     /// As there.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`File::sync_all`].
     #[track_caller]
     pub fn sync_all(&mut self) -> FileOp<'_, SyncAllOp> {
         self.file.sync_all()
@@ -415,6 +431,10 @@ impl TextFile {
     /// # Errors
     ///
     /// As there.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`File::close`].
     #[track_caller]
     pub fn close(&mut self) -> CloseFile<'_> {
         self.file.close()

@@ -12,6 +12,10 @@ pub trait ForPeer<A>: Clone + Send + 'static {
 
     /// The service of the connection to `peer`; `None` if there is to be none, and the connection
     /// is closed. Awaited by the connection's task, so that it delays nobody else.
+    ///
+    /// # Cancel safety
+    ///
+    /// What the implementation says; a server drops it when its drain deadline passes.
     fn service_for(self, peer: A) -> impl Future<Output = Option<Self::Service>> + Send;
 }
 

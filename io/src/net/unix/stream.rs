@@ -67,6 +67,10 @@ impl UnixStream {
     /// # Errors
     ///
     /// As [`connect`](Self::connect).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`connect`](Self::connect).
     #[track_caller]
     pub fn connect_addr(address: &SocketAddr) -> UnixConnect {
         UnixConnect::new(Ok(address.clone()), Location::caller())

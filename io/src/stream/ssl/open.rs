@@ -45,6 +45,10 @@ macro_rules! opening {
             /// [`SslError`] inside the `io::Error`.
             ///
             /// asyncio: the argument `ssl`.
+            ///
+            /// # Cancel safety
+            ///
+            /// Strict: an unfinished connection is closed, also in the middle of the handshake.
             #[track_caller]
             pub fn ssl(self, context: impl Into<SslContext>) -> OpenSsl<Self> {
                 let host: fn(&Self) -> Option<&str> = $host;
@@ -141,6 +145,10 @@ macro_rules! starting {
             /// a client whose handshake fails: its connection is closed.
             ///
             /// asyncio: the argument `ssl`.
+            ///
+            /// # Cancel safety
+            ///
+            /// Strict: nothing listens unless it was ready.
             pub fn ssl(self, context: impl Into<SslContext>) -> StartSslServer<Self> {
                 StartSslServer { start: self, options: SslOptions::new(context.into()) }
             }

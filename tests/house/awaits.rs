@@ -1,0 +1,337 @@
+//! Every public await is in the anomaly table, and says what a cancel costs it.
+//!
+//! An await is a function that a user of the facade can reach and that returns a future: an `async
+//! fn`, an `impl Future`, or a type with `Future` or `IntoFuture`; also a macro that waits, a type
+//! that can be awaited though no function returns it, and a `Stream`. The list is made from the
+//! sources; tests/awaits holds for each of them an entry `"path" => ..`, which drops and cancels it
+//! at every poll.
+//!
+//! `CORIO_LIST=1 cargo test -p corio-tests --test house awaits -- --nocapture` prints the list.
+
+mod expand;
+mod items;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::OnceLock;
+
+use self::expand::Piece;
+use self::items::{Function, Target, What, World, segments};
+use crate::source::{File, Tree};
+use crate::{expect_none, expect_one};
+
+/// Where the anomaly table is.
+const TABLE: &str = "tests/awaits/";
+const SECTION: &str = "# Cancel safety";
+/// Traits of what can be awaited.
+const FUTURES: [&str; 2] = ["Future", "IntoFuture"];
+/// Types of std that an await may be wrapped in.
+const WRAPPERS: [&str; 4] = ["Result", "Option", "Box", "Pin"];
+
+/// An await: its path below `corio::`, and where its function is.
+struct Await<'a> {
+    path: String,
+    /// `None` for macros and types.
+    places: Option<[Piece<'a>; 2]>,
+}
+
+/// The list in the making.
+struct Listing<'w, 'a> {
+    world: &'w World<'a>,
+    /// What each `impl` is for.
+    subjects: Vec<Option<Target<'a>>>,
+    futures: BTreeSet<Target<'a>>,
+    found: Vec<Await<'a>>,
+    /// Types that functions return.
+    returned: BTreeSet<Target<'a>>,
+}
+
+fn awaits<'a>(world: &World<'a>) -> Vec<Await<'a>> {
+    let mut list = Listing::new(world);
+    let (public, macros) = world.public();
+    for (id, path) in &public {
+        list.functions_of(*id, path);
+    }
+    list.types(&public);
+    list.found.extend(macros.into_iter().map(|path| Await { path, places: None }));
+    list.found.sort_by(|a, b| a.path.cmp(&b.path));
+    list.found.dedup_by(|a, b| a.path == b.path);
+    list.found
+}
+
+impl<'w, 'a> Listing<'w, 'a> {
+    fn new(world: &'w World<'a>) -> Self {
+        let (futures, returned) = (BTreeSet::new(), BTreeSet::new());
+        let mut list = Self { world, subjects: Vec::new(), futures, found: Vec::new(), returned };
+        for one in &world.impls {
+            let subject = list.head(one.module, &one.subject);
+            list.subjects.push(subject);
+            if one.of.is_some_and(|of| FUTURES.contains(&of)) {
+                list.futures.extend(subject.filter(|_| !refers(&one.subject)));
+                // What an `IntoFuture` turns into is awaited through it.
+                let turned = one.types.iter().filter_map(|pieces| list.head(one.module, pieces));
+                let turned: Vec<_> = turned.collect();
+                list.returned.extend(turned);
+            }
+        }
+        // What a hidden function returns is the business of a macro.
+        for (id, module) in world.modules.iter().enumerate() {
+            for item in module.items.values() {
+                if let What::Function(function) = &item.what {
+                    let returned = list.awaited(id, &function.output);
+                    list.returned.extend(returned.flatten());
+                }
+            }
+        }
+        list
+    }
+
+    /// The functions of an item: itself, those of a trait, those of a type's own `impl`s.
+    fn functions_of(&mut self, (module, name): (usize, &'a str), path: &str) {
+        let world = self.world;
+        match &world.modules[module].items[name].what {
+            What::Function(function) => self.function(module, path.to_owned(), function),
+            What::Type(functions) => {
+                for function in functions {
+                    self.function(module, format!("{path}::{}", function.name.text), function);
+                }
+            }
+            _ => {}
+        }
+        for (i, one) in world.impls.iter().enumerate().filter(|(_, one)| one.of.is_none()) {
+            if self.subjects[i] == Some(Target::Item(module, name)) {
+                for function in one.functions.iter().filter(|function| function.public) {
+                    self.function(one.module, format!("{path}::{}", function.name.text), function);
+                }
+            }
+        }
+    }
+
+    fn function(&mut self, module: usize, path: String, function: &Function<'a>) {
+        let returned = self.awaited(module, &function.output);
+        if function.is_async || returned.is_some() {
+            self.returned.extend(returned.flatten());
+            self.found.push(Await { path, places: Some([function.keyword, function.name]) });
+        }
+    }
+
+    /// Whether a function's output is a future, perhaps in a wrapper; and its type, if it has a
+    /// name.
+    fn awaited(&self, module: usize, output: &[Piece<'a>]) -> Option<Option<Target<'a>>> {
+        let names = segments(output);
+        if names.first() == Some(&"impl") {
+            return segments(&output[1..]).last().filter(|of| FUTURES.contains(of)).map(|_| None);
+        }
+        if let Some(target) = self.head(module, output) {
+            return self.futures.contains(&target).then_some(Some(target));
+        }
+        let wrapped = names.last().is_some_and(|name| WRAPPERS.contains(name));
+        let open = output.iter().position(|piece| piece.text == "<")?;
+        if wrapped { self.awaited(module, &output[open + 1..]) } else { None }
+    }
+
+    /// The item that a type's first path names; aliases are followed.
+    fn head(&self, module: usize, pieces: &[Piece<'a>]) -> Option<Target<'a>> {
+        let mut at = 0;
+        while let Some("&" | "'" | "mut") = pieces.get(at).map(|piece| piece.text) {
+            at += if pieces[at].text == "'" { 2 } else { 1 };
+        }
+        match self.world.resolve(module, &segments(&pieces[at..]))? {
+            target @ Target::Item(module, name) => {
+                match &self.world.modules[module].items[name].what {
+                    What::Alias(to) => self.head(module, to),
+                    What::Type(_) => Some(target),
+                    _ => None,
+                }
+            }
+            Target::Module(_) => None,
+        }
+    }
+
+    /// Types that are awaited themselves.
+    fn types(&mut self, public: &BTreeMap<(usize, &'a str), String>) {
+        let world = self.world;
+        for (i, one) in world.impls.iter().enumerate() {
+            let Some(Target::Item(module, name)) = self.subjects[i] else { continue };
+            let (Some(of), Some(path)) = (one.of, public.get(&(module, name))) else { continue };
+            let path = if of == "Stream" {
+                format!("{path} as Stream")
+            } else if !FUTURES.contains(&of) {
+                continue;
+            } else if refers(&one.subject) {
+                let mutable = one.subject.iter().any(|piece| piece.text == "mut");
+                format!("&{}{path}", if mutable { "mut " } else { "" })
+            } else if self.returned.contains(&Target::Item(module, name)) {
+                continue;
+            } else {
+                format!("{path} as Future")
+            };
+            self.found.push(Await { path, places: None });
+        }
+    }
+}
+
+fn refers(subject: &[Piece<'_>]) -> bool {
+    subject.first().is_some_and(|piece| piece.text == "&")
+}
+
+/// The documentation above a piece: the lines of `///` over its own, attributes left out.
+fn documentation(piece: &Piece<'_>) -> String {
+    let line = piece.file.line(piece.at);
+    let lines: Vec<_> = piece.file.text.lines().take(line - 1).map(str::trim).collect();
+    let above = lines.iter().rev().take_while(|line| {
+        let start = ["///", "#[", "$(", "$v"].iter().any(|start| line.starts_with(start));
+        start || line.ends_with(")]")
+    });
+    above.copied().collect::<Vec<_>>().join("\n")
+}
+
+/// The entries of the table: path and place.
+fn entries(tree: &Tree) -> Vec<(String, String)> {
+    let files = tree.files.iter().filter(|file| file.path.starts_with(TABLE));
+    files.flat_map(entries_of).collect()
+}
+
+fn entries_of(file: &File) -> Vec<(String, String)> {
+    let lines = file.text.lines().enumerate().filter_map(|(i, line)| {
+        let (path, rest) = line.trim_start().strip_prefix('"')?.split_once('"')?;
+        rest.starts_with(" => ").then(|| (path.to_owned(), format!("{}:{}", file.path, i + 1)))
+    });
+    lines.collect()
+}
+
+fn untabled(list: &[Await<'_>], entries: &[(String, String)]) -> Vec<String> {
+    let mut found = Vec::new();
+    let known: BTreeSet<_> = list.iter().map(|one| one.path.as_str()).collect();
+    let mut tabled = BTreeSet::new();
+    for (path, place) in entries {
+        if !known.contains(path.as_str()) {
+            found.push(format!("{place}: {path:?} is no public await; drop the entry"));
+        }
+        if !tabled.insert(path.as_str()) {
+            found.push(format!("{place}: {path:?} has an entry already"));
+        }
+    }
+    for one in list.iter().filter(|one| !tabled.contains(one.path.as_str())) {
+        let place = one.places.map_or(String::from("src"), |[at, _]| at.file.place(at.at));
+        let path = &one.path;
+        found.push(format!("{place}: {path:?} is not in the anomaly table; add it to {TABLE}"));
+    }
+    found
+}
+
+fn undocumented(list: &[Await<'_>]) -> Vec<String> {
+    let silent = list.iter().filter_map(|one| {
+        let places = one.places?;
+        let says = places.iter().any(|piece| documentation(piece).contains(SECTION));
+        let place = places[0].file.place(places[0].at);
+        let path = &one.path;
+        (!says).then(|| format!("{place}: {path:?} lacks `{SECTION}`; say what a cancel costs"))
+    });
+    silent.collect()
+}
+
+/// The awaits of the workspace, listed once.
+fn all() -> (&'static World<'static>, &'static [Await<'static>]) {
+    static WORLD: OnceLock<World<'_>> = OnceLock::new();
+    static LIST: OnceLock<Vec<Await<'_>>> = OnceLock::new();
+    let world = WORLD.get_or_init(|| World::of(Tree::load()));
+    (world, LIST.get_or_init(|| awaits(world)))
+}
+
+#[test]
+fn awaits_are_in_the_anomaly_table() {
+    let (world, list) = all();
+    if std::env::var_os("CORIO_LIST").is_some() {
+        list.iter().for_each(|one| println!("{}", one.path));
+    }
+    assert!(list.len() > 200, "only {} awaits were found", list.len());
+    expect_none("macros", world.lost.clone());
+    expect_none("awaits", untabled(list, &entries(Tree::load())));
+}
+
+#[test]
+fn awaits_say_what_a_cancel_costs() {
+    expect_none("cancel safety", undocumented(all().1));
+}
+
+#[test]
+fn awaits_are_found() {
+    let sync = "mod lock;\npub mod channel { pub mod mpsc {\n\
+         pub struct Receiver<T>(T); pub struct Recv<'a, T>(&'a T);\n\
+         impl<T> Future for Recv<'_, T> { }\n\
+         macro_rules! ends { ($($r:ident),*) => { $(impl<T> $r<T> {\n\
+         /// # Cancel safety\n/// Strict.\n#[must_use]\npub fn recv(&mut self) -> Recv<'_, T> { } })* } }\n\
+         ends!(Receiver);\nimpl<T> futures_core::Stream for Receiver<T> { }\n\
+         pub fn channel<T>() -> (T, Receiver<T>) { } } }\n\
+         pub use channel::mpsc;\npub use lock::{Lock, Acquire, Later};\n\
+         #[macro_export]\nmacro_rules! wait { () => {} }\n\
+         #[macro_export]\nmacro_rules! local { ($n:ident) => { static $n: &'static u8 = &0; } }\n\
+         #[doc(hidden)]\npub mod secret { pub async fn told() {} }";
+    let lock = "pub struct Lock; pub struct Acquire; struct Inner;\n\
+         pub struct Turned; pub type Held = Acquire; pub struct Later;\n\
+         impl<F: Fn(u8) -> bool> std::future::Future for Acquire where F: X {}\n\
+         impl Future for Turned {}\nimpl IntoFuture for Later { type IntoFuture = Turned; }\n\
+         impl Future for &mut Later {}\nimpl Lock {\npub fn acquire(&self) -> Acquire {}\n\
+         /// # Cancel safety\npub fn held<P: Fn(u8) -> bool>(&self) -> io::Result<Held, u8> {}\n\
+         pub fn own(self) -> Self {} fn inner(&self) -> Acquire {} pub fn len() -> usize {}\n\
+         pub(crate) fn near(&self) -> Acquire {} #[cfg(test)] pub fn tested() -> Acquire {}\n\
+         /// # Cancel safety\npub async fn slow() {} }\nimpl Inner { pub fn x() -> Acquire {} }\n\
+         pub fn unreached() -> Acquire {}";
+    let facade = "pub mod sync { pub use corio_sync::*; }\npub use corio_sync::wait; pub use corio_sync::local;\n\
+         /// # Cancel safety\npub fn far() -> impl Future<Output = ()> {}\n\
+         pub use sync::Lock as Mutex; pub use inner::Later; mod inner { pub use corio_sync::*; }";
+    let tree = Tree::of(&[
+        ("sync/src/lib.rs", sync),
+        ("sync/src/lock.rs", lock),
+        ("src/lib.rs", facade),
+        ("tests/awaits/a.rs", "awaits! {\n    \"far\" => x;\n \"far\" => y;\n \"gone\" => z;\n}"),
+    ]);
+    let world = World::of(&tree);
+    let list = awaits(&world);
+    let paths: Vec<_> = list.iter().map(|one| one.path.as_str()).collect();
+    let expected = [
+        "&mut Later",
+        "Later as Future",
+        "far",
+        "sync::Lock::acquire",
+        "sync::Lock::held",
+        "sync::Lock::slow",
+        "sync::mpsc::Receiver as Stream",
+        "sync::mpsc::Receiver::recv",
+        "wait!",
+    ];
+    assert_eq!(paths, expected);
+    expect_one(undocumented(&list), "sync/src/lock.rs:8: \"sync::Lock::acquire\" lacks");
+    let found = untabled(&list, &entries(&tree));
+    assert_eq!(found.len(), 2 + expected.len() - 1, "{found:#?}");
+    assert!(found[0].contains("has an entry already") && found[1].contains("no public await"));
+}
+
+#[test]
+fn awaits_in_strange_macros_are_found() {
+    let strange = "macro_rules! odd { ($x:item) => { $x } }\nodd!(pub async fn f() {});";
+    let tree = Tree::of(&[("src/lib.rs", strange)]);
+    expect_one(World::of(&tree).lost, "src/lib.rs:2: `odd!` cannot be followed");
+}
+
+#[test]
+fn macros_of_one_name_are_told_apart_by_file() {
+    let lib = "pub mod a; pub mod b; pub mod c;";
+    let a = "macro_rules! made { ($($f:ident)*) => { $(pub async fn $f() {})* } }\nmade!(one two);";
+    let b = "macro_rules! made { ($f:literal) => { pub async fn three() {} } }\nmade!(\"x\");";
+    let tree = Tree::of(&[("src/lib.rs", lib), ("src/a.rs", a), ("src/b.rs", b)]);
+    let world = World::of(&tree);
+    let paths: Vec<_> = awaits(&world).into_iter().map(|one| one.path).collect();
+    assert_eq!(
+        (&*paths, world.lost),
+        (&["a::one", "a::two", "b::three"].map(String::from)[..], vec![])
+    );
+    // Neither of the two is its own.
+    let tree = Tree::of(&[
+        ("src/lib.rs", lib),
+        ("src/a.rs", a),
+        ("src/b.rs", b),
+        ("src/c.rs", "made!(four);"),
+    ]);
+    expect_one(World::of(&tree).lost, "src/c.rs:1: `made!` cannot be followed");
+}
