@@ -3,8 +3,8 @@
 /// Declares constructors as `const fn`, except under the model back ends: loom's atomics have no
 /// `const fn new`.
 macro_rules! const_fn {
-    (impl<$generic:ident> $type:ty { $($body:tt)* }) => {
-        const_fn!(@ [<$generic>] $type { $($body)* });
+    (impl<$($generic:ident),+> $type:ty { $($body:tt)* }) => {
+        const_fn!(@ [<$($generic),+>] $type { $($body)* });
     };
     (impl $type:ty { $($body:tt)* }) => {
         const_fn!(@ [] $type { $($body)* });

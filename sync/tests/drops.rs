@@ -198,12 +198,21 @@ fn events_and_notifications() {
         token.cancel();
         block_on(token.child().cancelled());
     });
-    // DeferredWait
+    // DeferredWait, DeferredOwnedWait
     let make = corio_sync::deferred::DeferredCore::<u8, (), ()>::new;
     every_poll!(deferred = make(), deferred.wait(), [deferred.set_result(1).unwrap()], {
         let _ = deferred.set_result(1);
         assert!(is_ready(Box::pin(deferred.wait()).as_mut(), Waker::noop()));
     });
+    every_poll!(
+        deferred = Arc::new(make()),
+        deferred.clone().wait_owned(),
+        [deferred.set_result(1).unwrap()],
+        {
+            let _ = deferred.set_result(1);
+            assert_eq!(Arc::strong_count(&deferred), 1);
+        }
+    );
     every_poll!(cell = SetOnce::new(), cell.wait(), [cell.set(1).unwrap()], {
         let _ = cell.set(1);
         assert_eq!(*block_on(cell.wait()), 1);

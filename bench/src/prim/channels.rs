@@ -2,9 +2,7 @@
 
 use std::future::Future;
 use std::marker::PhantomData;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
 use corio::sync as corios;
 use tokio::sync as tokios;
@@ -182,45 +180,24 @@ pub struct Settled;
 
 type Core = corios::deferred::DeferredCore<u64, (), ()>;
 
-/// The end that waits; it keeps what it waits for.
-pub struct SettledRx {
-    core: Arc<Core>,
-    place: corios::deferred::WaitPlace,
-}
-
-impl Future for SettledRx {
-    type Output = u64;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<u64> {
-        let this = &mut *self;
-        this.core.poll_wait(&mut this.place, cx).map(|outcome| match outcome {
-            corios::deferred::Outcome::Value(value) => *value,
-            other => unreachable!("nobody said {other:?}"),
-        })
-    }
-}
-
-impl Drop for SettledRx {
-    fn drop(&mut self) {
-        self.core.leave(&mut self.place);
-    }
-}
-
 impl Oneshot for Settled {
     type Tx = Arc<Core>;
-    type Rx = SettledRx;
+    type Rx = corios::deferred::DeferredOwnedWait<u64, (), ()>;
 
     fn channel() -> (Self::Tx, Self::Rx) {
         let core = Arc::new(Core::new());
-        (Arc::clone(&core), SettledRx { core, place: Default::default() })
+        (Arc::clone(&core), core.wait_owned())
     }
 
     fn send(tx: Self::Tx, value: u64) {
         tx.set_result(value).expect("the only one");
     }
 
-    fn value(received: u64) -> u64 {
-        received
+    fn value(received: Arc<Core>) -> u64 {
+        match received.peek() {
+            Some(corios::deferred::Outcome::Value(value)) => *value,
+            other => unreachable!("nobody said {other:?}"),
+        }
     }
 }
 

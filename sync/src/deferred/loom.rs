@@ -5,6 +5,7 @@ use crate::model;
 use crate::shim::{cell::UnsafeCell, sync::Arc, thread};
 use crate::testing::{block_on, join_all, poll_once};
 use std::pin::pin;
+use std::task::{Context, Wake, Waker};
 
 /// A value that the model sees being read where it was not published.
 struct Watched(UnsafeCell<u8>);
@@ -87,5 +88,48 @@ model! {
         ];
         assert!(core.cancel(|| ()));
         join_all(threads);
+    }
+}
+
+/// A waker of which one can tell how many there are.
+struct Counted;
+
+impl Wake for Counted {
+    fn wake(self: std::sync::Arc<Self>) {}
+}
+
+model! {
+    /// The first one comes again with another waker, while it is set.
+    deferred_again(threads = 2, bound = 3, claim = "the first one is woken by its latest waker, and none is left behind") {
+        let core = Arc::new(Core::new());
+        let waits = core.clone();
+        let counted = std::sync::Arc::new(Counted);
+        let before = Waker::from(counted.clone());
+        let waiting = thread::spawn(move || {
+            let mut wait = pin!(waits.wait());
+            let _ = wait.as_mut().poll(&mut Context::from_waker(&before));
+            drop(before);
+            assert_eq!(look(block_on(wait)), 1);
+        });
+        core.set_result(Watched::new(1)).unwrap_or_else(|_| unreachable!("the only one"));
+        waiting.join().unwrap();
+        assert_eq!(std::sync::Arc::strong_count(&counted), 1);
+    }
+}
+
+model! {
+    /// The first one leaves, while another one comes and it is set.
+    deferred_first_leaves(threads = 3, bound = 2, claim = "a waker that was left is dropped once, and the line is told") {
+        let core = Arc::new(Core::new());
+        let (a, b) = (core.clone(), core.clone());
+        let counted = std::sync::Arc::new(Counted);
+        let waker = Waker::from(counted.clone());
+        let leaving = thread::spawn(move || {
+            let _ = pin!(a.wait()).poll(&mut Context::from_waker(&waker));
+        });
+        let waiting = thread::spawn(move || assert_eq!(look(block_on(b.wait())), 1));
+        core.set_result(Watched::new(1)).unwrap_or_else(|_| unreachable!("the only one"));
+        join_all([leaving, waiting]);
+        assert_eq!(std::sync::Arc::strong_count(&counted), 1);
     }
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::testing::{block_on, poll_once};
-use std::sync::Arc;
+use std::pin::Pin;
 use std::task::{Wake, Waker};
 
 type Core = DeferredCore<u8, &'static str, &'static str>;
@@ -100,15 +100,38 @@ fn waiters_and_callbacks_are_woken_in_one_order_and_may_leave() {
     let (core, queued) = (Core::new(), Arc::default());
     let wakers =
         [1, 2, 3].map(|number| Waker::from(Arc::new(Callback(number, Arc::clone(&queued)))));
-    let mut places = [(); 3].map(|()| WaitPlace::default());
-    for (place, waker) in places.iter_mut().zip(&wakers) {
-        assert!(core.poll_wait(place, &mut Context::from_waker(waker)).is_pending());
+    let mut waits = [(); 3].map(|()| Some(core.wait()));
+    for (wait, waker) in waits.iter_mut().flatten().zip(&wakers) {
+        assert!(Pin::new(wait).poll(&mut Context::from_waker(waker)).is_pending());
     }
-    core.leave(&mut places[1]);
+    waits[1] = None;
     core.set_result(1).unwrap();
     assert_eq!(*queued.lock().unwrap(), [1, 3]);
-    core.leave(&mut places[0]);
-    core.leave(&mut places[2]);
+}
+
+#[test]
+fn the_first_waiter_is_woken_by_its_latest_waker_and_leaves_none_behind() {
+    let (core, queued) = (Arc::new(Core::new()), Arc::default());
+    let wakers = [1, 2].map(|number| Waker::from(Arc::new(Callback(number, Arc::clone(&queued)))));
+    let mut wait = core.clone().wait_owned();
+    for waker in [&wakers[0], &wakers[1], &wakers[1]] {
+        assert!(Pin::new(&mut wait).poll(&mut Context::from_waker(waker)).is_pending());
+    }
+    core.set_result(1).unwrap();
+    assert_eq!(*queued.lock().unwrap(), [2]);
+    assert_eq!(block_on(wait).get(), Some(&Outcome::Value(1)));
+    drop(wakers);
+    // Forgotten, left, and never polled again.
+    let core = Arc::new(Core::new());
+    let waker = Waker::from(Arc::new(Callback(3, Arc::clone(&queued))));
+    let mut wait = core.wait();
+    assert!(Pin::new(&mut wait).poll(&mut Context::from_waker(&waker)).is_pending());
+    std::mem::forget(wait);
+    drop(core);
+    let core = Core::new();
+    assert!(Pin::new(&mut core.wait()).poll(&mut Context::from_waker(&waker)).is_pending());
+    drop(waker);
+    assert_eq!(Arc::strong_count(&queued), 1);
 }
 
 #[test]
