@@ -130,21 +130,11 @@ impl Permits {
         }
     }
 
-    /// Counts `left` again, to one free permit at the most: while nobody had the lock that went from
-    /// one departed waiter to the next, a raw release that was one too many may have set it free.
+    /// Counts `left` again; returns what is free then.
     // Ordering(wait.permits_again): Relaxed. This thread's release of the same permit heads the
     // release sequence that this step continues.
     fn count_again(&self, left: isize) -> isize {
-        let mut count = self.count.load(Ordering::Relaxed);
-        loop {
-            let most = if mutant("lock.one_permit") { isize::MAX } else { count.max(1) };
-            let next = (count + left).min(most);
-            let (ok, err) = (Ordering::Relaxed, Ordering::Relaxed);
-            match self.count.compare_exchange_weak(count, next, ok, err) {
-                Ok(_) => return next,
-                Err(now) => count = now,
-            }
-        }
+        self.count.fetch_add(left, Ordering::Relaxed) + left
     }
 
     /// Gives everybody who waits, and everybody who comes, a permit. Only for a caller that holds
