@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use corio::{Builder, Runtime};
 use corio_tests::child::alone;
-use corio_tests::{eventually, open_descriptors, within};
+use corio_tests::{PATIENCE, eventually, open_descriptors, within};
 
 use crate::plan::{self, Plan, Struck};
 use crate::seam;
@@ -19,10 +19,11 @@ use crate::seam;
 pub type Failure = Box<dyn Error + Send + Sync>;
 pub type Outcome = Result<(), Failure>;
 
-/// A run that takes longer hangs. Most take some milliseconds; connecting anew may take 250.
-const RUN_MAX: Duration = Duration::from_secs(10);
-/// All runs of a test.
-const TEST_MAX: Duration = Duration::from_secs(120);
+/// A run that takes longer hangs. Most take some milliseconds; connecting anew may take 250; and a
+/// loaded machine may keep a thread from running for seconds.
+const RUN_MAX: Duration = PATIENCE;
+/// All runs of a test, which are some hundreds.
+const TEST_MAX: Duration = PATIENCE.saturating_mul(10);
 /// More calls than any scenario makes: a loop that comes here does not end.
 const CALLS_MAX: u64 = 5_000;
 

@@ -1,7 +1,7 @@
 //! What servers of asyncio's streams do at the rarer rows of test_server.py, test_base_events.py and
 //! test_server_context.py.
 
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Read};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};

@@ -24,6 +24,7 @@ use super::connection::{Connection, Socket};
 use super::open::check_limit;
 use super::reader::StreamReader;
 use super::writer::StreamWriter;
+use crate::made::Made;
 use crate::net::{Addrs, ListenerBuilder, TcpListener, ToAddrs, UnixListener};
 use crate::sys;
 
@@ -231,7 +232,8 @@ where
     Fut: Future<Output = ()> + Send + 'static,
 {
     let addresses = address.to_addrs();
-    StartServer { handler: Some(handler), addresses, options: Options::new() }
+    let made = Made::here("start_server");
+    StartServer { handler: Some(handler), addresses, options: Options::new(), made }
 }
 
 /// Listens on the Unix socket at a path; else as [`start_server`]. A socket file that is left there
@@ -252,7 +254,8 @@ where
     Fut: Future<Output = ()> + Send + 'static,
 {
     let path = path.as_ref().into();
-    StartUnixServer { handler: Some(handler), path, cleanup: true, options: Options::new() }
+    let made = Made::here("start_unix_server");
+    StartUnixServer { handler: Some(handler), path, cleanup: true, options: Options::new(), made }
 }
 
 #[derive(Clone, Debug)]
@@ -284,6 +287,7 @@ pub struct StartServer<F> {
     handler: Option<F>,
     addresses: Addrs,
     options: Options,
+    made: Made,
 }
 
 /// Future of [`start_unix_server`]: `io::Result<Server>`.
@@ -294,6 +298,7 @@ pub struct StartUnixServer<F> {
     /// Whether the file goes with the socket.
     cleanup: bool,
     options: Options,
+    made: Made,
 }
 
 impl<F> StartUnixServer<F> {
@@ -358,6 +363,7 @@ where
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
+        this.made.begin();
         let addresses: Vec<SocketAddr> = ready!(this.addresses.poll_all(cx))?;
         // Both families of one port can be bound only if IPv6 keeps to itself.
         let builder = ListenerBuilder::new().only_v6(addresses.len() > 1);
@@ -378,6 +384,7 @@ where
     type Output = io::Result<Server>;
 
     fn poll(mut self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.made.begin();
         sys::remove_stale_socket(&self.path)?;
         let listener = UnixListener::bind(&self.path)?;
         let file = if self.cleanup { Some(SocketFile::new(&self.path)?) } else { None };
