@@ -164,7 +164,7 @@ impl ToAddrs for &str {
             return Addrs(State::Invalid(self.to_owned()));
         };
         match port.parse::<u16>() {
-            Ok(port) if !host.is_empty() => (host, port).to_addrs(),
+            Ok(port) if !host.is_empty() && host != "[]" => (host, port).to_addrs(),
             _ => Addrs(State::Invalid(self.to_owned())),
         }
     }
@@ -259,7 +259,7 @@ mod tests {
 
     #[test]
     fn what_is_no_address_is_named() {
-        for bad in ["nonsense", "host:", ":80", "host:99999", "host:-1", ""] {
+        for bad in ["nonsense", "host:", ":80", "[]:80", "host:99999", "host:-1", ""] {
             let error = ready(bad).unwrap_err();
             assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
             assert!(error.to_string().contains(&format!("{bad:?}")), "{error}");

@@ -125,10 +125,14 @@ impl Decoded {
                     }
                     used += n;
                 }
-                Step::Char(n, '\r') => match self.carriage(&rest[n..], last, format, goal) {
-                    Some(more) => used += n + more,
-                    None => break,
-                },
+                Step::Char(n, '\r') => {
+                    let skipped = ignored(&rest[n..], last, format);
+                    match self.carriage(&rest[n + skipped..], last, format, goal) {
+                        Some(0) => used += n,
+                        Some(more) => used += n + skipped + more,
+                        None => break,
+                    }
+                }
                 Step::Char(n, c) => {
                     self.push(c);
                     used += n;
@@ -155,7 +159,12 @@ impl Decoded {
         goal: Goal,
     ) -> Option<usize> {
         let pairs = matches!(format.newline, Newline::Universal | Newline::Keep | Newline::CrLf);
-        if pairs && follows.is_empty() && !last {
+        // Bytes of which it is not known yet whether they are left out are too little, too.
+        let unknown = match format.errors {
+            DecodeErrors::Ignore => matches!(next(follows, last), Step::More),
+            DecodeErrors::Strict | DecodeErrors::Replace => follows.is_empty(),
+        };
+        if pairs && unknown && !last {
             return None;
         }
         let pair = pairs && follows.first() == Some(&b'\n');
@@ -177,6 +186,19 @@ impl Decoded {
         self.done = goal.line && ends;
         Some(usize::from(pair && (!second || fits)))
     }
+}
+
+/// How many of these bytes are left out before the first character: for Python, which decodes before
+/// it looks for ends of lines, they part no pair.
+fn ignored(bytes: &[u8], last: bool, format: Format) -> usize {
+    let mut n = 0;
+    while format.errors == DecodeErrors::Ignore {
+        match next(&bytes[n..], last) {
+            Step::Bad(more) => n += more,
+            Step::Char(..) | Step::More => break,
+        }
+    }
+    n
 }
 
 /// The next character of some bytes.
@@ -273,6 +295,20 @@ mod tests {
         let error = all(bad, DecodeErrors::Strict).unwrap_err();
         assert_eq!((error.before.as_str(), &error.bytes[..]), ("a", &b"\x80"[..]));
         assert_eq!(error.to_string(), "the bytes [80] are no UTF-8");
+    }
+
+    /// Found by fuzzing. CPython 3.11: `TextIOWrapper(BytesIO(b"a\r\xff\n\r\xe2\x82\nb"), errors="ignore")`.
+    #[test]
+    fn ignored_bytes_part_no_end_of_a_line() {
+        let bytes = b"a\r\xff\n\r\xe2\x82\nb";
+        let format = Format { newline: Newline::Universal, errors: DecodeErrors::Ignore };
+        let goal = Goal { limit: usize::MAX, line: false };
+        for cut in 0..=bytes.len() {
+            let mut read = Decoded::default();
+            let used = read.feed(&bytes[..cut], false, format, goal).unwrap();
+            let rest = read.feed(&bytes[used..], true, format, goal).unwrap();
+            assert_eq!((read.text.as_str(), used + rest), ("a\n\nb", bytes.len()), "cut at {cut}");
+        }
     }
 
     #[test]
