@@ -234,7 +234,7 @@ fn stall_once_set_once() {
 fn stall_deferred_settle() {
     Plan {
         name: "stall_deferred_settle",
-        claim: "those who wait for the outcome wait for the one who settles it",
+        claim: "nobody waits for one who is about to settle: another settles, and who waits is told",
         make: Core::new,
         victim: |core| held(|| _ = core.set_result(1)),
         others: [
