@@ -12,6 +12,15 @@ export LSAN_OPTIONS=${LSAN_OPTIONS:-suppressions=$PWD/.ci/lsan.supp:print_suppre
 echo "asan: library tests"
 cargo +nightly test --target "$target" --lib -p corio-sync -p corio-runtime -p corio-io
 
+# The primitives' own tests: the random cancels (CORIO_SEED replays them) for a moment each, and few
+# histories, whose check is a search. What waiters leave behind is measured elsewhere: here the
+# sanitizer keeps freed memory itself.
+export CORIO_SEED=${CORIO_SEED:-$(od -An -N6 -tu8 /dev/urandom | tr -d ' ')}
+export CORIO_STRESS_MS=${CORIO_STRESS_MS:-500} CORIO_HISTORIES=${CORIO_HISTORIES:-40}
+mapfile -t names < <(python3 -B .ci/targets.py test corio-sync | grep -vE '^tsan_.*$')
+echo "asan: tests of corio-sync ${names[*]}; CORIO_SEED=$CORIO_SEED CORIO_STRESS_MS=$CORIO_STRESS_MS"
+cargo +nightly test --target "$target" -p corio-sync "${names[@]/#/--test=}" -- --skip leave_no_memory
+
 # House reads sources only; stress and the tsan programs have parts of their own; anomaly limits the
 # address space, which a sanitizer fills; faults catches the system calls of the whole program, the
 # sanitizer's own among them.

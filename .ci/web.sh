@@ -33,58 +33,26 @@ need wrk wrk
 need h2load nghttp2-client
 need curl curl
 
-ulimit -n "$(ulimit -Hn)" 2>/dev/null || true
 cargo build --quiet --release --example web
 web=${CARGO_TARGET_DIR:-target}/release/examples/web
-
-dir=$(mktemp -d)
-children=() server=
-finish() {
-  # Each by its own number; a child that has ended is none any more.
-  for pid in "${children[@]}" $server; do kill -9 "$pid" 2>/dev/null || true; done
-  rm -rf "$dir"
-}
-trap finish EXIT
-trap 'exit 130' INT TERM
-
-failures=0
-check() { # check WHAT CONDITION..
-  local what=$1
-  shift
-  if "$@"; then echo "ok      $what"; else
-    echo "FAILED  $what"
-    failures=$((failures + 1))
-  fi
-}
+. .ci/servers.sh
+server=
 
 start() {
   # Not the lines of the server before.
   : >"$dir/out"
   "$web" --addr 127.0.0.1:0 --workers 2 --misbehave >"$dir/out" 2>"$dir/err" &
-  server=$!
-  for _ in $(seq 100); do
-    url=$(sed -n 's/^listening on //p' "$dir/out")
-    [ -n "$url" ] && return
-    sleep 0.1
-  done
+  server=$! alive[$!]=server
+  url=$(said "$dir/out" "listening on ") && return
   echo "the server did not start:"
   cat "$dir/err"
   exit 1
 }
 
-# until_true COMMAND..: waits until it succeeds, for 30 s at most.
-until_true() {
-  for _ in $(seq 300); do
-    "$@" && return
-    sleep 0.1
-  done
-  return 1
-}
-
 # Whether the list of tasks has such a line.
 listed() { curl -sf -m 5 "$url/tasks" | grep -Eq "$1"; }
 shown() {
-  until_true listed "$1" && return
+  until_true 30 listed "$1" && return
   curl -s -m 5 "$url/tasks"
   return 1
 }
@@ -93,13 +61,14 @@ SLEEPER='.+: sleep at examples/web\.rs:[0-9]+:[0-9]+$'
 # The first Ctrl-C, and the server's word that it has heard it.
 interrupt() {
   kill -INT "$server"
-  until_true grep -q "Ctrl-C again" "$dir/out"
+  until_true 30 grep -q "Ctrl-C again" "$dir/out"
 }
 
 # Waits for the server's end; its exit code is in `code`.
 ended() {
   code=0
   wait "$server" || code=$?
+  unset "alive[$server]"
   server=
 }
 
@@ -108,24 +77,20 @@ interrupted() {
   start
   curl -s -m 40 "$url/sleep/30000" >"$dir/never" &
   never=$!
-  children+=("$never")
+  alive[$never]=client
   shown "$SLEEPER"
   began=$SECONDS
   interrupt
 }
 
-rss() { awk '/^VmRSS/ { print $2 }' "/proc/$server/status"; }
-fds() { find "/proc/$server/fd" -mindepth 1 | wc -l; }
 # The task that answers is one of them, before and after.
 tasks() { curl -sf -m 5 "$url/tasks" | wc -l; }
 
+as_before() { [ "$(fds "$server")" = "$1" ] && [ "$(tasks)" = "$2" ]; }
 # Waits until descriptors and tasks are what they were, for 30 s at most.
 settled() {
-  for _ in $(seq 300); do
-    [ "$(fds)" = "$1" ] && [ "$(tasks)" = "$2" ] && return
-    sleep 0.1
-  done
-  echo "descriptors: $(fds), were $1; tasks: $(tasks), were $2"
+  until_true 30 as_before "$@" && return
+  echo "descriptors: $(fds "$server"), were $1; tasks: $(tasks), were $2"
   curl -s -m 5 "$url/tasks" | sort | uniq -c | sort -rn | head -5
   return 1
 }
@@ -160,11 +125,6 @@ says() {
   [ "$found" = "$expected" ] || { echo "        said $found" && return 1; }
 }
 
-stop_child() {
-  kill -9 "$1" 2>/dev/null || true
-  wait "$1" 2>/dev/null || true
-}
-
 # load CONNECTIONS SECONDS FILE
 load() {
   wrk -t1 -c"$1" -d"$2"s --timeout 5s --latency "$url/" >"$3" 2>&1
@@ -189,10 +149,10 @@ with_company() { # with_company CONNECTIONS: the measured load beside the two tr
   local slow=$!
   blocker >"$dir/blocker" 2>&1 &
   local block=$!
-  children+=("$slow" "$block")
+  alive[$slow]=client alive[$block]=client
   load "$1" "$seconds" "$dir/wrk$1" || true
-  stop_child "$slow"
-  stop_child "$block"
+  stop "$slow"
+  stop "$block"
   echo "        $1 connections: $(summary "$dir/wrk$1")"
   check "wrk at $1 connections without errors" clean "$dir/wrk$1"
   check "the slow client was answered beside $1 connections" grep -q answered "$dir/slow"
@@ -215,11 +175,11 @@ check "another path is not found" says 404 \
   curl -s -m 5 -o "$dir/none" -w '%{http_code}' "$url/nothing"
 curl -sf -m 20 "$url/sleep/5000" >"$dir/slept" &
 asleep=$!
-children+=("$asleep")
+alive[$asleep]=client
 check "/tasks tells where a task waits" shown "$SLEEPER"
 check "/tasks tells what accepts" listed '.+: accept at .+:[0-9]+:[0-9]+$'
 check "/tasks tells who answers" listed '.+: running$'
-stop_child "$asleep"
+stop "$asleep"
 for bad in "--workers 0" "--workers two" "--addr nonsense" "--fast"; do
   # shellcheck disable=SC2086 # two words
   "$web" $bad >"$dir/bad" 2>&1 && code=0 || code=$?
@@ -240,14 +200,14 @@ for round in $(seq "$warm_rounds"); do
   # HTTP/2 has buffers of its own.
   h2load -n 20000 -c 16 -m 10 "$url/" >"$dir/warm" 2>&1 || true
   wait "$block" || true
-  now=$(rss)
+  now=$(rss "$server")
   # Memory rises slowly to where it stays: one round without growth does not show that it is there.
   [ "$round" -lt 14 ] || [ $((now * 100)) -gt $((before * 101)) ] || break
   before=$now
 done
 echo "        $round rounds"
 sleep 1
-fds0=$(fds) tasks0=$(tasks) rss0=$(rss)
+fds0=$(fds "$server") tasks0=$(tasks) rss0=$(rss "$server")
 echo "        $rss0 KiB, $fds0 descriptors, $tasks0 tasks"
 
 echo "== wrk"
@@ -273,7 +233,7 @@ check "descriptors and tasks as before" settled "$fds0" "$tasks0"
 # What a load needs at its worst is kept, and now and then a later one needs a little more: memory
 # moves up in steps and stays there (60 rounds: none in the last 17). A leak grows with each load. So
 # a load after which memory is not as before is run again, from there, twice at most.
-rss1=$(rss)
+rss1=$(rss "$server")
 for _ in 1 2; do
   [ $((rss1 * 100)) -gt $((rss0 * (100 + GROWTH_MAX))) ] || break
   echo "        $rss1 KiB, was $rss0: once more from here"
@@ -282,7 +242,7 @@ for _ in 1 2; do
   load 1000 "$seconds" "$dir/warm" || true
   h2load -n "$requests" -c 16 -m 10 "$url/" >"$dir/warm" 2>&1 || true
   settled "$fds0" "$tasks0" || true
-  rss1=$(rss)
+  rss1=$(rss "$server")
 done
 check "memory as before: $rss1 KiB, was $rss0, at most $GROWTH_MAX % more" \
   test $((rss1 * 100)) -le $((rss0 * (100 + GROWTH_MAX)))
@@ -291,12 +251,12 @@ echo "== clients killed under load"
 for _ in 1 2 3; do
   load 200 30 "$dir/killed" &
   victim=$!
-  children+=("$victim")
+  alive[$victim]=client
   sleep 1
   # wrk is a child of the subshell that runs load.
   inner=$(pgrep -P "$victim" wrk || true)
-  kill -9 $inner "$victim" 2>/dev/null || true
-  wait "$victim" 2>/dev/null || true
+  kill -9 $inner 2>/dev/null || true
+  stop "$victim"
 done
 check "descriptors and tasks as before after kill -9" settled "$fds0" "$tasks0"
 
@@ -313,11 +273,12 @@ sed 's/^/        /' "$dir/second"
 echo "== Ctrl-C"
 curl -sf -m 20 "$url/sleep/5000" >"$dir/last" &
 last=$!
-children+=("$last")
+alive[$last]=client
 shown "$SLEEPER"
 interrupt
 check "no new connections" sh -c '! curl -s -o /dev/null -m 2 "$1/"' - "$url"
 wait "$last" || true
+unset "alive[$last]"
 check "the request in progress was answered" grep -q "slept 5000 ms" "$dir/last"
 ended
 check "exit code 0, was $code" test "$code" = 0
@@ -333,7 +294,7 @@ check "it ended at the deadline, after $((SECONDS - began)) s of 10" \
   test $((SECONDS - began)) -ge 9 -a $((SECONDS - began)) -le 20
 check "exit code 0, was $code" test "$code" = 0
 check "what was left is reported" grep -q "1 were left" "$dir/out"
-stop_child "$never"
+stop "$never"
 
 echo "== a second Ctrl-C"
 interrupted
@@ -343,11 +304,7 @@ ended
 # The drain would go on for some 10 s.
 check "exit code 130 at once, was $code after $((SECONDS - began)) s" \
   test "$code" = 130 -a $((SECONDS - began)) -le 5
-stop_child "$never"
+stop "$never"
 
 echo
-if [ "$failures" != 0 ]; then
-  echo "web: $failures checks failed"
-  exit 1
-fi
-echo "web: all checks passed ($form form, $SECONDS s)"
+verdict web "$form form, $SECONDS s"

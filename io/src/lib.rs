@@ -7,6 +7,7 @@
 
 mod compat;
 mod context;
+mod made;
 mod source;
 mod sys;
 

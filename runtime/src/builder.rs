@@ -163,7 +163,8 @@ impl Builder {
         self
     }
 
-    /// Units of work that a task may do in one poll before it must yield. Default: 128.
+    /// Units of work that a task may do in one poll before it must yield. Default: 128. A single
+    /// [`EventLoop`](crate::EventLoop) has no such limit, as asyncio has none.
     pub fn poll_budget(mut self, n: u32) -> Self {
         self.config.poll_budget = n;
         self

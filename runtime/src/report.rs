@@ -104,7 +104,8 @@ pub(crate) fn report(kind: ReportKind, text: Arguments<'_>) {
     let told = catch_unwind(AssertUnwindSafe(|| match hook {
         Some(hook) => hook(&Report { kind, text: text.to_string() }),
         None => {
-            let _ = writeln!(std::io::stderr(), "corio: {text}");
+            // One write: other processes may write to the same file.
+            let _ = std::io::stderr().write_all(format!("corio: {text}\n").as_bytes());
         }
     }));
     if let Err(payload) = told {

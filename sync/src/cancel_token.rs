@@ -53,7 +53,7 @@ struct Node {
 /// Cancels a child when its parent is cancelled.
 struct Link(Weak<Node>);
 
-thread_local! {
+crate::shim::thread_local! {
     /// Nodes that a `cancel` further down this thread's stack will cancel; `None` without one.
     /// Keeps the depth of the stack from growing with the depth of the tree.
     static TO_CANCEL: RefCell<Option<Vec<Arc<Node>>>> = const { RefCell::new(None) };
@@ -70,15 +70,11 @@ impl Wake for Link {
 impl Node {
     /// Sets the flag of this node and of all below.
     fn cancel(self: Arc<Self>) {
-        let queued = TO_CANCEL.with_borrow_mut(|list| match list {
-            Some(list) => {
-                list.push(self.clone());
-                true
-            }
-            None => {
-                *list = Some(vec![self.clone()]);
-                false
-            }
+        let queued = TO_CANCEL.with(|list| {
+            let mut list = list.borrow_mut();
+            let queued = list.is_some();
+            list.get_or_insert_default().push(self);
+            queued
         });
         if !queued {
             Drain.run();
@@ -91,7 +87,8 @@ struct Drain;
 
 impl Drain {
     fn run(&self) {
-        while let Some(node) = TO_CANCEL.with_borrow_mut(|list| list.as_mut().and_then(Vec::pop)) {
+        let next = || TO_CANCEL.with(|list| list.borrow_mut().as_mut().and_then(Vec::pop));
+        while let Some(node) = next() {
             node.line.set_flag();
         }
     }
@@ -100,7 +97,7 @@ impl Drain {
 impl Drop for Drain {
     fn drop(&mut self) {
         self.run();
-        TO_CANCEL.with_borrow_mut(|list| *list = None);
+        TO_CANCEL.with(|list| *list.borrow_mut() = None);
     }
 }
 

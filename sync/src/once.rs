@@ -363,8 +363,8 @@ where
 /// # Progress
 ///
 /// `get` is one load, `set` lock-free, in time proportional to the number of waiters. A thread that is
-/// descheduled inside the `set` that made the value delays those who waited and that it has not woken
-/// yet; who comes then finds the value.
+/// descheduled inside the `set` that came first delays all who wait until it has stored the value,
+/// and then those who waited and that it has not woken yet; who comes then finds the value.
 ///
 /// # Examples
 ///

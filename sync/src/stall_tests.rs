@@ -6,15 +6,20 @@
 //! so. Not asked is what waiting means: nobody gets a lock that the stopped thread owns.
 
 mod channels;
+mod locks;
 mod queues;
 mod waits;
 
 use crate::shim::sync::Arc;
 use crate::shim::thread;
 use crate::shim::{run_stalled, stall};
+use crate::testing::{block_on, poll_once};
 use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::task::{Context, Poll, Wake, Waker};
 
 /// Schedules for each access.
 const SCHEDULES: u64 = 12;
@@ -55,6 +60,67 @@ fn held(operation: impl FnOnce()) {
 fn ready() {
     READY.set(READY.get() + 1);
     stall::wait();
+}
+
+/// Ends the sleep of a thread in [`wait`].
+struct Alarm {
+    thread: thread::Thread,
+    rung: AtomicBool,
+}
+
+impl Wake for Alarm {
+    fn wake(self: std::sync::Arc<Self>) {
+        self.rung.store(true, Relaxed);
+        self.thread.unpark();
+    }
+}
+
+/// Enlists, lets the victim stop, and sleeps until the future is ready. It is not polled unless it
+/// was woken: a poll of its own accord would find what nobody has told it.
+fn wait<F: Future>(future: F) -> F::Output {
+    let mut future = pin!(future);
+    let alarm = Alarm { thread: thread::current(), rung: AtomicBool::new(false) };
+    let alarm = std::sync::Arc::new(alarm);
+    let waker = Waker::from(alarm.clone());
+    let mut poll = || future.as_mut().poll(&mut Context::from_waker(&waker));
+    assert!(poll().is_pending());
+    ready();
+    loop {
+        while !alarm.rung.swap(false, Relaxed) {
+            thread::park();
+        }
+        if let Poll::Ready(output) = poll() {
+            return output;
+        }
+    }
+}
+
+/// Enlists, and leaves while the victim is stopped.
+fn leave<F: Future>(future: F) {
+    let mut future = Box::pin(future);
+    assert!(poll_once(|cx| future.as_mut().poll(cx)).is_pending());
+    ready();
+}
+
+/// Enlists; what is looked at is leaving.
+fn held_leave<F: Future>(future: F) {
+    let mut future = Box::pin(future);
+    assert!(poll_once(|cx| future.as_mut().poll(cx)).is_pending());
+    held(|| drop(future));
+}
+
+/// Joins a queue, where it may be held, and then stays.
+fn held_join<F: Future>(future: F) -> F::Output {
+    let mut future = Box::pin(future);
+    let mut first = Poll::Pending;
+    held(|| first = poll_once(|cx| future.as_mut().poll(cx)));
+    if let Poll::Ready(output) = first { output } else { block_on(future) }
+}
+
+/// Comes, and goes again unless there is no need to wait.
+fn glance<F: Future>(future: F) {
+    let mut future = Box::pin(future);
+    drop(poll_once(|cx| future.as_mut().poll(cx)));
 }
 
 impl<T: Send + Sync + 'static> Plan<T> {

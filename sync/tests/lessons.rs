@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | 1 | tokio#1788: a push is missed by the last searcher that parks | models `idle_push_vs_park`, `idle_last_searcher_found` |
 //! | 2 | event-listener#138: an early-out of notify races the first waiter | models `wait_make_queue`, `line_notify_one`; `the_first_waiter_is_not_missed` |
-//! | 3 | oneTBB#2136: a read-modify-write taken for a fence | model `shim_store_buffering`; every `fence_at` is a mutant that must be killed |
+//! | 3 | oneTBB#2136: a read-modify-write taken for a fence | model `shim_store_buffering`; every fence is a mutant that must be killed |
 //! | 4 | flume#135, cpython#90155, kotlinx#2380: a notification dies with a dropped future | models `lock_leave`, `line_notify_pass_on`, `line_condition_drop`, `queue_get_leaves`, `queue_put_leaves`, `mpsc_bounded`, `weighted_leave_deliver`; `drops.rs` |
 //! | 5 | flume#120: a value sent right before the sender goes is lost | models `mpsc_last_value`, `watch_changed`, `broadcast_wait`; `the_last_value_arrives` |
 //! | 6 | oneshot#87, RUSTSEC-2021-0124: a side touches the channel after the other may free it | models `oneshot_send_drop`, `oneshot_send_close` |
@@ -88,6 +88,28 @@ fn race(rounds: usize, one: impl Fn(usize) + Sync, other: impl Fn(usize) + Sync)
         scope.spawn(|| side(&a, &b, &one));
         side(&b, &a, &other);
     });
+}
+
+/// The table at the top names models and tests of this file; none of them may have gone.
+#[test]
+fn what_the_table_names_exists() {
+    let models = concat!(env!("CARGO_MANIFEST_DIR"), "/../.ci/models.txt");
+    let models = std::fs::read_to_string(models).expect("the list of models is there");
+    let models: Vec<_> = models.lines().filter_map(|line| line.split(' ').nth(2)).collect();
+    let source = include_str!("lessons.rs");
+    let exists = |name: &str| match name.strip_suffix('*') {
+        Some(start) => models.iter().any(|model| model.starts_with(start)),
+        None => models.contains(&name) || source.contains(&format!("fn {name}()")),
+    };
+    let rows = source.lines().filter_map(|line| line.strip_prefix("//! | "));
+    let rows: Vec<_> = rows.filter(|row| row.starts_with(|c: char| c.is_ascii_digit())).collect();
+    assert_eq!(rows.len(), 18, "one row for each group");
+    for row in rows {
+        let here = row.split(" | ").nth(2).expect("three columns");
+        let quoted = here.split('`').skip(1).step_by(2);
+        let mut names = quoted.filter(|name| name.contains('_') && !name.contains(['.', ':']));
+        assert_eq!(names.find(|name| !exists(name)), None, "named in row {row}");
+    }
 }
 
 /// Group 2: primitives are fresh, so that the first waiter makes the queue while it is notified.

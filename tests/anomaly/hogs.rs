@@ -1,8 +1,9 @@
 //! A task that blocks its worker harms itself only: with default settings, other workers start its
 //! children, fire its worker's timers and take its queue.
 //!
-//! A loaded machine can delay any thread, so each test makes several attempts and judges the best;
-//! a runtime without help fails every attempt, because it waits for the end of the block.
+//! A loaded machine can delay any thread, so each test makes several attempts and judges the best,
+//! less the stalls that a control saw meanwhile; a runtime without help fails every attempt, because
+//! it waits for the end of the block.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -14,6 +15,8 @@ use corio::{Builder, Runtime, ThreadPoolExecutor};
 use corio_tests::kit::Signal;
 
 use corio_tests::child::alone;
+
+use crate::stalls::Stalls;
 
 /// How long the culprit blocks its worker.
 const BLOCK: Duration = Duration::from_millis(300);
@@ -31,27 +34,29 @@ fn runtime(workers: usize) -> Runtime {
 
 /// Fails unless some attempt took at most `limit`; prints all.
 #[track_caller]
-fn best_of(what: &str, limit: Duration, attempt: impl FnMut() -> Duration) {
-    let times: Vec<_> = std::iter::repeat_with(attempt).take(ATTEMPTS).collect();
+fn best_of(what: &str, limit: Duration, mut attempt: impl FnMut(&Stalls) -> Duration) {
+    let stalls = Stalls::watch();
+    let times: Vec<_> = (0..ATTEMPTS).map(|_| attempt(&stalls)).collect();
     println!("{what}: {times:.1?}");
     let best = times.iter().min().expect("there were attempts");
     assert!(*best <= limit, "{what}: {times:?}, and none within {limit:?}");
 }
 
 /// The time from the moment before the block to the start of a child that was spawned before it.
-fn start_of_child(runtime: &Runtime, children: usize) -> Duration {
+fn start_of_child(runtime: &Runtime, children: usize, stalls: &Stalls) -> Duration {
     let parent = runtime.create_task(async move {
         let before = Instant::now();
-        let spawn = || corio::spawn(async move { before.elapsed() });
+        let spawn = || corio::spawn(async { Instant::now() });
         let children: Vec<_> = (0..children).map(|_| spawn()).collect();
         thread::sleep(BLOCK);
-        let mut worst = Duration::ZERO;
+        let mut last = before;
         for child in children {
-            worst = worst.max(child.await.expect("the child only looks at the clock"));
+            last = last.max(child.await.expect("the child only looks at the clock"));
         }
-        worst
+        (before, last)
     });
-    runtime.block_on(parent.into_future()).expect("the parent ends")
+    let (before, last) = runtime.block_on(parent.into_future()).expect("the parent ends");
+    stalls.ran(before, last)
 }
 
 #[test]
@@ -61,7 +66,7 @@ fn a_child_starts_at_once_though_its_parent_blocks() {
             let runtime = runtime(workers);
             for children in [1, 3, 20] {
                 let what = format!("{children} children, {workers} workers");
-                best_of(&what, AT_ONCE, || start_of_child(&runtime, children));
+                best_of(&what, AT_ONCE, |stalls| start_of_child(&runtime, children, stalls));
             }
         }
     });
@@ -69,20 +74,19 @@ fn a_child_starts_at_once_though_its_parent_blocks() {
 
 /// The longest gap between two ticks of 10 ms while a task blocks its worker again and again, less
 /// the period.
-fn longest_stall(runtime: &Runtime, blocks: usize) -> Duration {
+fn longest_stall(runtime: &Runtime, blocks: usize, stalls: &Stalls) -> Duration {
     const PERIOD: Duration = Duration::from_millis(10);
     let stop = Signal::new();
     let halt = stop.clone();
     let ticker = runtime.create_task(async move {
         let mut interval = corio::interval(PERIOD);
         interval.set_missed_tick(corio::MissedTick::Delay);
-        let (mut last, mut worst) = (Instant::now(), Duration::ZERO);
+        let mut ticks = vec![Instant::now()];
         while !halt.is_set() {
             interval.tick().await;
-            worst = worst.max(last.elapsed());
-            last = Instant::now();
+            ticks.push(Instant::now());
         }
-        worst.saturating_sub(PERIOD)
+        ticks
     });
     let culprit = runtime.create_task(async move {
         for _ in 0..blocks {
@@ -92,7 +96,9 @@ fn longest_stall(runtime: &Runtime, blocks: usize) -> Duration {
     });
     runtime.block_on(culprit.into_future()).expect("the culprit ends");
     stop.set();
-    runtime.block_on(ticker.into_future()).expect("the ticker ends")
+    let ticks = runtime.block_on(ticker.into_future()).expect("the ticker ends");
+    let gaps = ticks.windows(2).map(|pair| stalls.ran(pair[0], pair[1]));
+    gaps.max().expect("there were ticks").saturating_sub(PERIOD)
 }
 
 #[test]
@@ -101,7 +107,7 @@ fn one_blocked_task_stalls_no_ticker() {
         for workers in [2, 4, 8] {
             let runtime = runtime(workers);
             let what = format!("longest stall, {workers} workers");
-            best_of(&what, STALL, || longest_stall(&runtime, 3));
+            best_of(&what, STALL, |stalls| longest_stall(&runtime, 3, stalls));
         }
     });
 }
@@ -110,7 +116,7 @@ fn one_blocked_task_stalls_no_ticker() {
 fn what_is_queued_behind_a_blocked_task_runs_elsewhere() {
     alone("hogs::what_is_queued_behind_a_blocked_task_runs_elsewhere", ":", || {
         let runtime = runtime(2);
-        best_of("a task woken by the one that blocks", AT_ONCE, || {
+        best_of("a task woken by the one that blocks", AT_ONCE, |stalls| {
             let gate = Signal::new();
             let open = gate.clone();
             let waiting = runtime.create_task(async move {
@@ -125,7 +131,7 @@ fn what_is_queued_behind_a_blocked_task_runs_elsewhere() {
             });
             let before = runtime.block_on(blocking.into_future()).expect("the culprit ends");
             let woken = runtime.block_on(waiting.into_future()).expect("the other one ends");
-            woken.duration_since(before)
+            stalls.ran(before, woken)
         });
     });
 }
@@ -164,16 +170,17 @@ fn what_is_queued_behind_a_blocked_task_needs_no_idle_worker() {
 fn a_busy_task_stalls_nobody_either() {
     alone("hogs::a_busy_task_stalls_nobody_either", ":", || {
         let runtime = runtime(2);
-        best_of("a child of a task that computes", AT_ONCE, || {
+        best_of("a child of a task that computes", AT_ONCE, |stalls| {
             let parent = runtime.create_task(async {
                 let before = Instant::now();
-                let child = corio::spawn(async move { before.elapsed() });
+                let child = corio::spawn(async { Instant::now() });
                 while before.elapsed() < BLOCK {
                     std::hint::spin_loop();
                 }
-                child.await.expect("the child only looks at the clock")
+                (before, child.await.expect("the child only looks at the clock"))
             });
-            runtime.block_on(parent.into_future()).expect("the parent ends")
+            let (before, start) = runtime.block_on(parent.into_future()).expect("the parent ends");
+            stalls.ran(before, start)
         });
     });
 }
@@ -208,7 +215,7 @@ const TICKER_LATE: Duration = Duration::from_millis(5);
 
 /// The 99th percentile of how late a ticker of 5 ms is, with or without eight jobs that compute on
 /// the cores' own executor.
-fn tail(runtime: &Runtime, with_jobs: bool) -> Duration {
+fn tail(runtime: &Runtime, with_jobs: bool, stalls: &Stalls) -> Duration {
     const COMPUTE: Duration = Duration::from_millis(250);
     let ticker = runtime.create_task(async move {
         let executor = ThreadPoolExecutor::for_cpu();
@@ -226,7 +233,7 @@ fn tail(runtime: &Runtime, with_jobs: bool) -> Duration {
         let mut late = Vec::new();
         let mut threads = HashSet::new();
         for _ in 0..200 {
-            late.push(interval.tick().await.elapsed());
+            late.push((interval.tick().await, Instant::now()));
             threads.insert(thread::current().id());
         }
         for job in jobs {
@@ -235,10 +242,12 @@ fn tail(runtime: &Runtime, with_jobs: bool) -> Duration {
             // 19 is the highest there is.
             assert!(nice == (own + 10).min(19), "a job ran at nice {nice}, the ticker at {own}");
         }
-        late.sort();
-        late[197]
+        late
     });
-    runtime.block_on(ticker.into_future()).expect("the ticker ends")
+    let late = runtime.block_on(ticker.into_future()).expect("the ticker ends");
+    let mut late: Vec<_> = late.into_iter().map(|(due, at)| stalls.ran(due, at)).collect();
+    late.sort();
+    late[197]
 }
 
 /// The calling thread's nice value: field 19 of its `stat`, whose second, the name, may contain
@@ -254,9 +263,10 @@ fn nice_value() -> i32 {
 fn jobs_that_compute_do_not_raise_a_tickers_tail() {
     alone("hogs::jobs_that_compute_do_not_raise_a_tickers_tail", ":", || {
         let runtime = runtime(2);
+        let stalls = Stalls::watch();
         let mut usual = Duration::ZERO;
         for attempt in 1..=3 {
-            let (without, with) = (tail(&runtime, false), tail(&runtime, true));
+            let [without, with] = [false, true].map(|with| tail(&runtime, with, &stalls));
             println!("p99 of a ticker, attempt {attempt}: {without:.1?}, beside 8 jobs {with:.1?}");
             if with < TICKER_LATE {
                 return;
@@ -267,33 +277,54 @@ fn jobs_that_compute_do_not_raise_a_tickers_tail() {
         // the jobs may not make it much worse.
         assert!(usual >= TICKER_LATE, "a ticker was late beside jobs, and only beside jobs");
         let limit = (usual + TICKER_LATE).min(BLOCK / 3);
-        best_of("p99 of a ticker beside 8 jobs", limit, || tail(&runtime, true));
+        best_of("p99 of a ticker beside 8 jobs", limit, |stalls| tail(&runtime, true, stalls));
     });
 }
 
 /// Set in a process that runs a stuck task: the limit that it sets, in milliseconds.
 const LIMIT: &str = "CORIO_ANOMALY_LIMIT";
 
-/// What a process says in which a task is stuck for 400 ms, with that limit or the default one.
+/// Set beside it if the task is to be stuck until that is reported.
+const UNTIL_TOLD: &str = "CORIO_ANOMALY_UNTIL_TOLD";
+
+/// Is stuck until it is told of, or for 400 ms.
+fn be_stuck(limit: &str) {
+    let told = Signal::new();
+    let tells = told.clone();
+    corio::debug::set_report_hook(Some(Arc::new(move |report| {
+        eprintln!("{report}");
+        tells.set();
+    })));
+    let mut builder = Builder::new().workers(2);
+    if let Ok(limit) = limit.parse() {
+        builder = builder.slow_callback_duration(Duration::from_millis(limit));
+    }
+    let runtime = builder.build().expect("a runtime");
+    let until_told = std::env::var_os(UNTIL_TOLD).is_some();
+    let slow = corio::task().name("the slow one").spawn_on(runtime.handle(), async move {
+        if until_told {
+            told.wait_blocking("the report");
+        } else {
+            thread::sleep(Duration::from_millis(400));
+        }
+    });
+    runtime.block_on(slow.into_future()).expect("it ends");
+}
+
+/// What a process says in which a task is stuck, with that limit or the default one: until it is
+/// told of, if it is to be.
 ///
 /// `test` is the calling test; in the process itself `None` is returned.
-fn reports_of_a_stuck_task(test: &str, limit: Option<u64>) -> Option<String> {
+fn reports_of_a_stuck_task(test: &str, limit: Option<u64>, told: bool) -> Option<String> {
     if let Ok(limit) = std::env::var(LIMIT) {
-        let mut builder = Builder::new().workers(2);
-        if let Ok(limit) = limit.parse() {
-            builder = builder.slow_callback_duration(Duration::from_millis(limit));
-        }
-        let runtime = builder.build().expect("a runtime");
-        let slow = corio::task().name("the slow one").spawn_on(runtime.handle(), async {
-            thread::sleep(Duration::from_millis(400));
-        });
-        runtime.block_on(slow.into_future()).expect("it ends");
+        be_stuck(&limit);
         return None;
     }
     let program = std::env::current_exe().expect("the path of this program");
     let output = std::process::Command::new(program)
         .args([test, "--exact", "--nocapture"])
         .env(LIMIT, limit.map_or("default".to_owned(), |limit| limit.to_string()))
+        .envs(told.then_some((UNTIL_TOLD, "1")))
         .output()
         .expect("this program runs again");
     let errors = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -304,7 +335,7 @@ fn reports_of_a_stuck_task(test: &str, limit: Option<u64>) -> Option<String> {
 #[test]
 fn a_stuck_callback_is_reported_while_it_is_stuck() {
     let test = "hogs::a_stuck_callback_is_reported_while_it_is_stuck";
-    let Some(errors) = reports_of_a_stuck_task(test, None) else { return };
+    let Some(errors) = reports_of_a_stuck_task(test, None, true) else { return };
     assert!(errors.contains("the slow one"), "no report:\n{errors}");
     assert!(errors.contains("hogs.rs"), "no place:\n{errors}");
 }
@@ -313,7 +344,8 @@ fn a_stuck_callback_is_reported_while_it_is_stuck() {
 fn the_limit_of_slow_callbacks_can_be_set() {
     let test = "hogs::the_limit_of_slow_callbacks_can_be_set";
     for (limit, reported) in [(10, true), (30_000, false)] {
-        let Some(errors) = reports_of_a_stuck_task(test, Some(limit)) else { return };
+        let told = reports_of_a_stuck_task(test, Some(limit), reported);
+        let Some(errors) = told else { return };
         assert_eq!(errors.contains("the slow one"), reported, "limit of {limit} ms:\n{errors}");
     }
 }

@@ -7,3 +7,4 @@
 mod exhaustion;
 mod hogs;
 mod limits;
+mod stalls;

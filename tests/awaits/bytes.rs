@@ -7,8 +7,7 @@ use corio::yield_now;
 
 use crate::support::{ms, poll_once, turns};
 
-/// Bytes that the system may keep of a connection: small, so that it is full soon. Also how many are
-/// read and written at a time to fill and to drain it.
+/// Bytes that are read and written at a time to drain a connection and to fill it.
 pub const BUFFER: usize = 4096;
 
 /// Why an operation may find a full connection open: the other end's system takes more in when it

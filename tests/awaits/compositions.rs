@@ -138,9 +138,7 @@ pub const TABLE: &[(&str, Make)] = awaits! {
             let (first, second) = (cleaning(stage.token()), part(stage.token()));
             drop(group.create_task(async { Ok::<_, ()>(first.await) }));
             drop(group.create_task(async { second.await; Err::<(), _>(()) }));
-            // A request that the body has caught is the body's to raise, and goes with it when the
-            // group drops it at its next wait; so it catches none here.
-            part(stage.token()).await;
+            cleaning(stage.token()).await;
             Ok(())
         })
         .await;

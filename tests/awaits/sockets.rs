@@ -6,9 +6,13 @@ use std::sync::Arc;
 
 use corio::net::{Async, Direction, TcpListener, TcpStream, UnixStream, sendfile};
 
-use crate::bytes::{BUFFER, Sends, looks, reads, reads_exactly, writes};
+use crate::bytes::{Sends, looks, reads, reads_exactly, writes};
 use crate::driver::{Make, awaits, case};
 use crate::support::{Folder, turns};
+
+/// Bytes that the system may keep of a connection: few, so that it is full soon. With fewer it waits
+/// for a timer of its own, for a second, before it says that there is room again.
+const KEPT: usize = 16 << 10;
 
 /// Two ends of one connection with small buffers.
 pub async fn tcp() -> (TcpStream, TcpStream) {
@@ -18,8 +22,8 @@ pub async fn tcp() -> (TcpStream, TcpStream) {
     let (server, _) = listener.accept().await.unwrap();
     let client = client.await.unwrap().unwrap();
     for end in [&client, &server] {
-        end.set_send_buffer_size(BUFFER).unwrap();
-        end.set_recv_buffer_size(BUFFER).unwrap();
+        end.set_send_buffer_size(KEPT).unwrap();
+        end.set_recv_buffer_size(KEPT).unwrap();
     }
     (client, server)
 }

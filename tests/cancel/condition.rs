@@ -62,8 +62,7 @@ fn t28_a_cancelled_wait_takes_its_lock_again_first() {
         let task = waiter(&shared, &waits);
         let guard = once_it_waits(&shared, &waits).await;
         task.cancel_with("enough");
-        nap().await;
-        nap().await;
+        rested(task.task_ref()).await;
         assert!(!task.done() && *guard == 0, "the lock is held here");
         drop(guard);
         assert_eq!(task.await.unwrap().as_deref(), Some("enough"));
@@ -84,8 +83,7 @@ fn t28_without_a_scope_the_task_ends_when_it_has_had_the_lock() {
         });
         let guard = once_it_waits(&shared, &waits).await;
         task.cancel_with("m");
-        nap().await;
-        nap().await;
+        rested(task.task_ref()).await;
         log.is(&[]);
         drop(guard);
         let error = task.await.unwrap_err();
@@ -192,8 +190,7 @@ fn t28_the_place_in_the_locks_queue_is_kept() {
         });
         until(|| queued.is_set()).await;
         task.cancel();
-        nap().await;
-        nap().await;
+        rested(task.task_ref()).await;
         drop(guard);
         task.await.unwrap();
         late.await.unwrap();
@@ -274,8 +271,7 @@ fn t28_a_predicate_is_not_asked_for_a_cancelled_wait() {
         });
         let mut guard = once_it_waits(&shared, &waits).await;
         task.cancel();
-        nap().await;
-        nap().await;
+        rested(task.task_ref()).await;
         *guard = 7;
         shared.1.notify_all(&guard);
         drop(guard);
@@ -319,8 +315,7 @@ fn t28_dropped_while_it_takes_the_lock_again_the_cancel_is_delivered_elsewhere()
         let guard = once_it_waits(&shared, &waits).await;
         // `until` polls by sleeps, which are no scopes: the cancel is delivered to the wait.
         task.cancel_with("m");
-        nap().await;
-        nap().await;
+        rested(task.task_ref()).await;
         go.set();
         assert_eq!(task.await.unwrap(), (true, Some("m".to_owned()), 1));
         drop(guard);
@@ -337,8 +332,7 @@ fn t28_an_abort_does_not_wait_for_the_lock() {
             let guard = once_it_waits(&shared, &waits).await;
             if cancel_first {
                 task.cancel();
-                nap().await;
-                nap().await;
+                rested(task.task_ref()).await;
             }
             task.abort();
             assert!(task.await.unwrap_err().is_cancelled());
@@ -371,8 +365,7 @@ fn t28_in_branches_that_are_polled_when_they_are_woken() {
         until(|| waits.load(Ordering::Relaxed) == 2).await;
         let (first, second) = (shared[0].0.acquire().await, shared[1].0.acquire().await);
         task.cancel();
-        nap().await;
-        nap().await;
+        rested(task.task_ref()).await;
         drop(first);
         nap().await;
         drop(second);

@@ -64,8 +64,8 @@ fn t02_a_cancel_taken_back_while_a_mask_holds_it() {
 #[test]
 fn t03_catch_clean_up_raise() {
     run(|| async {
-        let log = Log::default();
-        let inner = log.clone();
+        let (log, go) = (Log::default(), Flag::default());
+        let (inner, seen) = (log.clone(), go.clone());
         let task = spawn(async move {
             let token = inner.on_drop("inner dropped");
             let caught = catch_cancel(async {
@@ -75,7 +75,7 @@ fn t03_catch_clean_up_raise() {
             })
             .await;
             inner.say("clean-up");
-            nap().await;
+            until(|| seen.is_set()).await;
             inner.say("cleaned");
             match caught {
                 Ok(()) => 1,
@@ -86,6 +86,7 @@ fn t03_catch_clean_up_raise() {
         assert!(task.cancel_with("x"));
         assert!(!task.done());
         assert_eq!(task.cancelling(), 1);
+        go.set();
         let error = (&task).await.unwrap_err();
         assert_eq!(error.cancelled().unwrap().msg(), Some("x"));
         assert!(task.cancelled());

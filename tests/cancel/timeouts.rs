@@ -11,8 +11,9 @@ use corio::{
 use crate::support::{Flag, Log, count, for_ever, join2, ms, nap, run, unordered, until};
 
 const SOON: u64 = 3;
-/// For limits that must not come before the thread blocks beyond them, however slow that is.
-const BLOCKED: u64 = 100;
+/// Limits for a task that blocks its thread beyond them, in milliseconds. If one has come before that,
+/// on a machine that is slow, the next one is tried.
+const BLOCKED: [u64; 4] = [20, 200, 2_000, 20_000];
 const LATE: u64 = 60_000;
 
 #[test]
@@ -39,17 +40,29 @@ fn a_limit_awaits_the_clean_up_inside() {
 fn t17_a_cancel_and_the_limit_at_once() {
     run(|| async {
         for cancel_first in [true, false] {
-            let task = corio::create_local_task(async { timeout(ms(BLOCKED), for_ever()).await });
-            yield_now().await;
-            // The loop sees both when this lets it go on.
-            if cancel_first {
-                task.cancel_with("outer");
-                thread::sleep(ms(BLOCKED + 2));
-            } else {
-                thread::sleep(ms(BLOCKED + 2));
-                task.cancel_with("outer");
+            let mut ended = None;
+            for limit in BLOCKED {
+                let start = Instant::now();
+                let task =
+                    corio::create_local_task(async move { timeout(ms(limit), for_ever()).await });
+                yield_now().await;
+                // The loop sees both when this lets it go on.
+                if cancel_first {
+                    task.cancel_with("outer");
+                }
+                let in_time = start.elapsed() < ms(limit);
+                if in_time {
+                    thread::sleep(ms(limit + 2));
+                }
+                if !cancel_first {
+                    task.cancel_with("outer");
+                }
+                ended = Some(task.await);
+                if in_time {
+                    break;
+                }
             }
-            let error = task.await.expect_err("the cancel goes first");
+            let error = ended.unwrap().expect_err("the cancel goes first");
             assert_eq!(error.cancelled().unwrap().msg(), Some("outer"));
         }
     });
@@ -59,29 +72,44 @@ fn t17_a_cancel_and_the_limit_at_once() {
 fn t17_caught_exactly_once_by_a_scope_around() {
     run(|| async {
         for inner_scope in [false, true] {
-            let task = corio::create_local_task(async move {
-                let limited = timeout(ms(BLOCKED), async move {
-                    if inner_scope {
-                        if let Err(request) = catch_cancel(for_ever()).await {
-                            // The clean-up is still at it when the limit comes.
-                            for_ever().await;
-                            drop(request);
-                        }
-                    } else {
-                        for_ever().await;
-                    }
-                });
-                let caught = catch_cancel(limited).await;
-                let msg = caught.as_ref().err().and_then(Cancelled::msg).map(str::to_owned);
-                drop(caught);
-                (msg, catch_cancel(nap()).await.is_ok(), count())
-            });
-            yield_now().await;
-            task.cancel_with("outer");
-            thread::sleep(ms(BLOCKED + 2));
-            assert_eq!(task.await.unwrap(), (Some("outer".to_owned()), true, 1), "{inner_scope}");
+            let mut ended = None;
+            for limit in BLOCKED {
+                let start = Instant::now();
+                let task = corio::create_local_task(caught_around(limit, inner_scope));
+                yield_now().await;
+                task.cancel_with("outer");
+                let in_time = start.elapsed() < ms(limit);
+                if in_time {
+                    thread::sleep(ms(limit + 2));
+                }
+                ended = Some(task.await);
+                if in_time {
+                    break;
+                }
+            }
+            let ended = ended.unwrap().unwrap();
+            assert_eq!(ended, (Some("outer".to_owned()), true, 1), "{inner_scope}");
         }
     });
+}
+
+/// What a scope around a limit catches: its message, whether that was all, and the count.
+async fn caught_around(limit: u64, inner_scope: bool) -> (Option<String>, bool, u32) {
+    let limited = timeout(ms(limit), async move {
+        if inner_scope {
+            if let Err(request) = catch_cancel(for_ever()).await {
+                // The clean-up is still at it when the limit comes.
+                for_ever().await;
+                drop(request);
+            }
+        } else {
+            for_ever().await;
+        }
+    });
+    let caught = catch_cancel(limited).await;
+    let msg = caught.as_ref().err().and_then(Cancelled::msg).map(str::to_owned);
+    drop(caught);
+    (msg, catch_cancel(nap()).await.is_ok(), count())
 }
 
 #[test]
@@ -266,23 +294,29 @@ fn a_limit_on_a_dormant_scope_ends_its_part() {
 #[test]
 fn wait_for_cancels_a_task_and_awaits_its_end() {
     run(|| async {
-        let log = Log::default();
-        let inner = log.clone();
+        // A task that is cancelled before it has begun never runs.
+        let (log, begun) = (Log::default(), [Flag::default(), Flag::default()]);
+        let (inner, mark) = (log.clone(), begun[0].clone());
         let task = spawn(async move {
+            mark.set();
             if let Err(request) = catch_cancel(for_ever()).await {
                 nap().await;
                 inner.say("cleaned");
                 request.raise::<()>().await;
             }
         });
+        until(|| begun[0].is_set()).await;
         let watched = task.task_ref();
         assert!(wait_for(task, ms(SOON)).await.is_err());
         assert!(watched.done() && log.said("cleaned"));
         // A task that suppresses answers with its value.
-        let task = spawn(async {
+        let mark = begun[1].clone();
+        let task = spawn(async move {
+            mark.set();
             drop(catch_cancel(for_ever()).await);
             3
         });
+        until(|| begun[1].is_set()).await;
         assert_eq!(wait_for(task, ms(SOON)).await.unwrap().unwrap(), 3);
         // An independent cancel is the task's result.
         let task = spawn(for_ever());
@@ -313,6 +347,28 @@ fn wait_for_passes_an_outer_cancel_inwards_and_waits() {
         task.cancel();
         assert!(task.await.unwrap_err().is_cancelled());
         log.is(&["waits", "cleaned"]);
+    });
+}
+
+/// asyncio says that the limit has come, and the cancel is lost.
+#[test]
+fn a_cancel_that_is_older_than_a_limit_is_not_lost_with_the_clean_up() {
+    run(|| async {
+        let log = Log::default();
+        let inner = log.clone();
+        let task = spawn(async move {
+            assert!(corio::current_task().unwrap().cancel());
+            let limited = timeout(ms(SOON), async {
+                let request = catch_cancel(for_ever()).await.unwrap_err();
+                inner.say("cleans up");
+                for_ever().await;
+                request.raise::<()>().await;
+            });
+            let _ = limited.await;
+            inner.say("goes on");
+        });
+        assert!(task.await.unwrap_err().is_cancelled());
+        log.is(&["cleans up"]);
     });
 }
 

@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -155,16 +156,19 @@ fn a_panic_of_main_leaves_no_stray_stop() {
         }));
         assert_eq!(failed.unwrap_err().downcast_ref::<&str>(), Some(&"of main"));
         assert!(!event_loop.is_running() && get_running_loop().is_err());
-        let calls = Rc::new(Cell::new(0));
-        let (first, second) = (calls.clone(), calls.clone());
+        let (calls, stops) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let (first, second) = (calls.clone(), stops.clone());
         let stop: Handle = (**event_loop).clone();
         event_loop.call_soon(move || {
-            first.set(1);
-            corio::Handle::current().call_soon(move || stop.stop());
+            first.fetch_add(1, Ordering::Relaxed);
+            corio::Handle::current().call_soon(move || {
+                second.fetch_add(1, Ordering::Relaxed);
+                stop.stop();
+            });
         });
-        event_loop.call_later(Duration::from_millis(1), move || second.set(second.get() + 10));
         event_loop.run_forever().unwrap();
-        assert_eq!(calls.get(), 1, "the run took one iteration more than the callback");
+        let seen = (calls.load(Ordering::Relaxed), stops.load(Ordering::Relaxed));
+        assert_eq!(seen, (1, 1), "the run took one iteration more than the first callback");
     });
 }
 

@@ -28,6 +28,7 @@ mod subprocess;
 mod subprocess_edges;
 mod support;
 mod task_group;
+mod task_group_kept;
 mod task_group_stop;
 mod tasks;
 mod threads;

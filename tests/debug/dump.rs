@@ -135,10 +135,12 @@ fn a_dump_names_who_awaits_whom_and_who_runs() {
         let inner = corio::task().name("inner").spawn_on(runtime.handle(), async {
             corio::sleep(HOUR).await;
         });
+        let asleep = inner.task_ref();
         let outer = corio::task().name("outer").spawn_on(runtime.handle(), async move {
             drop(inner.await);
         });
         waits(&outer.task_ref());
+        waits(&asleep);
         let dump = eventually("the edge", || {
             let dump = runtime.handle().dump().to_string();
             dump.contains("awaited by").then_some(dump)

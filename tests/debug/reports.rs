@@ -1,9 +1,11 @@
 //! What debug mode tells, with the names and places that a reader needs.
 
+use std::os::unix::net::UnixStream;
 use std::panic::Location;
 use std::time::Duration;
 
 use corio::debug::ReportKind;
+use corio::net::{Async, Direction};
 use corio::sync::{Barrier, Event, Lock, Queue, RwLock, Semaphore};
 
 use crate::support::{HOUR, bounded, debug_builder, debug_rt, ignore, listen, report, told, waits};
@@ -59,11 +61,15 @@ fn a_quick_poll_and_one_that_blocks_in_place_are_not_told() {
     bounded(|| {
         let builder = debug_builder().workers(2).watch(false).slow_callback_duration(SLOW);
         let runtime = builder.build().expect("a runtime");
-        let quick = corio::task().name("quick-one").spawn_on(runtime.handle(), async {
-            corio::block_in_place(|| std::thread::sleep(2 * SLOW));
-        });
-        runtime.block_on(async { quick.await.unwrap() });
-        assert_eq!(told(ReportKind::SlowCallback, "quick-one"), Vec::<String>::new());
+        let is_told = |name: &str| {
+            let quick = corio::task().name(name.to_owned()).spawn_on(runtime.handle(), async {
+                corio::block_in_place(|| std::thread::sleep(2 * SLOW));
+            });
+            runtime.block_on(async { quick.await.unwrap() });
+            !told(ReportKind::SlowCallback, &format!("name='{name}'")).is_empty()
+        };
+        // A machine that stalls makes any poll slow now and then; one that counts the block, each.
+        assert!((0..20).any(|n| !is_told(&format!("quick-one-{n}"))), "the block was counted");
     });
 }
 
@@ -290,6 +296,8 @@ fn operations_of_files_and_sockets_that_nobody_awaits_are_told() {
             let address = listener.local_addr().unwrap();
             let near = corio::net::TcpStream::connect(address).await.unwrap();
             let mut file = corio::fs::temporary_file().await.unwrap();
+            let foreign = Async::new(UnixStream::pair().unwrap().0).unwrap();
+            let plain = std::fs::File::open("/proc/self/exe").unwrap();
             let begin = line!() + 1;
             ignore(listener.accept());
             ignore(near.read(&mut [0]));
@@ -299,9 +307,21 @@ fn operations_of_files_and_sockets_that_nobody_awaits_are_told() {
             ignore(corio::fs::open("/tmp/never", "w"));
             ignore(file.write("lost"));
             ignore(corio::process::create_subprocess_exec("true", ["1"]).spawn());
+            ignore(foreign.readable());
+            ignore(foreign.writable());
+            ignore(foreign.io(Direction::Read, |_| Ok(())));
+            ignore(corio::net::sendfile(&near, &plain, 0, None));
+            ignore(corio::net::splice(&near, &near));
+            ignore(corio::net::create_datagram_endpoint().local_addr("127.0.0.1:0"));
+            ignore(corio::stream::start_server(async |_, _| {}, "127.0.0.1:0"));
+            ignore(corio::stream::start_unix_server(async |_, _| {}, "/tmp/never/socket"));
             let end = line!();
             // These are awaited, or had nothing to do.
             near.write_all(b"").await.unwrap();
+            foreign.io(Direction::Read, |_| Ok(())).await.unwrap();
+            assert_eq!(corio::net::sendfile(&near, &plain, 0, Some(0)).await.unwrap(), 0);
+            let server = corio::stream::start_server(async |_, _| {}, "127.0.0.1:0").await;
+            drop(server.unwrap());
             assert_eq!(near.read(&mut []).await.unwrap(), 0);
             file.close().await.unwrap();
             (begin, end)

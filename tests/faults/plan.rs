@@ -25,7 +25,7 @@ use crate::seam::{Args, gate};
 pub enum Plan {
     /// The `nth` call that may fail so does.
     Fail { errno: i32, nth: u64 },
-    /// Every second call that a signal may interrupt is interrupted.
+    /// Every second call that a signal may interrupt is interrupted, from the first on.
     Interrupt,
     /// No transfer moves more than `to` bytes.
     Shorten { to: u64 },
@@ -154,7 +154,7 @@ fn fail(kind: u32, call: &Call, args: Args) -> i64 {
         return pass(call.number, &args);
     }
     let due = match kind {
-        INTERRUPT => SEEN.fetch_add(1, SeqCst) % 2 == 1,
+        INTERRUPT => SEEN.fetch_add(1, SeqCst) % 2 == 0,
         _ => is_due(),
     };
     if !due {

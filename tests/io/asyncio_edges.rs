@@ -227,15 +227,25 @@ fn a_server_that_is_cancelled_lets_idle_clients_go() {
 #[test]
 fn a_server_listens_on_every_address() {
     once(async {
-        let port = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
-        let mut addresses = vec![([127, 0, 0, 1], port).into(), ([127, 0, 0, 2], port).into()];
-        if std::net::TcpListener::bind("[::1]:0").is_ok() {
-            addresses.push(format!("[::1]:{port}").parse().unwrap());
-        }
-        let handler = async |mut reader: StreamReader, mut writer: StreamWriter| {
+        async fn handler(mut reader: StreamReader, mut writer: StreamWriter) {
             writer.write(&reader.read_line().await.unwrap());
+        }
+        let has_v6 = std::net::TcpListener::bind("[::1]:0").is_ok();
+        let mut taken = 0;
+        let (server, addresses) = loop {
+            let port = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
+            let mut addresses = vec![([127, 0, 0, 1], port).into(), ([127, 0, 0, 2], port).into()];
+            if has_v6 {
+                addresses.push(format!("[::1]:{port}").parse().unwrap());
+            }
+            match start_server(handler, addresses.clone()).await {
+                Ok(server) => break (server, addresses),
+                // Another test has got the port meanwhile.
+                Err(error) => assert_eq!(error.kind(), ErrorKind::AddrInUse),
+            }
+            taken += 1;
+            assert!(taken < 100, "no port is free");
         };
-        let server = start_server(handler, addresses.clone()).await.unwrap();
         assert_eq!(server.local_addrs(), addresses);
         for address in addresses {
             let (mut reader, mut writer) = open_connection(address).await.unwrap();

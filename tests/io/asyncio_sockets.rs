@@ -20,7 +20,7 @@ use rustix::pty::OpenptFlags;
 use rustix::termios::OptionalActions;
 use socket2::{Domain, SockRef, Socket, Type};
 
-use crate::{HARD_LIMIT, everywhere, once, pair, play, plays, read_all};
+use crate::{HARD_LIMIT, everywhere, once, pair, play, plays, read_all, until};
 
 /// Runs a test with a single loop.
 fn with_loop(body: impl FnOnce(&EventLoop) + Send + 'static) {
@@ -76,8 +76,7 @@ fn a_reader_is_called_while_there_is_something() {
             Ok(true)
         });
         theirs.write_all(b"123").unwrap();
-        event_loop.run_until_complete(corio::sleep(Duration::from_millis(5))).unwrap();
-        assert_eq!(seen.get(), 123);
+        event_loop.run_until_complete(until("all was read", || seen.get() == 123)).unwrap();
         theirs.write_all(b"45").unwrap();
         drop(theirs);
         event_loop.run_until_complete(reader).unwrap().unwrap();

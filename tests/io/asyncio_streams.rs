@@ -506,7 +506,8 @@ fn a_unix_server_removes_its_own_file() {
 fn a_server_that_cannot_bind_leaves_nothing() {
     once(async {
         let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        // An address of this test's own: no other one gets the port.
+        let free = std::net::TcpListener::bind("127.0.0.77:0").unwrap().local_addr().unwrap();
         let both = [free, taken.local_addr().unwrap()];
         let error = start_server(echo, both).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::AddrInUse);

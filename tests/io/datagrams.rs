@@ -72,7 +72,8 @@ fn messages_tell_who_sent_them() {
 #[test]
 fn an_icmp_error_ends_one_call_only() {
     once(async {
-        let gone = UdpSocket::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+        // An address of this test's own: no other one gets the port.
+        let gone = UdpSocket::bind("127.0.0.78:0").await.unwrap().local_addr().unwrap();
         let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
         socket.connect(gone).await.unwrap();
         socket.send(b"anybody?").await.unwrap();

@@ -49,9 +49,8 @@ fn a_bad_address_is_named() {
 #[test]
 fn a_closed_port_refuses() {
     once(async {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let closed = listener.local_addr().unwrap();
-        drop(listener);
+        let kept = crate::closed();
+        let closed = kept.0;
         let error = TcpStream::connect(closed).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
         assert!(error.to_string().contains(&format!("connect {closed}")), "{error}");

@@ -28,11 +28,13 @@ mod traits;
 mod unix;
 
 use std::io::Write;
+use std::net::SocketAddr;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use corio::net::{TcpListener, TcpStream};
 use corio_tests::within;
+use socket2::{Domain, Socket, Type};
 
 /// A test that takes longer hangs.
 pub const LIMIT: Duration = corio_tests::PATIENCE;
@@ -67,8 +69,16 @@ pub fn once<F: Future + Send + 'static>(test: F) -> F::Output
 where
     F::Output: Send,
 {
-    within(HARD_LIMIT, "the test", || {
-        let run = corio::Builder::new().workers(2).run(corio::timeout(LIMIT, test));
+    patiently(1, test)
+}
+
+/// As [`once`], for a test that has so many times as much to do as others.
+pub fn patiently<F: Future + Send + 'static>(times: u32, test: F) -> F::Output
+where
+    F::Output: Send,
+{
+    within(HARD_LIMIT * times, "the test", move || {
+        let run = corio::Builder::new().workers(2).run(corio::timeout(LIMIT * times, test));
         run.expect("it starts").unwrap_or_else(|error| panic!("{error}"))
     })
 }
@@ -82,6 +92,17 @@ pub async fn pair() -> (TcpStream, TcpStream) {
     let client = client.await.unwrap().unwrap();
     assert_eq!(client.local_addr().unwrap(), peer);
     (client, server)
+}
+
+/// A port of this machine that refuses connections: it is taken, so that no other test gets it, and
+/// nobody listens there.
+pub struct Closed(pub SocketAddr, #[expect(dead_code, reason = "it keeps the port")] Socket);
+
+/// A port that is [`Closed`].
+pub fn closed() -> Closed {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+    Closed(socket.local_addr().unwrap().as_socket().unwrap(), socket)
 }
 
 /// Reads to the end of the stream.

@@ -19,7 +19,7 @@ use crate::{once, play, plays, skipped, well};
 
 /// Longer than the clients here pause between two requests, on a machine that keeps them waiting too.
 /// They ask soon and are then told to close, so nobody waits for the end of it.
-const GRACE: Duration = Duration::from_secs(10);
+const GRACE: Duration = Duration::from_secs(100);
 /// How often the server is replaced.
 const RESTARTS: usize = 4;
 /// Connections of the clients.
@@ -73,11 +73,12 @@ fn serve() {
     });
 }
 
-/// Replaces the server again and again while `load` runs.
+/// Replaces the server again and again while `load` runs; calls `over` after that.
 fn replace_under<R: Send + 'static>(
     test: &str,
     part: &str,
     load: impl FnOnce(SocketAddr) -> R + Send + 'static,
+    over: impl FnOnce(),
 ) -> R {
     let socket = StdListener::bind("127.0.0.1:0").unwrap();
     let address = socket.local_addr().unwrap();
@@ -88,6 +89,7 @@ fn replace_under<R: Send + 'static>(
         let successor = Server::start(test, part, &socket);
         std::mem::replace(&mut server, successor).retire();
     }
+    over();
     let result = load.join().unwrap();
     server.retire();
     result
@@ -103,13 +105,15 @@ fn wrk_notices_no_restart() {
     if Command::new("wrk").arg("-v").output().is_err() {
         return skipped(test, "wrk is not installed");
     }
-    let said = replace_under(test, part, |address| {
-        // As long as the restarts take.
+    let load = |address| {
+        // As long as the restarts take; an answer may take longer than its usual two seconds.
         let span = format!("{}s", RESTARTS + 3);
         let url = format!("http://{address}/");
         let mut wrk = Command::new("wrk");
-        wrk.args(["-t1", &format!("-c{CLIENTS}"), "-d", &span, &url]).output().unwrap()
-    });
+        wrk.args(["-t1", &format!("-c{CLIENTS}"), "--timeout", "100s", "-d", &span, &url]);
+        wrk.output().unwrap()
+    };
+    let said = replace_under(test, part, load, || {});
     let said = well(said);
     assert!(!said.contains("Socket errors") && !said.contains("Non-2xx"), "{said}");
     let requests = said.lines().find_map(|line| line.trim().split_once(" requests in "));
@@ -126,28 +130,21 @@ fn clients_notice_no_restart() {
     }
     let (end, answers) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
     let (ended, answered) = (end.clone(), answers.clone());
-    let reconnects = {
-        let ender = thread::spawn({
-            let answers = answers.clone();
-            move || {
-                // Until the restarts are over, which the load outlives.
-                eventually("the answers", || (answers.load(Ordering::Relaxed) > 500).then_some(()));
-                thread::sleep(Duration::from_secs(RESTARTS as u64 + 2));
-                end.store(true, Ordering::Relaxed);
-            }
-        });
-        let reconnects = replace_under(test, part, move |address| {
-            let clients: Vec<_> = (0..CLIENTS)
-                .map(|n| {
-                    let (ended, answered) = (ended.clone(), answered.clone());
-                    thread::spawn(move || client(address, n, &ended, &answered))
-                })
-                .collect();
-            clients.into_iter().map(|client| client.join().unwrap()).sum::<usize>()
-        });
-        ender.join().unwrap();
-        reconnects
+    let load = move |address| {
+        let clients: Vec<_> = (0..CLIENTS)
+            .map(|n| {
+                let (ended, answered) = (ended.clone(), answered.clone());
+                thread::spawn(move || client(address, n, &ended, &answered))
+            })
+            .collect();
+        clients.into_iter().map(|client| client.join().unwrap()).sum::<usize>()
     };
+    // The load outlives the restarts.
+    let over = || {
+        eventually("the answers", || (answers.load(Ordering::Relaxed) > 500).then_some(()));
+        end.store(true, Ordering::Relaxed);
+    };
+    let reconnects = replace_under(test, part, load, over);
     assert!(reconnects >= RESTARTS, "the servers did change: {reconnects}");
 }
 

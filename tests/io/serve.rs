@@ -347,7 +347,7 @@ fn too_many_open_files_pass_by() {
 /// all the same.
 #[test]
 fn a_blocked_main_task_keeps_no_connection_out() {
-    const LIMIT: Duration = Duration::from_secs(20);
+    const LIMIT: Duration = corio_tests::PATIENCE;
 
     let (answered, heard) = std::sync::mpsc::channel();
     corio::Builder::new()

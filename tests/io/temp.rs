@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
 
 use corio::fs::{self, TempBuilder};
+use corio_tests::kit::Signal;
 
 use crate::unix::scratch;
 use crate::{everywhere, once, play, plays, until};
@@ -165,11 +166,15 @@ fn a_file_is_closed_with_its_task() {
             format!("/proc/self/fd/{}", file.fileno().unwrap().as_raw_fd())
         };
         let ours = || std::fs::read_link(&descriptor).is_ok_and(|target| target == path);
+        let wrote = Signal::new();
+        let written = wrote.clone();
         let task = corio::create_task(async move {
             file.write("data").await.unwrap();
+            written.set();
             std::future::pending::<()>().await;
         });
         assert!(ours());
+        wrote.wait().await;
         let limit = std::time::Duration::from_millis(5);
         assert!(corio::wait_for(task, limit).await.is_err());
         until("the file is flushed and closed", || !ours()).await;

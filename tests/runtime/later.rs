@@ -1,7 +1,7 @@
 //! Plain callbacks on the loops of a runtime: now, later, at a time, and not at all.
 
 use std::sync::{Arc, Mutex, mpsc};
-use std::thread;
+use std::thread::{self, ThreadId};
 use std::time::Duration;
 
 use corio::{ErrorContext, ExceptionHandler, Handle, current_task};
@@ -10,6 +10,29 @@ use corio_tests::kit::{Ledger, Signal};
 
 use crate::support::{bounded, burn, here, on_runtime, rt, wait};
 
+/// The number of a callback, its place among those of one time, and the thread that called it.
+type Called = (u64, u32, ThreadId);
+
+/// Makes callbacks for times that begin `lead` milliseconds from now; what is called, in order, or
+/// `None` if the first time had passed before all were made.
+fn called_back(one: &Handle, lead: u64) -> Option<Vec<Called>> {
+    let (tell, told) = mpsc::channel();
+    let at = one.time() + Duration::from_millis(lead);
+    for n in [3, 1, 2, 0] {
+        for again in 0..2 {
+            let tell = tell.clone();
+            one.call_at(at + Duration::from_micros(n), move || {
+                assert!(current_task().is_none());
+                tell.send((n, again, thread::current().id())).unwrap();
+            });
+        }
+    }
+    let in_time = one.time() < at;
+    drop(tell);
+    let told = told.iter().collect();
+    in_time.then_some(told)
+}
+
 /// The callbacks of one loop are called there, in the order of their times and then of their making.
 #[test]
 fn later_callbacks_of_one_loop_come_in_order() {
@@ -17,19 +40,8 @@ fn later_callbacks_of_one_loop_come_in_order() {
         let runtime = rt();
         for one in runtime.handle().loops() {
             let home = wait(&runtime, one.create_task(here())).unwrap();
-            let (tell, told) = mpsc::channel();
-            let at = one.time() + Duration::from_millis(5);
-            for n in [3, 1, 2, 0] {
-                for again in 0..2 {
-                    let tell = tell.clone();
-                    one.call_at(at + Duration::from_micros(n), move || {
-                        assert!(current_task().is_none());
-                        tell.send((n, again, thread::current().id())).unwrap();
-                    });
-                }
-            }
-            drop(tell);
-            let told: Vec<_> = told.iter().collect();
+            let told = [5, 50, 500, 5_000].into_iter().find_map(|lead| called_back(&one, lead));
+            let told = told.expect("5 s are enough to make eight callbacks");
             let order: Vec<_> = told.iter().map(|&(n, again, _)| (n, again)).collect();
             assert_eq!(order, [(0, 0), (0, 1), (1, 0), (1, 1), (2, 0), (2, 1), (3, 0), (3, 1)]);
             assert!(told.iter().all(|&(_, _, thread)| thread == home));

@@ -10,7 +10,9 @@ use corio::{ResultError, Task};
 use corio_tests::eventually;
 use corio_tests::kit::{CountingWaker, Ledger, Signal};
 
-use crate::support::{bounded, message, on_one_worker, on_runtime, one_worker, rt, variant, wait};
+use crate::support::{
+    begun, bounded, message, on_one_worker, on_runtime, one_worker, rt, variant, wait,
+};
 
 /// Panics when it is dropped.
 struct Bomb(&'static str);
@@ -226,8 +228,7 @@ fn a_waker_that_panics_does_not_stop_the_worker() {
         let mut observer = std::pin::pin!((&observed).into_future());
         assert!(observer.as_mut().poll(&mut cx).is_pending());
         let entered = runtime.enter();
-        let mut sleep = Box::pin(corio::sleep(std::time::Duration::from_millis(1)));
-        assert!(sleep.as_mut().poll(&mut cx).is_pending());
+        let mut sleep = begun(&mut cx);
         drop(entered);
         gate.set();
         eventually("both tasks' ends", || (joined.done() && observed.done()).then_some(()));

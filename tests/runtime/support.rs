@@ -3,10 +3,12 @@
 use std::env;
 use std::future::{Future, IntoFuture};
 use std::panic::Location;
+use std::pin::Pin;
+use std::task::Context;
 use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
-use corio::{Builder, Runtime, Task, TaskError};
+use corio::{Builder, Runtime, Sleep, Task, TaskError};
 use corio_tests::{PATIENCE, within};
 
 /// The environment variable that names the variant.
@@ -117,6 +119,16 @@ pub fn wait<T>(runtime: &Runtime, task: Task<T>) -> Result<T, TaskError> {
 /// The thread that polls.
 pub async fn here() -> ThreadId {
     thread::current().id()
+}
+
+/// A sleep that waits with `cx`, and is due as soon as the machine allows: one that is due before it
+/// is polled does not wait.
+pub fn begun(cx: &mut Context<'_>) -> Pin<Box<Sleep>> {
+    let waits = |lead: u64| {
+        let mut sleep = Box::pin(corio::sleep(Duration::from_millis(lead)));
+        sleep.as_mut().poll(cx).is_pending().then_some(sleep)
+    };
+    [2, 20, 200, 2_000, 20_000].into_iter().find_map(waits).expect("20 s are enough to poll it")
 }
 
 /// Keeps the processor busy.

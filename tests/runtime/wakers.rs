@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::task::{Context, Poll, Waker};
 use std::thread;
-use std::time::Duration;
 
 use corio::{ResultError, TaskStatus};
 use corio_tests::eventually;
@@ -354,7 +353,11 @@ fn a_waker_dropped_last_frees_the_task() {
         let runtime = rt();
         let task = runtime.create_task(Selfish(None, ledger.token()));
         let aborted = runtime.create_task(Selfish(None, ledger.token()));
-        thread::sleep(Duration::from_millis(1));
+        for parked in [&task, &aborted] {
+            eventually("its wait", || {
+                matches!(parked.task_ref().status(), TaskStatus::Waiting(_)).then_some(())
+            });
+        }
         aborted.abort();
         assert!(wait(&runtime, aborted).is_err());
         assert_eq!(ledger.live(), 1);

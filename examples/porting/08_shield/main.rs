@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use corio::sync::Event;
 use corio::{create_task, shield, wait_for, yield_now};
 
-async fn save() -> &'static str {
+async fn save(paid: Arc<Event>) -> &'static str {
     println!("saving");
-    corio::sleep(Duration::from_millis(30)).await;
+    paid.wait().await;
     println!("saved");
     "receipt"
 }
@@ -18,7 +19,8 @@ fn py(value: bool) -> &'static str {
 }
 
 async fn program() {
-    let task = Arc::new(create_task(save()));
+    let paid = Arc::new(Event::new());
+    let task = Arc::new(create_task(save(paid.clone())));
     if wait_for(shield(&*task), Duration::from_millis(10)).await.is_err() {
         println!("no patience");
     }
@@ -33,9 +35,12 @@ async fn program() {
         println!("the waiter is cancelled");
     }
     println!("cancelled: {}", py(task.cancelled()));
+    paid.set();
     println!("{}", (&*task).await.expect("it ends well"));
 }
 
 pub fn main() {
-    corio::run(program());
+    // One loop, so that the task begins before the limit comes.
+    let event_loop = corio::new_event_loop().expect("a loop");
+    corio::Runner::on(event_loop).run(program()).expect("nothing cancels it");
 }

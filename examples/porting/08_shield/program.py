@@ -3,15 +3,16 @@
 import asyncio
 
 
-async def save():
+async def save(paid):
     print("saving")
-    await asyncio.sleep(0.03)
+    await paid.wait()
     print("saved")
     return "receipt"
 
 
 async def main():
-    task = asyncio.create_task(save())
+    paid = asyncio.Event()
+    task = asyncio.create_task(save(paid))
     try:
         await asyncio.wait_for(asyncio.shield(task), 0.01)
     except asyncio.TimeoutError:
@@ -29,6 +30,7 @@ async def main():
     except asyncio.CancelledError:
         print("the waiter is cancelled")
     print("cancelled:", task.cancelled())
+    paid.set()
     print(await task)
 
 

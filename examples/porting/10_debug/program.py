@@ -15,7 +15,7 @@ class Listener(logging.Handler):
 
     def emit(self, record):
         said = record.getMessage()
-        found = re.search(r"Executing <Task .*name='blocks'.* took (\d+\.\d+) seconds", said)
+        found = re.search(r"Executing <Task \w+ name='blocks'.* took (\d+\.\d+) seconds", said)
         if found:
             slow.append(float(found[1]))
 

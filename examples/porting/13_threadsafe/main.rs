@@ -10,7 +10,8 @@ async fn square(number: u32) -> u32 {
     number * number
 }
 
-async fn endless(ended: mpsc::Sender<()>) {
+async fn endless(begun: mpsc::Sender<()>, ended: mpsc::Sender<()>) {
+    begun.send(()).expect("the thread waits");
     if let Err(cancelled) = catch_cancel(corio::sleep(Duration::from_secs(3600))).await {
         println!("the coroutine is cancelled");
         ended.send(()).expect("the thread waits");
@@ -21,8 +22,10 @@ async fn endless(ended: mpsc::Sender<()>) {
 fn thread(event_loop: &Handle) {
     let mut future = run_coroutine_threadsafe(square(7), event_loop);
     println!("seven squared: {}", future.result(None).expect("it ends well"));
-    let (ended, wait) = mpsc::channel();
-    let mut future = run_coroutine_threadsafe(endless(ended), event_loop);
+    let ((begun, start), (ended, wait)) = (mpsc::channel(), mpsc::channel());
+    let mut future = run_coroutine_threadsafe(endless(begun, ended), event_loop);
+    // What is cancelled before it has begun never runs.
+    start.recv().expect("it begins");
     if let Err(ConcurrentError::Timeout) = future.result(Some(Duration::from_millis(20))) {
         println!("it takes too long");
     }

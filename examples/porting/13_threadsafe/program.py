@@ -10,7 +10,8 @@ async def square(number):
     return number * number
 
 
-async def endless(ended):
+async def endless(begun, ended):
+    begun.set()
     try:
         await asyncio.sleep(3600)
     except asyncio.CancelledError:
@@ -22,8 +23,10 @@ async def endless(ended):
 def thread(loop):
     future = asyncio.run_coroutine_threadsafe(square(7), loop)
     print("seven squared:", future.result())
-    ended = threading.Event()
-    future = asyncio.run_coroutine_threadsafe(endless(ended), loop)
+    begun, ended = threading.Event(), threading.Event()
+    future = asyncio.run_coroutine_threadsafe(endless(begun, ended), loop)
+    # What is cancelled before it has begun never runs.
+    begun.wait()
     try:
         future.result(timeout=0.02)
     except concurrent.futures.TimeoutError:

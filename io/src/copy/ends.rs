@@ -45,120 +45,87 @@ pub trait Take {
     fn end(&mut self) -> io::Result<()>;
 }
 
+/// Sources, and the call that reads from each of them.
 macro_rules! gives {
-    ($([$($generics:tt)*] $socket:ty;)*) => {$(
-        impl<$($generics)*> ByteSource for $socket {}
+    (
+        |$source:ident, $at:ident, $cx:ident, $buf:ident| $poll:expr;
+        $([$($generics:tt)*] $end:ty;)*
+    ) => {$(
+        impl<$($generics)*> ByteSource for $end {}
 
-        impl<$($generics)*> Give for $socket {
+        impl<$($generics)*> Give for $end {
             fn poll_give(
                 &mut self,
-                at: &'static Location<'static>,
-                cx: &mut Context<'_>,
-                buf: &mut Vec<u8>,
+                $at: &'static Location<'static>,
+                $cx: &mut Context<'_>,
+                $buf: &mut Vec<u8>,
             ) -> Poll<io::Result<usize>> {
-                Wire { at, ..self.wire() }.poll_read_vec(cx, buf)
+                let $source = self;
+                $poll
             }
         }
     )*};
 }
 
+/// Sinks, the call that writes to each of them, and the one that ends them.
 macro_rules! takes {
-    ($([$($generics:tt)*] $socket:ty;)*) => {$(
-        impl<$($generics)*> ByteSink for $socket {}
+    (
+        |$sink:ident, $at:ident, $cx:ident, $bytes:ident| $poll:expr, $end_it:expr;
+        $([$($generics:tt)*] $end:ty;)*
+    ) => {$(
+        impl<$($generics)*> ByteSink for $end {}
 
-        impl<$($generics)*> Take for $socket {
+        impl<$($generics)*> Take for $end {
             fn poll_take(
                 &mut self,
-                at: &'static Location<'static>,
-                cx: &mut Context<'_>,
-                bytes: &[u8],
+                $at: &'static Location<'static>,
+                $cx: &mut Context<'_>,
+                $bytes: &[u8],
             ) -> Poll<io::Result<usize>> {
-                Wire { at, ..self.wire() }.poll_write(cx, bytes)
+                let $sink = self;
+                $poll
             }
 
             fn end(&mut self) -> io::Result<()> {
-                self.close_write()
+                let $sink = self;
+                $end_it
             }
         }
     )*};
 }
 
-macro_rules! gives_and_takes {
-    ($($ends:tt)*) => {
-        gives! { $($ends)* }
-        takes! { $($ends)* }
-    };
-}
-
-gives_and_takes! {
+gives! {
+    |socket, at, cx, buf| Wire { at, ..socket.wire() }.poll_read_vec(cx, buf);
     [] TcpStream;
     [] UnixStream;
     [] &TcpStream;
     [] &UnixStream;
-}
-
-gives! {
     [S: StreamSocket] OwnedReadHalf<S>;
     [S: StreamSocket] ReadHalf<'_, S>;
 }
 
 takes! {
+    |socket, at, cx, bytes| Wire { at, ..socket.wire() }.poll_write(cx, bytes), socket.close_write();
+    [] TcpStream;
+    [] UnixStream;
+    [] &TcpStream;
+    [] &UnixStream;
     [S: StreamSocket] OwnedWriteHalf<S>;
     [S: StreamSocket] WriteHalf<'_, S>;
 }
 
-macro_rules! in_memory {
-    (gives: $($reader:ident $(.$reading:ident)?),*; takes: $($writer:ident $(.$writing:ident)?),*) => {
-        $(
-            impl ByteSource for $reader {}
+gives! { |reader, at, cx, buf| reader.poll_move(at, cx, buf); [] StreamReader; }
+gives! { |reader, at, cx, buf| reader.poll_read_vec(at, cx, buf); [] DuplexReader; }
+gives! { |both, at, cx, buf| both.reader.poll_give(at, cx, buf); [] DuplexStream; }
 
-            impl Give for $reader {
-                fn poll_give(
-                    &mut self,
-                    at: &'static Location<'static>,
-                    cx: &mut Context<'_>,
-                    buf: &mut Vec<u8>,
-                ) -> Poll<io::Result<usize>> {
-                    self$(.$reading)?.poll_read_vec(at, cx, buf)
-                }
-            }
-        )*
-        $(
-            impl ByteSink for $writer {}
-
-            impl Take for $writer {
-                fn poll_take(
-                    &mut self,
-                    at: &'static Location<'static>,
-                    cx: &mut Context<'_>,
-                    bytes: &[u8],
-                ) -> Poll<io::Result<usize>> {
-                    self$(.$writing)?.poll_put(at, cx, &[IoSlice::new(bytes)])
-                }
-
-                fn end(&mut self) -> io::Result<()> {
-                    self$(.$writing)?.shutdown();
-                    Ok(())
-                }
-            }
-        )*
+takes! {
+    |writer, at, cx, bytes| writer.poll_put(at, cx, &[IoSlice::new(bytes)]), {
+        writer.shutdown();
+        Ok(())
     };
+    [] DuplexWriter;
 }
-
-in_memory! {
-    gives: DuplexReader, DuplexStream.reader;
-    takes: DuplexWriter, DuplexStream.writer
-}
-
-impl ByteSource for StreamReader {}
-
-impl Give for StreamReader {
-    fn poll_give(
-        &mut self,
-        at: &'static Location<'static>,
-        cx: &mut Context<'_>,
-        buf: &mut Vec<u8>,
-    ) -> Poll<io::Result<usize>> {
-        self.poll_move(at, cx, buf)
-    }
+takes! {
+    |both, at, cx, bytes| both.writer.poll_take(at, cx, bytes), both.writer.end();
+    [] DuplexStream;
 }

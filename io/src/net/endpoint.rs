@@ -4,7 +4,6 @@ use std::fmt;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
-use std::panic::Location;
 use std::path::Path;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -14,6 +13,7 @@ use super::options::reuse_port;
 use super::udp::UdpSocket;
 use super::unix::UnixDatagram;
 use crate::context::failed;
+use crate::made::Made;
 use crate::sys;
 
 /// Makes a UDP socket. Nothing is done before it is awaited; a host name is looked up then.
@@ -55,7 +55,7 @@ pub fn create_datagram_endpoint() -> CreateDatagramEndpoint {
         remote: Side::None,
         reuse_port: false,
         broadcast: false,
-        at: Location::caller(),
+        made: Made::here("create_datagram_endpoint"),
     }
 }
 
@@ -111,7 +111,7 @@ pub struct CreateDatagramEndpoint {
     remote: Side,
     reuse_port: bool,
     broadcast: bool,
-    at: &'static Location<'static>,
+    made: Made,
 }
 
 /// The addresses of one side.
@@ -182,7 +182,7 @@ impl CreateDatagramEndpoint {
         if let Some(remote) = remote {
             socket.connect(&remote.into()).map_err(|error| failed("connect", remote, error))?;
         }
-        Ok(UdpSocket::new(socket.into(), self.at))
+        Ok(UdpSocket::new(socket.into(), self.made.at()))
     }
 }
 
@@ -190,6 +190,7 @@ impl Future for CreateDatagramEndpoint {
     type Output = io::Result<UdpSocket>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.made.begin();
         ready!(self.local.poll(cx))?;
         ready!(self.remote.poll(cx))?;
         let mut first = None;
@@ -222,7 +223,7 @@ impl fmt::Debug for CreateDatagramEndpoint {
         f.debug_struct("CreateDatagramEndpoint")
             .field("reuse_port", &self.reuse_port)
             .field("allow_broadcast", &self.broadcast)
-            .field("at", &format_args!("{}", self.at))
+            .field("at", &format_args!("{}", self.made.at()))
             .finish_non_exhaustive()
     }
 }

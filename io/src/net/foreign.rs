@@ -4,13 +4,13 @@ use std::fmt;
 use std::future::Future;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
-use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use corio_runtime::reactor::{Direction, SourceKind, Waiter};
 use corio_sync::place::WaitKind;
 
+use crate::made::Made;
 use crate::source::{Registered, step};
 
 /// Anything with a descriptor that the system can wait for: a pipe, a raw socket, an inotify
@@ -75,8 +75,8 @@ impl<T: AsFd> Async<T> {
     where
         F: FnMut(&T) -> io::Result<R>,
     {
-        let at = Location::caller();
-        AsyncIo { io: self, direction, op, waiter: Waiter::default(), at }
+        let made = Made::here("Async::io");
+        AsyncIo { io: self, direction, op, waiter: Waiter::default(), made }
     }
 
     /// Waits until a read is worth trying.
@@ -90,7 +90,7 @@ impl<T: AsFd> Async<T> {
     /// Strict.
     #[track_caller]
     pub fn readable(&self) -> AsyncReady<'_, T> {
-        self.ready(Direction::Read, Location::caller())
+        self.ready(Direction::Read, Made::here("Async::readable"))
     }
 
     /// Waits until a write is worth trying.
@@ -104,11 +104,11 @@ impl<T: AsFd> Async<T> {
     /// Strict.
     #[track_caller]
     pub fn writable(&self) -> AsyncReady<'_, T> {
-        self.ready(Direction::Write, Location::caller())
+        self.ready(Direction::Write, Made::here("Async::writable"))
     }
 
-    fn ready(&self, direction: Direction, at: &'static Location<'static>) -> AsyncReady<'_, T> {
-        AsyncReady { io: self, direction, waiter: Waiter::default(), at }
+    fn ready(&self, direction: Direction, made: Made) -> AsyncReady<'_, T> {
+        AsyncReady { io: self, direction, waiter: Waiter::default(), made }
     }
 
     /// Tries a system call once. If it fails with `WouldBlock`, the next wait is for an event.
@@ -170,15 +170,15 @@ pub struct AsyncReady<'a, T: AsFd> {
     io: &'a Async<T>,
     direction: Direction,
     waiter: Waiter,
-    at: &'static Location<'static>,
+    made: Made,
 }
 
 impl<T: AsFd> Future for AsyncReady<'_, T> {
     type Output = io::Result<()>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Self { io: Async { io }, direction, waiter, at } = self.get_mut();
-        step(kind(*direction), at, cx, |cx| {
+        let Self { io: Async { io }, direction, waiter, made } = self.get_mut();
+        step(kind(*direction), made.begin(), cx, |cx| {
             io.source().poll_ready_with(io.fd(), *direction, waiter, cx)
         })
     }
@@ -191,7 +191,7 @@ pub struct AsyncIo<'a, T: AsFd, F> {
     direction: Direction,
     op: F,
     waiter: Waiter,
-    at: &'static Location<'static>,
+    made: Made,
 }
 
 /// Nothing in it is pinned.
@@ -201,8 +201,8 @@ impl<T: AsFd, R, F: FnMut(&T) -> io::Result<R>> Future for AsyncIo<'_, T, F> {
     type Output = io::Result<R>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Self { io: Async { io }, direction, op, waiter, at } = self.get_mut();
-        step(kind(*direction), at, cx, |cx| {
+        let Self { io: Async { io }, direction, op, waiter, made } = self.get_mut();
+        step(kind(*direction), made.begin(), cx, |cx| {
             let op = || op(io.get());
             io.source().poll_io_with(io.fd(), *direction, waiter, cx, op)
         })
@@ -211,14 +211,16 @@ impl<T: AsFd, R, F: FnMut(&T) -> io::Result<R>> Future for AsyncIo<'_, T, F> {
 
 impl<T: AsFd, F> fmt::Debug for AsyncIo<'_, T, F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AsyncIo").field("at", &format_args!("{}", self.at)).finish_non_exhaustive()
+        f.debug_struct("AsyncIo")
+            .field("at", &format_args!("{}", self.made.at()))
+            .finish_non_exhaustive()
     }
 }
 
 impl<T: AsFd> fmt::Debug for AsyncReady<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AsyncReady")
-            .field("at", &format_args!("{}", self.at))
+            .field("at", &format_args!("{}", self.made.at()))
             .finish_non_exhaustive()
     }
 }

@@ -15,6 +15,7 @@ use rustix::fs::{FileType, SeekFrom};
 
 use super::wire::{StreamSocket, Wire};
 use crate::fs::{FsTask, run_blocking};
+use crate::made::Made;
 use crate::source::step;
 use crate::sys;
 
@@ -67,7 +68,7 @@ pub fn sendfile<'a, S: StreamSocket, F: AsFd>(
         sent: 0,
         fallback: true,
         how: How::New,
-        at: Location::caller(),
+        made: Made::here("sendfile"),
     }
 }
 
@@ -82,7 +83,7 @@ pub struct SendFile<'a> {
     sent: u64,
     fallback: bool,
     how: How,
-    at: &'static Location<'static>,
+    made: Made,
 }
 
 /// ```text
@@ -150,10 +151,10 @@ impl SendFile<'_> {
 
     #[cfg(target_os = "linux")]
     fn poll_native(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        let Self { wire, waiter, file, offset, left, sent, at, .. } = self;
+        let Self { wire, waiter, file, offset, left, sent, made, .. } = self;
         let want = usize::try_from((*left).min(CHUNK)).unwrap_or(usize::MAX);
         let mut from = *offset + *sent;
-        step(WaitKind::Write, at, cx, |cx| {
+        step(WaitKind::Write, made.at(), cx, |cx| {
             // A short result may be the end of the file, so this is no transfer.
             wire.source.poll_io_with(wire.fd, Direction::Write, waiter, cx, || {
                 Ok(rustix::fs::sendfile(wire.fd, *file, Some(&mut from), want)?)
@@ -194,6 +195,7 @@ impl Future for SendFile<'_> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
+        let at = this.made.begin();
         loop {
             if this.left == 0 {
                 return Poll::Ready(Ok(this.sent));
@@ -219,7 +221,7 @@ impl Future for SendFile<'_> {
                         this.how = this.refused()?;
                         continue;
                     }
-                    let polled = Self::poll_chunk(this.wire, &mut this.waiter, this.at, cx, rest);
+                    let polled = Self::poll_chunk(this.wire, &mut this.waiter, at, cx, rest);
                     let n = ready!(polled)?;
                     *done += n;
                     this.count(n);
@@ -242,7 +244,7 @@ impl fmt::Debug for SendFile<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SendFile")
             .field("sent", &self.sent)
-            .field("at", &format_args!("{}", self.at))
+            .field("at", &format_args!("{}", self.made.at()))
             .finish_non_exhaustive()
     }
 }

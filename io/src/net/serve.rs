@@ -55,8 +55,11 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// # Errors
 ///
 /// That of the listener, if it cannot accept any more. It goes on after all that passes by: a
-/// connection that was reset before it was accepted, or too many open files. The latter is reported
-/// on standard error, once a minute; then it pauses until a connection is closed, 1 s at most.
+/// connection that was reset before it was accepted, or too many open files. The latter is told to
+/// the runtime's [exception handler] (without one, to standard error), once a minute; then it pauses
+/// until a connection is closed, 1 s at most.
+///
+/// [exception handler]: corio_runtime::Handle::set_exception_handler
 ///
 /// A handler that panics closes its connection (over HTTP/2, its stream) and nothing else.
 ///
@@ -315,7 +318,7 @@ where
             Event::Exhausted(error) => {
                 if reported.is_none_or(|at| at.elapsed() >= REPORT_EVERY) {
                     reported = Some(Instant::now());
-                    report::exhausted(&error, connections.live());
+                    report::exhausted(&error, connections.live(), at);
                 }
                 if pause(&connections, signal.as_mut()).await {
                     break;

@@ -19,6 +19,7 @@ use corio_sync::place::WaitKind;
 use rustix::pipe::{PipeFlags, SpliceFlags};
 
 use super::wire::{StreamSocket, Wire};
+use crate::made::Made;
 use crate::source::step;
 
 /// Size of the pipe in bytes, if the system allows it: four times its default, since a packet takes
@@ -68,7 +69,7 @@ pub fn splice<'a, A: StreamSocket, B: StreamSocket>(from: &'a A, to: &'a B) -> S
         held: 0,
         copied: 0,
         ended: false,
-        at: Location::caller(),
+        made: Made::here("splice"),
     }
 }
 
@@ -82,7 +83,7 @@ pub struct Splice<'a> {
     held: usize,
     copied: u64,
     ended: bool,
-    at: &'static Location<'static>,
+    made: Made,
 }
 
 /// A socket, and a place of its own among those that wait for it.
@@ -134,7 +135,8 @@ impl Future for Splice<'_> {
     type Output = io::Result<u64>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Self { from, to, pipe, held, copied, ended, at } = self.get_mut();
+        let Self { from, to, pipe, held, copied, ended, made } = self.get_mut();
+        let at = made.begin();
         let (outlet, inlet) = match pipe {
             Some(pipe) => pipe,
             None => pipe.insert(new_pipe()?),
@@ -169,7 +171,7 @@ impl fmt::Debug for Splice<'_> {
         f.debug_struct("Splice")
             .field("copied", &self.copied)
             .field("held", &self.held)
-            .field("at", &format_args!("{}", self.at))
+            .field("at", &format_args!("{}", self.made.at()))
             .finish_non_exhaustive()
     }
 }

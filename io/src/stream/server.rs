@@ -5,7 +5,7 @@
 
 use std::fmt;
 use std::future::{Future, poll_fn};
-use std::io::{self, Write};
+use std::io;
 use std::net::SocketAddr;
 use std::panic::Location;
 use std::path::Path;
@@ -15,7 +15,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use corio_runtime::time::{Sleep, sleep};
-use corio_runtime::{Handle, task};
+use corio_runtime::{ErrorContext, Handle, task};
 use corio_sync::shim::Ordering;
 use corio_sync::shim::atomic::AtomicBool;
 use corio_sync::{Event, EventWait, Queue};
@@ -24,6 +24,7 @@ use super::connection::{Connection, Socket};
 use super::open::check_limit;
 use super::reader::StreamReader;
 use super::writer::StreamWriter;
+use crate::made::Made;
 use crate::net::{Addrs, ListenerBuilder, TcpListener, ToAddrs, UnixListener};
 use crate::sys;
 
@@ -231,7 +232,8 @@ where
     Fut: Future<Output = ()> + Send + 'static,
 {
     let addresses = address.to_addrs();
-    StartServer { handler: Some(handler), addresses, options: Options::new() }
+    let made = Made::here("start_server");
+    StartServer { handler: Some(handler), addresses, options: Options::new(), made }
 }
 
 /// Listens on the Unix socket at a path; else as [`start_server`]. A socket file that is left there
@@ -252,7 +254,8 @@ where
     Fut: Future<Output = ()> + Send + 'static,
 {
     let path = path.as_ref().into();
-    StartUnixServer { handler: Some(handler), path, cleanup: true, options: Options::new() }
+    let made = Made::here("start_unix_server");
+    StartUnixServer { handler: Some(handler), path, cleanup: true, options: Options::new(), made }
 }
 
 #[derive(Clone, Debug)]
@@ -284,6 +287,7 @@ pub struct StartServer<F> {
     handler: Option<F>,
     addresses: Addrs,
     options: Options,
+    made: Made,
 }
 
 /// Future of [`start_unix_server`]: `io::Result<Server>`.
@@ -294,6 +298,7 @@ pub struct StartUnixServer<F> {
     /// Whether the file goes with the socket.
     cleanup: bool,
     options: Options,
+    made: Made,
 }
 
 impl<F> StartUnixServer<F> {
@@ -358,6 +363,7 @@ where
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
+        this.made.begin();
         let addresses: Vec<SocketAddr> = ready!(this.addresses.poll_all(cx))?;
         // Both families of one port can be bound only if IPv6 keeps to itself.
         let builder = ListenerBuilder::new().only_v6(addresses.len() > 1);
@@ -378,6 +384,7 @@ where
     type Output = io::Result<Server>;
 
     fn poll(mut self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.made.begin();
         sys::remove_stale_socket(&self.path)?;
         let listener = UnixListener::bind(&self.path)?;
         let file = if self.cleanup { Some(SocketFile::new(&self.path)?) } else { None };
@@ -525,15 +532,13 @@ where
         }
     }
 
-    /// Most errors are those of one connection; a lack of room is waited out.
+    /// Most errors are those of one connection; a lack of room is waited out, and told to the
+    /// exception handler, as asyncio does.
     fn refused(&mut self, error: &io::Error, cx: &mut Context<'_>) {
         if sys::is_exhausted(error) {
-            let at = self.options.at;
-            // A closed standard error loses the line, not the server.
-            let _ = writeln!(
-                io::stderr(),
-                "corio: the server of {at} cannot accept: {error}; it tries again in 1 s"
-            );
+            let context = ErrorContext::new("the server cannot accept; it tries again in 1 s");
+            let context = context.exception(error.to_string()).source(self.options.at);
+            Handle::current().call_exception_handler(&context);
             let mut pause = Box::pin(sleep(PAUSE));
             let _ = pause.as_mut().poll(cx);
             self.pause = Some(pause);

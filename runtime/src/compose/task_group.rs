@@ -36,7 +36,8 @@ use crate::task::scope::{self, Kind, Part, Polled, Scope};
 ///
 /// If the waiting task is cancelled, so are the body and all tasks of the group; their ends are
 /// awaited, and the cancel goes on. If there were errors too, they are returned, and the cancel is
-/// delivered at the next wait.
+/// delivered at the next wait; so is one that the body had caught, if a task fails before the body
+/// has ended, unless the body has taken it back ([`Cancelled::suppress`]).
 ///
 /// Only this part of the task is touched: other branches of a `join!` feel nothing.
 ///
@@ -419,11 +420,11 @@ where
                     }
                     return self.drop_body();
                 }
+                // The group's own request ends here.
+                Polled::Unwound(request) if this.state.asked && this.scope.is_own(&request) => {
+                    return self.stop_body();
+                }
                 Polled::Unwound(request) => {
-                    // The group's own request ends here.
-                    if this.state.asked && this.scope.is_own(&request) {
-                        return self.drop_body();
-                    }
                     this.state.remember(request);
                     return self.drop_body();
                 }
@@ -445,9 +446,19 @@ where
                 Part::Held => again = true,
                 Part::Waiting => return,
                 Part::Again => return cx.waker().wake_by_ref(),
-                Part::Nobody => return self.drop_body(),
+                Part::Nobody => return self.stop_body(),
             }
         }
+    }
+
+    /// Drops a body that the group has stopped. What it had caught, and did not come to answer, the
+    /// group passes on: asyncio's cancels its task once more.
+    fn stop_body(mut self: Pin<&mut Self>) {
+        let this = self.as_mut().project();
+        if let Some(request) = this.scope.unanswered(None) {
+            this.state.remember(request);
+        }
+        self.drop_body();
     }
 
     /// All have ended.

@@ -39,6 +39,12 @@ use crate::task::join::Task;
 /// stand in one queue, first in, first out; what runs in an iteration makes things ready for the
 /// next one. Code between two awaits is atomic.
 ///
+/// As in asyncio, an `await` of something that is ready runs on: here a poll has no
+/// [budget](crate::Builder::poll_budget), which on a runtime makes a task give way after so many calls
+/// that did not have to wait. A task that reads from a socket whose peer is always faster, or gets from
+/// a queue that is never empty, keeps all others waiting until it awaits
+/// [`yield_now`](crate::yield_now), asyncio's `sleep(0)`.
+///
 /// It runs while its thread is in [`run_until_complete`](Handle::run_until_complete) or
 /// [`run_forever`](Handle::run_forever), and stands still otherwise. It dereferences to its
 /// [`Handle`], which any thread may use; what the loop itself takes need not be `Send`.

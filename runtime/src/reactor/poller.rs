@@ -119,8 +119,9 @@ impl Poller {
                 None => thread::park(),
             },
         );
-        waited.transpose()?;
-        Ok(self.deliver(&events, batch))
+        // Also if it failed: what it took before that does not come again.
+        let delivered = self.deliver(&events, batch);
+        waited.transpose().map(|_| delivered)
     }
 
     /// The owner takes the events that are there; 0 if a harvester is inside. Without sources no

@@ -92,11 +92,10 @@ impl<T> Shared<T> {
     }
 
     // Ordering(watch.version): Acquire; pairs with Ordering(watch.publish): whoever knows of a
-    // version finds its node or a later one. Not killable: nor is its partner. The pins on both
-    // ways to the node contain fences, which order as much; we do not rely on it.
+    // version finds its node or a later one, and sees what was done before it was sent.
     #[inline]
     fn version(&self) -> u64 {
-        self.version.load(Ordering::Acquire)
+        self.version.load(ord("watch.version", Ordering::Acquire))
     }
 
     /// Says that there is this version.
@@ -104,7 +103,7 @@ impl<T> Shared<T> {
     fn publish(&self, version: u64) {
         // Ordering: Relaxed; a guess. If it is old, the step below changes nothing.
         if self.version.load(Ordering::Relaxed) < version {
-            self.version.fetch_max(version, Ordering::Release);
+            self.version.fetch_max(version, ord("watch.publish", Ordering::Release));
         }
     }
 

@@ -173,10 +173,9 @@ impl<C: Default> Strip<C> {
     }
 
     /// Marks the runs from `from` up to run `to`, and retires those that both ends have left.
-    // Ordering(queue.passed): AcqRel; pairs with itself: whoever retires has seen the other end
-    // moved, and so will every pin after that. Else one could start at what is freed.
-    // Not killable: the acquire half, because the collector frees nothing before the thread that moved the
-    // other end has unpinned, which publishes the move as well; we do not rely on it.
+    // Ordering(queue.passed): Release; pairs with itself: whoever retires has read the other end's
+    // step, which the fence inside the retirement acquires (see `wait::reclaim`), so it has seen that
+    // end moved, and so will every pin after that. Else one could start at what is freed.
     fn leave_behind(&self, guard: &Guard, end: End, from: Link<C>, to: u64) {
         let mut link = from;
         loop {
@@ -188,7 +187,7 @@ impl<C: Default> Strip<C> {
             // Read before the step that may retire this one; it was appended before `to`.
             let next = run.next.load(ord("queue.next_load", Ordering::Acquire));
             let bit = end as u8;
-            let old = run.passed.fetch_or(bit, ord("queue.passed", Ordering::AcqRel));
+            let old = run.passed.fetch_or(bit, ord("queue.passed", Ordering::Release));
             if old | bit == BOTH {
                 // SAFETY: both ends are beyond, so later pins cannot reach it; the last of the two
                 // bits was set by us, so it is retired once.

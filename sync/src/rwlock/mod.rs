@@ -32,7 +32,8 @@ const WRITE: usize = MOST;
 /// # Progress
 ///
 /// Releasing with nobody waiting is wait-free, everything else lock-free, but for waiting itself, of
-/// which [`Semaphore`](crate::Semaphore) says who waits for whom.
+/// which [`Semaphore`](crate::Semaphore) says who waits for whom: readers behind a writer that is
+/// being dropped wait until it has left.
 ///
 /// # Examples
 ///

@@ -31,6 +31,14 @@ pub mod thread {
     pub use loom::thread::{Builder, JoinHandle, Thread, current, park, spawn, yield_now};
 }
 
+/// Values that each thread of a model has for itself; those of std are shared by all of them.
+macro_rules! each_thread {
+    ($(#[$meta:meta])* static $name:ident: $type:ty = const { $init:expr };) => {
+        loom::thread_local! { $(#[$meta])* static $name: $type = $init; }
+    };
+}
+pub(crate) use each_thread as thread_local;
+
 /// Processor hints: a spin must let the model's other threads run.
 pub mod hint {
     pub use loom::thread::yield_now as spin_loop;

@@ -142,6 +142,9 @@ pub mod thread {
     pub use shuttle::thread::{Builder, JoinHandle, Thread, current, park, spawn, yield_now};
 }
 
+/// Values that each thread of a model has for itself; those of std are shared by all of them.
+pub(crate) use shuttle::thread_local;
+
 /// Processor hints: a spin must let the model's other threads run.
 pub mod hint {
     pub use shuttle::thread::yield_now as spin_loop;

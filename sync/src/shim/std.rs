@@ -54,6 +54,9 @@ pub mod thread {
     };
 }
 
+/// Values that each thread has for itself.
+pub(crate) use std::thread_local;
+
 /// Processor hints.
 pub mod hint {
     pub use std::hint::spin_loop;

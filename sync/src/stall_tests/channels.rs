@@ -1,6 +1,6 @@
 //! Channels.
 
-use super::{Plan, held, ready};
+use super::{Plan, glance, held, held_join, held_leave, leave, ready, wait};
 use crate::testing::{block_on, poll_once};
 use crate::{broadcast, mpsc, oneshot, watch};
 use std::pin::Pin;
@@ -244,6 +244,312 @@ fn stall_watch_look() {
                 block_on(receiver.changed()).unwrap();
                 ends.back(receiver);
             },
+        ],
+        after: |_| {},
+    }
+    .run();
+}
+
+type Permits = (mpsc::Sender<u8>, Mutex<Vec<mpsc::OwnedPermit<u8>>>, mpsc::Receiver<u8>);
+
+/// A channel whose room is out, in permits.
+fn permits(room: usize) -> Permits {
+    let (sender, receiver) = mpsc::channel(room);
+    let out = (0..room).map(|_| sender.clone().try_reserve_owned().unwrap()).collect();
+    (sender, Mutex::new(out), receiver)
+}
+
+fn permit(permits: &Permits) -> mpsc::OwnedPermit<u8> {
+    permits.1.lock().unwrap().pop().unwrap()
+}
+
+#[test]
+fn stall_mpsc_permit_goes() {
+    Plan {
+        name: "stall_mpsc_permit_goes",
+        claim: "a send that waits for room waits for the one who owes it",
+        make: || permits(2),
+        victim: |shared| {
+            let permit = permit(shared);
+            held(|| drop(permit));
+        },
+        others: [
+            |shared| wait(shared.0.send(1)).unwrap(),
+            |shared| {
+                let permit = permit(shared);
+                ready();
+                drop(permit);
+            },
+        ],
+        after: |_| {},
+    }
+    .run();
+}
+
+#[test]
+fn stall_mpsc_send_leaves() {
+    Plan {
+        name: "stall_mpsc_send_leaves",
+        claim: "those behind a send that is leaving wait while it settles",
+        make: || permits(2),
+        victim: |shared| held_leave(shared.0.send(1)),
+        others: [
+            |shared| wait(shared.0.send(2)).unwrap(),
+            |shared| {
+                let both = (permit(shared), permit(shared));
+                ready();
+                drop(both);
+            },
+        ],
+        after: |_| {},
+    }
+    .run();
+}
+
+#[test]
+fn stall_mpsc_close() {
+    Plan {
+        name: "stall_mpsc_close",
+        claim: "sends beside a receiver that is closing are refused or accepted",
+        make: || Bounded::new(mpsc::channel(1)),
+        victim: |ends| {
+            let mut receiver = ends.receiver();
+            held(|| receiver.close());
+            ends.back(receiver);
+        },
+        others: [
+            |ends| {
+                ready();
+                let _ = ends.sender.try_send(1);
+            },
+            |ends| leave(ends.sender.closed()),
+        ],
+        after: |ends| assert!(ends.sender.is_closed()),
+    }
+    .run();
+}
+
+#[test]
+fn stall_mpsc_sender_goes() {
+    Plan {
+        name: "stall_mpsc_sender_goes",
+        claim: "others send and receive beside a sender that is going",
+        make: || Unbounded::new(mpsc::unbounded()),
+        victim: |ends| {
+            let sender = ends.sender.clone();
+            held(|| drop(sender));
+        },
+        others: [
+            |ends| {
+                ready();
+                ends.sender.send(2).unwrap();
+            },
+            |ends| {
+                let mut receiver = ends.receiver();
+                ready();
+                assert_eq!(block_on(receiver.recv()), Some(2));
+                ends.back(receiver);
+            },
+        ],
+        after: |_| {},
+    }
+    .run();
+}
+
+#[test]
+fn stall_broadcast_receives() {
+    Plan {
+        name: "stall_broadcast_receives",
+        claim: "a receiver that comes, waits and goes keeps no other one waiting",
+        make: || Announced::new(broadcast::channel(4)),
+        victim: |ends| {
+            held(|| {
+                let mut receiver = ends.sender.subscribe();
+                glance(receiver.recv());
+            });
+        },
+        others: [
+            |ends| {
+                ready();
+                ends.sender.send(1).unwrap();
+            },
+            |ends| {
+                let mut receiver = ends.receiver();
+                assert_eq!(wait(receiver.recv()), Ok(1));
+                ends.back(receiver);
+            },
+        ],
+        after: |_| {},
+    }
+    .run();
+}
+
+#[test]
+fn stall_broadcast_wakes() {
+    Plan {
+        name: "stall_broadcast_wakes",
+        claim: "a receiver that sits waits for a send that has drawn its number",
+        make: || Announced::new(broadcast::channel(4)),
+        victim: |ends| held(|| _ = ends.sender.send(1)),
+        others: [
+            |ends| {
+                ready();
+                ends.sender.send(2).unwrap();
+            },
+            |ends| {
+                let mut receiver = ends.receiver();
+                wait(receiver.recv()).unwrap();
+                ends.back(receiver);
+            },
+        ],
+        after: |_| {},
+    }
+    .run();
+}
+
+#[test]
+fn stall_watch_receives() {
+    Plan {
+        name: "stall_watch_receives",
+        claim: "a receiver that comes, waits and goes keeps no other one waiting",
+        make: || Watched::new(watch::channel(0)),
+        victim: |ends| {
+            held(|| {
+                let mut receiver = ends.sender.subscribe();
+                glance(receiver.changed());
+            });
+        },
+        others: [
+            |ends| {
+                ready();
+                ends.sender.send(1).unwrap();
+            },
+            |ends| {
+                let mut receiver = ends.receiver();
+                wait(receiver.changed()).unwrap();
+                ends.back(receiver);
+            },
+        ],
+        after: |_| {},
+    }
+    .run();
+}
+
+#[test]
+fn stall_watch_deserted() {
+    Plan {
+        name: "stall_watch_deserted",
+        claim: "a last receiver that is going keeps nobody from coming and leaving",
+        make: || Watched::new(watch::channel(0)),
+        victim: |ends| {
+            let receiver = ends.receiver();
+            held(|| drop(receiver));
+        },
+        others: [
+            |ends| leave(ends.sender.closed()),
+            |ends| {
+                ready();
+                drop(ends.sender.subscribe());
+            },
+        ],
+        after: |ends| assert!(ends.sender.is_closed()),
+    }
+    .run();
+}
+
+#[test]
+fn stall_mpsc_send_joins() {
+    Plan {
+        name: "stall_mpsc_send_joins",
+        claim: "those behind a send that is joining wait for it",
+        make: || permits(2),
+        victim: |shared| held_join(shared.0.send(1)).unwrap(),
+        others: [
+            |shared| {
+                ready();
+                block_on(shared.0.send(2)).unwrap();
+            },
+            |shared| {
+                let both = (permit(shared), permit(shared));
+                ready();
+                drop(both);
+            },
+        ],
+        after: |_| {},
+    }
+    .run();
+}
+
+#[test]
+fn stall_mpsc_receiver_waits() {
+    Plan {
+        name: "stall_mpsc_receiver_waits",
+        claim: "no send waits for a receiver that is going to sleep, or closing",
+        make: || Unbounded::new(mpsc::unbounded()),
+        victim: |ends| {
+            let mut receiver = ends.receiver();
+            held(|| {
+                glance(receiver.recv());
+                drop(receiver);
+            });
+        },
+        others: [
+            |ends| {
+                ready();
+                (0..3).for_each(|value| _ = ends.sender.send(value));
+            },
+            |ends| {
+                ready();
+                (0..3).for_each(|value| _ = ends.sender.send(value));
+            },
+        ],
+        after: |ends| assert!(ends.sender.is_closed()),
+    }
+    .run();
+}
+
+#[test]
+fn stall_oneshot_ends() {
+    Plan {
+        name: "stall_oneshot_ends",
+        claim: "a receiver looks and goes beside a sender that is going",
+        make: one,
+        victim: |ends| {
+            let sender = ends.sender.lock().unwrap().take().unwrap();
+            held(|| drop(sender));
+        },
+        others: [
+            |ends| {
+                let mut receiver = ends.receiver();
+                glance(&mut receiver);
+                ready();
+                glance(&mut receiver);
+                drop(receiver);
+            },
+            |_| ready(),
+        ],
+        after: |_| {},
+    }
+    .run();
+}
+
+#[test]
+fn stall_oneshot_receive() {
+    Plan {
+        name: "stall_oneshot_receive",
+        claim: "a sender sends beside a receiver that is going to sleep",
+        make: one,
+        victim: |ends| {
+            let mut receiver = ends.receiver();
+            held(|| glance(&mut receiver));
+        },
+        others: [
+            |ends| {
+                let sender = ends.sender.lock().unwrap().take().unwrap();
+                ready();
+                let _ = sender.send(1);
+            },
+            |_| ready(),
         ],
         after: |_| {},
     }

@@ -1,6 +1,6 @@
 //! Queues.
 
-use super::{Plan, held, ready};
+use super::{Plan, held, held_join, held_leave, ready, wait};
 use crate::testing::{block_on, poll_once};
 use crate::{BaseQueue, LifoQueue, PriorityQueue, Queue, Store};
 
@@ -168,7 +168,7 @@ fn wait_and_put(queue: &Queue<u8>) {
 fn stall_queue_bounded_get() {
     Plan {
         name: "stall_queue_bounded_get",
-        claim: "the room of another get reaches a put that waits",
+        claim: "a put that waits, waits for the get that owes it room",
         make: || filled(Queue::new(2), 2),
         victim: |queue| held(|| _ = queue.get_nowait().unwrap()),
         others: [wait_and_put, get],
@@ -181,7 +181,7 @@ fn stall_queue_bounded_get() {
 fn stall_queue_put_leaves() {
     Plan {
         name: "stall_queue_put_leaves",
-        claim: "room passes a put that is leaving",
+        claim: "those behind a put that is leaving wait while it settles",
         make: || filled(Queue::new(2), 2),
         victim: |queue| {
             let mut put = Box::pin(queue.put(8));
@@ -265,6 +265,68 @@ fn stall_queue_task_done() {
             },
         ],
         after: |queue| block_on(queue.join()),
+    }
+    .run();
+}
+
+#[test]
+fn stall_queue_get_leaves() {
+    Plan {
+        name: "stall_queue_get_leaves",
+        claim: "those behind a get that is leaving wait while it settles",
+        make: || Queue::new(0),
+        victim: |queue| held_leave(queue.get()),
+        others: [
+            |queue| _ = wait(queue.get()).unwrap(),
+            |queue| {
+                ready();
+                queue.put_nowait(1).unwrap();
+                queue.put_nowait(2).unwrap();
+            },
+        ],
+        after: |queue| assert_eq!(queue.qsize(), 1),
+    }
+    .run();
+}
+
+#[test]
+fn stall_queue_join_leaves() {
+    Plan {
+        name: "stall_queue_join_leaves",
+        claim: "a join that is leaving keeps no other one waiting",
+        make: || filled(Queue::new(0), 1),
+        victim: |queue| held_leave(queue.join()),
+        others: [
+            |queue| wait(queue.join()),
+            |queue| {
+                ready();
+                queue.task_done().unwrap();
+            },
+        ],
+        after: |queue| block_on(queue.join()),
+    }
+    .run();
+}
+
+#[test]
+fn stall_queue_get_joins() {
+    Plan {
+        name: "stall_queue_get_joins",
+        claim: "those behind a get that is joining wait for it",
+        make: || Queue::new(0),
+        victim: |queue| _ = held_join(queue.get()).unwrap(),
+        others: [
+            |queue| {
+                ready();
+                _ = block_on(queue.get()).unwrap();
+            },
+            |queue| {
+                ready();
+                queue.put_nowait(1).unwrap();
+                queue.put_nowait(2).unwrap();
+            },
+        ],
+        after: |queue| assert!(queue.empty()),
     }
     .run();
 }

@@ -1,159 +1,9 @@
-//! Locks, semaphores, events, notifications, conditions, barriers and cells.
+//! Events, notifications, conditions, barriers, cells and tokens.
 
-use super::{Plan, held, ready};
+use super::{Plan, glance, held, held_join, held_leave, leave, ready, wait};
 use crate::deferred::DeferredCore;
-use crate::testing::{block_on, poll_once};
-use crate::{Barrier, Condition, Event, Lock, Notify, OnceCell, Semaphore};
-use std::mem::forget;
-use std::pin::pin;
-use std::task::Poll;
-
-type Deferred = DeferredCore<u8, (), ()>;
-
-/// Enlists, lets the victim stop, and waits until the future is ready.
-fn wait<F: Future>(future: F) -> F::Output {
-    let mut future = pin!(future);
-    assert!(poll_once(|cx| future.as_mut().poll(cx)).is_pending());
-    ready();
-    block_on(future)
-}
-
-/// Enlists, and leaves while the victim is stopped.
-fn leave<F: Future>(future: F) {
-    let mut future = Box::pin(future);
-    assert!(poll_once(|cx| future.as_mut().poll(cx)).is_pending());
-    ready();
-}
-
-/// Enlists; what is looked at is leaving.
-fn held_leave<F: Future>(future: F) {
-    let mut future = Box::pin(future);
-    assert!(poll_once(|cx| future.as_mut().poll(cx)).is_pending());
-    held(|| drop(future));
-}
-
-fn taken(lock: Lock) -> Lock {
-    forget(lock.try_acquire());
-    lock
-}
-
-fn try_and_leave(lock: &Lock) {
-    ready();
-    drop(lock.try_acquire());
-    let mut wait = Box::pin(lock.acquire());
-    drop(poll_once(|cx| wait.as_mut().poll(cx)));
-}
-
-#[test]
-fn stall_lock_release() {
-    Plan {
-        name: "stall_lock_release",
-        claim: "a lock that is being released keeps nobody from trying and leaving",
-        make: || taken(Lock::new(())),
-        victim: |lock| held(|| lock.release().unwrap()),
-        others: [|lock| leave(lock.acquire()), try_and_leave],
-        after: |lock| assert!(lock.try_acquire().is_some()),
-    }
-    .run();
-}
-
-#[test]
-fn stall_lock_unfair_release() {
-    Plan {
-        name: "stall_lock_unfair_release",
-        claim: "an unfair lock that is being released keeps nobody from trying and leaving",
-        make: || taken(Lock::new_unfair(())),
-        victim: |lock| held(|| lock.release().unwrap()),
-        others: [|lock| leave(lock.acquire()), try_and_leave],
-        after: |lock| assert!(lock.try_acquire().is_some()),
-    }
-    .run();
-}
-
-#[test]
-fn stall_lock_leave() {
-    Plan {
-        name: "stall_lock_leave",
-        claim: "a lock waits for a future that it has reached and that is still leaving",
-        make: || taken(Lock::new(())),
-        victim: |lock| held_leave(lock.acquire()),
-        others: [
-            |lock| drop(wait(lock.acquire())),
-            |lock| {
-                ready();
-                lock.release().unwrap();
-            },
-        ],
-        after: |lock| assert!(lock.try_acquire().is_some()),
-    }
-    .run();
-}
-
-#[test]
-fn stall_semaphore_release() {
-    Plan {
-        name: "stall_semaphore_release",
-        claim: "another one's permits reach the waiter",
-        make: || Semaphore::new(0),
-        victim: |semaphore| held(|| semaphore.release(1)),
-        others: [
-            |semaphore| wait(semaphore.acquire_many(2)).unwrap().forget(),
-            |semaphore| {
-                ready();
-                semaphore.release(2);
-            },
-        ],
-        after: |semaphore| assert_eq!(semaphore.available_permits(), 1),
-    }
-    .run();
-}
-
-#[test]
-fn stall_semaphore_leave() {
-    Plan {
-        name: "stall_semaphore_leave",
-        claim: "permits pass a demand that is leaving",
-        make: || Semaphore::new(0),
-        victim: |semaphore| held_leave(semaphore.acquire_many(2)),
-        others: [
-            |semaphore| wait(semaphore.acquire()).unwrap().forget(),
-            |semaphore| {
-                ready();
-                semaphore.release(3);
-            },
-        ],
-        after: |semaphore| assert_eq!(semaphore.available_permits(), 2),
-    }
-    .run();
-}
-
-#[test]
-fn stall_semaphore_join() {
-    Plan {
-        name: "stall_semaphore_join",
-        claim: "those behind a demand that is joining the queue wait for it",
-        make: || Semaphore::new(0),
-        victim: |semaphore| {
-            let mut wait = Box::pin(semaphore.acquire());
-            let mut first = Poll::Pending;
-            held(|| first = poll_once(|cx| wait.as_mut().poll(cx)));
-            let permit = if let Poll::Ready(permit) = first { permit } else { block_on(wait) };
-            permit.unwrap().forget();
-        },
-        others: [
-            |semaphore| {
-                ready();
-                block_on(semaphore.acquire()).unwrap().forget();
-            },
-            |semaphore| {
-                ready();
-                semaphore.release(2);
-            },
-        ],
-        after: |semaphore| assert_eq!(semaphore.available_permits(), 0),
-    }
-    .run();
-}
+use crate::testing::block_on;
+use crate::{Barrier, CancelToken, Condition, Event, Lock, Notify, OnceCell, SetOnce};
 
 #[test]
 fn stall_event_set() {
@@ -190,45 +40,6 @@ fn stall_event_leave() {
             },
         ],
         after: |event| assert!(event.is_set()),
-    }
-    .run();
-}
-
-#[test]
-fn stall_deferred_set() {
-    Plan {
-        name: "stall_deferred_set",
-        claim: "the first waiter of a deferred waits for nobody who has not settled it",
-        make: Deferred::new,
-        victim: |deferred| held(|| _ = deferred.set_result(1)),
-        others: [
-            |deferred| _ = wait(deferred.wait()),
-            |deferred| {
-                ready();
-                let _ = deferred.set_result(2);
-                block_on(deferred.wait());
-            },
-        ],
-        after: |deferred| assert!(deferred.done()),
-    }
-    .run();
-}
-
-#[test]
-fn stall_deferred_leave() {
-    Plan {
-        name: "stall_deferred_leave",
-        claim: "nobody waits for a wait that is leaving",
-        make: Deferred::new,
-        victim: |deferred| held_leave(deferred.wait()),
-        others: [
-            |deferred| _ = wait(deferred.wait()),
-            |deferred| {
-                ready();
-                deferred.set_result(1).unwrap();
-            },
-        ],
-        after: |deferred| assert!(deferred.done()),
     }
     .run();
 }
@@ -370,11 +181,335 @@ fn stall_once_set() {
             },
             |cell| {
                 ready();
-                let mut wait = Box::pin(cell.get_or_init(|| async { 3 }));
-                let _ = poll_once(|cx| wait.as_mut().poll(cx));
+                glance(cell.get_or_init(|| async { 3 }));
             },
         ],
         after: |cell| assert!(cell.get().is_some()),
+    }
+    .run();
+}
+
+#[test]
+fn stall_once_leave() {
+    Plan {
+        name: "stall_once_leave",
+        claim: "who wants the value waits for whoever makes it, and is giving up",
+        make: OnceCell::new,
+        victim: |cell| held_leave(cell.get_or_init(std::future::pending)),
+        others: [
+            |cell| {
+                ready();
+                let _ = (cell.get(), cell.set(2));
+            },
+            |cell| {
+                ready();
+                glance(cell.get_or_init(|| async { 3 }));
+            },
+        ],
+        after: |cell| _ = block_on(cell.get_or_init(|| async { 4 })),
+    }
+    .run();
+}
+
+#[test]
+fn stall_once_set_once() {
+    Plan {
+        name: "stall_once_set_once",
+        claim: "those who wait for the value wait for the one who sets it",
+        make: SetOnce::new,
+        victim: |cell| held(|| _ = cell.set(1)),
+        others: [
+            |cell| assert!(*wait(cell.wait()) < 3),
+            |cell| {
+                ready();
+                let _ = (cell.get(), cell.set(2));
+            },
+        ],
+        after: |cell| assert!(cell.get().is_some()),
+    }
+    .run();
+}
+
+#[test]
+fn stall_deferred_settle() {
+    Plan {
+        name: "stall_deferred_settle",
+        claim: "those who wait for the outcome wait for the one who settles it",
+        make: Core::new,
+        victim: |core| held(|| _ = core.set_result(1)),
+        others: [
+            |core| _ = wait(core.wait()),
+            |core| {
+                ready();
+                let _ = (core.set_exception(2), core.cancel(|| ()));
+                assert!(core.done());
+            },
+        ],
+        after: |core| assert!(core.done()),
+    }
+    .run();
+}
+
+#[test]
+fn stall_cancel_token_cancel() {
+    Plan {
+        name: "stall_cancel_token_cancel",
+        claim: "those who wait for a token wait for the one who cancels it first",
+        make: || {
+            let token = CancelToken::new();
+            (token.child(), token)
+        },
+        victim: |(_, token)| held(|| token.cancel()),
+        others: [
+            |(child, _)| wait(child.cancelled()),
+            |(child, token)| {
+                ready();
+                token.cancel();
+                child.cancel();
+                assert!(token.is_cancelled() && child.is_cancelled());
+            },
+        ],
+        after: |(child, _)| assert!(child.is_cancelled()),
+    }
+    .run();
+}
+
+#[test]
+fn stall_cancel_token_child() {
+    Plan {
+        name: "stall_cancel_token_child",
+        claim: "a child that comes or goes keeps nobody from cancelling or hearing of it",
+        make: CancelToken::new,
+        victim: |token| held(|| drop(token.child())),
+        others: [
+            |token| wait(token.cancelled()),
+            |token| {
+                ready();
+                drop(token.child());
+                token.cancel();
+            },
+        ],
+        after: |token| assert!(token.child().is_cancelled()),
+    }
+    .run();
+}
+
+#[test]
+fn stall_condition_notify() {
+    Plan {
+        name: "stall_condition_notify",
+        claim: "a notification that has stopped keeps nobody from leaving and trying",
+        make: || (Lock::new(()), Condition::new()),
+        victim: |(lock, condition)| {
+            held(|| {
+                let guard = block_on(lock.acquire());
+                condition.notify(&guard, 1);
+            });
+        },
+        others: [
+            |(lock, condition)| {
+                let mut guard = block_on(lock.acquire());
+                leave(condition.wait(&mut guard));
+            },
+            |(lock, _)| {
+                ready();
+                drop(lock.try_acquire());
+            },
+        ],
+        after: |(lock, _)| assert!(lock.try_acquire().is_some()),
+    }
+    .run();
+}
+
+#[test]
+fn stall_event_join() {
+    Plan {
+        name: "stall_event_join",
+        claim: "nobody waits for a wait that is joining",
+        make: Event::new,
+        victim: |event| held_join(event.wait()),
+        others: [
+            |event| {
+                ready();
+                block_on(event.wait());
+            },
+            |event| {
+                ready();
+                event.set();
+            },
+        ],
+        after: |event| assert!(event.is_set()),
+    }
+    .run();
+}
+
+#[test]
+fn stall_notify_join() {
+    Plan {
+        name: "stall_notify_join",
+        claim: "a waiter that is joining keeps nobody from notifying those before it",
+        make: Notify::new,
+        victim: |notify| held_join(notify.notified()),
+        others: [
+            |notify| wait(notify.notified()),
+            |notify| {
+                ready();
+                notify.notify_waiters();
+            },
+        ],
+        after: |_| {},
+    }
+    .run();
+}
+
+#[test]
+fn stall_condition_join() {
+    Plan {
+        name: "stall_condition_join",
+        claim: "a wait that is joining and giving up keeps nobody from trying the lock",
+        make: || (Lock::new(()), Condition::new()),
+        victim: |(lock, condition)| {
+            let mut guard = block_on(lock.acquire());
+            held(|| glance(condition.wait(&mut guard)));
+        },
+        others: [
+            |(lock, condition)| {
+                ready();
+                if let Some(guard) = lock.try_acquire() {
+                    condition.notify_all(&guard);
+                }
+            },
+            |(lock, _)| {
+                ready();
+                glance(lock.acquire());
+            },
+        ],
+        after: |(lock, _)| assert!(lock.try_acquire().is_some()),
+    }
+    .run();
+}
+
+#[test]
+fn stall_barrier_join() {
+    Plan {
+        name: "stall_barrier_join",
+        claim: "an arrival that has stopped keeps nobody from breaking the barrier",
+        make: || Barrier::new(3),
+        victim: |barrier| _ = held_join(barrier.wait()),
+        others: [
+            |barrier| {
+                ready();
+                _ = block_on(barrier.wait());
+            },
+            |barrier| {
+                ready();
+                barrier.abort();
+            },
+        ],
+        after: |barrier| assert!(barrier.broken()),
+    }
+    .run();
+}
+
+#[test]
+fn stall_barrier_reset() {
+    Plan {
+        name: "stall_barrier_reset",
+        claim: "those who wait in a round wait for the reset that has chosen them",
+        make: || Barrier::new(3),
+        victim: |barrier| held(|| barrier.reset()),
+        others: [
+            |barrier| assert!(wait(barrier.wait()).is_err()),
+            |barrier| {
+                ready();
+                barrier.abort();
+            },
+        ],
+        after: |_| {},
+    }
+    .run();
+}
+
+#[test]
+fn stall_once_join() {
+    Plan {
+        name: "stall_once_join",
+        claim: "nobody waits for a wait that is joining",
+        make: SetOnce::new,
+        victim: |cell| assert_eq!(*held_join(cell.wait()), 1),
+        others: [
+            |cell| {
+                ready();
+                assert_eq!(*block_on(cell.wait()), 1);
+            },
+            |cell| {
+                ready();
+                cell.set(1).unwrap();
+            },
+        ],
+        after: |cell| assert!(cell.get().is_some()),
+    }
+    .run();
+}
+
+type Core = DeferredCore<u8, u8, ()>;
+
+#[test]
+fn stall_deferred_join() {
+    Plan {
+        name: "stall_deferred_join",
+        claim: "nobody waits for a wait that is joining, though it came first",
+        make: Core::new,
+        victim: |core| _ = held_join(core.wait()),
+        others: [
+            |core| {
+                ready();
+                _ = block_on(core.wait());
+            },
+            |core| {
+                ready();
+                core.set_result(1).unwrap();
+            },
+        ],
+        after: |core| assert!(core.done()),
+    }
+    .run();
+}
+
+#[test]
+fn stall_deferred_leave() {
+    Plan {
+        name: "stall_deferred_leave",
+        claim: "nobody waits for a wait that is leaving, though it came first",
+        make: Core::new,
+        victim: |core| held_leave(core.wait()),
+        others: [
+            |core| _ = wait(core.wait()),
+            |core| {
+                ready();
+                core.set_result(1).unwrap();
+            },
+        ],
+        after: |core| assert!(core.done()),
+    }
+    .run();
+}
+
+#[test]
+fn stall_cancel_token_leave() {
+    Plan {
+        name: "stall_cancel_token_leave",
+        claim: "nobody waits for a wait that is joining or leaving",
+        make: CancelToken::new,
+        victim: |token| held(|| glance(token.cancelled())),
+        others: [
+            |token| wait(token.cancelled()),
+            |token| {
+                ready();
+                token.cancel();
+            },
+        ],
+        after: |token| assert!(token.is_cancelled()),
     }
     .run();
 }

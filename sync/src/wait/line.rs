@@ -63,15 +63,7 @@ impl Line {
         // what its waiter did before it came, or would grant it for a reason that is out of date.
         // Whether the newest place is counted is the callers' business: a condition has its lock
         // for that, the others a fence.
-        let order = ord("line.count", Ordering::Acquire);
-        if mutant("line.count") {
-            // loom's plain pass tries no switch in front of a load, and its sequential pass has no
-            // stale values. An exchange that fails, with the load's own order, is a load that
-            // happens to find the newest word, and does have the switch.
-            let newest = self.word.compare_exchange(u64::MAX, u64::MAX, order, order);
-            return newest.unwrap_or_else(|word| word) / ONE_PLACE;
-        }
-        self.word.load(order) / ONE_PLACE
+        self.word.load(ord("line.count", Ordering::Acquire)) / ONE_PLACE
     }
 
     /// Takes a place, unless the flag says that there is no need; true if a place was taken.
@@ -93,9 +85,8 @@ impl Line {
     // Ordering(line.look): Acquire; pairs with Ordering(line.set) and Ordering(line.store), for
     // the waiter that finds the flag and leaves it.
     // Ordering(line.draw): AcqRel; pairs with Ordering(line.store), for the waiter that takes the
-    // flag, which may be another one than it looked at; and with Ordering(line.count).
-    // Not killable: the release half. Without it that load acquires nothing, which is what its own
-    // mutant shows; here a plain load would have to be preceded by a switch, as said there.
+    // flag, which may be another one than it looked at; and with Ordering(line.count), which sees
+    // what this waiter did before it came.
     fn draw(&self, on_flag: OnFlag) -> Option<u64> {
         let acquire = ord("line.look", Ordering::Acquire);
         let ok = ord("line.draw", Ordering::AcqRel);
@@ -207,3 +198,6 @@ impl Line {
         self.queue.live_segments()
     }
 }
+
+#[cfg(all(test, any(corio_loom, corio_shuttle)))]
+mod loom;

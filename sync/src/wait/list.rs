@@ -94,6 +94,9 @@ pub(crate) struct List<C> {
     /// Segments linked and not yet retired; only steers the sweep.
     live: AtomicUsize,
     sweeping: AtomicBool,
+    /// For models: used by each sweeper, which must see what the last one did.
+    #[cfg(any(corio_loom, corio_shuttle))]
+    sweeper: crate::shim::Witness<()>,
     domain: Domain,
     apart: [u8; 24],
     /// Positions whose turn has come.
@@ -116,6 +119,8 @@ impl<C: Default> List<C> {
             dead: AtomicUsize::new(0),
             live: AtomicUsize::new(1),
             sweeping: AtomicBool::new(false),
+            #[cfg(any(corio_loom, corio_shuttle))]
+            sweeper: crate::shim::Witness::new(()),
             domain,
             apart: [0; 24],
             claimed: AtomicU64::new(0),
@@ -459,14 +464,14 @@ impl<C: Default> List<C> {
             self.dead.store(0, Ordering::Relaxed);
             self.sweep(guard);
             // Ordering(wait.sweep_leave): Release; pairs with Ordering(wait.sweep_enter). A swap,
-            // because a store may take effect after the look that follows. Not killable: a model's
-            // retirement, which comes before, contains the fence that the collector's may have
-            // later; its partner is shown red.
+            // because a store may take effect after the look that follows.
             self.sweeping.swap(false, ord("wait.sweep_leave", Ordering::Release));
         }
     }
 
     fn sweep(&self, guard: &Guard) {
+        #[cfg(any(corio_loom, corio_shuttle))]
+        self.sweeper.set(());
         // Ordering(wait.sweep_links): Acquire; pairs with Ordering(wait.next_link) and
         // Ordering(wait.end_move): what a link leads to is looked into.
         let acquire = ord("wait.sweep_links", Ordering::Acquire);

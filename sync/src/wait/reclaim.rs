@@ -6,6 +6,9 @@
 //!
 //! *Invariant.* Memory retired after a pin stays valid until that pin ends.
 //!
+//! *Fences.* Pinning contains a sequentially consistent fence, and so does a retirement, before it
+//! notes its time: a relaxed read that decided on the retirement acquires there at the latest.
+//!
 //! In programs this is [crossbeam-epoch](https://docs.rs/crossbeam-epoch) (Fraser, *Practical
 //! lock-freedom*, 2004). A thread that is descheduled while pinned delays reclamation, never
 //! progress. In models the collector is replaced by its contract: a logical clock stamps pins and

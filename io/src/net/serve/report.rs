@@ -1,8 +1,11 @@
 //! What a server tells people.
 
 use std::fmt;
-use std::io::{self, Write};
+use std::io;
+use std::panic::Location;
 use std::sync::Arc;
+
+use corio_runtime::{ErrorContext, Handle};
 
 /// What a graceful shutdown has left.
 #[derive(Clone, Debug, Default)]
@@ -43,13 +46,14 @@ impl fmt::Display for ServeReport {
     }
 }
 
-/// Tells that accepting pauses; a closed standard error loses the line.
-pub(super) fn exhausted(error: &io::Error, live: usize) {
-    let _ = writeln!(
-        io::stderr(),
-        "corio: cannot accept with {live} connections open: {error}; accepting goes on as soon as \
-         one is closed (see `ulimit -n` for the number of files)"
+/// Tells the exception handler that accepting pauses.
+pub(super) fn exhausted(error: &io::Error, live: usize, at: &'static Location<'static>) {
+    let message = format!(
+        "cannot accept with {live} connections open; accepting goes on as soon as one is closed \
+         (see `ulimit -n` for the number of files)"
     );
+    let context = ErrorContext::new(message).exception(error.to_string()).source(at);
+    Handle::current().call_exception_handler(&context);
 }
 
 #[cfg(test)]

@@ -389,3 +389,26 @@ fn sources_outlive_their_poller() {
         assert!(shared.upgrade().is_none(), "the poller leaked");
     });
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_wait_that_fails_loses_neither_events_nor_wakes() {
+    let poller = Poller::with_system(System::portable().unwrap());
+    let System::Portable(portable) = &poller.shared.system else { panic!("another poller") };
+    let mut readers = readers(&poller, 3);
+    announce(&readers);
+    poller.shared.system.ring();
+    let mut batch = WakeBatch::new();
+    portable.without_bell(|| {
+        let error = poller.park(Some(LIMIT), &mut batch).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::NotFound);
+    });
+    batch.wake_all();
+    assert!(readers.iter_mut().all(|(.., task)| task.wakes() == 1), "an event was lost");
+    // Neither `polling` nor the system hears it, and yet the park ends.
+    poller.shared.system.ring();
+    park_in_time(&poller);
+    // And now the bell is alive again.
+    poller.shared.system.ring();
+    park_in_time(&poller);
+}

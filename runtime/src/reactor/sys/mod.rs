@@ -119,7 +119,8 @@ impl System {
         }
     }
 
-    /// Waits for events, at most for `timeout`; may return early and with none.
+    /// Waits for events, at most for `timeout`; may return early and with none. A wait that fails may
+    /// have taken events all the same.
     pub(super) fn wait(&self, events: &mut Events, timeout: Option<Duration>) -> io::Result<()> {
         match self {
             #[cfg(target_os = "linux")]

@@ -2,6 +2,13 @@
 //!
 //! Edge-triggered as on Linux. What `polling` does not tell apart is assumed: the end of a stream
 //! is not announced by a flag, so a short read proves nothing here.
+//!
+//! # A wait that fails
+//!
+//! `polling` waits, and then arms its bell anew. If the system refuses the second, the wait fails
+//! although it has taken events, which will not come again: they are passed on with the error. And
+//! until a wait succeeds the bell is dead, for `polling` and for the system: no ring would end a
+//! sleep. So the waits that follow do not sleep until one has succeeded.
 use std::io;
 use std::num::NonZeroUsize;
 use std::os::fd::{AsRawFd, BorrowedFd};
@@ -16,13 +23,20 @@ use super::{CAPACITY, Event, Events, Interest};
 
 /// # Safety
 ///
-/// `buffer` is touched by [`Poller::wait`] only, which one thread at a time calls.
+/// `taken` is touched by [`Poller::wait`] only, which one thread at a time calls.
 pub(in super::super) struct Poller {
     poller: polling::Poller,
-    buffer: UnsafeCell<polling::Events>,
+    taken: UnsafeCell<Taken>,
 }
 
-// SAFETY: `polling::Poller` is `Sync`, and the buffer is used by one thread at a time.
+/// What the last wait has left.
+struct Taken {
+    buffer: polling::Events,
+    /// It failed: the bell may be dead.
+    failed: bool,
+}
+
+// SAFETY: `polling::Poller` is `Sync`, and `taken` is used by one thread at a time.
 unsafe impl Sync for Poller {}
 
 impl Poller {
@@ -35,7 +49,8 @@ impl Poller {
             ));
         }
         let capacity = const { NonZeroUsize::new(CAPACITY).unwrap() };
-        Ok(Self { poller, buffer: UnsafeCell::new(polling::Events::with_capacity(capacity)) })
+        let buffer = polling::Events::with_capacity(capacity);
+        Ok(Self { poller, taken: UnsafeCell::new(Taken { buffer, failed: false }) })
     }
 
     #[cfg(any(
@@ -66,13 +81,15 @@ impl Poller {
     }
 
     pub(super) fn wait(&self, events: &mut Events, timeout: Option<Duration>) -> io::Result<()> {
-        self.buffer.with_mut(|buffer| {
+        self.taken.with_mut(|taken| {
             // SAFETY: `Ownership` lets one thread at a time wait, and orders one after the other.
-            let buffer = unsafe { &mut *buffer };
+            let Taken { buffer, failed } = unsafe { &mut *taken };
             buffer.clear();
-            self.poller.wait(buffer, timeout)?;
+            let timeout = if *failed { Some(Duration::ZERO) } else { timeout };
+            let waited = self.poller.wait(buffer, timeout);
+            *failed = waited.is_err();
             events.fill(buffer.iter().map(|event| Event { key: event.key, ready: decode(&event) }));
-            Ok(())
+            waited.map(drop)
         })
     }
 
@@ -99,6 +116,33 @@ impl Poller {
 
     pub(super) fn delete(&self, fd: BorrowedFd<'_>) -> io::Result<()> {
         self.poller.delete(fd)
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+impl Poller {
+    /// Takes the bell out of the system's list while `during` runs, so that arming it is refused, and
+    /// puts it back as a refusal leaves it: unarmed.
+    pub(in super::super) fn without_bell(&self, during: impl FnOnce()) {
+        use rustix::event::epoll::{self, EventData, EventFlags};
+
+        let epoll = self.as_fd().unwrap();
+        let info = format!("/proc/self/fdinfo/{}", epoll.as_raw_fd());
+        let info = std::fs::read_to_string(info).unwrap();
+        let watched = info.lines().filter_map(|line| line.strip_prefix("tfd:"));
+        let mut watched = watched.map(|line| line.split_whitespace().next().unwrap());
+        let is_eventfd = |fd: &&str| {
+            let what = std::fs::read_link(format!("/proc/self/fd/{fd}")).unwrap();
+            what.to_str() == Some("anon_inode:[eventfd]")
+        };
+        let bell = watched.find(is_eventfd).expect("the bell is an eventfd").parse().unwrap();
+        // SAFETY: it is open for as long as the poller that we borrow.
+        let bell = unsafe { BorrowedFd::borrow_raw(bell) };
+        epoll::delete(epoll, bell).unwrap();
+        during();
+        // `polling` has this key for itself.
+        let key = EventData::new_u64(u64::MAX);
+        epoll::add(epoll, bell, key, EventFlags::ONESHOT).unwrap();
     }
 }
 

@@ -116,7 +116,7 @@ fn make(task: TaskPtr, kind: Kind, parent: Option<NodeRef>) -> NodeRef {
     let tree = tree(task);
     let node = tree.add(task.as_raw(), kind, parent);
     if matches!(kind, Kind::Limit | Kind::Group) {
-        node.baseline.set(tree.weight_above(node, &task.header().state));
+        tree.begin_baseline(node, &task.header().state);
     }
     node
 }

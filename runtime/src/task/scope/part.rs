@@ -84,14 +84,22 @@ impl Scope {
         self.release();
     }
 
-    /// The part is to be dropped. The request that has to go on outwards, if one to the whole task, or to a
-    /// part around this one, has come meanwhile and is not answered: `said` is what the part has
-    /// raised.
+    /// The part is to be dropped, and is not under way any more; as [`Scope::unanswered`].
     pub(crate) fn end_part(&mut self, said: Option<Cancelled>) -> Option<Cancelled> {
+        if let (Some(node), Some(task)) = (self.node, current()) {
+            tree(task).settle_part(node, &task.header().state);
+        }
+        self.unanswered(said)
+    }
+
+    /// Before the part is dropped: the request that has to go on outwards, if one to the whole task,
+    /// or to a part around this one, has come meanwhile and is not answered. It is pending, or the
+    /// part has raised it (`said`), or has caught it and is dropped before it has said what becomes
+    /// of it.
+    pub(crate) fn unanswered(&self, said: Option<Cancelled>) -> Option<Cancelled> {
         let (Some(node), Some(task)) = (self.node, current()) else { return said };
         let header = task.header();
         let tree = tree(task);
-        tree.settle_part(node, &header.state);
         if tree.weight_above(node, &header.state) <= node.baseline.get() {
             return None;
         }

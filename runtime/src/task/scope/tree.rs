@@ -40,7 +40,7 @@ use super::walk::{
 use crate::error::{Cancelled, FROM_TASK as TASK};
 use crate::quiet::{drop_quietly, quietly};
 use crate::task::requests::Requests;
-use crate::task::state::State;
+use crate::task::state::{Snapshot, State};
 
 /// Polls that a request waits for offered scopes while the task keeps itself scheduled.
 pub(super) const PATIENCE: u8 = 4;
@@ -441,9 +441,21 @@ impl Tree {
         above.and_then(|at| at.said())
     }
 
+    /// A part begins. A cancel that is pending is none of those that it begins under: it will be
+    /// delivered while the part is there. (Several that are pending are one delivery.)
+    pub(super) fn begin_baseline(&self, part: NodeRef, state: &State) {
+        let now = state.load_relaxed();
+        let pending = u32::from(now.is_cancel_pending());
+        part.baseline.set(self.weight_of(part, now).saturating_sub(pending));
+    }
+
     /// The cancels that a part stands under: those of the task, and those of parts around it.
     pub(super) fn weight_above(&self, part: NodeRef, state: &State) -> u32 {
-        let mut weight = state.load_relaxed().cancelling().saturating_sub(self.counted.get());
+        self.weight_of(part, state.load_relaxed())
+    }
+
+    fn weight_of(&self, part: NodeRef, now: Snapshot) -> u32 {
+        let mut weight = now.cancelling().saturating_sub(self.counted.get());
         let mut above = part.parent.get();
         while let Some(at) = above {
             weight += u32::from(at.in_flight.get());

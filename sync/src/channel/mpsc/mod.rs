@@ -5,10 +5,11 @@
 //! # Progress
 //!
 //! Sending without a limit is lock-free; with a limit, [`Semaphore`](crate::Semaphore) decides who
-//! may send, in order of arrival. Receiving is wait-free but for giving room to a sender that waits.
-//! Values are received in the order in which their sends drew a place: a thread that is descheduled
-//! between drawing and filling it keeps those behind it back, and meanwhile `try_recv` finds nothing.
-//! Memory: blocks of 16 values that are used again; an empty channel has none.
+//! may send, in order of arrival, and says who waits for whom. Receiving is wait-free but for giving
+//! room to a sender that waits. Values are received in the order in which their sends drew a place: a
+//! thread that is descheduled between drawing and filling it keeps those behind it back, and
+//! meanwhile `try_recv` finds nothing. Memory: blocks of 16 values that are used again; an empty
+//! channel has none.
 //!
 //! # Examples
 //!

@@ -3,7 +3,7 @@
 use super::channel;
 use crate::model;
 use crate::shim::atomic::AtomicUsize;
-use crate::shim::{Ordering, sync::Arc, thread};
+use crate::shim::{Ordering, Witness, sync::Arc, thread};
 use crate::testing::{Deeds, block_on, join_all, poll_once};
 
 model! {
@@ -63,6 +63,24 @@ model! {
         let told = told.load(Ordering::Acquire);
         assert!(*two.borrow_and_update() >= told, "told of a value that is not there");
         join_all(threads);
+    }
+}
+
+model! {
+    /// A look at the version alone, without the node.
+    watch_news_sees(threads = 2, bound = 3, claim = "whoever finds that there is news sees what was done before they were sent") {
+        let (sender, receiver) = channel(0);
+        let done = Arc::new(Witness::new(false));
+        let other = done.clone();
+        let thread = thread::spawn(move || {
+            other.set(true);
+            sender.send_replace(1);
+            sender
+        });
+        if receiver.has_changed().unwrap() {
+            assert!(done.get());
+        }
+        drop(thread.join().unwrap());
     }
 }
 

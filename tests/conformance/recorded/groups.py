@@ -1,0 +1,114 @@
+#!/usr/bin/env python3
+"""Records what CPython's asyncio does in the scenarios of groups that keep a cancel.
+
+    python3 groups.py > groups.txt
+
+As record.py, whose frame it uses; since CPython 3.13 a group cancels its task once more.
+"""
+
+import asyncio
+
+import record
+from record import say, scenario, spawn, turn, turns
+
+record.SCENARIOS.clear()
+
+
+async def for_ever():
+    await asyncio.get_running_loop().create_future()
+
+
+async def fails(count):
+    await turns(count)
+    raise ZeroDivisionError("boom")
+
+
+def cancelling():
+    return asyncio.current_task().cancelling()
+
+
+async def group_of(caught):
+    """A group whose body catches a cancel, and a child that fails while the body goes on."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(fails(6))
+            try:
+                await for_ever()
+            except asyncio.CancelledError:
+                say("caught", cancelling())
+                await caught()
+                say("never said")
+    except* ZeroDivisionError as group:
+        say(*group.exceptions, cancelling())
+    try:
+        await turn()
+        say("goes on", cancelling())
+    except asyncio.CancelledError:
+        say("cancelled again", cancelling())
+        raise
+
+
+async def told(task):
+    await asyncio.wait([task])
+    say(task.cancelled())
+
+
+@scenario("groups")
+async def a_child_fails_while_the_body_cleans_up():
+    task = spawn(group_of(for_ever))
+    await turns(2)
+    task.cancel()
+    await told(task)
+
+
+@scenario("groups")
+async def a_child_fails_after_the_body_has_taken_its_cancel_back():
+    async def taken_back():
+        asyncio.current_task().uncancel()
+        await for_ever()
+
+    task = spawn(group_of(taken_back))
+    await turns(2)
+    task.cancel()
+    await told(task)
+
+
+@scenario("groups")
+async def a_child_fails_while_a_scope_of_the_clean_up_waits():
+    async def catches_once_more():
+        try:
+            await for_ever()
+        except asyncio.CancelledError:
+            say("stopped", cancelling())
+            raise
+
+    task = spawn(group_of(catches_once_more))
+    await turns(2)
+    task.cancel()
+    await told(task)
+
+
+@scenario("groups")
+async def a_cancel_that_is_older_than_the_group():
+    async def cancelled_before():
+        asyncio.current_task().cancel()
+        await group_of(for_ever)
+
+    await told(spawn(cancelled_before()))
+
+
+@scenario("groups")
+async def a_cancel_that_was_answered_before_the_group():
+    async def answered():
+        asyncio.current_task().cancel()
+        try:
+            await turn()
+        except asyncio.CancelledError:
+            asyncio.current_task().uncancel()
+        asyncio.current_task().cancel()
+        await group_of(for_ever)
+
+    await told(spawn(answered()))
+
+
+record.main("groups.py")
