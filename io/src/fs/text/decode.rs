@@ -192,10 +192,9 @@ impl Decoded {
 /// it looks for ends of lines, they part no pair.
 fn ignored(bytes: &[u8], last: bool, format: Format) -> usize {
     let mut n = 0;
-    while format.errors == DecodeErrors::Ignore {
-        match next(&bytes[n..], last) {
-            Step::Bad(more) => n += more,
-            Step::Char(..) | Step::More => break,
+    if format.errors == DecodeErrors::Ignore {
+        while let Step::Bad(more) = next(&bytes[n..], last) {
+            n += more;
         }
     }
     n
