@@ -17,7 +17,7 @@ fn gated(submit: impl FnOnce(Token) -> Job<Token>) -> Case {
         turns().await;
         gate.open().await;
     };
-    case(async move { job.await }, stimulus, async move |got: Option<Result<Token, TaskError>>| {
+    case(job, stimulus, async move |got: Option<Result<Token, TaskError>>| {
         drop(got.map(|got| got.expect("the job does not panic")));
         settle().await;
         until("what the job has is dropped", || ledger.live() == 0).await;

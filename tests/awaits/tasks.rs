@@ -117,16 +117,13 @@ pub const TABLE: &[(&str, Make)] = awaits! {
         ended
     });
     "run_coroutine_threadsafe" => owned(|token, go| {
-        let future = run_coroutine_threadsafe(body(token, go), other().handle());
-        async move { future.await }
+        run_coroutine_threadsafe(body(token, go), other().handle())
     });
     "Handle::run_coroutine_threadsafe" => owned(|token, go| {
-        let future = Handle::current().run_coroutine_threadsafe(body(token, go));
-        async move { future.await }
+        Handle::current().run_coroutine_threadsafe(body(token, go))
     });
     "Task::cancel_on_drop" => owned(|token, go| {
-        let task = create_task(body(token, go)).cancel_on_drop();
-        async move { task.await }
+        create_task(body(token, go)).cancel_on_drop()
     });
     "CancelOnDrop::into_inner" => owned(|token, go| {
         let task = create_task(body(token, go)).cancel_on_drop().into_inner();

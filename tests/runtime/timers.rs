@@ -351,7 +351,8 @@ fn a_timer_moves_between_workers_and_runtimes() {
         let (one, other) = (rt(), rt());
         let begin = |runtime: &corio::Runtime| {
             let begin = || begun(&mut Context::from_waker(Waker::noop()));
-            wait(runtime, runtime.create_task(async move { begin() })).unwrap()
+            let [sleep] = wait(runtime, runtime.create_task(async move { [begin()] })).unwrap();
+            sleep
         };
         // Awaited elsewhere while its runtime lives, and after it is gone.
         let sleep = begin(&one);
