@@ -141,6 +141,25 @@ fn left_behind(limit: Duration) -> Vec<String> {
 }
 
 #[test]
+fn a_stuck_callback_is_no_clean_end() {
+    bounded(|| {
+        let runtime = rt();
+        let (started, release) = (Signal::new(), Signal::new());
+        let (mark, wait) = (started.clone(), release.clone());
+        let called = runtime.handle().call_soon_threadsafe(move || {
+            mark.set();
+            wait.wait_blocking("the release");
+        });
+        called.expect("the loop is open");
+        started.wait_blocking("the start of the callback that gets stuck");
+        let report = runtime.shutdown(Some(Duration::from_millis(5)));
+        assert!(!report.is_clean(), "{report}");
+        assert!(report.to_string().contains("still inside a worker"), "{report}");
+        release.set();
+    });
+}
+
+#[test]
 fn who_blocks_in_place_after_the_end_gets_its_worker_back() {
     bounded(|| {
         let runtime = rt();

@@ -217,6 +217,10 @@ pub(crate) fn shut_down(
         }
     } else {
         report.stuck = shared.stuck_workers();
+        if report.stuck.is_empty() {
+            // In a callback or a hook, or kept from its core.
+            report.stuck.push("a worker, in no task".to_owned());
+        }
         shared.finish_shutdown();
     }
     report.busy_threads = shared.pool.shutdown(executor);

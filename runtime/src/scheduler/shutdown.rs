@@ -34,7 +34,8 @@ use crate::task::registry::TaskRef;
 pub struct ShutdownReport {
     /// Tasks that had not ended when the shutdown began; their bodies were dropped.
     pub stopped: usize,
-    /// Workers that were stuck in a poll at the deadline, with the name of the task.
+    /// Workers that had not left at the deadline: the names of the tasks whose polls they were stuck
+    /// in, or that it was none (a callback, a hook, or a machine that is too slow for the deadline).
     pub stuck: Vec<String>,
     /// Jobs of the default executor that were running at the deadline.
     pub busy_threads: Vec<StuckJob>,
@@ -43,7 +44,8 @@ pub struct ShutdownReport {
 }
 
 impl ShutdownReport {
-    /// True if every task ended and every thread was joined.
+    /// True if every task ended and every thread was joined; also of a shutdown by one of the
+    /// runtime's own workers, which waits for none.
     #[must_use]
     pub fn is_clean(&self) -> bool {
         self.stuck.is_empty() && self.busy_threads.is_empty()
