@@ -3,6 +3,8 @@
 #
 #   .ci/fuzz.sh [SECONDS [TARGET..]]    SECONDS for each target, default 20
 #
+# CORIO_FUZZ_SEED=N begins with that seed instead of one from the clock.
+#
 # A nightly toolchain builds them; `cargo fuzz` is not needed: the flags are those that it sets. What
 # a run finds is kept in fuzz/corpus/TARGET, an input that fails in fuzz/artifacts/TARGET; the
 # program, given that file, repeats it.
@@ -31,7 +33,7 @@ for name in "${targets[@]}"; do
   log=$(mktemp)
   # Leaks are the business of asan.sh: a runtime that lives as long as the process is none.
   if "$CARGO_TARGET_DIR/$target/release/$name" "fuzz/corpus/$name" -max_total_time="$seconds" \
-    -timeout=10 -max_len=512 -detect_leaks=0 -artifact_prefix="fuzz/artifacts/$name/" \
+    -seed="${CORIO_FUZZ_SEED:-0}" -timeout=10 -max_len=512 -detect_leaks=0 -artifact_prefix="fuzz/artifacts/$name/" \
     -print_final_stats=1 >"$log" 2>&1; then
     runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
     echo "fuzz: $name: ${runs:-0} inputs in $seconds s"
