@@ -14,6 +14,8 @@ use corio_sync::{Condition, Lock};
 use std::pin::Pin;
 use std::task::{Context, Wake, Waker};
 
+mod parts;
+
 /// A task whose cell nobody frees.
 struct Twin {
     state: State,

@@ -32,6 +32,8 @@ use std::cell::Cell;
 use std::fmt;
 use std::task::Waker;
 
+use corio_sync::shim::mutant;
+
 use super::node::{Delivery, Kind, Node, NodeRef, Said};
 use super::walk::{
     Found, any_marked, ask, collect_marked, find, held, offer_leaves, offer_outermost, set_mark,
@@ -445,7 +447,7 @@ impl Tree {
     /// delivered while the part is there. (Several that are pending are one delivery.)
     pub(super) fn begin_baseline(&self, part: NodeRef, state: &State) {
         let now = state.load_relaxed();
-        let pending = u32::from(now.is_cancel_pending());
+        let pending = u32::from(now.is_cancel_pending() && !mutant("tree.baseline_with_pending"));
         part.baseline.set(self.weight_of(part, now).saturating_sub(pending));
     }
 
