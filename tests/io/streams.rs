@@ -256,6 +256,31 @@ fn several_buffers_in_one_call() {
     });
 }
 
+/// The way of servers with a process, or a listener, for each core.
+#[test]
+#[cfg(target_os = "linux")]
+fn listeners_that_share_a_port_share_its_connections() {
+    once(async {
+        let shares = || TcpListener::builder().reuse_port(true);
+        let one = shares().bind("127.0.0.1:0").await.unwrap();
+        let address = one.local_addr().unwrap();
+        let other = shares().bind(address).await.unwrap();
+        // Who does not say that it shares gets no share.
+        let error = TcpListener::bind(address).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::AddrInUse);
+        let mut accepted = [0; 2];
+        while accepted.contains(&0) {
+            assert!(accepted.iter().sum::<usize>() < 1_000, "one listener gets all: {accepted:?}");
+            let _client = TcpStream::connect(address).await.unwrap();
+            let who = corio::select! {
+                taken = one.accept() => taken.map(|_| 0),
+                taken = other.accept() => taken.map(|_| 1),
+            };
+            accepted[who.unwrap()] += 1;
+        }
+    });
+}
+
 #[test]
 fn peeking_leaves_the_bytes() {
     once(async {
