@@ -8,8 +8,8 @@ use std::task::{Poll, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use corio_tests::eventually;
 use corio_tests::kit::Signal;
+use corio_tests::{PATIENCE, eventually};
 
 use crate::support::{bounded, here, on_one_worker, on_runtime, one_worker, rt, variant, wait};
 
@@ -248,16 +248,20 @@ fn idle_workers_take_part() {
     const TASKS: usize = 40;
     bounded(|| {
         let runtime = rt();
-        // The threads of tasks that stay inside until `enough` of them are.
+        let variant = variant();
+        // Behind a task that never ends its poll only Watch finds the others.
+        let limit = if variant.watch { PATIENCE } else { Duration::from_millis(5) };
+        // How many threads run tasks that stay inside until `enough` of them are, or for so long.
         let spread = |from_outside: bool, enough: usize| {
             let inside = Arc::new(AtomicUsize::new(0));
             let work = move || {
                 let inside = inside.clone();
                 corio::spawn(async move {
                     inside.fetch_add(1, Ordering::Relaxed);
-                    eventually("company on another worker", || {
-                        (inside.load(Ordering::Relaxed) >= enough).then_some(())
-                    });
+                    let began = Instant::now();
+                    while inside.load(Ordering::Relaxed) < enough && began.elapsed() < limit {
+                        thread::yield_now();
+                    }
                     here().await
                 })
             };
@@ -272,14 +276,18 @@ fn idle_workers_take_part() {
                 tasks.into_iter().map(|t| wait(&runtime, t).unwrap()).collect();
             threads.len()
         };
-        let variant = variant();
         if variant.workers == 1 {
             return assert_eq!((spread(true, 1), spread(false, 1)), (1, 1));
         }
-        assert!(spread(true, 2) > 1, "one worker took all submissions");
+        // With Watch the first attempt is enough; without, the machine may keep a sibling from its core.
+        let is_shared = |from_outside| {
+            let attempts = if variant.watch { 1 } else { 100 };
+            (0..attempts).any(|_| spread(from_outside, 2) > 1)
+        };
+        assert!(is_shared(true), "one worker took all submissions");
         let steals = || runtime.handle().metrics().workers.iter().map(|w| w.steals).sum::<u64>();
         if variant.stealing {
-            assert!(spread(false, 2) > 1, "nobody took the children of one task");
+            assert!(is_shared(false), "nobody took the children of one task");
             eventually("the published count of steals", || (steals() > 0).then_some(()));
         } else {
             assert_eq!(spread(false, 1), 1, "tasks moved without stealing");
