@@ -43,7 +43,7 @@ use crate::task::join::Task;
 /// [budget](crate::Builder::poll_budget), which on a runtime makes a task give way after so many calls
 /// that did not have to wait. A task that reads from a socket whose peer is always faster, or gets from
 /// a queue that is never empty, keeps all others waiting until it awaits
-/// [`yield_now`](crate::yield_now), asyncio's `sleep(0)`.
+/// [`yield_now`](crate::time::yield_now), asyncio's `sleep(0)`.
 ///
 /// It runs while its thread is in [`run_until_complete`](Handle::run_until_complete) or
 /// [`run_forever`](Handle::run_forever), and stands still otherwise. It dereferences to its
