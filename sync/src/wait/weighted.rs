@@ -327,21 +327,25 @@ impl Weighted {
         // SAFETY: CANCEL came before GRANT and CLOSED: nobody else will take the waker.
         let unused = (now & (WAITER | SETTLED) == WAITER)
             .then(|| unsafe { waiter.position.cell().waker.take() });
-        let received = Refund { weighted: self, n: n as i64 - lacked };
-        self.withdraw(queue, waiter, lacked);
-        drop(received);
+        self.withdraw(queue, waiter, n as i64, lacked);
         drop(unused);
     }
 
-    /// Takes a demand of `lacked` back and settles with those who are on their way to meet it.
+    /// Takes a demand of `n` back of which `lacked` has not come, and settles with those who are on
+    /// their way to meet it. In one step, or a writer that leaves would let readers in for a moment,
+    /// but no writer.
     // Ordering(weighted.withdraw): Relaxed. Only the sum matters here; what its permits publish
     // is in the release sequence of those who released them.
     // Ordering(weighted.settle): AcqRel; pairs with Ordering(weighted.credit): the surplus goes on
     // with what its holders did; whoever pays the quota finishes the place for us, after our last
     // use of it.
-    fn withdraw(&self, queue: &Queue, waiter: Waiter, lacked: i64) {
-        let old = self.counter.fetch_add(lacked * ONE, Ordering::Relaxed) >> 1;
-        // What is free now and was not before had been released for us and is on its way here.
+    fn withdraw(&self, queue: &Queue, waiter: Waiter, n: i64, lacked: i64) {
+        let old = self.counter.fetch_add(n * ONE, Ordering::Relaxed) >> 1;
+        // What the others lack is met by what we had, also if a waker panics before.
+        let met = (n - lacked).min(-(old + lacked));
+        let received = Delivery { queue, k: if mutant("weighted.received") { 0 } else { met } };
+        // What is free now and was not before, without that, had been released for us and is on its
+        // way here.
         let quota = (old + lacked).max(0) - old.max(0);
         let quota = if mutant("weighted.quota") { 0 } else { quota };
         let word = &waiter.position.cell().word;
@@ -361,6 +365,7 @@ impl Weighted {
                 self.deliver(queue, surplus);
             }
         }
+        received.run();
     }
 
     /// Closes: whoever waits is told, whoever comes is refused.
@@ -460,20 +465,6 @@ impl Drop for Delivery<'_> {
     fn drop(&mut self) {
         while self.k > 0 {
             self.step();
-        }
-    }
-}
-
-/// Permits that go back, also if a waker panics before.
-struct Refund<'w> {
-    weighted: &'w Weighted,
-    n: i64,
-}
-
-impl Drop for Refund<'_> {
-    fn drop(&mut self) {
-        if self.n > 0 && !mutant("weighted.received") {
-            self.weighted.release(self.n as usize);
         }
     }
 }
