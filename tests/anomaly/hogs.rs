@@ -213,9 +213,9 @@ fn pinned_tasks_wait_for_their_worker_and_run_after_it() {
 /// How late a ticker beside jobs that compute may be, at the 99th percentile.
 const TICKER_LATE: Duration = Duration::from_millis(5);
 
-/// The 99th percentile of how late a ticker of 5 ms is, with or without eight jobs that compute on
-/// the cores' own executor.
-fn tail(runtime: &Runtime, with_jobs: bool, stalls: &Stalls) -> Duration {
+/// The 99th percentile of how late a ticker of 5 ms is beside eight jobs that compute on the cores' own
+/// executor; then that of a thread that does nothing else.
+fn tails(runtime: &Runtime, stalls: &Stalls) -> (Duration, Duration) {
     const COMPUTE: Duration = Duration::from_millis(250);
     let ticker = runtime.create_task(async move {
         let executor = ThreadPoolExecutor::for_cpu();
@@ -227,7 +227,7 @@ fn tail(runtime: &Runtime, with_jobs: bool, stalls: &Stalls) -> Duration {
             (thread::current().id(), nice_value())
         };
         let own = nice_value();
-        let jobs: Vec<_> = (0..8).filter(|_| with_jobs).map(|_| executor.submit(compute)).collect();
+        let jobs: Vec<_> = (0..8).map(|_| executor.submit(compute)).collect();
         let mut interval = corio::interval(Duration::from_millis(5));
         interval.set_missed_tick(corio::MissedTick::Delay);
         let mut late = Vec::new();
@@ -244,10 +244,12 @@ fn tail(runtime: &Runtime, with_jobs: bool, stalls: &Stalls) -> Duration {
         }
         late
     });
+    let began = Instant::now();
     let late = runtime.block_on(ticker.into_future()).expect("the ticker ends");
+    let control = stalls.tail(began, Instant::now());
     let mut late: Vec<_> = late.into_iter().map(|(due, at)| stalls.ran(due, at)).collect();
     late.sort();
-    late[197]
+    (late[197], control)
 }
 
 /// The calling thread's nice value: field 19 of its `stat`, whose second, the name, may contain
@@ -264,20 +266,15 @@ fn jobs_that_compute_do_not_raise_a_tickers_tail() {
     alone("hogs::jobs_that_compute_do_not_raise_a_tickers_tail", ":", || {
         let runtime = runtime(2);
         let stalls = Stalls::watch();
-        let mut usual = Duration::ZERO;
-        for attempt in 1..=3 {
-            let [without, with] = [false, true].map(|with| tail(&runtime, with, &stalls));
-            println!("p99 of a ticker, attempt {attempt}: {without:.1?}, beside 8 jobs {with:.1?}");
-            if with < TICKER_LATE {
-                return;
-            }
-            usual = usual.max(without);
-        }
-        // What the machine does to the ticker without any job is not the executor's doing: then
-        // the jobs may not make it much worse.
-        assert!(usual >= TICKER_LATE, "a ticker was late beside jobs, and only beside jobs");
-        let limit = (usual + TICKER_LATE).min(BLOCK / 3);
-        best_of("p99 of a ticker beside 8 jobs", limit, |stalls| tail(&runtime, true, stalls));
+        let kept = (1..=3).any(|attempt| {
+            let (ticker, control) = tails(&runtime, &stalls);
+            println!(
+                "p99 beside 8 jobs, attempt {attempt}: ticker {ticker:.1?}, control {control:.1?}"
+            );
+            // What the machine does to any thread beside the jobs is not the runtime's doing.
+            ticker < TICKER_LATE || control > TICKER_LATE / 2 && ticker < control + TICKER_LATE
+        });
+        assert!(kept, "a ticker was late beside jobs, and more so than any thread");
     });
 }
 

@@ -25,12 +25,14 @@ struct Notes {
     known: Instant,
     /// The last moment before each, and the first one after it.
     stalls: Vec<(Instant, Instant)>,
+    /// When it ran, and how much later than it wanted.
+    late: Vec<(Instant, Duration)>,
 }
 
 impl Stalls {
     /// Notes stalls from now on.
     pub fn watch() -> Self {
-        let notes = Notes { known: Instant::now(), stalls: Vec::new() };
+        let notes = Notes { known: Instant::now(), stalls: Vec::new(), late: Vec::new() };
         let (notes, over) = (Arc::new(Mutex::new(notes)), Arc::new(AtomicBool::new(false)));
         let (ours, ends) = (notes.clone(), over.clone());
         let thread = thread::spawn(move || {
@@ -40,6 +42,7 @@ impl Stalls {
                 let now = Instant::now();
                 let mut notes = ours.lock().unwrap();
                 let last = std::mem::replace(&mut notes.known, now);
+                notes.late.push((now, (now - last).saturating_sub(PERIOD)));
                 if now - last > STALL {
                     notes.stalls.push((last, now));
                 }
@@ -55,6 +58,16 @@ impl Stalls {
         let inside =
             |&(a, b): &(Instant, Instant)| b.min(to).saturating_duration_since(a.max(from));
         notes.stalls.iter().map(inside).sum()
+    }
+
+    /// How late the control itself was between the two, at the 99th percentile; stalls count.
+    pub fn tail(&self, from: Instant, to: Instant) -> Duration {
+        eventually("the control's look", || (self.notes.lock().unwrap().known >= to).then_some(()));
+        let notes = self.notes.lock().unwrap();
+        let inside = notes.late.iter().filter(|(at, _)| (from..=to).contains(at));
+        let mut late: Vec<_> = inside.map(|&(_, late)| late).collect();
+        late.sort();
+        late.get(late.len() * 99 / 100).copied().unwrap_or(to - from)
     }
 
     /// The time between the two, less that of the machine's stalls.
