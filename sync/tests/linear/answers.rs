@@ -293,3 +293,58 @@ pub fn once_cell(seed: u64) -> usize {
     }
     run(seed, Made::new(), OnceCell::new(), call, look)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::checker::{Call, Thread, explained};
+    use super::*;
+
+    /// Calls one after the other.
+    fn thread<P: Clone>(calls: &[&[P]]) -> Thread<P> {
+        let call = |(at, steps): (usize, &&[P])| {
+            let start = at as u64 * 2;
+            Call { start, end: start + 1, steps: steps.to_vec() }
+        };
+        calls.iter().enumerate().map(call).collect()
+    }
+
+    fn answers(calls: &[&[Reply]]) -> bool {
+        explained(&Answer::default(), &[thread(calls)])
+    }
+
+    #[test]
+    fn an_answer_has_one_winner_and_stays() {
+        let set = |value| [Reply::Claim, Reply::Fill(value), Reply::Told];
+        assert!(answers(&[&set(1), &[Reply::Refused], &[Reply::Seen(Some(1))]]));
+        assert!(!answers(&[&set(1), &set(2)]));
+        assert!(!answers(&[&[Reply::Settle(1)], &[Reply::Settle(2)]]));
+        assert!(!answers(&[&[Reply::Refused]]), "nobody else has set it");
+        assert!(!answers(&[&set(1), &[Reply::Seen(None)]]));
+        assert!(!answers(&[&set(1), &[Reply::Seen(Some(2))]]));
+        assert!(!answers(&[&set(1), &[Reply::Asleep]]));
+    }
+
+    fn makes(calls: &[&[Making]]) -> bool {
+        explained(&Made::new(), &[thread(calls)])
+    }
+
+    #[test]
+    fn one_at_a_time_makes_a_value_until_it_is_there() {
+        let begins = |id| making(id, Stage::New, true, None);
+        let makes_it = |id| making(id, Stage::Begun, true, Some(Ok(id)));
+        let waits = |id| making(id, Stage::New, false, None);
+        let next = |id| making(id, Stage::Waiting, true, None);
+        assert!(makes(&[&begins(3), &waits(6), &makes_it(3), &[Making::Found(6, 3)]]));
+        assert!(!makes(&[&begins(3), &begins(6)]), "two at a time");
+        assert!(!makes(&[&begins(3), &makes_it(3), &begins(6)]), "once more");
+        assert!(!makes(&[&waits(3)]), "for nobody");
+        // A failure lets the next one try, and no other.
+        assert!(makes(&[&begins(3), &waits(6), &waits(9), &[Making::Fail], &next(6)]));
+        assert!(!makes(&[&begins(3), &waits(6), &waits(9), &[Making::Fail], &next(9)]));
+        assert!(!makes(&[&begins(3), &waits(6), &[Making::Fail], &[Making::Asleep(6)]]));
+        assert!(!makes(&[&begins(3), &waits(6), &makes_it(3), &[Making::Asleep(6)]]));
+        let set = [Making::BeginNow, Making::Fill(1), Making::Told];
+        assert!(makes(&[&begins(3), &[Making::Refused], &[Making::Fail], &set]));
+        assert!(!makes(&[&begins(3), &set]));
+    }
+}
