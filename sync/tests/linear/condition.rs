@@ -4,7 +4,8 @@
 //! each:
 //!
 //! - Who waits joins the line, then releases the lock; who was notified asks for the lock.
-//! - Notifications are given one after the other.
+//! - Notifications are given one after the other: each chooses the first who waits, then tells it.
+//!   Others pass it by meanwhile. If it leaves before it is told, the next one is chosen.
 //! - Who leaves with a notification passes it on after it has left: whoever waits then may get it,
 //!   also if it came after the notification.
 
@@ -15,13 +16,17 @@ use corio_sync::{Condition, ConditionWait, Lock, LockGuard};
 use std::pin::Pin;
 
 /// More than can wait at a time.
-const EVERYBODY: usize = 3;
+const EVERYBODY: u64 = 3;
+/// More than can leave while one notification looks for somebody.
+const CHOICES: usize = 4;
 
 /// A lock, and who waits for a notification.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Meeting {
     lock: Turns,
     line: Vec<u64>,
+    /// By which notification, and whom, if it has not left.
+    chosen: Vec<(u64, Option<u64>)>,
     /// Their places were granted; they have left them, with the notification; they must pass it on.
     notified: Vec<u64>,
     taken: Vec<u64>,
@@ -32,7 +37,10 @@ pub struct Meeting {
 pub enum Meet {
     Lock(Turn),
     Enlist(u64),
-    Notify,
+    /// A notification begins, chooses, and tells, unless it has done so before.
+    Begin(u64),
+    Choose(u64),
+    Tell(u64),
     /// A poll finds its notification, or finds none.
     Take(u64),
     MayTake(u64),
@@ -55,14 +63,36 @@ fn moved(from: &mut Vec<u64>, id: u64) -> bool {
 impl Meeting {
     pub fn new() -> Self {
         let [line, notified, taken, passing] = [const { Vec::new() }; 4];
-        Self { lock: Turns::new(1), line, notified, taken, passing }
+        Self { lock: Turns::new(1), line, chosen: Vec::new(), notified, taken, passing }
     }
 
-    fn notify(&mut self) {
-        if !self.line.is_empty() {
-            self.notified.push(self.line.remove(0));
+    fn begin(&mut self, notification: u64) {
+        self.chosen.push((notification, None));
+        self.chosen.sort_unstable();
+    }
+
+    /// With nobody to choose the notification is over.
+    fn choose(&mut self, notification: u64) {
+        let Some(at) = self.chosen.iter().position(|found| *found == (notification, None)) else {
+            return;
+        };
+        if self.line.is_empty() {
+            self.chosen.remove(at);
+        } else {
+            self.chosen[at].1 = Some(self.line.remove(0));
+        }
+    }
+
+    fn tell(&mut self, notification: u64) {
+        let told = |(by, whom): &(u64, Option<u64>)| *by == notification && whom.is_some();
+        if let Some(at) = self.chosen.iter().position(told) {
+            self.notified.extend(self.chosen.remove(at).1);
             self.notified.sort_unstable();
         }
+    }
+
+    fn is_chosen(&self, id: u64) -> bool {
+        self.chosen.iter().any(|(_, whom)| *whom == Some(id))
     }
 
     fn take(&mut self, id: u64) -> bool {
@@ -76,13 +106,16 @@ impl Meeting {
 
     fn ask(&mut self, id: u64) {
         let waits = self.line.contains(&id) || self.notified.contains(&id);
-        if !waits && !self.lock.has_asked(id) {
+        if !waits && !self.is_chosen(id) && !self.lock.has_asked(id) {
             self.lock.ask(id, 1);
         }
     }
 
     fn quit(&mut self, id: u64) {
         moved(&mut self.line, id);
+        for (_, whom) in &mut self.chosen {
+            *whom = whom.filter(|whom| *whom != id);
+        }
         let notified = moved(&mut self.notified, id);
         if moved(&mut self.taken, id) || notified {
             self.passing.push(id);
@@ -108,8 +141,16 @@ impl Spec for Meeting {
                 next.line.push(*id);
                 true
             }
-            Meet::Notify => {
-                next.notify();
+            Meet::Begin(notification) => {
+                next.begin(*notification);
+                true
+            }
+            Meet::Choose(notification) => {
+                next.choose(*notification);
+                true
+            }
+            Meet::Tell(notification) => {
+                next.tell(*notification);
                 true
             }
             Meet::Take(id) => next.take(*id),
@@ -132,13 +173,31 @@ impl Spec for Meeting {
             }
             Meet::PassOn(id) => {
                 if moved(&mut next.passing, *id) {
-                    next.notify();
+                    next.begin(*id);
                 }
                 true
             }
         };
         legal.then_some(next)
     }
+}
+
+/// A notification's choices, until somebody was told or nobody is there.
+fn tells(notification: u64) -> Vec<Meet> {
+    let choice = [Meet::Choose(notification), Meet::Tell(notification)];
+    std::iter::repeat_n(choice, CHOICES).flatten().collect()
+}
+
+/// Notifications of a call.
+fn notifies(call: u64, n: u64) -> Vec<Meet> {
+    // No call's own name.
+    let names = (0..n).map(|k| u64::MAX - call * EVERYBODY - k);
+    names.flat_map(|name| [vec![Meet::Begin(name)], tells(name)].concat()).collect()
+}
+
+/// Leaves the line; a notification that had come goes to somebody else.
+fn quits(id: u64) -> Vec<Meet> {
+    [vec![Meet::Quit(id), Meet::PassOn(id)], tells(id)].concat()
 }
 
 /// The steps that end a poll with the lock, or without.
@@ -159,7 +218,7 @@ fn acquire<'a>(lock: &'a Lock, r: &mut Recorder<Meet>) -> Option<LockGuard<'a, (
 
 /// Stops waiting for a notification, and waits for the lock.
 fn give_up(mut wait: Pin<&mut ConditionWait<'_, ()>>, id: u64, r: &mut Recorder<Meet>) -> bool {
-    r.call(|_| (vec![Meet::Quit(id), Meet::PassOn(id)], wait.give_up()));
+    r.call(|_| (quits(id), wait.give_up()));
     let steps = |output: Option<&()>| asked(id, output.is_some());
     r.poll_for_a_while(wait, steps, || vec![Meet::Waits(id)]).is_some()
 }
@@ -177,7 +236,7 @@ fn wait(condition: &Condition, guard: &mut LockGuard<'_, ()>, r: &mut Recorder<M
     let waits = || vec![Meet::Waits(id)];
     let has_it = r.poll_for_a_while(wait.as_mut(), steps, waits).is_some()
         || r.random.below(2) == 0 && give_up(wait.as_mut(), id, r);
-    let leaves = vec![Meet::Lock(Turn::Leave(id)), Meet::Quit(id), Meet::PassOn(id)];
+    let leaves = [vec![Meet::Lock(Turn::Leave(id))], quits(id)].concat();
     r.call(|_| (if has_it { Vec::new() } else { leaves }, drop(wait)));
     assert_eq!(guard.is_held(), has_it);
 }
@@ -192,11 +251,8 @@ fn release(guard: LockGuard<'_, ()>, r: &mut Recorder<Meet>) {
 fn call((lock, condition): &Shared, r: &mut Recorder<Meet>) {
     let Some(mut guard) = acquire(lock, r) else { return };
     match r.random.below(6) {
-        0 => r.call(|_| (vec![Meet::Notify; EVERYBODY], condition.notify_all(&guard))),
-        n @ 1..3 => r.call(|_| {
-            let n = n as usize;
-            (vec![Meet::Notify; n], condition.notify(&guard, n))
-        }),
+        0 => r.call(|r| (notifies(r.id(), EVERYBODY), condition.notify_all(&guard))),
+        n @ 1..3 => r.call(|r| (notifies(r.id(), n), condition.notify(&guard, n as usize))),
         _ => wait(condition, &mut guard, r),
     }
     release(guard, r);
@@ -229,8 +285,8 @@ mod tests {
         vec![asked(lock, true), [joins, asked(id, false)].concat()]
     }
 
-    fn notifies(lock: u64) -> Vec<Vec<Meet>> {
-        vec![asked(lock, true), vec![Meet::Notify], vec![Meet::Lock(Turn::Give(1))]]
+    fn notifies_one(lock: u64) -> Vec<Vec<Meet>> {
+        vec![asked(lock, true), notifies(lock, 1), vec![Meet::Lock(Turn::Give(1))]]
     }
 
     fn returns(id: u64) -> Vec<Vec<Meet>> {
@@ -239,7 +295,7 @@ mod tests {
     }
 
     fn leaves(id: u64) -> Vec<Vec<Meet>> {
-        vec![vec![Meet::Lock(Turn::Leave(id)), Meet::Quit(id), Meet::PassOn(id)]]
+        vec![[vec![Meet::Lock(Turn::Leave(id))], quits(id)].concat()]
     }
 
     fn explains(threads: &[Thread<Meet>]) -> bool {
@@ -249,7 +305,7 @@ mod tests {
     #[test]
     fn one_notification_wakes_the_first_and_nobody_else() {
         let line = || vec![thread(1, waits(10, 11)), thread(11, waits(20, 21))];
-        let then = |calls| [line(), vec![thread(21, notifies(31)), thread(41, calls)]].concat();
+        let then = |calls| [line(), vec![thread(21, notifies_one(31)), thread(41, calls)]].concat();
         assert!(explains(&then(returns(10))));
         assert!(!explains(&then(returns(20))), "the second one");
         assert!(!explains(&then([returns(10), returns(20)].concat())), "both");
@@ -260,17 +316,17 @@ mod tests {
     #[test]
     fn who_leaves_with_a_notification_passes_it_on() {
         let line = || vec![thread(1, waits(10, 11)), thread(11, waits(20, 21))];
-        let then = |calls| [line(), vec![thread(21, notifies(31)), thread(41, calls)]].concat();
+        let then = |calls| [line(), vec![thread(21, notifies_one(31)), thread(41, calls)]].concat();
         assert!(explains(&then([leaves(10), returns(20)].concat())));
         assert!(!explains(&then([leaves(10), vec![vec![Meet::Waits(20)]]].concat())));
-        let early = [line(), vec![thread(21, leaves(10)), thread(31, notifies(31))]].concat();
+        let early = [line(), vec![thread(21, leaves(10)), thread(31, notifies_one(31))]].concat();
         assert!(explains(&[early.clone(), vec![thread(41, returns(20))]].concat()));
         assert!(!explains(&[early, vec![thread(41, returns(10))]].concat()));
     }
 
     #[test]
     fn who_returns_has_the_lock_alone() {
-        let line = || vec![thread(1, waits(10, 11)), thread(21, notifies(31))];
+        let line = || vec![thread(1, waits(10, 11)), thread(21, notifies_one(31))];
         let holds = thread(31, vec![asked(41, true)]);
         let then = |calls| [line(), vec![holds.clone(), thread(41, calls)]].concat();
         assert!(!explains(&then(returns(10))));

@@ -24,8 +24,11 @@ enum Phase {
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 enum At {
     Inside,
-    /// It left its place while the round filled, or later.
+    /// It left its place while the round filled, or later; and then the round.
     Withdrawn {
+        filling: bool,
+    },
+    Gone {
         filling: bool,
     },
     /// It has left, with this number.
@@ -82,7 +85,7 @@ impl Rounds {
     }
 
     fn inside(&self) -> impl Iterator<Item = &Member> {
-        self.members.iter().filter(|member| !matches!(member.at, At::Left(_)))
+        self.members.iter().filter(|member| !matches!(member.at, At::Left(_) | At::Gone { .. }))
     }
 
     /// It is no longer where it might be released.
@@ -131,10 +134,13 @@ impl Rounds {
     }
 
     /// One of those inside leaves; the last one opens the gate.
-    fn left(&mut self, id: u64, index: Option<usize>) {
+    fn left(&mut self, id: u64, number: Option<usize>) {
         self.moves(id);
         if let Some(member) = self.member(id) {
-            member.at = At::Left(index);
+            member.at = match member.at {
+                At::Withdrawn { filling } => At::Gone { filling },
+                _ => At::Left(number),
+            };
         }
         if self.inside().count() == 0 {
             self.members.clear();
@@ -148,8 +154,12 @@ impl Rounds {
     /// Whether a number is right: it counts those who came before and had not left their places. It
     /// may count those who left them later.
     fn is_number(&self, id: u64, number: usize) -> bool {
-        let counted = |member: &Member| member.at != At::Withdrawn { filling: true };
-        let surely = |member: &Member| !matches!(member.at, At::Withdrawn { .. });
+        let gave_up = |member: &Member| match member.at {
+            At::Withdrawn { filling } | At::Gone { filling } => Some(filling),
+            At::Inside | At::Left(_) => None,
+        };
+        let counted = |member: &Member| gave_up(member) != Some(true);
+        let surely = |member: &Member| gave_up(member).is_none();
         let before = || self.members.iter().take_while(|member| member.id != id);
         let after = self.members.iter().skip_while(|member| member.id != id).skip(1);
         let least = before().filter(|member| surely(member)).count();
