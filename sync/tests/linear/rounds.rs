@@ -353,6 +353,24 @@ mod tests {
     }
 
     #[test]
+    fn who_gives_up_once_the_round_is_full_may_have_a_number() {
+        let gone = [Round::Withdraw(1), Round::Depart(1), Round::Release(1)];
+        let fills = |number| {
+            let release = Round::Release(3);
+            let steps = vec![Round::Come(3), release.clone(), Round::Leave(3, number), release];
+            vec![Call { start: 5, end: 8, steps }]
+        };
+        let history = |second, third| -> Vec<Thread<Round>> {
+            let leaves = vec![comes(2, 3), leaves(2, 9, second)];
+            vec![vec![comes(1, 1), call(6, &gone)], leaves, fills(third)]
+        };
+        assert!(explained(&Rounds::new(3), &history(Some(0), Some(1))));
+        assert!(explained(&Rounds::new(3), &history(Some(1), Some(2))));
+        assert!(!explained(&Rounds::new(3), &history(Some(2), Some(1))));
+        assert!(!explained(&Rounds::new(3), &history(Some(0), Some(0))));
+    }
+
+    #[test]
     fn the_released_are_woken() {
         let asleep = |at| -> Vec<Thread<Round>> {
             vec![vec![comes(1, 1), call(at, &[Round::Waits(1)])], vec![leaves(2, 3, Some(1))]]
