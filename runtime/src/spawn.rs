@@ -140,6 +140,7 @@ pub fn current_task() -> Option<TaskRef> {
 /// # Panics
 ///
 /// Outside a runtime.
+#[doc(alias = "dump")]
 #[track_caller]
 #[must_use]
 pub fn all_tasks() -> Vec<TaskRef> {
@@ -192,6 +193,7 @@ pub fn to_thread<R: Send + 'static>(f: impl FnOnce() -> R + Send + 'static) -> J
 ///
 /// Lossy, as [`Job`]: dropped while it is awaited, a call that has not begun never does, and one
 /// that has runs on, its value lost.
+#[doc(alias = "spawn_blocking")]
 #[track_caller]
 pub fn run_in_executor<R: Send + 'static>(
     executor: Option<&ThreadPoolExecutor>,

@@ -68,6 +68,7 @@ pub enum RunError {
     /// `main` was cancelled.
     Cancelled(Cancelled),
     /// An interrupt ended `main`.
+    #[doc(alias = "KeyboardInterrupt")]
     Interrupted,
     /// The loop was stopped before the future ended.
     Stopped,

@@ -90,6 +90,7 @@ pub enum TaskStatus {
 
 /// An untyped handle to a task: names it, watches it, stops it. It keeps the task's memory, not
 /// its body.
+#[doc(alias = "AbortHandle")]
 pub struct TaskRef(TaskPtr);
 
 impl TaskRef {
