@@ -25,6 +25,15 @@ use crate::tokio_context::Inside;
 
 /// A runtime, or one of its loops. Cheap to clone, usable from any thread, and harmless after the
 /// runtime is gone: everything is then refused. asyncio: the loop object.
+///
+/// # Examples
+///
+/// ```
+/// let runtime = corio_runtime::Runtime::new().unwrap();
+/// let handle = runtime.handle().clone();
+/// let task = std::thread::spawn(move || handle.create_task(async { 6 * 7 })).join().unwrap();
+/// assert_eq!(runtime.block_on(async { task.await.unwrap() }), 42);
+/// ```
 #[doc(alias = "AbstractEventLoop")]
 #[derive(Clone)]
 pub struct Handle {

@@ -57,6 +57,15 @@ impl From<BuildError> for io::Error {
 }
 
 /// Why `run` gave no value.
+///
+/// # Examples
+///
+/// ```
+/// use corio_runtime::{Builder, Cancelled, RunError};
+///
+/// let ended = Builder::new().run(async { Cancelled::new("enough").raise::<()>().await });
+/// assert!(matches!(ended, Err(RunError::Cancelled(_))));
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum RunError {
