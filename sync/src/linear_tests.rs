@@ -11,8 +11,6 @@ mod condition;
 mod programs;
 #[path = "../tests/linear/record.rs"]
 mod record;
-#[path = "../tests/linear/rounds.rs"]
-mod rounds;
 #[path = "../tests/linear/specs.rs"]
 mod specs;
 #[path = "../tests/linear/tree.rs"]
@@ -53,7 +51,6 @@ linear! {
     linear_mpsc programs::bounded_channel
     linear_broadcast programs::announcements
     linear_watch programs::latest_value
-    linear_barrier rounds::barrier
     linear_condition condition::condition
     linear_set_once answers::set_once
     linear_once_cell answers::once_cell
