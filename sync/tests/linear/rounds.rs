@@ -5,6 +5,7 @@
 //!
 //! - Who fills a round releases the others one after the other; so does who breaks it, and who is
 //!   the last to leave it, for those who came meanwhile.
+//! - Of two calls that release the same waiters one chooses them, and the other one returns.
 //! - Who gives up leaves its place first and is counted until then: a round may be filled with its
 //!   help that gives it no number.
 
@@ -100,11 +101,14 @@ impl Rounds {
         self.releases.sort_unstable();
     }
 
+    /// Whom another call has to release, too, that one may have chosen already: it tells them.
     fn release(&mut self, call: u64) {
-        for (_, list) in self.releases.iter().filter(|(by, _)| *by == call) {
-            self.released.extend(list);
-        }
+        let of = |(by, list): &(u64, Vec<u64>)| if *by == call { list.clone() } else { Vec::new() };
+        let mine: Vec<u64> = self.releases.iter().flat_map(of).collect();
         self.releases.retain(|(by, _)| *by != call);
+        let chosen = |id: &u64| self.releases.iter().any(|(_, list)| list.contains(id));
+        let told: Vec<u64> = mine.into_iter().filter(|id| !chosen(id)).collect();
+        self.released.extend(told);
         self.released.sort_unstable();
         self.released.dedup();
     }
