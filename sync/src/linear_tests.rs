@@ -5,16 +5,12 @@
 mod answers;
 #[path = "../tests/linear/checker.rs"]
 mod checker;
-#[path = "../tests/linear/condition.rs"]
-mod condition;
 #[path = "../tests/linear/programs.rs"]
 mod programs;
 #[path = "../tests/linear/record.rs"]
 mod record;
 #[path = "../tests/linear/specs.rs"]
 mod specs;
-#[path = "../tests/linear/tree.rs"]
-mod tree;
 
 use crate::model;
 use crate::shim::rand::{Rng, thread_rng};
@@ -51,9 +47,6 @@ linear! {
     linear_mpsc programs::bounded_channel
     linear_broadcast programs::announcements
     linear_watch programs::latest_value
-    linear_condition condition::condition
     linear_set_once answers::set_once
-    linear_once_cell answers::once_cell
     linear_deferred answers::deferred
-    linear_cancel_token tree::tokens
 }

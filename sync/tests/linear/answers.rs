@@ -143,6 +143,8 @@ pub struct Made {
 pub enum Making {
     /// Asks for the turn, takes a place, and begins, unless it has done so before.
     Ask(u64),
+    /// It may have found the value before it asked.
+    MayAsk(u64),
     Place(u64),
     Begin(u64),
     /// Without a place: by `set`.
@@ -173,7 +175,7 @@ impl Spec for Made {
         let mut next = self.clone();
         let empty = self.value.is_none();
         let legal = match *step {
-            Making::Ask(id) => {
+            Making::Ask(id) | Making::MayAsk(id) => {
                 next.turn.ask(id, 1);
                 true
             }
@@ -210,6 +212,10 @@ impl Spec for Made {
             Making::Asleep(id) => !self.told && !self.turn.has_come(id),
         };
         legal.then_some(next)
+    }
+
+    fn other(&self, step: &Making) -> Option<Self> {
+        matches!(step, Making::MayAsk(_)).then(|| self.clone())
     }
 }
 
@@ -249,7 +255,9 @@ fn making(id: u64, before: Stage, begun: bool, output: Option<Result<u64, ()>>) 
     }
     match output {
         Some(Ok(value)) if value == id => steps.extend([Making::Fill(value), Making::Told]),
-        // The value may have been there when it came.
+        Some(Ok(value)) if before == Stage::New => {
+            return vec![Making::MayAsk(id), Making::Found(id, value)];
+        }
         Some(Ok(value)) => return vec![Making::Found(id, value)],
         Some(Err(())) => steps.push(Making::Fail),
         None if begun => {}

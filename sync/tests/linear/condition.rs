@@ -5,7 +5,8 @@
 //!
 //! - Who waits joins the line, then releases the lock; who was notified asks for the lock.
 //! - Notifications are given one after the other: each chooses the first who waits, then tells it.
-//!   Others pass it by meanwhile. If it leaves before it is told, the next one is chosen.
+//!   Others pass it by meanwhile. If it leaves before it is told, the next one is chosen, of those
+//!   who waited when the notification began.
 //! - Who leaves with a notification passes it on after it has left: whoever waits then may get it,
 //!   also if it came after the notification.
 
@@ -25,8 +26,8 @@ const CHOICES: usize = 4;
 pub struct Meeting {
     lock: Turns,
     line: Vec<u64>,
-    /// By which notification, and whom, if it has not left.
-    chosen: Vec<(u64, Option<u64>)>,
+    /// By which notification, and whom, if it has not left; and who else may be.
+    chosen: Vec<(u64, Option<u64>, Vec<u64>)>,
     /// Their places were granted; they have left them, with the notification; they must pass it on.
     notified: Vec<u64>,
     taken: Vec<u64>,
@@ -67,24 +68,25 @@ impl Meeting {
     }
 
     fn begin(&mut self, notification: u64) {
-        self.chosen.push((notification, None));
+        self.chosen.push((notification, None, self.line.clone()));
         self.chosen.sort_unstable();
     }
 
     /// With nobody to choose the notification is over.
     fn choose(&mut self, notification: u64) {
-        let Some(at) = self.chosen.iter().position(|found| *found == (notification, None)) else {
-            return;
+        let open = |found: &&mut (u64, Option<u64>, Vec<u64>)| {
+            found.0 == notification && found.1.is_none()
         };
-        if self.line.is_empty() {
-            self.chosen.remove(at);
-        } else {
-            self.chosen[at].1 = Some(self.line.remove(0));
+        let Some((_, whom, may_be)) = self.chosen.iter_mut().find(open) else { return };
+        match self.line.iter().position(|id| may_be.contains(id)) {
+            Some(at) => *whom = Some(self.line.remove(at)),
+            None => self.chosen.retain(|(by, ..)| *by != notification),
         }
     }
 
     fn tell(&mut self, notification: u64) {
-        let told = |(by, whom): &(u64, Option<u64>)| *by == notification && whom.is_some();
+        let told =
+            |found: &(u64, Option<u64>, Vec<u64>)| found.0 == notification && found.1.is_some();
         if let Some(at) = self.chosen.iter().position(told) {
             self.notified.extend(self.chosen.remove(at).1);
             self.notified.sort_unstable();
@@ -92,7 +94,7 @@ impl Meeting {
     }
 
     fn is_chosen(&self, id: u64) -> bool {
-        self.chosen.iter().any(|(_, whom)| *whom == Some(id))
+        self.chosen.iter().any(|(_, whom, _)| *whom == Some(id))
     }
 
     fn take(&mut self, id: u64) -> bool {
@@ -113,7 +115,7 @@ impl Meeting {
 
     fn quit(&mut self, id: u64) {
         moved(&mut self.line, id);
-        for (_, whom) in &mut self.chosen {
+        for (_, whom, _) in &mut self.chosen {
             *whom = whom.filter(|whom| *whom != id);
         }
         let notified = moved(&mut self.notified, id);

@@ -114,6 +114,13 @@ impl Spec for Tree {
         };
         legal.then_some(next)
     }
+
+    fn other(&self, step: &Token) -> Option<Self> {
+        let Token::Cancel(_, id) = *step else { return None };
+        // Somebody above was here first, and nobody has seen it yet.
+        let mut next = self.clone();
+        (self.flag(id) == Flag::Clear && next.reach(id)).then_some(next)
+    }
 }
 
 fn look(token: &CancelToken, id: u64, r: &mut Recorder<Token>) {
