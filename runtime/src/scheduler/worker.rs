@@ -59,6 +59,8 @@ pub(crate) struct Worker {
     eager: Pushes,
     polls_left: Cell<u32>,
     maintenance_every: Cell<u32>,
+    /// Maintenances so far.
+    looks: Cell<u32>,
     /// A time of the timers' clock.
     last_maintenance: Cell<u64>,
     /// The backlog that is being worked off, if it is compared by time.
@@ -196,6 +198,7 @@ impl Worker {
             eager: Pushes::new(),
             polls_left: Cell::new(MAINTENANCE_MIN),
             maintenance_every: Cell::new(MAINTENANCE_MIN),
+            looks: Cell::new(0),
             last_maintenance: Cell::new(driver.timers.clock().now()),
             driver,
             drain: Cell::new(None),
