@@ -10,7 +10,7 @@
 # given back what it keeps of freed memory (meter.c, preloaded into both servers): so neither the
 # largest burst so far nor the number of clients of the moment counts, and what is left to rise is a
 # leak. The growth of what is resident, and of what is allocated, is the median of the last third of
-# the looks after the warm-up less that of the first third, by the time between. It is judged from 3
+# the looks after the warm-up less that of the first third, by the time between. It is judged from 4
 # minutes on, and printed for less.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -23,7 +23,7 @@ esac
 # KiB by which memory may grow each second after the warm-up, of each server.
 SLOPE_MAX=1
 # From so many minutes on the slope is judged.
-JUDGED_FROM=3
+JUDGED_FROM=4
 # Seconds between two rests, and looks of the meter (two a second) that a rest is long.
 REST_EVERY=8
 REST_LOOKS=4
@@ -134,10 +134,14 @@ kill_all() {
   for pid in $(clients); do kill_client "$pid"; done
 }
 
-# Waits until the meters have looked at servers without clients for a while, and notes what they saw.
+# Waits until the servers have closed what the clients have left, and the meters have looked at them for
+# a while, and notes what they saw.
+web_fds0=$(fds "$web") echo_fds0=$(fds "$echo")
+alone() { [ "$(fds "$web")" -le "$web_fds0" ] && [ "$(fds "$echo")" -le "$echo_fds0" ]; }
 rest() {
   kill_all
   local from
+  until_true "$REST_EVERY" alone || true
   from=$(wc -l <"$dir/echo.meter")
   until_true 10 eval '[ "$(wc -l <"$dir/echo.meter")" -ge '$((from + REST_LOOKS))' ]' || true
   [ "$SECONDS" -lt "$warm" ] ||
