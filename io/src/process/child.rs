@@ -75,6 +75,7 @@ impl Child {
 
     /// How it ended: its exit code, or the number of the signal that killed it, negative; `None`
     /// while it runs. 255 if somebody else has taken the status.
+    #[doc(alias = "try_wait")]
     #[must_use]
     pub fn returncode(&self) -> Option<i32> {
         let status = self.owner.process.reap()?;
@@ -132,6 +133,7 @@ impl Child {
     /// })
     /// # }
     /// ```
+    #[doc(alias = "wait_with_output")]
     #[track_caller]
     pub fn communicate(&mut self, input: impl Into<Vec<u8>>) -> Communicate<'_> {
         let Self { stdin, stdout, stderr, owner } = self;
@@ -175,6 +177,7 @@ impl Child {
     /// # Errors
     ///
     /// The system's.
+    #[doc(alias = "start_kill")]
     pub fn kill(&self) -> io::Result<()> {
         self.send_signal(KILL)
     }
