@@ -55,6 +55,9 @@ pub fn copy<'a, R: ByteSource, W: ByteSink>(from: &'a mut R, to: &'a mut W) -> C
 /// Copies both ways until both streams have ended. When one ends, the other's outgoing direction is
 /// ended, as a proxy has to. Returns how many bytes went from `a` to `b`, and from `b` to `a`.
 ///
+/// It reads and writes by a buffer of [`BUFFER`] bytes for each direction, also between sockets; for
+/// long streams one way [`splice`](crate::net::splice) takes less CPU time, for short messages more.
+///
 /// # Errors
 ///
 /// Those of the two streams: the first ends both directions.
@@ -62,6 +65,26 @@ pub fn copy<'a, R: ByteSource, W: ByteSink>(from: &'a mut R, to: &'a mut W) -> C
 /// # Cancel safety
 ///
 /// Lossy: what was read and not yet written is lost.
+///
+/// # Examples
+///
+/// ```
+/// use corio_io::net::{Shutdown, UnixStream};
+///
+/// # fn main() -> std::io::Result<()> {
+/// # corio_runtime::run(async {
+/// let (client, mut front) = UnixStream::pair()?;
+/// let (mut back, server) = UnixStream::pair()?;
+/// client.write_all(b"ping").await?;
+/// client.shutdown(Shutdown::Write)?;
+/// server.write_all(b"hello").await?;
+/// server.shutdown(Shutdown::Write)?;
+/// let moved = corio_io::copy::copy_bidirectional(&mut front, &mut back).await?;
+/// assert_eq!(moved, (4, 5));
+/// # Ok(())
+/// # })
+/// # }
+/// ```
 #[track_caller]
 pub fn copy_bidirectional<'a, A, B>(a: &'a mut A, b: &'a mut B) -> CopyBidirectional<'a, A, B>
 where

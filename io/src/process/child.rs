@@ -19,7 +19,34 @@ use crate::stream::{StreamReader, StreamWriter};
 /// [`kill_on_drop`](super::Command::kill_on_drop) was asked for; it is reaped in any case. Dropping
 /// closes the pipes that were not taken out.
 ///
-/// asyncio: `Process`.
+/// No signal is ever sent for a child that was reaped, since its number may be somebody else's by
+/// then: [`kill`](Self::kill) and the others do nothing, which is no error. Whoever has to know looks
+/// at [`returncode`](Self::returncode).
+///
+/// asyncio: `Process`, whose `kill` raises `ProcessLookupError` after the end.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use corio_io::process::create_subprocess_exec;
+///
+/// # fn main() -> std::io::Result<()> {
+/// corio_runtime::run(async {
+///     let child = create_subprocess_exec("sleep", ["600"]).await?;
+///     // So long it may take to end by itself.
+///     let patience = Duration::from_millis(10);
+///     if corio_runtime::time::timeout(patience, child.wait()).await.is_err() {
+///         child.kill()?;
+///     }
+///     child.wait().await?;
+///     assert_eq!(child.returncode(), Some(-9));
+///     child.kill()?;
+///     Ok(())
+/// })
+/// # }
+/// ```
 pub struct Child {
     /// The child's standard input, if it is a pipe. What is queued when it is closed is still sent.
     pub stdin: Option<StreamWriter>,
@@ -89,6 +116,23 @@ impl Child {
     /// Strict: what was read stays in the readers, and the rest of the input is still sent. A second
     /// call, without input, returns everything; so a [`timeout`](corio_runtime::time::timeout)
     /// around it loses nothing.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use corio_io::process::{Stdio, create_subprocess_exec};
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// corio_runtime::run(async {
+    ///     let sort = create_subprocess_exec("sort", [""; 0]);
+    ///     let mut sort = sort.stdin(Stdio::Pipe).stdout(Stdio::Pipe).await?;
+    ///     let output = sort.communicate("two\none\n").await?;
+    ///     assert_eq!(output.stdout, b"one\ntwo\n");
+    ///     assert!(output.status.success());
+    ///     Ok(())
+    /// })
+    /// # }
+    /// ```
     #[doc(alias = "wait_with_output")]
     #[track_caller]
     pub fn communicate(&mut self, input: impl Into<Vec<u8>>) -> Communicate<'_> {
@@ -97,7 +141,8 @@ impl Child {
         Communicate::new(input.into(), [stdout, stderr], stdin, process, Location::caller())
     }
 
-    /// Sends a signal. A child that has ended gets none, which is no error.
+    /// Sends a signal. A child that was reaped gets none, which is no error. On Linux it goes through
+    /// the child's descriptor (pidfd_send_signal(2)), where the system has one.
     ///
     /// # Errors
     ///
@@ -106,8 +151,9 @@ impl Child {
         self.owner.process.signal(kind, false)
     }
 
-    /// Sends a signal to the process group that the child leads. It does nothing once the child was
-    /// waited for: the number may be that of another group then.
+    /// Sends a signal to the process group that the child leads, as to those that a shell has started
+    /// and not waited for. It does nothing once the child was reaped: the number may be that of
+    /// another group then. asyncio: `os.killpg(process.pid, signal)`.
     ///
     /// # Errors
     ///
