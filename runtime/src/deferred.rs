@@ -44,7 +44,8 @@ pub use wait::{DeferredObserve, DeferredWait};
 /// # Progress
 ///
 /// Looking is one load. Setting and cancelling are lock-free, in time proportional to the number of
-/// observers.
+/// observers. A thread that is descheduled while it sets or cancels delays those observers that it
+/// has not told yet; who comes then finds the outcome.
 ///
 /// # Examples
 ///

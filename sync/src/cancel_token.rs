@@ -141,6 +141,10 @@ impl CancelToken {
     }
 
     /// Sets the flag, here and in all children, and wakes everybody who waits for it.
+    ///
+    /// Goes down from parents to children: whoever finds a child cancelled by this call finds all
+    /// between the two cancelled. If another thread's call was first it returns at once, and that
+    /// call may still be on its way to the children.
     pub fn cancel(&self) {
         self.node.clone().cancel();
     }

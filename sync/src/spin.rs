@@ -187,6 +187,7 @@ impl Gate {
             self.yield_level = (self.yield_level + YIELD_LEVELS_PER_LOSS).min(YIELD_LEVEL_MAX);
             self.skip_yield = skip(self.yield_level);
         }
+        debug_assert!(self.skip <= SKIP_MAX && self.skip_yield <= SKIP_YIELD_MAX, "the bounds");
     }
 }
 

@@ -2,15 +2,20 @@
 //!
 //! Threads run small random programs against one object and record when each call began and ended
 //! and what came of it; [`checker`] then looks for an order of the calls, compatible with those
-//! times, in which a sequential object of [`specs`] would have answered the same. `CORIO_SEED`
-//! replays a run; `CORIO_HISTORIES` sets how many are made of each kind (150). The same programs
-//! run under shuttle's schedules, see `src/linear_tests.rs`.
+//! times, in which a sequential object would have answered the same: one of [`specs`], for the
+//! programs of [`programs`], or one that stands beside its program in a module of its own.
+//! `CORIO_SEED` replays a run; `CORIO_HISTORIES` sets how many are made of each kind (150). The same
+//! programs run under shuttle's schedules, see `src/linear_tests.rs`.
 #![cfg(not(any(corio_loom, corio_shuttle)))]
 
+mod answers;
 mod checker;
+mod condition;
 mod programs;
 mod record;
+mod rounds;
 mod specs;
+mod tree;
 
 fn setting(name: &str, default: u64) -> u64 {
     std::env::var(name).ok().and_then(|value| value.parse().ok()).unwrap_or(default)
@@ -25,19 +30,24 @@ fn histories(program: fn(u64) -> usize) {
 }
 
 macro_rules! explained {
-    ($($program:ident)*) => {
+    ($($of:ident: $($program:ident)*;)*) => {
         mod explained {
-            $(#[test]
+            $($(#[test]
             fn $program() {
-                super::histories(super::programs::$program);
-            })*
+                super::histories(super::$of::$program);
+            })*)*
         }
     };
 }
 
 explained! {
-    lock unfair_lock rwlock semaphore queue bounded_queue lifo_queue bounded_lifo_queue priority_queue event notify
-    one_value unbounded_channel bounded_channel announcements latest_value
+    programs: lock unfair_lock rwlock semaphore queue bounded_queue lifo_queue bounded_lifo_queue;
+    programs: priority_queue event notify one_value unbounded_channel bounded_channel;
+    programs: announcements latest_value;
+    rounds: barrier;
+    condition: condition;
+    answers: set_once deferred once_cell;
+    tree: tokens;
 }
 
 /// A checker that cannot fail proves nothing: histories are made wrong, and must be found out.

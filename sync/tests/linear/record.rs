@@ -4,14 +4,17 @@ use super::checker::{Call, Spec, Thread, check};
 use corio_sync::shim::atomic::AtomicUsize;
 use corio_sync::shim::sync::Arc;
 use corio_sync::shim::thread;
-use std::pin::pin;
-use std::sync::atomic::AtomicU64;
+use std::pin::{Pin, pin};
 use std::sync::atomic::Ordering::{AcqRel, Relaxed};
-use std::task::{Context, Poll, Waker};
+use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::task::{Context, Poll, Wake, Waker};
 
 /// Threads of a program, and the calls that each makes.
 const THREADS: usize = 3;
 const CALLS: usize = if cfg!(corio_shuttle) { 4 } else { 5 };
+
+/// Numbers of the calls after all others: beyond those of a thread, whatever its calls consist of.
+const LAST: u64 = 1_000;
 
 /// SplitMix64.
 pub struct Random(u64);
@@ -64,6 +67,51 @@ impl<P> Recorder<P> {
             thread::yield_now();
         }
         None
+    }
+
+    /// The name of the call that comes next, for what takes several.
+    pub fn next_id(&self) -> u64 {
+        (self.number + 1) * THREADS as u64 + self.thread as u64
+    }
+
+    /// Polls a few times, each time in a call of its own, of which `steps` tells what the outcome
+    /// stands for. If the future still waits then, a last call looks whether its waker was woken,
+    /// and records `asleep` if it was not: so a wake-up that is lost shows in the history.
+    pub fn poll_for_a_while<F: Future>(
+        &mut self,
+        mut future: Pin<&mut F>,
+        steps: impl Fn(Option<&F::Output>) -> Vec<P>,
+        asleep: impl FnOnce() -> Vec<P>,
+    ) -> Option<F::Output> {
+        let woken = std::sync::Arc::new(Woken(AtomicBool::new(false)));
+        let waker = Waker::from(woken.clone());
+        for _ in 0..=self.random.below(3) {
+            let output = self.call(|_| {
+                woken.0.store(false, Relaxed);
+                let output = match future.as_mut().poll(&mut Context::from_waker(&waker)) {
+                    Poll::Ready(output) => Some(output),
+                    Poll::Pending => None,
+                };
+                (steps(output.as_ref()), output)
+            });
+            if output.is_some() {
+                return output;
+            }
+            thread::yield_now();
+        }
+        self.call(|_| {
+            let steps = if woken.0.load(Relaxed) { Vec::new() } else { asleep() };
+            (steps, None)
+        })
+    }
+}
+
+/// Remembers that it was woken. No part of a model, as the clock.
+struct Woken(AtomicBool);
+
+impl Wake for Woken {
+    fn wake(self: std::sync::Arc<Self>) {
+        self.0.store(true, Relaxed);
     }
 }
 
@@ -127,7 +175,7 @@ where
         .collect();
     let mut history: Vec<_> = threads.into_iter().map(|t| t.join().unwrap()).collect();
     let mut last = recorder(0);
-    last.number = CALLS as u64 * 2;
+    last.number = LAST;
     finish(&shared.0, &mut last);
     history.push(last.calls);
     history

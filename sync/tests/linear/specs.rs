@@ -46,12 +46,12 @@ impl Turns {
     }
 
     /// Whether a newcomer would not have to wait.
-    fn has(&self, n: usize) -> bool {
+    pub fn has(&self, n: usize) -> bool {
         let before: usize = self.demanded.iter().chain(&self.waiting).map(|(_, need)| need).sum();
         self.free >= before + n
     }
 
-    fn give(&mut self, n: usize) {
+    pub fn give(&mut self, n: usize) {
         self.free += n;
         while self.waiting.first().is_some_and(|(_, need)| *need <= self.free) {
             let (id, need) = self.waiting.remove(0);
@@ -61,12 +61,12 @@ impl Turns {
         }
     }
 
-    fn ask(&mut self, id: u64, n: usize) {
+    pub fn ask(&mut self, id: u64, n: usize) {
         self.demanded.push((id, n));
         self.demanded.sort_unstable();
     }
 
-    fn place(&mut self, id: u64) -> Option<()> {
+    pub fn place(&mut self, id: u64) -> Option<()> {
         let need = remove(&mut self.demanded, id)?;
         self.waiting.push((id, need));
         self.give(0);
@@ -74,11 +74,22 @@ impl Turns {
     }
 
     /// The units of a turn that has come.
-    fn get(&mut self, id: u64) -> Option<usize> {
+    pub fn get(&mut self, id: u64) -> Option<usize> {
         remove(&mut self.granted, id)
     }
 
-    fn leave(&mut self, id: u64) {
+    /// Whether a turn has come that nobody got yet.
+    pub fn has_come(&self, id: u64) -> bool {
+        self.granted.iter().any(|(granted, _)| *granted == id)
+    }
+
+    /// Whether the call has asked for its turn.
+    pub fn has_asked(&self, id: u64) -> bool {
+        let asked = self.demanded.iter().chain(&self.waiting).chain(&self.granted);
+        asked.copied().any(|(asked, _)| asked == id)
+    }
+
+    pub fn leave(&mut self, id: u64) {
         let back = self.get(id).unwrap_or(0);
         self.waiting.retain(|(waiting, _)| *waiting != id);
         self.give(back);
