@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use corio::debug::ReportKind;
 use corio::net::{Async, Direction};
-use corio::sync::{Barrier, Event, Lock, Queue, RwLock, Semaphore};
+use corio::sync::{Barrier, Condition, Event, Lock, Queue, RwLock, Semaphore, mpsc};
 
 use crate::support::{HOUR, bounded, debug_builder, debug_rt, ignore, listen, report, told, waits};
 
@@ -77,6 +77,9 @@ fn a_quick_poll_and_one_that_blocks_in_place_are_not_told() {
 fn forgotten() -> Vec<(&'static str, &'static Location<'static>)> {
     let (lock, rwlock, semaphore) = (Lock::new(()), RwLock::new(()), Semaphore::new(1));
     let (event, barrier, queue) = (Event::new(), Barrier::new(2), Queue::new(1));
+    let (changed, other) = (Condition::new(), Lock::new(()));
+    let mut held = other.try_acquire().expect("nobody has it");
+    let (sender, _receiver) = mpsc::channel(1);
     let mut made = Vec::new();
     #[track_caller]
     fn here() -> &'static Location<'static> {
@@ -101,6 +104,10 @@ fn forgotten() -> Vec<(&'static str, &'static Location<'static>)> {
         "Queue::get" queue.get();
         "Queue::join" queue.join();
         "sleep" corio::sleep(HOUR);
+        "Condition::wait" changed.wait(&mut held);
+        "Condition::wait" changed.wait_for(&mut held, |()| true);
+        "send" sender.send(1);
+        "send" sender.reserve();
     }
     made
 }
@@ -112,6 +119,11 @@ fn a_future_that_nobody_awaited_is_told_with_its_place() {
         // The macro's arm and the call are on different lines; the file is the same.
         let text = report(ReportKind::NeverAwaited, &format!("{name} was never awaited"));
         assert!(text.contains(near.file()), "{text}");
+    }
+    for twice in ["Condition::wait", "send"] {
+        let texts = told(ReportKind::NeverAwaited, &format!("{twice} was never awaited"));
+        let ours = texts.iter().filter(|text| text.contains(file!())).count();
+        assert_eq!(ours, 2, "{texts:?}");
     }
     let line = line!() + 1;
     drop(Event::new().wait());
@@ -140,11 +152,21 @@ fn what_was_awaited_is_not_told_whether_it_had_to_wait_or_not() {
             queue.join().await;
             corio::sleep(Duration::from_millis(1)).await;
             corio::sleep(Duration::ZERO).await;
+            let (changed, other) = (Condition::new(), Lock::new(()));
+            let mut guard = other.acquire().await;
+            changed.wait_for(&mut guard, |()| true).await;
+            let (sender, mut receiver) = mpsc::channel(1);
+            sender.send(1).await.unwrap();
+            receiver.recv().await.unwrap();
+            drop(sender.reserve().await.unwrap());
             // These wait, and are given up.
             let held = lock.acquire().await;
             let limit = Duration::from_millis(1);
             assert!(corio::timeout(limit, lock.acquire()).await.is_err());
             assert!(corio::timeout(limit, queue.get()).await.is_err());
+            assert!(corio::timeout(limit, changed.wait(&mut guard)).await.is_err());
+            sender.send(1).await.unwrap();
+            assert!(corio::timeout(limit, sender.send(2)).await.is_err());
             drop(held);
             drop(queue.stream());
         });
@@ -315,6 +337,11 @@ fn operations_of_files_and_sockets_that_nobody_awaits_are_told() {
             ignore(corio::net::create_datagram_endpoint().local_addr("127.0.0.1:0"));
             ignore(corio::stream::start_server(async |_, _| {}, "127.0.0.1:0"));
             ignore(corio::stream::start_unix_server(async |_, _| {}, "/tmp/never/socket"));
+            ignore(corio::net::TcpListener::bind("127.0.0.1:0"));
+            ignore(corio::net::UdpSocket::bind("127.0.0.1:0"));
+            ignore(corio::net::lookup_host("never.invalid", 80));
+            ignore(corio::net::UnixStream::connect("/tmp/never/socket"));
+            ignore(corio::net::UnixSeqpacket::connect("/tmp/never/socket"));
             let end = line!();
             // These are awaited, or had nothing to do.
             near.write_all(b"").await.unwrap();
@@ -330,6 +357,111 @@ fn operations_of_files_and_sockets_that_nobody_awaits_are_told() {
             let text = report(ReportKind::NeverAwaited, &format!("made at {}:{line}:", file!()));
             assert!(text.contains(" was never awaited"), "{text}");
         }
+        for line in end..line!() {
+            let place = format!("made at {}:{line}:", file!());
+            assert_eq!(told(ReportKind::NeverAwaited, &place), Vec::<String>::new());
+        }
+    });
+}
+
+/// Where each future was made, what it is called, and nothing of what is made inside.
+fn told_as(line: u32, name: &str) {
+    let place = format!("made at {}:{line}:", file!());
+    let text = report(ReportKind::NeverAwaited, &place);
+    assert!(text.starts_with(&format!("{name} was never awaited")), "{text}");
+    assert_eq!(told(ReportKind::NeverAwaited, &place).len(), 1, "{place}");
+}
+
+#[test]
+fn operations_of_streams_that_nobody_awaits_are_told_once_each() {
+    bounded(|| {
+        let runtime = debug_rt();
+        let (begin, end) = runtime.block_on(async {
+            let (near, far) = corio::io::duplex(64);
+            let (mut reads, mut writes) = far.into_split();
+            let server = corio::stream::start_server(async |_, _| {}, "127.0.0.1:0").await.unwrap();
+            let address = server.local_addrs()[0];
+            let (mut reader, mut writer) = corio::stream::open_connection(address).await.unwrap();
+            let (mut copied, mut other) = corio::io::duplex(64);
+            let begin = line!() + 1;
+            ignore(reader.read(None));
+            ignore(reader.read_line());
+            ignore(reader.read_exact(1));
+            ignore(reader.read_until(&[b";"]));
+            ignore(reader.lines().next_line());
+            ignore(writer.drain());
+            ignore(writer.wait_closed());
+            ignore(server.wait_closed());
+            ignore(reads.read(&mut [0]));
+            ignore(reads.read_exact(&mut [0]));
+            ignore(writes.write(b"lost"));
+            ignore(writes.write_all(b"lost"));
+            ignore(corio::io::copy(&mut copied, &mut other));
+            ignore(corio::io::copy_bidirectional(&mut copied, &mut other));
+            let end = line!();
+            // These are awaited, at once ready or not.
+            writes.write_all(b"").await.unwrap();
+            writer.drain().await.unwrap();
+            assert_eq!(reader.read(Some(0)).await.unwrap(), b"");
+            assert_eq!(reader.read(None).await.unwrap(), b"");
+            writer.close();
+            writer.wait_closed().await.unwrap();
+            server.close();
+            drop((near, copied, other));
+            (begin, end)
+        });
+        let names = [
+            "StreamReader::read",
+            "StreamReader::read_line",
+            "StreamReader::read_exact",
+            "StreamReader::read_until",
+            "Lines::next_line",
+            "StreamWriter::drain",
+            // Both wait for an event of the connection or server.
+            "Event::wait",
+            "Event::wait",
+            "DuplexReader::read",
+            "DuplexReader::read_exact",
+            "DuplexWriter::write",
+            "DuplexWriter::write_all",
+            "copy",
+            "copy_bidirectional",
+        ];
+        assert_eq!((end - begin) as usize, names.len());
+        (begin..end).zip(names).for_each(|(line, name)| told_as(line, name));
+        for line in end..line!() {
+            let place = format!("made at {}:{line}:", file!());
+            assert_eq!(told(ReportKind::NeverAwaited, &place), Vec::<String>::new());
+        }
+    });
+}
+
+#[test]
+fn waits_for_signals_and_children_and_servers_that_nobody_awaits_are_told() {
+    bounded(|| {
+        let runtime = debug_rt();
+        let (begin, end) = runtime.block_on(async {
+            let changes =
+                corio::signal::stream(corio::signal::SignalKind::window_change()).unwrap();
+            let command = corio::process::create_subprocess_exec("true", [] as [&str; 0]);
+            let mut child = command.await.unwrap();
+            let listener = async || corio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let (one, two) = (listener().await, listener().await);
+            let begin = line!() + 1;
+            ignore(changes.recv());
+            ignore(corio::signal::ctrl_c());
+            ignore(child.wait());
+            ignore(child.communicate([]));
+            ignore(corio::serve(one, axum::Router::<()>::new()));
+            ignore(corio::serve(two, axum::Router::<()>::new()).report());
+            let end = line!();
+            assert!(child.communicate([]).await.unwrap().status.success());
+            assert!(child.wait().await.unwrap().success());
+            (begin, end)
+        });
+        let names = ["Signals::recv", "ctrl_c", "Child::wait", "Child::communicate"];
+        let names = names.iter().chain(&["serve", "serve"]);
+        (begin..end).zip(names).for_each(|(line, name)| told_as(line, name));
         for line in end..line!() {
             let place = format!("made at {}:{line}:", file!());
             assert_eq!(told(ReportKind::NeverAwaited, &place), Vec::<String>::new());
