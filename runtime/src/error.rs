@@ -243,6 +243,7 @@ impl Error for TaskError {
 /// it silently would swallow the request, hence `#[must_use]`.
 #[derive(Clone)]
 #[must_use = "a cancel that is dropped is swallowed: raise it again, or say `.suppress()`"]
+#[doc(alias = "CancelledError")]
 pub struct Cancelled {
     msg: Option<Arc<str>>,
     requested_at: Option<&'static Location<'static>>,
@@ -431,6 +432,7 @@ pub type BoxError = Box<dyn Error + Send + Sync + 'static>;
 ///
 /// asyncio: `InvalidStateError`, and the `RuntimeError` of `Timeout.reschedule`.
 #[derive(Clone, Copy, PartialEq, Eq)]
+#[doc(alias = "InvalidStateError")]
 pub struct InvalidState<T = ()>(pub T);
 
 impl<T> fmt::Debug for InvalidState<T> {

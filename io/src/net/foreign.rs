@@ -45,6 +45,8 @@ use crate::source::{Registered, step};
 /// # })
 /// # }
 /// ```
+#[doc(alias = "add_reader")]
+#[doc(alias = "add_writer")]
 pub struct Async<T: AsFd> {
     io: Registered<T>,
 }

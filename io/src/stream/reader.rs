@@ -80,6 +80,7 @@ impl StreamReader {
     ///
     /// Strict.
     #[track_caller]
+    #[doc(alias = "readline")]
     pub fn read_line(&mut self) -> ReadLine<'_> {
         ReadLine { reader: self, scanned: 0, made: Made::here("StreamReader::read_line") }
     }
@@ -96,6 +97,7 @@ impl StreamReader {
     ///
     /// Strict.
     #[track_caller]
+    #[doc(alias = "readexactly")]
     pub fn read_exact(&mut self, n: usize) -> ReadExactly<'_> {
         ReadExactly { reader: self, n, made: Made::here("StreamReader::read_exact") }
     }
@@ -119,6 +121,7 @@ impl StreamReader {
     ///
     /// Strict.
     #[track_caller]
+    #[doc(alias = "readuntil")]
     pub fn read_until<'a>(&'a mut self, separators: &'a [&'a [u8]]) -> ReadUntil<'a> {
         assert!(!separators.is_empty(), "read_until needs at least one separator");
         let empty = separators.iter().position(|separator| separator.is_empty());

@@ -60,6 +60,7 @@ impl StreamWriter {
     /// Writes several pieces, in one system call if it can be.
     ///
     /// asyncio: `writelines`.
+    #[doc(alias = "writelines")]
     pub fn write_lines<'a>(&mut self, lines: impl IntoIterator<Item = &'a [u8]>) {
         let lines: Vec<IoSlice<'_>> =
             lines.into_iter().filter(|line| !line.is_empty()).map(IoSlice::new).collect();

@@ -73,6 +73,7 @@ pub fn gather<A: IntoTask>(aws: impl IntoIterator<Item = A>) -> GatherVec<A::Out
 /// # });
 /// ```
 #[track_caller]
+#[doc(alias = "return_exceptions")]
 pub fn gather_all<A: IntoTask>(aws: impl IntoIterator<Item = A>) -> GatherAll<A::Output> {
     GatherAll(Gathering::new(aws))
 }

@@ -220,6 +220,7 @@ impl<F> Error for GroupClosed<F> {}
 
 /// How a task group failed. asyncio: `ExceptionGroup`.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[doc(alias = "ExceptionGroup")]
 pub enum GroupError<E> {
     /// The errors of tasks in the order in which they came, then the body's own.
     Errors(Vec<E>),

@@ -66,6 +66,7 @@ pub(crate) mod sealed {
 
 /// Why a put was refused; the item comes back.
 #[derive(Clone, Copy, PartialEq, Eq)]
+#[doc(alias = "QueueFull")]
 pub enum PutError<T> {
     /// No room, or others wait for it (asyncio: `QueueFull`).
     Full(T),
@@ -107,6 +108,7 @@ impl<T> std::error::Error for PutError<T> {}
 
 /// Why a get got nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[doc(alias = "QueueEmpty")]
 pub enum GetError {
     /// No item, or others wait for it (asyncio: `QueueEmpty`).
     Empty,
