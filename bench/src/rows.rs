@@ -10,8 +10,6 @@ pub mod cpu;
 pub mod files;
 pub mod memory;
 pub mod net;
-#[cfg(feature = "corio")]
-pub mod scopes;
 pub mod spawn;
 pub mod stall;
 pub mod submit;
@@ -20,8 +18,6 @@ pub mod switch;
 pub mod sync;
 pub mod time;
 pub mod trip;
-#[cfg(feature = "corio")]
-pub mod waits;
 
 #[cfg(feature = "corio")]
 use self::sync::{channels, late, locks, queues, signals};
@@ -100,8 +96,8 @@ macro_rules! primitives {
 /// A row of compositions: corio's, and tokio's for the same purpose.
 #[cfg(feature = "corio")]
 macro_rules! compositions {
-    ($module:ident::$row:ident $(<$place:ty>)?) => {
-        at_home!(L => Repeat<$module::$row<L $(, $place)?>>; prim::Corio, "tokio": prim::Tokio)
+    ($row:ident) => {
+        at_home!(L => Repeat<compose::$row<L>>; prim::Corio, "tokio": prim::Tokio)
     };
 }
 
@@ -164,37 +160,13 @@ pub const ROWS: &[Entry] = &[
     Entry::of::<stall::WeakA>(),
     Entry::of::<stall::WeakB>(),
     #[cfg(feature = "corio")]
-    compositions!(compose::Gather),
+    compositions!(Gather),
     #[cfg(feature = "corio")]
-    compositions!(compose::Group),
+    compositions!(Group),
     #[cfg(feature = "corio")]
-    compositions!(compose::CancelJoin),
+    compositions!(CancelJoin),
     #[cfg(feature = "corio")]
-    compositions!(compose::Select4),
-    #[cfg(feature = "corio")]
-    compositions!(waits::AsCompleted),
-    #[cfg(feature = "corio")]
-    compositions!(waits::Set),
-    #[cfg(feature = "corio")]
-    compositions!(waits::Wait),
-    #[cfg(feature = "corio")]
-    compositions!(waits::WaitForTask),
-    #[cfg(feature = "corio")]
-    compositions!(waits::Shield),
-    #[cfg(feature = "corio")]
-    compositions!(waits::Join4),
-    #[cfg(feature = "corio")]
-    compositions!(scopes::Yields<scopes::Alone>),
-    #[cfg(feature = "corio")]
-    compositions!(scopes::Yields<scopes::Beside>),
-    #[cfg(feature = "corio")]
-    compositions!(scopes::Yields<scopes::Within>),
-    #[cfg(feature = "corio")]
-    compositions!(scopes::Spawns<scopes::Alone>),
-    #[cfg(feature = "corio")]
-    compositions!(scopes::Spawns<scopes::Beside>),
-    #[cfg(feature = "corio")]
-    compositions!(scopes::Spawns<scopes::Within>),
+    compositions!(Select4),
     #[cfg(feature = "corio")]
     primitives!(L => Repeat<locks::Uncontended<L>>; prim::Corio,
         "tokio": prim::Tokio, "async-lock": prim::AsyncLock),

@@ -40,7 +40,6 @@ unit_error! {
 }
 unit_error! {
     /// The barrier is broken (asyncio: `BrokenBarrierError`).
-    #[doc(alias = "BrokenBarrierError")]
     BrokenBarrier, "the barrier is broken"
 }
 unit_error! {

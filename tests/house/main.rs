@@ -7,7 +7,6 @@
 //!
 //! A finding reads `file:line: what is wrong; what to do about it`.
 
-mod aliases;
 mod allow;
 mod awaits;
 mod conformance;

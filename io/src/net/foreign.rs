@@ -45,8 +45,7 @@ use crate::source::{Registered, step};
 /// # })
 /// # }
 /// ```
-#[doc(alias = "add_reader")]
-#[doc(alias = "add_writer")]
+#[doc(alias("AsyncFd", "add_reader", "add_writer"))]
 pub struct Async<T: AsFd> {
     io: Registered<T>,
 }

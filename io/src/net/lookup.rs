@@ -37,6 +37,7 @@ use crate::made::Made;
 /// # Ok(())
 /// # }
 /// ```
+#[doc(alias = "getaddrinfo")]
 #[track_caller]
 pub fn lookup_host(host: &str, port: u16) -> LookupHost {
     LookupHost::new(host, port, Made::here("lookup_host"))

@@ -7,8 +7,6 @@ use std::io;
 /// Why a read did not deliver what was asked for.
 #[derive(Debug)]
 #[non_exhaustive]
-#[doc(alias = "IncompleteReadError")]
-#[doc(alias = "LimitOverrunError")]
 pub enum ReadError {
     /// The stream ended before. asyncio: `IncompleteReadError`.
     Incomplete {

@@ -77,6 +77,7 @@ impl StreamWriter {
     /// # Cancel safety
     ///
     /// Strict: what is queued is sent all the same.
+    #[doc(alias = "flush")]
     #[track_caller]
     pub fn drain(&self) -> Drain<'_> {
         let made = Made::here("StreamWriter::drain");
@@ -89,6 +90,7 @@ impl StreamWriter {
     /// # Errors
     ///
     /// What the connection was lost with.
+    #[doc(alias = "shutdown")]
     pub fn write_eof(&mut self) -> io::Result<()> {
         match self.connection.error() {
             Some(error) => Err(error),

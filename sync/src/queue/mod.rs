@@ -66,9 +66,9 @@ pub(crate) mod sealed {
 
 /// Why a put was refused; the item comes back.
 #[derive(Clone, Copy, PartialEq, Eq)]
-#[doc(alias = "QueueFull")]
 pub enum PutError<T> {
     /// No room, or others wait for it (asyncio: `QueueFull`).
+    #[doc(alias = "QueueFull")]
     Full(T),
     /// The queue was shut down (asyncio: `QueueShutDown`).
     ShutDown(T),
@@ -108,9 +108,9 @@ impl<T> std::error::Error for PutError<T> {}
 
 /// Why a get got nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[doc(alias = "QueueEmpty")]
 pub enum GetError {
     /// No item, or others wait for it (asyncio: `QueueEmpty`).
+    #[doc(alias = "QueueEmpty")]
     Empty,
     /// The queue was shut down and is empty (asyncio: `QueueShutDown`).
     ShutDown,
@@ -240,6 +240,7 @@ pub type PriorityQueue<T> = BaseQueue<T, Priority<T>>;
 /// assert_eq!(sum, 10);
 /// thread.join().unwrap();
 /// ```
+#[doc(alias = "mpmc")]
 pub struct BaseQueue<T, S: Store<T> = Fifo<T>> {
     core: Core<T, S>,
 }
