@@ -12,6 +12,8 @@ use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use crate::made::Made;
+
 pub use ends::{ByteSink, ByteSource};
 
 /// Size of the buffer of one direction in bytes. Twice as much gains nothing on a local connection.
@@ -49,7 +51,8 @@ pub const BUFFER: usize = 32 << 10;
 /// ```
 #[track_caller]
 pub fn copy<'a, R: ByteSource, W: ByteSink>(from: &'a mut R, to: &'a mut W) -> Copy<'a, R, W> {
-    Copy { from, to, lane: Lane::new(Location::caller()) }
+    let made = Made::here("copy");
+    Copy { from, to, lane: Lane::new(made.at()), made }
 }
 
 /// Copies both ways until both streams have ended. When one ends, the other's outgoing direction is
@@ -91,9 +94,9 @@ where
     A: ByteSource + ByteSink,
     B: ByteSource + ByteSink,
 {
-    let at = Location::caller();
-    let way = || Way::Copying(Lane::new(at));
-    CopyBidirectional { a, b, forth: way(), back: way() }
+    let made = Made::here("copy_bidirectional");
+    let way = || Way::Copying(Lane::new(made.at()));
+    CopyBidirectional { a, b, forth: way(), back: way(), made }
 }
 
 /// One direction.
@@ -146,6 +149,7 @@ pub struct Copy<'a, R, W> {
     from: &'a mut R,
     to: &'a mut W,
     lane: Lane,
+    made: Made,
 }
 
 impl<R, W> Copy<'_, R, W> {
@@ -166,7 +170,8 @@ impl<R: ByteSource, W: ByteSink> Future for Copy<'_, R, W> {
     type Output = io::Result<u64>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Self { from, to, lane } = self.get_mut();
+        let Self { from, to, lane, made } = self.get_mut();
+        made.begin();
         lane.poll(*from, *to, cx)
     }
 }
@@ -178,6 +183,7 @@ pub struct CopyBidirectional<'a, A, B> {
     b: &'a mut B,
     forth: Way,
     back: Way,
+    made: Made,
 }
 
 /// A direction and what comes after it.
@@ -213,7 +219,8 @@ where
     type Output = io::Result<(u64, u64)>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Self { a, b, forth, back } = self.get_mut();
+        let Self { a, b, forth, back, made } = self.get_mut();
+        made.begin();
         let forth = forth.poll(*a, *b, cx)?;
         let back = back.poll(*b, *a, cx)?;
         match (forth, back) {

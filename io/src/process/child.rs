@@ -4,7 +4,6 @@ use std::fmt;
 use std::future::Future;
 use std::io;
 use std::os::unix::process::ExitStatusExt;
-use std::panic::Location;
 use std::pin::Pin;
 use std::process::ExitStatus;
 use std::sync::Arc;
@@ -12,6 +11,7 @@ use std::task::{Context, Poll};
 
 use super::communicate::Communicate;
 use super::exit::{EndWaiter, Process};
+use crate::made::Made;
 use crate::signal::SignalKind;
 use crate::stream::{StreamReader, StreamWriter};
 
@@ -98,7 +98,7 @@ impl Child {
     #[track_caller]
     pub fn wait(&self) -> ChildWait<'_> {
         let process = &*self.owner.process;
-        ChildWait { process, waiter: process.waiter(), at: Location::caller() }
+        ChildWait { process, waiter: process.waiter(), made: Made::here("Child::wait") }
     }
 
     /// Sends `input`, closes the child's input, reads its output and error to their ends, and waits
@@ -138,7 +138,8 @@ impl Child {
     pub fn communicate(&mut self, input: impl Into<Vec<u8>>) -> Communicate<'_> {
         let Self { stdin, stdout, stderr, owner } = self;
         let process = &*owner.process;
-        Communicate::new(input.into(), [stdout, stderr], stdin, process, Location::caller())
+        let made = Made::here("Child::communicate");
+        Communicate::new(input.into(), [stdout, stderr], stdin, process, made)
     }
 
     /// Sends a signal. A child that was reaped gets none, which is no error. On Linux it goes through
@@ -226,15 +227,15 @@ impl Drop for Owner {
 pub struct ChildWait<'a> {
     process: &'a Process,
     waiter: EndWaiter<'a>,
-    at: &'static Location<'static>,
+    made: Made,
 }
 
 impl Future for ChildWait<'_> {
     type Output = io::Result<ExitStatus>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Self { process, waiter, at } = self.get_mut();
-        process.poll_end(waiter, at, cx)
+        let Self { process, waiter, made } = self.get_mut();
+        process.poll_end(waiter, made.begin(), cx)
     }
 }
 
@@ -242,7 +243,7 @@ impl fmt::Debug for ChildWait<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ChildWait")
             .field("process", self.process)
-            .field("at", &format_args!("{}", self.at))
+            .field("at", &format_args!("{}", self.made.at()))
             .finish()
     }
 }
