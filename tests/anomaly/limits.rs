@@ -1,6 +1,7 @@
-//! What a million waits that were cut short leave behind.
+//! What a million waits that were cut short leave behind, and what a burst of tasks does.
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use corio::sync::{Event, Lock, Queue};
 use corio::timeout;
@@ -42,5 +43,48 @@ fn a_million_limits_leave_no_memory() {
             shared.2.put_nowait(7).unwrap();
             assert_eq!(shared.2.get().await, Ok(7));
         });
+    });
+}
+
+/// Tasks of a burst, and the bytes of each of their bodies.
+const BURST: usize = 50_000;
+const BODY: usize = 1024;
+
+#[test]
+fn the_memory_of_a_threads_burst_is_given_back() {
+    alone("limits::the_memory_of_a_threads_burst_is_given_back", ":", || {
+        let runtime = corio::Builder::new().workers(2).build().expect("a runtime");
+        let event = Arc::new(Event::new());
+        let before = resident_bytes();
+        let tasks: Vec<_> = (0..BURST)
+            .map(|i| {
+                let event = event.clone();
+                runtime.create_task(async move {
+                    let body = [i as u8; BODY];
+                    event.wait().await;
+                    usize::from(body[i % BODY])
+                })
+            })
+            .collect();
+        let peak = resident_bytes() - before;
+        assert!(peak > BURST * BODY, "{peak} bytes for the burst");
+        event.set();
+        // On the workers: they look after memory while there is something to do.
+        let small = runtime.create_task(async move {
+            for (i, task) in tasks.into_iter().enumerate() {
+                assert_eq!(task.await.expect("it ends"), usize::from(i as u8));
+            }
+            let since = Instant::now();
+            loop {
+                let left = resident_bytes().saturating_sub(before);
+                if left < peak / 4 || since.elapsed() > Duration::from_secs(60) {
+                    return left;
+                }
+                corio::yield_now().await;
+            }
+        });
+        let left = runtime.block_on(small.into_future()).expect("it ends");
+        println!("{peak} bytes more, then {left}");
+        assert!(left < peak / 4, "{left} of {peak} bytes were not given back in a minute");
     });
 }

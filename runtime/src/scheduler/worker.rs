@@ -16,10 +16,10 @@
 //! a sleeping sibling at once, if polls of its kind are known to go on for long after that (see
 //! [`kinds`](super::kinds)). At the end of each poll the worker compares its backlog:
 //! more than [`BACKLOG_ALONE`] tasks, or any task that waits for more than [`DRAIN_LONG`] or behind
-//! a poll of more than [`POLL_LONG`], wakes a sleeping sibling (decision 024). Nothing is lost by
-//! comparing late: the worker does not sleep while it has a backlog, so the comparison is made
-//! again after every poll; and Watch makes it for a worker that is stuck in one. A poll that pushes
-//! more than [`PUSHES_PER_CHECK`] tasks compares within it.
+//! a poll of more than [`POLL_LONG`], wakes a sleeping sibling (decision 024); behind a brief poll
+//! the next few are not timed. Nothing is lost by comparing late: the worker does not sleep while it
+//! has a backlog, so the comparison is made again after every poll; and Watch makes it for a worker
+//! that is stuck in one. A poll that pushes more than [`PUSHES_PER_CHECK`] tasks compares within it.
 
 use std::cell::{Cell, UnsafeCell};
 use std::collections::VecDeque;
@@ -59,6 +59,8 @@ pub(crate) struct Worker {
     eager: Pushes,
     polls_left: Cell<u32>,
     maintenance_every: Cell<u32>,
+    /// Maintenances so far.
+    looks: Cell<u32>,
     /// A time of the timers' clock.
     last_maintenance: Cell<u64>,
     /// The backlog that is being worked off, if it is compared by time.
@@ -196,6 +198,7 @@ impl Worker {
             eager: Pushes::new(),
             polls_left: Cell::new(MAINTENANCE_MIN),
             maintenance_every: Cell::new(MAINTENANCE_MIN),
+            looks: Cell::new(0),
             last_maintenance: Cell::new(driver.timers.clock().now()),
             driver,
             drain: Cell::new(None),

@@ -22,6 +22,9 @@ const MAINTENANCE_MAX: u32 = 128;
 /// Remote frees taken back by one look, and empty pages returned: bounds its length.
 const MAINTAIN_CELLS: usize = 1024;
 const MAINTAIN_PAGES: usize = 1;
+/// Of so many looks one is for the arenas of threads that are no workers, and returns so many pages.
+const SHARED_EVERY: u32 = 64;
+const SHARED_PAGES: usize = 16;
 /// A worker whose next timer is due sooner does not spin: the attempt could end too late for it.
 const SPIN_TIMEOUT_MIN: Duration = Duration::from_micros(200);
 
@@ -47,6 +50,11 @@ impl Worker {
         self.relieve_sibling();
         // SAFETY: this thread owns the arena.
         unsafe { Arena::maintain(self.arena, MAINTAIN_CELLS, MAINTAIN_PAGES) };
+        let looks = self.looks.get().wrapping_add(1);
+        self.looks.set(looks);
+        if looks % SHARED_EVERY == 0 {
+            self.shared.arenas.maintain(MAINTAIN_CELLS, SHARED_PAGES);
+        }
     }
 
     pub(super) fn publish_metrics(&self) {
