@@ -445,9 +445,8 @@ fn t32_what_another_scope_has_handled_does_not_reach_the_dormant_one() {
             let mut dormant = scope();
             suspend(&mut dormant).await;
             let caught = catch_cancel(for_ever()).await.is_err();
-            // In the poll that delivers the request every scope that was waiting may take part. A nap
-            // that is over before it is polled would not end that poll.
-            yield_now().await;
+            // In the poll that delivers the request every scope that was waiting may take part.
+            nap().await;
             let again = select2(async { dormant.as_mut().await.is_err() }, async {
                 nap().await;
                 false
