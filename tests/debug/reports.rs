@@ -405,8 +405,11 @@ fn debug_mode_is_switched_while_a_runtime_runs() {
         handle.set_debug(false);
         assert!(!handle.get_debug());
         // Enough polls for each worker to heed it.
-        for _ in 0..1_000 {
-            runtime.block_on(async { corio::create_task(async {}).await.unwrap() });
+        for one in handle.loops() {
+            for _ in 0..1_000 {
+                let pinned = one.create_pinned_task(|| async {});
+                runtime.block_on(async { pinned.await.unwrap() });
+            }
         }
         slow("switched-off");
         for name in ["name='before-the-switch'", "name='switched-off'"] {
