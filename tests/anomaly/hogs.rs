@@ -230,7 +230,7 @@ fn pinned_tasks_wait_for_their_worker_and_run_after_it() {
 const TICKER_LATE: Duration = Duration::from_millis(5);
 
 /// The 99th percentile of how late a ticker of 5 ms is beside eight jobs that compute on the cores' own
-/// executor; then that of a thread that does nothing else.
+/// executor: the third worst of 200. Then the third worst of a thread that does nothing else.
 fn tails(runtime: &Runtime, stalls: &Stalls) -> (Duration, Duration) {
     const COMPUTE: Duration = Duration::from_millis(250);
     let ticker = runtime.create_task(async move {
