@@ -87,9 +87,11 @@ impl Builder {
         self
     }
 
-    /// The name of the runtime; its threads are called `name-N`.
+    /// The name of the runtime; its threads are called `name-N`. A NUL, which no thread's name may
+    /// have, is left out.
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.config.name = name.into();
+        self.config.name.retain(|c| c != '\0');
         self
     }
 
