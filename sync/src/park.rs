@@ -28,6 +28,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 
+use crate::coop;
 use crate::debug;
 use crate::shim::Ordering::{Acquire, Relaxed, Release};
 use crate::shim::atomic::AtomicU32;
@@ -235,7 +236,8 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
     let mut sleeper = Sleeper::borrow();
     loop {
         let mut cx = Context::from_waker(sleeper.waker());
-        if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
+        let polled = coop::without_budget(|| future.as_mut().poll(&mut cx));
+        if let Poll::Ready(output) = polled {
             return output;
         }
         sleeper.spin();
@@ -262,7 +264,8 @@ pub fn block_on_deadline<F: Future>(
     let mut in_time = true;
     loop {
         let mut cx = Context::from_waker(sleeper.waker());
-        if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
+        let polled = coop::without_budget(|| future.as_mut().poll(&mut cx));
+        if let Poll::Ready(output) = polled {
             return Some(output);
         }
         if !in_time {

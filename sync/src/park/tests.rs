@@ -1,5 +1,7 @@
 //! Parking on the real clock: only what must not return early or late by more than a minute.
 use super::{Parker, block_on, block_on_deadline};
+use crate::coop;
+use crate::shim::atomic::AtomicBool;
 use std::future::{pending, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::Poll;
@@ -105,4 +107,17 @@ fn block_on_gives_up_at_its_deadline() {
     assert_eq!(block_on_deadline(pending::<()>(), Some(soon)), None);
     assert_eq!(block_on_deadline(bounce(false), Some(Instant::now())), Some(2));
     assert_eq!(block_on_deadline(bounce(true), None), Some(2));
+}
+
+#[test]
+fn a_wait_inside_an_exhausted_poll_goes_on() {
+    let preempt = AtomicBool::new(true);
+    coop::enter(1, &preempt, || {
+        let spend = || async {
+            poll_fn(|cx| coop::poll_proceed(cx).map(|unit| unit.made_progress())).await;
+        };
+        block_on(spend());
+        assert_eq!(block_on_deadline(spend(), None), Some(()));
+        assert!(!coop::has_remaining(), "the budget around was touched");
+    });
 }
