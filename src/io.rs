@@ -1,6 +1,8 @@
 //! From one stream to another, streams in memory, and the standard streams: [`copy`],
 //! [`copy_bidirectional`], [`duplex`], [`stdin`], [`stdout`], [`stderr`].
 //!
+//! There is no buffered reader here: [`stream`](crate::stream) has asyncio's.
+//!
 //! # Examples
 //!
 //! A proxy:

@@ -4,6 +4,19 @@
 //! Tasks run on any loop unless they are pinned; work moves by stealing; anything may be submitted
 //! from anywhere; nothing on the way takes a lock.
 //!
+//! Names are asyncio's; search finds most of them by tokio's, too. Where to begin:
+//!
+//! | for | see |
+//! |---|---|
+//! | a program | [`run`](fn@run), [`main`](macro@main), [`Builder`]; [`Runtime`] and [`Handle`] for other threads |
+//! | tasks | [`create_task`], [`Task`]; [`task_group`], [`JoinSet`], [`gather()`](fn@gather), [`select!`] |
+//! | time | [`sleep`], [`timeout`], [`interval`] |
+//! | blocking code | [`to_thread`], [`run_in_executor`], [`block_in_place`] |
+//! | cancelling | [`Task::cancel`], [`catch_cancel`], [`finally`], [`shield`] |
+//! | waiting for each other | [`sync`]: locks, queues, channels |
+//! | the outside | [`net`], [`stream`], [`fs`], [`process`], [`signal`], [`io`] |
+//! | finding faults | [`dump`], [`debug`], [`sim`] |
+//!
 //! # Examples
 //!
 //! ```
@@ -84,6 +97,9 @@ mod pages {
     mod from_asyncio {}
     #[doc = include_str!("../docs/debugging.md")]
     mod debugging {}
+    #[cfg(feature = "axum_0_8")]
+    #[doc = include_str!("../docs/server.md")]
+    mod server {}
     #[doc = include_str!("../README.md")]
     mod readme {}
 }

@@ -1,4 +1,7 @@
-//! Child processes: [`create_subprocess_exec`], [`create_subprocess_shell`], [`Child`].
+//! Child processes: [`create_subprocess_exec`], [`create_subprocess_shell`], [`Command`], [`Child`].
+//!
+//! A child that is dropped runs on, unless [`Command::kill_on_drop`] says otherwise, and is reaped all
+//! the same. A spawn that is cancelled half-way kills what it has started.
 //!
 //! # Examples
 //!

@@ -89,6 +89,7 @@ pub fn ctrl_c() -> CtrlC {
 /// }
 /// # }
 /// ```
+#[doc(alias = "signal")]
 pub fn stream(kind: SignalKind) -> io::Result<Signals> {
     Signals::listen(kind).map_err(|error| failed("listen to", kind, error))
 }

@@ -51,6 +51,7 @@ impl Default for Builder {
 
 impl Builder {
     /// The default settings: one worker for each core that the process may use.
+    #[doc(alias = "new_multi_thread")]
     #[track_caller]
     pub fn new() -> Self {
         Self {
@@ -82,6 +83,7 @@ impl Builder {
 
     /// How many workers, that is, event loops. Default: the cores that affinity and the cgroup's
     /// quota leave to the process.
+    #[doc(alias = "worker_threads")]
     pub fn workers(mut self, n: usize) -> Self {
         self.workers = Some(n);
         self
@@ -89,6 +91,7 @@ impl Builder {
 
     /// The name of the runtime; its threads are called `name-N`. A NUL, which no thread's name may
     /// have, is left out.
+    #[doc(alias = "thread_name")]
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.config.name = name.into();
         self.config.name.retain(|c| c != '\0');
@@ -96,18 +99,21 @@ impl Builder {
     }
 
     /// Stack of each worker thread in bytes. Default: the standard library's.
+    #[doc(alias = "thread_stack_size")]
     pub fn stack_size(mut self, bytes: usize) -> Self {
         self.config.stack_size = Some(bytes);
         self
     }
 
-    /// Most threads of the default executor. Default: 512.
+    /// Most threads of the default executor; above 4095 counts as 4095. Default: 512.
+    #[doc(alias = "max_blocking_threads")]
     pub fn blocking_threads(mut self, max: usize) -> Self {
         self.blocking_threads = max;
         self
     }
 
     /// How long a thread of the default executor lives without work. Default: 10 s.
+    #[doc(alias = "thread_keep_alive")]
     pub fn blocking_keep_alive(mut self, d: Duration) -> Self {
         self.blocking_keep_alive = d;
         self
@@ -121,8 +127,8 @@ impl Builder {
     }
 
     /// Whether a thread watches the workers, rescues the tasks, timers and sockets of one that is
-    /// stuck in a poll, and reports slow callbacks. Default: on. Without it per-core pollers have
-    /// a far worse tail than one shared poller.
+    /// stuck in a poll, and reports slow polls; in debug mode it finds lost tasks, too. Default: on.
+    /// Without it per-core pollers have a far worse tail than one shared poller.
     pub fn watch(mut self, on: bool) -> Self {
         self.config.watch = on;
         self
@@ -147,13 +153,17 @@ impl Builder {
         self.workers(1).lifo_slot(false).stealing(false).watch(false).handle_signals(false)
     }
 
-    /// A callback or poll that takes longer is reported. Default: 100 ms.
+    /// A poll or callback that takes longer is reported while it lasts, by [`watch`](Self::watch); in debug mode
+    /// each of them again, when it is over. Default: 100 ms.
+    ///
+    /// asyncio: `loop.slow_callback_duration`.
     pub fn slow_callback_duration(mut self, d: Duration) -> Self {
         self.config.slow_callback_duration = d;
         self
     }
 
     /// Whether a task that another one wakes may run before the queue. Default: on.
+    #[doc(alias = "disable_lifo_slot")]
     pub fn lifo_slot(mut self, on: bool) -> Self {
         self.config.lifo_slot = on;
         self
@@ -273,7 +283,7 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// [`RunError`]: nested in another `run`, not started, or `main` was cancelled.
+    /// [`RunError`]: nested in another `run`, not started, or `main` was cancelled or interrupted.
     ///
     /// # Panics
     ///

@@ -31,6 +31,7 @@ pub use run::{BuildError, RunError};
 ///
 /// asyncio: the exception that `await task` raises, with the difference that an error *value* of
 /// the task's own is part of its output here and never ends up in a `TaskError`.
+#[doc(alias = "JoinError")]
 pub struct TaskError {
     repr: Box<Repr>,
 }
@@ -241,6 +242,7 @@ impl Error for TaskError {
 ///
 /// asyncio: `CancelledError`. It is a value here: what catches a cancel hands it out, and dropping
 /// it silently would swallow the request, hence `#[must_use]`.
+#[doc(alias = "CancelledError")]
 #[derive(Clone)]
 #[must_use = "a cancel that is dropped is swallowed: raise it again, or say `.suppress()`"]
 pub struct Cancelled {
@@ -393,6 +395,7 @@ impl fmt::Display for PanicInfo {
 ///
 /// asyncio: `InvalidStateError` is `NotReady`, `CancelledError` is `Cancelled`, and the task's own
 /// exception is `Panicked`.
+#[doc(alias = "InvalidStateError")]
 #[derive(Clone, Debug)]
 pub enum ResultError {
     /// The task has not finished.
@@ -430,6 +433,7 @@ pub type BoxError = Box<dyn Error + Send + Sync + 'static>;
 /// Something was to be changed that has ended, and gives back what it was to become.
 ///
 /// asyncio: `InvalidStateError`, and the `RuntimeError` of `Timeout.reschedule`.
+#[doc(alias = "InvalidStateError")]
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct InvalidState<T = ()>(pub T);
 

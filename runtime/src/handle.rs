@@ -26,6 +26,16 @@ use crate::tokio_context::Inside;
 
 /// A runtime, or one of its loops. Cheap to clone, usable from any thread, and harmless after the
 /// runtime is gone: everything is then refused. asyncio: the loop object.
+///
+/// # Examples
+///
+/// ```
+/// let runtime = corio_runtime::Runtime::new().unwrap();
+/// let handle = runtime.handle().clone();
+/// let task = std::thread::spawn(move || handle.create_task(async { 6 * 7 })).join().unwrap();
+/// assert_eq!(runtime.block_on(async { task.await.unwrap() }), 42);
+/// ```
+#[doc(alias = "AbstractEventLoop")]
 #[derive(Clone)]
 pub struct Handle {
     shared: Arc<Shared>,
@@ -227,6 +237,7 @@ impl Handle {
     /// # Cancel safety
     ///
     /// As [`create_task`](crate::create_task).
+    #[doc(alias = "spawn_pinned")]
     #[track_caller]
     pub fn create_pinned_task<F, Fut>(&self, make: F) -> Task<Fut::Output>
     where
@@ -342,6 +353,7 @@ impl Handle {
     ///
     /// Lossy, as [`Job`]: dropped while it is awaited, a call that has not begun never does, and
     /// one that has runs on, its value lost.
+    #[doc(alias = "spawn_blocking")]
     #[track_caller]
     pub fn run_in_executor<R: Send + 'static>(
         &self,

@@ -9,6 +9,7 @@ use crate::scheduler::queue::{Inject, Steal};
 use crate::scheduler::shared::Shared;
 
 /// Counters of a runtime at one moment; the parts are read one after the other.
+#[doc(alias = "RuntimeMetrics")]
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Metrics {

@@ -136,6 +136,7 @@ impl Runtime {
     /// and reported.
     ///
     /// On one of the runtime's own threads nothing is waited for.
+    #[doc(alias("shutdown_timeout", "shutdown_background"))]
     pub fn shutdown(mut self, deadline: Option<Duration>) -> ShutdownReport {
         self.shut_down(deadline)
     }
@@ -176,8 +177,8 @@ impl fmt::Debug for Runtime {
 /// # Panics
 ///
 /// If it is called inside another `run` (the message says where that is), if the runtime cannot be
-/// started, if `main` is cancelled, or if `main` panics. [`Builder::run`] returns the first three
-/// as errors.
+/// started, if `main` is cancelled or interrupted, or if `main` panics. [`Builder::run`] returns all
+/// but the last as errors.
 ///
 /// # Examples
 ///
@@ -188,6 +189,7 @@ impl fmt::Debug for Runtime {
 /// assert_eq!(length, 5);
 /// # }
 /// ```
+#[doc(alias = "block_on")]
 #[track_caller]
 pub fn run<F: Future>(main: F) -> F::Output {
     match Builder::new().run(main) {

@@ -13,8 +13,8 @@
 //!
 //! Between two waiting calls a task is alone, so races of threads are not found: loom does that.
 //!
-//! asyncio has no counterpart; the schedule that it always takes is the one of a single
-//! [`run`](fn@crate::run) with one worker.
+//! asyncio has no counterpart; the schedule that it always takes is that of an
+//! [`EventLoop`](crate::EventLoop).
 
 use std::future::Future;
 
@@ -62,6 +62,7 @@ use crate::scheduler::worker::take_stalled;
 /// assert!((0..1_000).any(|seed| counted(seed) == 2), "others do not");
 /// # }
 /// ```
+#[doc(alias("pause", "start_paused"))]
 #[track_caller]
 pub fn run<F: Future>(seed: u64, main: F) -> F::Output {
     let told = Seed(seed);

@@ -125,6 +125,16 @@ fn with_own_loop<R>(f: impl FnOnce(&Worker) -> R) -> R {
 /// # Panics
 ///
 /// Outside a runtime.
+///
+/// # Examples
+///
+/// ```
+/// # use corio_runtime as corio;
+/// # corio::run(async {
+/// let task = corio::task().name("writer").spawn(async { corio::current_task().unwrap().name() });
+/// assert_eq!(&*task.await.unwrap(), "writer");
+/// # });
+/// ```
 #[track_caller]
 #[must_use]
 pub fn current_task() -> Option<TaskRef> {
@@ -140,6 +150,18 @@ pub fn current_task() -> Option<TaskRef> {
 /// # Panics
 ///
 /// Outside a runtime.
+///
+/// # Examples
+///
+/// ```
+/// # use corio_runtime as corio;
+/// # corio::run(async {
+/// let sleeper = corio::task().name("sleeper").spawn(std::future::pending::<()>());
+/// assert!(corio::all_tasks().iter().any(|task| &*task.name() == "sleeper"));
+/// sleeper.abort();
+/// # });
+/// ```
+#[doc(alias = "dump")]
 #[track_caller]
 #[must_use]
 pub fn all_tasks() -> Vec<TaskRef> {
@@ -150,8 +172,8 @@ pub fn all_tasks() -> Vec<TaskRef> {
 ///
 /// The function runs in a copy of the caller's [`Context`].
 ///
-/// asyncio: `to_thread`. Dropping the job lets the function run to its end; [`Job::cancel`] keeps
-/// it from starting.
+/// asyncio: `to_thread`. A job that is dropped before it is awaited lets the function run;
+/// [`Job::cancel`] keeps it from starting.
 ///
 /// # Panics
 ///
@@ -192,6 +214,18 @@ pub fn to_thread<R: Send + 'static>(f: impl FnOnce() -> R + Send + 'static) -> J
 ///
 /// Lossy, as [`Job`]: dropped while it is awaited, a call that has not begun never does, and one
 /// that has runs on, its value lost.
+///
+/// # Examples
+///
+/// ```
+/// # use corio_runtime as corio;
+/// # corio::run(async {
+/// let pool = corio::ThreadPoolExecutor::for_cpu();
+/// let sum = corio::run_in_executor(Some(&pool), || (1..=10).sum::<u32>());
+/// assert_eq!(sum.await.unwrap(), 55);
+/// # });
+/// ```
+#[doc(alias = "spawn_blocking")]
 #[track_caller]
 pub fn run_in_executor<R: Send + 'static>(
     executor: Option<&ThreadPoolExecutor>,
@@ -204,6 +238,17 @@ pub fn run_in_executor<R: Send + 'static>(
 }
 
 /// Settings of one task, to be spawned by one of its methods.
+///
+/// # Examples
+///
+/// ```
+/// # use corio_runtime as corio;
+/// # corio::run(async {
+/// let task = corio::task().name("answers").spawn(async { 42 });
+/// assert_eq!(&*task.name(), "answers");
+/// assert_eq!(task.await.unwrap(), 42);
+/// # });
+/// ```
 pub fn task() -> TaskBuilder {
     TaskBuilder::default()
 }

@@ -39,6 +39,7 @@ use std::task::{Context, Poll, Wake, Waker};
 /// server.cancel();
 /// block_on(other.cancelled());
 /// ```
+#[doc(alias = "CancellationToken")]
 #[derive(Clone)]
 pub struct CancelToken {
     node: Arc<Node>,
@@ -120,6 +121,7 @@ impl CancelToken {
     }
 
     /// A token that is cancelled with this one, but not the other way round.
+    #[doc(alias = "child_token")]
     #[must_use]
     pub fn child(&self) -> Self {
         let parent = &self.node;

@@ -6,8 +6,8 @@
 //! reader makes room, or leaves, and **then** takes the waker. Of the two the second sees what the
 //! first has done ([`WakerSlot`]), so nobody sleeps beside room.
 //!
-//! *Progress.* Both ends are as the channel: a write is wait-free but for its allocation, and no end
-//! waits for the other one's thread.
+//! *Progress.* Both ends are lock-free, as the channel's are, and none waits for the other one's
+//! thread.
 //!
 //! *Rejected.* A ring of `max` bytes would need unsafe code, and its memory from the beginning; the
 //! price is an allocation for each write.

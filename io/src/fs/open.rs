@@ -23,6 +23,7 @@ use crate::context::failed;
 /// # Cancel safety
 ///
 /// Strict: a file that was opened in vain is closed (but `"w"` may have emptied it).
+#[doc(alias = "aiofiles")]
 #[track_caller]
 pub fn open(path: impl AsRef<Path>, mode: &str) -> Open {
     Open::new(path.as_ref(), Mode::parse(mode), BUFFER)

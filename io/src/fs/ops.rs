@@ -123,9 +123,11 @@ calls! {
     fn read(path) -> Vec<u8> { fs::read(path) }
 
     /// What the system knows about a file. Links are followed.
+    #[doc(alias = "metadata")]
     fn stat(path) -> fs::Metadata { fs::metadata(path) }
 
     /// As [`stat`], of a link itself. Python: `lstat`.
+    #[doc(alias = "lstat")]
     fn symlink_metadata(path) -> fs::Metadata { fs::symlink_metadata(path) }
 
     /// What the system knows about the file system of a path.
@@ -143,6 +145,7 @@ calls! {
     }
 
     /// Removes a file.
+    #[doc(alias = "remove_file")]
     fn remove(path) -> () { fs::remove_file(path) }
 
     /// Removes a file; another name of [`remove`].
@@ -165,12 +168,15 @@ calls! {
     }
 
     /// Makes a folder.
+    #[doc(alias = "create_dir")]
     fn mkdir(path) -> () { fs::create_dir(path) }
 
     /// Makes a folder and those above it. As Python's with `exist_ok`: it may be there.
+    #[doc(alias = "create_dir_all")]
     fn makedirs(path) -> () { fs::create_dir_all(path) }
 
     /// Removes an empty folder.
+    #[doc(alias = "remove_dir")]
     fn rmdir(path) -> () { fs::remove_dir(path) }
 
     /// Removes an empty folder, and those above it that are left empty.
@@ -181,26 +187,31 @@ calls! {
     }
 
     /// Gives a file another name.
+    #[doc(alias = "hard_link")]
     fn link(original, link) -> () { fs::hard_link(original, link) }
 
     /// Makes a symbolic link to `original`.
     fn symlink(original, link) -> () { std::os::unix::fs::symlink(original, link) }
 
     /// Where a symbolic link leads.
+    #[doc(alias = "read_link")]
     fn readlink(path) -> PathBuf { fs::read_link(path) }
 
     /// The path without links, dots and relative parts. Python: `realpath`.
+    #[doc(alias = "realpath")]
     fn canonicalize(path) -> PathBuf { fs::canonicalize(path) }
 
     /// The path from the root, without a look at the disk.
     fn abspath(path) -> PathBuf { std::path::absolute(path) }
 
     /// The names in a folder, in the system's order.
+    #[doc(alias = "read_dir")]
     fn listdir(path) -> Vec<OsString> {
         fs::read_dir(path)?.map(|entry| Ok(entry?.file_name())).collect()
     }
 
     /// The entries of a folder, in the system's order.
+    #[doc(alias = "read_dir")]
     fn scandir(path) -> Vec<DirEntry> { entries(path) }
 
     /// Size of a file in bytes.
@@ -229,6 +240,7 @@ calls! {
     fn copy(from, to) -> u64 { fs::copy(from, to) }
 
     /// Sets a file's permissions. Python: `chmod`.
+    #[doc(alias = "chmod")]
     fn set_permissions(path; permissions: fs::Permissions) -> () {
         fs::set_permissions(path, permissions.clone())
     }
@@ -251,6 +263,7 @@ calls! {
     }
 
     /// Whether there is something at the path. Links are followed.
+    #[doc(alias = "try_exists")]
     fn exists(path) -> bool { fs::exists(path) }
 
     /// Whether there is an ordinary file. Links are followed.

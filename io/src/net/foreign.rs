@@ -45,6 +45,7 @@ use crate::source::{Registered, step};
 /// # })
 /// # }
 /// ```
+#[doc(alias("AsyncFd", "add_reader", "add_writer"))]
 pub struct Async<T: AsFd> {
     io: Registered<T>,
 }

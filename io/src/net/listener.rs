@@ -77,6 +77,7 @@ impl TcpListener {
     /// # Cancel safety
     ///
     /// Loses place: no connection is lost.
+    #[doc(alias = "sock_accept")]
     #[track_caller]
     pub fn accept(&self) -> Accept<'_> {
         let at = Location::caller();

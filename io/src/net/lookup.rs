@@ -37,6 +37,7 @@ use crate::context::failed;
 /// # Ok(())
 /// # }
 /// ```
+#[doc(alias = "getaddrinfo")]
 #[track_caller]
 pub fn lookup_host(host: &str, port: u16) -> LookupHost {
     LookupHost::new(host, port, Location::caller())

@@ -41,6 +41,7 @@ const SERVICE_BYTES: usize = 32;
 /// # })
 /// # }
 /// ```
+#[doc(alias = "getnameinfo")]
 #[track_caller]
 pub fn lookup_addr(address: SocketAddr) -> FsTask<(String, String)> {
     run_blocking(move || names(address).map_err(|error| failed("lookup", address, error)))

@@ -52,6 +52,7 @@ const FALLBACK_CHUNK: usize = 64 << 10;
 /// # Ok(())
 /// # }
 /// ```
+#[doc(alias = "sock_sendfile")]
 #[track_caller]
 pub fn sendfile<'a, S: StreamSocket, F: AsFd>(
     socket: &'a S,

@@ -64,6 +64,7 @@ impl TcpStream {
     /// # Cancel safety
     ///
     /// Strict: an unfinished connection is closed.
+    #[doc(alias = "sock_connect")]
     #[track_caller]
     pub fn connect(address: impl ToAddrs) -> Connect {
         StreamBuilder::default().connect(address)

@@ -48,6 +48,7 @@ impl Child {
 
     /// How it ended: its exit code, or the number of the signal that killed it, negative; `None`
     /// while it runs. 255 if somebody else has taken the status.
+    #[doc(alias = "try_wait")]
     #[must_use]
     pub fn returncode(&self) -> Option<i32> {
         let status = self.owner.process.reap()?;
@@ -88,6 +89,7 @@ impl Child {
     /// Strict: what was read stays in the readers, and the rest of the input is still sent. A second
     /// call, without input, returns everything; so a [`timeout`](corio_runtime::time::timeout)
     /// around it loses nothing.
+    #[doc(alias = "wait_with_output")]
     #[track_caller]
     pub fn communicate(&mut self, input: impl Into<Vec<u8>>) -> Communicate<'_> {
         let Self { stdin, stdout, stderr, owner } = self;
@@ -129,6 +131,7 @@ impl Child {
     /// # Errors
     ///
     /// The system's.
+    #[doc(alias = "start_kill")]
     pub fn kill(&self) -> io::Result<()> {
         self.send_signal(KILL)
     }

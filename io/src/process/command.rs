@@ -86,6 +86,18 @@ pub fn create_subprocess_shell(line: impl AsRef<OsStr>) -> Command {
 }
 
 /// A program to start: await it, or its [`spawn`](Self::spawn), for a [`Child`].
+///
+/// # Examples
+///
+/// ```
+/// # fn main() -> std::io::Result<()> {
+/// corio_runtime::run(async {
+///     let child = corio_io::process::Command::new("sh").args(["-c", "exit 3"]).await?;
+///     assert_eq!(child.wait().await?.code(), Some(3));
+///     Ok(())
+/// })
+/// # }
+/// ```
 #[must_use = "nothing is started unless this is awaited"]
 pub struct Command {
     std: StdCommand,

@@ -48,6 +48,7 @@ use crate::net::{Connect, StreamBuilder, TcpStream, ToAddrs, UnixConnect, UnixSt
 /// # })
 /// # }
 /// ```
+#[doc(alias = "create_connection")]
 #[track_caller]
 pub fn open_connection(address: impl ToAddrs) -> OpenConnection {
     let connect = StreamBuilder::default().nodelay(true).connect(address);
@@ -63,6 +64,7 @@ pub fn open_connection(address: impl ToAddrs) -> OpenConnection {
 /// # Cancel safety
 ///
 /// Strict: an unfinished connection is closed.
+#[doc(alias = "create_unix_connection")]
 #[track_caller]
 pub fn open_unix_connection(path: impl AsRef<Path>) -> OpenUnixConnection {
     OpenUnixConnection { connect: UnixStream::connect(path), limit: super::DEFAULT_LIMIT }

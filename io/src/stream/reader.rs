@@ -94,6 +94,7 @@ impl StreamReader {
     /// # Cancel safety
     ///
     /// Strict.
+    #[doc(alias = "readexactly")]
     #[track_caller]
     pub fn read_exact(&mut self, n: usize) -> ReadExactly<'_> {
         ReadExactly { reader: self, n, at: Location::caller() }

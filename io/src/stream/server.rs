@@ -225,6 +225,7 @@ impl fmt::Debug for ServeForever<'_> {
 /// # Cancel safety
 ///
 /// Strict: nothing listens unless it was ready.
+#[doc(alias = "create_server")]
 #[track_caller]
 pub fn start_server<F, Fut>(handler: F, address: impl ToAddrs) -> StartServer<F>
 where
@@ -247,6 +248,7 @@ where
 /// # Cancel safety
 ///
 /// Strict: it never waits.
+#[doc(alias = "create_unix_server")]
 #[track_caller]
 pub fn start_unix_server<F, Fut>(handler: F, path: impl AsRef<Path>) -> StartUnixServer<F>
 where

@@ -60,6 +60,7 @@ impl StreamWriter {
     /// Writes several pieces, in one system call if it can be.
     ///
     /// asyncio: `writelines`.
+    #[doc(alias = "writelines")]
     pub fn write_lines<'a>(&mut self, lines: impl IntoIterator<Item = &'a [u8]>) {
         let lines: Vec<IoSlice<'_>> =
             lines.into_iter().filter(|line| !line.is_empty()).map(IoSlice::new).collect();
@@ -76,6 +77,7 @@ impl StreamWriter {
     /// # Cancel safety
     ///
     /// Strict: what is queued is sent all the same.
+    #[doc(alias = "flush")]
     #[track_caller]
     pub fn drain(&self) -> Drain<'_> {
         Drain { connection: &self.connection, waiting: None, at: Location::caller() }
@@ -87,6 +89,7 @@ impl StreamWriter {
     /// # Errors
     ///
     /// What the connection was lost with.
+    #[doc(alias = "shutdown")]
     pub fn write_eof(&mut self) -> io::Result<()> {
         match self.connection.error() {
             Some(error) => Err(error),

@@ -64,6 +64,7 @@ impl ThreadPoolExecutor {
     ///
     /// The priority is a nice value 10 above the calling thread's. It takes effect on Linux only:
     /// elsewhere nice belongs to the whole process. Threads that a job makes inherit it.
+    #[doc(alias("ProcessPoolExecutor", "rayon"))]
     #[must_use]
     pub fn for_cpu() -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);

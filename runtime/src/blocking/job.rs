@@ -49,6 +49,7 @@ pub(super) use crate::quiet::quietly;
 ///
 /// Lossy: dropped while awaited, a closure that has started runs on and its value is lost. Await
 /// `&mut job` to keep it.
+#[doc(alias = "JoinHandle")]
 #[must_use = "the closure runs anyway, but its outcome, also its panic, is lost unless awaited"]
 pub struct Job<R> {
     cell: CellRef,

@@ -4,7 +4,7 @@
 //! carries the decisions out: the queue, the slots, the making of threads; a worker's life is in
 //! [`worker`](super::worker).
 //!
-//! Progress, honestly: the word's decisions are lock-free. The queue is `concurrent-queue`'s
+//! Progress: the word's decisions are lock-free. The queue is `concurrent-queue`'s
 //! unbounded one, where a push that installs a new block of 31 jobs makes the others that need it
 //! wait, and a pop waits for a push that has reserved the oldest place and not filled it yet. Making
 //! a thread is a system call that the submitter pays (some 20 us), once per thread.

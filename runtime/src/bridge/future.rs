@@ -18,6 +18,7 @@ use crate::task::join::Task;
 
 /// The result of a submitted coroutine, for threads and for other loops. asyncio:
 /// `concurrent.futures.Future`. Dropping it detaches the coroutine.
+#[doc(alias = "concurrent.futures.Future")]
 #[must_use = "a coroutine that nobody waits for runs detached"]
 pub struct ConcurrentFuture<T> {
     task: Task<T>,

@@ -43,6 +43,7 @@ impl Handle {
     /// # Cancel safety
     ///
     /// As [`run_coroutine_threadsafe`](crate::run_coroutine_threadsafe).
+    #[doc(alias = "spawn")]
     #[track_caller]
     pub fn run_coroutine_threadsafe<F>(&self, future: F) -> ConcurrentFuture<F::Output>
     where

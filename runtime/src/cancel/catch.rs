@@ -53,6 +53,7 @@ use crate::task::scope::{Kind, Polled, Scope};
 /// assert!(task.await.unwrap_err().is_cancelled());
 /// # });
 /// ```
+#[doc(alias = "CancelledError")]
 pub fn catch_cancel<F: IntoFuture>(future: F) -> CatchCancel<F::IntoFuture> {
     CatchCancel { future: Some(future.into_future()), scope: Scope::new() }
 }

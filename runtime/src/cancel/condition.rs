@@ -77,6 +77,7 @@ use crate::task::scope::{self, Kind, Scope};
 /// assert_eq!(*shared.0.acquire().await, 1);
 /// # });
 /// ```
+#[doc(alias = "Condvar")]
 #[derive(Default)]
 pub struct Condition {
     inner: sync::Condition,

@@ -36,6 +36,7 @@ use crate::time::{Sleep, TimeoutError, sleep};
 /// }
 /// # });
 /// ```
+#[doc(alias = "FuturesUnordered")]
 #[track_caller]
 pub fn as_completed<A: IntoTask>(aws: impl IntoIterator<Item = A>) -> AsCompleted<A::Output> {
     let at = Location::caller();

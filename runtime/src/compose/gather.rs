@@ -43,6 +43,7 @@ use crate::error::{Cancelled, TaskError};
 /// assert_eq!(squares, [1, 4, 9]);
 /// # });
 /// ```
+#[doc(alias = "join_all")]
 #[track_caller]
 pub fn gather<A: IntoTask>(aws: impl IntoIterator<Item = A>) -> GatherVec<A::Output> {
     GatherVec(Gathering::new(aws))
@@ -72,6 +73,7 @@ pub fn gather<A: IntoTask>(aws: impl IntoIterator<Item = A>) -> GatherVec<A::Out
 /// assert_eq!(results[1].as_ref().unwrap(), &2);
 /// # });
 /// ```
+#[doc(alias("join_all", "return_exceptions"))]
 #[track_caller]
 pub fn gather_all<A: IntoTask>(aws: impl IntoIterator<Item = A>) -> GatherAll<A::Output> {
     GatherAll(Gathering::new(aws))
@@ -110,6 +112,7 @@ pub fn gather_all<A: IntoTask>(aws: impl IntoIterator<Item = A>) -> GatherAll<A:
 /// assert_eq!((index, error), (1, "odd"));
 /// # });
 /// ```
+#[doc(alias = "try_join_all")]
 #[track_caller]
 pub fn try_gather<T, E, A>(aws: impl IntoIterator<Item = A>) -> TryGather<T, E>
 where

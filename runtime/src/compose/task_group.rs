@@ -96,6 +96,7 @@ where
 }
 
 /// A group of tasks; given to the body of [`task_group`].
+#[doc(alias = "TaskTracker")]
 pub struct TaskGroup<E>(Arc<Group<E>>);
 
 /// What a group's handles, children and future share.
@@ -219,6 +220,7 @@ impl<F> fmt::Display for GroupClosed<F> {
 impl<F> Error for GroupClosed<F> {}
 
 /// How a task group failed. asyncio: `ExceptionGroup`.
+#[doc(alias = "ExceptionGroup")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum GroupError<E> {
     /// The errors of tasks in the order in which they came, then the body's own.

@@ -18,6 +18,7 @@ pub enum ReturnWhen {
     /// When all have ended.
     AllCompleted,
     /// When one has ended.
+    #[doc(alias = "FIRST_COMPLETED")]
     FirstCompleted,
     /// When one has panicked, or all have ended. A cancelled task is none.
     FirstException,

@@ -57,6 +57,15 @@ impl From<BuildError> for io::Error {
 }
 
 /// Why `run` gave no value.
+///
+/// # Examples
+///
+/// ```
+/// use corio_runtime::{Builder, Cancelled, RunError};
+///
+/// let ended = Builder::new().run(async { Cancelled::new("enough").raise::<()>().await });
+/// assert!(matches!(ended, Err(RunError::Cancelled(_))));
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum RunError {
@@ -68,6 +77,7 @@ pub enum RunError {
     /// `main` was cancelled.
     Cancelled(Cancelled),
     /// An interrupt ended `main`.
+    #[doc(alias = "KeyboardInterrupt")]
     Interrupted,
     /// The loop was stopped before the future ended.
     Stopped,

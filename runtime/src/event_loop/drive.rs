@@ -36,6 +36,7 @@ impl Handle {
     /// # Panics
     ///
     /// If `main` does, with its panic.
+    #[doc(alias = "block_on")]
     #[track_caller]
     pub fn run_until_complete<F: IntoFuture>(&self, main: F) -> Result<F::Output, RunError> {
         let at = Location::caller();

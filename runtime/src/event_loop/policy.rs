@@ -55,6 +55,15 @@ pub fn get_event_loop() -> Result<Handle, NoLoop> {
 /// # Errors
 ///
 /// [`NoLoop`] outside.
+///
+/// # Examples
+///
+/// ```
+/// use corio_runtime::{get_running_loop, run};
+///
+/// assert!(run(async { get_running_loop().is_ok() }));
+/// assert!(get_running_loop().is_err());
+/// ```
 pub fn get_running_loop() -> Result<Handle, NoLoop> {
     Handle::try_current()
 }

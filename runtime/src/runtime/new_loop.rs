@@ -15,6 +15,17 @@ use crate::event_loop::EventLoop;
 /// # Errors
 ///
 /// If the system gives no poller.
+///
+/// # Examples
+///
+/// ```
+/// # fn main() -> std::io::Result<()> {
+/// let event_loop = corio_runtime::new_event_loop()?;
+/// assert_eq!(event_loop.run_until_complete(async { 5 }).unwrap(), 5);
+/// # Ok(())
+/// # }
+/// ```
+#[doc(alias = "new_current_thread")]
 #[track_caller]
 pub fn new_event_loop() -> io::Result<EventLoop> {
     EventLoop::new()
@@ -48,6 +59,7 @@ impl Builder {
     /// assert_eq!(event_loop.run_until_complete(async { 5 }).unwrap(), 5);
     /// # }
     /// ```
+    #[doc(alias = "new_current_thread")]
     #[track_caller]
     pub fn build_event_loop(self) -> Result<EventLoop, BuildError> {
         let mut settled = self.workers(1).pollers(1).watch(false).stealing(false).settle()?;

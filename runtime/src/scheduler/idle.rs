@@ -60,8 +60,8 @@
 //! worker; that one, on finding more than it takes, wakes the next.
 //!
 //! A LIFO slot is not looked at in W4 except by its owner, who runs it before parking. What lies in
-//! the slot of a worker stuck in a poll is rescued by the Watch, which claims a worker with
-//! [`IdleSet::notify_worker`]; a push into an empty slot notifies nobody.
+//! the slot of a worker stuck in a poll is rescued by the Watch, which notifies as long as the worker
+//! is stuck; a push into an empty slot notifies nobody.
 //!
 //! # Progress
 //!

@@ -1,8 +1,7 @@
 //! Remote submissions to one worker.
 //!
-//! Tasks that only one worker may run (pinned ones, callbacks of its loop, cells that it must free)
-//! reach it from other threads through its inbox. Nodes are the task headers themselves: a push
-//! allocates nothing.
+//! Pinned tasks, which only one worker may run, reach it from other threads through its inbox. Nodes
+//! are the task headers themselves: a push allocates nothing.
 //!
 //! # The word
 //!

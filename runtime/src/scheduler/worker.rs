@@ -16,10 +16,10 @@
 //! a sleeping sibling at once, if polls of its kind are known to go on for long after that (see
 //! [`kinds`](super::kinds)). At the end of each poll the worker compares its backlog:
 //! more than [`BACKLOG_ALONE`] tasks, or any task that waits for more than [`DRAIN_LONG`] or behind
-//! a poll of more than [`POLL_LONG`], wakes a sleeping sibling (decision 024). Nothing is lost by
-//! comparing late: the worker does not sleep while it has a backlog, so the comparison is made
-//! again after every poll; and Watch makes it for a worker that is stuck in one. A poll that pushes
-//! more than [`PUSHES_PER_CHECK`] tasks compares within it.
+//! a poll of more than [`POLL_LONG`], wakes a sleeping sibling (decision 024); behind a brief poll
+//! the next few are not timed. Nothing is lost by comparing late: the worker does not sleep while it
+//! has a backlog, so the comparison is made again after every poll; and Watch makes it for a worker
+//! that is stuck in one. A poll that pushes more than [`PUSHES_PER_CHECK`] tasks compares within it.
 
 use std::cell::{Cell, UnsafeCell};
 use std::collections::VecDeque;

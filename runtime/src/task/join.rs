@@ -58,6 +58,7 @@ use crate::error::{ResultError, TaskError};
 /// });
 /// # }
 /// ```
+#[doc(alias = "JoinHandle")]
 #[must_use = "a task that nobody awaits runs detached; drop it with `drop(task)` to say so"]
 pub struct Task<T> {
     ptr: TaskPtr,
@@ -545,6 +546,7 @@ impl<T> fmt::Debug for TaskObserve<'_, T> {
 }
 
 /// A handle that cancels its task when it is dropped; made by [`Task::cancel_on_drop`].
+#[doc(alias = "AbortOnDropHandle")]
 #[must_use = "dropping it cancels the task"]
 #[derive(Debug)]
 pub struct CancelOnDrop<T>(Option<Task<T>>);

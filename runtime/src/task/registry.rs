@@ -90,6 +90,20 @@ pub enum TaskStatus {
 
 /// An untyped handle to a task: names it, watches it, stops it. It keeps the task's memory, not
 /// its body.
+///
+/// # Examples
+///
+/// ```
+/// # use corio_runtime as corio;
+/// # corio::run(async {
+/// let task = corio::create_task(std::future::pending::<()>());
+/// let watcher = task.task_ref();
+/// assert!(watcher.cancel());
+/// assert!(task.await.unwrap_err().is_cancelled());
+/// assert!(watcher.done());
+/// # });
+/// ```
+#[doc(alias = "AbortHandle")]
 pub struct TaskRef(TaskPtr);
 
 impl TaskRef {

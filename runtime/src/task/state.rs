@@ -48,7 +48,7 @@
 //!                 pause 3, not woken
 //! ```
 //! 1 [`State::wake`], [`State::wake_by_value`], [`State::request_cancel`], [`State::request_abort`];
-//! 2 [`State::start`]; 3 [`State::pause`]; 4 [`State::finish`]; 6 [`State::claim`].
+//! 2 [`State::start`]; 3 [`State::pause_as`]; 4 [`State::finish`]; 6 [`State::claim`].
 //!
 //! Every edge is one read-modify-write (a retry loop where the new value depends on the old), so
 //! each is lock-free; `wake`, `start` and `pause` are wait-free where the processor has the

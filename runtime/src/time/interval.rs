@@ -69,6 +69,7 @@ pub fn interval_at(start: Instant, period: Duration) -> Interval {
 }
 
 /// When to tick next after ticks were missed because nobody awaited them in time.
+#[doc(alias = "MissedTickBehavior")]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum MissedTick {
     /// Make up for them as fast as possible: the number of ticks stays right.
@@ -168,12 +169,14 @@ impl Interval {
     }
 
     /// What happens after ticks were missed; [`MissedTick::Burst`] at first.
+    #[doc(alias = "missed_tick_behavior")]
     #[must_use]
     pub fn missed_tick(&self) -> MissedTick {
         self.missed
     }
 
     /// Sets what happens after ticks were missed.
+    #[doc(alias = "set_missed_tick_behavior")]
     pub fn set_missed_tick(&mut self, missed: MissedTick) {
         self.missed = missed;
     }

@@ -298,6 +298,7 @@ fn start(
 ///
 /// Turns into an `io::Error` of the kind `TimedOut`, so that `?` works in functions that return
 /// `io::Result`.
+#[doc(alias = "Elapsed")]
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct TimeoutError {
     limit: Limit,

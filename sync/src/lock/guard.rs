@@ -11,6 +11,7 @@ use std::sync::Arc;
 /// A guard can be **not held** in one case: a [`Condition`](crate::Condition)'s wait released the
 /// lock and its future was dropped before it had it back. Such a guard panics when it is
 /// dereferenced and does nothing when it is dropped.
+#[doc(alias = "MutexGuard")]
 #[must_use = "dropping the guard releases the lock at once"]
 pub struct LockGuard<'a, T = ()> {
     pub(crate) lock: &'a Lock<T>,
@@ -87,6 +88,7 @@ impl<T: fmt::Debug> fmt::Debug for LockGuard<'_, T> {
 }
 
 /// As [`LockGuard`], but keeps the lock alive.
+#[doc(alias = "OwnedMutexGuard")]
 #[must_use = "dropping the guard releases the lock at once"]
 pub struct OwnedLockGuard<T = ()> {
     lock: Arc<Lock<T>>,

@@ -50,6 +50,7 @@ use std::task::{Context, Poll, ready};
 /// });
 /// assert_eq!(counter.into_inner(), 1);
 /// ```
+#[doc(alias = "Mutex")]
 pub struct Lock<T = ()> {
     pub(crate) raw: RawLock,
     pub(crate) data: UnsafeCell<T>,
@@ -114,12 +115,14 @@ impl<T> Lock<T> {
     /// # Cancel safety
     ///
     /// As [`Lock::acquire`].
+    #[doc(alias = "lock_owned")]
     #[track_caller]
     pub fn acquire_owned(self: Arc<Self>) -> AcquireOwned<T> {
         AcquireOwned { lock: Some(self), at: Acquiring::default(), caller: Location::caller() }
     }
 
     /// Takes the lock if it is free and nobody waits.
+    #[doc(alias = "try_lock")]
     #[inline]
     #[must_use]
     #[track_caller]
@@ -136,6 +139,7 @@ impl<T> Lock<T> {
     /// # Errors
     ///
     /// The `Arc` comes back if the lock is held.
+    #[doc(alias = "try_lock_owned")]
     #[track_caller]
     pub fn try_acquire_owned(self: Arc<Self>) -> Result<OwnedLockGuard<T>, Arc<Self>> {
         if !self.raw.try_acquire() {

@@ -68,6 +68,7 @@ pub(crate) mod sealed {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum PutError<T> {
     /// No room, or others wait for it (asyncio: `QueueFull`).
+    #[doc(alias = "QueueFull")]
     Full(T),
     /// The queue was shut down (asyncio: `QueueShutDown`).
     ShutDown(T),
@@ -109,6 +110,7 @@ impl<T> std::error::Error for PutError<T> {}
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GetError {
     /// No item, or others wait for it (asyncio: `QueueEmpty`).
+    #[doc(alias = "QueueEmpty")]
     Empty,
     /// The queue was shut down and is empty (asyncio: `QueueShutDown`).
     ShutDown,
@@ -238,6 +240,7 @@ pub type PriorityQueue<T> = BaseQueue<T, Priority<T>>;
 /// assert_eq!(sum, 10);
 /// thread.join().unwrap();
 /// ```
+#[doc(alias = "mpmc")]
 pub struct BaseQueue<T, S: Store<T> = Fifo<T>> {
     core: Core<T, S>,
 }

@@ -6,6 +6,7 @@ use std::panic::Location;
 use std::sync::Arc;
 
 /// Permits of a [`Semaphore`]; dropping them gives them back.
+#[doc(alias = "SemaphorePermit")]
 #[must_use = "dropping the permit gives it back at once"]
 pub struct Permit<'a> {
     semaphore: &'a Semaphore,
@@ -70,6 +71,7 @@ impl Owner {
 }
 
 /// As [`Permit`], but keeps the semaphore alive.
+#[doc(alias = "OwnedSemaphorePermit")]
 #[must_use = "dropping the permit gives it back at once"]
 pub struct OwnedPermit {
     owner: Owner,

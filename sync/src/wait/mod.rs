@@ -14,7 +14,7 @@
 //! *Layers.*
 //! [`reclaim`] when memory may go, and `pool` where it goes; [`segment`] a run of cells and the word that keeps it;
 //! [`list`] the infinite array; [`cell`] one place; [`queue`] the array of places, made lazily;
-//! [`permits`] a counter with waiters; [`seats`] seats for parties that come to stay; [`line`](mod@line) a word that gives out the places itself; [`weighted`] a counter whose waiters want more than one.
+//! [`permits`] one permit with waiters; [`seats`] seats for parties that come to stay; [`line`](mod@line) a word that gives out the places itself; [`weighted`] a counter whose waiters want more than one.
 //!
 //! *Bounded memory.* A queue keeps at most two segments plus about twice those with a live waiter;
 //! places that were left are freed in runs, while no thread is stalled inside a sweep or a pin.

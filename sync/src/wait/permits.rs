@@ -1,4 +1,4 @@
-//! A permit with waiters: the heart of locks and of one-at-a-time hand-over.
+//! A permit with waiters: the right to make a once-cell's value.
 //!
 //! *Invariant.* `count` is the number of free permits, or minus the number of waiters that still
 //! have a claim on one; waiters that left are counted until their turn is skipped.

@@ -21,6 +21,26 @@ use crate::sys;
 /// is: a path must be removed before it is bound again.
 ///
 /// asyncio: `start_unix_server`, whose accept loop is its own; here the loop is yours.
+///
+/// # Examples
+///
+/// ```
+/// use corio_io::net::{UnixListener, UnixStream};
+///
+/// # fn main() -> std::io::Result<()> {
+/// corio_runtime::run(async {
+///     let path = std::env::temp_dir().join(format!("corio-listener-{}", std::process::id()));
+///     let listener = UnixListener::bind(&path)?;
+///     let client = UnixStream::connect(&path).await?;
+///     let (server, _) = listener.accept().await?;
+///     client.write_all(b"hello").await?;
+///     let mut greeting = [0; 5];
+///     server.read_exact(&mut greeting).await?;
+///     assert_eq!(&greeting, b"hello");
+///     std::fs::remove_file(&path)
+/// })
+/// # }
+/// ```
 pub struct UnixListener {
     io: Registered<std::os::unix::net::UnixListener>,
 }

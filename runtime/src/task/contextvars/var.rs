@@ -33,6 +33,7 @@ use super::current::{Context, Inner, Value, value_of};
 /// assert_eq!(REQUEST.get(), Some(1), "what the child sets is its own");
 /// # });
 /// ```
+#[doc(alias = "LocalKey")]
 pub struct ContextVar<T> {
     name: &'static str,
     default: Option<T>,

@@ -185,9 +185,10 @@ impl<T> Blocks<T> {
 
     // Ordering(mpsc.publish): Release; pairs with Ordering(mpsc.pop): the value is visible to the
     // receiver. That its waker is found if it waits is the slot's business: a taker that comes too
-    // early for the waker is seen by the receiver's registration, and so is our bit.
-    fn publish(&self, block: &Block<T>, bits: usize) -> bool {
-        let old = block.word.fetch_or(bits, ord("mpsc.publish", Ordering::Release));
+    // early for the waker is seen by the receiver's registration, and so is our bit. An addition,
+    // since nobody else sets it: x86-64 has no `or` that says what was there before.
+    fn publish(&self, block: &Block<T>, bit: usize) -> bool {
+        let old = block.word.fetch_add(bit, ord("mpsc.publish", Ordering::Release));
         old & RX_WAITS != 0
     }
 

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 /// A channel without a limit: sending never waits.
+#[doc(alias = "unbounded_channel")]
 #[must_use]
 pub fn unbounded<T>() -> (UnboundedSender<T>, UnboundedReceiver<T>) {
     let chan = Chan::new(0);
