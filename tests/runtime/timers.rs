@@ -501,3 +501,25 @@ fn yielding_lets_the_task_go_on_later() {
         assert!(matches!(poll_once(again.as_mut()), Poll::Ready(())));
     });
 }
+
+#[test]
+fn a_sleep_in_a_runtime_that_has_shut_down_says_so() {
+    bounded(|| {
+        let runtime = rt();
+        let handle = runtime.handle().clone();
+        let (say, hear) = std::sync::mpsc::channel();
+        let thread = thread::spawn(move || {
+            let _entered = handle.enter();
+            let mut armed = pin!(corio::sleep(HOUR));
+            assert!(matches!(poll_once(armed.as_mut()), Poll::Pending));
+            say.send(()).unwrap();
+            let across = panic_of(|| block_on(armed));
+            (across, panic_of(|| block_on(corio::sleep(MS))))
+        });
+        hear.recv().unwrap();
+        assert!(runtime.shutdown(None).is_clean());
+        let (across, after) = thread.join().unwrap();
+        assert!(across.contains("has shut down"), "{across}");
+        assert!(after.contains("has shut down"), "{after}");
+    });
+}
