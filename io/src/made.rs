@@ -20,6 +20,11 @@ impl Made {
         Self { what, at: Location::caller(), begun: false }
     }
 
+    /// Of a part of another future, which has a place of its own and tells.
+    pub(crate) fn inside(at: &'static Location<'static>) -> Self {
+        Self { what: "a part of a future", at, begun: true }
+    }
+
     #[inline]
     pub(crate) fn at(&self) -> &'static Location<'static> {
         self.at

@@ -33,6 +33,7 @@ use futures_core::Stream;
 use signal_hook_registry::SigId;
 
 use crate::context::failed;
+use crate::made::Made;
 use crate::source::{Registered, step};
 use crate::sys;
 
@@ -66,7 +67,7 @@ pub fn ctrl_c() -> CtrlC {
     CtrlC {
         signals: stream(SignalKind::interrupt()).map_err(Some),
         waiter: Waiter::default(),
-        at: Location::caller(),
+        made: Made::here("ctrl_c"),
     }
 }
 
@@ -202,7 +203,8 @@ impl Signals {
     /// Strict: no signal is lost.
     #[track_caller]
     pub fn recv(&self) -> RecvSignal<'_> {
-        RecvSignal { signals: self, waiter: Waiter::default(), at: Location::caller() }
+        let made = Made::here("Signals::recv");
+        RecvSignal { signals: self, waiter: Waiter::default(), made }
     }
 
     /// What this listens to.
@@ -256,14 +258,15 @@ impl fmt::Debug for Signals {
 pub struct RecvSignal<'a> {
     signals: &'a Signals,
     waiter: Waiter,
-    at: &'static Location<'static>,
+    made: Made,
 }
 
 impl Future for RecvSignal<'_> {
     type Output = io::Result<()>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Self { signals, waiter, at } = self.get_mut();
+        let Self { signals, waiter, made } = self.get_mut();
+        let at = made.begin();
         signals.poll(Some(waiter), at, cx)
     }
 }
@@ -275,14 +278,15 @@ pub struct CtrlC {
     /// The error is given once.
     signals: Result<Signals, Option<io::Error>>,
     waiter: Waiter,
-    at: &'static Location<'static>,
+    made: Made,
 }
 
 impl Future for CtrlC {
     type Output = io::Result<()>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Self { signals, waiter, at } = self.get_mut();
+        let Self { signals, waiter, made } = self.get_mut();
+        let at = made.begin();
         match signals {
             Ok(signals) => signals.poll(Some(waiter), at, cx),
             Err(error) => Poll::Ready(Err(error.take().unwrap_or_else(refused))),

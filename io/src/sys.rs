@@ -5,6 +5,7 @@ use std::io::{self, IoSlice, IoSliceMut};
 #[cfg(any(feature = "tokio-io", feature = "hyper"))]
 use std::mem::MaybeUninit;
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::ops::Deref;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::SocketAddr as UnixAddr;
@@ -45,6 +46,12 @@ pub(crate) fn peek(fd: BorrowedFd<'_>, buf: &mut [u8]) -> io::Result<usize> {
 
 /// Most buffers that one call takes; the system refuses more (`IOV_MAX`).
 const BUFFERS_MAX: usize = 1024;
+
+/// How many bytes one call may move: those of the buffers that it takes. The others must not count:
+/// a call that has filled all that it took says nothing of what the system has left.
+pub(crate) fn room(bufs: &[impl Deref<Target = [u8]>]) -> usize {
+    bufs.iter().take(BUFFERS_MAX).map(|buf| buf.len()).sum()
+}
 
 pub(crate) fn recv_vectored(fd: BorrowedFd<'_>, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
     let count = bufs.len().min(BUFFERS_MAX);

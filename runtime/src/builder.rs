@@ -89,10 +89,12 @@ impl Builder {
         self
     }
 
-    /// The name of the runtime; its threads are called `name-N`.
+    /// The name of the runtime; its threads are called `name-N`. A NUL, which no thread's name may
+    /// have, is left out.
     #[doc(alias = "thread_name")]
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.config.name = name.into();
+        self.config.name.retain(|c| c != '\0');
         self
     }
 

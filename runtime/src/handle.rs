@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::error::Error;
 use std::fmt;
 use std::future::Future;
+use std::marker::PhantomData;
 use std::panic::Location;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -117,6 +118,9 @@ impl Handle {
 
     /// Makes this runtime the calling thread's until the guard is dropped: `create_task`, timers
     /// and sockets then work outside its tasks too.
+    ///
+    /// Of several guards on a thread drop the last one first; in another order the thread stays in a
+    /// runtime that it has left.
     #[must_use = "the runtime is left again when the guard is dropped"]
     pub fn enter(&self) -> EnterGuard<'_> {
         let drivers = Drivers {
@@ -125,9 +129,16 @@ impl Handle {
             mine: self.home.unwrap_or(0),
             is_worker: false,
         };
-        ENTERED.with_borrow_mut(|entered| entered.push(self.clone()));
+        let _named = self.clone().name_here();
         let _tokio = self.shared.config.tokio.enter();
-        EnterGuard { _drivers: context::enter(drivers), _tokio }
+        EnterGuard { _named, _drivers: context::enter(drivers), _tokio }
+    }
+
+    /// Makes this handle what [`Handle::current`] gives on the calling thread, until the guard is
+    /// dropped.
+    pub(crate) fn name_here(self) -> Named {
+        ENTERED.with_borrow_mut(|entered| entered.push(self));
+        Named(PhantomData)
     }
 
     /// Spawns a task on the runtime, or on the loop that this handle names.
@@ -397,11 +408,16 @@ impl fmt::Debug for Handle {
 /// Leaves a runtime that [`Handle::enter`] entered.
 #[derive(Debug)]
 pub struct EnterGuard<'a> {
+    _named: Named,
     _drivers: context::Entered,
     _tokio: Inside<'a>,
 }
 
-impl Drop for EnterGuard<'_> {
+/// Undoes [`Handle::name_here`]; stays on its thread.
+#[derive(Debug)]
+pub(crate) struct Named(PhantomData<*const ()>);
+
+impl Drop for Named {
     fn drop(&mut self) {
         let _ = ENTERED.try_with(|entered| entered.borrow_mut().pop());
     }

@@ -93,11 +93,12 @@ mod exports {
 #[cfg(not(any(corio_loom, corio_shuttle)))]
 pub use exports::*;
 
-/// What the macros are made of.
+/// What the macros are made of, and what the crate of sockets and files needs besides.
 #[cfg(not(any(corio_loom, corio_shuttle)))]
 #[doc(hidden)]
 pub mod __private {
     pub use crate::compose::gather_macro::{gather_list, gather_part};
     pub use crate::compose::join::{join, join_branch, try_join};
     pub use crate::compose::select::{Which, select, select_branch};
+    pub use crate::report::report;
 }

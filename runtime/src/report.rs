@@ -98,7 +98,7 @@ pub fn set_report_hook(hook: Option<ReportHook>) -> Option<ReportHook> {
 }
 
 /// Tells people. A hook that panics, or a closed standard error, loses the report, not the worker.
-pub(crate) fn report(kind: ReportKind, text: Arguments<'_>) {
+pub fn report(kind: ReportKind, text: Arguments<'_>) {
     use std::io::Write;
     let hook = HOOK.lock().unwrap_or_else(PoisonError::into_inner).clone();
     let told = catch_unwind(AssertUnwindSafe(|| match hook {

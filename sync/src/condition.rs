@@ -1,5 +1,6 @@
 //! [`Condition`]: wait, under a lock, until the data has changed.
 
+use crate::debug;
 use crate::lock::{Acquiring, Lock, LockGuard};
 use crate::place::{WaitKind, noted};
 use crate::shim::mutant;
@@ -306,6 +307,9 @@ impl<T> Future for ConditionWait<'_, T> {
 impl<T> Drop for ConditionWait<'_, T> {
     fn drop(&mut self) {
         match &mut self.step {
+            Step::Start if !self.gave_up => {
+                debug::never_awaited(WaitKind::Condition, self.caller);
+            }
             Step::Start | Step::Done => {}
             Step::Waiting(place) => {
                 if self.condition.line.leave(place).is_some() {
@@ -355,12 +359,14 @@ impl<T, P: FnMut(&mut T) -> bool + Unpin> Future for ConditionWaitFor<'_, T, P> 
             }
             assert!(*this.wait.held, "wait_for needs the lock: this guard does not hold it");
             if this.wait.gave_up {
+                this.wait.step = Step::Done;
                 return Poll::Ready(());
             }
             let data = this.wait.lock.data.with_mut(|data| data);
             // SAFETY: the guard that this future borrows mutably holds the lock.
             let data = unsafe { &mut *data };
             if (this.predicate)(data) {
+                this.wait.step = Step::Done;
                 return Poll::Ready(());
             }
             this.wait.step = Step::Start;

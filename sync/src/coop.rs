@@ -150,7 +150,11 @@ pub fn refill(units: u32) {
 }
 
 /// Runs `f` without a budget; what was in force before comes back afterwards.
-fn without_budget<R>(f: impl FnOnce() -> R) -> R {
+///
+/// For code that blocks in the middle of a poll and polls futures by itself: nobody refills their
+/// budget, so once it is used up each of their waits would say Pending for ever.
+/// [`park::block_on`](crate::park::block_on) does so by itself.
+pub fn without_budget<R>(f: impl FnOnce() -> R) -> R {
     let _outer = Outer::replace(UNLIMITED, ptr::null());
     f()
 }

@@ -28,6 +28,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 
+use crate::coop;
 use crate::debug;
 use crate::shim::Ordering::{Acquire, Relaxed, Release};
 use crate::shim::atomic::AtomicU32;
@@ -219,6 +220,10 @@ impl Wake for Inner {
 /// Knows no runtime: it is for threads that are not part of one. The future of a nested call gets
 /// a parker of its own, so neither call uses up the other's wake-ups.
 ///
+/// The future has no budget of [`coop`], also inside a task: that task's poll goes on as long as
+/// this call does, so a budget that is used up would never come back, and every wait would yield
+/// for ever.
+///
 /// ```
 /// use corio_sync::park::block_on;
 ///
@@ -231,7 +236,7 @@ impl Wake for Inner {
 #[track_caller]
 pub fn block_on<F: Future>(future: F) -> F::Output {
     debug::blocks("block_on", Location::caller());
-    let mut future = pin!(future);
+    let mut future = pin!(coop::unconstrained(future));
     let mut sleeper = Sleeper::borrow();
     loop {
         let mut cx = Context::from_waker(sleeper.waker());
@@ -245,7 +250,7 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
 
 /// As [`block_on`], but gives up at `deadline`: then the future is dropped and `None` returned.
 ///
-/// The future is polled at least once, and a last time after the deadline has passed.
+/// As there the future has no budget. It is polled at least once, and a last time after the deadline has passed.
 ///
 /// # Panics
 ///
@@ -257,7 +262,7 @@ pub fn block_on_deadline<F: Future>(
     deadline: Option<std::time::Instant>,
 ) -> Option<F::Output> {
     debug::blocks("block_on_deadline", Location::caller());
-    let mut future = pin!(future);
+    let mut future = pin!(coop::unconstrained(future));
     let mut sleeper = Sleeper::borrow();
     let mut in_time = true;
     loop {

@@ -26,6 +26,9 @@ const AT_ONCE: Duration = Duration::from_millis(20);
 /// late for the machine's own reasons.
 const STALL: Duration = Duration::from_millis(100);
 const ATTEMPTS: usize = 5;
+/// As many on a machine that keeps any thread waiting: one attempt or other is spared that, but for a
+/// runtime that has no help.
+const ATTEMPTS_MAX: usize = 50;
 
 /// A default runtime, with `workers`.
 fn runtime(workers: usize) -> Runtime {
@@ -33,13 +36,26 @@ fn runtime(workers: usize) -> Runtime {
 }
 
 /// Fails unless some attempt took at most `limit`; prints all.
+///
+/// Only while the machine keeps a control waiting too there are more attempts than [`ATTEMPTS`].
 #[track_caller]
 fn best_of(what: &str, limit: Duration, mut attempt: impl FnMut(&Stalls) -> Duration) {
     let stalls = Stalls::watch();
-    let times: Vec<_> = (0..ATTEMPTS).map(|_| attempt(&stalls)).collect();
+    let mut times = Vec::new();
+    let (mut best, mut control) = (Duration::MAX, Duration::ZERO);
+    while times.len() < ATTEMPTS || best > limit {
+        let began = Instant::now();
+        times.push(attempt(&stalls));
+        best = best.min(times[times.len() - 1]);
+        control = control.max(stalls.tail(began, Instant::now()));
+        assert!(
+            best <= limit
+                || times.len() < ATTEMPTS
+                || times.len() < ATTEMPTS_MAX && control > limit / 4,
+            "{what}: {times:?}, none within {limit:?}, and the control {control:?} late"
+        );
+    }
     println!("{what}: {times:.1?}");
-    let best = times.iter().min().expect("there were attempts");
-    assert!(*best <= limit, "{what}: {times:?}, and none within {limit:?}");
 }
 
 /// The time from the moment before the block to the start of a child that was spawned before it.
@@ -214,7 +230,7 @@ fn pinned_tasks_wait_for_their_worker_and_run_after_it() {
 const TICKER_LATE: Duration = Duration::from_millis(5);
 
 /// The 99th percentile of how late a ticker of 5 ms is beside eight jobs that compute on the cores' own
-/// executor; then that of a thread that does nothing else.
+/// executor: the third worst of 200. Then the third worst of a thread that does nothing else.
 fn tails(runtime: &Runtime, stalls: &Stalls) -> (Duration, Duration) {
     const COMPUTE: Duration = Duration::from_millis(250);
     let ticker = runtime.create_task(async move {

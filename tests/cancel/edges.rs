@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 use std::task::{Context, Poll, Waker};
 use std::thread;
+use std::time::Instant;
 
 use corio::{CatchCancel, catch_cancel, defer_cancel, spawn, yield_now};
 use corio_tests::{PATIENCE, within};
@@ -27,6 +28,25 @@ async fn suspend(scope: &mut Scope) {
         Poll::Ready(())
     })
     .await;
+}
+
+/// Ends its poll with nothing to wake the task but time: a sleep that is due when it is polled would
+/// not.
+async fn rest() {
+    for lead in [1, 10, 100, 1_000, 10_000] {
+        let mut sleep = pin!(corio::sleep(ms(lead)));
+        let mut waited = false;
+        poll_fn(|cx| {
+            let polled = sleep.as_mut().poll(cx);
+            waited |= Instant::now() < sleep.deadline();
+            polled
+        })
+        .await;
+        if waited {
+            return;
+        }
+    }
+    panic!("10 s were not enough to poll a sleep");
 }
 
 struct Bomb;
@@ -445,8 +465,9 @@ fn t32_what_another_scope_has_handled_does_not_reach_the_dormant_one() {
             let mut dormant = scope();
             suspend(&mut dormant).await;
             let caught = catch_cancel(for_ever()).await.is_err();
-            // In the poll that delivers the request every scope that was waiting may take part.
-            nap().await;
+            // In the poll that delivers the request every scope that was waiting may take part, and
+            // in those that follow at once.
+            rest().await;
             let again = select2(async { dormant.as_mut().await.is_err() }, async {
                 nap().await;
                 false

@@ -354,11 +354,14 @@ fn a_limit_is_expired_while_its_body_cleans_up() {
         assert!(limit.expired() && value == 3);
         assert_eq!(count(), 0);
         // A cancel of the task goes first.
-        let task = create_local_task(timeout_scope(ms(2), async |_| {
+        let cleans = Flag::default();
+        let mark = cleans.clone();
+        let task = create_local_task(timeout_scope(ms(2), async move |_| {
             drop(catch_cancel(for_ever()).await);
+            mark.set();
             for_ever().await;
         }));
-        corio::sleep(ms(6)).await;
+        until(|| cleans.is_set()).await;
         task.cancel_with("outer");
         assert_eq!(task.await.unwrap_err().cancelled().unwrap().msg(), Some("outer"));
     });

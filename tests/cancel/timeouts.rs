@@ -5,7 +5,8 @@ use std::thread;
 use std::time::Instant;
 
 use corio::{
-    Cancelled, catch_cancel, defer_cancel, spawn, timeout, timeout_scope, wait_for, yield_now,
+    Cancelled, TimeoutScope, catch_cancel, defer_cancel, spawn, timeout, timeout_scope, wait_for,
+    yield_now,
 };
 
 use crate::support::{Flag, Log, count, for_ever, join2, ms, nap, run, unordered, until};
@@ -347,6 +348,30 @@ fn wait_for_passes_an_outer_cancel_inwards_and_waits() {
         task.cancel();
         assert!(task.await.unwrap_err().is_cancelled());
         log.is(&["waits", "cleaned"]);
+    });
+}
+
+/// As in asyncio: the count is above what it was when the limit began.
+#[test]
+fn a_cancel_that_the_body_has_swallowed_goes_on_at_the_limit() {
+    run(|| async {
+        let log = Log::default();
+        let inner = log.clone();
+        let task = spawn(async move {
+            let limited = timeout_scope(ms(LATE), async |limit: TimeoutScope| {
+                inner.say("begins");
+                assert!(catch_cancel(for_ever()).await.is_err());
+                inner.say("swallowed");
+                limit.reschedule(Some(Instant::now())).unwrap();
+                for_ever().await;
+            });
+            let _ = limited.await;
+            inner.say("goes on");
+        });
+        until(|| log.said("begins")).await;
+        task.cancel();
+        assert!(task.await.unwrap_err().is_cancelled());
+        log.is(&["begins", "swallowed"]);
     });
 }
 

@@ -3,6 +3,7 @@
 
 mod asyncio;
 mod dump;
+mod forgotten;
 mod graph;
 mod locks;
 mod metrics;

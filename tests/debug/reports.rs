@@ -1,12 +1,10 @@
 //! What debug mode tells, with the names and places that a reader needs.
 
-use std::os::unix::net::UnixStream;
 use std::panic::Location;
 use std::time::Duration;
 
 use corio::debug::ReportKind;
-use corio::net::{Async, Direction};
-use corio::sync::{Barrier, Event, Lock, Queue, RwLock, Semaphore};
+use corio::sync::{Barrier, Condition, Event, Lock, Queue, RwLock, Semaphore, mpsc};
 
 use crate::support::{HOUR, bounded, debug_builder, debug_rt, ignore, listen, report, told, waits};
 
@@ -77,6 +75,9 @@ fn a_quick_poll_and_one_that_blocks_in_place_are_not_told() {
 fn forgotten() -> Vec<(&'static str, &'static Location<'static>)> {
     let (lock, rwlock, semaphore) = (Lock::new(()), RwLock::new(()), Semaphore::new(1));
     let (event, barrier, queue) = (Event::new(), Barrier::new(2), Queue::new(1));
+    let (changed, other) = (Condition::new(), Lock::new(()));
+    let mut held = other.try_acquire().expect("nobody has it");
+    let (sender, _receiver) = mpsc::channel(1);
     let mut made = Vec::new();
     #[track_caller]
     fn here() -> &'static Location<'static> {
@@ -101,6 +102,10 @@ fn forgotten() -> Vec<(&'static str, &'static Location<'static>)> {
         "Queue::get" queue.get();
         "Queue::join" queue.join();
         "sleep" corio::sleep(HOUR);
+        "Condition::wait" changed.wait(&mut held);
+        "Condition::wait" changed.wait_for(&mut held, |()| true);
+        "send" sender.send(1);
+        "send" sender.reserve();
     }
     made
 }
@@ -112,6 +117,11 @@ fn a_future_that_nobody_awaited_is_told_with_its_place() {
         // The macro's arm and the call are on different lines; the file is the same.
         let text = report(ReportKind::NeverAwaited, &format!("{name} was never awaited"));
         assert!(text.contains(near.file()), "{text}");
+    }
+    for twice in ["Condition::wait", "send"] {
+        let texts = told(ReportKind::NeverAwaited, &format!("{twice} was never awaited"));
+        let ours = texts.iter().filter(|text| text.contains(file!())).count();
+        assert_eq!(ours, 2, "{texts:?}");
     }
     let line = line!() + 1;
     drop(Event::new().wait());
@@ -140,11 +150,21 @@ fn what_was_awaited_is_not_told_whether_it_had_to_wait_or_not() {
             queue.join().await;
             corio::sleep(Duration::from_millis(1)).await;
             corio::sleep(Duration::ZERO).await;
+            let (changed, other) = (Condition::new(), Lock::new(()));
+            let mut guard = other.acquire().await;
+            changed.wait_for(&mut guard, |()| true).await;
+            let (sender, mut receiver) = mpsc::channel(1);
+            sender.send(1).await.unwrap();
+            receiver.recv().await.unwrap();
+            drop(sender.reserve().await.unwrap());
             // These wait, and are given up.
             let held = lock.acquire().await;
             let limit = Duration::from_millis(1);
             assert!(corio::timeout(limit, lock.acquire()).await.is_err());
             assert!(corio::timeout(limit, queue.get()).await.is_err());
+            assert!(corio::timeout(limit, changed.wait(&mut guard)).await.is_err());
+            sender.send(1).await.unwrap();
+            assert!(corio::timeout(limit, sender.send(2)).await.is_err());
             drop(held);
             drop(queue.stream());
         });
@@ -288,56 +308,6 @@ fn a_hook_hears_of_callbacks_that_panic() {
 }
 
 #[test]
-fn operations_of_files_and_sockets_that_nobody_awaits_are_told() {
-    bounded(|| {
-        let runtime = debug_rt();
-        let (begin, end) = runtime.block_on(async {
-            let listener = corio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-            let address = listener.local_addr().unwrap();
-            let near = corio::net::TcpStream::connect(address).await.unwrap();
-            let mut file = corio::fs::temporary_file().await.unwrap();
-            let foreign = Async::new(UnixStream::pair().unwrap().0).unwrap();
-            let plain = std::fs::File::open("/proc/self/exe").unwrap();
-            let begin = line!() + 1;
-            ignore(listener.accept());
-            ignore(near.read(&mut [0]));
-            ignore(near.write_all(b"lost"));
-            ignore(corio::net::TcpStream::connect(address));
-            ignore(corio::stream::open_connection(address));
-            ignore(corio::fs::open("/tmp/never", "w"));
-            ignore(file.write("lost"));
-            ignore(corio::process::create_subprocess_exec("true", ["1"]).spawn());
-            ignore(foreign.readable());
-            ignore(foreign.writable());
-            ignore(foreign.io(Direction::Read, |_| Ok(())));
-            ignore(corio::net::sendfile(&near, &plain, 0, None));
-            ignore(corio::net::splice(&near, &near));
-            ignore(corio::net::create_datagram_endpoint().local_addr("127.0.0.1:0"));
-            ignore(corio::stream::start_server(async |_, _| {}, "127.0.0.1:0"));
-            ignore(corio::stream::start_unix_server(async |_, _| {}, "/tmp/never/socket"));
-            let end = line!();
-            // These are awaited, or had nothing to do.
-            near.write_all(b"").await.unwrap();
-            foreign.io(Direction::Read, |_| Ok(())).await.unwrap();
-            assert_eq!(corio::net::sendfile(&near, &plain, 0, Some(0)).await.unwrap(), 0);
-            let server = corio::stream::start_server(async |_, _| {}, "127.0.0.1:0").await;
-            drop(server.unwrap());
-            assert_eq!(near.read(&mut []).await.unwrap(), 0);
-            file.close().await.unwrap();
-            (begin, end)
-        });
-        for line in begin..end {
-            let text = report(ReportKind::NeverAwaited, &format!("made at {}:{line}:", file!()));
-            assert!(text.contains(" was never awaited"), "{text}");
-        }
-        for line in end..line!() {
-            let place = format!("made at {}:{line}:", file!());
-            assert_eq!(told(ReportKind::NeverAwaited, &place), Vec::<String>::new());
-        }
-    });
-}
-
-#[test]
 fn a_coroutine_that_nobody_resumes_is_told() {
     use corio::Coroutine;
     bounded(|| {
@@ -435,8 +405,11 @@ fn debug_mode_is_switched_while_a_runtime_runs() {
         handle.set_debug(false);
         assert!(!handle.get_debug());
         // Enough polls for each worker to heed it.
-        for _ in 0..1_000 {
-            runtime.block_on(async { corio::create_task(async {}).await.unwrap() });
+        for one in handle.loops() {
+            for _ in 0..1_000 {
+                let pinned = one.create_pinned_task(|| async {});
+                runtime.block_on(async { pinned.await.unwrap() });
+            }
         }
         slow("switched-off");
         for name in ["name='before-the-switch'", "name='switched-off'"] {

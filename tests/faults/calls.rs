@@ -130,6 +130,8 @@ pub const ALL: &[Call] = &[
     call("epoll_pwait", libc::SYS_epoll_pwait, SIGNAL, Length::None),
     call("epoll_pwait2", libc::SYS_epoll_pwait2, SIGNAL, Length::None),
     call("waitid", libc::SYS_waitid, SIGNAL, Length::None),
+    call("kill", libc::SYS_kill, 0, Length::None),
+    call("pidfd_send_signal", libc::SYS_pidfd_send_signal, 0, Length::None),
     Call {
         name: "mmap(MAP_STACK)",
         number: libc::SYS_mmap,

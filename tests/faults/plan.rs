@@ -33,11 +33,16 @@ pub enum Plan {
     Reset { nth: u64 },
     /// Before its `nth` transfer this end of the connection stops sending.
     HalfClose { nth: u64 },
+    /// Nothing is changed. Signals are counted, and those that are sent for a child that has been
+    /// reaped are struck: whose number that is now, nobody knows.
+    Signals,
 }
 
 /// What has happened.
 #[derive(Clone, Copy, Debug)]
 pub struct Struck {
+    /// Calls that the plan could have changed.
+    pub seen: u64,
     /// How often the plan has changed a call.
     pub times: u64,
     /// The last call that it has changed.
@@ -55,6 +60,7 @@ const INTERRUPT: u32 = 2;
 const SHORTEN: u32 = 3;
 const RESET: u32 = 4;
 const HALF_CLOSE: u32 = 5;
+const SIGNALS: u32 = 6;
 
 /// Calls that the plan could have changed.
 static SEEN: AtomicU64 = AtomicU64::new(0);
@@ -85,6 +91,7 @@ pub fn arm(plan: Plan) {
         Plan::Shorten { to } => (SHORTEN, 0, to),
         Plan::Reset { nth } => (RESET, libc::ECONNRESET, nth),
         Plan::HalfClose { nth } => (HALF_CLOSE, 0, nth),
+        Plan::Signals => (SIGNALS, 0, 0),
     };
     ERRNO.store(errno.into(), SeqCst);
     NUMBER.store(number, SeqCst);
@@ -98,7 +105,7 @@ pub fn arm(plan: Plan) {
 pub fn disarm() -> Struck {
     KIND.store(NOTHING, SeqCst);
     let call = calls::find(LAST.load(SeqCst)).map_or("no call", |call| call.name);
-    Struck { times: TIMES.load(SeqCst), call }
+    Struck { seen: SEEN.load(SeqCst), times: TIMES.load(SeqCst), call }
 }
 
 /// Lets every call be what it is, until the pause is dropped.
@@ -123,6 +130,7 @@ pub fn meet(number: i64, args: Args) -> i64 {
         FAIL | INTERRUPT => fail(kind, call, args),
         SHORTEN => shorten(call, args),
         RESET | HALF_CLOSE => break_off(kind, call, args),
+        SIGNALS => signal(call, args),
         _ => pass(number, &args),
     }
 }
@@ -276,6 +284,23 @@ fn break_off(kind: u32, call: &Call, args: Args) -> i64 {
     // SAFETY: the address outlives the call. Connecting to nowhere resets a connection (connect(2)).
     unsafe { gate(libc::SYS_connect, &[socket, &raw const nowhere as u64, size, 0, 0, 0]) };
     -ERRNO.load(SeqCst)
+}
+
+/// Sends a signal, after a look at whom it is for.
+fn signal(call: &Call, args: Args) -> i64 {
+    let (kind, whom) = match call.number {
+        // The number of a group is that of its leader, negative.
+        libc::SYS_kill => (libc::P_PID, u64::from((args[0] as i32).unsigned_abs())),
+        libc::SYS_pidfd_send_signal => (libc::P_PIDFD, args[0]),
+        _ => return pass(call.number, &args),
+    };
+    SEEN.fetch_add(1, SeqCst);
+    let look = (libc::WEXITED | libc::WNOHANG | libc::WNOWAIT) as u64;
+    // SAFETY: the call takes numbers, and tells nothing where it is given no place for it.
+    if unsafe { gate(libc::SYS_waitid, &[kind.into(), whom, 0, look, 0, 0]) } < 0 {
+        strike(call);
+    }
+    pass(call.number, &args)
 }
 
 /// Which epoll instance watches which descriptor, and how.

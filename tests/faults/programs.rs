@@ -1,13 +1,17 @@
 //! Child processes, and runtimes that start and end.
 
+use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
-use corio::Builder;
-use corio::process::{Stdio, create_subprocess_exec};
+use corio::process::{Child, Stdio, create_subprocess_exec};
+use corio::signal::SignalKind;
+use corio::{Builder, Runtime};
 
 use crate::pattern;
+use crate::plan::{self, Plan};
 use crate::trial::Fault::{Errno, Interrupts, Survivable};
-use crate::trial::{Outcome, fresh_tasks, stack, tasks, threads};
+use crate::trial::{Outcome, behind_the_seam, fresh_tasks, stack, tasks, threads};
 
 async fn a_child_that_answers() -> Outcome {
     let cat = create_subprocess_exec("cat", [""; 0]).stdin(Stdio::Pipe).stdout(Stdio::Pipe);
@@ -80,4 +84,108 @@ fn main_runs_or_is_told_why_not() {
     const FAULTS: &[crate::Fault] =
         &[Errno(libc::EMFILE), Errno(libc::ENOMEM), Errno(libc::EAGAIN), Interrupts];
     threads("programs::main_runs_or_is_told_why_not", FAULTS, run);
+}
+
+/// A child that ends by itself and leads a group.
+fn brief(runtime: &Runtime, pidfd: bool) -> Child {
+    let command = create_subprocess_exec("true", [""; 0]).pidfd(pidfd).process_group(0);
+    runtime.block_on(command.kill_on_drop(true).spawn()).expect("true is there")
+}
+
+/// Every way to signal it but by dropping it.
+fn signal_in_all_ways(child: &Child) {
+    child.kill().unwrap();
+    child.terminate().unwrap();
+    child.send_signal(SignalKind::hangup()).unwrap();
+    child.send_signal_to_group(SignalKind::hangup()).unwrap();
+}
+
+/// What a thread does whose calls are seen.
+fn seen(body: impl FnOnce() + Send + 'static) {
+    thread::spawn(body).join().unwrap();
+}
+
+#[test]
+fn nobody_signals_a_child_that_was_reaped() {
+    behind_the_seam("programs::nobody_signals_a_child_that_was_reaped", || {
+        let runtime = Runtime::new().unwrap();
+        for pidfd in [true, false] {
+            let child = brief(&runtime, pidfd);
+            runtime.block_on(child.wait()).unwrap();
+            plan::arm(Plan::Signals);
+            seen(move || {
+                signal_in_all_ways(&child);
+                drop(child);
+            });
+            let struck = plan::disarm();
+            assert_eq!(struck.seen, 0, "{} was made, with pidfd {pidfd}", struck.call);
+        }
+    });
+}
+
+#[test]
+fn nobody_signals_the_number_of_a_child_that_somebody_else_has_reaped() {
+    let test = "programs::nobody_signals_the_number_of_a_child_that_somebody_else_has_reaped";
+    behind_the_seam(test, || {
+        let runtime = Runtime::new().unwrap();
+        for pidfd in [true, false] {
+            let child = brief(&runtime, pidfd);
+            let pid = i32::try_from(child.pid()).unwrap();
+            // SAFETY: the call takes numbers, and tells nothing where it is given no place for it.
+            let reaped = unsafe { libc::waitpid(pid, std::ptr::null_mut(), 0) };
+            // With a thread that waits for its end corio may be the first.
+            assert!(reaped == pid || !pidfd, "waitpid returned {reaped}");
+            plan::arm(Plan::Signals);
+            seen(move || {
+                signal_in_all_ways(&child);
+                drop(child);
+            });
+            let struck = plan::disarm();
+            // By a descriptor nobody is hit but the child, if it still were there.
+            assert!(struck.times == 0 || struck.call == "pidfd_send_signal", "{struck:?}");
+        }
+    });
+}
+
+/// Children whose ends meet signals, for each way to learn of an end.
+const RACES: usize = 150;
+/// Signals to one child; it ends somewhere among them.
+const SIGNALS_MAX: usize = 2_000;
+
+#[test]
+fn signals_that_race_with_the_end_hit_nobody_else() {
+    behind_the_seam("programs::signals_that_race_with_the_end_hit_nobody_else", || {
+        let runtime = Runtime::new().unwrap();
+        for pidfd in [true, false] {
+            plan::arm(Plan::Signals);
+            for race in 0..RACES {
+                let child = Arc::new(brief(&runtime, pidfd));
+                let sender = thread::spawn({
+                    let child = child.clone();
+                    // Nothing happens to a process that goes on when it is told to.
+                    let go_on = SignalKind::resume();
+                    move || {
+                        for _ in 0..SIGNALS_MAX {
+                            child.send_signal(go_on).unwrap();
+                            // Its group ends with it, before it is reaped.
+                            let _ = child.send_signal_to_group(go_on);
+                        }
+                    }
+                });
+                // Whoever finds the end reaps: a task that waits, or a thread that asks.
+                if race % 2 == 0 {
+                    runtime.block_on(child.wait()).unwrap();
+                } else {
+                    while child.returncode().is_none() {
+                        thread::yield_now();
+                    }
+                }
+                sender.join().unwrap();
+                assert_eq!(child.returncode(), Some(0));
+            }
+            let struck = plan::disarm();
+            assert_eq!(struck.times, 0, "{struck:?}, with pidfd {pidfd}");
+            assert!(struck.seen > RACES as u64, "{struck:?}: most ended before the first signal");
+        }
+    });
 }

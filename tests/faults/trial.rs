@@ -247,7 +247,7 @@ fn each(fault: Fault, mut once: impl FnMut(u64) -> Outcome, settled: impl Fn()) 
 
 fn judge(fault: Fault, plan: impl Debug, struck: Struck, outcome: Outcome) {
     let Err(failure) = outcome else { return };
-    let Struck { times, call } = struck;
+    let Struck { times, call, .. } = struck;
     assert!(
         times > 0 && fault.explains(call, &failure),
         "{plan:?} struck {times} times, {call} last; it failed with: {}",

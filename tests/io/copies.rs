@@ -81,13 +81,13 @@ fn a_splice_waits_for_its_slow_end_and_fails_with_it() {
             feed.write_all(&bytes).await
         });
         let mut splicing = splice(&source, &target);
-        // It holds something while it sleeps: the target has no room.
-        while splicing.held() == 0 {
+        // It holds something while it sleeps: the target has no room. What it holds before it has
+        // copied anything may also be due to a poll that ended early.
+        while splicing.held() == 0 || splicing.copied() == 0 {
             let short = corio::timeout(std::time::Duration::from_millis(5), &mut splicing);
             assert!(short.await.is_err(), "nobody reads");
         }
         let (copied, held) = (splicing.copied(), splicing.held());
-        assert!(copied > 0, "{copied} copied, {held} held");
         assert!(copied + held as u64 <= (LARGE * 8) as u64);
         drop(sink);
         let error = splicing.await.unwrap_err();

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use corio::net::{Keepalive, Shutdown, TcpListener, TcpStream};
 
-use crate::{everywhere, once, pair, read_all};
+use crate::{everywhere, once, pair, read_all, until};
 
 #[test]
 fn one_byte_at_a_time() {
@@ -253,6 +253,47 @@ fn several_buffers_in_one_call() {
         let many = vec![IoSlice::new(b"x"); 3000];
         let n = a.write_vectored(&many).await.unwrap();
         assert!(n > 0 && n <= 3000, "{n}");
+    });
+}
+
+/// A call that has filled, or sent, all the buffers that the system takes at once is no proof that
+/// the socket has nothing left, or no room.
+#[test]
+fn more_buffers_than_the_system_takes_lose_no_wake_up() {
+    const BYTES: usize = 20_000;
+    const EACH: usize = 10;
+    once(async {
+        let (a, b) = pair().await;
+        // So both are registered, and remember what a short transfer proves.
+        a.writable().await.unwrap();
+        let mut first = [0];
+        let greeting = corio::create_task(async move {
+            corio::sleep(Duration::from_millis(20)).await;
+            a.write_all(&[1]).await.unwrap();
+            a
+        });
+        b.read_exact(&mut first).await.unwrap();
+        let a = greeting.await.unwrap();
+
+        let sent = vec![7; BYTES];
+        let parts: Vec<_> = sent.chunks(EACH).map(IoSlice::new).collect();
+        let n = a.write_vectored(&parts).await.unwrap();
+        assert!(n < BYTES, "the system took {n} bytes");
+        a.write_all(&sent[n..]).await.unwrap();
+        let mut there = vec![0; BYTES];
+        let socket = socket2::SockRef::from(&b);
+        until("the bytes", || {
+            let flags = rustix::net::RecvFlags::PEEK;
+            rustix::net::recv(&*socket, &mut there[..], flags).is_ok_and(|(n, _)| n == BYTES)
+        })
+        .await;
+
+        let mut got = vec![0; BYTES];
+        let mut parts: Vec<_> = got.chunks_mut(EACH).map(IoSliceMut::new).collect();
+        let n = b.read_vectored(&mut parts).await.unwrap();
+        assert!(n < BYTES, "the system filled {n} bytes");
+        b.read_exact(&mut got[n..]).await.unwrap();
+        assert_eq!(got, sent);
     });
 }
 

@@ -79,6 +79,15 @@ fn threads_are_called_after_the_runtime_and_end_with_it() {
 }
 
 #[test]
+fn a_nul_is_left_out_of_the_name() {
+    bounded(|| {
+        let runtime = builder().workers(1).name("nul\0led").build().unwrap();
+        let name = runtime.create_task(async { thread::current().name().map(str::to_owned) });
+        assert_eq!(wait(&runtime, name).unwrap().as_deref(), Some("nulled-0"));
+    });
+}
+
+#[test]
 fn hooks_run_on_every_worker_once() {
     bounded(|| {
         let log = Arc::new(Mutex::new(Vec::new()));

@@ -321,6 +321,65 @@ fn blocking_in_place_stops_nobody_else() {
 }
 
 #[test]
+fn blocking_in_place_stays_in_the_runtime_and_has_no_budget() {
+    on_runtime(|| async {
+        let inside = corio::Handle::current();
+        let task = corio::spawn(async move {
+            corio::block_in_place(|| {
+                assert_eq!(corio::Handle::current(), inside);
+                assert!(corio::current_task().is_none());
+                let nested = corio::spawn(async { 4 });
+                assert_eq!(block_on(nested.into_future()).unwrap(), 4);
+                // More waits that need not wait than any poll has units.
+                let semaphore = corio::sync::Semaphore::new(1);
+                block_on(async {
+                    for _ in 0..1_000 {
+                        drop(semaphore.acquire().await);
+                    }
+                });
+            });
+            corio::Handle::current() == inside
+        });
+        assert!(task.await.unwrap());
+    });
+    assert!(corio::Handle::try_current().is_err());
+}
+
+#[test]
+fn waits_of_threads_inside_a_poll_have_no_budget() {
+    on_runtime(|| async {
+        let queue = Arc::new(corio::sync::Queue::new(1));
+        let fed = queue.clone();
+        let feed = corio::to_thread(move || {
+            (0..1_000).for_each(|i| fed.put_blocking(i, None).unwrap());
+        });
+        let task = corio::spawn(async move {
+            (0..1_000).map(|_| queue.get_blocking(None).unwrap()).sum::<u32>()
+        });
+        assert_eq!(task.await.unwrap(), 499_500);
+        feed.await.unwrap();
+    });
+}
+
+#[test]
+fn a_runtime_that_is_shut_down_in_place_is_not_waited_for() {
+    bounded(|| {
+        let (slot, runtime) = std::sync::mpsc::channel::<corio::Runtime>();
+        let (say, hear) = std::sync::mpsc::channel();
+        let outer = rt();
+        let task = outer.create_task(async move {
+            corio::block_in_place(|| {
+                let report = runtime.recv().unwrap().shutdown(None);
+                say.send(report.is_clean()).unwrap();
+            });
+        });
+        drop(task);
+        slot.send(outer).unwrap();
+        assert!(hear.recv().unwrap());
+    });
+}
+
+#[test]
 fn many_tasks_block_in_place_at_once() {
     const TASKS: usize = 6;
     bounded(|| {

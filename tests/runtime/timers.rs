@@ -209,10 +209,7 @@ fn ticks_come_at_once_and_then_every_period() {
 fn missed_ticks_are_made_up_for_delayed_or_skipped() {
     on_runtime(|| async {
         for missed in [MissedTick::Burst, MissedTick::Delay, MissedTick::Skip] {
-            let mut interval = corio::interval(10 * MS);
-            interval.set_missed_tick(missed);
-            assert_eq!(interval.missed_tick(), missed);
-            let start = interval.tick().await;
+            let (mut interval, start) = begun_interval(missed).await;
             burn(35 * MS);
             let late = interval.tick().await;
             assert_eq!(late, start + 10 * MS, "the tick that was missed");
@@ -231,6 +228,24 @@ fn missed_ticks_are_made_up_for_delayed_or_skipped() {
             }
         }
     });
+}
+
+/// An interval of 10 ms whose first tick was taken in time: one that is taken late counts as missed
+/// itself, and moves those that follow.
+async fn begun_interval(missed: MissedTick) -> (corio::Interval, Instant) {
+    /// Half of what still counts as in time.
+    const IN_TIME: Duration = Duration::from_micros(2_500);
+    let end = Instant::now() + LATE;
+    loop {
+        let mut interval = corio::interval(10 * MS);
+        interval.set_missed_tick(missed);
+        assert_eq!(interval.missed_tick(), missed);
+        let start = interval.tick().await;
+        if start.elapsed() < IN_TIME {
+            return (interval, start);
+        }
+        assert!(Instant::now() < end, "no first tick was taken in time");
+    }
 }
 
 #[test]
@@ -484,5 +499,27 @@ fn yielding_lets_the_task_go_on_later() {
         let mut again = pin!(corio::yield_now());
         assert!(matches!(poll_once(again.as_mut()), Poll::Pending));
         assert!(matches!(poll_once(again.as_mut()), Poll::Ready(())));
+    });
+}
+
+#[test]
+fn a_sleep_in_a_runtime_that_has_shut_down_says_so() {
+    bounded(|| {
+        let runtime = rt();
+        let handle = runtime.handle().clone();
+        let (say, hear) = std::sync::mpsc::channel();
+        let thread = thread::spawn(move || {
+            let _entered = handle.enter();
+            let mut armed = pin!(corio::sleep(HOUR));
+            assert!(matches!(poll_once(armed.as_mut()), Poll::Pending));
+            say.send(()).unwrap();
+            let across = panic_of(|| block_on(armed));
+            (across, panic_of(|| block_on(corio::sleep(MS))))
+        });
+        hear.recv().unwrap();
+        assert!(runtime.shutdown(None).is_clean());
+        let (across, after) = thread.join().unwrap();
+        assert!(across.contains("has shut down"), "{across}");
+        assert!(after.contains("has shut down"), "{after}");
     });
 }

@@ -12,6 +12,8 @@ use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use crate::made::Made;
+
 pub use ends::{ByteSink, ByteSource};
 
 /// Size of the buffer of one direction in bytes. Twice as much gains nothing on a local connection.
@@ -49,11 +51,15 @@ pub const BUFFER: usize = 32 << 10;
 /// ```
 #[track_caller]
 pub fn copy<'a, R: ByteSource, W: ByteSink>(from: &'a mut R, to: &'a mut W) -> Copy<'a, R, W> {
-    Copy { from, to, lane: Lane::new(Location::caller()) }
+    let made = Made::here("copy");
+    Copy { from, to, lane: Lane::new(made.at()), made }
 }
 
 /// Copies both ways until both streams have ended. When one ends, the other's outgoing direction is
 /// ended, as a proxy has to. Returns how many bytes went from `a` to `b`, and from `b` to `a`.
+///
+/// It reads and writes by a buffer of [`BUFFER`] bytes for each direction, also between sockets; for
+/// long streams one way [`splice`](crate::net::splice) takes less CPU time, for short messages more.
 ///
 /// # Errors
 ///
@@ -62,15 +68,35 @@ pub fn copy<'a, R: ByteSource, W: ByteSink>(from: &'a mut R, to: &'a mut W) -> C
 /// # Cancel safety
 ///
 /// Lossy: what was read and not yet written is lost.
+///
+/// # Examples
+///
+/// ```
+/// use corio_io::net::{Shutdown, UnixStream};
+///
+/// # fn main() -> std::io::Result<()> {
+/// # corio_runtime::run(async {
+/// let (client, mut front) = UnixStream::pair()?;
+/// let (mut back, server) = UnixStream::pair()?;
+/// client.write_all(b"ping").await?;
+/// client.shutdown(Shutdown::Write)?;
+/// server.write_all(b"hello").await?;
+/// server.shutdown(Shutdown::Write)?;
+/// let moved = corio_io::copy::copy_bidirectional(&mut front, &mut back).await?;
+/// assert_eq!(moved, (4, 5));
+/// # Ok(())
+/// # })
+/// # }
+/// ```
 #[track_caller]
 pub fn copy_bidirectional<'a, A, B>(a: &'a mut A, b: &'a mut B) -> CopyBidirectional<'a, A, B>
 where
     A: ByteSource + ByteSink,
     B: ByteSource + ByteSink,
 {
-    let at = Location::caller();
-    let way = || Way::Copying(Lane::new(at));
-    CopyBidirectional { a, b, forth: way(), back: way() }
+    let made = Made::here("copy_bidirectional");
+    let way = || Way::Copying(Lane::new(made.at()));
+    CopyBidirectional { a, b, forth: way(), back: way(), made }
 }
 
 /// One direction.
@@ -123,6 +149,7 @@ pub struct Copy<'a, R, W> {
     from: &'a mut R,
     to: &'a mut W,
     lane: Lane,
+    made: Made,
 }
 
 impl<R, W> Copy<'_, R, W> {
@@ -143,7 +170,8 @@ impl<R: ByteSource, W: ByteSink> Future for Copy<'_, R, W> {
     type Output = io::Result<u64>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Self { from, to, lane } = self.get_mut();
+        let Self { from, to, lane, made } = self.get_mut();
+        made.begin();
         lane.poll(*from, *to, cx)
     }
 }
@@ -155,6 +183,7 @@ pub struct CopyBidirectional<'a, A, B> {
     b: &'a mut B,
     forth: Way,
     back: Way,
+    made: Made,
 }
 
 /// A direction and what comes after it.
@@ -190,7 +219,8 @@ where
     type Output = io::Result<(u64, u64)>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Self { a, b, forth, back } = self.get_mut();
+        let Self { a, b, forth, back, made } = self.get_mut();
+        made.begin();
         let forth = forth.poll(*a, *b, cx)?;
         let back = back.poll(*b, *a, cx)?;
         match (forth, back) {

@@ -8,6 +8,8 @@ use std::io::{self, IoSlice};
 use std::panic::Location;
 use std::task::{Context, Poll};
 
+use crate::made::Made;
+
 #[cfg(feature = "tls")]
 pub(crate) use lane::lane;
 pub use lane::{DuplexReader, DuplexWriter};
@@ -130,7 +132,7 @@ impl DuplexReader {
     /// Loses place: what was not read stays in the stream.
     #[track_caller]
     pub fn read<'a>(&'a mut self, buf: &'a mut [u8]) -> DuplexRead<'a> {
-        DuplexRead { reader: self, buf, at: Location::caller() }
+        DuplexRead { reader: self, buf, made: Made::here("DuplexReader::read") }
     }
 
     /// Reads until `buf` is full.
@@ -144,7 +146,8 @@ impl DuplexReader {
     /// Lossy: what was read is in `buf`, and [`DuplexReadExact::filled`] tells how much.
     #[track_caller]
     pub fn read_exact<'a>(&'a mut self, buf: &'a mut [u8]) -> DuplexReadExact<'a> {
-        DuplexReadExact { reader: self, buf, filled: 0, at: Location::caller() }
+        let made = Made::here("DuplexReader::read_exact");
+        DuplexReadExact { reader: self, buf, filled: 0, made }
     }
 
     /// As [`read`](Self::read), for hand-written futures.
@@ -176,7 +179,7 @@ impl DuplexWriter {
     /// Loses place: nothing was written if the future was not ready.
     #[track_caller]
     pub fn write<'a>(&'a mut self, buf: &'a [u8]) -> DuplexWrite<'a> {
-        DuplexWrite { writer: self, buf, at: Location::caller() }
+        DuplexWrite { writer: self, buf, made: Made::here("DuplexWriter::write") }
     }
 
     /// Writes all of `buf`.
@@ -190,7 +193,8 @@ impl DuplexWriter {
     /// Lossy: a part may have been written, and [`DuplexWriteAll::written`] tells how much.
     #[track_caller]
     pub fn write_all<'a>(&'a mut self, buf: &'a [u8]) -> DuplexWriteAll<'a> {
-        DuplexWriteAll { writer: self, buf, written: 0, at: Location::caller() }
+        let made = Made::here("DuplexWriter::write_all");
+        DuplexWriteAll { writer: self, buf, written: 0, made }
     }
 
     /// Ends the stream: the other end reads what was written, and then its end.

@@ -7,6 +7,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use super::lane::{DuplexReader, DuplexWriter};
+use crate::made::Made;
 
 /// Future of [`DuplexReader::read`]: `io::Result<usize>`.
 #[derive(Debug)]
@@ -14,14 +15,15 @@ use super::lane::{DuplexReader, DuplexWriter};
 pub struct DuplexRead<'a> {
     pub(super) reader: &'a mut DuplexReader,
     pub(super) buf: &'a mut [u8],
-    pub(super) at: &'static Location<'static>,
+    pub(super) made: Made,
 }
 
 impl Future for DuplexRead<'_> {
     type Output = io::Result<usize>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Self { reader, buf, at } = self.get_mut();
+        let Self { reader, buf, made } = self.get_mut();
+        let at = made.begin();
         poll_slice(reader, at, cx, buf)
     }
 }
@@ -33,7 +35,7 @@ pub struct DuplexReadExact<'a> {
     pub(super) reader: &'a mut DuplexReader,
     pub(super) buf: &'a mut [u8],
     pub(super) filled: usize,
-    pub(super) at: &'static Location<'static>,
+    pub(super) made: Made,
 }
 
 impl DuplexReadExact<'_> {
@@ -48,7 +50,8 @@ impl Future for DuplexReadExact<'_> {
     type Output = io::Result<()>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Self { reader, buf, filled, at } = self.get_mut();
+        let Self { reader, buf, filled, made } = self.get_mut();
+        let at = made.begin();
         while *filled < buf.len() {
             match ready!(poll_slice(reader, at, cx, &mut buf[*filled..]))? {
                 0 => return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into())),
@@ -65,14 +68,15 @@ impl Future for DuplexReadExact<'_> {
 pub struct DuplexWrite<'a> {
     pub(super) writer: &'a mut DuplexWriter,
     pub(super) buf: &'a [u8],
-    pub(super) at: &'static Location<'static>,
+    pub(super) made: Made,
 }
 
 impl Future for DuplexWrite<'_> {
     type Output = io::Result<usize>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.writer.poll_put(self.at, cx, &[IoSlice::new(self.buf)])
+        let Self { writer, buf, made } = self.get_mut();
+        writer.poll_put(made.begin(), cx, &[IoSlice::new(buf)])
     }
 }
 
@@ -83,7 +87,7 @@ pub struct DuplexWriteAll<'a> {
     pub(super) writer: &'a mut DuplexWriter,
     pub(super) buf: &'a [u8],
     pub(super) written: usize,
-    pub(super) at: &'static Location<'static>,
+    pub(super) made: Made,
 }
 
 impl DuplexWriteAll<'_> {
@@ -98,7 +102,8 @@ impl Future for DuplexWriteAll<'_> {
     type Output = io::Result<()>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Self { writer, buf, written, at } = self.get_mut();
+        let Self { writer, buf, written, made } = self.get_mut();
+        let at = made.begin();
         while *written < buf.len() {
             *written += ready!(writer.poll_put(at, cx, &[IoSlice::new(&buf[*written..])]))?;
         }

@@ -8,6 +8,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use super::lookup::LookupHost;
+use crate::made::Made;
 
 /// One address, several, or a host name with a port: `"localhost:8080"`, `("localhost", 8080)`,
 /// `([127, 0, 0, 1], 0)`, any socket address of std's, and slices of these.
@@ -142,7 +143,9 @@ impl ToAddrs for (&str, u16) {
         let bare = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(host);
         match bare.parse::<IpAddr>() {
             Ok(ip) => (ip, port).to_addrs(),
-            Err(_) => Addrs(State::Lookup(LookupHost::new(host, port, Location::caller()))),
+            Err(_) => {
+                Addrs(State::Lookup(LookupHost::new(host, port, Made::inside(Location::caller()))))
+            }
         }
     }
 }

@@ -16,6 +16,7 @@ use super::socket::{Wait, as_descriptor};
 use super::tcp::TcpStream;
 use super::wire::Wire;
 use crate::context::failed;
+use crate::made::Made;
 use crate::source::Registered;
 use crate::sys;
 
@@ -157,12 +158,13 @@ pub struct Bind {
     addresses: Addrs,
     /// The host name that was given, for messages.
     name: Option<String>,
+    made: Made,
 }
 
 impl Bind {
-    pub(super) fn new(builder: ListenerBuilder, addresses: Addrs) -> Self {
+    pub(super) fn new(builder: ListenerBuilder, addresses: Addrs, made: Made) -> Self {
         let name = addresses.host();
-        Self { builder, addresses, name }
+        Self { builder, addresses, name, made }
     }
 
     fn try_each(&self, addresses: impl Iterator<Item = SocketAddr>) -> io::Result<TcpListener> {
@@ -184,6 +186,7 @@ impl Future for Bind {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
+        this.made.begin();
         let addresses = ready!(this.addresses.poll(cx))?;
         Poll::Ready(this.try_each(addresses))
     }

@@ -6,7 +6,6 @@ use std::fmt;
 use std::future::Future;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -14,6 +13,7 @@ use corio_runtime::{Handle, Job};
 use corio_sync::place::{self, WaitKind};
 
 use crate::context::failed;
+use crate::made::Made;
 
 /// Looks a host name up by the system's resolver.
 ///
@@ -40,7 +40,7 @@ use crate::context::failed;
 #[doc(alias = "getaddrinfo")]
 #[track_caller]
 pub fn lookup_host(host: &str, port: u16) -> LookupHost {
-    LookupHost::new(host, port, Location::caller())
+    LookupHost::new(host, port, Made::here("lookup_host"))
 }
 
 /// Future of [`lookup_host`]: `io::Result<Vec<SocketAddr>>`, never an empty one.
@@ -49,12 +49,12 @@ pub struct LookupHost {
     host: Box<str>,
     port: u16,
     job: Option<Job<io::Result<Vec<SocketAddr>>>>,
-    at: &'static Location<'static>,
+    made: Made,
 }
 
 impl LookupHost {
-    pub(super) fn new(host: &str, port: u16, at: &'static Location<'static>) -> Self {
-        Self { host: host.into(), port, job: None, at }
+    pub(super) fn new(host: &str, port: u16, made: Made) -> Self {
+        Self { host: host.into(), port, job: None, made }
     }
 
     /// What is looked up.
@@ -75,6 +75,7 @@ impl Future for LookupHost {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
+        let at = this.made.begin();
         let (host, port) = (&this.host, this.port);
         let job = match &mut this.job {
             Some(job) => job,
@@ -85,7 +86,7 @@ impl Future for LookupHost {
                 this.job.insert(handle.run_in_executor(None, find))
             }
         };
-        place::note(WaitKind::Executor, this.at);
+        place::note(WaitKind::Executor, at);
         let found = match ready!(Pin::new(job).poll(cx)) {
             Ok(Ok(found)) if found.is_empty() => Err(io::ErrorKind::NotFound.into()),
             Ok(found) => found,

@@ -11,6 +11,7 @@ use super::addrs::ToAddrs;
 use super::connect::{ATTEMPT_DELAY, Connect};
 use super::listener::{Bind, TcpListener};
 use crate::context::failed;
+use crate::made::Made;
 use crate::sys;
 
 /// Connections that the system completes before they are accepted, unless the builder says
@@ -66,7 +67,7 @@ impl ListenerBuilder {
     /// As [`TcpListener::bind`].
     #[track_caller]
     pub fn bind(self, address: impl ToAddrs) -> Bind {
-        Bind::new(self, address.to_addrs())
+        Bind::new(self, address.to_addrs(), Made::here("TcpListener::bind"))
     }
 
     /// Binds one address and listens.

@@ -29,6 +29,7 @@ use tower_service::Service;
 use super::listener::TcpListener;
 use super::tcp::TcpStream;
 use crate::context::failed;
+use crate::made;
 use crate::sys;
 use connections::Connections;
 pub use connections::Peer;
@@ -179,15 +180,15 @@ pub struct Serve<L, M> {
     grace: Duration,
     deadline: Option<Duration>,
     add_peer: bool,
-    at: &'static Location<'static>,
+    made: made::Made,
 }
 
 impl<L, M> Serve<L, M> {
     #[track_caller]
     fn new(listener: L, maker: M) -> Self {
-        let at = Location::caller();
+        let made = made::Made::here("serve");
         let (signal, grace, deadline) = (None, Duration::ZERO, None);
-        Self { listener, maker, signal, grace, deadline, add_peer: false, at }
+        Self { listener, maker, signal, grace, deadline, add_peer: false, made }
     }
 
     /// When `signal` is ready, closes the listener, tells each connection to end after the request
@@ -236,7 +237,7 @@ impl<L, M> Serve<L, M> {
     /// # Cancel safety
     ///
     /// As awaiting the server itself: see [`serve`].
-    pub fn report<S, B>(self) -> ServeReporting
+    pub fn report<S, B>(mut self) -> ServeReporting
     where
         L: Listener,
         M: ForPeer<L::Addr, Service = S>,
@@ -247,7 +248,7 @@ impl<L, M> Serve<L, M> {
         B::Data: Send,
         B::Error: Into<BoxError>,
     {
-        let at = self.at;
+        let at = self.made.begin();
         ServeReporting::new(Box::pin(run(self)), at)
     }
 }
@@ -306,7 +307,8 @@ where
     B::Data: Send,
     B::Error: Into<BoxError>,
 {
-    let Serve { mut listener, maker, mut signal, grace, deadline, add_peer, at } = serve;
+    let Serve { mut listener, maker, mut signal, grace, deadline, add_peer, made } = serve;
+    let at = made.at();
     let mut connections = Connections::new(add_peer, grace, at);
     let mut reported: Option<Instant> = None;
     loop {
@@ -402,7 +404,7 @@ impl<L, M> fmt::Debug for Serve<L, M> {
         f.debug_struct("Serve")
             .field("graceful", &self.signal.is_some())
             .field("deadline", &self.deadline)
-            .field("at", &format_args!("{}", self.at))
+            .field("at", &format_args!("{}", self.made.at()))
             .finish_non_exhaustive()
     }
 }

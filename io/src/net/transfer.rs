@@ -116,7 +116,7 @@ impl Future for ReadVectored<'_> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Self { wait, bufs } = self.get_mut();
         wait.begin();
-        let want = bufs.iter().map(|buf| buf.len()).sum();
+        let want = sys::room(bufs);
         if want == 0 {
             return Poll::Ready(Ok(0));
         }
@@ -243,7 +243,7 @@ impl Future for WriteVectored<'_> {
         let Self { wait, bufs } = self.get_mut();
         wait.begin();
         let fd = wait.fd();
-        let want = bufs.iter().map(|buf| buf.len()).sum();
+        let want = sys::room(bufs);
         wait.poll_transfer(Direction::Write, want, cx, || sys::send_vectored(fd, bufs))
     }
 }

@@ -18,6 +18,7 @@ use super::listener::Named;
 use super::socket::{Ready, Wait};
 use super::wire::Wire;
 use crate::context::failed;
+use crate::made::Made;
 use crate::source::Registered;
 use crate::sys;
 
@@ -83,7 +84,7 @@ impl UdpSocket {
     pub fn bind(address: impl ToAddrs) -> UdpBind {
         let addresses = address.to_addrs();
         let name = addresses.host();
-        UdpBind { addresses, name, at: Location::caller() }
+        UdpBind { addresses, name, made: Made::here("UdpSocket::bind") }
     }
 
     /// Takes a socket of std's over, and makes it non-blocking.
@@ -115,7 +116,7 @@ impl UdpSocket {
     pub fn connect(&self, address: impl ToAddrs) -> UdpConnect<'_> {
         let addresses = address.to_addrs();
         let name = addresses.host();
-        UdpConnect { socket: self, addresses, name }
+        UdpConnect { socket: self, addresses, name, made: Made::here("UdpSocket::connect") }
     }
 
     /// Sends a message to an address; of several the first.
@@ -214,7 +215,7 @@ impl UdpSocket {
 pub struct UdpBind {
     addresses: Addrs,
     name: Option<String>,
-    at: &'static Location<'static>,
+    made: Made,
 }
 
 impl Future for UdpBind {
@@ -222,11 +223,12 @@ impl Future for UdpBind {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
+        let at = this.made.begin();
         let addresses = ready!(this.addresses.poll(cx))?;
         Poll::Ready(first(addresses, "bind", this.name.as_deref(), |address| {
             let socket = std::net::UdpSocket::bind(address)?;
             socket.set_nonblocking(true)?;
-            Ok(UdpSocket::new(socket, this.at))
+            Ok(UdpSocket::new(socket, at))
         }))
     }
 }
@@ -238,6 +240,7 @@ pub struct UdpConnect<'a> {
     socket: &'a UdpSocket,
     addresses: Addrs,
     name: Option<String>,
+    made: Made,
 }
 
 impl Future for UdpConnect<'_> {
@@ -245,6 +248,7 @@ impl Future for UdpConnect<'_> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
+        this.made.begin();
         let addresses = ready!(this.addresses.poll(cx))?;
         let socket = this.socket.io.get();
         Poll::Ready(first(addresses, "connect", this.name.as_deref(), |address| {

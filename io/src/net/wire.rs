@@ -90,7 +90,7 @@ impl<'a> Wire<'a> {
         cx: &mut Context<'_>,
         bufs: &mut [IoSliceMut<'_>],
     ) -> Poll<io::Result<usize>> {
-        let want = bufs.iter().map(|buf| buf.len()).sum();
+        let want = sys::room(bufs);
         if want == 0 {
             return Poll::Ready(Ok(0));
         }
@@ -108,7 +108,7 @@ impl<'a> Wire<'a> {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let want = bufs.iter().map(|buf| buf.len()).sum();
+        let want = sys::room(bufs);
         self.transfer(Direction::Write, want, cx, || sys::send_vectored(self.fd, bufs))
     }
 

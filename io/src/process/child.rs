@@ -4,7 +4,6 @@ use std::fmt;
 use std::future::Future;
 use std::io;
 use std::os::unix::process::ExitStatusExt;
-use std::panic::Location;
 use std::pin::Pin;
 use std::process::ExitStatus;
 use std::sync::Arc;
@@ -12,6 +11,7 @@ use std::task::{Context, Poll};
 
 use super::communicate::Communicate;
 use super::exit::{EndWaiter, Process};
+use crate::made::Made;
 use crate::signal::SignalKind;
 use crate::stream::{StreamReader, StreamWriter};
 
@@ -19,7 +19,34 @@ use crate::stream::{StreamReader, StreamWriter};
 /// [`kill_on_drop`](super::Command::kill_on_drop) was asked for; it is reaped in any case. Dropping
 /// closes the pipes that were not taken out.
 ///
-/// asyncio: `Process`.
+/// No signal is ever sent for a child that was reaped, since its number may be somebody else's by
+/// then: [`kill`](Self::kill) and the others do nothing, which is no error. Whoever has to know looks
+/// at [`returncode`](Self::returncode).
+///
+/// asyncio: `Process`, whose `kill` raises `ProcessLookupError` after the end.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use corio_io::process::create_subprocess_exec;
+///
+/// # fn main() -> std::io::Result<()> {
+/// corio_runtime::run(async {
+///     let child = create_subprocess_exec("sleep", ["600"]).await?;
+///     // So long it may take to end by itself.
+///     let patience = Duration::from_millis(10);
+///     if corio_runtime::time::timeout(patience, child.wait()).await.is_err() {
+///         child.kill()?;
+///     }
+///     child.wait().await?;
+///     assert_eq!(child.returncode(), Some(-9));
+///     child.kill()?;
+///     Ok(())
+/// })
+/// # }
+/// ```
 pub struct Child {
     /// The child's standard input, if it is a pipe. What is queued when it is closed is still sent.
     pub stdin: Option<StreamWriter>,
@@ -71,7 +98,7 @@ impl Child {
     #[track_caller]
     pub fn wait(&self) -> ChildWait<'_> {
         let process = &*self.owner.process;
-        ChildWait { process, waiter: process.waiter(), at: Location::caller() }
+        ChildWait { process, waiter: process.waiter(), made: Made::here("Child::wait") }
     }
 
     /// Sends `input`, closes the child's input, reads its output and error to their ends, and waits
@@ -89,15 +116,34 @@ impl Child {
     /// Strict: what was read stays in the readers, and the rest of the input is still sent. A second
     /// call, without input, returns everything; so a [`timeout`](corio_runtime::time::timeout)
     /// around it loses nothing.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use corio_io::process::{Stdio, create_subprocess_exec};
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// corio_runtime::run(async {
+    ///     let sort = create_subprocess_exec("sort", [""; 0]);
+    ///     let mut sort = sort.stdin(Stdio::Pipe).stdout(Stdio::Pipe).await?;
+    ///     let output = sort.communicate("two\none\n").await?;
+    ///     assert_eq!(output.stdout, b"one\ntwo\n");
+    ///     assert!(output.status.success());
+    ///     Ok(())
+    /// })
+    /// # }
+    /// ```
     #[doc(alias = "wait_with_output")]
     #[track_caller]
     pub fn communicate(&mut self, input: impl Into<Vec<u8>>) -> Communicate<'_> {
         let Self { stdin, stdout, stderr, owner } = self;
         let process = &*owner.process;
-        Communicate::new(input.into(), [stdout, stderr], stdin, process, Location::caller())
+        let made = Made::here("Child::communicate");
+        Communicate::new(input.into(), [stdout, stderr], stdin, process, made)
     }
 
-    /// Sends a signal. A child that has ended gets none, which is no error.
+    /// Sends a signal. A child that was reaped gets none, which is no error. On Linux it goes through
+    /// the child's descriptor (pidfd_send_signal(2)), where the system has one.
     ///
     /// # Errors
     ///
@@ -106,8 +152,9 @@ impl Child {
         self.owner.process.signal(kind, false)
     }
 
-    /// Sends a signal to the process group that the child leads. It does nothing once the child was
-    /// waited for: the number may be that of another group then.
+    /// Sends a signal to the process group that the child leads, as to those that a shell has started
+    /// and not waited for. It does nothing once the child was reaped: the number may be that of
+    /// another group then. asyncio: `os.killpg(process.pid, signal)`.
     ///
     /// # Errors
     ///
@@ -180,15 +227,15 @@ impl Drop for Owner {
 pub struct ChildWait<'a> {
     process: &'a Process,
     waiter: EndWaiter<'a>,
-    at: &'static Location<'static>,
+    made: Made,
 }
 
 impl Future for ChildWait<'_> {
     type Output = io::Result<ExitStatus>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Self { process, waiter, at } = self.get_mut();
-        process.poll_end(waiter, at, cx)
+        let Self { process, waiter, made } = self.get_mut();
+        process.poll_end(waiter, made.begin(), cx)
     }
 }
 
@@ -196,7 +243,7 @@ impl fmt::Debug for ChildWait<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ChildWait")
             .field("process", self.process)
-            .field("at", &format_args!("{}", self.at))
+            .field("at", &format_args!("{}", self.made.at()))
             .finish()
     }
 }

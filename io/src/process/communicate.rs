@@ -6,12 +6,12 @@
 use std::fmt;
 use std::future::Future;
 use std::io;
-use std::panic::Location;
 use std::pin::Pin;
 use std::process::{ExitStatus, Output};
 use std::task::{Context, Poll};
 
 use super::exit::{EndWaiter, Process};
+use crate::made::Made;
 use crate::stream::{StreamReader, StreamWriter};
 
 /// Future of [`Child::communicate`](super::Child::communicate): `io::Result<Output>`.
@@ -25,7 +25,7 @@ pub struct Communicate<'a> {
     status: Option<ExitStatus>,
     process: &'a Process,
     waiter: EndWaiter<'a>,
-    at: &'static Location<'static>,
+    made: Made,
 }
 
 impl<'a> Communicate<'a> {
@@ -34,10 +34,10 @@ impl<'a> Communicate<'a> {
         readers: [&'a mut Option<StreamReader>; 2],
         stdin: &'a mut Option<StreamWriter>,
         process: &'a Process,
-        at: &'static Location<'static>,
+        made: Made,
     ) -> Self {
         let waiter = process.waiter();
-        Self { input: Some(input), stdin, readers, status: None, process, waiter, at }
+        Self { input: Some(input), stdin, readers, status: None, process, waiter, made }
     }
 
     /// Hands all input to the writer, which sends it by itself, and closes.
@@ -76,13 +76,14 @@ impl Future for Communicate<'_> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
+        let at = this.made.begin();
         this.send()?;
         let mut pending = false;
         for reader in this.readers.iter_mut().filter_map(|reader| reader.as_mut()) {
-            pending |= reader.poll_to_end(this.at, cx)?.is_pending();
+            pending |= reader.poll_to_end(at, cx)?.is_pending();
         }
         if this.status.is_none() {
-            match this.process.poll_end(&mut this.waiter, this.at, cx)? {
+            match this.process.poll_end(&mut this.waiter, at, cx)? {
                 Poll::Ready(status) => this.status = Some(status),
                 Poll::Pending => pending = true,
             }
@@ -105,7 +106,7 @@ impl fmt::Debug for Communicate<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Communicate")
             .field("process", self.process)
-            .field("at", &format_args!("{}", self.at))
+            .field("at", &format_args!("{}", self.made.at()))
             .finish_non_exhaustive()
     }
 }

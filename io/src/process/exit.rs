@@ -3,7 +3,11 @@
 //! *Invariant.* The number belongs to our child as long as `status` is empty. So everything that
 //! uses the number or gives it up does so under the lock of `status`: [`Process::reap`] empties the
 //! number into a status, [`Process::signal`] refuses once there is one. The lock is held for one or
-//! two system calls that do not wait, never across a wait.
+//! two system calls that do not wait, never across a wait, nor while anything is told to people: a
+//! standard error that is a full pipe blocks who writes to it.
+//!
+//! Somebody else in the program may reap our child all the same, or the system, where SIGCHLD is
+//! ignored. A descriptor tells that apart; a number is asked about before it is signalled.
 //!
 //! ```text
 //! running --(1) the system--> ended (a zombie) --(2) reap--> status is set
@@ -15,7 +19,7 @@
 
 use std::fmt;
 use std::future::Future;
-use std::io::{self, Write};
+use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::panic::Location;
 use std::pin::Pin;
@@ -25,6 +29,7 @@ use std::task::{Context, Poll};
 use std::thread;
 
 use corio_runtime::Handle;
+use corio_runtime::debug::ReportKind;
 use corio_runtime::reactor::Waiter;
 use corio_sync::Event;
 use corio_sync::place::WaitKind;
@@ -39,6 +44,10 @@ use crate::source::Registered;
 const UNKNOWN: i32 = 255 << 8;
 /// Stack of a thread that waits for one process, in bytes: it makes system calls only.
 const STACK: usize = 64 << 10;
+
+/// Asks after a child and leaves all as it is; fails if there is no such child.
+const LOOK: WaitIdOptions =
+    WaitIdOptions::EXITED.union(WaitIdOptions::NOHANG).union(WaitIdOptions::NOWAIT);
 
 /// How the end is learnt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,19 +106,20 @@ impl Process {
     /// The exit status, if the process has ended.
     pub(super) fn reap(&self) -> Option<ExitStatus> {
         let mut status = self.status();
-        if status.is_none() {
-            *status = match self.ask(WaitIdOptions::EXITED | WaitIdOptions::NOHANG) {
-                Ok(found) => found.map(|found| raw_status(&found)),
-                Err(_) => {
-                    report(format_args!(
-                        "somebody else has taken the exit status of child {}; 255 stands for it",
-                        self.pid()
-                    ));
-                    Some(ExitStatus::from_raw(UNKNOWN))
-                }
-            };
+        if status.is_some() {
+            return *status;
         }
-        *status
+        if let Ok(found) = self.ask(WaitIdOptions::EXITED | WaitIdOptions::NOHANG) {
+            *status = found.map(|found| raw_status(&found));
+            return *status;
+        }
+        *status = Some(ExitStatus::from_raw(UNKNOWN));
+        drop(status);
+        tell(format_args!(
+            "somebody else has taken the exit status of child {}; 255 stands for it",
+            self.pid()
+        ));
+        Some(ExitStatus::from_raw(UNKNOWN))
     }
 
     /// Asks the system, which fails only if it knows no such child.
@@ -145,7 +155,12 @@ impl Process {
         if status.is_some() {
             return Ok(());
         }
-        // Not reaped, and it cannot be before the lock is given back: the number is our child's.
+        // We have not reaped it, and cannot before the lock is given back. If nobody else has, the
+        // number is our child's.
+        let by_number = group || self.watch() == Watch::Thread;
+        if by_number && self.ask(LOOK).is_err() {
+            return Ok(());
+        }
         let sent = if group {
             rustix::process::kill_process_group(self.pid, signal)
         } else {
@@ -237,7 +252,7 @@ impl Process {
         });
         if let Err(error) = started {
             // Whoever asks for the return code reaps it then; nobody who waits is woken.
-            report(format_args!("no thread to wait for child {}: {error}", self.pid()));
+            tell(format_args!("no thread to wait for child {}: {error}", self.pid()));
         }
     }
 
@@ -264,9 +279,9 @@ impl fmt::Debug for Process {
     }
 }
 
-/// Tells on the standard error, which may be closed: then there is nobody to tell.
-fn report(what: fmt::Arguments<'_>) {
-    let _ = writeln!(io::stderr(), "corio: {what}");
+/// Tells people. Not to be called with the lock: it may block, and runs the user's hook.
+fn tell(what: fmt::Arguments<'_>) {
+    corio_runtime::__private::report(ReportKind::System, what);
 }
 
 /// A place among those who wait for the end.
@@ -307,10 +322,9 @@ fn describe(pid: Pid) -> Option<Registered<std::os::fd::OwnedFd>> {
     use rustix::process::PidfdFlags;
 
     let descriptor = rustix::process::pidfd_open(pid, PidfdFlags::empty()).ok()?;
-    let look = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
     let id = WaitId::PidFd(std::os::fd::AsFd::as_fd(&descriptor));
     // Linux 5.3 opens descriptors that `waitid` does not take yet.
-    if rustix::process::waitid(id, look).err() == Some(Errno::INVAL) {
+    if rustix::process::waitid(id, LOOK).err() == Some(Errno::INVAL) {
         return None;
     }
     Some(Registered::new(descriptor, SourceKind::Other))
@@ -330,6 +344,10 @@ fn raw_status(found: &WaitIdStatus) -> ExitStatus {
 #[cfg(test)]
 mod tests {
     use std::process::Command;
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    use corio_runtime::debug::{Report, set_report_hook};
 
     use super::*;
 
@@ -365,15 +383,50 @@ mod tests {
         }
     }
 
+    /// A child whose status somebody else has taken.
     #[expect(clippy::zombie_processes, reason = "reaping is what is tested")]
-    #[test]
-    fn a_status_that_somebody_else_took_is_255() {
+    fn bereft() -> Arc<Process> {
         let child = Command::new("true").spawn().expect("true is there");
         let pid = number(&child);
         let process = Process::new(pid, Watch::Descriptor);
         rustix::process::waitpid(Some(pid), rustix::process::WaitOptions::empty()).unwrap();
+        process
+    }
+
+    #[test]
+    fn a_status_that_somebody_else_took_is_255() {
+        let process = bereft();
+        // Neither is anybody signalled by its number before that is known.
+        process.signal(SignalKind::terminate(), true).unwrap();
         assert_eq!(end(&process).code(), Some(255));
         process.signal(SignalKind::terminate(), false).unwrap();
+    }
+
+    /// Who is told may take its time, and may ask about the child: nobody waits for it meanwhile.
+    #[test]
+    fn telling_people_holds_up_nobody() {
+        const PATIENCE: Duration = Duration::from_secs(30);
+        let process = bereft();
+        let name = format!("child {};", process.pid());
+        let (told, asked) = mpsc::channel();
+        let hook = {
+            let process = process.clone();
+            move |report: &Report| {
+                if report.text().contains(&name) {
+                    let (done, answer) = mpsc::channel();
+                    let process = process.clone();
+                    thread::spawn(move || {
+                        let sent = process.signal(SignalKind::terminate(), false);
+                        done.send((process.reap().and_then(|status| status.code()), sent.is_ok()))
+                    });
+                    let _ = told.send(answer.recv_timeout(PATIENCE));
+                }
+            }
+        };
+        let before = set_report_hook(Some(Arc::new(hook)));
+        assert_eq!(process.reap().and_then(|status| status.code()), Some(255));
+        set_report_hook(before);
+        assert_eq!(asked.recv(), Ok(Ok((Some(255), true))));
     }
 
     #[test]

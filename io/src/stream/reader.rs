@@ -17,6 +17,7 @@ use super::connection::Connection;
 use super::error::ReadError;
 #[cfg(feature = "tls")]
 use crate::duplex::DuplexReader;
+use crate::made::Made;
 
 /// Room that is made for a read from the socket, at least: a few packets. A read that asks for more
 /// gets more.
@@ -63,7 +64,7 @@ impl StreamReader {
     /// Strict.
     #[track_caller]
     pub fn read(&mut self, n: Option<usize>) -> ReadSome<'_> {
-        ReadSome { reader: self, n, at: Location::caller() }
+        ReadSome { reader: self, n, made: Made::here("StreamReader::read") }
     }
 
     /// Reads a line with its `\n`; what is left at the end of the stream, which may be nothing.
@@ -79,8 +80,9 @@ impl StreamReader {
     ///
     /// Strict.
     #[track_caller]
+    #[doc(alias = "readline")]
     pub fn read_line(&mut self) -> ReadLine<'_> {
-        ReadLine { reader: self, scanned: 0, at: Location::caller() }
+        ReadLine { reader: self, scanned: 0, made: Made::here("StreamReader::read_line") }
     }
 
     /// Reads exactly `n` bytes. The limit does not hold for it.
@@ -94,10 +96,10 @@ impl StreamReader {
     /// # Cancel safety
     ///
     /// Strict.
-    #[doc(alias = "readexactly")]
     #[track_caller]
+    #[doc(alias = "readexactly")]
     pub fn read_exact(&mut self, n: usize) -> ReadExactly<'_> {
-        ReadExactly { reader: self, n, at: Location::caller() }
+        ReadExactly { reader: self, n, made: Made::here("StreamReader::read_exact") }
     }
 
     /// Reads until the first of some separators, which is returned too: the first that ends. If
@@ -119,11 +121,17 @@ impl StreamReader {
     ///
     /// Strict.
     #[track_caller]
+    #[doc(alias = "readuntil")]
     pub fn read_until<'a>(&'a mut self, separators: &'a [&'a [u8]]) -> ReadUntil<'a> {
         assert!(!separators.is_empty(), "read_until needs at least one separator");
         let empty = separators.iter().position(|separator| separator.is_empty());
         assert!(empty.is_none(), "separator {} of read_until is empty", empty.unwrap_or(0));
-        ReadUntil { reader: self, separators, scanned: 0, at: Location::caller() }
+        ReadUntil {
+            reader: self,
+            separators,
+            scanned: 0,
+            made: Made::here("StreamReader::read_until"),
+        }
     }
 
     /// The lines of the stream, one after the other; asyncio's `async for`.
@@ -300,14 +308,15 @@ impl fmt::Debug for StreamReader {
 pub struct ReadSome<'a> {
     reader: &'a mut StreamReader,
     n: Option<usize>,
-    at: &'static Location<'static>,
+    made: Made,
 }
 
 impl Future for ReadSome<'_> {
     type Output = io::Result<Vec<u8>>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Self { reader, n, at } = self.get_mut();
+        let Self { reader, n, made } = self.get_mut();
+        let at = made.begin();
         match *n {
             Some(n) => {
                 if n > 0 && reader.rest().is_empty() && !reader.eof {
@@ -329,14 +338,15 @@ impl Future for ReadSome<'_> {
 pub struct ReadLine<'a> {
     reader: &'a mut StreamReader,
     scanned: usize,
-    at: &'static Location<'static>,
+    made: Made,
 }
 
 impl Future for ReadLine<'_> {
     type Output = Result<Vec<u8>, ReadError>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Self { reader, scanned, at } = self.get_mut();
+        let Self { reader, scanned, made } = self.get_mut();
+        let at = made.begin();
         Poll::Ready(match ready!(reader.poll_until(&[b"\n"], scanned, at, cx)) {
             Ok(end) => Ok(reader.take(end)),
             Err(ReadError::Incomplete { partial, .. }) => Ok(partial),
@@ -357,14 +367,15 @@ impl Future for ReadLine<'_> {
 pub struct ReadExactly<'a> {
     reader: &'a mut StreamReader,
     n: usize,
-    at: &'static Location<'static>,
+    made: Made,
 }
 
 impl Future for ReadExactly<'_> {
     type Output = Result<Vec<u8>, ReadError>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Self { reader, n, at } = self.get_mut();
+        let Self { reader, n, made } = self.get_mut();
+        let at = made.begin();
         while reader.rest().len() < *n {
             if reader.eof {
                 let partial = reader.take(reader.rest().len());
@@ -385,14 +396,15 @@ pub struct ReadUntil<'a> {
     reader: &'a mut StreamReader,
     separators: &'a [&'a [u8]],
     scanned: usize,
-    at: &'static Location<'static>,
+    made: Made,
 }
 
 impl Future for ReadUntil<'_> {
     type Output = Result<Vec<u8>, ReadError>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Self { reader, separators, scanned, at } = self.get_mut();
+        let Self { reader, separators, scanned, made } = self.get_mut();
+        let at = made.begin();
         let end = ready!(reader.poll_until(separators, scanned, at, cx))?;
         Poll::Ready(Ok(reader.take(end)))
     }
@@ -417,7 +429,8 @@ impl Lines<'_> {
     /// Strict.
     #[track_caller]
     pub fn next_line(&mut self) -> NextLine<'_> {
-        NextLine { line: self.reader.read_line() }
+        let made = Made::here("Lines::next_line");
+        NextLine { line: ReadLine { reader: self.reader, scanned: 0, made } }
     }
 }
 

@@ -4,7 +4,6 @@ use std::fmt;
 use std::future::Future;
 use std::io::{self, IoSlice};
 use std::os::fd::BorrowedFd;
-use std::panic::Location;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -14,6 +13,7 @@ use corio_sync::{EventWait, Notified};
 
 use super::connection::{Connection, ExtraInfo};
 use super::pipe::Pipe;
+use crate::made::Made;
 
 /// The writing end of a stream. Dropping it closes the connection after what was written is sent.
 ///
@@ -80,7 +80,8 @@ impl StreamWriter {
     #[doc(alias = "flush")]
     #[track_caller]
     pub fn drain(&self) -> Drain<'_> {
-        Drain { connection: &self.connection, waiting: None, at: Location::caller() }
+        let made = Made::here("StreamWriter::drain");
+        Drain { connection: &self.connection, waiting: None, made }
     }
 
     /// Ends the outgoing stream after what is queued; reading goes on. A pipe is closed by it. With
@@ -204,14 +205,15 @@ pub struct Drain<'a> {
     connection: &'a Connection,
     /// Made before the look at the queue that follows, so that no news is missed.
     waiting: Option<Notified<'a>>,
-    at: &'static Location<'static>,
+    made: Made,
 }
 
 impl Future for Drain<'_> {
     type Output = io::Result<()>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Self { connection, waiting, at } = self.get_mut();
+        let Self { connection, waiting, made } = self.get_mut();
+        let at = made.begin();
         loop {
             if let Some(error) = connection.error() {
                 return Poll::Ready(Err(error));
@@ -238,7 +240,9 @@ impl Future for Drain<'_> {
 
 impl fmt::Debug for Drain<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Drain").field("at", &format_args!("{}", self.at)).finish_non_exhaustive()
+        f.debug_struct("Drain")
+            .field("at", &format_args!("{}", self.made.at()))
+            .finish_non_exhaustive()
     }
 }
 

@@ -202,7 +202,7 @@ pub(crate) fn shut_down(
     let (deadline, executor) = (after(timeout), after(executor));
     shared.begin_shutdown();
     let mut report = ShutdownReport::default();
-    if worker::with(|worker| worker.is_some()) {
+    if worker::with(|worker| worker.is_some()) || worker::has_stepped_out_of(shared) {
         // The last worker to leave does the rest.
         shared.pool.shutdown_now();
         if let Some(set) = shared.executor.iter().next() {

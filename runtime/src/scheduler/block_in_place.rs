@@ -8,12 +8,18 @@
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::ptr::NonNull;
 
+use corio_sync::coop;
+
 use super::loan::{Loan, StandIn};
 use super::worker::{self, Worker};
+use crate::handle::Handle;
 use crate::task::contextvars::Context;
 
 /// Runs a closure that blocks, inside a task, on the calling thread; other tasks of the worker go
 /// on meanwhile. Pinned tasks of the worker, and callbacks submitted to its loop, wait.
+///
+/// Inside the closure the runtime can be reached as before: [`Handle::current`] is there, and a wait
+/// that the closure polls by itself has no [budget](crate::Builder::poll_budget).
 ///
 /// Lending the worker costs two thread switches. Prefer [`to_thread`](crate::to_thread) unless the
 /// closure borrows or must stay on this thread. Outside a worker the closure just runs.
@@ -38,7 +44,7 @@ use crate::task::contextvars::Context;
 pub fn block_in_place<R>(f: impl FnOnce() -> R) -> R {
     let lent =
         worker::with(|worker| worker.filter(|worker| worker.can_be_lent()).map(NonNull::from));
-    let Some(worker) = lent else { return f() };
+    let Some(worker) = lent else { return coop::without_budget(f) };
     // SAFETY: the worker runs on this thread, inside whose poll we are, which keeps it alive.
     let worker = unsafe { worker.as_ref() };
     // SAFETY: as above; this thread does not use it until `lend` returns.
@@ -70,9 +76,11 @@ unsafe fn lend<R>(worker: &Worker, f: impl FnOnce() -> R) -> R {
     // Found before the thread leaves the task.
     let variables = Context::current();
     let away = worker.step_out();
+    let _named = Handle::new(worker.shared().clone()).name_here();
     let lent = Lent(NonNull::from(worker));
     let job = worker.shared().pool.submit(move || lent.run(&stand_in));
-    let result = catch_unwind(AssertUnwindSafe(|| variables.run(f)));
+    let run = || coop::without_budget(|| variables.run(f));
+    let result = catch_unwind(AssertUnwindSafe(run));
     loan.take_back(|| job.cancel(), || worker.wake_own_poller());
     drop(away);
     result.unwrap_or_else(|payload| resume_unwind(payload))

@@ -126,19 +126,25 @@ impl Shared {
             timer: OnceSlot::empty(),
             call: OnceSlot::full(callback),
         });
-        let timer = self.arm(home, from_instant(when), Waker::from(later.clone()));
-        // If it has fired meanwhile there is nothing to cancel, and dropping it does no harm.
-        let _fired = later.timer.put(timer);
+        match self.arm(home, from_instant(when), Waker::from(later.clone())) {
+            // If it has fired meanwhile there is nothing to cancel, and dropping it does no harm.
+            Ok(timer) => drop(later.timer.put(timer)),
+            // The runtime has shut down meanwhile.
+            Err(_waker) => {
+                handle.cancel();
+                later.cancel();
+            }
+        }
         TimerHandle { when, handle, later: Some(later) }
     }
 
-    fn arm(self: &Arc<Self>, home: usize, deadline: u64, waker: Waker) -> Timer {
+    fn arm(self: &Arc<Self>, home: usize, deadline: u64, waker: Waker) -> Result<Timer, Waker> {
         let driver = &self.drivers[home];
         let on_loop = self.with_own_worker(|worker| worker.is_some_and(|w| w.index() == home));
         if on_loop {
-            driver.timers.insert(deadline, waker)
+            Ok(driver.timers.insert(deadline, waker))
         } else {
-            driver.timers.post(deadline, waker, || driver.poller.wake())
+            driver.timers.try_post(deadline, waker, || driver.poller.wake())
         }
     }
 }

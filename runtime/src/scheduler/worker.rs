@@ -102,6 +102,13 @@ pub(crate) use simulated::take_stalled;
 
 thread_local! {
     static WORKER: Cell<*const Worker> = const { Cell::new(std::ptr::null()) };
+    /// The runtime of the worker that the thread has stepped out of; compared, never followed.
+    static OUT_OF: Cell<*const Shared> = const { Cell::new(std::ptr::null()) };
+}
+
+/// True inside a poll of this runtime whose worker was lent to another thread.
+pub(crate) fn has_stepped_out_of(shared: &Shared) -> bool {
+    std::ptr::eq(OUT_OF.get(), shared)
 }
 
 /// Calls `f` with the worker that the calling thread runs.
@@ -271,11 +278,13 @@ impl Drop for EnteredWorker<'_> {
 pub(crate) struct SteppedOut<'a> {
     worker: &'a Worker,
     task: Option<TaskPtr>,
+    out_of: *const Shared,
     _drivers: context::Entered,
 }
 
 impl Drop for SteppedOut<'_> {
     fn drop(&mut self) {
+        OUT_OF.set(self.out_of);
         WORKER.set(std::ptr::from_ref(self.worker));
         raw::set_own_arena(Some(self.worker.arena));
         context::set_task(self.task);
@@ -367,6 +376,7 @@ impl Worker {
         SteppedOut {
             worker: self,
             task: context::set_task(None),
+            out_of: OUT_OF.replace(Arc::as_ptr(&self.shared)),
             _drivers: context::enter(drivers),
         }
     }

@@ -43,11 +43,11 @@ impl<'a> Home<'a> {
     }
 
     #[inline]
-    fn arm(&self, deadline: u64, waker: Waker) -> Timer {
+    fn arm(&self, deadline: u64, waker: Waker) -> Result<Timer, Waker> {
         if self.is_worker {
-            self.timers().insert(deadline, waker)
+            Ok(self.timers().insert(deadline, waker))
         } else {
-            self.timers().post(deadline, waker, || self.driver.poller.wake())
+            self.timers().try_post(deadline, waker, || self.driver.poller.wake())
         }
     }
 
@@ -94,7 +94,8 @@ impl Alarm {
     ///
     /// # Panics
     ///
-    /// On a thread that is in no runtime, unless the timer is armed already.
+    /// On a thread that is in no runtime, or in one that has shut down, unless the timer is armed
+    /// already.
     #[inline]
     pub(super) fn poll(
         &mut self,
@@ -117,14 +118,25 @@ impl Alarm {
     #[inline]
     fn arm(&mut self, waker: Waker, what: &str, at: &'static Location<'static>) -> Poll<()> {
         let mut waker = Some(waker);
-        with_home(|home| {
+        let polled = with_home(|home| {
             let Some(home) = home else { outside(what, at) };
             if !self.is_ahead(&home) {
                 return Poll::Ready(());
             }
-            self.timer = waker.take().map(|waker| home.arm(self.deadline, waker));
+            if let Some(Err(refused)) = waker.take().map(|waker| self.arm_at(&home, waker)) {
+                waker = Some(refused);
+            }
             Poll::Pending
-        })
+        });
+        if polled.is_pending() && self.timer.is_none() {
+            too_late(what, at);
+        }
+        polled
+    }
+
+    fn arm_at(&mut self, home: &Home<'_>, waker: Waker) -> Result<(), Waker> {
+        self.timer = Some(home.arm(self.deadline, waker)?);
+        Ok(())
     }
 
     /// True if the deadline lies ahead. A sleep that was made after its worker last looked at its
@@ -160,7 +172,9 @@ impl Alarm {
         let mut waker = Some(waker);
         with_home(|home| {
             let Some(home) = home else { return };
-            self.timer = waker.take().map(|waker| home.arm(self.deadline, waker));
+            if let Some(Err(refused)) = waker.take().map(|waker| self.arm_at(&home, waker)) {
+                waker = Some(refused);
+            }
         });
         // Outside a runtime nothing can be armed: let the task poll again, where it can.
         if let Some(waker) = waker {
@@ -187,5 +201,13 @@ fn outside(what: &str, at: &'static Location<'static>) -> ! {
     panic!(
         "{what} needs a corio runtime, and this thread is in none: await it inside of corio::run \
          or a task, or enter a runtime with Handle::enter (created at {at})"
+    )
+}
+
+#[cold]
+fn too_late(what: &str, at: &'static Location<'static>) -> ! {
+    panic!(
+        "{what} needs a corio runtime, and the one that this thread has entered has shut down \
+         (created at {at})"
     )
 }

@@ -72,11 +72,13 @@ impl Mail {
     #[inline]
     pub(super) fn is_empty(&self) -> bool {
         // Ordering: Relaxed; a hint. Whoever must not miss an entry is woken by its poster.
-        self.head.load(Ordering::Relaxed).is_null()
+        let head = self.head.load(Ordering::Relaxed);
+        head.is_null() || head == CLOSED
     }
 
     /// Takes all entries, the last one posted first. Only the wheel's owner may call this.
     pub(super) fn take_all(&self) -> Letters {
+        // Closed mail stays closed: nobody else takes or closes meanwhile.
         if self.is_empty() {
             return Letters { head: ptr::null_mut() };
         }
@@ -85,13 +87,14 @@ impl Mail {
         Letters { head }
     }
 
-    /// Takes all entries and refuses those to come.
+    /// Takes all entries and refuses those to come. Only the wheel's owner may call this.
     pub(super) fn close(&self) -> Letters {
         // Ordering(timer.mail_close): AcqRel; pairs with Ordering(timer.mail_refused), which must
         // see the count of orphans, and with Ordering(timer.mail_post), as
         // Ordering(timer.mail_take).
         let head = self.head.swap(CLOSED, ord("timer.mail_close", Ordering::AcqRel));
-        Letters { head }
+        // It may have been closed before.
+        Letters { head: if head == CLOSED { ptr::null_mut() } else { head } }
     }
 }
 

@@ -32,9 +32,11 @@
 //!
 //! # The end
 //!
-//! A `Timer` may outlive its runtime. When the last driver goes, all timers fire as
-//! [`Expiry::Closed`](super::Expiry::Closed), the mail for returns is closed, and the entries still
-//! outside are *orphans*: the last one that comes back frees the wheel's memory.
+//! A `Timer` may outlive its runtime. When the last worker has left, all timers fire as
+//! [`Expiry::Closed`](super::Expiry::Closed), and the mail for arrivals is closed: an arrival comes
+//! before that and fires too, or it is refused. When the last driver goes, the mail for returns is
+//! closed, and the entries still outside are *orphans*: the last one that comes back frees the
+//! wheel's memory.
 //!
 //! # Progress
 //!
@@ -57,6 +59,7 @@ use std::task::Waker;
 use corio_sync::shim::atomic::Ordering;
 use corio_sync::shim::mutant;
 
+use self::core::free_single;
 use super::clock::Clock;
 use super::entry::{Cause, Entry, Timer};
 use super::mail::Posted;
@@ -151,18 +154,38 @@ impl Timers {
         }
     }
 
-    /// Arms a timer from any thread. `wake` wakes the worker's poller; it is called if the worker
-    /// may not look by itself.
+    /// As [`Timers::try_post`], of timers that cannot be closed yet.
     #[cold]
     pub(crate) fn post(&self, deadline: u64, waker: Waker, wake: impl FnOnce()) -> Timer {
+        let posted = self.try_post(deadline, waker, wake);
+        posted.unwrap_or_else(|_| unreachable!("timers are closed after their worker has left"))
+    }
+
+    /// Arms a timer from any thread. `wake` wakes the worker's poller; it is called if the worker
+    /// may not look by itself. Closed timers give the waker back: nobody would look at it.
+    #[cold]
+    pub(crate) fn try_post(
+        &self,
+        deadline: u64,
+        waker: Waker,
+        wake: impl FnOnce(),
+    ) -> Result<Timer, Waker> {
         let entry = NonNull::from(Box::leak(Box::new(Entry::new(self.shared, false))));
         // SAFETY: the entry is new.
         let timer = unsafe { Entry::arm_posted(entry, waker, deadline) };
-        // The mail is closed by `drop` only, which nobody can race who has `&self`.
-        if self.shared().mail.arrivals.push(entry) == Posted::First && !mutant("timer.post_wake") {
-            wake();
+        match self.shared().mail.arrivals.push(entry) {
+            Posted::First if !mutant("timer.post_wake") => wake(),
+            Posted::First | Posted::Behind => {}
+            Posted::Refused => {
+                let entry = timer.into_entry();
+                // SAFETY: the entry was refused, so it is still ours alone.
+                let waker = unsafe { entry.as_ref() }.take_waker_owned();
+                // SAFETY: as above; its timer is given up.
+                unsafe { free_single(entry) };
+                return Err(waker.expect("it was armed with one and has not fired"));
+            }
         }
-        timer
+        Ok(timer)
     }
 
     /// Cancels a timer from the worker's own thread. Like [`Timer::recall`], and the entry can be
@@ -255,11 +278,12 @@ impl Timers {
         !mail.arrivals.is_empty() || !mail.returns.is_empty()
     }
 
-    /// Fires all timers, due or not, as closed. True if the batch was too small.
+    /// Fires all timers, due or not, as closed, and refuses those that are posted from now on. True
+    /// if the batch was too small.
     pub(crate) fn close(&self, batch: &mut WakeBatch) -> bool {
         let Some(mut owned) = self.shared().own(Role::Owner) else { return true };
         owned.with(|shared, core| {
-            core.sort_mail(shared);
+            core.close_mail(shared);
             core.fire_due(NEVER, Cause::Closed, batch);
             shared.publish(core);
             !core.wheel.is_empty()

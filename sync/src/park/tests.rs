@@ -1,5 +1,7 @@
 //! Parking on the real clock: only what must not return early or late by more than a minute.
 use super::{Parker, block_on, block_on_deadline};
+use crate::shim::atomic::AtomicBool;
+use crate::{Lock, coop};
 use std::future::{pending, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::Poll;
@@ -97,6 +99,29 @@ fn a_panic_gives_the_parker_back() {
         catch_unwind(AssertUnwindSafe(|| block_on(dies))).expect_err("the panic comes through");
     }
     assert_eq!(block_on(bounce(true)), 2);
+}
+
+/// Inside a task whose poll is exhausted nothing gives a unit before the blocking call returns.
+#[test]
+fn block_on_needs_no_budget_of_the_task_around_it() {
+    let (send, ended) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let (free, taken) = (Lock::new(1), Lock::new(2));
+        let held = taken.try_acquire().unwrap();
+        for (units, preempt) in [(0, false), (1, true)] {
+            coop::enter(units, &AtomicBool::new(preempt), || {
+                assert!(!coop::has_remaining());
+                assert_eq!(*block_on(free.acquire()), 1);
+                let soon = Instant::now() + Duration::from_millis(2);
+                assert!(block_on_deadline(taken.acquire(), Some(soon)).is_none());
+                assert!(block_on_deadline(free.acquire(), Some(soon)).is_some());
+                assert!(!coop::has_remaining(), "the task's budget is as it was");
+            });
+        }
+        drop(held);
+        send.send(()).unwrap();
+    });
+    ended.recv_timeout(FOREVER).expect("every call returns");
 }
 
 #[test]

@@ -12,6 +12,7 @@ use std::panic::{Location, resume_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use corio_runtime::debug::never_awaited;
 use corio_runtime::{TaskJoin, TaskRef, task};
 use corio_sync::place::{self, WaitKind};
 
@@ -69,8 +70,10 @@ impl Future for ServeReporting {
 
 impl Drop for ServeReporting {
     fn drop(&mut self) {
-        if let State::Accepts(task, _) = &self.state {
-            task.abort();
+        match &self.state {
+            State::Made(_) => never_awaited("serve", self.at),
+            State::Accepts(task, _) => task.abort(),
+            State::Over => {}
         }
     }
 }

@@ -9,7 +9,6 @@ use std::future::Future;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::SocketAddr;
-use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -20,6 +19,7 @@ use socket2::Type;
 use super::stream::UnixStream;
 use super::{Shown, sock_addr};
 use crate::context::failed;
+use crate::made::Made;
 use crate::sys;
 
 /// The first rest while the listener's queue is full.
@@ -81,12 +81,12 @@ fn is_interrupted(error: &io::Error) -> bool {
 #[must_use = "nothing is connected unless this is awaited"]
 pub struct UnixConnect {
     attempt: Attempt,
-    at: &'static Location<'static>,
+    made: Made,
 }
 
 impl UnixConnect {
-    pub(super) fn new(address: io::Result<SocketAddr>, at: &'static Location<'static>) -> Self {
-        Self { attempt: Attempt::new(address, Type::STREAM), at }
+    pub(super) fn new(address: io::Result<SocketAddr>, made: Made) -> Self {
+        Self { attempt: Attempt::new(address, Type::STREAM), made }
     }
 }
 
@@ -94,7 +94,7 @@ impl Future for UnixConnect {
     type Output = io::Result<UnixStream>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let at = self.at;
+        let at = self.made.begin();
         let connected = ready!(self.attempt.poll(cx))?;
         Poll::Ready(Ok(UnixStream::new(connected.into(), at)))
     }
@@ -104,7 +104,7 @@ impl fmt::Debug for UnixConnect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("UnixConnect")
             .field("address", &self.attempt.address)
-            .field("at", &format_args!("{}", self.at))
+            .field("at", &format_args!("{}", self.made.at()))
             .finish_non_exhaustive()
     }
 }

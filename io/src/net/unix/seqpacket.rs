@@ -18,6 +18,7 @@ use socket2::{SockRef, Socket, Type};
 use super::connect::Attempt;
 use super::{Shown, UCred, address, sock_addr};
 use crate::context::failed;
+use crate::made::Made;
 use crate::net::datagram::{DatagramPeek, DatagramRecv, DatagramSend, datagram_methods};
 use crate::net::socket::{Ready, Wait, as_descriptor};
 use crate::net::wire::Wire;
@@ -67,7 +68,7 @@ impl UnixSeqpacket {
     #[track_caller]
     pub fn connect(path: impl AsRef<Path>) -> UnixSeqpacketConnect {
         let attempt = Attempt::new(address(path.as_ref()), Type::SEQPACKET);
-        UnixSeqpacketConnect { attempt, at: Location::caller() }
+        UnixSeqpacketConnect { attempt, made: Made::here("UnixSeqpacket::connect") }
     }
 
     /// Two connected sockets.
@@ -113,14 +114,14 @@ impl UnixSeqpacket {
 #[must_use = "nothing is connected unless this is awaited"]
 pub struct UnixSeqpacketConnect {
     attempt: Attempt,
-    at: &'static Location<'static>,
+    made: Made,
 }
 
 impl Future for UnixSeqpacketConnect {
     type Output = io::Result<UnixSeqpacket>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let at = self.at;
+        let at = self.made.begin();
         let connected = ready!(self.attempt.poll(cx))?;
         Poll::Ready(Ok(UnixSeqpacket::new(connected, at)))
     }
@@ -129,7 +130,7 @@ impl Future for UnixSeqpacketConnect {
 impl fmt::Debug for UnixSeqpacketConnect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("UnixSeqpacketConnect")
-            .field("at", &format_args!("{}", self.at))
+            .field("at", &format_args!("{}", self.made.at()))
             .finish_non_exhaustive()
     }
 }

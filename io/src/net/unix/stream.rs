@@ -10,6 +10,7 @@ use std::task::{Context, Poll};
 use corio_runtime::reactor::{Direction, SourceKind};
 
 use super::{UCred, UnixConnect, address};
+use crate::made::Made;
 use crate::net::socket::Ready;
 use crate::net::split::{self, OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf};
 use crate::net::transfer::{Peek, Read, ReadExact, ReadVectored, Write, WriteAll, WriteVectored};
@@ -59,7 +60,7 @@ impl UnixStream {
     /// Strict: an unfinished connection is closed.
     #[track_caller]
     pub fn connect(path: impl AsRef<Path>) -> UnixConnect {
-        UnixConnect::new(address(path.as_ref()), Location::caller())
+        UnixConnect::new(address(path.as_ref()), Made::here("UnixStream::connect"))
     }
 
     /// As [`connect`](Self::connect), to an address of std's, which need not be a path.
@@ -73,7 +74,7 @@ impl UnixStream {
     /// As [`connect`](Self::connect).
     #[track_caller]
     pub fn connect_addr(address: &SocketAddr) -> UnixConnect {
-        UnixConnect::new(Ok(address.clone()), Location::caller())
+        UnixConnect::new(Ok(address.clone()), Made::here("UnixStream::connect_addr"))
     }
 
     /// Two connected sockets.

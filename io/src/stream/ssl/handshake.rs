@@ -18,6 +18,7 @@ use super::error::SslError;
 use super::object::SslObject;
 use super::options::{SslOptions, ssl_client_options, ssl_options};
 use crate::duplex::{DuplexWriter, lane};
+use crate::made::Made;
 use crate::stream::connection::Connection;
 use crate::stream::reader::StreamReader;
 use crate::stream::writer::StreamWriter;
@@ -98,7 +99,7 @@ pub struct StartTls<'a> {
     writer: &'a mut StreamWriter,
     options: SslOptions,
     shake: Option<Shake>,
-    at: &'static Location<'static>,
+    made: Made,
 }
 
 impl<'a> StartTls<'a> {
@@ -108,7 +109,7 @@ impl<'a> StartTls<'a> {
         writer: &'a mut StreamWriter,
         options: SslOptions,
     ) -> Self {
-        Self { reader, writer, options, shake: None, at: Location::caller() }
+        Self { reader, writer, options, shake: None, made: Made::here("StreamWriter::start_tls") }
     }
 
     fn options(&mut self) -> &mut SslOptions {
@@ -123,7 +124,8 @@ impl Future for StartTls<'_> {
     type Output = Result<(), SslError>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Self { reader, writer, options, shake, at } = self.get_mut();
+        let Self { reader, writer, options, shake, made } = self.get_mut();
+        let at = made.begin();
         let shake = match shake {
             Some(shake) => shake,
             None => shake.insert(Shake::begin(reader, writer, options)?),
@@ -136,7 +138,7 @@ impl fmt::Debug for StartTls<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("StartTls")
             .field("options", &self.options)
-            .field("at", &format_args!("{}", self.at))
+            .field("at", &format_args!("{}", self.made.at()))
             .finish_non_exhaustive()
     }
 }

@@ -4,6 +4,7 @@ use std::ptr::NonNull;
 use corio_sync::shim::mutant;
 
 use super::super::entry::{Cause, Entry, Timer};
+use super::super::mail::Letters;
 use super::super::wheel::Wheel;
 use super::shared::Shared;
 use crate::wake_batch::WakeBatch;
@@ -81,16 +82,22 @@ impl Core {
     #[inline]
     pub(super) fn sort_mail(&mut self, shared: &Shared) {
         if !shared.mail.arrivals.is_empty() {
-            self.sort_arrivals(shared);
+            self.sort_arrivals(shared, shared.mail.arrivals.take_all());
         }
         if !shared.mail.returns.is_empty() {
             self.sort_returns(shared);
         }
     }
 
+    /// As [`Core::sort_mail`], and nothing arrives from now on.
+    pub(super) fn close_mail(&mut self, shared: &Shared) {
+        self.sort_arrivals(shared, shared.mail.arrivals.close());
+        self.sort_returns(shared);
+    }
+
     #[cold]
-    fn sort_arrivals(&mut self, shared: &Shared) {
-        for pointer in shared.mail.arrivals.take_all().reversed() {
+    fn sort_arrivals(&mut self, shared: &Shared, arrivals: Letters) {
+        for pointer in arrivals.reversed() {
             // SAFETY: an entry that arrives is not freed before it is linked.
             let entry = unsafe { pointer.as_ref() };
             if entry.link() {
@@ -123,7 +130,7 @@ impl Core {
     pub(super) fn detach<'a>(&mut self, shared: &Shared, timer: &'a Timer) -> &'a Entry {
         // It may be among the arrivals still; they must be in before it can be taken out.
         if !shared.mail.arrivals.is_empty() {
-            self.sort_arrivals(shared);
+            self.sort_arrivals(shared, shared.mail.arrivals.take_all());
         }
         let entry = timer.entry();
         self.wheel.remove(entry.key());

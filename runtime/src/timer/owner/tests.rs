@@ -245,6 +245,28 @@ fn the_end_wakes_everybody_and_timers_outlive_it() {
 }
 
 #[test]
+fn closed_timers_refuse_what_is_posted() {
+    let timers = timers();
+    let (count, waker) = counter();
+    let mut posted = timers.post(7, waker.clone(), || ());
+    let mut batch = WakeBatch::new();
+    assert!(!timers.close(&mut batch));
+    batch.wake_all();
+    assert_eq!(posted.poll(&waker), Expiry::Closed);
+    let refused = timers.try_post(7, waker.clone(), || panic!("nobody is to look"));
+    assert!(refused.is_err_and(|back| back.will_wake(&waker)));
+    assert!(!timers.has_mail());
+    // Closing, and looking, again changes nothing.
+    assert!(!timers.close(&mut batch));
+    assert_eq!(expire(&timers, Role::Owner), 0);
+    drop(posted);
+    assert!(timers.try_post(7, waker.clone(), || ()).is_err());
+    assert_eq!(count.get(), 1);
+    drop(timers);
+    assert_eq!(Arc::strong_count(&count), 2);
+}
+
+#[test]
 fn timers_dropped_on_other_threads_while_a_rescuer_fires_all_come_back() {
     const TIMERS: u64 = 20_000;
     let timers = Arc::new(Timers::new(Clock::real()));

@@ -5,6 +5,7 @@ use super::chan::Chan;
 use super::receive::{Recv, RecvMany, SenderClosed, ends};
 use super::{SendError, TryRecvError, TrySendError};
 use crate::coop;
+use crate::debug;
 use crate::place::{WaitKind, noted};
 use crate::wait::queue::Place;
 use crate::wait::weighted::Shut;
@@ -186,9 +187,13 @@ impl<'a, T> Future for Reserve<'a, T> {
 
 impl<T> Drop for Reserve<'_, T> {
     fn drop(&mut self) {
-        if let Place::Waiting(_) = self.at {
-            self.sender.chan.room.leave(&mut self.at, 1);
-            self.sender.chan.room_came_back();
+        match self.at {
+            Place::Idle => debug::never_awaited(WaitKind::ChannelSend, self.caller),
+            Place::Waiting(_) => {
+                self.sender.chan.room.leave(&mut self.at, 1);
+                self.sender.chan.room_came_back();
+            }
+            Place::Done => {}
         }
     }
 }
