@@ -221,7 +221,7 @@ impl Drop for Turn<'_> {
     fn drop(&mut self) {
         match self.at {
             Place::Done => self.permits.release(),
-            Place::Idle | Place::Waiting(_) => self.permits.abandon(&mut self.at),
+            Place::Idle | Place::Yielded | Place::Waiting(_) => self.permits.abandon(&mut self.at),
         }
     }
 }

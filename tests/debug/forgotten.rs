@@ -4,8 +4,10 @@ use std::os::unix::net::UnixStream;
 
 use corio::debug::ReportKind;
 use corio::net::{Async, Direction};
+use corio::sync::{Lock, Queue, RwLock, Semaphore, mpsc};
+use corio_tests::kit::poll_once;
 
-use crate::support::{bounded, debug_rt, ignore, report, told};
+use crate::support::{bounded, debug_builder, debug_rt, ignore, report, told};
 
 #[test]
 fn operations_of_files_and_sockets_that_nobody_awaits_are_told() {
@@ -161,6 +163,49 @@ fn waits_for_signals_and_children_and_servers_that_nobody_awaits_are_told() {
         let names = names.iter().chain(&["serve", "serve"]);
         (begin..end).zip(names).for_each(|(line, name)| told_as(line, name));
         for line in end..line!() {
+            let place = format!("made at {}:{line}:", file!());
+            assert_eq!(told(ReportKind::NeverAwaited, &place), Vec::<String>::new());
+        }
+    });
+}
+
+/// A wait whose only poll had to yield has been awaited all the same.
+#[test]
+fn waits_that_yielded_are_not_told() {
+    bounded(|| {
+        let runtime = debug_builder().workers(1).poll_budget(1).build().unwrap();
+        let (begin, end) = runtime
+            .block_on(
+                runtime
+                    .create_task(async {
+                        let (lock, shared, permits) =
+                            (Lock::new(1), RwLock::new(2), Semaphore::new(3));
+                        let (queue, (sender, _receiver)) = (Queue::new(1), mpsc::channel::<u8>(1));
+                        let spent = Lock::new(0);
+                        // Uses the budget of this poll up.
+                        drop(spent.acquire().await);
+                        let begin = line!() + 1;
+                        assert!(poll_once(lock.acquire()).is_pending());
+                        assert!(poll_once(shared.read()).is_pending());
+                        assert!(poll_once(shared.write()).is_pending());
+                        assert!(poll_once(permits.acquire()).is_pending());
+                        assert!(poll_once(queue.put(4)).is_pending());
+                        assert!(poll_once(queue.get()).is_pending());
+                        assert!(poll_once(sender.reserve()).is_pending());
+                        assert!(poll_once(sender.send(5)).is_pending());
+                        let end = line!();
+                        // They left nothing behind.
+                        corio::yield_now().await;
+                        assert_eq!(*lock.acquire().await, 1);
+                        corio::yield_now().await;
+                        assert_eq!(*shared.write().await, 2);
+                        assert_eq!((permits.available_permits(), queue.qsize()), (3, 0));
+                        (begin, end)
+                    })
+                    .into_future(),
+            )
+            .expect("it ends");
+        for line in begin..end {
             let place = format!("made at {}:{line}:", file!());
             assert_eq!(told(ReportKind::NeverAwaited, &place), Vec::<String>::new());
         }

@@ -7,7 +7,6 @@ pub use guard::{LockGuard, OwnedLockGuard};
 
 pub(crate) use raw::{Acquiring, RawLock};
 
-use crate::coop;
 use crate::debug::{self, LockId};
 use crate::error::NotLocked;
 use crate::place::WaitKind;
@@ -249,7 +248,7 @@ impl<'a, T> Future for Acquire<'a, T> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         let lock = this.lock;
-        let unit = ready!(coop::poll_proceed(cx));
+        let unit = ready!(this.at.proceed(cx));
         ready!(lock.raw.poll_traced(&mut this.at, cx, this.caller));
         unit.made_progress();
         Poll::Ready(LockGuard::new(lock))
@@ -279,7 +278,7 @@ impl<T> Future for AcquireOwned<T> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         let lock = this.lock.as_ref().expect("an acquire future was polled after it had completed");
-        let unit = ready!(coop::poll_proceed(cx));
+        let unit = ready!(this.at.proceed(cx));
         ready!(lock.raw.poll_traced(&mut this.at, cx, this.caller));
         unit.made_progress();
         Poll::Ready(OwnedLockGuard::new(this.lock.take().expect("looked at above")))

@@ -35,6 +35,7 @@
 //! *Rejected.* Keeping the loser at the front of the queue: its place would have to be granted
 //! several times, and a releaser could find it while it leaves.
 
+use crate::coop;
 use crate::debug::{self, LockId};
 use crate::place::{self, WaitKind};
 use crate::shim::atomic::AtomicU64;
@@ -70,6 +71,14 @@ pub(crate) struct Acquiring {
     place: Place,
     /// How often this waiter was called and found the lock taken; unfair locks only.
     losses: u8,
+}
+
+impl Acquiring {
+    /// [`Place::proceed`].
+    #[inline]
+    pub(super) fn proceed(&mut self, cx: &mut Context<'_>) -> Poll<coop::Restore> {
+        self.place.proceed(cx)
+    }
 }
 
 const_fn! {
@@ -178,11 +187,13 @@ impl RawLock {
 
     #[cold]
     fn give_up(&self, at: &mut Acquiring, caller: &'static Location<'static>) {
-        if let Place::Idle = at.place {
-            debug::never_awaited(WaitKind::Lock, caller);
-        } else {
-            debug::gave_up(LockId::of(self));
-            self.abandon(at);
+        match at.place {
+            Place::Idle => debug::never_awaited(WaitKind::Lock, caller),
+            Place::Yielded | Place::Done => {}
+            Place::Waiting(_) => {
+                debug::gave_up(LockId::of(self));
+                self.abandon(at);
+            }
         }
     }
 

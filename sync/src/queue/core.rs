@@ -200,7 +200,7 @@ impl<T, S: Store<T>> Core<T, S> {
             return Poll::Ready(Err(Shut));
         }
         // A put was admitted before the shutdown and is still storing its item.
-        *at = Place::Idle;
+        *at = Place::Yielded;
         hint::spin_loop();
         cx.waker().wake_by_ref();
         Poll::Pending

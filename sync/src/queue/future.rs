@@ -1,7 +1,6 @@
 //! The futures of the queues.
 
 use super::{BaseQueue, Fifo, QueueShutDown, Store};
-use crate::coop;
 use crate::debug;
 use crate::place::{WaitKind, noted};
 use crate::wait::queue::Place;
@@ -41,7 +40,7 @@ impl<T, S: Store<T>> Future for Put<'_, T, S> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         assert!(this.value.is_some(), "a put was polled after it had completed");
-        let unit = ready!(coop::poll_proceed(cx));
+        let unit = ready!(this.at.proceed(cx));
         let slot = this.queue.core.poll_slot(&mut this.at, cx);
         let slot = ready!(noted(slot, WaitKind::QueuePut, this.caller));
         unit.made_progress();
@@ -80,7 +79,7 @@ impl<T, S: Store<T>> Future for Get<'_, T, S> {
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
-        let unit = ready!(coop::poll_proceed(cx));
+        let unit = ready!(this.at.proceed(cx));
         let got = this.queue.core.poll_get(&mut this.at, &mut this.promised, cx);
         let got = ready!(noted(got, WaitKind::QueueGet, this.caller));
         unit.made_progress();

@@ -4,7 +4,6 @@ mod guard;
 
 pub use guard::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLockReadGuard, RwLockWriteGuard};
 
-use crate::coop;
 use crate::debug::{self, LockId};
 use crate::place::{self, WaitKind};
 use crate::shim::cell::UnsafeCell;
@@ -206,7 +205,7 @@ impl<T> RwLock<T> {
 
     #[inline]
     fn poll_permits(&self, at: &mut Place, n: usize, cx: &mut Context<'_>) -> Poll<()> {
-        let unit = ready!(coop::poll_proceed(cx));
+        let unit = ready!(at.proceed(cx));
         let taken = ready!(self.permits.poll_take(at, n, cx));
         unit.made_progress();
         taken.expect("never shut");
@@ -235,7 +234,7 @@ impl<T> RwLock<T> {
 
     fn abandon(&self, at: &mut Place, n: usize, caller: &'static Location<'static>) {
         match at {
-            Place::Done => {}
+            Place::Yielded | Place::Done => {}
             Place::Idle => debug::never_awaited(kind(n), caller),
             Place::Waiting(_) => {
                 debug::gave_up(self.id());

@@ -8,7 +8,6 @@ pub use permit::{OwnedPermit, Permit};
 
 use permit::Owner;
 
-use crate::coop;
 use crate::debug::{self, LockId};
 use crate::error::{Closed, TryAcquireError};
 use crate::place::{self, WaitKind};
@@ -300,7 +299,7 @@ impl Semaphore {
         caller: &'static Location<'static>,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), Shut>> {
-        let unit = ready!(coop::poll_proceed(cx));
+        let unit = ready!(at.proceed(cx));
         let polled = self.permits.poll_take(at, n, cx);
         match polled {
             Poll::Pending => {
@@ -319,7 +318,7 @@ impl Semaphore {
     #[inline]
     fn dropped(&self, at: &mut Place, n: usize, caller: &'static Location<'static>) {
         match at {
-            Place::Done => {}
+            Place::Yielded | Place::Done => {}
             Place::Idle => debug::never_awaited(WaitKind::Semaphore, caller),
             Place::Waiting(_) => {
                 debug::gave_up(self.id());

@@ -123,7 +123,7 @@ impl Line {
     pub(crate) fn is_granted(&self, at: &Place) -> bool {
         match at {
             Place::Waiting(Some(waiter)) => waiter.granted().is_some(),
-            Place::Waiting(None) | Place::Idle | Place::Done => false,
+            Place::Waiting(None) | Place::Idle | Place::Yielded | Place::Done => false,
         }
     }
 

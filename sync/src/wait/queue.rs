@@ -8,6 +8,7 @@ use super::cell::{Cell, Taken, Waiter};
 use super::list::List;
 use super::reclaim::{Domain, Managed};
 use super::wakers::{BATCH, Wakers};
+use crate::coop;
 use crate::shim::atomic::{AtomicPtr, AtomicU64};
 use crate::shim::{Ordering, ord};
 use std::ptr;
@@ -27,6 +28,8 @@ pub(crate) enum Place {
     /// Not polled yet.
     #[default]
     Idle,
+    /// Polled, but only when its task had to yield: see [`Place::proceed`].
+    Yielded,
     /// In the queue; empty only while a poll collects the grant.
     Waiting(Option<Waiter>),
     /// The grant was handed to the caller.
@@ -38,8 +41,21 @@ impl Place {
     pub(crate) fn leave(&mut self) -> Option<Waiter> {
         match std::mem::replace(self, Place::Done) {
             Place::Waiting(waiter) => waiter,
-            Place::Idle | Place::Done => None,
+            Place::Idle | Place::Yielded | Place::Done => None,
         }
+    }
+
+    /// [`coop::poll_proceed`], and whoever drops the future can tell whether it was ever polled. The
+    /// protocols behind it find the place idle or waiting.
+    #[inline]
+    pub(crate) fn proceed(&mut self, cx: &mut Context<'_>) -> Poll<coop::Restore> {
+        let polled = coop::poll_proceed(cx);
+        match self {
+            Place::Idle if polled.is_pending() => *self = Place::Yielded,
+            Place::Yielded if polled.is_ready() => *self = Place::Idle,
+            _ => {}
+        }
+        polled
     }
 }
 

@@ -4,7 +4,6 @@ use super::blocks::Pop;
 use super::chan::Chan;
 use super::receive::{Recv, RecvMany, SenderClosed, ends};
 use super::{SendError, TryRecvError, TrySendError};
-use crate::coop;
 use crate::debug;
 use crate::place::{WaitKind, noted};
 use crate::wait::queue::Place;
@@ -170,7 +169,7 @@ impl<'a, T> Future for Reserve<'a, T> {
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
-        let unit = ready!(coop::poll_proceed(cx));
+        let unit = ready!(this.at.proceed(cx));
         let taken = this.sender.chan.room.poll_take(&mut this.at, 1, cx);
         let taken = ready!(noted(taken, WaitKind::ChannelSend, this.caller));
         unit.made_progress();
@@ -193,7 +192,7 @@ impl<T> Drop for Reserve<'_, T> {
                 self.sender.chan.room.leave(&mut self.at, 1);
                 self.sender.chan.room_came_back();
             }
-            Place::Done => {}
+            Place::Yielded | Place::Done => {}
         }
     }
 }
