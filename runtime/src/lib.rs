@@ -76,14 +76,13 @@ mod exports {
     pub use crate::handle::{EnterGuard, Handle, LoopClosed, NoLoop, Refused};
     pub use crate::metrics::{Metrics, WorkerCounters};
     pub use crate::runtime::{Runner, Runtime, new_event_loop, run};
-    pub use crate::scheduler::block_in_place::block_in_place;
     pub use crate::scheduler::call_later::TimerHandle;
     pub use crate::scheduler::callback::CallHandle;
     pub use crate::scheduler::exception::ErrorContext;
     pub use crate::scheduler::shutdown::ShutdownReport;
     pub use crate::spawn::{
-        TaskBuilder, all_tasks, create_local_task, create_task, current_task, run_in_executor,
-        task, to_thread,
+        TaskBuilder, all_tasks, block_in_place, create_local_task, create_task, current_task,
+        run_in_executor, task, to_thread,
     };
     pub use crate::task::callback::CallbackId;
     pub use crate::task::contextvars::{Context, ContextVar, ResetError, Token, copy_context};

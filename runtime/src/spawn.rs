@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::blocking::{Job, ThreadPoolExecutor};
 use crate::context;
 use crate::handle::Handle;
+use crate::scheduler::block_in_place as place;
 use crate::scheduler::worker::{self, Worker};
 use crate::task::contextvars::{self, Context};
 use crate::task::ext::TaskExt;
@@ -170,10 +171,12 @@ pub fn all_tasks() -> Vec<TaskRef> {
 
 /// Runs a function that blocks on a thread of the default executor.
 ///
-/// The function runs in a copy of the caller's [`Context`].
+/// The function runs in a copy of the caller's [`Context`], and inside the runtime, as if it had
+/// called [`Handle::enter`]: it may spawn tasks, and wait for what
+/// [`run_coroutine_threadsafe`](crate::run_coroutine_threadsafe) submits.
 ///
-/// asyncio: `to_thread`. A job that is dropped before it is awaited lets the function run;
-/// [`Job::cancel`] keeps it from starting.
+/// asyncio: `to_thread`, whose function finds no running loop. A job that is dropped before it is
+/// awaited lets the function run; [`Job::cancel`] keeps it from starting.
 ///
 /// # Panics
 ///
@@ -197,8 +200,12 @@ pub fn all_tasks() -> Vec<TaskRef> {
 #[doc(alias = "spawn_blocking")]
 #[track_caller]
 pub fn to_thread<R: Send + 'static>(f: impl FnOnce() -> R + Send + 'static) -> Job<R> {
-    let captured = contextvars::capture();
-    run_in_executor(None, move || captured.run(f))
+    let (captured, handle) = (contextvars::capture(), Handle::current());
+    let own = handle.clone();
+    handle.run_in_executor(None, move || {
+        let _inside = own.enter();
+        captured.run(f)
+    })
 }
 
 /// Runs a function on a thread of an executor; `None` is the default one, for functions that
@@ -235,6 +242,41 @@ pub fn run_in_executor<R: Send + 'static>(
         Some(executor) => executor.submit(f),
         None => Handle::current().run_in_executor(None, f),
     }
+}
+
+/// Runs a closure that blocks, inside a task, on the calling thread; other tasks of the worker go
+/// on meanwhile. Pinned tasks of the worker, and callbacks submitted to its loop, wait.
+///
+/// Inside the closure the runtime can be reached as before: [`Handle::current`] is there, and a wait
+/// that the closure polls by itself has no [budget](crate::Builder::poll_budget).
+///
+/// Lending the worker costs two thread switches. Prefer [`to_thread`] unless the
+/// closure borrows or must stay on this thread. Outside a worker the closure just runs.
+///
+/// asyncio has no counterpart.
+///
+/// # Panics
+///
+/// If the closure does.
+///
+/// # Examples
+///
+/// ```
+/// # fn main() {
+/// corio_runtime::run(async {
+///     let text = String::from("borrowed");
+///     let length = corio_runtime::block_in_place(|| text.len());
+///     assert_eq!(length, 8);
+/// });
+/// # }
+/// ```
+pub fn block_in_place<R>(f: impl FnOnce() -> R) -> R {
+    // The worker that the thread runs is another thread's meanwhile.
+    let handle = Handle::try_current();
+    place::block_in_place(|| {
+        let _named = handle.map(Handle::name_here);
+        f()
+    })
 }
 
 /// Settings of one task, to be spawned by one of its methods.

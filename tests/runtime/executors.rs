@@ -474,3 +474,26 @@ fn workers_and_executor_threads_are_different_threads() {
         }
     });
 }
+
+/// What tokio's users do inside `spawn_blocking`.
+#[test]
+fn a_function_on_a_thread_is_inside_the_runtime() {
+    on_runtime(|| async {
+        let ours = corio::Handle::current();
+        let (answer, inside) = corio::to_thread(|| {
+            let handle = corio::Handle::current();
+            let task = corio::create_task(async {
+                corio::sleep(Duration::from_millis(1)).await;
+                42
+            });
+            let mut answer = corio::run_coroutine_threadsafe(task.into_future(), &handle);
+            (answer.result(None).unwrap().unwrap(), handle)
+        })
+        .await
+        .unwrap();
+        assert_eq!((answer, inside), (42, ours));
+        // As asyncio has it, and the same thread is outside again.
+        let outside = || corio::Handle::try_current().is_err();
+        assert!(corio::run_in_executor(None, outside).await.unwrap());
+    });
+}

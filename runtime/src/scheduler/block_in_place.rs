@@ -12,36 +12,10 @@ use corio_sync::coop;
 
 use super::loan::{Loan, StandIn};
 use super::worker::{self, Worker};
-use crate::handle::Handle;
 use crate::task::contextvars::Context;
 
-/// Runs a closure that blocks, inside a task, on the calling thread; other tasks of the worker go
-/// on meanwhile. Pinned tasks of the worker, and callbacks submitted to its loop, wait.
-///
-/// Inside the closure the runtime can be reached as before: [`Handle::current`] is there, and a wait
-/// that the closure polls by itself has no [budget](crate::Builder::poll_budget).
-///
-/// Lending the worker costs two thread switches. Prefer [`to_thread`](crate::to_thread) unless the
-/// closure borrows or must stay on this thread. Outside a worker the closure just runs.
-///
-/// asyncio has no counterpart.
-///
-/// # Panics
-///
-/// If the closure does.
-///
-/// # Examples
-///
-/// ```
-/// # fn main() {
-/// corio_runtime::run(async {
-///     let text = String::from("borrowed");
-///     let length = corio_runtime::block_in_place(|| text.len());
-///     assert_eq!(length, 8);
-/// });
-/// # }
-/// ```
-pub fn block_in_place<R>(f: impl FnOnce() -> R) -> R {
+/// See [`crate::block_in_place`].
+pub(crate) fn block_in_place<R>(f: impl FnOnce() -> R) -> R {
     let lent =
         worker::with(|worker| worker.filter(|worker| worker.can_be_lent()).map(NonNull::from));
     let Some(worker) = lent else { return coop::without_budget(f) };
@@ -76,7 +50,6 @@ unsafe fn lend<R>(worker: &Worker, f: impl FnOnce() -> R) -> R {
     // Found before the thread leaves the task.
     let variables = Context::current();
     let away = worker.step_out();
-    let _named = Handle::new(worker.shared().clone()).name_here();
     let lent = Lent(NonNull::from(worker));
     let job = worker.shared().pool.submit(move || lent.run(&stand_in));
     let run = || coop::without_budget(|| variables.run(f));
