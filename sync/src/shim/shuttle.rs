@@ -3,6 +3,14 @@
 #[path = "stall.rs"]
 pub mod stall;
 
+use std::hash::{BuildHasher, RandomState};
+
+use shuttle::scheduler::{PctScheduler, RandomScheduler};
+use shuttle::{Config, Runner};
+
+/// How many changes of priority PCT schedules have.
+const DEPTH: usize = 3;
+
 /// Atomics and fences. Each access is a place where [`stall`] may hold a thread.
 pub mod atomic {
     use super::stall::access;
@@ -155,10 +163,11 @@ pub mod rand {
     pub use shuttle::rand::{Rng, thread_rng};
 }
 
-/// Runs one model, half of the times under PCT schedules (depth 3) and half under random ones, and
+/// Runs one model, half of the times under PCT schedules and half under random ones, and
 /// prints how many; see [`crate::model!`].
 ///
-/// `CORIO_SHUTTLE_ITERATIONS` overrides the number of schedules (2,000).
+/// `CORIO_SHUTTLE_ITERATIONS` overrides the number of schedules (2,000). `CORIO_SHUTTLE_SEED` chooses
+/// them; without it they are new each time.
 ///
 /// # Panics
 ///
@@ -176,11 +185,15 @@ pub fn run_model(
     }
     let count = std::env::var("CORIO_SHUTTLE_ITERATIONS");
     let count = count.ok().and_then(|v| v.parse().ok()).unwrap_or(2_000);
+    let seed = std::env::var("CORIO_SHUTTLE_SEED").ok().and_then(|v| v.parse().ok());
+    let seed = seed.unwrap_or_else(|| RandomState::new().hash_one(name));
     let body = std::sync::Arc::new(body);
     let same = body.clone();
-    shuttle::check_pct(move || body(), count - count / 2, 3);
+    let scheduler = PctScheduler::new_from_seed(seed, DEPTH, count - count / 2);
+    Runner::new(scheduler, Config::default()).run(move || body());
     if count > 1 {
-        shuttle::check_random(move || same(), count / 2);
+        let scheduler = RandomScheduler::new_from_seed(seed, count / 2);
+        Runner::new(scheduler, Config::default()).run(move || same());
     }
     println!("model {name} executions {count} complete");
 }
@@ -194,10 +207,10 @@ pub fn run_model(
 pub fn run_stalled(seed: u64, body: impl Fn() + Sync + Send + 'static) {
     /// More than any of them needs: who takes more waits by asking again and again.
     const STEPS_MAX: usize = 20_000;
-    let mut config = shuttle::Config::new();
+    let mut config = Config::new();
     config.failure_persistence = shuttle::FailurePersistence::None;
     config.max_steps = shuttle::MaxSteps::FailAfter(STEPS_MAX);
     config.silence_warnings = true;
-    let scheduler = shuttle::scheduler::RandomScheduler::new_from_seed(seed, 1);
-    shuttle::Runner::new(scheduler, config).run(body);
+    let scheduler = RandomScheduler::new_from_seed(seed, 1);
+    Runner::new(scheduler, config).run(body);
 }
