@@ -3,11 +3,12 @@
 # synchronization is invisible and would be reported; therefore only test targets called tsan_*
 # run, which have `harness = false`, join threads by JoinHandle, avoid std's Mutex, mpsc and
 # scoped threads, and are built with `--cfg corio_sanitize`. What is left of std's own is listed
-# in tsan.supp.
+# in tsan.supp, by the functions' names: so nothing is put into its caller that need not be.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 target=x86_64-unknown-linux-gnu
-export RUSTFLAGS="-Zsanitizer=thread -Cunsafe-allow-abi-mismatch=sanitizer --cfg corio_sanitize"
+RUSTFLAGS="-Zsanitizer=thread -Cunsafe-allow-abi-mismatch=sanitizer --cfg corio_sanitize"
+export RUSTFLAGS="$RUSTFLAGS -Zinline-mir=no -Cllvm-args=-inline-threshold=-100000"
 export CARGO_TARGET_DIR=target/tsan
 export TSAN_OPTIONS=${TSAN_OPTIONS:-halt_on_error=1:second_deadlock_stack=1:suppressions=$PWD/.ci/tsan.supp}
 
