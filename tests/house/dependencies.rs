@@ -22,13 +22,18 @@ const UNWANTED: [&str; 5] = ["syn", "proc-macro2", "openssl-sys", "async-io", "m
 /// Features of tokio that are a runtime, and not only traits.
 const RUNTIME: [&str; 4] = ["rt", "net", "time", "rt-multi-thread"];
 
-/// The packages of a build by name, each with its features.
+/// The packages of the library's build by name, each with its features.
 fn packages(features: &[&str]) -> String {
+    let library = ["--package", OURS, "--edges", "normal,build"];
+    tree(&[&library[..], features].concat())
+}
+
+/// What `cargo tree` prints for `selection`.
+fn tree(selection: &[&str]) -> String {
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)
-        .args(["tree", "--locked", "--package", OURS, "--edges", "normal,build"])
-        .args(["--prefix", "none", "--format", "{p}|{f}"])
-        .args(features)
+        .args(["tree", "--locked", "--prefix", "none", "--format", "{p}|{f}"])
+        .args(selection)
         .current_dir(root())
         .output()
         .expect("cargo runs");
@@ -71,6 +76,18 @@ fn the_default_build_is_small() {
     let tree = packages(&[]);
     assert!(parse(&tree).contains_key("corio-sync"), "no tree was printed: {tree}");
     expect_none("default build", too_much(&tree));
+}
+
+/// The README's first command names no package. Were there `default-members` in the workspace's
+/// manifest, it would build the union of their features: rustls and ring for a server without TLS.
+#[test]
+fn the_first_command_builds_what_its_example_needs() {
+    let tree = tree(&["--edges", "normal,build,dev"]);
+    let packages = parse(&tree);
+    assert!(packages.contains_key("axum"), "no tree of the examples was printed: {tree}");
+    let foreign = ["rustls", "ring", "quinn", "hickory-resolver", "loom"];
+    let found: Vec<_> = foreign.iter().filter(|name| packages.contains_key(*name)).collect();
+    assert!(found.is_empty(), "`cargo run --example web` builds {found:?} for nothing");
 }
 
 #[test]
