@@ -11,3 +11,4 @@ mod process;
 mod reports;
 mod sim;
 mod support;
+mod unpolled;
