@@ -7,11 +7,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use rustix::io::Errno;
-use rustix::net::{
-    AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with,
-    sockopt::socket_peercred,
-};
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
 
+use crate::peer;
 use crate::snapshot::Snapshot;
 
 /// What a process says first.
@@ -60,6 +58,10 @@ impl fmt::Display for AskError {
             Self::Refused { pid, why } => {
                 write!(f, "process {pid} does not answer you: {why}; ask as that user, or as root")
             }
+            Self::Foreign { pid, listener: 0 } => write!(
+                f,
+                "the process {pid} that answers is in another PID namespace; ask from inside of it"
+            ),
             Self::Foreign { pid, listener } => write!(
                 f,
                 "process {listener} listens where process {pid} should; end it, and start {pid} anew"
@@ -151,7 +153,7 @@ fn reach(pid: u32) -> Result<UnixStream, AskError> {
         Errno::AGAIN => AskError::Silent(pid),
         errno => system(errno),
     })?;
-    let listener = socket_peercred(&socket).map_err(system)?.pid.as_raw_nonzero().get();
+    let listener = peer::pid(&socket).map_err(AskError::System)?;
     if u32::try_from(listener) != Ok(pid) {
         return Err(AskError::Foreign { pid, listener });
     }

@@ -8,13 +8,14 @@
 //! The protocol stands in corio's source, in the module of its debug socket; the version is part of
 //! the greeting, so the tool and the process need not come from one build.
 #![cfg_attr(not(target_os = "linux"), allow(dead_code, unused_imports))]
-#![forbid(unsafe_code)]
 
 #[cfg(target_os = "linux")]
 mod ask;
 #[cfg(target_os = "linux")]
 mod list;
 mod options;
+#[cfg(target_os = "linux")]
+mod peer;
 mod ps;
 mod pstree;
 #[cfg(target_os = "linux")]

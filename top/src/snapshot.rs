@@ -1,5 +1,7 @@
 //! A process at one moment, read from the lines of its answer.
 
+use std::collections::HashMap;
+
 /// What the process has said of its runtimes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Snapshot {
@@ -22,6 +24,8 @@ pub struct Runtime {
     pub tasks: Vec<Task>,
     /// Numbers of tasks: each is awaited by the next, and the last one by the first.
     pub cycles: Vec<Vec<String>>,
+    /// The names of the tasks by their numbers.
+    names: HashMap<String, String>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -71,8 +75,8 @@ impl Task {
 impl Runtime {
     /// `'name' id`.
     pub fn label(&self, id: &str) -> String {
-        match self.tasks.iter().find(|task| task.id == id) {
-            Some(task) => format!("'{}' {id}", task.name),
+        match self.names.get(id) {
+            Some(name) => format!("'{name}' {id}"),
             None => id.to_owned(),
         }
     }
@@ -134,7 +138,11 @@ impl Snapshot {
         match kind.as_str() {
             "runtime" => self.runtimes.push(Runtime::read(&mut fields)?),
             "worker" => self.runtimes.last_mut()?.workers.push(Worker::read(&mut fields)?),
-            "task" => self.runtimes.last_mut()?.tasks.push(Task::read(&mut fields)?),
+            "task" => {
+                let (runtime, task) = (self.runtimes.last_mut()?, Task::read(&mut fields)?);
+                runtime.names.insert(task.id.clone(), task.name.clone());
+                runtime.tasks.push(task);
+            }
             "cycle" => self.runtimes.last_mut()?.cycles.push(fields.ids()?),
             // Of a later process, which knows more.
             _ => (),

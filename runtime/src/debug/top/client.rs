@@ -1,14 +1,18 @@
 //! One client of the debug socket: who it is, what it asks, and how long it may take.
 
 use std::io::{self, Read, Write};
+use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 use rustix::event::PollFlags;
-use rustix::net::sockopt::socket_peercred;
+use rustix::process::geteuid;
 
 use super::serve::{Ready, wait};
+use crate::sys::peer;
 
+/// The user who may ask all.
+const ROOT: u32 = 0;
 /// What the process says first, and the version of all that follows.
 const GREETING: &str = "corio-top 1";
 /// A client says what it wants in this time.
@@ -31,13 +35,13 @@ impl<'a> Client<'a> {
     pub(super) fn greet(stream: &'a UnixStream, stopped: &'a UnixStream) -> io::Result<Self> {
         stream.set_nonblocking(true)?;
         let mut client = Self { stream, stopped, until: Instant::now() + QUESTION_TIME };
-        let own = rustix::process::geteuid();
-        let peer = socket_peercred(stream)?.uid;
-        if peer == own || peer.is_root() {
+        let own = geteuid().as_raw();
+        let peer = peer(stream.as_fd())?.uid;
+        if peer == own || peer == ROOT {
             writeln!(client, "{GREETING}")?;
             return Ok(client);
         }
-        writeln!(client, "{GREETING} refused: the process belongs to user {}", own.as_raw())?;
+        writeln!(client, "{GREETING} refused: the process belongs to user {own}")?;
         Err(io::ErrorKind::PermissionDenied.into())
     }
 
