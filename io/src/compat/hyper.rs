@@ -11,7 +11,8 @@ use corio_runtime::time;
 use hyper::rt::{Executor, Read, ReadBufCursor, Sleep, Timer, Write};
 
 use crate::net::{
-    Connected, OwnedReadHalf, OwnedWriteHalf, StreamSocket, TcpStream, UnixStream, Wire,
+    Connected, OwnedReadHalf, OwnedWriteHalf, ReadHalf, StreamSocket, TcpStream, UnixStream, Wire,
+    WriteHalf,
 };
 
 macro_rules! reads {
@@ -80,9 +81,11 @@ fn fill(
 reads!([] TcpStream);
 reads!([] UnixStream);
 reads!([S: StreamSocket] OwnedReadHalf<S>);
+reads!([S: StreamSocket] ReadHalf<'_, S>);
 writes!([] TcpStream);
 writes!([] UnixStream);
 writes!([S: StreamSocket] OwnedWriteHalf<S>);
+writes!([S: StreamSocket] WriteHalf<'_, S>);
 
 /// Runs what hyper spawns, such as the streams of an HTTP/2 connection, as tasks of the calling
 /// thread's runtime.
