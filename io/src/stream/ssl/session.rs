@@ -78,7 +78,7 @@ async fn shake_hands(
             }
         }
     };
-    let mut shaking = pin!(timeout(limit, shaking));
+    let mut shaking = pin!(timeout(limit, shaking).inside());
     let mut over = pin!(connection.closed().wait());
     let shaken = poll_fn(|cx| {
         if over.as_mut().poll(cx).is_ready() {
@@ -227,7 +227,7 @@ impl Session<'_> {
                 }
             }
         });
-        let mut ending = pin!(timeout(limit, ending));
+        let mut ending = pin!(timeout(limit, ending).inside());
         let mut over = pin!(connection.closed().wait());
         let ended = poll_fn(|cx| {
             if over.as_mut().poll(cx).is_ready() {
