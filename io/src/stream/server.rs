@@ -473,9 +473,9 @@ where
 {
     async fn run(mut self) {
         let shared = self.shared.clone();
-        let mut command = shared.commands.get();
         let mut open = true;
         while open || self.count > 0 {
+            let mut command = shared.commands.get();
             let told = poll_fn(|cx| {
                 if let Poll::Ready(told) = Pin::new(&mut command).poll(cx) {
                     return Poll::Ready(told);
@@ -484,7 +484,6 @@ where
                 Poll::Pending
             });
             let Ok(told) = told.await else { break };
-            command = shared.commands.get();
             match told {
                 Command::Serve => self.serving = open,
                 Command::Close => {
