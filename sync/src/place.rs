@@ -224,10 +224,8 @@ impl WaitKind {
 const KIND_SHIFT: u32 = usize::BITS - 7;
 
 const _: () = assert!(WaitKind::ALL.len() <= 1 << 7);
-/// Bits that the address of a `Location` leaves free: one that makes a place odd, one of [`Made`].
-const LOW_BITS: usize = 0b11;
-
-const _: () = assert!(align_of::<Location<'static>>() > LOW_BITS);
+// The low bit and the mark.
+const _: () = assert!(align_of::<Location<'static>>() > 1 | Place::MARK);
 
 /// A wait kind and a place in one word. The low bit is set: the word can share a field with an
 /// aligned pointer and still be told from it.
@@ -235,6 +233,10 @@ const _: () = assert!(align_of::<Location<'static>>() > LOW_BITS);
 pub struct Place(usize);
 
 impl Place {
+    /// A bit of the word that [`to_word`](Self::to_word) leaves free, for whoever keeps the word: a
+    /// place read from a marked word is the same one.
+    pub const MARK: usize = 2;
+
     /// Packs a kind and a place.
     #[inline]
     #[must_use]
@@ -254,7 +256,7 @@ impl Place {
     ///
     /// # Safety
     ///
-    /// An odd `word` must come from [`Place::to_word`].
+    /// An odd `word` must come from [`Place::to_word`], with [`Place::MARK`] or without.
     #[must_use]
     pub const unsafe fn from_word(word: usize) -> Option<Self> {
         if word & 1 == 1 { Some(Self(word)) } else { None }
@@ -269,7 +271,7 @@ impl Place {
     /// The line that made the waiting future.
     #[must_use]
     pub fn at(self) -> &'static Location<'static> {
-        let address = self.0 & ((1 << KIND_SHIFT) - 1) & !LOW_BITS;
+        let address = self.0 & ((1 << KIND_SHIFT) - 1) & !(1 | Self::MARK);
         // SAFETY: the address was exposed by `new` and is that of a `'static` Location; a Place
         // is only made by `new`, or by `from_word` whose caller promises the same.
         unsafe { &*std::ptr::with_exposed_provenance(address) }
@@ -321,6 +323,10 @@ mod tests {
             // SAFETY: the word was made by `to_word`.
             let place = unsafe { Place::from_word(word) }.unwrap();
             assert_eq!((place.kind(), place.at()), (kind, here));
+            assert_eq!(word & Place::MARK, 0);
+            // SAFETY: the mark is none of the place's bits.
+            let marked = unsafe { Place::from_word(word | Place::MARK) }.unwrap();
+            assert_eq!((marked.kind(), marked.at()), (kind, here));
         }
     }
 

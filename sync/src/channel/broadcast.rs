@@ -152,12 +152,17 @@ impl<T> Shared<T> {
         &self.ring[index]
     }
 
+    fn put(&self, value: T) {
+        self.store(value);
+        self.roster.wake_all();
+    }
+
     // Ordering(broadcast.put): Release; pairs with Ordering(broadcast.look),
     // Ordering(broadcast.put_look) and Ordering(broadcast.put_failed): the node is looked into by
     // receivers, and by senders that find it in their slot.
     // Ordering(broadcast.put_look): Acquire; pairs with Ordering(broadcast.put).
     // Ordering(broadcast.put_failed): Acquire; pairs with Ordering(broadcast.put).
-    fn put(&self, value: T) {
+    fn store(&self, value: T) {
         // Ordering(broadcast.draw): Relaxed. Only a number; the slot publishes.
         let number = self.tail.drawn.fetch_add(1, Ordering::Relaxed);
         let node = self.domain.alloc(Message { number, value });
@@ -185,8 +190,6 @@ impl<T> Shared<T> {
                 Err(now) => old = now,
             }
         }
-        drop(guard);
-        self.roster.wake_all();
     }
 }
 

@@ -137,28 +137,30 @@ impl<T> Shared<T> {
 
     /// Makes a new value of the latest one until that is not overtaken; `Err` leaves it.
     fn replace<E>(&self, mut make: impl FnMut(&T) -> Result<T, E>) -> Result<Before<T>, E> {
-        let guard = pin();
-        let before = loop {
-            let (old, current) = self.latest(&guard);
-            if let Ok(before) = self.try_replace(&guard, old, make(&current.value)?) {
-                break before;
+        let before = {
+            let guard = pin();
+            loop {
+                let (old, current) = self.latest(&guard);
+                if let Ok(before) = self.try_replace(&guard, old, make(&current.value)?) {
+                    break before;
+                }
             }
         };
-        drop(guard);
         self.announce(before.version + 1);
         Ok(before)
     }
 
     /// Replaces the latest value.
     fn replace_with(&self, mut value: T) -> Before<T> {
-        let guard = pin();
-        let before = loop {
-            match self.try_replace(&guard, self.latest(&guard).0, value) {
-                Ok(before) => break before,
-                Err(refused) => value = refused,
+        let before = {
+            let guard = pin();
+            loop {
+                match self.try_replace(&guard, self.latest(&guard).0, value) {
+                    Ok(before) => break before,
+                    Err(refused) => value = refused,
+                }
             }
         };
-        drop(guard);
         self.announce(before.version + 1);
         before
     }

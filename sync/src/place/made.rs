@@ -7,8 +7,8 @@ use std::task::Poll;
 use super::{NOTED, Place, WaitKind};
 use crate::debug;
 
-/// The bit beside the kind, the address and the bit that makes a place odd.
-const BEGUN: usize = 1 << 1;
+/// The bit that a place leaves to whoever keeps its word. It never leaves this future: what is noted is without.
+const BEGUN: usize = Place::MARK;
 
 /// What a future waits for, where it was made, and whether it was polled: one word, as large as the
 /// place alone. Dropped before [`begin`](Self::begin) it tells, in debug mode, that nobody has
