@@ -6,6 +6,7 @@
 //! so. Not asked is what waiting means: nobody gets a lock that the stopped thread owns.
 
 mod channels;
+mod edges;
 mod locks;
 mod queues;
 mod waits;
