@@ -7,6 +7,7 @@
 
 mod channels;
 mod edges;
+mod ends;
 mod locks;
 mod queues;
 mod waits;
