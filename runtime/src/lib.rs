@@ -3,8 +3,7 @@
 //! Users depend on the facade crate `corio`; this crate is its engine. The protocols (state words,
 //! queues, ownership words) compile under loom and shuttle too; what needs a system call, a real
 //! thread or `crossbeam-deque` does not, and is left out there.
-#![cfg_attr(any(corio_loom, corio_shuttle), allow(unused_imports))]
-#![allow(dead_code)]
+#![cfg_attr(any(corio_loom, corio_shuttle), allow(dead_code, unused_imports))]
 
 mod blocking;
 mod panic_place;

@@ -41,7 +41,7 @@ pub use self::error::{RecvError, SendError};
 pub use self::snapshot::Ref;
 use self::snapshot::{Snapshot, Versioned};
 use crate::coop;
-use crate::place::{WaitKind, noted};
+use crate::place::{Made, WaitKind};
 use crate::shim::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize};
 use crate::shim::{Ordering, fence_at, mutant, ord};
 use crate::wait::line::Line;
@@ -49,7 +49,6 @@ use crate::wait::queue::Place;
 use crate::wait::reclaim::{Domain, Guard, Managed, pin};
 use crate::wait::seats::{Roster, Seat};
 use std::fmt;
-use std::panic::Location;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -293,7 +292,7 @@ impl<T> Sender<T> {
     /// Strict.
     #[track_caller]
     pub fn closed(&self) -> SenderClosed<'_, T> {
-        SenderClosed { sender: self, at: Place::Idle, caller: Location::caller() }
+        SenderClosed { sender: self, at: Place::Idle, caller: Made::here(WaitKind::ChannelClosed) }
     }
 }
 
@@ -402,7 +401,7 @@ impl<T> Receiver<T> {
     /// Strict.
     #[track_caller]
     pub fn changed(&mut self) -> Changed<'_, T> {
-        Changed { receiver: self, waits: false, caller: Location::caller() }
+        Changed { receiver: self, waits: false, caller: Made::here(WaitKind::WatchChanged) }
     }
 
     /// As [`Receiver::changed`], on a thread that may block, for `d` at the most (`None` for no
@@ -467,7 +466,7 @@ pub struct Changed<'a, T> {
     receiver: &'a mut Receiver<T>,
     /// A waker was left on the receiver's seat.
     waits: bool,
-    caller: &'static Location<'static>,
+    caller: Made,
 }
 
 future_debug!([<T>] Changed<'_, T>, "Changed");
@@ -520,8 +519,10 @@ impl<T> Future for Changed<'_, T> {
     type Output = Result<(), RecvError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.caller.begin();
         let unit = ready!(coop::poll_proceed(cx));
-        let news = ready!(noted(self.poll_news(cx), WaitKind::WatchChanged, self.caller));
+        let news = self.poll_news(cx);
+        let news = ready!(self.caller.noted(news));
         unit.made_progress();
         Poll::Ready(news)
     }
@@ -556,6 +557,7 @@ impl<'a, T, P: FnMut(&T) -> bool + Unpin> Future for WaitFor<'a, T, P> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
+        this.changed.caller.begin();
         loop {
             let receiver = &mut *this.changed.receiver;
             if !this.refused && (this.predicate)(&receiver.borrow_and_update()) {
@@ -563,9 +565,8 @@ impl<'a, T, P: FnMut(&T) -> bool + Unpin> Future for WaitFor<'a, T, P> {
                 return Poll::Ready(Ok(Ref(Snapshot::Own(value))));
             }
             this.refused = true;
-            let caller = this.changed.caller;
             let news = this.changed.poll_news(cx);
-            ready!(noted(news, WaitKind::WatchChanged, caller))?;
+            ready!(this.changed.caller.noted(news))?;
             this.refused = false;
         }
     }
