@@ -129,6 +129,8 @@ def never_held(held, root=ROOT):
     wrong = [f"no stall model holds a thread at {name} ({path}:{line})"
              for (path, line), name in sorted(names.items())
              if (path, line) not in held and name not in reasons]
+    wrong += [f"{STALLS_ARGUED.name}: {name} has no reason (site, tab, reason)"
+              for name, reason in sorted(reasons.items()) if not reason]
     wrong += [f"{STALLS_ARGUED.name} excuses {name}, which needs none"
               for name in sorted(set(reasons) - missed)]
     return wrong, len(names), len(missed)
