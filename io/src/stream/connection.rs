@@ -345,6 +345,7 @@ impl Connection {
         }
         let mut slices: Vec<IoSlice<'_>> = pieces.iter().map(|piece| IoSlice::new(piece)).collect();
         let mut left = &mut slices[..];
+        // Made when there is something to wait for.
         let mut over = None;
         while !left.is_empty() {
             let n = std::future::poll_fn(|cx| match self.poll_write(cx, left) {

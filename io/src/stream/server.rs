@@ -187,10 +187,11 @@ impl Future for ServeForever<'_> {
     type Output = Result<(), ServerClosed>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let stopped = Pin::new(&mut self.wait).poll(cx);
         if self.refused {
             return Poll::Ready(Err(ServerClosed(())));
         }
-        ready!(Pin::new(&mut self.wait).poll(cx));
+        ready!(stopped);
         self.done = true;
         Poll::Ready(Ok(()))
     }
