@@ -107,7 +107,6 @@ impl Sleep {
 
     /// A part of another future, which tells if nobody has awaited it.
     #[doc(hidden)]
-    #[must_use]
     pub fn inside(mut self) -> Self {
         self.made.begin();
         self

@@ -175,7 +175,6 @@ pub type WaitFor<F> = Timeout<F>;
 impl<F> Timeout<F> {
     /// A part of another future, which tells if nobody has awaited it.
     #[doc(hidden)]
-    #[must_use]
     pub fn inside(mut self) -> Self {
         self.made.begin();
         self
