@@ -60,11 +60,12 @@ impl fmt::Display for AskError {
             }
             Self::Foreign { pid, listener: 0 } => write!(
                 f,
-                "the process {pid} that answers is in another PID namespace; ask from inside of it"
+                "the process that answers as {pid} is in another PID namespace; ask from inside of that"
             ),
             Self::Foreign { pid, listener } => write!(
                 f,
-                "process {listener} listens where process {pid} should; end it, and start {pid} anew"
+                "process {listener} listens where process {pid} should: it has taken the name, or calls \
+                 itself {pid} in a PID namespace of its own; ask from inside of that, or start {pid} anew"
             ),
             Self::Version { pid, says } => write!(
                 f,
