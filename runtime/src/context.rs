@@ -16,8 +16,6 @@ use crate::timer::Timers;
 /// The event sources of one worker. Kept alive by its runtime, its sources and its timers.
 #[derive(Debug)]
 pub(crate) struct Driver {
-    /// Which worker of its runtime this belongs to.
-    pub(crate) index: usize,
     pub(crate) poller: Poller,
     pub(crate) timers: Timers,
 }

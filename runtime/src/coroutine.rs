@@ -8,6 +8,8 @@ use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
+use corio_sync::coop;
+
 use crate::cancel::Limited;
 use crate::context;
 use crate::error::Cancelled;
@@ -221,7 +223,8 @@ impl<T> Coroutine<T> {
         let mut body = self.body.take().ok_or(CoroError::Finished)?;
         let around = scope::current().map(WakerRef::new);
         let mut cx = Context::from_waker(around.as_deref().unwrap_or(Waker::noop()));
-        match step(Pin::new(&mut body), &mut cx) {
+        // What is ready goes on however much the poll around has done: `Yielded` says that it waits.
+        match coop::without_budget(|| step(Pin::new(&mut body), &mut cx)) {
             Poll::Pending => {
                 self.body = Some(body);
                 Ok(CoroState::Yielded)

@@ -5,9 +5,13 @@
 //! say where every task is. A note is one thread-local store; under another executor nobody reads
 //! it. When several leaves of one task wait (a `select!`), the last one polled is kept.
 
+mod made;
+
 use std::cell::Cell;
 use std::panic::Location;
 use std::task::Poll;
+
+pub use made::Made;
 
 /// What a task waits for. The discriminant is packed beside the address of a `Location`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,10 +88,34 @@ pub enum WaitKind {
     Oneshot,
     /// The children of a task group.
     TaskGroup,
+    /// `gather`, `gather_all`, `try_gather`, `gather!`.
+    Gather,
+    /// `wait`.
+    WaitTasks,
+    /// `AsCompleted::next`.
+    AsCompleted,
+    /// `shield`.
+    Shield,
+    /// `staggered_race`.
+    StaggeredRace,
+    /// The tasks of a `JoinSet`.
+    JoinSet,
+    /// `catch_cancel`.
+    CatchCancel,
+    /// `on_cancel`.
+    OnCancel,
+    /// `finally`.
+    Finally,
+    /// `defer_cancel`.
+    DeferCancel,
+    /// `Cancelled::raise`.
+    Raise,
+    /// `shutdown_default_executor`.
+    Shutdown,
 }
 
 impl WaitKind {
-    const ALL: [WaitKind; 35] = [
+    const ALL: [WaitKind; 47] = [
         WaitKind::Unknown,
         WaitKind::Sleep,
         WaitKind::Interval,
@@ -123,6 +151,18 @@ impl WaitKind {
         WaitKind::WatchChanged,
         WaitKind::Oneshot,
         WaitKind::TaskGroup,
+        WaitKind::Gather,
+        WaitKind::WaitTasks,
+        WaitKind::AsCompleted,
+        WaitKind::Shield,
+        WaitKind::StaggeredRace,
+        WaitKind::JoinSet,
+        WaitKind::CatchCancel,
+        WaitKind::OnCancel,
+        WaitKind::Finally,
+        WaitKind::DeferCancel,
+        WaitKind::Raise,
+        WaitKind::Shutdown,
     ];
 
     /// The name that dumps print.
@@ -164,6 +204,18 @@ impl WaitKind {
             WaitKind::WatchChanged => "changed",
             WaitKind::Oneshot => "a oneshot channel",
             WaitKind::TaskGroup => "a task group",
+            WaitKind::Gather => "gather",
+            WaitKind::WaitTasks => "wait",
+            WaitKind::AsCompleted => "AsCompleted::next",
+            WaitKind::Shield => "shield",
+            WaitKind::StaggeredRace => "staggered_race",
+            WaitKind::JoinSet => "JoinSet::join_next",
+            WaitKind::CatchCancel => "catch_cancel",
+            WaitKind::OnCancel => "on_cancel",
+            WaitKind::Finally => "finally",
+            WaitKind::DeferCancel => "defer_cancel",
+            WaitKind::Raise => "Cancelled::raise",
+            WaitKind::Shutdown => "shutdown_default_executor",
         }
     }
 }

@@ -13,3 +13,4 @@ mod sim;
 mod support;
 #[cfg(target_os = "linux")]
 mod top;
+mod unpolled;
