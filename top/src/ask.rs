@@ -14,7 +14,7 @@ use crate::snapshot::Snapshot;
 
 /// What a process says first.
 const GREETING: &str = "corio-top 1";
-/// A process answers one client after the other, and gives each ten seconds.
+/// A process answers one client after the other, and gives one that does not read five seconds.
 const PATIENCE: Duration = Duration::from_secs(15);
 
 /// What can be asked.
