@@ -399,7 +399,7 @@ fn is_lost(error: &io::Error) -> bool {
 /// Waits until a connection is closed, for [`PAUSE`] at most. True if the shutdown came meanwhile.
 async fn pause(connections: &Connections, mut signal: Option<&mut Signal>) -> bool {
     let before = connections.live();
-    let mut limit = sleep(PAUSE);
+    let mut limit = sleep(PAUSE).inside();
     poll_fn(|cx| {
         if poll_signal(&mut signal, cx).is_ready() {
             return Poll::Ready(true);

@@ -222,7 +222,7 @@ async fn drive<I, A, S, B>(
             end.told.waker.register(cx.waker());
             // Ordering: Relaxed; the slot orders it, see the protocol above.
             if end.live.0.closing.load(Relaxed) {
-                grace = Some(sleep(end.grace));
+                grace = Some(sleep(end.grace).inside());
             }
         }
         if let Some(grace) = grace.as_mut().filter(|_| !told) {
