@@ -84,7 +84,7 @@ impl<'a> Blocked<'a> {
         let mut before = empty();
         // SAFETY: both sets are there; a mask is the calling thread's alone.
         unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, only, &raw mut before) };
-        (!holds(&before)).then_some(Self(only))
+        (!holds(&before)).then(|| Self(only))
     }
 }
 
