@@ -108,7 +108,9 @@ mod switch {
     /// Also with the switch off: it may have been on when this was hushed.
     #[inline]
     pub(super) fn unhush() {
-        SILENT.set(SILENT.get().saturating_sub(1));
+        if SILENT.get() > 0 {
+            SILENT.set(SILENT.get() - 1);
+        }
     }
 
     /// True inside [`silently`], and between a [`Hush`](super::Hush) and its [`Loud`](super::Loud).
