@@ -120,7 +120,6 @@ future_debug!([<'a>] EventWait<'a>, "EventWait");
 impl EventWait<'_> {
     /// A part of another future, which tells if nobody has awaited it.
     #[doc(hidden)]
-    #[must_use]
     pub fn inside(mut self) -> Self {
         self.caller.begin();
         self
