@@ -4,7 +4,6 @@
 //! queues, ownership words) compile under loom and shuttle too; what needs a system call, a real
 //! thread or `crossbeam-deque` does not, and is left out there.
 #![cfg_attr(any(corio_loom, corio_shuttle), allow(dead_code, unused_imports))]
-#![allow(dead_code)]
 
 mod blocking;
 mod panic_place;

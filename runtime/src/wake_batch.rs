@@ -33,7 +33,7 @@ impl WakeBatch {
     }
 
     /// How many wakers wait in the batch.
-    #[inline]
+    #[cfg(test)]
     pub(crate) const fn len(&self) -> usize {
         self.len
     }

@@ -119,11 +119,11 @@ impl Sleep for TimerSleep {}
 
 impl Timer for CorioTimer {
     fn sleep(&self, duration: Duration) -> Pin<Box<dyn Sleep>> {
-        Box::pin(TimerSleep(time::sleep(duration)))
+        Box::pin(TimerSleep(time::sleep(duration).inside()))
     }
 
     fn sleep_until(&self, deadline: Instant) -> Pin<Box<dyn Sleep>> {
-        Box::pin(TimerSleep(time::sleep_until(deadline)))
+        Box::pin(TimerSleep(time::sleep_until(deadline).inside()))
     }
 
     fn now(&self) -> Instant {

@@ -10,6 +10,8 @@ use std::time::SystemTime;
 
 use super::task::{FsTask, run_blocking};
 use crate::context::failed;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use crate::sigpipe::Sigpipe;
 
 /// An entry of a folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -336,7 +338,7 @@ pub fn sendfile(out: &impl AsFd, from: &impl AsFd, offset: u64, count: usize) ->
     run_blocking(move || {
         let (out, from) = both?;
         let mut offset = offset;
-        Ok(rustix::fs::sendfile(out, from, Some(&mut offset), count)?)
+        Sigpipe::look().call(|| Ok(rustix::fs::sendfile(out, from, Some(&mut offset), count)?))
     })
 }
 

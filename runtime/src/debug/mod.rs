@@ -18,6 +18,7 @@ mod graph;
 mod observer;
 mod quit;
 mod switch;
+mod top;
 
 use std::fmt::Display;
 use std::panic::Location;
@@ -30,6 +31,7 @@ pub use graph::{
     CallGraph, CallGraphEntry, capture_call_graph, format_call_graph, print_call_graph,
 };
 pub(crate) use quit::QuitDump;
+pub(crate) use top::DebugSocket;
 
 /// Tells, in debug mode, of something with a `close` that was dropped open.
 #[doc(hidden)]

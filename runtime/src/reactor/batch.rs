@@ -32,6 +32,7 @@ impl WakeBatch {
     }
 
     /// How many wakers wait in the batch.
+    #[cfg(test)]
     pub(crate) const fn len(&self) -> usize {
         self.wakers.len()
     }

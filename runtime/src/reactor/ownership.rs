@@ -185,6 +185,7 @@ impl<H: Unpark> Ownership<H> {
     }
 
     /// True if the owner sleeps, or is about to, or was just woken by its poller.
+    #[cfg(test)]
     pub(crate) fn is_parked(&self) -> bool {
         // Relaxed: a hint. Who must not miss a sleeper calls `wake`.
         let word = self.park.load(Relaxed);

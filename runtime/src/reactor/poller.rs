@@ -167,6 +167,7 @@ impl Poller {
     }
 
     /// True if the owner sleeps or is about to.
+    #[cfg(test)]
     pub(crate) fn is_parked(&self) -> bool {
         self.shared.ownership.is_parked()
     }

@@ -53,7 +53,7 @@ pub(crate) fn start(settled: Settled, caller: Caller) -> Result<Started, BuildEr
         Some(_) => Clock::new_virtual(),
         None => Clock::real(),
     };
-    let drivers = (0..workers).map(|index| make_driver(index, &clock)).collect::<io::Result<_>>();
+    let drivers = (0..workers).map(|_| make_driver(&clock)).collect::<io::Result<_>>();
     let drivers = drivers.map_err(BuildError::Poller)?;
     let remotes = queues.iter().map(make_remote).collect();
     let pool = make_pool(&settled);
@@ -130,9 +130,9 @@ impl Starting {
     }
 }
 
-fn make_driver(index: usize, clock: &Clock) -> io::Result<Arc<Driver>> {
+fn make_driver(clock: &Clock) -> io::Result<Arc<Driver>> {
     let timers = Timers::new(clock.clone());
-    Ok(Arc::new(Driver { index, poller: Poller::new()?, timers }))
+    Ok(Arc::new(Driver { poller: Poller::new()?, timers }))
 }
 
 fn make_remote(queue: &Local<TaskPtr>) -> Remote {

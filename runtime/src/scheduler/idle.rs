@@ -127,16 +127,10 @@ impl IdleSet {
         self.words.iter().any(|word| word.load(Relaxed) & IDLE != 0)
     }
 
-    /// Whether every worker sleeps unclaimed. What the Watch asks before it sleeps too.
-    pub(crate) fn all_asleep(&self) -> bool {
-        // Relaxed: the caller's fence (`watch_sleep.watch`) orders it after the Watch's own state.
-        let asleep = self.words.iter().map(|word| (word.load(Relaxed) & IDLE).count_ones());
-        asleep.sum::<u32>() as usize == self.workers
-    }
-
-    /// The number of workers that search now, for metrics.
+    /// The number of workers that search now.
+    #[cfg(test)]
     pub(crate) fn searching(&self) -> usize {
-        // Relaxed: a number for people.
+        // Relaxed: the tests ask when nobody else is at work.
         self.searching.load(Relaxed)
     }
 }

@@ -146,7 +146,7 @@ impl<T: Link> Inbox<T> {
     }
 
     /// Whether pushes are refused.
-    #[inline]
+    #[cfg(test)]
     pub(crate) fn is_closed(&self) -> bool {
         // Relaxed: a hint; the push decides.
         self.word.load(Relaxed) & CLOSED != 0

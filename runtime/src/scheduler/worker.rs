@@ -235,11 +235,6 @@ impl Worker {
     }
 
     #[inline]
-    pub(crate) fn arena(&self) -> NonNull<Arena> {
-        self.arena
-    }
-
-    #[inline]
     pub(crate) fn remote(&self) -> &Remote {
         &self.shared.remotes[self.index]
     }

@@ -61,10 +61,8 @@ mod sys;
 mod tests;
 mod walk;
 
-#[allow(unused_imports)]
 pub(crate) use arena::{Arena, arena_of, free, id_of};
-#[allow(unused_imports)]
-pub(crate) use shared::{OwnerToken, SharedArenas};
+pub(crate) use shared::SharedArenas;
 
 /// Largest cell in bytes; bigger futures are boxed by the caller.
 pub(crate) const MAX_CELL: usize = size_of_class(CLASSES as u8 - 1);

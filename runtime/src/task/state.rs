@@ -285,7 +285,7 @@ pub(crate) enum Detached {
 pub(crate) struct State(AtomicU64);
 
 impl State {
-    #[cfg(any(test, corio_loom, corio_shuttle))]
+    #[cfg(any(corio_loom, corio_shuttle))]
     pub(crate) fn new(value: Snapshot) -> Self {
         Self(AtomicU64::new(value.0))
     }
@@ -364,13 +364,13 @@ impl State {
         Snapshot(old)
     }
 
-    /// Edge 3. The poll returned `Pending`.
-    #[inline]
+    /// Edge 3 of a task that waits for no other one.
+    #[cfg(any(corio_loom, corio_shuttle))]
     pub(crate) fn pause(&self) -> Paused {
         self.pause_as(false, false)
     }
 
-    /// Edge 3, and whether the task waits for another one; `was` is what `start` saw of that.
+    /// Edge 3, the poll returned `Pending`, and whether the task waits for another one; `was` is what `start` saw of that.
     #[inline]
     pub(crate) fn pause_as(&self, joining: bool, was: bool) -> Paused {
         // RUNNING is set, and JOINING is what it was: one subtraction clears the first and makes the

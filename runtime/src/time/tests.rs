@@ -26,7 +26,7 @@ struct TestHome(Arc<Driver>);
 impl TestHome {
     fn new() -> Self {
         let timers = Timers::new(Clock::new_virtual());
-        Self(Arc::new(Driver { index: 0, poller: Poller::new().unwrap(), timers }))
+        Self(Arc::new(Driver { poller: Poller::new().unwrap(), timers }))
     }
 
     /// Runs `f` as the worker would.

@@ -110,6 +110,7 @@ impl Clock {
     }
 
     /// True if the time only moves by [`Clock::advance`].
+    #[cfg(test)]
     pub(crate) fn is_virtual(&self) -> bool {
         self.virtual_nanos.is_some()
     }

@@ -291,7 +291,7 @@ impl Timers {
     }
 
     /// Entries that sleepers have.
-    #[cfg(test)]
+    #[cfg(any(corio_loom, corio_shuttle))]
     pub(super) fn outside(&self) -> usize {
         let mut owned = self.shared().own(Role::Owner).expect("nobody else is inside");
         owned.with(|_, core| core.outside())

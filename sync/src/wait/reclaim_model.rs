@@ -130,6 +130,12 @@ impl<T> Managed<T> {
     }
 }
 
+impl Drop for Guard {
+    /// The real guard unpins here. Graves keep all until their domain goes, so there is nothing to
+    /// do; but what was looked at must not be used any more, which the compiler then checks.
+    fn drop(&mut self) {}
+}
+
 impl Guard {
     /// Looks into a node; it must not have been retired before the pin.
     ///

@@ -62,18 +62,6 @@ fn a_last_look_that_finds_something_makes_a_searcher() {
     assert_eq!(set.searching(), 1, "its waker had counted it");
 }
 
-#[test]
-fn all_asleep_wants_every_unclaimed_bit() {
-    let set = IdleSet::new(33);
-    for worker in 0..33 {
-        assert!(!set.all_asleep());
-        set.enter(worker);
-    }
-    assert!(set.all_asleep());
-    assert!(set.notify_worker(32));
-    assert!(!set.all_asleep());
-}
-
 /// Workers with real queues and real parking, for a second of load.
 struct Load {
     idle: IdleSet,

@@ -1,5 +1,7 @@
 //! Models of the slot: whoever comes second finds what the first has left.
 
+use std::ops::Deref;
+
 use corio_sync::model;
 use corio_sync::shim::cell::UnsafeCell;
 use corio_sync::shim::sync::Arc;
@@ -27,7 +29,7 @@ model! {
 }
 
 /// What a cell holds, in the eyes of the checker.
-fn read(value: Box<UnsafeCell<u32>>) -> u32 {
+fn read(value: impl Deref<Target = UnsafeCell<u32>>) -> u32 {
     // SAFETY: the cell was moved here.
     value.with(|value| unsafe { *value })
 }

@@ -36,7 +36,6 @@ mod model;
 #[cfg(all(test, not(any(corio_loom, corio_shuttle))))]
 mod tests;
 
-#[allow(unused_imports)]
 #[cfg(not(any(corio_loom, corio_shuttle)))]
 pub(crate) use local::{Injector, Local, Victim};
 #[cfg(any(corio_loom, corio_shuttle))]

@@ -132,6 +132,7 @@ impl Arena {
     /// # Safety
     ///
     /// The caller owns the arena, which is not closed.
+    #[cfg(test)]
     pub(crate) unsafe fn trim(this: NonNull<Arena>) -> usize {
         // SAFETY: the owner has not closed it, so it lives.
         let arena = unsafe { this.as_ref() };

@@ -273,11 +273,6 @@ impl Owner {
         self.retired.len + std::mem::replace(&mut self.idle, self.pool.len)
     }
 
-    /// Pages that are empty and whose memory was not given back.
-    pub(super) fn empty_pages(&self) -> usize {
-        self.pool.len + self.retired.len
-    }
-
     /// Last act of an owner: sorts in all cells on the list `last` and those taken before, gives
     /// all empty pages back, and counts the cells that are still out.
     pub(super) fn finish(&mut self, arena: &Arena, last: *mut u8) -> usize {

@@ -52,6 +52,7 @@ impl Tag {
     /// # Safety
     ///
     /// As for [`Tag::on_free`].
+    #[cfg(any(corio_loom, corio_shuttle))]
     pub(super) unsafe fn on_free_untraced(tag: *const ()) {
         // SAFETY: `hand_out` made it from this kind of box.
         let tag = unsafe { Box::from_raw(tag.cast::<Arc<Tag>>().cast_mut()) };
@@ -182,6 +183,7 @@ impl TestCell {
         self.0.as_ptr().wrapping_byte_add(PAYLOAD).cast()
     }
 
+    #[cfg(any(corio_loom, corio_shuttle))]
     pub(super) fn read(self) -> u64 {
         // SAFETY: the first user of the slot made it.
         let payload = unsafe { &*self.payload() };
