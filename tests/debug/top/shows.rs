@@ -103,8 +103,7 @@ fn times(line: &str) -> (Duration, Option<Duration>) {
     let mut words = line.split_whitespace().skip(3);
     let mut time = || {
         let (mut sum, mut known) = (Duration::ZERO, false);
-        loop {
-            let Ok(number) = words.next().unwrap().parse::<f64>() else { break };
+        while let Ok(number) = words.next().unwrap().parse::<f64>() {
             known = true;
             match words.next().unwrap() {
                 "ms" => return Some(Duration::from_secs_f64(number / 1e3)),
