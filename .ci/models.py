@@ -249,7 +249,7 @@ def stalls(outcomes):
             held.update((path, int(line)) for path, line in
                         (place.rsplit(":", 1) for place in places.split()))
     wrong, count, argued = sites.never_held(held)
-    print(f"stall models: {count} lines with accesses to atomics, {argued} of them sites that are argued for")
+    print(f"stall models: {count} lines with accesses to atomics; those of {argued} sites are argued for")
     return wrong
 
 

@@ -31,9 +31,11 @@ CALL = re.compile(r'\b(ord|fence_at|mutant)\(\s*("([^"]*)"|[^\s")][^,)]*)\s*(?:,
 ACCESS = re.compile(r"\.\s*(load|store|swap|compare_exchange(?:_weak)?|fetch_\w+)\(")
 ARGUMENTS = {"load": 1, "store": 2, "swap": 2}
 NAMED = re.compile(r'\bord\("([^"]+)"|^\s*// Ordering\(([^),]+)')
-# Where the primitives are, and what there is no operation of one.
+# Where the primitives are, and what is no part of their operations: tests, and counts of what is
+# shown to people and of what a task has used up.
 OPERATIONS = "sync/src"
-NO_OPERATION = re.compile(r"/shim/|/stall_tests|loom\.rs$|tests\.rs$|/storms|/testing|_model\.rs$")
+NO_OPERATION = re.compile(r"/shim/|/stall_tests|loom\.rs$|tests\.rs$|/storms|/testing|_model\.rs$"
+                          r"|/(coop|debug)\.rs$")
 
 
 class Site:
@@ -113,7 +115,7 @@ def accesses(root=ROOT):
             line = code.count("\n", 0, match.start(1)) + 1
             # As stall_tests.rs names them: by the nearest site at or above.
             above = (NAMED.search(text) for text in reversed(lines[:line]))
-            name = next((m.group(1) or m.group(2) for m in above if m), f"{shown}:{line}")
+            name = next((m.group(1) or m.group(2) for m in above if m), shown)
             found[shown, line] = name
     return found
 
@@ -127,6 +129,8 @@ def never_held(held, root=ROOT):
     wrong = [f"no stall model holds a thread at {name} ({path}:{line})"
              for (path, line), name in sorted(names.items())
              if (path, line) not in held and name not in reasons]
+    wrong += [f"{STALLS_ARGUED.name}: {name} has no reason (site, tab, reason)"
+              for name, reason in sorted(reasons.items()) if not reason]
     wrong += [f"{STALLS_ARGUED.name} excuses {name}, which needs none"
               for name in sorted(set(reasons) - missed)]
     return wrong, len(names), len(missed)

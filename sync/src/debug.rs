@@ -39,8 +39,7 @@ pub trait Observer: Sync {
     fn gave_up(&self, lock: LockId);
     /// The calling task holds a lock, or its share of one, which it asked for here.
     fn holds(&self, lock: LockId, kind: WaitKind, at: &'static Location<'static>);
-    /// The lock was released while somebody waited for it. Without a waiter nothing is said: who
-    /// takes it next says that it holds it.
+    /// The lock is about to be released. It may be told twice.
     fn released(&self, lock: LockId);
     /// The calling task, or somebody in its stead, gives its share of a lock back: what several may
     /// hold at once has no next holder that says so.
@@ -108,7 +107,9 @@ mod switch {
     /// Also with the switch off: it may have been on when this was hushed.
     #[inline]
     pub(super) fn unhush() {
-        SILENT.set(SILENT.get().saturating_sub(1));
+        if SILENT.get() > 0 {
+            SILENT.set(SILENT.get() - 1);
+        }
     }
 
     /// True inside [`silently`], and between a [`Hush`](super::Hush) and its [`Loud`](super::Loud).
@@ -212,7 +213,7 @@ tellers! {
     gave_up / tell_gave_up(lock: LockId);
     /// A lock was taken.
     holds / tell_holds(lock: LockId, kind: WaitKind, at: &'static Location<'static>);
-    /// A lock that somebody waits for is about to be released.
+    /// A lock is about to be released.
     released / tell_released(lock: LockId);
     /// A share of a lock is about to be given back.
     gave_back / tell_gave_back(lock: LockId);

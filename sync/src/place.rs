@@ -209,7 +209,7 @@ impl WaitKind {
             WaitKind::AsCompleted => "AsCompleted::next",
             WaitKind::Shield => "shield",
             WaitKind::StaggeredRace => "staggered_race",
-            WaitKind::JoinSet => "JoinSet::join_next",
+            WaitKind::JoinSet => "a JoinSet",
             WaitKind::CatchCancel => "catch_cancel",
             WaitKind::OnCancel => "on_cancel",
             WaitKind::Finally => "finally",

@@ -6,6 +6,8 @@
 //! so. Not asked is what waiting means: nobody gets a lock that the stopped thread owns.
 
 mod channels;
+mod edges;
+mod ends;
 mod locks;
 mod queues;
 mod waits;

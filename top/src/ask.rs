@@ -14,7 +14,7 @@ use crate::snapshot::Snapshot;
 
 /// What a process says first.
 const GREETING: &str = "corio-top 1";
-/// A process answers one client after the other, and gives each ten seconds.
+/// A process answers one client after the other, and gives one that does not read five seconds.
 const PATIENCE: Duration = Duration::from_secs(15);
 
 /// What can be asked.
@@ -60,11 +60,12 @@ impl fmt::Display for AskError {
             }
             Self::Foreign { pid, listener: 0 } => write!(
                 f,
-                "the process {pid} that answers is in another PID namespace; ask from inside of it"
+                "the process that answers as {pid} is in another PID namespace; ask from inside of that"
             ),
             Self::Foreign { pid, listener } => write!(
                 f,
-                "process {listener} listens where process {pid} should; end it, and start {pid} anew"
+                "process {listener} listens where process {pid} should: it has taken the name, or calls \
+                 itself {pid} in a PID namespace of its own; ask from inside of that, or start {pid} anew"
             ),
             Self::Version { pid, says } => write!(
                 f,

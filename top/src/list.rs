@@ -13,7 +13,7 @@ const SOCKETS: &str = "/proc/net/unix";
 
 /// Prints them; whoever is not to be asked by this user is listed with the reason.
 pub fn print(out: &mut impl Write) -> io::Result<()> {
-    let mut table = Table::new(&["PID", "command", "runtimes"], &[0]);
+    let mut table = Table::new(&["PID", "runtimes", "command"], &[0]);
     for pid in listening(&fs::read_to_string(SOCKETS)?) {
         let runtimes = match ask(pid, Question::Runtimes) {
             Ok(lines) => match Snapshot::parse(&lines) {
@@ -24,7 +24,7 @@ pub fn print(out: &mut impl Write) -> io::Result<()> {
             Err(AskError::NoProcess(_) | AskError::NoSocket(_) | AskError::Cut(_)) => continue,
             Err(error) => format!("({error})"),
         };
-        table.row(vec![pid.to_string(), command(pid), runtimes]);
+        table.row(vec![pid.to_string(), runtimes, command(pid)]);
     }
     table.print(out)
 }

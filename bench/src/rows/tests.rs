@@ -48,6 +48,7 @@ fn spawning_rows_are_right_under_every_runtime() {
 #[test]
 fn switching_rows_are_right_under_every_runtime() {
     passes::<switch::YieldMany>();
+    passes::<switch::YieldAlone>();
     passes::<switch::PingPong>();
 }
 

@@ -10,6 +10,10 @@
 //! loop, and how long slow callbacks took. All of it goes through one function, which
 //! [`set_report_hook`] replaces.
 //!
+//! With `CORIO_TOP=1`, or [`Builder::debug_socket`](crate::Builder::debug_socket), other processes of
+//! the same user may look, too: `corio-top PID`, a program that `cargo install corio-top` installs, shows
+//! workers, tasks, where they wait and who awaits them, also of a process that is stuck.
+//!
 //! asyncio: debug mode, `asyncio.capture_call_graph`, `python -m asyncio ps`.
 
 mod cycles;

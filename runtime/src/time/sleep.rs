@@ -106,7 +106,8 @@ impl Sleep {
     }
 
     /// A part of another future, which tells if nobody has awaited it.
-    pub(crate) fn inside(mut self) -> Self {
+    #[doc(hidden)]
+    pub fn inside(mut self) -> Self {
         self.made.begin();
         self
     }

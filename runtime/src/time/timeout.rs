@@ -173,6 +173,13 @@ pin_project! {
 pub type WaitFor<F> = Timeout<F>;
 
 impl<F> Timeout<F> {
+    /// A part of another future, which tells if nobody has awaited it.
+    #[doc(hidden)]
+    pub fn inside(mut self) -> Self {
+        self.made.begin();
+        self
+    }
+
     #[track_caller]
     fn new(future: F, limit: Limit) -> Self {
         let made = Made::here(WaitKind::Timeout);

@@ -17,8 +17,10 @@ const ROOT: u32 = 0;
 const GREETING: &str = "corio-top 1";
 /// A client says what it wants in this time.
 const QUESTION_TIME: Duration = Duration::from_secs(1);
-/// A client has read the answer in this time.
-const ANSWER_TIME: Duration = Duration::from_secs(10);
+/// A client has read the answer in this time: a busy machine wants some for a hundred thousand tasks.
+const ANSWER_TIME: Duration = Duration::from_secs(60);
+/// A client that reads nothing for so long is let go.
+const STALL_TIME: Duration = Duration::from_secs(5);
 /// Longer than any question, its end included.
 const QUESTION_BYTES: usize = 64;
 
@@ -72,9 +74,8 @@ impl<'a> Client<'a> {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => (),
                 done => return done,
             }
-            let left = self.until.saturating_duration_since(Instant::now());
-            if left.is_zero() || wait(self.stream, flags, self.stopped, Some(left))? == Ready::Stop
-            {
+            let left = self.until.saturating_duration_since(Instant::now()).min(STALL_TIME);
+            if wait(self.stream, flags, self.stopped, Some(left))? != Ready::Yes {
                 return Err(io::ErrorKind::TimedOut.into());
             }
         }

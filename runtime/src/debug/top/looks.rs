@@ -15,12 +15,14 @@ use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
+use rustix::time::{ClockId, clock_gettime};
+
 use crate::scheduler::shared::Shared;
 use crate::task::registry::{TaskId, TaskRef};
 
 /// Between two looks at the tasks.
 const LOOK_PERIOD: Duration = Duration::from_secs(1);
-/// A look at the tasks is followed by this many times its length without.
+/// A look at the tasks is followed by this many times its cost without.
 const LOOK_SHARE: u32 = 99;
 /// Between two samples of the workers.
 const SAMPLE_PERIOD: Duration = Duration::from_millis(10);
@@ -58,11 +60,13 @@ impl Looks {
             self.sample(shown);
         }
         if look {
+            let began = cpu_time();
             self.runtimes.retain(|seen| shown.iter().any(|shared| seen.is_of(shared)));
             for shared in shown {
                 self.look(shared, &shared.all_tasks());
             }
-            self.next_look = now + LOOK_PERIOD.max(now.elapsed() * LOOK_SHARE);
+            let took = cpu_time().saturating_sub(began);
+            self.next_look = now + LOOK_PERIOD.max(took * LOOK_SHARE);
         }
     }
 
@@ -96,6 +100,12 @@ impl Looks {
         });
         &mut self.runtimes[at]
     }
+}
+
+/// What the calling thread has computed so far: on a busy machine a look lasts longer than it costs.
+fn cpu_time() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
 
 /// What is known of a runtime.

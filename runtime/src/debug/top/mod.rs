@@ -42,9 +42,9 @@
 //!
 //! # What a bad client can do
 //!
-//! One that says nothing is let go after a second, one that does not read after ten; what it sends
-//! is read into 64 bytes. Nothing is kept of it. It holds up other clients for so long, and the looks,
-//! and nobody else.
+//! One that says nothing is let go after a second, one that does not read after five, one that reads
+//! slowly after a minute; what it sends is read into 64 bytes. Nothing is kept of it. It holds up other
+//! clients for so long, and the looks, and nobody else.
 //!
 //! # Rejected
 //!

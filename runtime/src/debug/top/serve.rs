@@ -9,6 +9,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 
 use super::client::Client;
 use super::looks::Looks;
@@ -126,7 +127,9 @@ pub(super) fn wait(
         tv_nsec: i64::from(timeout.subsec_nanos()) as _,
     });
     match poll(&mut fds, timeout.as_ref()) {
-        Ok(0) | Err(rustix::io::Errno::INTR) => Ok(Ready::TimeOut),
+        Ok(0) => Ok(Ready::TimeOut),
+        // A signal's handler ran: the operation says whether it is time.
+        Err(Errno::INTR) => Ok(Ready::Yes),
         Ok(_) if !fds[0].revents().is_empty() => Ok(Ready::Stop),
         Ok(_) => Ok(Ready::Yes),
         Err(error) => Err(error.into()),
