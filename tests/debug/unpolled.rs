@@ -16,9 +16,11 @@ mod streams;
 mod tasks;
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use corio::debug::ReportKind;
+use corio::sync::Event;
 use corio::{
     ReturnWhen, TaskGroup, as_completed, catch_cancel, create_task, finally, on_cancel, shield,
     sleep, staggered_race, task_group, timeout, timeout_scope, wait,
@@ -194,8 +196,16 @@ fn what_a_stopped_body_has_not_awaited_is_not_told() {
             };
             assert!(timeout(limit, body()).await.is_err());
             assert!(timeout_scope(limit, async |_scope| body().await).await.is_err());
-            let task = create_task(async move { catch_cancel(body()).await.is_err() });
-            corio::yield_now().await;
+            let begun = Arc::new(Event::new());
+            let stopped = Arc::clone(&begun);
+            let task = create_task(async move {
+                let begins = async move {
+                    stopped.set();
+                    body().await;
+                };
+                catch_cancel(begins).await.is_err()
+            });
+            begun.wait().await;
             task.cancel();
             assert!(task.await.unwrap());
             let group = task_group(async |group: TaskGroup<()>| {

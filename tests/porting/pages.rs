@@ -10,6 +10,7 @@ use crate::{PYTHON, lines, root, want_python};
 const ELSEWHERE: &[(&str, &str)] = &[
     ("PYTHONASYNCIODEBUG", "an environment variable"),
     ("CORIO_DEBUG", "an environment variable"),
+    ("PID", "an argument in a shell: tests/debug/top"),
     ("capture_call_graph", "Python 3.14"),
     ("print_call_graph", "Python 3.14"),
     ("Stopped", "examples/porting/09_event_loop stops a loop; an error only if it comes first"),
