@@ -32,6 +32,7 @@ PASSES = {
     "shuttle": ("--cfg corio_shuttle", "shuttle"),
 }
 DESCRIBED = re.compile(r"model (\w+) threads (\d+) bound (\d+) claim (.*)")
+HELD = re.compile(r"model (\w+) held(.*)")
 COMPLETE = re.compile(r"model (\w+) executions (\d+) complete")
 
 
@@ -240,6 +241,18 @@ def check(models, args):
     return outcomes
 
 
+def stalls(outcomes):
+    """Complains about accesses in sync/src at which no stall model has held a thread."""
+    held = set()
+    for outcome in outcomes:
+        for _, places in HELD.findall(outcome.output):
+            held.update((path, int(line)) for path, line in
+                        (place.rsplit(":", 1) for place in places.split()))
+    wrong, count, argued = sites.never_held(held)
+    print(f"stall models: {count} lines with accesses to atomics; those of {argued} sites are argued for")
+    return wrong
+
+
 def engine_command(engine, args):
     start = time.monotonic()
     chosen = {"loom": ["plain", "sc"], "shuttle": ["shuttle"]}[engine]
@@ -269,6 +282,8 @@ def engine_command(engine, args):
     failed = [o for o in outcomes if o.trouble]
     for o in failed:
         wrong.append(f"{o.model.which}: {o.model.crate} {o.model.name} {o.trouble}")
+    if engine == "shuttle" and not args.filter and args.crate in (None, "corio-sync"):
+        wrong += stalls(outcomes)
     for line in wrong:
         print(f"FAILED {line}")
     total = sum(o.executions for o in outcomes)

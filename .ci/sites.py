@@ -10,6 +10,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 ARGUED = ROOT / ".ci" / "mutants-argued.txt"
+STALLS_ARGUED = ROOT / ".ci" / "stalls-argued.txt"
 FOLDERS = ["sync/src", "runtime/src", "io/src"]
 # The reason may stand this many lines above its site: one comment may serve a whole function.
 REASON_LINES_MAX = 60
@@ -25,6 +26,16 @@ TOKEN = re.compile(
     re.X | re.S,
 )
 CALL = re.compile(r'\b(ord|fence_at|mutant)\(\s*("([^"]*)"|[^\s")][^,)]*)\s*(?:,\s*([\w:]+))?')
+
+# An access to an atomic. What else has such a name takes fewer arguments, or a place first.
+ACCESS = re.compile(r"\.\s*(load|store|swap|compare_exchange(?:_weak)?|fetch_\w+)\(")
+ARGUMENTS = {"load": 1, "store": 2, "swap": 2}
+NAMED = re.compile(r'\bord\("([^"]+)"|^\s*// Ordering\(([^),]+)')
+# Where the primitives are, and what is no part of their operations: tests, and counts of what is
+# shown to people and of what a task has used up.
+OPERATIONS = "sync/src"
+NO_OPERATION = re.compile(r"/shim/|/stall_tests|loom\.rs$|tests\.rs$|/storms|/testing|_model\.rs$"
+                          r"|/(coop|debug)\.rs$")
 
 
 class Site:
@@ -76,10 +87,59 @@ def collect(root=ROOT):
     return found, wrong
 
 
-def argued():
-    """Mutants that no model can show red: name -> reason."""
+def arguments(code, start):
+    """How many there are in the parentheses that end at their partner."""
+    depth, count, last = 1, 1, ""
+    for char in code[start:]:
+        depth += {"(": 1, "[": 1, "{": 1, ")": -1, "]": -1, "}": -1}.get(char, 0)
+        if depth == 0:
+            return count - (last == ",")
+        count += depth == 1 and char == ","
+        last = last if char.isspace() else char
+    return count
+
+
+def accesses(root=ROOT):
+    """Every access to an atomic in an operation: (path, line) -> the name of its site."""
+    found = {}
+    for path in sorted((root / OPERATIONS).rglob("*.rs")):
+        shown = path.relative_to(root).as_posix()
+        if NO_OPERATION.search("/" + shown):
+            continue
+        text = path.read_text()
+        code, lines = code_of(text), text.splitlines()
+        for match in ACCESS.finditer(code):
+            given = arguments(code, match.end())
+            if given < ARGUMENTS.get(match.group(1), 2) or code.startswith("&mut", match.end()):
+                continue
+            line = code.count("\n", 0, match.start(1)) + 1
+            # As stall_tests.rs names them: by the nearest site at or above.
+            above = (NAMED.search(text) for text in reversed(lines[:line]))
+            name = next((m.group(1) or m.group(2) for m in above if m), shown)
+            found[shown, line] = name
+    return found
+
+
+def never_held(held, root=ROOT):
+    """Complaints: an access at which no stall model has held a thread, unless it is argued, and an
+    argument for what was held or is gone."""
+    names = accesses(root)
+    missed = {name for place, name in names.items() if place not in held}
+    reasons = argued(STALLS_ARGUED)
+    wrong = [f"no stall model holds a thread at {name} ({path}:{line})"
+             for (path, line), name in sorted(names.items())
+             if (path, line) not in held and name not in reasons]
+    wrong += [f"{STALLS_ARGUED.name}: {name} has no reason (site, tab, reason)"
+              for name, reason in sorted(reasons.items()) if not reason]
+    wrong += [f"{STALLS_ARGUED.name} excuses {name}, which needs none"
+              for name in sorted(set(reasons) - missed)]
+    return wrong, len(names), len(missed)
+
+
+def argued(listed=ARGUED):
+    """What is argued for instead of shown, a mutant or an access: name -> reason."""
     reasons = {}
-    for line in ARGUED.read_text().splitlines() if ARGUED.exists() else []:
+    for line in listed.read_text().splitlines() if listed.exists() else []:
         if line.strip() and not line.startswith("#"):
             name, _, reason = line.partition("\t")
             reasons[name.strip()] = reason.strip()

@@ -1,5 +1,6 @@
 //! A test's body in a process of its own, alone, perhaps with limits.
 
+use std::ffi::OsStr;
 use std::process::{Command, Output};
 use std::sync::{Mutex, PoisonError};
 
@@ -8,6 +9,15 @@ const BODY: &str = "CORIO_TEST_BODY";
 
 /// Bodies run one at a time: they measure time, or count threads and descriptors.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
+/// A program in which each signal has its default action, whatever this process was started with: the
+/// background jobs of a shell, and what `nohup` starts, have some ignored.
+#[must_use]
+pub fn with_default_signals(program: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new("env");
+    command.arg("--default-signal").arg(program);
+    command
+}
 
 /// Runs `body` alone in a process of its own, after the shell command `limits`.
 ///

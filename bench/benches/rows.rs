@@ -28,6 +28,7 @@ const PLAN: Plan = Plan {
     setup: Setup { workers: 2, unstable: None },
     warm_up: Duration::from_millis(10),
     measure: Duration::from_millis(50),
+    passes: 3,
 };
 
 /// The fewest that criterion takes.

@@ -20,6 +20,7 @@ options of compare:
   --quiet MS        before each measurement wait until other processes were still for so long
   --measure MS      measure at least so long (400)
   --warm-up MS      and work at least so long before (150)
+  --passes N        measure at least so many passes (3)
   --json FILE       write all samples
   --svg FILE        draw the ratios to tokio
 
@@ -85,6 +86,8 @@ pub struct Knobs {
     pub warm_up: Duration,
     /// Shortest measurement.
     pub measure: Duration,
+    /// The fewest passes that are measured, however long they take.
+    pub passes: usize,
 }
 
 impl Default for Knobs {
@@ -93,6 +96,7 @@ impl Default for Knobs {
             workers: 2,
             warm_up: Duration::from_millis(150),
             measure: Duration::from_millis(400),
+            passes: 3,
         }
     }
 }
@@ -211,6 +215,7 @@ fn knob(
         "--workers" => knobs.workers = at_least_one(flag, args)?,
         "--warm-up" => knobs.warm_up = millis(flag, args)?,
         "--measure" => knobs.measure = millis(flag, args)?,
+        "--passes" => knobs.passes = at_least_one(flag, args)?,
         _ => return Err(unknown(flag)),
     }
     Ok(())
@@ -277,7 +282,7 @@ mod tests {
     #[test]
     fn compare_takes_every_option() {
         let line = "compare --only fib,echo* --runtimes tokio,nio --rounds 7 --workers 4 \
-                    --quiet 3000 --measure 50 --warm-up 10 --json a.json --svg b.svg";
+                    --quiet 3000 --measure 50 --warm-up 10 --passes 5 --json a.json --svg b.svg";
         let expected = Compare {
             only: vec!["fib".into(), "echo*".into()],
             runtimes: vec!["tokio".into(), "nio".into()],
@@ -286,6 +291,7 @@ mod tests {
                 workers: 4,
                 warm_up: Duration::from_millis(10),
                 measure: Duration::from_millis(50),
+                passes: 5,
             },
             quiet: Some(Duration::from_secs(3)),
             json: Some("a.json".into()),

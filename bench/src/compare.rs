@@ -160,6 +160,7 @@ fn command(
         ("--workers", knobs.workers as u64),
         ("--warm-up", knobs.warm_up.as_millis() as u64),
         ("--measure", knobs.measure.as_millis() as u64),
+        ("--passes", knobs.passes as u64),
         ("--steps-per-us", steps_per_us),
     ] {
         command.arg(flag).arg(value.to_string());

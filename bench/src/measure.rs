@@ -14,7 +14,7 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use crate::args::Measure;
+use crate::args::{Knobs, Measure};
 use crate::contender::Contender;
 use crate::row::{Figures, Plan, Row, Wrong};
 use crate::rt::{self, Rt, Setup};
@@ -60,7 +60,8 @@ fn take(options: &Measure) -> Result<(&'static Row, Report), Wrong> {
     };
     burn::set_steps_per_us(steps);
     let setup = contender.setup(&entry.row, options.knobs.workers);
-    let plan = Plan { setup, warm_up: options.knobs.warm_up, measure: options.knobs.measure };
+    let Knobs { warm_up, measure: span, passes, .. } = options.knobs;
+    let plan = Plan { setup, warm_up, measure: span, passes };
     let figures = measure(&plan)?;
     Ok((&entry.row, Report { switches: switches(contender.adapter, &setup), figures }))
 }

@@ -38,9 +38,6 @@ pub trait Pass: Send + Sync + 'static {
 /// Passes are bounded, lest a very fast one collects samples without end.
 const PASSES_MAX: usize = 10_000;
 
-/// At least so many passes are measured, however long they take.
-const PASSES_MIN: usize = 3;
-
 /// What some passes took.
 #[derive(Debug)]
 pub struct Passes {
@@ -68,8 +65,8 @@ impl<P: Pass> Workload for Repeat<P> {
 
     fn measure<R: Rt>(plan: &Plan) -> Result<Figures, Wrong> {
         let rt = R::start(&plan.setup);
-        let (warm_up, measure) = (plan.warm_up, plan.measure);
-        let passes = in_task::<P, R, _>(&rt, move || timed_passes::<P, R>(warm_up, measure))?;
+        let plan = *plan;
+        let passes = in_task::<P, R, _>(&rt, move || timed_passes::<P, R>(plan))?;
         Ok(passes.figures(P::OPS))
     }
 }
@@ -135,7 +132,7 @@ pub fn repeat(
     let mut wall = Vec::new();
     let before = Usage::of_process();
     let start = Instant::now();
-    while wall.len() < PASSES_MAX && (wall.len() < PASSES_MIN || start.elapsed() < plan.measure) {
+    while wall.len() < PASSES_MAX && (wall.len() < plan.passes || start.elapsed() < plan.measure) {
         wall.push(pass()?);
     }
     let passes = Passes { wall, cpu: Usage::of_process().since(before).cpu };
@@ -158,22 +155,19 @@ where
     })
 }
 
-async fn timed_passes<P: Pass, R: Rt>(
-    warm_up: Duration,
-    measure: Duration,
-) -> Result<Passes, Wrong> {
+async fn timed_passes<P: Pass, R: Rt>(plan: Plan) -> Result<Passes, Wrong> {
     let start = Instant::now();
     loop {
         timed_pass::<P, R>().await?;
         rest::<P, R>().await;
-        if start.elapsed() >= warm_up {
+        if start.elapsed() >= plan.warm_up {
             break;
         }
     }
     let mut wall = Vec::with_capacity(PASSES_MAX);
     let before = Usage::of_process();
     let start = Instant::now();
-    while wall.len() < PASSES_MAX && (wall.len() < PASSES_MIN || start.elapsed() < measure) {
+    while wall.len() < PASSES_MAX && (wall.len() < plan.passes || start.elapsed() < plan.measure) {
         wall.push(timed_pass::<P, R>().await?);
         rest::<P, R>().await;
     }

@@ -157,6 +157,8 @@ pub struct Plan {
     pub warm_up: Duration,
     /// Measure for at least so long.
     pub measure: Duration,
+    /// And at least so many passes, if the row has passes.
+    pub passes: usize,
 }
 
 /// The figures of one measurement, in the order of the row's metrics.

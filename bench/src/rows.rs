@@ -10,6 +10,8 @@ pub mod cpu;
 pub mod files;
 pub mod memory;
 pub mod net;
+#[cfg(feature = "corio")]
+pub mod scopes;
 pub mod spawn;
 pub mod stall;
 pub mod submit;
@@ -18,6 +20,8 @@ pub mod switch;
 pub mod sync;
 pub mod time;
 pub mod trip;
+#[cfg(feature = "corio")]
+pub mod waits;
 
 #[cfg(feature = "corio")]
 use self::sync::{channels, late, locks, queues, signals};
@@ -96,8 +100,8 @@ macro_rules! primitives {
 /// A row of compositions: corio's, and tokio's for the same purpose.
 #[cfg(feature = "corio")]
 macro_rules! compositions {
-    ($row:ident) => {
-        at_home!(L => Repeat<compose::$row<L>>; prim::Corio, "tokio": prim::Tokio)
+    ($module:ident::$row:ident $(<$work:ty>)?) => {
+        at_home!(L => Repeat<$module::$row<L $(, $work)?>>; prim::Corio, "tokio": prim::Tokio)
     };
 }
 
@@ -129,6 +133,7 @@ pub const ROWS: &[Entry] = &[
     Entry::of::<Repeat<spawn::SpawnManyLocal>>(),
     Entry::of::<Repeat<spawn::SpawnJoinOne>>(),
     Entry::of::<Repeat<switch::YieldMany>>(),
+    Entry::of::<Repeat<switch::YieldAlone>>(),
     Entry::of::<Repeat<switch::PingPong>>(),
     Entry::of::<Repeat<spawn::ChainedSpawn>>(),
     Entry::of::<Repeat<spawn::Skynet>>(),
@@ -160,13 +165,31 @@ pub const ROWS: &[Entry] = &[
     Entry::of::<stall::WeakA>(),
     Entry::of::<stall::WeakB>(),
     #[cfg(feature = "corio")]
-    compositions!(Gather),
+    compositions!(compose::Gather),
     #[cfg(feature = "corio")]
-    compositions!(Group),
+    compositions!(compose::Group),
     #[cfg(feature = "corio")]
-    compositions!(CancelJoin),
+    compositions!(compose::CancelJoin),
     #[cfg(feature = "corio")]
-    compositions!(Select4),
+    compositions!(compose::Select4),
+    #[cfg(feature = "corio")]
+    compositions!(waits::AsCompleted),
+    #[cfg(feature = "corio")]
+    compositions!(waits::Set),
+    #[cfg(feature = "corio")]
+    compositions!(waits::Wait),
+    #[cfg(feature = "corio")]
+    compositions!(waits::WaitForTask),
+    #[cfg(feature = "corio")]
+    compositions!(waits::Shield),
+    #[cfg(feature = "corio")]
+    compositions!(waits::Join4),
+    #[cfg(feature = "corio")]
+    compositions!(scopes::Within<switch::YieldAlone>),
+    #[cfg(feature = "corio")]
+    compositions!(scopes::Within<spawn::SpawnJoinOne>),
+    #[cfg(feature = "corio")]
+    compositions!(scopes::Within<time::TimeoutYield>),
     #[cfg(feature = "corio")]
     primitives!(L => Repeat<locks::Uncontended<L>>; prim::Corio,
         "tokio": prim::Tokio, "async-lock": prim::AsyncLock),

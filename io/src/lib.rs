@@ -8,6 +8,8 @@
 mod compat;
 mod context;
 mod made;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+mod sigpipe;
 mod source;
 mod sys;
 

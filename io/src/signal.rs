@@ -22,6 +22,7 @@ mod handler;
 use std::fmt;
 use std::future::Future;
 use std::io;
+use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::panic::Location;
 use std::pin::Pin;
@@ -183,7 +184,7 @@ impl Signals {
         theirs.set_nonblocking(true)?;
         let ring = move || {
             // If there is no room, the listener has signals to take already.
-            let _ = rustix::io::write(&theirs, &[0]);
+            let _ = sys::send(theirs.as_fd(), &[0]);
         };
         // SAFETY: the action makes one system call that may be made in a handler, does not
         // allocate, lock or panic, and keeps what it uses alive.

@@ -64,6 +64,7 @@ impl Builder {
                 stealing: true,
                 watch: true,
                 debug: std::env::var_os("CORIO_DEBUG").is_some_and(|v| v == "1"),
+                debug_socket: std::env::var_os("CORIO_TOP").is_some_and(|v| v == "1"),
                 simulated: None,
                 poll_budget: POLL_BUDGET,
                 slow_callback_duration: SLOW_CALLBACK,
@@ -147,9 +148,31 @@ impl Builder {
         self
     }
 
+    /// Whether the runtime is shown by `corio-top`, a program that asks this process over a socket
+    /// which the same user and root may use; see the module [`debug`](crate::debug). One thread,
+    /// `corio-top`, answers for all such runtimes of the process. It looks at their tasks once a second
+    /// and takes a hundredth of a core at most for that; tasks and workers pay nothing. Linux only.
+    /// Default: off, unless `CORIO_TOP=1`; this setting beats the variable. A simulation is not shown.
+    ///
+    /// asyncio: `python -m asyncio ps` reads the memory of a process that knows nothing of it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() {
+    /// let shown = corio_runtime::Builder::new().debug_socket(true).run(async { 42 });
+    /// assert_eq!(shown.unwrap(), 42);
+    /// # }
+    /// ```
+    pub fn debug_socket(mut self, on: bool) -> Self {
+        self.config.debug_socket = on;
+        self
+    }
+
     /// One worker, whose schedule the seed chooses, on a virtual clock.
     pub(crate) fn simulated(mut self, seed: u64) -> Self {
         self.config.simulated = Some(seed);
+        self.config.debug_socket = false;
         self.workers(1).lifo_slot(false).stealing(false).watch(false).handle_signals(false)
     }
 

@@ -2,8 +2,9 @@
 //!
 //! Timers and sources find the drivers of their runtime here, and a task finds itself.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::marker::PhantomData;
+use std::mem;
 use std::ptr::NonNull;
 use std::sync::Arc;
 
@@ -36,6 +37,16 @@ pub(crate) struct Drivers {
 thread_local! {
     static DRIVERS: Cell<Held> = const { Cell::new(Held(None)) };
     static HOME: Cell<Option<Home>> = const { Cell::new(None) };
+    /// What each guard that lives goes back to, innermost last.
+    static OUTER: RefCell<Vec<Outer>> = const { RefCell::new(Vec::new()) };
+}
+
+/// What a thread had before one of its guards was made.
+struct Outer {
+    /// Of the guard, among those that live; they rise.
+    number: u64,
+    drivers: Option<Drivers>,
+    pollers: Option<Pollers>,
 }
 
 /// The drivers of a thread. A guard that is never dropped leaves them to the end of the thread,
@@ -83,28 +94,59 @@ fn replace(drivers: Option<Drivers>) -> Option<Drivers> {
     outer.0.take()
 }
 
-/// Makes the drivers those of the calling thread until the guard is dropped.
+/// Makes the drivers those of the calling thread until the guard is dropped. Guards may be dropped
+/// in any order: the thread has what the latest of those that live was made for.
 pub(crate) fn enter(drivers: Drivers) -> Entered {
     let pollers =
         Pollers { all: drivers.pollers.clone(), own: drivers.is_worker.then_some(drivers.mine) };
-    let outer_pollers = reactor::set_pollers(Some(pollers));
-    Entered { outer: replace(Some(drivers)), outer_pollers, here: PhantomData }
+    let (pollers, drivers) = (reactor::set_pollers(Some(pollers)), replace(Some(drivers)));
+    // A thread whose locals are gone has nothing to go back to.
+    let number = OUTER.try_with(|outer| {
+        let mut outer = outer.borrow_mut();
+        let number = outer.last().map_or(0, |last| last.number + 1);
+        outer.push(Outer { number, drivers, pollers });
+        number
+    });
+    Entered { number: number.unwrap_or(u64::MAX), here: PhantomData }
 }
 
 /// Undoes [`enter`]; stays on its thread.
 #[derive(Debug)]
 pub(crate) struct Entered {
-    outer: Option<Drivers>,
-    outer_pollers: Option<Pollers>,
+    number: u64,
     here: PhantomData<*const ()>,
 }
 
 impl Drop for Entered {
     fn drop(&mut self) {
-        // A thread whose locals are gone has nothing to undo.
-        reactor::set_pollers(self.outer_pollers.take());
-        drop(replace(self.outer.take()));
+        let left = OUTER.try_with(|outer| leave(&mut outer.borrow_mut(), self.number));
+        match left {
+            Ok(Some(Left::Innermost(Outer { drivers, pollers, .. }))) => {
+                reactor::set_pollers(pollers);
+                drop(replace(drivers));
+            }
+            // Dropped outside the borrow. A thread whose locals are gone has nothing to undo.
+            left => drop(left),
+        }
     }
+}
+
+/// What the end of a guard leaves to be done.
+enum Left {
+    /// The thread goes back to this.
+    Innermost(Outer),
+    /// Nothing: this was for going back from a guard that lives.
+    Between { _unused: Outer },
+}
+
+/// Takes out what a guard goes back to. The guard that was made after it goes back there instead.
+fn leave(outer: &mut Vec<Outer>, number: u64) -> Option<Left> {
+    let at = outer.iter().rposition(|outer| outer.number == number)?;
+    let mut own = outer.remove(at);
+    let Some(later) = outer.get_mut(at) else { return Some(Left::Innermost(own)) };
+    mem::swap(&mut later.drivers, &mut own.drivers);
+    mem::swap(&mut later.pollers, &mut own.pollers);
+    Some(Left::Between { _unused: own })
 }
 
 /// Names the task that the calling thread is inside; returns the one before.

@@ -8,6 +8,8 @@ use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
+use corio_sync::coop;
+
 use crate::cancel::Limited;
 use crate::context;
 use crate::error::Cancelled;
@@ -122,6 +124,9 @@ impl<T> Coroutine<T> {
 
     /// Resumes it until it waits or ends. What it panics with comes out here, and ends it.
     ///
+    /// What is ready is not waited for, however long the poll around has run: the fairness that makes
+    /// tasks yield in between is the business of whoever resumes it.
+    ///
     /// asyncio: `coro.send(None)`; Rust's futures are not sent values.
     ///
     /// # Errors
@@ -221,7 +226,8 @@ impl<T> Coroutine<T> {
         let mut body = self.body.take().ok_or(CoroError::Finished)?;
         let around = scope::current().map(WakerRef::new);
         let mut cx = Context::from_waker(around.as_deref().unwrap_or(Waker::noop()));
-        match step(Pin::new(&mut body), &mut cx) {
+        // What is ready goes on however much the poll around has done: `Yielded` says that it waits.
+        match coop::without_budget(|| step(Pin::new(&mut body), &mut cx)) {
             Poll::Pending => {
                 self.body = Some(body);
                 Ok(CoroState::Yielded)
@@ -426,6 +432,36 @@ mod tests {
         let resumed = std::panic::AssertUnwindSafe(|| coroutine.send(()));
         assert!(std::panic::catch_unwind(resumed).is_err());
         assert!(coroutine.done());
+    }
+
+    #[test]
+    fn what_is_ready_goes_on_without_the_budget_of_the_poll_around() {
+        let runtime = crate::Builder::new().workers(1).poll_budget(1).build().unwrap();
+        let task = runtime.create_task(async {
+            let lock = Arc::new(corio_sync::Lock::new(()));
+            let take_often = async |lock: Arc<corio_sync::Lock<()>>| {
+                for _ in 0..3 {
+                    drop(lock.acquire().await);
+                }
+                7
+            };
+            drop(lock.acquire().await);
+            assert!(!corio_sync::coop::has_remaining(), "it is used up");
+            let inside = lock.clone();
+            let mut ready = Coroutine::new(async move { take_often(inside).await });
+            assert_eq!(ready.send(()).unwrap(), CoroState::Complete(7));
+            // A clean-up that need not wait is not one that has refused to close.
+            let mut cleans = Coroutine::new(async move {
+                crate::finally(std::future::pending::<()>(), async move {
+                    take_often(lock).await;
+                })
+                .await;
+            });
+            assert_eq!(cleans.send(()).unwrap(), CoroState::Yielded);
+            assert!(cleans.close().is_ok() && cleans.done());
+            assert!(!corio_sync::coop::has_remaining(), "nothing was added to it");
+        });
+        runtime.block_on(task.into_future()).unwrap();
     }
 
     #[test]

@@ -44,8 +44,8 @@ pub struct Handle {
 }
 
 thread_local! {
-    /// Runtimes that the thread entered by hand, innermost last.
-    static ENTERED: RefCell<Vec<Handle>> = const { RefCell::new(Vec::new()) };
+    /// Runtimes that the thread entered by hand, innermost last, each with the number of its guard.
+    static ENTERED: RefCell<Vec<(u64, Handle)>> = const { RefCell::new(Vec::new()) };
 }
 
 impl Handle {
@@ -78,7 +78,7 @@ impl Handle {
     /// [`NoLoop`] outside a runtime.
     pub fn try_current() -> Result<Handle, NoLoop> {
         let entered = ENTERED.try_with(|entered| entered.borrow().last().cloned());
-        if let Ok(Some(handle)) = entered {
+        if let Ok(Some((_, handle))) = entered {
             return Ok(handle);
         }
         worker::with(|worker| worker.map(|worker| Handle::new(worker.shared().clone())))
@@ -119,8 +119,10 @@ impl Handle {
     /// Makes this runtime the calling thread's until the guard is dropped: `create_task`, timers
     /// and sockets then work outside its tasks too.
     ///
-    /// Of several guards on a thread drop the last one first; in another order the thread stays in a
-    /// runtime that it has left.
+    /// Of several guards on a thread the latest that lives counts; they may be dropped in any order.
+    /// (In tokio's context too, where the feature `tokio-context` is on, they may not: tokio's own
+    /// guards panic unless the last one is dropped first.) In a destructor that runs at the end of a
+    /// thread nothing is entered, and no panic comes of it.
     #[must_use = "the runtime is left again when the guard is dropped"]
     pub fn enter(&self) -> EnterGuard<'_> {
         let drivers = Drivers {
@@ -137,8 +139,14 @@ impl Handle {
     /// Makes this handle what [`Handle::current`] gives on the calling thread, until the guard is
     /// dropped.
     pub(crate) fn name_here(self) -> Named {
-        ENTERED.with_borrow_mut(|entered| entered.push(self));
-        Named(PhantomData)
+        // A thread whose locals are gone has no place for it.
+        let number = ENTERED.try_with(|entered| {
+            let mut entered = entered.borrow_mut();
+            let number = entered.last().map_or(0, |(last, _)| last + 1);
+            entered.push((number, self));
+            number
+        });
+        Named { number: number.unwrap_or(u64::MAX), here: PhantomData }
     }
 
     /// Spawns a task on the runtime, or on the loop that this handle names.
@@ -415,11 +423,20 @@ pub struct EnterGuard<'a> {
 
 /// Undoes [`Handle::name_here`]; stays on its thread.
 #[derive(Debug)]
-pub(crate) struct Named(PhantomData<*const ()>);
+pub(crate) struct Named {
+    number: u64,
+    here: PhantomData<*const ()>,
+}
 
 impl Drop for Named {
     fn drop(&mut self) {
-        let _ = ENTERED.try_with(|entered| entered.borrow_mut().pop());
+        let left = ENTERED.try_with(|entered| {
+            let mut entered = entered.borrow_mut();
+            let at = entered.iter().rposition(|(number, _)| *number == self.number)?;
+            Some(entered.remove(at))
+        });
+        // The last handle of a runtime is dropped outside the borrow.
+        drop(left);
     }
 }
 

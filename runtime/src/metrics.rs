@@ -89,55 +89,65 @@ impl Metrics {
     /// ```
     #[must_use]
     pub fn to_prometheus(&self, runtime: &str) -> String {
-        let escaped = runtime.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
-        let mut page = Page { text: String::new(), label: format!("runtime=\"{escaped}\"") };
-        let totals = [
-            ("tasks", "Tasks that have not ended.", self.tasks),
-            ("injected_tasks", "Tasks in the queue for submissions from outside.", self.injected),
-            ("blocking_threads", "Threads of the default executor.", self.blocking_threads),
-            ("blocking_busy_threads", "Threads inside a job.", self.blocking_busy),
-            ("blocking_queued_jobs", "Jobs that wait for a thread.", self.blocking_queued),
-            ("timers", "Timers that wait.", self.timers),
-            ("sources", "Sockets registered with the pollers.", self.sources),
-        ];
-        for (name, help, value) in totals {
-            page.head(name, help, "gauge");
-            page.line(name, None, value as u64);
-        }
-        type Read = fn(&WorkerCounters) -> u64;
-        let each: [(&str, &str, &str, Read); 5] = [
-            ("worker_queued_tasks", "Tasks in the worker's queue.", "gauge", |w| w.queued as u64),
-            ("worker_polls_total", "Polls of tasks.", "counter", |w| w.polls),
-            ("worker_steals_total", "Successful steals from siblings.", "counter", |w| w.steals),
-            ("worker_searches_total", "Searches among siblings.", "counter", |w| w.searches),
-            ("worker_parks_total", "Times the worker went to sleep.", "counter", |w| w.parks),
-        ];
-        for (name, help, kind, read) in each {
-            page.head(name, help, kind);
-            for (index, worker) in self.workers.iter().enumerate() {
-                page.line(name, Some(index), read(worker));
-            }
-        }
-        page.text
+        page(&[(runtime, self)])
     }
 }
 
-/// A page in Prometheus' text format.
-struct Page {
-    text: String,
-    label: String,
+/// The page of some runtimes, each with the text of its label: the format wants all samples of a name
+/// in one place.
+pub(crate) fn page(runtimes: &[(&str, &Metrics)]) -> String {
+    let label = |name: &str| {
+        let escaped = name.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
+        format!("runtime=\"{escaped}\"")
+    };
+    let runtimes: Vec<_> = runtimes.iter().map(|(name, m)| (label(name), *m)).collect();
+    let mut page = Page(String::new());
+    type Total = fn(&Metrics) -> usize;
+    let totals: [(&str, &str, Total); 7] = [
+        ("tasks", "Tasks that have not ended.", |m| m.tasks),
+        ("injected_tasks", "Tasks in the queue for submissions from outside.", |m| m.injected),
+        ("blocking_threads", "Threads of the default executor.", |m| m.blocking_threads),
+        ("blocking_busy_threads", "Threads inside a job.", |m| m.blocking_busy),
+        ("blocking_queued_jobs", "Jobs that wait for a thread.", |m| m.blocking_queued),
+        ("timers", "Timers that wait.", |m| m.timers),
+        ("sources", "Sockets registered with the pollers.", |m| m.sources),
+    ];
+    for (name, help, read) in totals {
+        page.head(name, help, "gauge");
+        for (label, metrics) in &runtimes {
+            page.line(name, label, read(metrics) as u64);
+        }
+    }
+    type Each = fn(&WorkerCounters) -> u64;
+    let each: [(&str, &str, &str, Each); 5] = [
+        ("worker_queued_tasks", "Tasks in the worker's queue.", "gauge", |w| w.queued as u64),
+        ("worker_polls_total", "Polls of tasks.", "counter", |w| w.polls),
+        ("worker_steals_total", "Successful steals from siblings.", "counter", |w| w.steals),
+        ("worker_searches_total", "Searches among siblings.", "counter", |w| w.searches),
+        ("worker_parks_total", "Times the worker went to sleep.", "counter", |w| w.parks),
+    ];
+    for (name, help, kind, read) in each {
+        page.head(name, help, kind);
+        for (label, metrics) in &runtimes {
+            for (index, worker) in metrics.workers.iter().enumerate() {
+                page.line(name, &format!("{label},worker=\"{index}\""), read(worker));
+            }
+        }
+    }
+    page.0
 }
+
+/// A page in Prometheus' text format.
+struct Page(String);
 
 impl Page {
     fn head(&mut self, name: &str, help: &str, kind: &str) {
         // Writing to a string does not fail.
-        let _ = writeln!(self.text, "# HELP corio_{name} {help}\n# TYPE corio_{name} {kind}");
+        let _ = writeln!(self.0, "# HELP corio_{name} {help}\n# TYPE corio_{name} {kind}");
     }
 
-    fn line(&mut self, name: &str, worker: Option<usize>, value: u64) {
-        let label = &self.label;
-        let worker = worker.map_or(String::new(), |index| format!(",worker=\"{index}\""));
-        let _ = writeln!(self.text, "corio_{name}{{{label}{worker}}} {value}");
+    fn line(&mut self, name: &str, labels: &str, value: u64) {
+        let _ = writeln!(self.0, "corio_{name}{{{labels}}} {value}");
     }
 }
 

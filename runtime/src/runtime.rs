@@ -21,7 +21,7 @@ use std::time::Duration;
 use corio_sync::park;
 
 use crate::builder::{Builder, Settled};
-use crate::debug::QuitDump;
+use crate::debug::{DebugSocket, QuitDump};
 use crate::error::{BuildError, RunError};
 use crate::handle::{EnterGuard, Handle};
 use crate::report::{ReportKind, report};
@@ -57,6 +57,7 @@ pub struct Runtime {
     threads: Vec<JoinHandle<()>>,
     /// For its drop.
     _dump: Option<QuitDump>,
+    _top: Option<DebugSocket>,
 }
 
 impl Runtime {
@@ -78,8 +79,8 @@ impl Runtime {
 
     pub(crate) fn start(settled: Settled) -> Result<Self, BuildError> {
         let Started { shared, threads, .. } = start::start(settled, start::Caller::Stays)?;
-        let dump = QuitDump::new(&shared);
-        Ok(Self { handle: Handle::new(shared), threads, _dump: dump })
+        let (_dump, _top) = (QuitDump::new(&shared), DebugSocket::new(&shared));
+        Ok(Self { handle: Handle::new(shared), threads, _dump, _top })
     }
 
     /// The handle of the runtime, for other threads.

@@ -5,12 +5,11 @@
 //! place. So a parent's list of children is a waiter queue: lock-free, and children that are gone
 //! leave no memory.
 
-use crate::place::{WaitKind, noted};
+use crate::place::{Made, WaitKind};
 use crate::wait::line::{Line, OnFlag};
 use crate::wait::queue::Place;
 use std::cell::RefCell;
 use std::fmt;
-use std::panic::Location;
 use std::pin::Pin;
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, Wake, Waker};
@@ -163,7 +162,7 @@ impl CancelToken {
     /// Strict.
     #[track_caller]
     pub fn cancelled(&self) -> TokenCancelled<'_> {
-        TokenCancelled { token: self, at: Place::Idle, caller: Location::caller() }
+        TokenCancelled { token: self, at: Place::Idle, caller: Made::here(WaitKind::CancelToken) }
     }
 
     /// Waits on a thread that may block, for `d` at the most (`None` for no limit); false if that
@@ -192,7 +191,7 @@ impl fmt::Debug for CancelToken {
 pub struct TokenCancelled<'a> {
     token: &'a CancelToken,
     at: Place,
-    caller: &'static Location<'static>,
+    caller: Made,
 }
 
 future_debug!([<'a>] TokenCancelled<'a>, "TokenCancelled");
@@ -202,12 +201,13 @@ impl Future for TokenCancelled<'_> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = &mut *self;
+        this.caller.begin();
         let line = &this.token.node.line;
         if line.flag() || matches!(this.at, Place::Idle) && !line.enter(&mut this.at, OnFlag::Keep)
         {
             return Poll::Ready(());
         }
-        noted(line.poll_granted(&mut this.at, cx), WaitKind::CancelToken, this.caller).map(drop)
+        this.caller.noted(line.poll_granted(&mut this.at, cx)).map(drop)
     }
 }
 

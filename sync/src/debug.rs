@@ -39,8 +39,7 @@ pub trait Observer: Sync {
     fn gave_up(&self, lock: LockId);
     /// The calling task holds a lock, or its share of one, which it asked for here.
     fn holds(&self, lock: LockId, kind: WaitKind, at: &'static Location<'static>);
-    /// The lock was released while somebody waited for it. Without a waiter nothing is said: who
-    /// takes it next says that it holds it.
+    /// The lock is about to be released. It may be told twice.
     fn released(&self, lock: LockId);
     /// The calling task, or somebody in its stead, gives its share of a lock back: what several may
     /// hold at once has no next holder that says so.
@@ -58,8 +57,8 @@ mod switch {
     use std::sync::OnceLock;
 
     thread_local! {
-        /// Inside [`silently`].
-        static SILENT: Cell<bool> = const { Cell::new(false) };
+        /// How many [`silently`] and [`Hush`](super::Hush) are under way.
+        static SILENT: Cell<u32> = const { Cell::new(0) };
     }
 
     /// How many runtimes in debug mode there are.
@@ -92,20 +91,31 @@ mod switch {
     /// parts of a task that is cancelled, the branches that lose before their first poll.
     #[inline]
     pub fn silently<R>(f: impl FnOnce() -> R) -> R {
-        struct Loud(bool);
-        impl Drop for Loud {
-            fn drop(&mut self) {
-                SILENT.set(self.0);
-            }
-        }
-        let _loud = is_on().then(|| Loud(SILENT.replace(true)));
+        let _loud = is_on().then(|| {
+            hush();
+            super::Loud
+        });
         f()
     }
 
-    /// True inside [`silently`].
+    #[cold]
+    #[inline(never)]
+    pub(super) fn hush() {
+        SILENT.set(SILENT.get() + 1);
+    }
+
+    /// Also with the switch off: it may have been on when this was hushed.
+    #[inline]
+    pub(super) fn unhush() {
+        if SILENT.get() > 0 {
+            SILENT.set(SILENT.get() - 1);
+        }
+    }
+
+    /// True inside [`silently`], and between a [`Hush`](super::Hush) and its [`Loud`](super::Loud).
     #[must_use]
     pub fn is_silent() -> bool {
-        SILENT.get()
+        SILENT.get() > 0
     }
 
     pub(super) fn observer() -> Option<&'static dyn Observer> {
@@ -130,6 +140,12 @@ mod switch {
         f()
     }
 
+    #[inline]
+    pub(super) fn hush() {}
+
+    #[inline]
+    pub(super) fn unhush() {}
+
     pub(super) fn observer() -> Option<&'static dyn Observer> {
         None
     }
@@ -138,6 +154,32 @@ mod switch {
 pub use switch::{is_on, silently};
 #[cfg(not(any(corio_loom, corio_shuttle)))]
 pub use switch::{is_silent, turn_off, turn_on};
+
+/// Stands before a field that is dropped [silently], with a [`Loud`] after it: fields are dropped in
+/// the order in which they are declared. For what owns its parts as plain fields, and would otherwise
+/// have to drop them by hand.
+#[derive(Debug, Default)]
+pub struct Hush;
+
+impl Drop for Hush {
+    #[inline]
+    fn drop(&mut self) {
+        if is_on() {
+            switch::hush();
+        }
+    }
+}
+
+/// Stands after a field that is dropped [silently]; see [`Hush`].
+#[derive(Debug, Default)]
+pub struct Loud;
+
+impl Drop for Loud {
+    #[inline]
+    fn drop(&mut self) {
+        switch::unhush();
+    }
+}
 
 /// Declares what a primitive calls: the question, inlined, and the telling, which never is.
 macro_rules! tellers {
@@ -171,7 +213,7 @@ tellers! {
     gave_up / tell_gave_up(lock: LockId);
     /// A lock was taken.
     holds / tell_holds(lock: LockId, kind: WaitKind, at: &'static Location<'static>);
-    /// A lock that somebody waits for is about to be released.
+    /// A lock is about to be released.
     released / tell_released(lock: LockId);
     /// A share of a lock is about to be given back.
     gave_back / tell_gave_back(lock: LockId);

@@ -1,11 +1,9 @@
 //! [`Event`]: a flag that tasks and threads wait for.
 
-use crate::debug;
-use crate::place::{WaitKind, noted};
+use crate::place::{Made, WaitKind};
 use crate::wait::line::{Line, OnFlag};
 use crate::wait::queue::Place;
 use std::fmt;
-use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -80,7 +78,7 @@ impl Event {
     /// in between.
     #[track_caller]
     pub fn wait(&self) -> EventWait<'_> {
-        EventWait { event: self, at: Place::Idle, caller: Location::caller() }
+        EventWait { event: self, at: Place::Idle, caller: Made::here(WaitKind::Event) }
     }
 
     /// Waits on a thread that may block, for `d` at the most (`None` for no limit); false if that
@@ -114,16 +112,26 @@ impl fmt::Debug for Event {
 pub struct EventWait<'a> {
     event: &'a Event,
     at: Place,
-    caller: &'static Location<'static>,
+    caller: Made,
 }
 
 future_debug!([<'a>] EventWait<'a>, "EventWait");
+
+impl EventWait<'_> {
+    /// A part of another future, which tells if nobody has awaited it.
+    #[doc(hidden)]
+    pub fn inside(mut self) -> Self {
+        self.caller.begin();
+        self
+    }
+}
 
 impl Future for EventWait<'_> {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = &mut *self;
+        this.caller.begin();
         let line = &this.event.line;
         if matches!(this.at, Place::Idle)
             && (line.flag() || !line.enter(&mut this.at, OnFlag::Keep))
@@ -131,15 +139,12 @@ impl Future for EventWait<'_> {
             this.at = Place::Done;
             return Poll::Ready(());
         }
-        noted(line.poll_granted(&mut this.at, cx), WaitKind::Event, this.caller).map(drop)
+        this.caller.noted(line.poll_granted(&mut this.at, cx)).map(drop)
     }
 }
 
 impl Drop for EventWait<'_> {
     fn drop(&mut self) {
-        if let Place::Idle = self.at {
-            debug::never_awaited(WaitKind::Event, self.caller);
-        }
         // A grant that came already needs no heir: everybody else got one too.
         let _ = self.event.line.leave(&mut self.at);
     }

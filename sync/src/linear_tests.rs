@@ -5,12 +5,18 @@
 mod answers;
 #[path = "../tests/linear/checker.rs"]
 mod checker;
+#[path = "../tests/linear/condition.rs"]
+mod condition;
 #[path = "../tests/linear/programs.rs"]
 mod programs;
 #[path = "../tests/linear/record.rs"]
 mod record;
+#[path = "../tests/linear/rounds.rs"]
+mod rounds;
 #[path = "../tests/linear/specs.rs"]
 mod specs;
+#[path = "../tests/linear/tree.rs"]
+mod tree;
 
 use crate::model;
 use crate::shim::rand::{Rng, thread_rng};
@@ -49,4 +55,8 @@ linear! {
     linear_watch programs::latest_value
     linear_set_once answers::set_once
     linear_deferred answers::deferred
+    linear_once_cell answers::once_cell
+    linear_barrier rounds::barrier
+    linear_condition condition::condition
+    linear_cancel_token tree::tokens
 }

@@ -4,7 +4,7 @@
 //! dropped, fails or panics gives it to the next waiter. Whoever succeeds publishes the value and
 //! opens the permits: everybody who waits or comes gets one, and finds the value.
 
-use crate::place::{WaitKind, noted};
+use crate::place::{Made, WaitKind};
 use crate::shim::atomic::AtomicUsize;
 use crate::shim::cell::UnsafeCell;
 use crate::shim::{Ordering, ord};
@@ -14,7 +14,6 @@ use crate::wait::queue::Place;
 use pin_project_lite::pin_project;
 use std::fmt;
 use std::mem::MaybeUninit;
-use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -171,7 +170,8 @@ impl<T> OnceCell<T> {
         F: FnOnce() -> Fut,
         Fut: Future<Output = T>,
     {
-        GetOrInit { cell: self, init: Some(init), step: Step::new(), caller: Location::caller() }
+        let caller = Made::here(WaitKind::OnceCell);
+        GetOrInit { cell: self, init: Some(init), step: Step::new(), caller }
     }
 
     /// As [`OnceCell::get_or_init`] with an `init` that can fail.
@@ -190,7 +190,8 @@ impl<T> OnceCell<T> {
         F: FnOnce() -> Fut,
         Fut: Future<Output = Result<T, E>>,
     {
-        GetOrTryInit { cell: self, init: Some(init), step: Step::new(), caller: Location::caller() }
+        let caller = Made::here(WaitKind::OnceCell);
+        GetOrTryInit { cell: self, init: Some(init), step: Step::new(), caller }
     }
 
     /// Unwraps the value.
@@ -245,9 +246,10 @@ impl<'a, Fut: Future> Step<'a, Fut> {
         self: Pin<&mut Self>,
         cell: &'a OnceCell<T>,
         init: &mut Option<impl FnOnce() -> Fut>,
-        at: &'static Location<'static>,
+        made: &mut Made,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Fut::Output>> {
+        made.begin();
         let mut this = self.project();
         if cell.get().is_some() {
             // Whoever filled the cell opened the permits: there is none to give back.
@@ -261,7 +263,7 @@ impl<'a, Fut: Future> Step<'a, Fut> {
         let turn = this.turn.get_or_insert(Turn { permits: &cell.permits, at: Place::Idle });
         if !matches!(turn.at, Place::Done) {
             let polled = cell.permits.poll_acquire(&mut turn.at, cx);
-            ready!(noted(polled, WaitKind::OnceCell, at));
+            ready!(made.noted(polled));
             if cell.get().is_some() {
                 std::mem::forget(this.turn.take());
                 return Poll::Ready(None);
@@ -294,7 +296,7 @@ pin_project! {
         init: Option<F>,
         #[pin]
         step: Step<'a, Fut>,
-        caller: &'static Location<'static>,
+        caller: Made,
     }
 }
 
@@ -326,7 +328,7 @@ pin_project! {
         init: Option<F>,
         #[pin]
         step: Step<'a, Fut>,
-        caller: &'static Location<'static>,
+        caller: Made,
     }
 }
 
@@ -425,7 +427,7 @@ impl<T> SetOnce<T> {
     /// Strict.
     #[track_caller]
     pub fn wait(&self) -> SetOnceWait<'_, T> {
-        SetOnceWait { cell: self, at: Place::Idle, caller: Location::caller() }
+        SetOnceWait { cell: self, at: Place::Idle, caller: Made::here(WaitKind::SetOnce) }
     }
 
     /// Waits on a thread that may block, for `d` at the most (`None` for no limit); no value comes
@@ -459,7 +461,7 @@ impl<T: fmt::Debug> fmt::Debug for SetOnce<T> {
 pub struct SetOnceWait<'a, T> {
     cell: &'a SetOnce<T>,
     at: Place,
-    caller: &'static Location<'static>,
+    caller: Made,
 }
 
 future_debug!([<'a, T>] SetOnceWait<'a, T>, "SetOnceWait");
@@ -469,6 +471,7 @@ impl<'a, T> Future for SetOnceWait<'a, T> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
+        this.caller.begin();
         let cell = this.cell;
         if let Some(value) = cell.get() {
             return Poll::Ready(value);
@@ -476,7 +479,7 @@ impl<'a, T> Future for SetOnceWait<'a, T> {
         let idle = matches!(this.at, Place::Idle);
         if !idle || cell.line.enter(&mut this.at, OnFlag::Keep) {
             let polled = cell.line.poll_granted(&mut this.at, cx);
-            ready!(noted(polled, WaitKind::SetOnce, this.caller));
+            ready!(this.caller.noted(polled));
         }
         Poll::Ready(cell.get().expect("the flag and every grant come after the value"))
     }

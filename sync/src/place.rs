@@ -5,9 +5,13 @@
 //! say where every task is. A note is one thread-local store; under another executor nobody reads
 //! it. When several leaves of one task wait (a `select!`), the last one polled is kept.
 
+mod made;
+
 use std::cell::Cell;
 use std::panic::Location;
 use std::task::Poll;
+
+pub use made::Made;
 
 /// What a task waits for. The discriminant is packed beside the address of a `Location`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,10 +88,34 @@ pub enum WaitKind {
     Oneshot,
     /// The children of a task group.
     TaskGroup,
+    /// `gather`, `gather_all`, `try_gather`, `gather!`.
+    Gather,
+    /// `wait`.
+    WaitTasks,
+    /// `AsCompleted::next`.
+    AsCompleted,
+    /// `shield`.
+    Shield,
+    /// `staggered_race`.
+    StaggeredRace,
+    /// The tasks of a `JoinSet`.
+    JoinSet,
+    /// `catch_cancel`.
+    CatchCancel,
+    /// `on_cancel`.
+    OnCancel,
+    /// `finally`.
+    Finally,
+    /// `defer_cancel`.
+    DeferCancel,
+    /// `Cancelled::raise`.
+    Raise,
+    /// `shutdown_default_executor`.
+    Shutdown,
 }
 
 impl WaitKind {
-    const ALL: [WaitKind; 35] = [
+    const ALL: [WaitKind; 47] = [
         WaitKind::Unknown,
         WaitKind::Sleep,
         WaitKind::Interval,
@@ -123,6 +151,18 @@ impl WaitKind {
         WaitKind::WatchChanged,
         WaitKind::Oneshot,
         WaitKind::TaskGroup,
+        WaitKind::Gather,
+        WaitKind::WaitTasks,
+        WaitKind::AsCompleted,
+        WaitKind::Shield,
+        WaitKind::StaggeredRace,
+        WaitKind::JoinSet,
+        WaitKind::CatchCancel,
+        WaitKind::OnCancel,
+        WaitKind::Finally,
+        WaitKind::DeferCancel,
+        WaitKind::Raise,
+        WaitKind::Shutdown,
     ];
 
     /// The name that dumps print.
@@ -164,6 +204,18 @@ impl WaitKind {
             WaitKind::WatchChanged => "changed",
             WaitKind::Oneshot => "a oneshot channel",
             WaitKind::TaskGroup => "a task group",
+            WaitKind::Gather => "gather",
+            WaitKind::WaitTasks => "wait",
+            WaitKind::AsCompleted => "AsCompleted::next",
+            WaitKind::Shield => "shield",
+            WaitKind::StaggeredRace => "staggered_race",
+            WaitKind::JoinSet => "a JoinSet",
+            WaitKind::CatchCancel => "catch_cancel",
+            WaitKind::OnCancel => "on_cancel",
+            WaitKind::Finally => "finally",
+            WaitKind::DeferCancel => "defer_cancel",
+            WaitKind::Raise => "Cancelled::raise",
+            WaitKind::Shutdown => "shutdown_default_executor",
         }
     }
 }
@@ -172,7 +224,8 @@ impl WaitKind {
 const KIND_SHIFT: u32 = usize::BITS - 7;
 
 const _: () = assert!(WaitKind::ALL.len() <= 1 << 7);
-const _: () = assert!(align_of::<Location<'static>>() > 1);
+// The low bit and the mark.
+const _: () = assert!(align_of::<Location<'static>>() > 1 | Place::MARK);
 
 /// A wait kind and a place in one word. The low bit is set: the word can share a field with an
 /// aligned pointer and still be told from it.
@@ -180,6 +233,10 @@ const _: () = assert!(align_of::<Location<'static>>() > 1);
 pub struct Place(usize);
 
 impl Place {
+    /// A bit of the word that [`to_word`](Self::to_word) leaves free, for whoever keeps the word: a
+    /// place read from a marked word is the same one.
+    pub const MARK: usize = 2;
+
     /// Packs a kind and a place.
     #[inline]
     #[must_use]
@@ -199,7 +256,7 @@ impl Place {
     ///
     /// # Safety
     ///
-    /// An odd `word` must come from [`Place::to_word`].
+    /// An odd `word` must come from [`Place::to_word`], with [`Place::MARK`] or without.
     #[must_use]
     pub const unsafe fn from_word(word: usize) -> Option<Self> {
         if word & 1 == 1 { Some(Self(word)) } else { None }
@@ -214,7 +271,7 @@ impl Place {
     /// The line that made the waiting future.
     #[must_use]
     pub fn at(self) -> &'static Location<'static> {
-        let address = self.0 & ((1 << KIND_SHIFT) - 1) & !1;
+        let address = self.0 & ((1 << KIND_SHIFT) - 1) & !(1 | Self::MARK);
         // SAFETY: the address was exposed by `new` and is that of a `'static` Location; a Place
         // is only made by `new`, or by `from_word` whose caller promises the same.
         unsafe { &*std::ptr::with_exposed_provenance(address) }
@@ -266,6 +323,10 @@ mod tests {
             // SAFETY: the word was made by `to_word`.
             let place = unsafe { Place::from_word(word) }.unwrap();
             assert_eq!((place.kind(), place.at()), (kind, here));
+            assert_eq!(word & Place::MARK, 0);
+            // SAFETY: the mark is none of the place's bits.
+            let marked = unsafe { Place::from_word(word | Place::MARK) }.unwrap();
+            assert_eq!((marked.kind(), marked.at()), (kind, here));
         }
     }
 

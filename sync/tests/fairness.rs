@@ -2,8 +2,12 @@
 //! that gave up.
 #![cfg(not(any(corio_loom, corio_shuttle)))]
 
+use corio_sync::deferred::DeferredCore;
 use corio_sync::park::block_on;
-use corio_sync::{Condition, Event, Lock, Notify, Queue, RwLock, Semaphore, mpsc};
+use corio_sync::{
+    Barrier, CancelToken, Condition, Event, GetError, Lock, Notify, PutError, Queue, RwLock,
+    Semaphore, SetOnce, broadcast, mpsc, watch,
+};
 use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -76,6 +80,39 @@ fn grants_are_in_order_of_arrival() {
     served_in_order(|| lock.write(), || assert!(lock.try_read().is_none()));
     let (sender, _receiver) = mpsc::channel::<u8>(1);
     served_in_order(|| sender.reserve(), || assert!(sender.try_reserve().is_err()));
+}
+
+/// The only item of a queue, or the only room in one: it goes back when it is dropped.
+enum Turn<'q> {
+    Item(&'q Queue<()>),
+    Room(&'q Queue<()>),
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        match self {
+            Turn::Item(queue) => queue.put_nowait(()).expect("the queue has no limit"),
+            Turn::Room(queue) => queue.get_nowait().expect("the item is still there"),
+        }
+    }
+}
+
+#[test]
+fn items_and_room_are_given_in_order_of_arrival() {
+    let _alone = alone();
+    let items = Queue::new(0);
+    items.put_nowait(()).unwrap();
+    let get = || async {
+        items.get().await.unwrap();
+        Turn::Item(&items)
+    };
+    served_in_order(get, || assert_eq!(items.get_nowait(), Err(GetError::Empty)));
+    let room = Queue::new(1);
+    let put = || async {
+        room.put(()).await.unwrap();
+        Turn::Room(&room)
+    };
+    served_in_order(put, || assert_eq!(room.put_nowait(()), Err(PutError::Full(()))));
 }
 
 /// How many turns others have while one stands in the lock's queue, at the most.
@@ -218,6 +255,22 @@ fn waiters_of_other_kinds_that_gave_up_leave_no_memory() {
             let mut guard = lock.try_acquire().unwrap();
             assert!(poll_once(pin!(condition.wait(&mut guard))).is_pending());
         }
+    });
+    let barrier = Barrier::new(2);
+    measured("Barrier", |count| give_up(count, || barrier.wait()));
+    let token = CancelToken::new();
+    measured("CancelToken", |count| give_up(count, || token.cancelled()));
+    let once = SetOnce::<u8>::new();
+    measured("SetOnce", |count| give_up(count, || once.wait()));
+    let core = DeferredCore::<u8, u8, u8>::new();
+    measured("DeferredCore", |count| give_up(count, || core.wait()));
+    let (_announcer, mut listener) = broadcast::channel::<u8>(1);
+    measured("broadcast", |count| {
+        (0..count).for_each(|_| assert!(poll_once(pin!(listener.recv())).is_pending()));
+    });
+    let (_sender, mut receiver) = watch::channel(0);
+    measured("watch", |count| {
+        (0..count).for_each(|_| assert!(poll_once(pin!(receiver.changed())).is_pending()));
     });
     let shared = Arc::new(Lock::new(()));
     let guard = shared.try_acquire();

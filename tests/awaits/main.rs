@@ -28,11 +28,12 @@ mod tasks;
 mod timers;
 
 use std::panic::resume_unwind;
-use std::sync::Mutex;
 use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Arc, Mutex};
 use std::thread;
 
 use corio::Builder;
+use corio::debug::{Report, ReportKind, set_report_hook};
 use corio_tests::PATIENCE;
 use driver::{ANOMALIES, Make, at_every_poll};
 
@@ -116,4 +117,20 @@ fn without_stealing() {
 #[test]
 fn with_a_budget_of_one() {
     on(Builder::new().workers(1).poll_budget(1));
+}
+
+/// What was polled, or belongs to what was, is never told of as forgotten, whatever becomes of it.
+#[test]
+fn in_debug_mode_nothing_is_told_of_what_was_awaited() {
+    static TOLD: Mutex<Vec<String>> = Mutex::new(Vec::new());
+    let hook = |report: &Report| {
+        if report.kind() == ReportKind::NeverAwaited {
+            TOLD.lock().expect("nobody panics with it").push(report.to_string());
+        }
+    };
+    let before = set_report_hook(Some(Arc::new(hook)));
+    on(Builder::new().workers(2).debug(true));
+    set_report_hook(before);
+    let told = std::mem::take(&mut *TOLD.lock().expect("nobody panics with it"));
+    assert!(told.is_empty(), "{told:#?}");
 }

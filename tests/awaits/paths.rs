@@ -55,6 +55,7 @@ pub const TABLE: &[(&str, Make)] = awaits! {
     "fs::run_blocking" => look(|_f| fs::run_blocking(|| Ok(7)), |got| got == 7);
     "fs::getcwd" => look(|_f| fs::getcwd(), |path| path.is_absolute());
     "fs::read" => look(|f| fs::read(f.at("f")), |bytes| bytes == b"text");
+    "fs::read_to_string" => look(|f| fs::read_to_string(f.at("f")), |text| text == "text");
     "fs::stat" => look(|f| fs::stat(f.at("f")), |found: Metadata| found.len() == 4);
     "fs::symlink_metadata" => {
         look(|f| fs::symlink_metadata(f.at("l")), |found: Metadata| found.is_symlink())
@@ -86,6 +87,7 @@ pub const TABLE: &[(&str, Make)] = awaits! {
     "fs::makedirs" => change(|f| fs::makedirs(f.at("n/n")), &["d", "f", "l", "n"]);
     "fs::rmdir" => change(|f| fs::rmdir(f.at("d")), &["f", "l"]);
     "fs::removedirs" => change(|f| fs::removedirs(f.at("d")), &["f", "l"]);
+    "fs::remove_dir_all" => change(|f| fs::remove_dir_all(f.at("d")), &["f", "l"]);
     "fs::link" => change(|f| fs::link(f.at("f"), f.at("n")), &["d", "f", "l", "n"]);
     "fs::symlink" => change(|f| fs::symlink(f.at("f"), f.at("n")), &["d", "f", "l", "n"]);
     "fs::copy" => change(|f| fs::copy(f.at("f"), f.at("n")), &["d", "f", "l", "n"]);

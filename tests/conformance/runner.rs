@@ -13,6 +13,7 @@ use corio::{
     Builder, ContextVar, Handle, RunError, Runner, Task, catch_cancel, get_running_loop,
     new_event_loop,
 };
+use corio_tests::child::with_default_signals;
 use corio_tests::kit::{Ledger, Signal};
 use corio_tests::{PATIENCE, within};
 
@@ -45,8 +46,12 @@ struct Player {
 
 impl Player {
     fn start(part: &str) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_interrupted"));
-        let mut child = command.arg(part).stdout(Stdio::piped()).spawn().unwrap();
+        Self::run(with_default_signals(env!("CARGO_BIN_EXE_interrupted")), part)
+    }
+
+    fn run(mut command: Command, part: &str) -> Self {
+        command.arg(part).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         Self { child, lines }
     }
@@ -430,6 +435,19 @@ fn without_handle_signals_an_interrupt_ends_the_process() {
     player.says("ready");
     player.interrupt();
     player.was_ended();
+}
+
+/// CPython leaves an inherited `SIG_IGN` alone, and `asyncio.Runner` puts its handler only in the
+/// place of the default one.
+#[test]
+fn an_interrupt_that_was_ignored_stays_ignored() {
+    let mut ignoring = Command::new("env");
+    ignoring.args(["--ignore-signal=INT", env!("CARGO_BIN_EXE_interrupted")]);
+    let mut player = Player::run(ignoring, "until told");
+    player.says("ready");
+    player.interrupt();
+    drop(player.child.stdin.take());
+    player.ends(&["a value", "and Some(5)"]);
 }
 
 #[test]

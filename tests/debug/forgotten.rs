@@ -211,3 +211,35 @@ fn waits_that_yielded_are_not_told() {
         }
     });
 }
+
+#[test]
+fn parts_of_streams_and_servers_are_not_told() {
+    bounded(|| {
+        let runtime = debug_rt();
+        runtime.block_on(async {
+            let big = vec![7; 4 << 20];
+            let sent = big.clone();
+            let handler = move |_, mut writer: corio::stream::StreamWriter| {
+                let sent = sent.clone();
+                async move {
+                    // More than the system takes at once.
+                    writer.write(&sent);
+                    writer.drain().await.unwrap();
+                    writer.close();
+                    writer.wait_closed().await.unwrap();
+                }
+            };
+            let server = corio::stream::start_server(handler, "127.0.0.1:0").await.unwrap();
+            let address = server.local_addrs()[0];
+            let (mut reader, mut writer) = corio::stream::open_connection(address).await.unwrap();
+            assert!(reader.read(None).await.unwrap() == big);
+            writer.close();
+            writer.wait_closed().await.unwrap();
+            server.close();
+            server.wait_closed().await;
+        });
+        drop(runtime);
+        let inside = told(ReportKind::NeverAwaited, "made at io/src/");
+        assert_eq!(inside, Vec::<String>::new());
+    });
+}

@@ -1,5 +1,5 @@
 //! Looking into a running program: reports of debug mode, dumps, the graph of tasks, metrics, and
-//! simulations.
+//! simulations; and corio-top, which looks from outside.
 
 mod asyncio;
 mod dump;
@@ -11,3 +11,6 @@ mod process;
 mod reports;
 mod sim;
 mod support;
+#[cfg(target_os = "linux")]
+mod top;
+mod unpolled;

@@ -1,8 +1,10 @@
 //! What only a process of its own shows: environment variables and SIGQUIT.
 
 use corio::sync::Event;
+use corio_tests::child::with_default_signals;
 use corio_tests::{PATIENCE, within};
 use std::io::{BufRead, BufReader, Read};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use crate::support::HOUR;
@@ -19,9 +21,18 @@ fn child(
     variables: &'static [(&str, &str)],
     cue: &'static str,
 ) -> (bool, String) {
+    child_by(with_default_signals, test, variables, cue)
+}
+
+/// As [`child`], for a program that is started in this way.
+fn child_by(
+    start: fn(PathBuf) -> Command,
+    test: &'static str,
+    variables: &'static [(&str, &str)],
+    cue: &'static str,
+) -> (bool, String) {
     within(2 * PATIENCE, test, move || {
-        let program = std::env::current_exe().unwrap();
-        let mut command = Command::new(program);
+        let mut command = start(std::env::current_exe().unwrap());
         command.args([test, "--exact", "--nocapture", "--test-threads=1"]);
         command.env_remove("CORIO_DEBUG").env_remove("CORIO_DUMP").env(PART, test);
         command.envs(variables.iter().copied()).stdin(Stdio::piped());
@@ -87,12 +98,18 @@ fn quit() {
 /// The name of a task in a dump.
 const ASLEEP: &str = "asleep";
 
+/// What a child says that is to get no dump, if it should.
+const SAYS: &str = "no dump so far";
+
 /// What a child does that asks for its own dump.
 fn asks_for_a_dump() {
     corio::run(async {
         let sleeper = corio::task().name(ASLEEP).spawn(async { corio::sleep(HOUR).await });
         corio::block_in_place(|| {
             quit();
+            if std::env::var_os("CORIO_TEST_SAYS").is_some() {
+                eprintln!("{SAYS}");
+            }
             // The dump is printed by a thread of its own: the end is for when the test has read it.
             std::io::stdin().read_to_end(&mut Vec::new()).unwrap();
         });
@@ -127,6 +144,28 @@ fn without_a_variable_sigquit_ends_the_program_as_ever() {
     }
     let (ended, said) = child(TEST, &[], ASLEEP);
     assert!(!ended && !said.contains("goes on") && !said.contains("asleep"), "{said}");
+}
+
+/// What is ignored when the program starts, as under `nohup`: a dump that is asked for comes all the
+/// same, and afterwards the signal is ignored again.
+#[test]
+fn a_sigquit_that_was_ignored_dumps_and_is_ignored_again() {
+    const TEST: &str = "process::a_sigquit_that_was_ignored_dumps_and_is_ignored_again";
+    if is_child(TEST) {
+        asks_for_a_dump();
+        return quit();
+    }
+    let ignoring = |program| {
+        let mut command = Command::new("env");
+        command.arg("--ignore-signal=QUIT").arg(program);
+        command
+    };
+    let (ended, said) = child_by(ignoring, TEST, &[("CORIO_DUMP", "1")], ASLEEP);
+    assert!(ended && said.contains(ASLEEP), "{said}");
+    assert!(said.ends_with("and the program goes on\n"), "{said}");
+    // Its input ends at a line that it says in any case.
+    let (ended, said) = child_by(ignoring, TEST, &[("CORIO_TEST_SAYS", "1")], SAYS);
+    assert!(ended && !said.contains(ASLEEP), "{said}");
 }
 
 #[test]

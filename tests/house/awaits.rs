@@ -4,7 +4,8 @@
 //! fn`, an `impl Future`, or a type with `Future` or `IntoFuture`; also a macro that waits, a type
 //! that can be awaited though no function returns it, and a `Stream`. The list is made from the
 //! sources; tests/awaits holds for each of them an entry `"path" => ..`, which drops and cancels it
-//! at every poll.
+//! at every poll, and tests/debug/unpolled another one, which says whether debug mode tells of it if
+//! nobody polls it.
 //!
 //! `CORIO_LIST=1 cargo test -p corio-tests --test house awaits -- --nocapture` prints the list.
 
@@ -19,8 +20,11 @@ use self::items::{Function, Target, What, World, segments};
 use crate::source::{File, Tree};
 use crate::{expect_none, expect_one};
 
-/// Where the anomaly table is.
-const TABLE: &str = "tests/awaits/";
+/// What must have an entry for each await, and where that is.
+const TABLES: [(&str, &str); 2] = [
+    ("the anomaly table", "tests/awaits/"),
+    ("the table of the forgotten", "tests/debug/unpolled/"),
+];
 const SECTION: &str = "# Cancel safety";
 /// Traits of what can be awaited.
 const FUTURES: [&str; 2] = ["Future", "IntoFuture"];
@@ -185,9 +189,9 @@ fn documentation(piece: &Piece<'_>) -> String {
     above.copied().collect::<Vec<_>>().join("\n")
 }
 
-/// The entries of the table: path and place.
-fn entries(tree: &Tree) -> Vec<(String, String)> {
-    let files = tree.files.iter().filter(|file| file.path.starts_with(TABLE));
+/// The entries of a table: path and place.
+fn entries(tree: &Tree, folder: &str) -> Vec<(String, String)> {
+    let files = tree.files.iter().filter(|file| file.path.starts_with(folder));
     files.flat_map(entries_of).collect()
 }
 
@@ -199,11 +203,12 @@ fn entries_of(file: &File) -> Vec<(String, String)> {
     lines.collect()
 }
 
-fn untabled(list: &[Await<'_>], entries: &[(String, String)]) -> Vec<String> {
+fn untabled(tree: &Tree, list: &[Await<'_>], (table, folder): (&str, &str)) -> Vec<String> {
+    let entries = entries(tree, folder);
     let mut found = Vec::new();
     let known: BTreeSet<_> = list.iter().map(|one| one.path.as_str()).collect();
     let mut tabled = BTreeSet::new();
-    for (path, place) in entries {
+    for (path, place) in &entries {
         if !known.contains(path.as_str()) {
             found.push(format!("{place}: {path:?} is no public await; drop the entry"));
         }
@@ -214,7 +219,7 @@ fn untabled(list: &[Await<'_>], entries: &[(String, String)]) -> Vec<String> {
     for one in list.iter().filter(|one| !tabled.contains(one.path.as_str())) {
         let place = one.places.map_or(String::from("src"), |[at, _]| at.file.place(at.at));
         let path = &one.path;
-        found.push(format!("{place}: {path:?} is not in the anomaly table; add it to {TABLE}"));
+        found.push(format!("{place}: {path:?} is not in {table}; add it to {folder}"));
     }
     found
 }
@@ -239,14 +244,16 @@ fn all() -> (&'static World<'static>, &'static [Await<'static>]) {
 }
 
 #[test]
-fn awaits_are_in_the_anomaly_table() {
+fn awaits_are_in_the_tables() {
     let (world, list) = all();
     if std::env::var_os("CORIO_LIST").is_some() {
         list.iter().for_each(|one| println!("{}", one.path));
     }
     assert!(list.len() > 200, "only {} awaits were found", list.len());
     expect_none("macros", world.lost.clone());
-    expect_none("awaits", untabled(list, &entries(Tree::load())));
+    for table in TABLES {
+        expect_none(table.0, untabled(Tree::load(), list, table));
+    }
 }
 
 #[test]
@@ -302,7 +309,7 @@ fn awaits_are_found() {
     ];
     assert_eq!(paths, expected);
     expect_one(undocumented(&list), "sync/src/lock.rs:8: \"sync::Lock::acquire\" lacks");
-    let found = untabled(&list, &entries(&tree));
+    let found = untabled(&tree, &list, TABLES[0]);
     assert_eq!(found.len(), 2 + expected.len() - 1, "{found:#?}");
     assert!(found[0].contains("has an entry already") && found[1].contains("no public await"));
 }

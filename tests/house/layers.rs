@@ -7,11 +7,13 @@ use crate::source::{File, Tree, root};
 use crate::{expect_none, expect_one};
 
 /// A folder, the name of its crate in code, and which crates of ours it may use.
-const CRATES: [(&str, &str, &[&str]); 8] = [
+const CRATES: [(&str, &str, &[&str]); 9] = [
     ("sync/", "corio_sync", &[]),
     ("runtime/", "corio_runtime", &["corio_sync"]),
     ("io/", "corio_io", &["corio_sync", "corio_runtime"]),
     ("macros/", "corio_macros", &[]),
+    // It speaks with other processes, of other builds.
+    ("top/", "corio_top", &[]),
     ("src/", "corio", &["corio_sync", "corio_runtime", "corio_io", "corio_macros"]),
     ("tests/", "corio_tests", &["corio"]),
     ("examples/", "", &["corio"]),
@@ -19,12 +21,13 @@ const CRATES: [(&str, &str, &[&str]); 8] = [
 ];
 
 /// Every crate of ours, by its name in code.
-const OURS: [&str; 8] = [
+const OURS: [&str; 9] = [
     "corio",
     "corio_sync",
     "corio_runtime",
     "corio_io",
     "corio_macros",
+    "corio_top",
     "corio_tests",
     "corio_bench",
     "corio_fuzz",

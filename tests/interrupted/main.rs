@@ -21,6 +21,7 @@ fn main() {
         "twice on a single loop" => twice(single()),
         "stuck" => tell(&Builder::new().workers(1).watch(false).run(stuck())),
         "also cancelled" => tell(&Runner::new().run(also_cancelled())),
+        "until told" => until_told(Runner::new()),
         "off" => tell(&Builder::new().handle_signals(false).run(wait())),
         "listener" => tell(&Runner::new().run(listen())),
         "attribute" => attribute(),
@@ -70,6 +71,17 @@ fn twice(mut runner: Runner) {
             println!("cancelled again");
         }
         first.raise::<()>().await;
+    };
+    tell(&runner.run(main));
+    println!("and {:?}", runner.run(async { 5 }).ok());
+}
+
+/// Ends when its input does.
+fn until_told(mut runner: Runner) {
+    let main = async {
+        println!("ready");
+        let told = corio::to_thread(|| std::io::copy(&mut std::io::stdin(), &mut std::io::sink()));
+        told.await.expect("it does not panic").expect("an input");
     };
     tell(&runner.run(main));
     println!("and {:?}", runner.run(async { 5 }).ok());

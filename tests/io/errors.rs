@@ -1,13 +1,59 @@
 //! What goes wrong says what, where and why.
 
+use std::cell::RefCell;
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::pin::pin;
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
-use corio::net::{TcpListener, TcpStream, lookup_host};
+use corio::net::{TcpListener, TcpStream, UnixStream, lookup_host};
 
 use crate::{once, pair};
+
+/// A source that is made or waited for at the very end of a thread, when what the thread knew of its
+/// runtime is gone. A panic there would end the process.
+#[test]
+fn a_thread_that_ends_has_no_runtime_for_its_sources() {
+    struct Late(Option<UnixStream>, Arc<Mutex<Vec<String>>>);
+
+    impl Drop for Late {
+        fn drop(&mut self) {
+            let cx = &mut Context::from_waker(Waker::noop());
+            let fresh = UnixStream::pair().map(|(near, far)| (near.poll_read(cx, &mut [0]), far));
+            let fresh = match fresh {
+                Ok((Poll::Ready(Err(error)), _)) | Err(error) => error.to_string(),
+                other => panic!("{other:?}"),
+            };
+            // One that was waited for before is known to its poller, and goes on.
+            let kept = self.0.as_ref().unwrap().poll_read(cx, &mut [0]);
+            let entered = corio::Handle::try_current().is_ok();
+            self.1.lock().unwrap().extend([fresh, format!("{kept:?} {entered}")]);
+        }
+    }
+
+    thread_local! {
+        static LATE: RefCell<Option<Late>> = const { RefCell::new(None) };
+    }
+
+    let said = Arc::new(Mutex::new(Vec::new()));
+    let runtime = corio::Builder::new().workers(1).build().unwrap();
+    let (handle, list) = (runtime.handle().clone(), said.clone());
+    let thread = std::thread::spawn(move || {
+        // First used, last destroyed.
+        LATE.with_borrow_mut(|late| assert!(late.is_none()));
+        let _inside = handle.enter();
+        let (near, far) = UnixStream::pair().unwrap();
+        let cx = &mut Context::from_waker(Waker::noop());
+        assert!(near.poll_read(cx, &mut [0]).is_pending());
+        std::mem::forget(far);
+        LATE.with_borrow_mut(|late| *late = Some(Late(Some(near), list)));
+    });
+    thread.join().unwrap();
+    let said = said.lock().unwrap();
+    assert!(said[0].contains("no corio runtime on this thread"), "{said:?}");
+    assert_eq!(said[1], "Pending false");
+}
 
 // conforms: 30 test_create_server_reuse_port
 #[test]

@@ -393,3 +393,24 @@ fn folders_are_listed() {
         assert_eq!(fs::scandir(&gone).await.map(drop).unwrap_err().kind(), ErrorKind::NotFound);
     });
 }
+
+#[test]
+fn texts_are_read_whole_and_folders_removed_with_all_that_is_in_them() {
+    once(async {
+        let folder = scratch();
+        let at = |name: &str| folder.path().join(name);
+        fs::makedirs(at("tree/below")).await.unwrap();
+        fs::write(at("kept"), "gr\u{fc}n\r\n").await.unwrap();
+        fs::write(at("tree/below/file"), b"\xff").await.unwrap();
+        fs::symlink(at("kept"), at("tree/soft")).await.unwrap();
+        assert_eq!(fs::read_to_string(at("tree/soft")).await.unwrap(), "gr\u{fc}n\r\n");
+        let error = fs::read_to_string(at("tree/below/file")).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidData);
+        assert!(error.to_string().contains("tree/below/file"), "{error}");
+        assert!(fs::rmdir(at("tree")).await.is_err(), "it is not empty");
+        fs::remove_dir_all(at("tree")).await.unwrap();
+        assert_eq!(fs::listdir(folder.path()).await.unwrap(), ["kept"]);
+        let error = fs::remove_dir_all(at("tree")).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotFound);
+    });
+}

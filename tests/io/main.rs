@@ -13,12 +13,14 @@ mod errors;
 mod eyeballs;
 mod file_reads;
 mod files;
+mod http2;
 mod many;
 mod places;
 mod portable;
 mod restart;
 mod serve;
 mod signals;
+mod sigpipe;
 mod ssl;
 mod streams;
 mod syscalls;
@@ -33,6 +35,7 @@ use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use corio::net::{TcpListener, TcpStream};
+use corio_tests::child::with_default_signals;
 use corio_tests::within;
 use socket2::{Domain, Socket, Type};
 
@@ -138,9 +141,9 @@ pub fn plays(part: &str) -> bool {
 pub fn play(test: &str, part: &str, wrap: &[&str]) -> Command {
     let this = std::env::current_exe().unwrap();
     let mut command = match wrap {
-        [] => Command::new(this),
+        [] => with_default_signals(this),
         [program, args @ ..] => {
-            let mut command = Command::new(program);
+            let mut command = with_default_signals(program);
             command.args(args).arg(this);
             command
         }

@@ -25,14 +25,14 @@ fn router() -> Router {
         .route("/panic", get(async || -> &'static str { panic!("as the test wants it") }))
 }
 
-struct Server {
-    address: SocketAddr,
+pub struct Server {
+    pub address: SocketAddr,
     stop: Signal,
     task: corio::Task<io::Result<ServeReport>>,
 }
 
 impl Server {
-    async fn start(router: Router, deadline: Option<Duration>) -> Self {
+    pub async fn start(router: Router, deadline: Option<Duration>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let stop = Signal::new();
@@ -43,11 +43,11 @@ impl Server {
         Self { address, stop, task: corio::create_task(serve.report()) }
     }
 
-    async fn connect(&self) -> TcpStream {
+    pub async fn connect(&self) -> TcpStream {
         TcpStream::connect(self.address).await.unwrap()
     }
 
-    async fn end(self) -> ServeReport {
+    pub async fn end(self) -> ServeReport {
         self.stop.set();
         self.task.await.unwrap().unwrap()
     }

@@ -154,6 +154,10 @@ fn streams_and_halves_have_all_traits() {
     writes::<TcpStream>();
     reads::<corio::net::OwnedReadHalf>();
     writes::<corio::net::OwnedWriteHalf>();
+    reads::<corio::net::ReadHalf<'_>>();
+    writes::<corio::net::WriteHalf<'_>>();
+    reads::<corio::net::ReadHalf<'_, corio::net::UnixStream>>();
+    writes::<corio::net::WriteHalf<'_, corio::net::UnixStream>>();
 }
 
 #[test]

@@ -25,6 +25,7 @@ fn runtimes() {
     let d = Duration::ZERO;
     let builder = builder.workers(1).name("a name").stack_size(1).blocking_threads(1);
     let builder = builder.blocking_keep_alive(d).pollers(1).watch(true).debug(true);
+    let builder = builder.debug_socket(true);
     let builder = builder.slow_callback_duration(d).lifo_slot(true).stealing(true).poll_budget(1);
     let builder = builder.handle_signals(true).shutdown_timeout(d);
     let builder = builder.on_thread_start(|| ()).on_thread_stop(|| ());

@@ -2,12 +2,14 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::task::{Context, Waker};
 use std::thread;
 use std::time::Duration;
 
+use corio::net::UnixStream;
 use corio::{Handle, RunError, Runtime};
 use corio_tests::child::alone;
-use corio_tests::kit::{Ledger, Signal};
+use corio_tests::kit::{Ledger, Signal, block_on};
 use corio_tests::{eventually, open_descriptors};
 
 use crate::support::{bounded, builder, message, on_runtime, panic_of, rt, wait};
@@ -142,6 +144,61 @@ fn entering_nests_and_ends_with_the_guard() {
         }
         assert!(Handle::current() == *one.handle());
         drop(outer);
+        assert!(Handle::try_current().is_err());
+    });
+}
+
+/// tokio panics here. The latest guard that lives says where the thread is.
+#[test]
+fn guards_may_be_dropped_in_any_order() {
+    bounded(|| {
+        let runtimes = [rt(), rt(), rt()];
+        // Where handles, tasks, timers and sources go.
+        let here = || {
+            let (near, _far) = UnixStream::pair().unwrap();
+            let cx = &mut Context::from_waker(Waker::noop());
+            let waits = near.poll_read(cx, &mut [0]).is_pending();
+            let handle = Handle::try_current().ok();
+            assert_eq!(waits, handle.is_some(), "a source waits for another runtime");
+            let handle = handle?;
+            block_on(corio::sleep(Duration::from_millis(1)));
+            let task = corio::spawn(async { Handle::current() });
+            let at = runtimes.iter().position(|runtime| *runtime.handle() == handle).unwrap();
+            assert!(wait(&runtimes[at], task).unwrap() == handle, "its tasks are another's");
+            Some(at)
+        };
+        for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
+            let mut guards = runtimes.each_ref().map(|runtime| Some(runtime.enter()));
+            for dropped in order {
+                guards[dropped] = None;
+                let latest = guards.iter().rposition(Option::is_some);
+                assert_eq!(here(), latest, "{order:?}, after {dropped}");
+            }
+        }
+        // A guard that is made between two others' ends is the latest.
+        let first = runtimes[0].enter();
+        let second = runtimes[1].enter();
+        drop(first);
+        let third = runtimes[0].enter();
+        drop(second);
+        assert_eq!(here(), Some(0));
+        drop(third);
+        assert_eq!(here(), None);
+    });
+}
+
+/// What the thread has left is not touched any more: it may be gone.
+#[test]
+fn a_runtime_may_go_before_a_later_guard_of_another() {
+    bounded(|| {
+        let (one, other) = (rt(), rt());
+        let first = one.enter();
+        let second = other.enter();
+        drop(first);
+        assert!(one.shutdown(None).is_clean());
+        block_on(corio::sleep(Duration::from_millis(1)));
+        assert!(Handle::current() == *other.handle());
+        drop(second);
         assert!(Handle::try_current().is_err());
     });
 }

@@ -120,13 +120,13 @@ impl Compose for crate::prim::Tokio {
 }
 
 /// A future that wakes its task in its first poll and is ready in its second.
-struct Second {
+pub(super) struct Second {
     value: u64,
     polled: bool,
 }
 
 impl Second {
-    fn new(value: u64) -> Self {
+    pub(super) fn new(value: u64) -> Self {
         Self { value, polled: false }
     }
 }
@@ -144,17 +144,17 @@ impl Future for Second {
 }
 
 /// Tasks of one gather or group.
-const MANY: u64 = 1_000;
+pub(super) const MANY: u64 = 1_000;
 
 /// Gathers or groups in a pass.
-const TIMES: u64 = 10;
+pub(super) const TIMES: u64 = 10;
 
-const fn sum_below(n: u64) -> u64 {
+pub(super) const fn sum_below(n: u64) -> u64 {
     n * (n - 1) / 2
 }
 
 /// Does something so many times, one after the other; the sum.
-async fn repeat<F: Future<Output = u64>>(times: u64, something: impl Fn() -> F) -> u64 {
+pub(super) async fn repeat<F: Future<Output = u64>>(times: u64, something: impl Fn() -> F) -> u64 {
     let mut sum = 0;
     for _ in 0..times {
         sum += something().await;

@@ -39,6 +39,28 @@ impl Pass for YieldMany {
     }
 }
 
+/// One task that yields, with nobody else to run.
+pub struct YieldAlone;
+
+impl Pass for YieldAlone {
+    const ROW: Row = Row::new("yield_alone", "one task yields 10,000 times; per yield")
+        .target(Target::TimesTokio(1.0));
+    const OPS: u64 = 10_000;
+
+    fn expected() -> u64 {
+        Self::OPS
+    }
+
+    async fn pass<R: Rt>() -> u64 {
+        let mut yields = 0;
+        while yields < Self::OPS {
+            R::yield_now().await;
+            yields += 1;
+        }
+        yields
+    }
+}
+
 /// Pairs of tasks that answer each other once.
 pub struct PingPong;
 

@@ -48,6 +48,7 @@ fn spawning_rows_are_right_under_every_runtime() {
 #[test]
 fn switching_rows_are_right_under_every_runtime() {
     passes::<switch::YieldMany>();
+    passes::<switch::YieldAlone>();
     passes::<switch::PingPong>();
 }
 
@@ -105,7 +106,8 @@ fn round_trips_are_right_under_every_runtime() {
         #[cfg(feature = "corio")]
         "corio",
     ] {
-        let plan = Plan { setup: SETUP, warm_up: Duration::ZERO, measure: Duration::ZERO };
+        let plan =
+            Plan { setup: SETUP, warm_up: Duration::ZERO, measure: Duration::ZERO, passes: 3 };
         let figures = row.measure(adapter).unwrap()(&plan).unwrap();
         assert_eq!(figures.len(), row.row.metrics.len());
         assert!(figures.iter().all(|figure| figure.is_finite()), "{figures:?}");
@@ -115,7 +117,7 @@ fn round_trips_are_right_under_every_runtime() {
 /// Every primitive of every library gives the right answer once.
 #[test]
 fn primitives_are_right_in_every_library() {
-    let plan = Plan { setup: SETUP, warm_up: Duration::ZERO, measure: Duration::ZERO };
+    let plan = Plan { setup: SETUP, warm_up: Duration::ZERO, measure: Duration::ZERO, passes: 3 };
     for entry in ROWS.iter().filter(|entry| entry.primitives) {
         for name in entry.names() {
             let figures = entry.measure(name).unwrap()(&plan);

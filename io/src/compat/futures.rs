@@ -6,7 +6,10 @@ use std::task::{Context, Poll};
 
 use futures_io::{AsyncRead, AsyncWrite};
 
-use crate::net::{Connected, OwnedReadHalf, OwnedWriteHalf, StreamSocket, TcpStream, UnixStream};
+use crate::net::{
+    Connected, OwnedReadHalf, OwnedWriteHalf, ReadHalf, StreamSocket, TcpStream, UnixStream,
+    WriteHalf,
+};
 
 macro_rules! reads {
     ([$($generics:tt)*] $type:ty) => {
@@ -66,8 +69,10 @@ reads!([] UnixStream);
 reads!([] & TcpStream);
 reads!([] & UnixStream);
 reads!([S: StreamSocket] OwnedReadHalf<S>);
+reads!([S: StreamSocket] ReadHalf<'_, S>);
 writes!([] TcpStream);
 writes!([] UnixStream);
 writes!([] & TcpStream);
 writes!([] & UnixStream);
 writes!([S: StreamSocket] OwnedWriteHalf<S>);
+writes!([S: StreamSocket] WriteHalf<'_, S>);

@@ -11,7 +11,8 @@ use corio_runtime::time;
 use hyper::rt::{Executor, Read, ReadBufCursor, Sleep, Timer, Write};
 
 use crate::net::{
-    Connected, OwnedReadHalf, OwnedWriteHalf, StreamSocket, TcpStream, UnixStream, Wire,
+    Connected, OwnedReadHalf, OwnedWriteHalf, ReadHalf, StreamSocket, TcpStream, UnixStream, Wire,
+    WriteHalf,
 };
 
 macro_rules! reads {
@@ -80,9 +81,11 @@ fn fill(
 reads!([] TcpStream);
 reads!([] UnixStream);
 reads!([S: StreamSocket] OwnedReadHalf<S>);
+reads!([S: StreamSocket] ReadHalf<'_, S>);
 writes!([] TcpStream);
 writes!([] UnixStream);
 writes!([S: StreamSocket] OwnedWriteHalf<S>);
+writes!([S: StreamSocket] WriteHalf<'_, S>);
 
 /// Runs what hyper spawns, such as the streams of an HTTP/2 connection, as tasks of the calling
 /// thread's runtime.
@@ -119,11 +122,11 @@ impl Sleep for TimerSleep {}
 
 impl Timer for CorioTimer {
     fn sleep(&self, duration: Duration) -> Pin<Box<dyn Sleep>> {
-        Box::pin(TimerSleep(time::sleep(duration)))
+        Box::pin(TimerSleep(time::sleep(duration).inside()))
     }
 
     fn sleep_until(&self, deadline: Instant) -> Pin<Box<dyn Sleep>> {
-        Box::pin(TimerSleep(time::sleep_until(deadline)))
+        Box::pin(TimerSleep(time::sleep_until(deadline).inside()))
     }
 
     fn now(&self) -> Instant {

@@ -41,7 +41,7 @@ pub struct CorioRuntime;
 
 impl Runtime for CorioRuntime {
     fn new_timer(&self, deadline: Instant) -> Pin<Box<dyn AsyncTimer>> {
-        Box::pin(Timer(time::sleep_until(deadline)))
+        Box::pin(Timer(time::sleep_until(deadline).inside()))
     }
 
     #[track_caller]

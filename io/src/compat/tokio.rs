@@ -8,7 +8,8 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::net::{
-    Connected, OwnedReadHalf, OwnedWriteHalf, StreamSocket, TcpStream, UnixStream, Wire,
+    Connected, OwnedReadHalf, OwnedWriteHalf, ReadHalf, StreamSocket, TcpStream, UnixStream, Wire,
+    WriteHalf,
 };
 
 macro_rules! reads {
@@ -78,6 +79,8 @@ pub(crate) fn fill(
 reads!([] TcpStream);
 reads!([] UnixStream);
 reads!([S: StreamSocket] OwnedReadHalf<S>);
+reads!([S: StreamSocket] ReadHalf<'_, S>);
 writes!([] TcpStream);
 writes!([] UnixStream);
 writes!([S: StreamSocket] OwnedWriteHalf<S>);
+writes!([S: StreamSocket] WriteHalf<'_, S>);

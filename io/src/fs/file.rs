@@ -20,6 +20,7 @@ use super::finish::{FileLines, FileTell, ReadInto};
 use super::mode::Mode;
 use super::open::OpenOptions;
 use super::operations::ReadIntoOp;
+use crate::made::Made;
 
 /// A file of bytes, buffered.
 ///
@@ -105,7 +106,7 @@ pub struct FileOp<'a, O: Operation> {
     pub(super) operation: Option<O>,
     /// Where the result arrives before the file comes back.
     result: Option<oneshot::Receiver<io::Result<O::Output>>>,
-    begun: bool,
+    pub(super) begun: bool,
     at: &'static Location<'static>,
 }
 
@@ -326,7 +327,7 @@ impl File {
     /// Strict.
     #[track_caller]
     pub fn tell(&mut self) -> FileTell<'_> {
-        FileTell { file: self, at: Location::caller() }
+        FileTell { file: self, made: Made::here("File::tell") }
     }
 
     /// Reads into a buffer of yours, up to its length, and gives it back with how much was read,

@@ -2,13 +2,13 @@
 
 use std::future::Future;
 use std::io;
-use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use super::file::{File, FileOp, State, closed};
 use super::operations::{FinishWritesOp, ReadIntoOp, ReadLineOp};
 use super::task::{FsTask, poll_task, run_blocking};
+use crate::made::Made;
 
 /// Future of [`File::close`]: `io::Result<()>`.
 #[derive(Debug)]
@@ -22,6 +22,7 @@ impl Future for CloseFile<'_> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         if self.last.file.closed() {
+            self.last.begun = true;
             return Poll::Ready(Ok(()));
         }
         let finished = ready!(Pin::new(&mut self.last).poll(cx));
@@ -36,14 +37,15 @@ impl Future for CloseFile<'_> {
 pub struct IntoStd {
     pub(super) file: File,
     pub(super) task: Option<FsTask<std::fs::File>>,
-    pub(super) at: &'static Location<'static>,
+    pub(super) made: Made,
 }
 
 impl Future for IntoStd {
     type Output = io::Result<std::fs::File>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Self { file, task, at } = self.get_mut();
+        let Self { file, task, made } = self.get_mut();
+        let at = made.begin();
         let task = match task {
             Some(task) => task,
             None => {
@@ -63,14 +65,15 @@ impl Future for IntoStd {
 #[must_use = "nothing is told unless this is awaited"]
 pub struct FileTell<'a> {
     pub(super) file: &'a mut File,
-    pub(super) at: &'static Location<'static>,
+    pub(super) made: Made,
 }
 
 impl Future for FileTell<'_> {
     type Output = io::Result<u64>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Self { file, at } = self.get_mut();
+        let Self { file, made } = self.get_mut();
+        let at = made.begin();
         // The system knows a position without looking at the disk.
         match ready!(file.poll_idle(cx, at))? {
             Some(core) => Poll::Ready(core.tell()),

@@ -36,8 +36,9 @@ pub use ops::sendfile;
 pub use ops::{
     Access, DirEntry, StatVfs, abspath, access, canonicalize, copy, exists, getatime, getctime,
     getcwd, getmtime, getsize, isdir, isfile, islink, ismount, link, listdir, makedirs, mkdir,
-    read, readlink, remove, removedirs, rename, renames, replace, rmdir, samefile, scandir,
-    set_permissions, stat, statvfs, symlink, symlink_metadata, unlink, write,
+    read, read_to_string, readlink, remove, remove_dir_all, removedirs, rename, renames, replace,
+    rmdir, samefile, scandir, set_permissions, stat, statvfs, symlink, symlink_metadata, unlink,
+    write,
 };
 pub use spooled::{RolloverOp, SpooledFile, spooled_temporary_file};
 pub use task::{FsTask, run_blocking};

@@ -2,11 +2,11 @@
 //! thread.
 
 use std::io::{self, SeekFrom};
-use std::panic::Location;
 
 use super::core::Core;
 use super::file::{Call, CoreAccess, File, FileOp, Operation};
 use super::finish::{CloseFile, IntoStd};
+use crate::made::Made;
 
 /// Defines operations: a method of [`File`], the operation's type, its two bodies.
 macro_rules! operations {
@@ -269,6 +269,6 @@ impl File {
     /// Lossy: the file is flushed and closed.
     #[track_caller]
     pub fn into_std(self) -> IntoStd {
-        IntoStd { file: self, task: None, at: Location::caller() }
+        IntoStd { file: self, task: None, made: Made::here("File::into_std") }
     }
 }

@@ -10,6 +10,8 @@ use std::time::SystemTime;
 
 use super::task::{FsTask, run_blocking};
 use crate::context::failed;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use crate::sigpipe::Sigpipe;
 
 /// An entry of a folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -122,6 +124,10 @@ calls! {
     /// Reads a whole file.
     fn read(path) -> Vec<u8> { fs::read(path) }
 
+    /// Reads a whole file of UTF-8, with its newlines as they are. Python: `Path.read_text`.
+    #[doc(alias = "read_text")]
+    fn read_to_string(path) -> String { fs::read_to_string(path) }
+
     /// What the system knows about a file. Links are followed.
     #[doc(alias = "metadata")]
     fn stat(path) -> fs::Metadata { fs::metadata(path) }
@@ -178,6 +184,11 @@ calls! {
     /// Removes an empty folder.
     #[doc(alias = "remove_dir")]
     fn rmdir(path) -> () { fs::remove_dir(path) }
+
+    /// Removes a folder and all that is in it; links are removed and not followed. Python:
+    /// `shutil.rmtree`.
+    #[doc(alias = "rmtree")]
+    fn remove_dir_all(path) -> () { fs::remove_dir_all(path) }
 
     /// Removes an empty folder, and those above it that are left empty.
     fn removedirs(path) -> () {
@@ -336,7 +347,7 @@ pub fn sendfile(out: &impl AsFd, from: &impl AsFd, offset: u64, count: usize) ->
     run_blocking(move || {
         let (out, from) = both?;
         let mut offset = offset;
-        Ok(rustix::fs::sendfile(out, from, Some(&mut offset), count)?)
+        Sigpipe::look().call(|| Ok(rustix::fs::sendfile(out, from, Some(&mut offset), count)?))
     })
 }
 

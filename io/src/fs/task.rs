@@ -54,8 +54,20 @@ pub struct FsTask<R> {
 
 enum State<R> {
     New(Box<dyn FnOnce() -> io::Result<R> + Send>),
+    /// Not begun either, in a future that tells if nobody has awaited it.
+    Inside(Box<dyn FnOnce() -> io::Result<R> + Send>),
     Running(Job<io::Result<R>>),
     Done,
+}
+
+impl<R> FsTask<R> {
+    /// A part of another future, which tells if nobody has awaited it.
+    pub(super) fn inside(mut self) -> Self {
+        if let State::New(f) = std::mem::replace(&mut self.state, State::Done) {
+            self.state = State::Inside(f);
+        }
+        self
+    }
 }
 
 /// Nothing in it is pinned.
@@ -68,7 +80,7 @@ impl<R: Send + 'static> Future for FsTask<R> {
         let this = self.get_mut();
         loop {
             match std::mem::replace(&mut this.state, State::Done) {
-                State::New(f) => {
+                State::New(f) | State::Inside(f) => {
                     let handle = Handle::try_current().map_err(io::Error::other)?;
                     this.state = State::Running(handle.run_in_executor(None, f));
                 }

@@ -250,7 +250,7 @@ impl NamedTempFile {
     /// Strict: the drop does the rest.
     #[track_caller]
     pub fn close(&mut self) -> CloseTempFile<'_> {
-        let removal = self.remove.task();
+        let removal = self.remove.task().inside();
         CloseTempFile { close: self.file.close(), closed: None, removal, remove: &mut self.remove }
     }
 

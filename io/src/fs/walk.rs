@@ -76,14 +76,16 @@ impl Walk {
     #[track_caller]
     #[expect(clippy::should_implement_trait, reason = "it is a future's name, as in `for await`")]
     pub fn next(&mut self) -> NextFolder<'_> {
-        let task = self.todo.last().cloned().map(|folder| {
-            run_blocking(move || {
+        let mut task = None;
+        // Not in a closure, which would not pass the place on.
+        if let Some(folder) = self.todo.last().cloned() {
+            task = Some(run_blocking(move || {
                 let found = entries(&folder);
                 let found = found.map_err(|error| failed("walk", folder.display(), error))?;
                 let (folders, files) = found.into_iter().partition(DirEntry::is_dir);
                 Ok(WalkStep { folder, folders, files })
-            })
-        });
+            }));
+        }
         NextFolder { walk: self, task }
     }
 

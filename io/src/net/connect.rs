@@ -106,7 +106,7 @@ impl Connect {
                     self.attempts.push((address, stream));
                     let more = self.rest.as_ref().is_some_and(|rest| !rest.is_empty());
                     let delay = self.builder.attempt_delay().filter(|_| more);
-                    self.next = delay.map(|delay| Box::pin(sleep(delay)));
+                    self.next = delay.map(|delay| Box::pin(sleep(delay).inside()));
                     return None;
                 }
                 Err(error) => self.failed(address, error),

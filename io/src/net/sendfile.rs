@@ -16,6 +16,8 @@ use rustix::fs::{FileType, SeekFrom};
 use super::wire::{StreamSocket, Wire};
 use crate::fs::{FsTask, run_blocking};
 use crate::made::Made;
+#[cfg(target_os = "linux")]
+use crate::sigpipe::Sigpipe;
 use crate::source::step;
 use crate::sys;
 
@@ -93,7 +95,8 @@ pub struct SendFile<'a> {
 enum How {
     New,
     /// By the system alone.
-    Native,
+    #[cfg(target_os = "linux")]
+    Native(Sigpipe),
     /// A thread reads the next chunk.
     Reading(FsTask<Vec<u8>>),
     /// The chunk, and how much of it is sent.
@@ -120,7 +123,10 @@ impl SendFile<'_> {
             let message = "sendfile sends ordinary files only";
             return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
         }
-        if cfg!(target_os = "linux") { Ok(How::Native) } else { self.refused() }
+        #[cfg(target_os = "linux")]
+        return Ok(How::Native(Sigpipe::look()));
+        #[cfg(not(target_os = "linux"))]
+        self.refused()
     }
 
     /// The system does not send this file.
@@ -151,21 +157,16 @@ impl SendFile<'_> {
     }
 
     #[cfg(target_os = "linux")]
-    fn poll_native(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+    fn poll_native(&mut self, sigpipe: Sigpipe, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let Self { wire, waiter, file, offset, left, sent, made, .. } = self;
         let want = usize::try_from((*left).min(CHUNK)).unwrap_or(usize::MAX);
         let mut from = *offset + *sent;
         step(WaitKind::Write, made.at(), cx, |cx| {
             // A short result may be the end of the file, so this is no transfer.
             wire.source.poll_io_with(wire.fd, Direction::Write, waiter, cx, || {
-                Ok(rustix::fs::sendfile(wire.fd, *file, Some(&mut from), want)?)
+                sigpipe.call(|| Ok(rustix::fs::sendfile(wire.fd, *file, Some(&mut from), want)?))
             })
         })
-    }
-
-    #[cfg(not(target_os = "linux"))]
-    fn poll_native(&mut self, _cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        Poll::Ready(Err(rustix::io::Errno::NOSYS.into()))
     }
 
     /// Sends a part of a chunk.
@@ -184,6 +185,7 @@ impl SendFile<'_> {
 }
 
 /// Whether the system says that it cannot send this file by itself.
+#[cfg(target_os = "linux")]
 fn cannot(error: &io::Error) -> bool {
     use rustix::io::Errno;
 
@@ -203,7 +205,8 @@ impl Future for SendFile<'_> {
             }
             match &mut this.how {
                 How::New => this.how = this.check()?,
-                How::Native => match ready!(this.poll_native(cx)) {
+                #[cfg(target_os = "linux")]
+                &mut How::Native(sigpipe) => match ready!(this.poll_native(sigpipe, cx)) {
                     Ok(0) => return Poll::Ready(Ok(this.sent)),
                     Ok(n) => this.count(n),
                     Err(error) if this.sent == 0 && cannot(&error) => this.how = this.refused()?,

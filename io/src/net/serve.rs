@@ -8,6 +8,7 @@ mod connections;
 mod make;
 mod report;
 mod running;
+mod streams;
 
 use std::error::Error;
 use std::fmt;
@@ -46,7 +47,19 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// `service` is an axum `Router` or any other tower service that is `Clone`: each connection gets
 /// a clone. The future never ends unless a shutdown is asked for by
 /// [`with_graceful_shutdown`](Serve::with_graceful_shutdown). Dropping it ends the accepting soon
-/// after; connections live on.
+/// after; connections live on, also if that is in the middle of a shutdown: then each ends after the
+/// requests that it serves, without a deadline.
+///
+/// The streams of an HTTP/2 connection, one for each request, are tasks that end with it: when the
+/// client hangs up, or the drain deadline passes, their handlers and bodies are dropped, as those of
+/// HTTP/1 are.
+///
+/// An HTTP/1 connection that was upgraded, say to WebSocket, is the server's no longer: a shutdown
+/// neither tells nor awaits it, and its deadline does not end it, as with axum's own `serve` on
+/// tokio. It belongs to the task that the handler has given it, and ends with that or with the
+/// runtime; let that task hear of the shutdown if it has to say farewell. An upgraded stream of
+/// HTTP/2 (RFC 8441) is still one of its connection's: a shutdown waits for it, and the deadline ends
+/// it.
 ///
 /// A task of its own accepts, so that a handler that blocks the loop of whoever awaits this keeps no
 /// new connection out.
@@ -219,7 +232,7 @@ impl<L, M> Serve<L, M> {
     }
 
     /// How long a graceful shutdown waits; then the bodies of the connections that are left are
-    /// dropped. Default: as long as it takes.
+    /// dropped, and those of their HTTP/2 streams. Default: as long as it takes.
     pub fn drain_deadline(mut self, deadline: Duration) -> Self {
         self.deadline = Some(deadline);
         self
@@ -386,7 +399,7 @@ fn is_lost(error: &io::Error) -> bool {
 /// Waits until a connection is closed, for [`PAUSE`] at most. True if the shutdown came meanwhile.
 async fn pause(connections: &Connections, mut signal: Option<&mut Signal>) -> bool {
     let before = connections.live();
-    let mut limit = sleep(PAUSE);
+    let mut limit = sleep(PAUSE).inside();
     poll_fn(|cx| {
         if poll_signal(&mut signal, cx).is_ready() {
             return Poll::Ready(true);

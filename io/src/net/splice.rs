@@ -20,6 +20,7 @@ use rustix::pipe::{PipeFlags, SpliceFlags};
 
 use super::wire::{StreamSocket, Wire};
 use crate::made::Made;
+use crate::sigpipe::Sigpipe;
 use crate::source::step;
 
 /// Size of the pipe in bytes, if the system allows it: four times its default, since a packet takes
@@ -78,8 +79,8 @@ pub fn splice<'a, A: StreamSocket, B: StreamSocket>(from: &'a A, to: &'a B) -> S
 pub struct Splice<'a> {
     from: End<'a>,
     to: End<'a>,
-    /// Its reading and its writing end.
-    pipe: Option<(OwnedFd, OwnedFd)>,
+    /// Its reading and its writing end, and how it is emptied.
+    pipe: Option<(OwnedFd, OwnedFd, Sigpipe)>,
     held: usize,
     copied: u64,
     ended: bool,
@@ -137,16 +138,20 @@ impl Future for Splice<'_> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Self { from, to, pipe, held, copied, ended, made } = self.get_mut();
         let at = made.begin();
-        let (outlet, inlet) = match pipe {
+        let (outlet, inlet, sigpipe) = match pipe {
             Some(pipe) => pipe,
-            None => pipe.insert(new_pipe()?),
+            None => {
+                let (outlet, inlet) = new_pipe()?;
+                pipe.insert((outlet, inlet, Sigpipe::look()))
+            }
         };
         let flags = SpliceFlags::NONBLOCK | SpliceFlags::MOVE;
         loop {
             while *held > 0 {
                 let fd = to.wire.fd;
                 let n = ready!(to.poll((Direction::Write, WaitKind::Write), at, cx, || {
-                    Ok(rustix::pipe::splice(&*outlet, None, fd, None, *held, flags)?)
+                    sigpipe
+                        .call(|| Ok(rustix::pipe::splice(&*outlet, None, fd, None, *held, flags)?))
                 }))?;
                 if n == 0 {
                     return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));

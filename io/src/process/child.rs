@@ -133,7 +133,7 @@ impl Child {
     /// })
     /// # }
     /// ```
-    #[doc(alias = "wait_with_output")]
+    #[doc(alias("output", "wait_with_output"))]
     #[track_caller]
     pub fn communicate(&mut self, input: impl Into<Vec<u8>>) -> Communicate<'_> {
         let Self { stdin, stdout, stderr, owner } = self;

@@ -236,7 +236,7 @@ impl Process {
 
     /// What a future needs in order to wait.
     pub(super) fn waiter(&self) -> EndWaiter<'_> {
-        let ended = (self.watch() == Watch::Thread).then(|| self.ended.wait());
+        let ended = (self.watch() == Watch::Thread).then(|| self.ended.wait().inside());
         EndWaiter { readiness: Waiter::default(), ended }
     }
 

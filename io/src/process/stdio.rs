@@ -12,6 +12,7 @@ pub enum Stdio {
     #[default]
     Inherit,
     /// Into a pipe, whose other end is a stream of the [`Child`](super::Child). asyncio: `PIPE`.
+    #[doc(alias = "piped")]
     Pipe,
     /// Nowhere: reading finds the end, what is written is dropped. asyncio: `DEVNULL`.
     Null,

@@ -18,7 +18,7 @@ use std::io::{self, IoSlice};
 use std::net::{Shutdown, SocketAddr};
 use std::os::fd::BorrowedFd;
 use std::panic::Location;
-use std::pin::pin;
+use std::pin::Pin;
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
 
@@ -345,11 +345,15 @@ impl Connection {
         }
         let mut slices: Vec<IoSlice<'_>> = pieces.iter().map(|piece| IoSlice::new(piece)).collect();
         let mut left = &mut slices[..];
-        let mut over = pin!(self.closed.wait());
+        // Made when there is something to wait for.
+        let mut over = None;
         while !left.is_empty() {
             let n = std::future::poll_fn(|cx| match self.poll_write(cx, left) {
                 // A pipe tells nobody that the connection was aborted.
-                Poll::Pending => over.as_mut().poll(cx).map(|()| Ok(0)),
+                Poll::Pending => {
+                    let over = over.get_or_insert_with(|| self.closed.wait());
+                    Pin::new(over).poll(cx).map(|()| Ok(0))
+                }
                 written => written,
             });
             let n = n.await?;

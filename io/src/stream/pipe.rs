@@ -18,13 +18,17 @@ use super::connection::{Connection, Socket};
 use super::reader::StreamReader;
 use super::writer::StreamWriter;
 use crate::source::{Registered, step};
+use crate::sys;
 
 /// Most pieces that one call takes; the system refuses more (`IOV_MAX`).
 const PIECES_MAX: usize = 1024;
 
-/// One end of a pipe.
+/// One end of a pipe, or a socket used as one.
 #[derive(Debug)]
-pub(super) struct Pipe(Registered<OwnedFd>);
+pub(super) struct Pipe {
+    end: Registered<OwnedFd>,
+    is_socket: bool,
+}
 
 impl Pipe {
     fn new(fd: OwnedFd) -> io::Result<Self> {
@@ -34,7 +38,8 @@ impl Pipe {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
         }
         rustix::io::ioctl_fionbio(&fd, true)?;
-        Ok(Self(Registered::new(fd, SourceKind::Other)))
+        let is_socket = kind == FileType::Socket;
+        Ok(Self { end: Registered::new(fd, SourceKind::Other), is_socket })
     }
 
     /// Reads into the room behind what a vector holds.
@@ -44,9 +49,9 @@ impl Pipe {
         cx: &mut Context<'_>,
         buf: &mut Vec<u8>,
     ) -> Poll<io::Result<usize>> {
-        let fd = self.0.fd();
+        let fd = self.end.fd();
         let read = || Ok(rustix::io::read(fd, rustix::buffer::spare_capacity(buf))?);
-        step(WaitKind::Read, at, cx, |cx| self.0.source().poll_io(fd, Direction::Read, cx, read))
+        step(WaitKind::Read, at, cx, |cx| self.end.source().poll_io(fd, Direction::Read, cx, read))
     }
 
     pub(super) fn poll_write_vectored(
@@ -57,16 +62,19 @@ impl Pipe {
     ) -> Poll<io::Result<usize>> {
         let write = || self.write(parts);
         step(WaitKind::Write, at, cx, |cx| {
-            self.0.source().poll_io(self.0.fd(), Direction::Write, cx, write)
+            self.end.source().poll_io(self.end.fd(), Direction::Write, cx, write)
         })
     }
 
     pub(super) fn try_write_vectored(&self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
-        self.0.source().try_io(Direction::Write, || self.write(parts))
+        self.end.source().try_io(Direction::Write, || self.write(parts))
     }
 
     fn write(&self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
-        Ok(rustix::io::writev(self.0.fd(), &parts[..parts.len().min(PIECES_MAX)])?)
+        if self.is_socket {
+            return sys::send_vectored(self.end.fd(), parts);
+        }
+        Ok(rustix::io::writev(self.end.fd(), &parts[..parts.len().min(PIECES_MAX)])?)
     }
 }
 
@@ -110,7 +118,7 @@ pub fn connect_read_pipe(fd: impl Into<OwnedFd>) -> io::Result<StreamReader> {
 /// [`write_eof`](StreamWriter::write_eof), closes the descriptor after what is queued is written.
 ///
 /// A write to a pipe that nobody reads any more is an error if SIGPIPE is ignored, which it is in
-/// Rust programs.
+/// Rust programs; else the signal does what the program wants. Writes to sockets never raise it.
 ///
 /// asyncio: `loop.connect_write_pipe`.
 ///

@@ -187,10 +187,11 @@ impl Future for ServeForever<'_> {
     type Output = Result<(), ServerClosed>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let stopped = Pin::new(&mut self.wait).poll(cx);
         if self.refused {
             return Poll::Ready(Err(ServerClosed(())));
         }
-        ready!(Pin::new(&mut self.wait).poll(cx));
+        ready!(stopped);
         self.done = true;
         Poll::Ready(Ok(()))
     }
@@ -473,9 +474,9 @@ where
 {
     async fn run(mut self) {
         let shared = self.shared.clone();
-        let mut command = shared.commands.get();
         let mut open = true;
         while open || self.count > 0 {
+            let mut command = shared.commands.get();
             let told = poll_fn(|cx| {
                 if let Poll::Ready(told) = Pin::new(&mut command).poll(cx) {
                     return Poll::Ready(told);
@@ -484,7 +485,6 @@ where
                 Poll::Pending
             });
             let Ok(told) = told.await else { break };
-            command = shared.commands.get();
             match told {
                 Command::Serve => self.serving = open,
                 Command::Close => {

@@ -3,6 +3,8 @@ use std::future::{Future, IntoFuture};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use corio_sync::debug;
+use corio_sync::place::{Made, WaitKind};
 use pin_project_lite::pin_project;
 
 use crate::error::Cancelled;
@@ -54,8 +56,9 @@ use crate::task::scope::{Kind, Polled, Scope};
 /// # });
 /// ```
 #[doc(alias = "CancelledError")]
+#[track_caller]
 pub fn catch_cancel<F: IntoFuture>(future: F) -> CatchCancel<F::IntoFuture> {
-    CatchCancel { future: Some(future.into_future()), scope: Scope::new() }
+    CatchCancel::new(future, WaitKind::CatchCancel)
 }
 
 pin_project! {
@@ -67,6 +70,18 @@ pin_project! {
         #[pin]
         future: Option<F>,
         scope: Scope,
+        made: Made,
+    }
+}
+
+impl<F> CatchCancel<F> {
+    #[track_caller]
+    pub(super) fn new(future: impl IntoFuture<IntoFuture = F>, kind: WaitKind) -> Self
+    where
+        F: Future,
+    {
+        let future = Some(future.into_future());
+        Self { future, scope: Scope::new(), made: Made::here(kind) }
     }
 }
 
@@ -76,6 +91,7 @@ impl<F: Future> Future for CatchCancel<F> {
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
+        this.made.begin();
         let caught = if let Some(request) = this.scope.take() {
             request
         } else {
@@ -95,8 +111,8 @@ impl<F: Future> Future for CatchCancel<F> {
             }
         };
         // If a destructor panics the slot is empty all the same, and the request was taken: the
-        // panic says more.
-        this.future.set(None);
+        // panic says more. What the future has not awaited was not forgotten.
+        debug::silently(|| this.future.set(None));
         this.scope.release();
         Poll::Ready(Err(caught))
     }

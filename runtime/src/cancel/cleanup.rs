@@ -3,10 +3,12 @@ use std::future::{Future, IntoFuture};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use corio_sync::debug;
+use corio_sync::place::WaitKind;
 use pin_project_lite::pin_project;
 
-use super::catch::{CatchCancel, catch_cancel};
-use super::raise::Raise;
+use super::catch::CatchCancel;
+use super::raise::Raising;
 use crate::error::Cancelled;
 
 /// Awaits `future`; if the task is cancelled meanwhile, drops it, awaits `cleanup`, and goes on
@@ -35,12 +37,14 @@ use crate::error::Cancelled;
 /// assert!(task.await.unwrap_err().is_cancelled());
 /// # });
 /// ```
+#[track_caller]
 pub fn on_cancel<F, C>(future: F, cleanup: C) -> OnCancel<F::IntoFuture, C>
 where
     F: IntoFuture,
     C: Future<Output = ()>,
 {
-    OnCancel { future: catch_cancel(future), cleanup: Cleanup::new(cleanup) }
+    let future = CatchCancel::new(future, WaitKind::OnCancel);
+    OnCancel { future, cleanup: Cleanup::new(cleanup) }
 }
 
 /// Awaits `future`, then `cleanup`, whether `future` has ended or the task is cancelled meanwhile;
@@ -64,12 +68,14 @@ where
 /// assert_eq!(value, 5);
 /// # });
 /// ```
+#[track_caller]
 pub fn finally<F, C>(future: F, cleanup: C) -> Finally<F::IntoFuture, C>
 where
     F: IntoFuture,
     C: Future<Output = ()>,
 {
-    Finally { future: catch_cancel(future), value: None, cleanup: Cleanup::new(cleanup) }
+    let future = CatchCancel::new(future, WaitKind::Finally);
+    Finally { future, value: None, cleanup: Cleanup::new(cleanup) }
 }
 
 pin_project! {
@@ -106,7 +112,14 @@ pin_project! {
         future: Option<C>,
         began: bool,
         request: Option<Cancelled>,
-        raise: Option<Raise<()>>,
+        raise: Option<Raising>,
+    }
+
+    impl<C> PinnedDrop for Cleanup<C> {
+        fn drop(this: Pin<&mut Self>) {
+            // One that was not needed was not forgotten.
+            debug::silently(|| this.project().future.set(None));
+        }
     }
 }
 
@@ -129,10 +142,13 @@ impl<C: Future<Output = ()>> Cleanup<C> {
             this.future.set(None);
         }
         if let Some(request) = this.request.take() {
-            *this.raise = Some(request.raise());
+            *this.raise = Some(request.raising());
         }
         match this.raise {
-            Some(raise) => Pin::new(raise).poll(cx),
+            Some(raise) => {
+                raise.go();
+                Poll::Pending
+            }
             None => Poll::Ready(()),
         }
     }

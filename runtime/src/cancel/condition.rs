@@ -24,8 +24,8 @@ use corio_sync as sync;
 use corio_sync::LockGuard;
 use corio_sync::place::{self, WaitKind};
 
-use super::defer::{DeferCancel, defer_cancel};
-use super::raise::Raise;
+use super::defer::DeferCancel;
+use super::raise::Raising;
 use crate::error::Cancelled;
 use crate::task::scope::{self, Kind, Scope};
 
@@ -226,7 +226,7 @@ enum Waiting<W> {
     /// For the lock, behind a cancel.
     Masked { wait: DeferCancel<W>, request: Kept },
     /// The lock is held, and the cancel is on its way out.
-    Raising(Raise<()>),
+    Raising(Raising),
     /// Only while it goes from one to the next, and at the end.
     Over,
 }
@@ -245,7 +245,7 @@ impl<W: GiveUp> Waiting<W> {
         drop(scope);
         let request = Kept(Some(request));
         wait.give_up();
-        *self = Self::Masked { wait: defer_cancel(wait), request };
+        *self = Self::Masked { wait: DeferCancel::inside(wait), request };
     }
 
     fn poll(&mut self, cx: &mut Context<'_>, at: &'static Location<'static>) -> Poll<()> {
@@ -265,9 +265,12 @@ impl<W: GiveUp> Waiting<W> {
                     let request = request.0.take().expect("kept until it is raised");
                     // Edge (2). A limit that has come says what it was that took too long.
                     place::note(WaitKind::Condition, at);
-                    *self = Self::Raising(request.raise());
+                    *self = Self::Raising(request.raising());
                 }
-                Self::Raising(raise) => return Pin::new(raise).poll(cx),
+                Self::Raising(raise) => {
+                    raise.go();
+                    return Poll::Pending;
+                }
                 Self::Over => panic!("a condition's wait was polled after it had completed"),
             }
         }

@@ -3,6 +3,7 @@ use std::future::{Future, IntoFuture};
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
+use corio_sync::place::{Made, WaitKind};
 use pin_project_lite::pin_project;
 
 use crate::task::scope::{Kind, Scope};
@@ -41,8 +42,9 @@ use crate::task::scope::{Kind, Scope};
 /// assert!(task.await.unwrap());
 /// # });
 /// ```
+#[track_caller]
 pub fn defer_cancel<F: IntoFuture>(future: F) -> DeferCancel<F::IntoFuture> {
-    DeferCancel { future: future.into_future(), scope: Scope::new(), waker: None }
+    DeferCancel::new(future.into_future())
 }
 
 pin_project! {
@@ -56,6 +58,7 @@ pin_project! {
         // Wakes the task that waits here, if this future is carried off: nothing is held back there
         // any more.
         waker: Option<Waker>,
+        made: Made,
     }
 
     impl<F> PinnedDrop for DeferCancel<F> {
@@ -70,12 +73,28 @@ pin_project! {
     }
 }
 
+impl<F> DeferCancel<F> {
+    #[track_caller]
+    fn new(future: F) -> Self {
+        let made = Made::here(WaitKind::DeferCancel);
+        Self { future, scope: Scope::new(), waker: None, made }
+    }
+
+    /// A part of another future, which tells if nobody has awaited it.
+    pub(super) fn inside(future: F) -> Self {
+        let mut it = Self::new(future);
+        it.made.begin();
+        it
+    }
+}
+
 impl<F: Future> Future for DeferCancel<F> {
     type Output = F::Output;
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
+        this.made.begin();
         if this.scope.leave_elsewhere() {
             if let Some(waker) = this.waker.take() {
                 waker.wake();

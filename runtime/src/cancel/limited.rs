@@ -8,28 +8,39 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use corio_sync::debug;
 use pin_project_lite::pin_project;
 
-use super::raise::Raise;
+use super::raise::Raising;
 use crate::error::Cancelled;
 use crate::task::scope::{Kind, Part, Polled, Scope};
 
 pin_project! {
     /// A future and its scope.
     pub(crate) struct Limited<F> {
+        // What the future has not awaited when it is stopped was not forgotten.
+        hush: debug::Hush,
         #[pin]
         future: F,
+        loud: debug::Loud,
         scope: Scope,
         // True once the future was asked to stop.
         asked: bool,
         // A cancel of the whole task that goes on outwards.
-        raise: Option<Box<Raise<()>>>,
+        raise: Option<Box<Raising>>,
     }
 }
 
 impl<F> Limited<F> {
     pub(crate) const fn new(future: F) -> Self {
-        Self { future, scope: Scope::new(), asked: false, raise: None }
+        Self {
+            hush: debug::Hush,
+            future,
+            loud: debug::Loud,
+            scope: Scope::new(),
+            asked: false,
+            raise: None,
+        }
     }
 
     pub(crate) fn get_ref(&self) -> &F {
@@ -106,7 +117,7 @@ impl<F: Future> Limited<F> {
         }
         *parts.asked = true;
         match parts.scope.begin_part(said(), counted) {
-            Part::Nobody => this.give_up(cx, None),
+            Part::Nobody => this.give_up(None),
             Part::Offered | Part::Held | Part::Waiting | Part::Again => this.poll_asked(cx),
         }
     }
@@ -130,13 +141,13 @@ impl<F: Future> Limited<F> {
                     this.scope.close_part();
                     return Poll::Ready(Some(value));
                 }
-                Polled::Unwound(said) => return self.give_up(cx, Some(said)),
+                Polled::Unwound(said) => return self.give_up(Some(said)),
                 Polled::Pending => {}
             }
             match this.scope.look_at_part(again) {
                 Part::Offered => {}
                 Part::Held => again = true,
-                Part::Nobody => return self.give_up(cx, None),
+                Part::Nobody => return self.give_up(None),
                 Part::Waiting => return Poll::Pending,
                 Part::Again => {
                     cx.waker().wake_by_ref();
@@ -147,16 +158,10 @@ impl<F: Future> Limited<F> {
     }
 
     /// The future has stopped, or nobody inside of it can take the request.
-    fn give_up(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        said: Option<Cancelled>,
-    ) -> Poll<Option<F::Output>> {
+    fn give_up(self: Pin<&mut Self>, said: Option<Cancelled>) -> Poll<Option<F::Output>> {
         let this = self.project();
         let Some(said) = this.scope.end_part(said) else { return Poll::Ready(None) };
-        let raise = this.raise.insert(Box::new(said.raise()));
-        let raised: Poll<()> = Pin::new(&mut **raise).poll(cx);
-        debug_assert!(raised.is_pending());
+        this.raise.insert(Box::new(said.raising())).go();
         Poll::Pending
     }
 }

@@ -18,3 +18,4 @@ pub use condition::{Condition, ConditionWait, ConditionWaitFor};
 pub use defer::{DeferCancel, defer_cancel};
 pub(crate) use limited::Limited;
 pub use raise::Raise;
+pub(crate) use raise::Raising;

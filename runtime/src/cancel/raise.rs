@@ -5,6 +5,8 @@ use std::marker::PhantomData;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use corio_sync::place::{Made, WaitKind};
+
 use crate::error::{Cancelled, FROM_TASK};
 use crate::task::registry::TaskRef;
 use crate::task::scope::{self, Unwind};
@@ -40,8 +42,15 @@ impl Cancelled {
     /// assert_eq!(error.cancelled().unwrap().msg(), Some("no number"));
     /// # });
     /// ```
+    #[track_caller]
     pub fn raise<T>(self) -> Raise<T> {
-        Raise { request: Some(self), unwind: None, never: PhantomData }
+        let made = Made::here(WaitKind::Raise);
+        Raise { raising: self.raising(), made, never: PhantomData }
+    }
+
+    /// [`raise`](Self::raise) as a part of another future.
+    pub(crate) fn raising(self) -> Raising {
+        Raising { request: Some(self), unwind: None }
     }
 
     /// The task goes on: takes the cancel back that this request came from, as
@@ -85,8 +94,8 @@ impl Cancelled {
 /// branch of a `select!` that lost, the request is delivered again.
 #[must_use = "raising does nothing unless it is awaited"]
 pub struct Raise<T> {
-    request: Option<Cancelled>,
-    unwind: Option<Unwind>,
+    raising: Raising,
+    made: Made,
     never: PhantomData<fn() -> T>,
 }
 
@@ -95,19 +104,35 @@ impl<T> Future for Raise<T> {
 
     fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<T> {
         let this = self.get_mut();
-        if let Some(request) = this.request.take() {
-            this.unwind = Unwind::raise(request);
-            assert!(
-                this.unwind.is_some(),
-                "Cancelled::raise was awaited outside a corio task, where no scope can take the \
-                 request; return it to the caller instead"
-            );
-        }
+        this.made.begin();
+        this.raising.go();
         Poll::Pending
     }
 }
 
-impl<T> Drop for Raise<T> {
+/// A request on its way outwards, which is taken back if this is dropped before it is there.
+#[derive(Debug)]
+pub(crate) struct Raising {
+    /// Until it goes.
+    request: Option<Cancelled>,
+    unwind: Option<Unwind>,
+}
+
+impl Raising {
+    /// Passes the request on, once; whoever calls is pending from then on.
+    pub(crate) fn go(&mut self) {
+        if let Some(request) = self.request.take() {
+            self.unwind = Unwind::raise(request);
+            assert!(
+                self.unwind.is_some(),
+                "Cancelled::raise was awaited outside a corio task, where no scope can take the \
+                 request; return it to the caller instead"
+            );
+        }
+    }
+}
+
+impl Drop for Raising {
     fn drop(&mut self) {
         if let Some(unwind) = self.unwind {
             unwind.withdraw();
@@ -117,6 +142,6 @@ impl<T> Drop for Raise<T> {
 
 impl<T> fmt::Debug for Raise<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Raise").field("request", &self.request).finish_non_exhaustive()
+        f.debug_struct("Raise").field("request", &self.raising.request).finish_non_exhaustive()
     }
 }

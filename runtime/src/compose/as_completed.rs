@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use corio_sync::place::{Made, WaitKind};
 use futures_core::Stream;
 
 use super::into_task::IntoTask;
@@ -58,8 +59,9 @@ impl<T> AsCompleted<T> {
     ///
     /// Strict.
     #[expect(clippy::should_implement_trait, reason = "it is a stream's `next`, and is awaited")]
+    #[track_caller]
     pub fn next(&mut self) -> NextCompleted<'_, T> {
-        NextCompleted(self)
+        NextCompleted { all: self, made: Made::here(WaitKind::AsCompleted) }
     }
 
     /// How many were not given yet.
@@ -98,7 +100,7 @@ impl<T> AsCompleted<T> {
     #[track_caller]
     pub fn with_timeout(self, limit: Duration) -> AsCompletedWithin<T> {
         let at = Location::caller();
-        AsCompletedWithin { all: self, alarm: Some(sleep(limit)), left: None, limit, at }
+        AsCompletedWithin { all: self, alarm: Some(sleep(limit).inside()), left: None, limit, at }
     }
 }
 
@@ -129,13 +131,18 @@ impl<T> Drop for AsCompleted<T> {
 /// Future of [`AsCompleted::next`].
 #[must_use = "futures do nothing unless you `.await` or poll them"]
 #[derive(Debug)]
-pub struct NextCompleted<'a, T>(&'a mut AsCompleted<T>);
+pub struct NextCompleted<'a, T> {
+    all: &'a mut AsCompleted<T>,
+    made: Made,
+}
 
 impl<T> Future for NextCompleted<'_, T> {
     type Output = Option<(usize, Result<T, TaskError>)>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        Pin::new(&mut *self.get_mut().0).poll_next(cx)
+        let this = self.get_mut();
+        this.made.begin();
+        Pin::new(&mut *this.all).poll_next(cx)
     }
 }
 
@@ -162,8 +169,9 @@ impl<T> AsCompletedWithin<T> {
     ///
     /// Strict.
     #[expect(clippy::should_implement_trait, reason = "it is a stream's `next`, and is awaited")]
+    #[track_caller]
     pub fn next(&mut self) -> NextCompletedWithin<'_, T> {
-        NextCompletedWithin(self)
+        NextCompletedWithin { all: self, made: Made::here(WaitKind::AsCompleted) }
     }
 
     /// How many were not given yet.
@@ -218,13 +226,18 @@ impl<T> Stream for AsCompletedWithin<T> {
 /// Future of [`AsCompletedWithin::next`].
 #[must_use = "futures do nothing unless you `.await` or poll them"]
 #[derive(Debug)]
-pub struct NextCompletedWithin<'a, T>(&'a mut AsCompletedWithin<T>);
+pub struct NextCompletedWithin<'a, T> {
+    all: &'a mut AsCompletedWithin<T>,
+    made: Made,
+}
 
 impl<T> Future for NextCompletedWithin<'_, T> {
     type Output = Option<Result<(usize, Result<T, TaskError>), TimeoutError>>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        Pin::new(&mut *self.get_mut().0).poll_next(cx)
+        let this = self.get_mut();
+        this.made.begin();
+        Pin::new(&mut *this.all).poll_next(cx)
     }
 }
 

@@ -8,12 +8,12 @@
 //! is dropped as one future.
 use std::future::Future;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::Context;
 
 use corio_sync::debug;
 use pin_project_lite::pin_project;
 
-use crate::cancel::Raise;
+use crate::cancel::Raising;
 use crate::error::Cancelled;
 use crate::task::scope::{self, Kind, Polled, Scope};
 
@@ -117,7 +117,7 @@ impl Progress {
 #[derive(Debug, Default)]
 pub(super) struct Stopping {
     request: Option<Cancelled>,
-    raise: Option<Box<Raise<()>>>,
+    raise: Option<Box<Raising>>,
     /// Where the next poll begins, so that each branch is the first in turn.
     turn: usize,
 }
@@ -152,9 +152,9 @@ impl Stopping {
 
     /// All branches were polled.
     #[inline]
-    pub(super) fn look(&mut self, found: Progress, cx: &mut Context<'_>) -> Next {
+    pub(super) fn look(&mut self, found: Progress) -> Next {
         if found.request.is_some() || self.request.is_some() {
-            return self.stop(found, cx);
+            return self.stop(found);
         }
         if found.pending { Next::Wait(found.has_scopes) } else { Next::Ended }
     }
@@ -162,7 +162,7 @@ impl Stopping {
     /// Some branch was stopped. The others were asked as well and are awaited, unless they cannot
     /// know of it: a request that was made by hand, in a branch, ends the whole.
     #[cold]
-    fn stop(&mut self, found: Progress, cx: &mut Context<'_>) -> Next {
+    fn stop(&mut self, found: Progress) -> Next {
         if let Some(request) = found.request {
             self.request.get_or_insert(request);
         }
@@ -171,9 +171,7 @@ impl Stopping {
             return Next::Wait(true);
         }
         if let Some(request) = self.request.take() {
-            let raise = self.raise.insert(Box::new(request.raise()));
-            let raised: Poll<()> = Pin::new(&mut **raise).poll(cx);
-            debug_assert!(raised.is_pending());
+            self.raise.insert(Box::new(request.raising())).go();
         }
         Next::Wait(false)
     }

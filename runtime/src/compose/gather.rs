@@ -6,6 +6,8 @@ use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use corio_sync::place::{Made, WaitKind};
+
 use super::into_task::IntoTask;
 use super::passing::Passing;
 use super::watched::Watched;
@@ -188,7 +190,7 @@ struct Gathering<T> {
     passing: Passing,
     /// True if the tasks were made for this, and are cancelled with it.
     made: bool,
-    at: &'static Location<'static>,
+    place: Made,
 }
 
 impl<T> Unpin for Gathering<T> {}
@@ -204,10 +206,10 @@ enum Gathered {
 impl<T> Gathering<T> {
     #[track_caller]
     fn new<A: IntoTask<Output = T>>(aws: impl IntoIterator<Item = A>) -> Self {
-        let at = Location::caller();
-        let tasks = Watched::collect(aws.into_iter().map(A::into_task), at);
+        let place = Made::here(WaitKind::Gather);
+        let tasks = Watched::collect(aws.into_iter().map(A::into_task), place.at());
         let results = (0..tasks.len()).map(|_| None).collect();
-        Self { tasks, results, passing: Passing::new(), made: A::MAKES, at }
+        Self { tasks, results, passing: Passing::new(), made: A::MAKES, place }
     }
 
     /// `fails` says whether a result ends the wait.
@@ -216,12 +218,13 @@ impl<T> Gathering<T> {
         cx: &mut Context<'_>,
         fails: impl Fn(&Result<T, TaskError>) -> bool,
     ) -> Poll<Gathered> {
-        let (tasks, at) = (&self.tasks, self.at);
+        self.place.begin();
+        let (tasks, at) = (&self.tasks, self.place.at());
         if self.passing.is_raising(cx, |request| cancel_all(tasks, request, at)) {
             return Poll::Pending;
         }
         loop {
-            match self.tasks.poll_ended(cx, self.at) {
+            match self.tasks.poll_ended(cx, at) {
                 Poll::Ready(Some(index)) => {
                     let result = self.tasks.take_output(index);
                     let failed = fails(&result);
@@ -274,7 +277,7 @@ fn cancel_all<T>(tasks: &Watched<T>, request: &Cancelled, at: &'static Location<
 impl<T> Drop for Gathering<T> {
     fn drop(&mut self) {
         if self.made {
-            let _any = cancel_all(&self.tasks, &Cancelled::from_parts(None, None), self.at);
+            let _any = cancel_all(&self.tasks, &Cancelled::from_parts(None, None), self.place.at());
         }
     }
 }

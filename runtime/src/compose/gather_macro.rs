@@ -5,6 +5,8 @@ use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use corio_sync::place::{Made, WaitKind};
+
 use super::into_task::IntoTask;
 use super::passing::Passing;
 use crate::error::{Cancelled, TaskError};
@@ -86,7 +88,7 @@ pub fn gather_part<A: IntoTask>(a: A) -> Part<A::Output> {
 #[doc(hidden)]
 #[track_caller]
 pub fn gather_list<L: List, M>(list: L, map: M) -> Gather<L, M> {
-    Gather { list, map: Some(map), passing: Passing::new(), at: Location::caller() }
+    Gather { list, map: Some(map), passing: Passing::new(), made: Made::here(WaitKind::Gather) }
 }
 
 /// What a look at all has found.
@@ -181,7 +183,7 @@ pub struct Gather<L: List, M> {
     /// Turns the pairs into a tuple; gone once the result was given.
     map: Option<M>,
     passing: Passing,
-    at: &'static Location<'static>,
+    made: Made,
 }
 
 impl<L: List, M> Unpin for Gather<L, M> {}
@@ -194,12 +196,13 @@ impl<L: List, M> Gather<L, M> {
     }
 
     fn poll_list(&mut self, cx: &mut Context<'_>) -> Poll<(M, Result<L::Values, TaskError>)> {
-        let (list, at) = (&self.list, self.at);
+        self.made.begin();
+        let (list, at) = (&self.list, self.made.at());
         let cancel = |said: &Cancelled| list.cancel(said, said.requested_at().unwrap_or(at), false);
         if self.passing.is_raising(cx, cancel) {
             return Poll::Pending;
         }
-        let found = self.list.look(cx, self.at);
+        let found = self.list.look(cx, at);
         if found.failed && !self.passing.has_passed_on() {
             let error = self.list.error().expect("one has failed");
             return self.finish(Err(error));
@@ -231,13 +234,13 @@ impl<L: List, M> Drop for Gather<L, M> {
     fn drop(&mut self) {
         // A result was given: those that have not ended go on.
         if self.map.is_some() {
-            self.list.cancel(&Cancelled::from_parts(None, None), self.at, true);
+            self.list.cancel(&Cancelled::from_parts(None, None), self.made.at(), true);
         }
     }
 }
 
 impl<L: List, M> fmt::Debug for Gather<L, M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Gather").field("at", &self.at).finish_non_exhaustive()
+        f.debug_struct("Gather").field("at", &self.made).finish_non_exhaustive()
     }
 }

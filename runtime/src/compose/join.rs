@@ -268,7 +268,7 @@ impl<B: Branches> Join<B> {
     #[inline]
     fn have_ended(self: Pin<&mut Self>, found: Progress, cx: &mut Context<'_>) -> bool {
         let this = self.project();
-        match this.stopping.look(found, cx) {
+        match this.stopping.look(found) {
             Next::Ended => true,
             Next::Wait(has_scopes) => {
                 if has_scopes {

@@ -5,6 +5,8 @@ use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use corio_sync::place::{Made, WaitKind};
+
 use super::watched::Watched;
 use crate::error::TaskError;
 use crate::handle::Handle;
@@ -116,7 +118,7 @@ impl<T> JoinSet<T> {
     /// Strict: a task is taken out only when its result is returned.
     #[track_caller]
     pub fn join_next(&mut self) -> JoinNext<'_, T> {
-        JoinNext { set: self, at: Location::caller() }
+        JoinNext { set: self, made: Made::here(WaitKind::JoinSet) }
     }
 
     /// As [`join_next`](JoinSet::join_next), with the task's id.
@@ -185,7 +187,8 @@ impl<T> JoinSet<T> {
     /// Lossy: dropping it aborts the tasks.
     #[track_caller]
     pub fn join_all(self) -> JoinAll<T> {
-        JoinAll { values: Vec::with_capacity(self.len()), set: self, at: Location::caller() }
+        let made = Made::here(WaitKind::JoinSet);
+        JoinAll { values: Vec::with_capacity(self.len()), set: self, made }
     }
 
     fn take_with_id(&mut self, index: usize) -> (TaskId, Result<T, TaskError>) {
@@ -243,12 +246,13 @@ impl<T> fmt::Debug for JoinSet<T> {
 #[derive(Debug)]
 pub struct JoinNext<'a, T> {
     set: &'a mut JoinSet<T>,
-    at: &'static Location<'static>,
+    made: Made,
 }
 
 impl<T> JoinNext<'_, T> {
     fn poll_index(&mut self, cx: &mut Context<'_>) -> Poll<Option<usize>> {
-        self.set.tasks.poll_ended(cx, self.at)
+        self.made.begin();
+        self.set.tasks.poll_ended(cx, self.made.at())
     }
 }
 
@@ -299,7 +303,7 @@ impl<T> Future for JoinShutdown<'_, T> {
 pub struct JoinAll<T> {
     set: JoinSet<T>,
     values: Vec<T>,
-    at: &'static Location<'static>,
+    made: Made,
 }
 
 impl<T> Unpin for JoinAll<T> {}
@@ -309,7 +313,8 @@ impl<T> Future for JoinAll<T> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Vec<T>> {
         let this = self.get_mut();
-        while let Some(index) = ready!(this.set.tasks.poll_ended(cx, this.at)) {
+        this.made.begin();
+        while let Some(index) = ready!(this.set.tasks.poll_ended(cx, this.made.at())) {
             match this.set.tasks.take_output(index) {
                 Ok(value) => this.values.push(value),
                 Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),

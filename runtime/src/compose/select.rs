@@ -314,7 +314,7 @@ impl<C: Choices> Future for Select<C> {
             this.stopping.give_back(found);
             return Poll::Ready(out);
         }
-        match this.stopping.look(found, cx) {
+        match this.stopping.look(found) {
             Next::Ended => Poll::Ready(C::NONE),
             Next::Wait(has_scopes) => {
                 if has_scopes {

@@ -5,6 +5,7 @@ use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use corio_sync::place::{Made, WaitKind};
 use pin_project_lite::pin_project;
 
 use crate::error::TaskError;
@@ -41,7 +42,7 @@ use crate::task::join::{Task, TaskObserve};
 /// ```
 #[track_caller]
 pub fn shield<S: Shieldable>(inner: S) -> Shield<S> {
-    Shield { wait: inner.into_wait() }
+    Shield { wait: inner.into_wait(), made: Made::here(WaitKind::Shield) }
 }
 
 /// What [`shield`] accepts: a future that can become a task, a task, or a borrowed task.
@@ -63,6 +64,7 @@ pin_project! {
     pub struct Shield<S: Shieldable> {
         #[pin]
         wait: S::Wait,
+        made: Made,
     }
 }
 
@@ -70,7 +72,9 @@ impl<S: Shieldable> Future for Shield<S> {
     type Output = S::Output;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<S::Output> {
-        self.project().wait.poll(cx)
+        let this = self.project();
+        this.made.begin();
+        this.wait.poll(cx)
     }
 }
 

@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use corio_sync::place::{Made, WaitKind};
 use pin_project_lite::pin_project;
 
 use super::branch::{Branch, Next, Progress, Stopping};
@@ -78,7 +79,7 @@ where
         winner: None,
         errors: Vec::new(),
         stopping: Stopping::default(),
-        at: Location::caller(),
+        made: Made::here(WaitKind::StaggeredRace),
     }
 }
 
@@ -94,7 +95,7 @@ pub struct StaggeredRace<I, Fut, T, E> {
     winner: Option<(usize, T)>,
     errors: Vec<(usize, E)>,
     stopping: Stopping,
-    at: &'static Location<'static>,
+    made: Made,
 }
 
 // The attempts are pinned in boxes of their own.
@@ -152,7 +153,7 @@ where
         let branch = Box::pin(Branch::new(Some(attempt)));
         self.running.push(Running { index: self.started, branch });
         self.started += 1;
-        self.alarm = self.delay.map(sleep);
+        self.alarm = self.delay.map(|delay| sleep(delay).inside());
         true
     }
 
@@ -211,7 +212,7 @@ where
         self.alarm = None;
         for running in &mut self.running {
             if let Some(attempt) = running.branch.as_mut().future() {
-                *attempt.project().lost = Some(self.at);
+                *attempt.project().lost = Some(self.made.at());
             }
         }
     }
@@ -227,6 +228,7 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
+        this.made.begin();
         if this.stopping.is_raising() {
             return Poll::Pending;
         }
@@ -237,7 +239,7 @@ where
             found.begin_again();
             let _all_lose = this.poll_running(0, cx, &mut found);
         }
-        match this.stopping.look(found, cx) {
+        match this.stopping.look(found) {
             Next::Ended => {
                 if let Some(winner) = this.winner.take() {
                     return Poll::Ready(Ok(winner));

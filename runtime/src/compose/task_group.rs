@@ -9,16 +9,17 @@ use std::any::Any;
 use std::error::Error;
 use std::fmt;
 use std::future::Future;
-use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use corio_sync::place::{self, WaitKind};
+use corio_sync::debug;
+use corio_sync::place::{Made, WaitKind};
 use pin_project_lite::pin_project;
 
 use super::roster::Roster;
-use crate::cancel::Raise;
+use crate::cancel::Raising;
 use crate::error::{Cancelled, Passed, payload_message};
 use crate::spawn::create_task;
 use crate::task::awaited;
@@ -90,7 +91,7 @@ where
         value: None,
         failed: None,
         raise: None,
-        at: Location::caller(),
+        made: Made::here(WaitKind::TaskGroup),
     };
     TaskGroupScope { body, scope: Scope::new(), state }
 }
@@ -257,7 +258,7 @@ pin_project! {
     struct Child<F, E> {
         #[pin]
         future: F,
-        raise: Option<Raise<()>>,
+        raise: Option<Raising>,
         // Last: the child has left when all else of it is gone.
         member: Member<E>,
     }
@@ -294,9 +295,7 @@ where
                 group.errors.push(error);
                 group.roster.abort();
                 let request = Cancelled::new("it failed, and its task group has the error");
-                let raise = this.raise.insert(request.raise());
-                let raised: Poll<()> = Pin::new(raise).poll(cx);
-                debug_assert!(raised.is_pending());
+                this.raise.insert(request.raising()).go();
                 Poll::Pending
             }
         }
@@ -326,8 +325,8 @@ struct Ending<T, E> {
     cancelled: Option<Cancelled>,
     value: Option<T>,
     failed: Option<E>,
-    raise: Option<Raise<()>>,
-    at: &'static Location<'static>,
+    raise: Option<Raising>,
+    made: Made,
 }
 
 impl<T, E> Ending<T, E> {
@@ -338,7 +337,7 @@ impl<T, E> Ending<T, E> {
         if aborted {
             let old = if self.aborted { &[][..] } else { &self.children[..] };
             for child in old.iter().chain(&added) {
-                child.request(Some("its task group stops".into()), self.at);
+                child.request(Some("its task group stops".into()), self.made.at());
             }
             self.aborted = true;
         } else if self.children.len() > 2 * (self.group.roster.len() + 8) {
@@ -369,6 +368,7 @@ where
     type Output = Result<T, GroupError<E>>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.as_mut().project().state.made.begin();
         if self.state.raise.is_some() {
             return Poll::Pending;
         }
@@ -384,12 +384,12 @@ where
         if this.body.is_some() || !this.state.group.roster.close() {
             this.scope.suspend(Kind::Group, cx);
             if this.body.is_none() {
-                place::note(WaitKind::TaskGroup, this.state.at);
+                this.state.made.note();
             }
             awaited::note(this.state.children.iter().map(TaskRef::ptr));
             return Poll::Pending;
         }
-        self.finish(cx)
+        self.finish()
     }
 }
 
@@ -399,7 +399,8 @@ where
 {
     fn drop_body(self: Pin<&mut Self>) {
         let mut this = self.project();
-        this.body.set(None);
+        // What it has not awaited when it is stopped was not forgotten.
+        debug::silently(|| this.body.set(None));
     }
 
     /// Polls the body, if there is one, until it waits for good.
@@ -464,7 +465,7 @@ where
     }
 
     /// All have ended.
-    fn finish(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<T, GroupError<E>>> {
+    fn finish(self: Pin<&mut Self>) -> Poll<Result<T, GroupError<E>>> {
         let this = self.project();
         let state = this.state;
         this.scope.close_part();
@@ -481,9 +482,7 @@ where
             return Poll::Ready(Err(GroupError::Errors(errors)));
         }
         if let Some(request) = cancelled {
-            let raise = state.raise.insert(request.raise());
-            let raised: Poll<()> = Pin::new(raise).poll(cx);
-            debug_assert!(raised.is_pending());
+            state.raise.insert(request.raising()).go();
             return Poll::Pending;
         }
         Poll::Ready(state.value.take().ok_or(GroupError::Stopped))

@@ -2,10 +2,11 @@
 use std::error::Error;
 use std::fmt;
 use std::future::Future;
-use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
+
+use corio_sync::place::{Made, WaitKind};
 
 use super::watched::Watched;
 use crate::error::TaskError;
@@ -57,10 +58,10 @@ pub enum ReturnWhen {
 /// ```
 #[track_caller]
 pub fn wait<T>(tasks: Vec<Task<T>>, when: ReturnWhen, timeout: Option<Duration>) -> Wait<T> {
-    let at = Location::caller();
-    let tasks = Watched::collect(tasks.into_iter(), at);
+    let made = Made::here(WaitKind::WaitTasks);
+    let tasks = Watched::collect(tasks.into_iter(), made.at());
     let left = tasks.len();
-    Wait { tasks, left, when, timeout: timeout.map(sleep), at }
+    Wait { tasks, left, when, timeout: timeout.map(|limit| sleep(limit).inside()), made }
 }
 
 /// Future of [`wait`].
@@ -71,7 +72,7 @@ pub struct Wait<T> {
     left: usize,
     when: ReturnWhen,
     timeout: Option<Sleep>,
-    at: &'static Location<'static>,
+    made: Made,
 }
 
 /// There is nothing to wait for.
@@ -91,11 +92,12 @@ impl<T> Future for Wait<T> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
+        this.made.begin();
         if this.tasks.len() == 0 {
             return Poll::Ready(Err(EmptySet));
         }
         let mut enough = false;
-        while let Poll::Ready(Some(index)) = this.tasks.poll_ended(cx, this.at) {
+        while let Poll::Ready(Some(index)) = this.tasks.poll_ended(cx, this.made.at()) {
             this.left -= 1;
             enough |= match this.when {
                 ReturnWhen::AllCompleted => false,

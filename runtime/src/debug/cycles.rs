@@ -7,9 +7,9 @@
 //! A cycle is looked for whenever somebody begins to wait, for only then can one come about, and is
 //! told once.
 //!
-//! The holder of a lock that only one can hold stands in the table until the next one comes, or until
-//! it hands the lock to a waiter: while nobody waits, nobody asks. So a release on the uncontended
-//! path says nothing, and costs nothing. Shares of a lock are taken out when they are given back.
+//! Holders are taken out of the table before they release, and come in after they have acquired, so
+//! it may lack a holder for a moment, and never has one that was: a task that asks again for what it has
+//! just released, while the next holder is about to say so, does not wait for itself.
 //!
 //! A semaphore's permits may come from any of those who have some, so who waits for them is part of a
 //! cycle only if none of those can go on ([`Table::stuck`]).

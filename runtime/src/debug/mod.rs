@@ -10,6 +10,10 @@
 //! loop, and how long slow callbacks took. All of it goes through one function, which
 //! [`set_report_hook`] replaces.
 //!
+//! With `CORIO_TOP=1`, or [`Builder::debug_socket`](crate::Builder::debug_socket), other processes of
+//! the same user may look, too: `corio-top PID`, a program that `cargo install corio-top` installs, shows
+//! workers, tasks, where they wait and who awaits them, also of a process that is stuck.
+//!
 //! asyncio: debug mode, `asyncio.capture_call_graph`, `python -m asyncio ps`.
 
 mod cycles;
@@ -18,6 +22,7 @@ mod graph;
 mod observer;
 mod quit;
 mod switch;
+mod top;
 
 use std::fmt::Display;
 use std::panic::Location;
@@ -30,6 +35,7 @@ pub use graph::{
     CallGraph, CallGraphEntry, capture_call_graph, format_call_graph, print_call_graph,
 };
 pub(crate) use quit::QuitDump;
+pub(crate) use top::DebugSocket;
 
 /// Tells, in debug mode, of something with a `close` that was dropped open.
 #[doc(hidden)]

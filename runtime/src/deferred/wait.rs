@@ -3,12 +3,11 @@
 
 use std::fmt;
 use std::future::{Future, IntoFuture};
-use std::panic::Location;
 use std::pin::Pin;
 use std::ptr::{self, NonNull};
 use std::task::{Context, Poll};
 
-use corio_sync::place::{self, WaitKind};
+use corio_sync::place::{Made, WaitKind};
 
 use super::{Deferred, DeferredError, lend};
 use crate::task::observers::WaitPlace;
@@ -19,7 +18,7 @@ use crate::task::waker::task_of;
 struct Waits {
     /// Lives as long as its deferred, which whoever holds this holds too.
     place: Option<NonNull<WaitPlace>>,
-    at: &'static Location<'static>,
+    made: Made,
 }
 
 // SAFETY: the place is shared by atomics only.
@@ -28,11 +27,13 @@ unsafe impl Send for Waits {}
 unsafe impl Sync for Waits {}
 
 impl Waits {
-    fn new(at: &'static Location<'static>) -> Self {
-        Self { place: None, at }
+    #[track_caller]
+    fn new() -> Self {
+        Self { place: None, made: Made::here(WaitKind::Deferred) }
     }
 
     fn poll<T>(&mut self, deferred: &Deferred<T>, cx: &Context<'_>) -> Poll<()> {
+        self.made.begin();
         let inner = &deferred.0;
         if inner.core.done() {
             return Poll::Ready(());
@@ -45,7 +46,7 @@ impl Waits {
         if inner.end.observe() {
             return Poll::Ready(());
         }
-        place::note(WaitKind::Deferred, self.at);
+        self.made.note();
         Poll::Pending
     }
 
@@ -64,7 +65,7 @@ impl<T: Clone> IntoFuture for Deferred<T> {
 
     #[track_caller]
     fn into_future(self) -> DeferredWait<T> {
-        DeferredWait { deferred: self, waits: Waits::new(Location::caller()) }
+        DeferredWait { deferred: self, waits: Waits::new() }
     }
 }
 
@@ -94,7 +95,7 @@ impl<T: Clone> Future for DeferredWait<T> {
 impl<T> Drop for DeferredWait<T> {
     fn drop(&mut self) {
         if self.waits.leave() {
-            self.deferred.cancel_at(None, self.waits.at);
+            self.deferred.cancel_at(None, self.waits.made.at());
         }
     }
 }
@@ -111,7 +112,7 @@ impl<'a, T> IntoFuture for &'a Deferred<T> {
 
     #[track_caller]
     fn into_future(self) -> DeferredObserve<'a, T> {
-        DeferredObserve { deferred: self, waits: Waits::new(Location::caller()) }
+        DeferredObserve { deferred: self, waits: Waits::new() }
     }
 }
 

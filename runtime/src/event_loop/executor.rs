@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
+use corio_sync::place::{Made, WaitKind};
+
 use crate::blocking::{Pool, StuckJob, ThreadPoolExecutor};
 use crate::handle::Handle;
 use crate::report::{ReportKind, report};
@@ -69,7 +71,8 @@ impl Handle {
             None => DefaultExecutor::Own(self.shared().clone()),
         };
         executor.pool().stop();
-        ShutdownExecutor { executor, told: None, deadline: timeout.map(sleep) }
+        let deadline = timeout.map(|limit| sleep(limit).inside());
+        ShutdownExecutor { executor, told: None, deadline, made: Made::here(WaitKind::Shutdown) }
     }
 }
 
@@ -94,13 +97,15 @@ pub struct ShutdownExecutor {
     /// The waker that the pool knows.
     told: Option<Waker>,
     deadline: Option<Sleep>,
+    made: Made,
 }
 
 impl Future for ShutdownExecutor {
     type Output = Vec<StuckJob>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Vec<StuckJob>> {
-        let Self { executor, told, deadline } = self.get_mut();
+        let Self { executor, told, deadline, made } = self.get_mut();
+        made.begin();
         let pool = executor.pool();
         if pool.poll_ended(told, cx).is_ready() {
             return Poll::Ready(Vec::new());

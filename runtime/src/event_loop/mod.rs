@@ -15,6 +15,7 @@ mod executor;
 pub(crate) mod main_task;
 mod policy;
 
+use std::any::Any;
 use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
@@ -75,15 +76,17 @@ use crate::task::join::Task;
 /// ```
 pub struct EventLoop {
     handle: Handle,
+    /// Whatever shows the loop to other processes as long as it is there.
+    _shown: Option<Box<dyn Any>>,
     /// It stays with the thread that made it.
     here: PhantomData<*const ()>,
 }
 
 impl EventLoop {
-    pub(crate) fn adopt(worker: Box<Worker>) -> Self {
+    pub(crate) fn adopt(worker: Box<Worker>, shown: Option<Box<dyn Any>>) -> Self {
         let handle = Handle::new(worker.shared().clone());
         single::adopt(Rc::from(worker));
-        Self { handle, here: PhantomData }
+        Self { handle, _shown: shown, here: PhantomData }
     }
 
     /// Calls `f` in the next iteration, after everything that is ready now. asyncio: `call_soon`.

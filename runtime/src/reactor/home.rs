@@ -24,9 +24,11 @@ pub(super) const SHARED: usize = if cfg!(test) { 4 } else { 128 };
 ///
 /// # Errors
 ///
-/// If the thread belongs to no runtime.
+/// If the thread belongs to no runtime, or is ending.
 pub(super) fn choose() -> io::Result<Poller> {
-    POLLERS.with_borrow(|pollers| pollers.as_ref().map(among)).ok_or_else(no_runtime)
+    // In a destructor that runs at the end of the thread they may be gone.
+    let chosen = POLLERS.try_with(|pollers| pollers.borrow().as_ref().map(among));
+    chosen.ok().flatten().ok_or_else(no_runtime)
 }
 
 /// The pollers that a thread may register sources with.

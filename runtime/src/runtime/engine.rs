@@ -10,7 +10,7 @@ use super::interrupts::Interrupts;
 use super::start::{self, Caller, Started};
 use super::teardown;
 use crate::builder::Settled;
-use crate::debug::QuitDump;
+use crate::debug::{DebugSocket, QuitDump};
 use crate::error::{BuildError, RunError};
 use crate::event_loop::main_task::{self, Ended, set_running_at};
 use crate::event_loop::{EventLoop, drive};
@@ -35,6 +35,8 @@ pub(super) struct Engine {
     own: Own,
     /// Dumps the tasks at SIGQUIT, if that was asked for.
     _dump: Option<QuitDump>,
+    /// Shows it to `corio-top`, if that was asked for.
+    _top: Option<DebugSocket>,
     /// What the context variables of each `main` are: those of the maker, and what the mains before
     /// have set.
     context: Context,
@@ -75,15 +77,16 @@ impl Engine {
         let Started { shared, threads, own } = start::start(settled, Caller::BecomesWorker)?;
         start::call_hook(shared.config.on_thread_start.as_ref());
         let own = Own::Worker(Rc::from(own.expect("the caller's worker was asked for")));
-        let _dump = QuitDump::new(&shared);
-        Ok(Self { shared, threads, own, _dump, context: copy_context() })
+        let (_dump, _top) = (QuitDump::new(&shared), DebugSocket::new(&shared));
+        Ok(Self { shared, threads, own, _dump, _top, context: copy_context() })
     }
 
     pub(super) fn of(event_loop: EventLoop) -> Self {
         let shared = event_loop.shared().clone();
         let own = Own::Single(event_loop);
         let _dump = QuitDump::new(&shared);
-        Self { shared, threads: Vec::new(), own, _dump, context: copy_context() }
+        // The loop shows itself.
+        Self { shared, threads: Vec::new(), own, _dump, _top: None, context: copy_context() }
     }
 
     pub(super) fn handle(&self) -> Handle {

@@ -1,10 +1,12 @@
 //! Making a single loop.
 
+use std::any::Any;
 use std::io;
 use std::panic::Location;
 
 use super::start::{self, Caller};
 use crate::builder::{Builder, Settled};
+use crate::debug::DebugSocket;
 use crate::error::BuildError;
 use crate::event_loop::EventLoop;
 
@@ -65,6 +67,7 @@ impl Builder {
         let mut settled = self.workers(1).pollers(1).watch(false).stealing(false).settle()?;
         settled.config.built_at = Location::caller();
         let started = start::start(Settled { single: true, ..settled }, Caller::BecomesWorker)?;
-        Ok(EventLoop::adopt(started.own.expect("the caller's worker was asked for")))
+        let shown = DebugSocket::new(&started.shared).map(|shown| Box::new(shown) as Box<dyn Any>);
+        Ok(EventLoop::adopt(started.own.expect("the caller's worker was asked for"), shown))
     }
 }

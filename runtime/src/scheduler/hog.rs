@@ -175,7 +175,7 @@ pub(crate) struct Sight {
 }
 
 impl Sight {
-    fn in_poll(self) -> bool {
+    pub(crate) fn in_poll(self) -> bool {
         self.tick % 2 == 1
     }
 }

@@ -46,6 +46,8 @@ pub(crate) struct Config {
     pub(crate) stealing: bool,
     pub(crate) watch: bool,
     pub(crate) debug: bool,
+    /// `corio-top` may ask for the runtime.
+    pub(crate) debug_socket: bool,
     /// The seed of a simulation, whose clock is virtual.
     pub(crate) simulated: Option<u64>,
     pub(crate) poll_budget: u32,

@@ -28,6 +28,14 @@ use std::ptr;
 
 use corio_sync::shim::Ordering::{Acquire, Relaxed, Release};
 use corio_sync::shim::atomic::{AtomicU32, AtomicUsize};
+use rustix::net::SendFlags;
+
+/// A signal that comes while its run ends finds nobody at the other end, and must not raise another
+/// one for that. Apple's systems have no such flag; std sets an option on each socket there.
+#[cfg(not(target_vendor = "apple"))]
+const QUIET: SendFlags = SendFlags::NOSIGNAL;
+#[cfg(target_vendor = "apple")]
+const QUIET: SendFlags = SendFlags::empty();
 
 /// No run waits for the signal.
 const NOBODY: u32 = u32::MAX;
@@ -199,7 +207,7 @@ extern "C" fn on_interrupt(number: libc::c_int) {
         // SAFETY: the run keeps the descriptor open until it has taken the bell down.
         let bell = unsafe { BorrowedFd::borrow_raw(bell as i32) };
         // If there is no room, the run has signals to hear already.
-        let _ = rustix::io::write(bell, &[0]);
+        let _ = rustix::net::send(bell, &[0], QUIET);
         return;
     }
     // SAFETY: the call takes a number and a constant, and may be made in a handler.

@@ -231,6 +231,7 @@ impl<T> Task<T> {
     }
 
     /// An untyped handle, for sets and callbacks.
+    #[doc(alias = "abort_handle")]
     #[must_use]
     pub fn task_ref(&self) -> TaskRef {
         (*self.as_ref()).clone()

@@ -255,6 +255,27 @@ impl TaskRef {
         }
     }
 
+    /// Marks the wait that the task is in; whether it was marked before. `None`: it is in no wait that
+    /// says where it is.
+    ///
+    /// The mark goes with the wait, since the next one stores its own place. So whoever finds its mark
+    /// knows that the task has not run meanwhile, and the task pays nothing for that. There is one mark:
+    /// it belongs to the thread of the debug socket.
+    pub(crate) fn mark_wait(&self) -> Option<bool> {
+        let TaskStatus::Waiting(Some(_)) = self.status() else { return None };
+        let link = &self.0.header().link;
+        // Ordering: Relaxed, both; the word alone is compared, and a place points at a static. A waker
+        // that uses the word as a queue link meanwhile stores an even one, so the exchange fails.
+        let word = link.load(Relaxed);
+        if word & 1 == 0 {
+            return None;
+        }
+        if word & Place::MARK != 0 {
+            return Some(true);
+        }
+        link.compare_exchange(word, word | Place::MARK, Relaxed, Relaxed).ok().map(|_| false)
+    }
+
     /// Where the task waits, then where it was spawned; nothing once it has ended. At most `limit`
     /// lines, innermost first.
     ///

@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use corio_sync::coop;
-use corio_sync::place::{self, WaitKind};
+use corio_sync::place::{self, Made, WaitKind};
 use futures_core::Stream;
 
 use super::alarm::{self, Alarm};
@@ -127,7 +127,7 @@ impl Interval {
     /// ```
     #[track_caller]
     pub fn tick(&mut self) -> Tick<'_> {
-        Tick { at: Location::caller(), interval: self }
+        Tick { made: Made::here(WaitKind::Interval), interval: self }
     }
 
     /// Like [`Interval::tick`], for hand-written futures.
@@ -229,14 +229,15 @@ impl MissedTick {
 #[must_use = "a tick does nothing unless it is awaited"]
 pub struct Tick<'a> {
     interval: &'a mut Interval,
-    at: &'static Location<'static>,
+    made: Made,
 }
 
 impl Future for Tick<'_> {
     type Output = Instant;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Instant> {
-        let at = self.at;
+        self.made.begin();
+        let at = self.made.at();
         self.interval.poll_tick_at(cx, at)
     }
 }

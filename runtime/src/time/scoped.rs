@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use corio_sync::place::{self, Place, WaitKind};
+use corio_sync::place::{self, Made, WaitKind};
 use pin_project_lite::pin_project;
 
 use super::alarm::{self, Alarm};
@@ -77,7 +77,7 @@ where
         scope: Ends(scope),
         limit: limit.map_or(Limit::None, Limit::After),
         alarm: None,
-        at: Location::caller(),
+        made: Made::here(WaitKind::Timeout),
     }
 }
 
@@ -147,7 +147,7 @@ pin_project! {
         limit: Limit,
         // Present once the body has had to wait under a limit.
         alarm: Option<Alarm>,
-        at: &'static Location<'static>,
+        made: Made,
     }
 }
 
@@ -156,8 +156,9 @@ impl<F: Future> Future for TimeoutScoped<F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
+        this.made.begin();
         let deadline = &*this.scope.0.0;
-        let (at, limit) = (*this.at, *this.limit);
+        let (at, limit) = (this.made.at(), *this.limit);
         if this.inside.is_asked() {
             let ended = stopped_later(this.inside.poll_asked(cx), limit, at);
             return conclude(deadline, ended);
@@ -177,7 +178,10 @@ impl<F: Future> Future for TimeoutScoped<F> {
             let ended = stopped(this.inside.stop(cx, || timed_out(at)), limit, at, inner);
             return conclude(deadline, ended);
         }
-        note(inner.or(Some(Place::new(WaitKind::Timeout, at))));
+        match inner {
+            Some(_) => note(inner),
+            None => this.made.note(),
+        }
         Poll::Pending
     }
 }

@@ -1,14 +1,12 @@
 //! `sleep`, `sleep_until`, `yield_now`.
 use std::fmt;
 use std::future::Future;
-use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use corio_sync::coop;
-use corio_sync::debug;
-use corio_sync::place::{self, WaitKind};
+use corio_sync::place::{Made, WaitKind};
 
 use super::alarm::{self, Alarm};
 use crate::timer::clock;
@@ -46,7 +44,7 @@ use crate::timer::clock;
 #[track_caller]
 #[inline]
 pub fn sleep(duration: Duration) -> Sleep {
-    let turn = if duration.is_zero() { Turn::Owed } else { Turn::Unpolled };
+    let turn = if duration.is_zero() { Turn::Owed } else { Turn::None };
     let now = alarm::start();
     Sleep::new(Alarm::new_ahead(clock::after(now, duration), now), turn)
 }
@@ -77,7 +75,7 @@ pub fn sleep(duration: Duration) -> Sleep {
 /// ```
 #[track_caller]
 pub fn sleep_until(deadline: Instant) -> Sleep {
-    Sleep::new(Alarm::new(clock::from_instant(deadline)), Turn::Unpolled)
+    Sleep::new(Alarm::new(clock::from_instant(deadline)), Turn::None)
 }
 
 /// Future of [`sleep`] and [`sleep_until`].
@@ -88,14 +86,12 @@ pub fn sleep_until(deadline: Instant) -> Sleep {
 pub struct Sleep {
     alarm: Alarm,
     turn: Turn,
-    at: &'static Location<'static>,
+    made: Made,
 }
 
 /// A sleep of zero gives others one turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Turn {
-    /// It has a deadline to wait for, and nobody has polled it.
-    Unpolled,
     /// It has a deadline to wait for.
     None,
     Owed,
@@ -106,7 +102,14 @@ impl Sleep {
     #[track_caller]
     #[inline]
     fn new(alarm: Alarm, turn: Turn) -> Self {
-        Self { alarm, turn, at: Location::caller() }
+        Self { alarm, turn, made: Made::here(WaitKind::Sleep) }
+    }
+
+    /// A part of another future, which tells if nobody has awaited it.
+    #[doc(hidden)]
+    pub fn inside(mut self) -> Self {
+        self.made.begin();
+        self
     }
 
     /// When the sleep ends. Centuries away if it never does.
@@ -140,6 +143,7 @@ impl Sleep {
     /// ```
     pub fn reset(&mut self, deadline: Instant) {
         self.turn = Turn::None;
+        self.made.begin();
         self.alarm.set(clock::from_instant(deadline));
     }
 }
@@ -150,11 +154,9 @@ impl Future for Sleep {
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = &mut *self;
+        this.made.begin();
         let ready = match this.turn {
-            Turn::Unpolled | Turn::None => {
-                this.turn = Turn::None;
-                this.alarm.poll(cx.waker(), "sleep()", this.at)
-            }
+            Turn::None => this.alarm.poll(cx.waker(), "sleep()", this.made.at()),
             Turn::Given => Poll::Ready(()),
             Turn::Owed => {
                 this.turn = Turn::Given;
@@ -163,7 +165,7 @@ impl Future for Sleep {
             }
         };
         if ready.is_pending() {
-            place::note(WaitKind::Sleep, this.at);
+            this.made.note();
             return Poll::Pending;
         }
         // A loop over sleeps that have passed must let others run, too.
@@ -171,20 +173,11 @@ impl Future for Sleep {
     }
 }
 
-impl Drop for Sleep {
-    #[inline]
-    fn drop(&mut self) {
-        if let Turn::Unpolled | Turn::Owed = self.turn {
-            debug::never_awaited(WaitKind::Sleep, self.at);
-        }
-    }
-}
-
 impl fmt::Debug for Sleep {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Sleep")
             .field("deadline", &self.deadline())
-            .field("at", &format_args!("{}", self.at))
+            .field("at", &format_args!("{}", self.made.at()))
             .finish_non_exhaustive()
     }
 }
@@ -210,7 +203,7 @@ impl fmt::Debug for Sleep {
 /// ```
 #[track_caller]
 pub fn yield_now() -> YieldNow {
-    YieldNow { turn: Turn::Owed, at: Location::caller() }
+    YieldNow { turn: Turn::Owed, made: Made::here(WaitKind::Yield) }
 }
 
 /// Future of [`yield_now`].
@@ -218,7 +211,7 @@ pub fn yield_now() -> YieldNow {
 #[must_use = "yield_now does nothing unless it is awaited"]
 pub struct YieldNow {
     turn: Turn,
-    at: &'static Location<'static>,
+    made: Made,
 }
 
 impl Future for YieldNow {
@@ -230,8 +223,9 @@ impl Future for YieldNow {
             return Poll::Ready(());
         }
         self.turn = Turn::Given;
+        self.made.begin();
         cx.waker().wake_by_ref();
-        place::note(WaitKind::Yield, self.at);
+        self.made.note();
         Poll::Pending
     }
 }

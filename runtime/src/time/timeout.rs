@@ -13,7 +13,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use corio_sync::place::{self, Place, WaitKind};
+use corio_sync::place::{self, Made, Place, WaitKind};
 use pin_project_lite::pin_project;
 
 use super::alarm::{self, Alarm};
@@ -70,7 +70,7 @@ pub fn timeout<F: IntoFuture>(
     future: F,
 ) -> Timeout<F::IntoFuture> {
     let limit = limit.into().map_or(Limit::None, Limit::After);
-    Timeout::new(future.into_future(), limit, Location::caller())
+    Timeout::new(future.into_future(), limit)
 }
 
 /// Awaits `future` for at most `limit`; asyncio's other spelling of [`timeout`].
@@ -145,7 +145,7 @@ pub fn wait_for<F: IntoFuture>(
 /// ```
 #[track_caller]
 pub fn timeout_at<F: IntoFuture>(deadline: Instant, future: F) -> Timeout<F::IntoFuture> {
-    Timeout::new(future.into_future(), Limit::Until(deadline), Location::caller())
+    Timeout::new(future.into_future(), Limit::Until(deadline))
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -165,7 +165,7 @@ pin_project! {
         limit: Limit,
         // Present once the future has had to wait.
         alarm: Option<Alarm>,
-        at: &'static Location<'static>,
+        made: Made,
     }
 }
 
@@ -173,8 +173,17 @@ pin_project! {
 pub type WaitFor<F> = Timeout<F>;
 
 impl<F> Timeout<F> {
-    pub(super) fn new(future: F, limit: Limit, at: &'static Location<'static>) -> Self {
-        Self { inside: Limited::new(future), limit, alarm: None, at }
+    /// A part of another future, which tells if nobody has awaited it.
+    #[doc(hidden)]
+    pub fn inside(mut self) -> Self {
+        self.made.begin();
+        self
+    }
+
+    #[track_caller]
+    fn new(future: F, limit: Limit) -> Self {
+        let made = Made::here(WaitKind::Timeout);
+        Self { inside: Limited::new(future), limit, alarm: None, made }
     }
 
     /// The future that is awaited.
@@ -191,7 +200,8 @@ impl<F> Timeout<F> {
 
     /// The future without its limit.
     #[must_use]
-    pub fn into_inner(self) -> F {
+    pub fn into_inner(mut self) -> F {
+        self.made.begin();
         self.inside.into_inner()
     }
 }
@@ -202,8 +212,9 @@ impl<F: Future> Future for Timeout<F> {
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
+        this.made.begin();
         if this.inside.is_asked() {
-            return stopped_later(this.inside.poll_asked(cx), *this.limit, this.at);
+            return stopped_later(this.inside.poll_asked(cx), *this.limit, this.made.at());
         }
         let outer = place::take();
         let polled = this.inside.as_mut().poll_freely(cx);
@@ -213,16 +224,19 @@ impl<F: Future> Future for Timeout<F> {
             return Poll::Ready(Ok(value));
         }
         let elapsed = match this.alarm {
-            Some(alarm) => alarm.poll(cx.waker(), "timeout()", this.at),
-            None => start(this.alarm, *this.limit, cx, this.at),
+            Some(alarm) => alarm.poll(cx.waker(), "timeout()", this.made.at()),
+            None => start(this.alarm, *this.limit, cx, this.made.at()),
         };
         if elapsed.is_ready() {
             note(outer);
-            let at = *this.at;
+            let at = this.made.at();
             return stopped(this.inside.stop(cx, || timed_out(at)), *this.limit, at, inner);
         }
         // The future knows better than its limit where the task waits, if it says so.
-        note(inner.or(Some(Place::new(WaitKind::Timeout, this.at))));
+        match inner {
+            Some(_) => note(inner),
+            None => this.made.note(),
+        }
         Poll::Pending
     }
 }

@@ -36,13 +36,12 @@
 //! ```
 
 use crate::coop;
-use crate::place::{WaitKind, noted};
+use crate::place::{Made, WaitKind};
 use crate::shim::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize};
 use crate::shim::{Ordering, mutant, ord};
 use crate::wait::reclaim::{Domain, Managed, pin};
 use crate::wait::seats::{Roster, Seat};
 use std::fmt;
-use std::panic::Location;
 use std::pin::Pin;
 use std::ptr;
 use std::sync::Arc;
@@ -153,12 +152,17 @@ impl<T> Shared<T> {
         &self.ring[index]
     }
 
+    fn put(&self, value: T) {
+        self.store(value);
+        self.roster.wake_all();
+    }
+
     // Ordering(broadcast.put): Release; pairs with Ordering(broadcast.look),
     // Ordering(broadcast.put_look) and Ordering(broadcast.put_failed): the node is looked into by
     // receivers, and by senders that find it in their slot.
     // Ordering(broadcast.put_look): Acquire; pairs with Ordering(broadcast.put).
     // Ordering(broadcast.put_failed): Acquire; pairs with Ordering(broadcast.put).
-    fn put(&self, value: T) {
+    fn store(&self, value: T) {
         // Ordering(broadcast.draw): Relaxed. Only a number; the slot publishes.
         let number = self.tail.drawn.fetch_add(1, Ordering::Relaxed);
         let node = self.domain.alloc(Message { number, value });
@@ -186,8 +190,6 @@ impl<T> Shared<T> {
                 Err(now) => old = now,
             }
         }
-        drop(guard);
-        self.roster.wake_all();
     }
 }
 
@@ -312,7 +314,7 @@ impl<T: Clone> Receiver<T> {
     /// Strict.
     #[track_caller]
     pub fn recv(&mut self) -> Recv<'_, T> {
-        Recv { receiver: self, waits: false, caller: Location::caller() }
+        Recv { receiver: self, waits: false, caller: Made::here(WaitKind::ChannelReceive) }
     }
 
     /// Receives the next value if it is here.
@@ -457,7 +459,7 @@ pub struct Recv<'a, T: Clone> {
     receiver: &'a mut Receiver<T>,
     /// A waker was left on the receiver's seat.
     waits: bool,
-    caller: &'static Location<'static>,
+    caller: Made,
 }
 
 future_debug!([<T: Clone>] Recv<'_, T>, "Recv");
@@ -495,9 +497,10 @@ impl<T: Clone> Future for Recv<'_, T> {
 
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.caller.begin();
         let unit = ready!(coop::poll_proceed(cx));
         let news = self.poll_news(cx);
-        let news = ready!(noted(news, WaitKind::ChannelReceive, self.caller));
+        let news = ready!(self.caller.noted(news));
         unit.made_progress();
         Poll::Ready(news)
     }

@@ -41,7 +41,7 @@ pub use self::error::{RecvError, SendError};
 pub use self::snapshot::Ref;
 use self::snapshot::{Snapshot, Versioned};
 use crate::coop;
-use crate::place::{WaitKind, noted};
+use crate::place::{Made, WaitKind};
 use crate::shim::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize};
 use crate::shim::{Ordering, fence_at, mutant, ord};
 use crate::wait::line::Line;
@@ -49,7 +49,6 @@ use crate::wait::queue::Place;
 use crate::wait::reclaim::{Domain, Guard, Managed, pin};
 use crate::wait::seats::{Roster, Seat};
 use std::fmt;
-use std::panic::Location;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -138,28 +137,30 @@ impl<T> Shared<T> {
 
     /// Makes a new value of the latest one until that is not overtaken; `Err` leaves it.
     fn replace<E>(&self, mut make: impl FnMut(&T) -> Result<T, E>) -> Result<Before<T>, E> {
-        let guard = pin();
-        let before = loop {
-            let (old, current) = self.latest(&guard);
-            if let Ok(before) = self.try_replace(&guard, old, make(&current.value)?) {
-                break before;
+        let before = {
+            let guard = pin();
+            loop {
+                let (old, current) = self.latest(&guard);
+                if let Ok(before) = self.try_replace(&guard, old, make(&current.value)?) {
+                    break before;
+                }
             }
         };
-        drop(guard);
         self.announce(before.version + 1);
         Ok(before)
     }
 
     /// Replaces the latest value.
     fn replace_with(&self, mut value: T) -> Before<T> {
-        let guard = pin();
-        let before = loop {
-            match self.try_replace(&guard, self.latest(&guard).0, value) {
-                Ok(before) => break before,
-                Err(refused) => value = refused,
+        let before = {
+            let guard = pin();
+            loop {
+                match self.try_replace(&guard, self.latest(&guard).0, value) {
+                    Ok(before) => break before,
+                    Err(refused) => value = refused,
+                }
             }
         };
-        drop(guard);
         self.announce(before.version + 1);
         before
     }
@@ -291,7 +292,7 @@ impl<T> Sender<T> {
     /// Strict.
     #[track_caller]
     pub fn closed(&self) -> SenderClosed<'_, T> {
-        SenderClosed { sender: self, at: Place::Idle, caller: Location::caller() }
+        SenderClosed { sender: self, at: Place::Idle, caller: Made::here(WaitKind::ChannelClosed) }
     }
 }
 
@@ -400,7 +401,7 @@ impl<T> Receiver<T> {
     /// Strict.
     #[track_caller]
     pub fn changed(&mut self) -> Changed<'_, T> {
-        Changed { receiver: self, waits: false, caller: Location::caller() }
+        Changed { receiver: self, waits: false, caller: Made::here(WaitKind::WatchChanged) }
     }
 
     /// As [`Receiver::changed`], on a thread that may block, for `d` at the most (`None` for no
@@ -465,7 +466,7 @@ pub struct Changed<'a, T> {
     receiver: &'a mut Receiver<T>,
     /// A waker was left on the receiver's seat.
     waits: bool,
-    caller: &'static Location<'static>,
+    caller: Made,
 }
 
 future_debug!([<T>] Changed<'_, T>, "Changed");
@@ -518,8 +519,10 @@ impl<T> Future for Changed<'_, T> {
     type Output = Result<(), RecvError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.caller.begin();
         let unit = ready!(coop::poll_proceed(cx));
-        let news = ready!(noted(self.poll_news(cx), WaitKind::WatchChanged, self.caller));
+        let news = self.poll_news(cx);
+        let news = ready!(self.caller.noted(news));
         unit.made_progress();
         Poll::Ready(news)
     }
@@ -554,6 +557,7 @@ impl<'a, T, P: FnMut(&T) -> bool + Unpin> Future for WaitFor<'a, T, P> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
+        this.changed.caller.begin();
         loop {
             let receiver = &mut *this.changed.receiver;
             if !this.refused && (this.predicate)(&receiver.borrow_and_update()) {
@@ -561,9 +565,8 @@ impl<'a, T, P: FnMut(&T) -> bool + Unpin> Future for WaitFor<'a, T, P> {
                 return Poll::Ready(Ok(Ref(Snapshot::Own(value))));
             }
             this.refused = true;
-            let caller = this.changed.caller;
             let news = this.changed.poll_news(cx);
-            ready!(noted(news, WaitKind::WatchChanged, caller))?;
+            ready!(this.changed.caller.noted(news))?;
             this.refused = false;
         }
     }

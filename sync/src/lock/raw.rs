@@ -210,6 +210,9 @@ impl RawLock {
     // Ordering(lock.step), as there.
     #[inline]
     pub(crate) fn release(&self) {
+        // Before: the next holder may have the lock a while before it says so, and who asks for it
+        // meanwhile must not find the last one.
+        debug::released(LockId::of(self));
         let (ok, err) = (ord("lock.quick_release", Ordering::Release), Ordering::Relaxed);
         if self.word() != LOCKED || self.word.compare_exchange(LOCKED, 0, ok, err).is_err() {
             self.release_if_held();
@@ -280,6 +283,7 @@ impl RawLock {
     /// Releases the lock if somebody holds it; false if nobody does.
     #[inline]
     pub(crate) fn release_if_held(&self) -> bool {
+        debug::released(LockId::of(self));
         match self.release_step() {
             Next::NotHeld => false,
             Next::Free => true,
@@ -306,8 +310,6 @@ impl RawLock {
 
     #[cold]
     fn release_to(&self, mut next: Next) -> bool {
-        // Without a waiter nobody asks who holds the lock, and the next holder says so.
-        debug::released(LockId::of(self));
         loop {
             match next {
                 Next::NotHeld => return false,

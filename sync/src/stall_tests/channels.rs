@@ -7,27 +7,27 @@ use std::pin::Pin;
 use std::sync::Mutex;
 
 /// The ends of a channel, each for one thread.
-struct Ends<S, R> {
-    sender: S,
+pub(super) struct Ends<S, R> {
+    pub(super) sender: S,
     receiver: Mutex<Option<R>>,
 }
 
 impl<S, R> Ends<S, R> {
-    fn new((sender, receiver): (S, R)) -> Self {
+    pub(super) fn new((sender, receiver): (S, R)) -> Self {
         Self { sender, receiver: Mutex::new(Some(receiver)) }
     }
 
     /// Lends the receiver; it must come back, or the channel would close.
-    fn receiver(&self) -> R {
+    pub(super) fn receiver(&self) -> R {
         self.receiver.lock().unwrap().take().unwrap()
     }
 
-    fn back(&self, receiver: R) {
+    pub(super) fn back(&self, receiver: R) {
         self.receiver.lock().unwrap().replace(receiver);
     }
 }
 
-type Unbounded = Ends<mpsc::UnboundedSender<u8>, mpsc::UnboundedReceiver<u8>>;
+pub(super) type Unbounded = Ends<mpsc::UnboundedSender<u8>, mpsc::UnboundedReceiver<u8>>;
 
 #[test]
 fn stall_mpsc_send() {
@@ -171,7 +171,7 @@ fn stall_oneshot_receiver_goes() {
     .run();
 }
 
-type Announced = Ends<broadcast::Sender<u8>, broadcast::Receiver<u8>>;
+pub(super) type Announced = Ends<broadcast::Sender<u8>, broadcast::Receiver<u8>>;
 
 #[test]
 fn stall_broadcast_send() {
@@ -197,7 +197,7 @@ fn stall_broadcast_send() {
     .run();
 }
 
-type Watched = Ends<watch::Sender<u8>, watch::Receiver<u8>>;
+pub(super) type Watched = Ends<watch::Sender<u8>, watch::Receiver<u8>>;
 
 #[test]
 fn stall_watch_send() {

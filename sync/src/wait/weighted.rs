@@ -404,18 +404,26 @@ struct Delivery<'q> {
 
 impl Delivery<'_> {
     fn run(mut self) {
+        self.go_on();
+    }
+
+    #[inline]
+    fn go_on(&mut self) {
         while self.k > 0 {
-            self.step();
+            // The step's pin is over: a waker is the user's code.
+            if let Some(waker) = self.step() {
+                waker.wake();
+            }
         }
     }
 
-    /// One attempt at the front place.
+    /// One attempt at the front place; returns the waker to wake.
     // Ordering(weighted.deliver): AcqRel; pairs with Ordering(weighted.arrive),
     // Ordering(weighted.collect) and Ordering(weighted.leave), which see what the permits' holders did. Acquire: the waker that
     // the owner left.
     // Ordering(weighted.credit): Release; pairs with Ordering(weighted.arrive) and
     // Ordering(weighted.settle): as above, for an owner who is on the way or leaving.
-    fn step(&mut self) {
+    fn step(&mut self) -> Option<Waker> {
         let guard = pin();
         let front = self.queue.list.front(&guard);
         let word = &front.cell.word;
@@ -438,13 +446,12 @@ impl Delivery<'_> {
             let ok = ord("weighted.deliver", Ordering::AcqRel);
             if word.compare_exchange(now, next, ok, Ordering::Relaxed).is_ok() {
                 self.k -= part;
-                let waker = (left == 0).then(|| self.turn_over(&guard, &front, now));
-                drop(guard);
-                if let Some(waker) = waker.flatten() {
-                    waker.wake();
+                if left == 0 {
+                    return self.turn_over(&guard, &front, now);
                 }
             }
         }
+        None
     }
 
     /// The front place has all it lacked: the next one's turn comes. Returns the waker to wake.
@@ -463,9 +470,7 @@ impl Delivery<'_> {
 
 impl Drop for Delivery<'_> {
     fn drop(&mut self) {
-        while self.k > 0 {
-            self.step();
-        }
+        self.go_on();
     }
 }
 

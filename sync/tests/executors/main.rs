@@ -4,8 +4,10 @@
 mod programs;
 
 use corio_sync as sync;
+use corio_sync::deferred::{DeferredCore, Outcome};
 use corio_sync::park::block_on;
 use programs::{Executor, Task};
+use std::sync::Arc;
 
 struct Threads;
 
@@ -41,6 +43,25 @@ impl Executor for Smol {
                 task.await;
             }
         });
+    }
+}
+
+/// What the runtime's deferred is made of; the facade has no name for it.
+#[test]
+fn an_outcome_reaches_everybody() {
+    const TASKS: usize = 8;
+    for executor in executors() {
+        let core = Arc::new(DeferredCore::<usize, (), ()>::new());
+        let task = |number| -> Task {
+            let core = core.clone();
+            Box::pin(async move {
+                if number == TASKS / 2 {
+                    core.set_result(number).expect("nobody else settles it");
+                }
+                assert!(matches!(core.wait().await, Outcome::Value(4)));
+            })
+        };
+        executor.run((0..TASKS).map(task).collect());
     }
 }
 

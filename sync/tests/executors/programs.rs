@@ -353,6 +353,101 @@ fn watchers_and_listeners_see_the_end() {
     });
 }
 
+/// Guards and permits that a task may keep, or take elsewhere.
+#[test]
+fn what_is_owned_excludes_as_well() {
+    type Shared = (Arc<Lock<usize>>, Arc<RwLock<usize>>, Arc<Semaphore>, AtomicUsize);
+    everywhere(|executor| {
+        let (lock, data) = (Arc::new(Lock::new(0)), Arc::new(RwLock::new(0)));
+        let shared: Arc<Shared> =
+            Arc::new((lock, data, Arc::new(Semaphore::new(2)), AtomicUsize::new(0)));
+        executor.run(tasks(TASKS, &shared, |_, shared| async move {
+            let (lock, data, semaphore, inside) = &*shared;
+            for _ in 0..ROUNDS / 5 {
+                let permit = semaphore.clone().acquire_owned().await.unwrap();
+                assert!(inside.fetch_add(1, Relaxed) < 2);
+                let mut count = lock.clone().acquire_owned().await;
+                let mut written = data.clone().write_owned().await;
+                *count += 1;
+                *written += 1;
+                let read = written.downgrade();
+                assert_eq!(*count, *read);
+                drop((count, read));
+                assert!(*data.clone().read_owned().await > 0);
+                inside.fetch_sub(1, Relaxed);
+                drop(permit);
+            }
+        }));
+        assert_eq!(*shared.0.try_acquire().unwrap(), TASKS * ROUNDS / 5);
+        assert_eq!(shared.2.available_permits(), 2);
+    });
+}
+
+/// Reservations, several values at a time, and senders that do not keep a channel open.
+#[test]
+fn channels_reserve_and_deliver_several() {
+    everywhere(|executor| {
+        let (sender, mut receiver) = mpsc::channel(3);
+        let mut tasks: Vec<Task> = Vec::new();
+        for _ in 0..4 {
+            let sender = sender.clone();
+            tasks.push(Box::pin(async move {
+                let weak = sender.downgrade();
+                for number in 0..ROUNDS {
+                    drop(sender.reserve().await.unwrap());
+                    sender.reserve().await.unwrap().send(number);
+                }
+                assert!(weak.upgrade().is_some());
+                drop(sender);
+                // Nothing that is left here keeps the receiver from the end.
+                drop(weak);
+            }));
+        }
+        drop(sender);
+        tasks.push(Box::pin(async move {
+            let (mut sum, mut values) = (0, Vec::new());
+            while receiver.recv_many(&mut values, 5).await > 0 {
+                assert!(values.len() <= 5);
+                sum += values.drain(..).sum::<usize>();
+            }
+            assert_eq!(sum, 4 * ROUNDS * (ROUNDS - 1) / 2);
+        }));
+        executor.run(tasks);
+    });
+}
+
+/// Workers take tracked items until the queue is shut down; whoever joins hears of the last one.
+#[test]
+fn queues_are_joined_and_shut_down() {
+    everywhere(|executor| {
+        let shared = Arc::new((Queue::new(3), PriorityQueue::new(3), AtomicUsize::new(0)));
+        executor.run(tasks(TASKS, &shared, |number, shared| async move {
+            let (queue, urgent, done) = &*shared;
+            if number == 0 {
+                for round in 0..ROUNDS {
+                    queue.put(round).await.unwrap();
+                    urgent.put(round).await.unwrap();
+                }
+                queue.join().await;
+                urgent.join().await;
+                assert_eq!(done.load(Relaxed), 2 * ROUNDS);
+                queue.shutdown(false);
+                urgent.shutdown(false);
+                assert!(queue.put(0).await.is_err());
+            } else if number % 2 == 0 {
+                while let Ok(_item) = queue.get_tracked().await {
+                    step_back().await;
+                    done.fetch_add(1, Relaxed);
+                }
+            } else {
+                while let Ok(_item) = urgent.get_tracked().await {
+                    done.fetch_add(1, Relaxed);
+                }
+            }
+        }));
+    });
+}
+
 /// Tasks of different executors, and threads that block, at one object.
 #[test]
 fn executors_and_threads_meet_at_one_object() {

@@ -7,6 +7,8 @@
 //! - Notifications are given one after the other: each chooses the first who waits, then tells it.
 //!   Others pass it by meanwhile. If it leaves before it is told, the next one is chosen, of those
 //!   who waited when the notification began.
+//! - A notification of everybody chooses all who wait at once, and tells them in any order: who asks
+//!   of its own accord may find what another one, who came before, has not been told yet.
 //! - Who leaves with a notification passes it on after it has left: whoever waits then may get it,
 //!   also if it came after the notification.
 
@@ -17,7 +19,7 @@ use corio_sync::{Condition, ConditionWait, Lock, LockGuard};
 use std::pin::Pin;
 
 /// More than can wait at a time.
-const EVERYBODY: u64 = 3;
+const EVERYBODY: usize = 3;
 /// More than can leave while one notification looks for somebody.
 const CHOICES: usize = 4;
 
@@ -26,7 +28,8 @@ const CHOICES: usize = 4;
 pub struct Meeting {
     lock: Turns,
     line: Vec<u64>,
-    /// By which notification, and whom, if it has not left; and who else may be.
+    /// By which notification, and whom, if it has not left; and who else may be. Of those whom one
+    /// for everybody chose there is an entry each.
     chosen: Vec<(u64, Option<u64>, Vec<u64>)>,
     /// Their places were granted; they have left them, with the notification; they must pass it on.
     notified: Vec<u64>,
@@ -42,6 +45,8 @@ pub enum Meet {
     Begin(u64),
     Choose(u64),
     Tell(u64),
+    /// Begins, and chooses all who wait.
+    ChooseAll(u64),
     /// A poll finds its notification, or finds none.
     Take(u64),
     MayTake(u64),
@@ -84,10 +89,21 @@ impl Meeting {
         }
     }
 
-    fn tell(&mut self, notification: u64) {
-        let told =
-            |found: &(u64, Option<u64>, Vec<u64>)| found.0 == notification && found.1.is_some();
-        if let Some(at) = self.chosen.iter().position(told) {
+    fn choose_all(&mut self, notification: u64) {
+        let all = self.line.drain(..);
+        self.chosen.extend(all.map(|id| (notification, Some(id), Vec::new())));
+        self.chosen.sort_unstable();
+    }
+
+    /// Which of the choices the notification can tell.
+    fn untold(&self, notification: u64) -> impl DoubleEndedIterator<Item = usize> {
+        let chosen = self.chosen.iter().enumerate();
+        let untold = chosen.filter(move |(_, (by, whom, _))| *by == notification && whom.is_some());
+        untold.map(|(at, _)| at)
+    }
+
+    fn tell(&mut self, choice: Option<usize>) {
+        if let Some(at) = choice {
             self.notified.extend(self.chosen.remove(at).1);
             self.notified.sort_unstable();
         }
@@ -152,7 +168,11 @@ impl Spec for Meeting {
                 true
             }
             Meet::Tell(notification) => {
-                next.tell(*notification);
+                next.tell(self.untold(*notification).next());
+                true
+            }
+            Meet::ChooseAll(notification) => {
+                next.choose_all(*notification);
                 true
             }
             Meet::Take(id) => next.take(*id),
@@ -182,6 +202,14 @@ impl Spec for Meeting {
         };
         legal.then_some(next)
     }
+
+    fn other(&self, step: &Meet) -> Option<Self> {
+        let Meet::Tell(notification) = step else { return None };
+        let (first, last) = (self.untold(*notification).next(), self.untold(*notification).last());
+        let mut next = self.clone();
+        next.tell(last);
+        (first != last).then_some(next)
+    }
 }
 
 /// A notification's choices, until somebody was told or nobody is there.
@@ -190,11 +218,20 @@ fn tells(notification: u64) -> Vec<Meet> {
     std::iter::repeat_n(choice, CHOICES).flatten().collect()
 }
 
+/// The name of a call's notification: no call's own.
+fn name(call: u64, k: u64) -> u64 {
+    u64::MAX - call * EVERYBODY as u64 - k
+}
+
 /// Notifications of a call.
 fn notifies(call: u64, n: u64) -> Vec<Meet> {
-    // No call's own name.
-    let names = (0..n).map(|k| u64::MAX - call * EVERYBODY - k);
+    let names = (0..n).map(|k| name(call, k));
     names.flat_map(|name| [vec![Meet::Begin(name)], tells(name)].concat()).collect()
+}
+
+fn notifies_all(call: u64) -> Vec<Meet> {
+    let tells = std::iter::repeat_n(Meet::Tell(name(call, 0)), EVERYBODY);
+    std::iter::once(Meet::ChooseAll(name(call, 0))).chain(tells).collect()
 }
 
 /// Leaves the line; a notification that had come goes to somebody else.
@@ -253,7 +290,7 @@ fn release(guard: LockGuard<'_, ()>, r: &mut Recorder<Meet>) {
 fn call((lock, condition): &Shared, r: &mut Recorder<Meet>) {
     let Some(mut guard) = acquire(lock, r) else { return };
     match r.random.below(6) {
-        0 => r.call(|r| (notifies(r.id(), EVERYBODY), condition.notify_all(&guard))),
+        0 => r.call(|r| (notifies_all(r.id()), condition.notify_all(&guard))),
         n @ 1..3 => r.call(|r| (notifies(r.id(), n), condition.notify(&guard, n as usize))),
         _ => wait(condition, &mut guard, r),
     }
@@ -313,6 +350,30 @@ mod tests {
         assert!(!explains(&then([returns(10), returns(20)].concat())), "both");
         assert!(explains(&then(vec![vec![Meet::Waits(20)]])));
         assert!(!explains(&then(vec![vec![Meet::Waits(10)]])), "nobody told the first one");
+    }
+
+    #[test]
+    fn everybody_is_told_in_any_order() {
+        let line = || vec![thread(1, waits(10, 11)), thread(11, waits(20, 21))];
+        // The second one asks for the lock; the first one sleeps on, and asks when it gives up.
+        let meanwhile = |notifies| {
+            let told = [asked(31, true), notifies, vec![Meet::Lock(Turn::Give(1))]].concat();
+            let notifier = vec![Call { start: 21, end: 50, steps: told }];
+            let looks = vec![[vec![Meet::MayTake(20)], asked(20, false)].concat()];
+            let first = vec![vec![Meet::Waits(10)], quits(10), asked(10, false)];
+            let release = vec![Meet::Lock(Turn::Give(1))];
+            let after = [returns(20), vec![asked(10, true), release]].concat();
+            [line(), vec![notifier, thread(23, looks), thread(33, first), thread(51, after)]]
+                .concat()
+        };
+        assert!(explains(&meanwhile(notifies_all(31))));
+        assert!(!explains(&meanwhile(notifies(31, 2))), "the second one before the first");
+        let then = |calls| {
+            let told = vec![asked(31, true), notifies_all(31), vec![Meet::Lock(Turn::Give(1))]];
+            [line(), vec![thread(21, told), thread(41, calls)]].concat()
+        };
+        assert!(explains(&then([returns(20), returns(10)].concat())));
+        assert!(!explains(&then(vec![vec![Meet::Waits(20)]])), "nobody told it");
     }
 
     #[test]

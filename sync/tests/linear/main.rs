@@ -4,7 +4,7 @@
 //! and what came of it; [`checker`] then looks for an order of the calls, compatible with those
 //! times, in which a sequential object would have answered the same: one of [`specs`], for the
 //! programs of [`programs`], or one that stands beside its program in a module of its own.
-//! `CORIO_SEED` replays a run; `CORIO_HISTORIES` sets how many are made of each kind (150). Most
+//! `CORIO_SEED` replays a run; `CORIO_HISTORIES` sets how many are made of each kind (150). All
 //! of these programs run under shuttle's schedules, too, see `src/linear_tests.rs`.
 #![cfg(not(any(corio_loom, corio_shuttle)))]
 

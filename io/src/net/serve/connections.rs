@@ -26,7 +26,7 @@ use corio_sync::shim::atomic::{AtomicBool, AtomicUsize};
 use corio_sync::waker_slot::WakerSlot;
 use hyper::body::{Body, Incoming};
 use hyper::header::{CONNECTION, HeaderValue};
-use hyper::rt::{Executor, Read, Write};
+use hyper::rt::{Read, Write};
 use hyper::{Request, Response, Version};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
@@ -34,6 +34,7 @@ use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use super::make::ForPeer;
+use super::streams::{EndsStreams, Streams, Told};
 use super::{BoxError, ServeReport};
 use crate::compat::hyper::CorioTimer;
 
@@ -47,7 +48,6 @@ pub struct Peer<A>(pub A);
 
 pub(super) struct Connections {
     shared: Arc<Shared>,
-    builder: Arc<auto::Builder<SpawnAt>>,
     all: Vec<Connection>,
     sweep_at: usize,
     accepted: u64,
@@ -56,23 +56,9 @@ pub(super) struct Connections {
     at: &'static Location<'static>,
 }
 
-/// Runs what hyper spawns, the streams of HTTP/2, as tasks in the name of who called `serve`.
-#[derive(Clone, Copy)]
-struct SpawnAt(&'static Location<'static>);
-
-impl<F> Executor<F> for SpawnAt
-where
-    F: Future + Send + 'static,
-    F::Output: Send + 'static,
-{
-    fn execute(&self, future: F) {
-        drop(task().spawned_at(self.0).spawn(future));
-    }
-}
-
 struct Connection {
     task: Task<()>,
-    waker: Arc<WakerSlot>,
+    told: Arc<Told>,
 }
 
 /// What the server and its connections share.
@@ -108,12 +94,8 @@ impl Connections {
             live: AtomicUsize::new(0),
             server: WakerSlot::new(),
         };
-        let mut builder = auto::Builder::new(SpawnAt(at));
-        builder.http1().timer(CorioTimer);
-        builder.http2().timer(CorioTimer).enable_connect_protocol();
         Self {
             shared: Arc::new(shared),
-            builder: Arc::new(builder),
             all: Vec::new(),
             sweep_at: SWEEP_MIN,
             accepted: 0,
@@ -153,7 +135,7 @@ impl Connections {
             self.all.retain(|connection| !connection.task.done());
             self.sweep_at = SWEEP_MIN.max(2 * self.all.len());
         }
-        let waker = Arc::new(WakerSlot::new());
+        let told = Told::new();
         let name = format!("http connection from {peer}");
         let added = self.add_peer.then(|| peer.clone());
         let shared = self.shared.clone();
@@ -161,10 +143,10 @@ impl Connections {
             let service = TowerToHyperService::new(maker.service_for(peer).await?);
             Some(ForConnection { service, peer: added, shared })
         };
-        let end = End { live: Live::new(&self.shared), waker: waker.clone(), grace: self.grace };
-        let body = drive(end, self.builder.clone(), io, service);
+        let end = End { live: Live::new(&self.shared), told: told.clone(), grace: self.grace };
+        let body = drive(end, self.at, io, service);
         let task = task().name(name).spawned_at(self.at).spawn(body);
-        self.all.push(Connection { task, waker });
+        self.all.push(Connection { task, told });
     }
 
     /// Tells all connections to end and waits for them, until the deadline if there is one. What
@@ -173,7 +155,7 @@ impl Connections {
         // Ordering: Relaxed; the slots order it, see the protocol above.
         self.shared.closing.store(true, Relaxed);
         for connection in &self.all {
-            connection.waker.wake();
+            connection.told.waker.wake();
         }
         let mut limit = deadline.map(sleep);
         poll_fn(|cx| {
@@ -187,10 +169,11 @@ impl Connections {
         })
         .await;
         let mut report = ServeReport { accepted: self.accepted, ..ServeReport::default() };
-        for Connection { task, .. } in self.all.iter().filter(|c| !c.task.done()) {
+        for Connection { task, told } in self.all.iter().filter(|c| !c.task.done()) {
             // One that has just ended is not done yet, but has no body any more.
             if self.live() > 0 {
                 report.left.push(task.name());
+                report.streams_left += told.streams();
                 task.abort();
             }
         }
@@ -205,14 +188,14 @@ impl Connections {
 /// ```
 struct End {
     live: Live,
-    waker: Arc<WakerSlot>,
+    told: Arc<Told>,
     grace: Duration,
 }
 
 /// The body of a connection's task. A connection without a service is closed.
 async fn drive<I, A, S, B>(
     end: End,
-    builder: Arc<auto::Builder<SpawnAt>>,
+    at: &'static Location<'static>,
     io: I,
     service: impl Future<Output = Option<ForConnection<S, A>>>,
 ) where
@@ -226,15 +209,20 @@ async fn drive<I, A, S, B>(
     B::Error: Into<BoxError>,
 {
     let Some(service) = service.await else { return };
+    let mut builder = auto::Builder::new(Streams { told: end.told.clone(), at });
+    builder.http1().timer(CorioTimer);
+    builder.http2().timer(CorioTimer).enable_connect_protocol();
     let mut connection = pin!(builder.serve_connection_with_upgrades(io, service));
+    // Dropped before the connection: see `streams`.
+    let _ends_streams = EndsStreams(end.told.clone());
     let (mut grace, mut told) = (None, false);
     // What a connection ends with concerns its peer alone: resets, malformed requests, timeouts.
     let _ = poll_fn(|cx| {
         if grace.is_none() {
-            end.waker.register(cx.waker());
+            end.told.waker.register(cx.waker());
             // Ordering: Relaxed; the slot orders it, see the protocol above.
             if end.live.0.closing.load(Relaxed) {
-                grace = Some(sleep(end.grace));
+                grace = Some(sleep(end.grace).inside());
             }
         }
         if let Some(grace) = grace.as_mut().filter(|_| !told) {

@@ -15,6 +15,9 @@ pub struct ServeReport {
     pub accepted: u64,
     /// The names of the connections that had not ended at the deadline.
     pub left: Vec<Arc<str>>,
+    /// How many HTTP/2 streams these connections had under way: a task each, one for a request,
+    /// and one under what an upgraded stream has become.
+    pub streams_left: usize,
 }
 
 impl ServeReport {
@@ -35,7 +38,11 @@ impl fmt::Display for ServeReport {
         if left == 0 {
             return f.write_str("none was left");
         }
-        write!(f, "{left} were left:")?;
+        write!(f, "{left} were left")?;
+        if self.streams_left > 0 {
+            write!(f, ", with {} streams under way", self.streams_left)?;
+        }
+        f.write_str(":")?;
         for name in self.left.iter().take(NAMES_MAX) {
             write!(f, "\n  {name}")?;
         }
@@ -63,10 +70,13 @@ mod tests {
     #[test]
     fn long_reports_are_cut() {
         let left = (0..12).map(|i| Arc::from(format!("c{i}"))).collect();
-        let report = ServeReport { accepted: 20, left };
+        let mut report = ServeReport { accepted: 20, left, streams_left: 0 };
         let text = report.to_string();
         assert!(text.starts_with("20 connections served, 12 were left:\n  c0\n"), "{text}");
         assert!(text.ends_with("c9\n  and 2 more"), "{text}");
+        report.streams_left = 5;
+        let text = report.to_string();
+        assert!(text.contains(" 12 were left, with 5 streams under way:\n  c0\n"), "{text}");
         let clean = ServeReport::default();
         assert!(clean.is_clean() && clean.to_string().ends_with("none was left"));
     }

@@ -15,6 +15,8 @@ use std::os::fd::BorrowedFd;
 use std::os::unix::net::SocketAddr;
 use std::path::Path;
 
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use corio_runtime::sys::{Peer, peer};
 use socket2::SockAddr;
 
 pub use connect::UnixConnect;
@@ -54,9 +56,8 @@ impl UCred {
 
     #[cfg(any(target_os = "linux", target_os = "android"))]
     fn of(fd: BorrowedFd<'_>) -> io::Result<Self> {
-        let cred = rustix::net::sockopt::socket_peercred(fd)?;
-        let pid = Some(cred.pid.as_raw_nonzero().get());
-        Ok(Self { pid, uid: cred.uid.as_raw(), gid: cred.gid.as_raw() })
+        let Peer { pid, uid, gid } = peer(fd)?;
+        Ok(Self { pid, uid, gid })
     }
 
     #[cfg(not(any(target_os = "linux", target_os = "android")))]

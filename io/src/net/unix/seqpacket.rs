@@ -189,6 +189,7 @@ impl Future for UnixSeqpacketAccept<'_> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Self { wait } = self.get_mut();
+        wait.begin();
         let fd = wait.fd();
         let (connection, peer) = ready!(wait.poll_accept(cx, || sys::accept_unix(fd)))?;
         Poll::Ready(Ok((UnixSeqpacket::new(connection, wait.at()), peer)))

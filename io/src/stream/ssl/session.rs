@@ -78,8 +78,8 @@ async fn shake_hands(
             }
         }
     };
-    let mut shaking = pin!(timeout(limit, shaking));
-    let mut over = pin!(connection.closed().wait());
+    let mut shaking = pin!(timeout(limit, shaking).inside());
+    let mut over = pin!(connection.closed().wait().inside());
     let shaken = poll_fn(|cx| {
         if over.as_mut().poll(cx).is_ready() {
             return Poll::Ready(Ok(Err(aborted())));
@@ -113,7 +113,7 @@ impl Session<'_> {
     /// Until the writer is closed and everything is sent.
     async fn serve(&mut self) -> io::Result<()> {
         let connection = self.connection;
-        let mut over = pin!(connection.closed().wait());
+        let mut over = pin!(connection.closed().wait().inside());
         poll_fn(|cx| {
             if over.as_mut().poll(cx).is_ready() {
                 return Poll::Ready(Err(aborted()));
@@ -227,8 +227,8 @@ impl Session<'_> {
                 }
             }
         });
-        let mut ending = pin!(timeout(limit, ending));
-        let mut over = pin!(connection.closed().wait());
+        let mut ending = pin!(timeout(limit, ending).inside());
+        let mut over = pin!(connection.closed().wait().inside());
         let ended = poll_fn(|cx| {
             if over.as_mut().poll(cx).is_ready() {
                 return Poll::Ready(Err(aborted()));

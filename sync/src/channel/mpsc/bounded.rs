@@ -5,7 +5,7 @@ use super::chan::Chan;
 use super::receive::{Recv, RecvMany, SenderClosed, ends};
 use super::{SendError, TryRecvError, TrySendError};
 use crate::debug;
-use crate::place::{WaitKind, noted};
+use crate::place::{Made, WaitKind, noted};
 use crate::wait::queue::Place;
 use crate::wait::weighted::Shut;
 use std::fmt;

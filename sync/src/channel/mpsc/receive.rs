@@ -2,9 +2,8 @@
 
 use super::chan::Chan;
 use crate::coop;
-use crate::place::{WaitKind, noted};
+use crate::place::Made;
 use crate::wait::queue::Place;
-use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -16,7 +15,7 @@ use std::task::{Context, Poll, ready};
 #[must_use = "futures do nothing unless awaited"]
 pub struct Recv<'a, T> {
     pub(super) chan: &'a Chan<T>,
-    pub(super) caller: &'static Location<'static>,
+    pub(super) caller: Made,
 }
 
 future_debug!([<T>] Recv<'_, T>, "Recv");
@@ -25,11 +24,12 @@ impl<T> Future for Recv<'_, T> {
     type Output = Option<T>;
 
     #[inline]
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
+        self.caller.begin();
         let unit = ready!(coop::poll_proceed(cx));
         // SAFETY: made by the receiver, whom this future borrows mutably.
         let received = unsafe { self.chan.poll_pop(cx) };
-        let received = ready!(noted(received, WaitKind::ChannelReceive, self.caller));
+        let received = ready!(self.caller.noted(received));
         unit.made_progress();
         Poll::Ready(received)
     }
@@ -55,6 +55,7 @@ impl<T> Future for RecvMany<'_, T> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<usize> {
         let this = &mut *self;
         if this.limit == 0 {
+            this.recv.caller.begin();
             return Poll::Ready(0);
         }
         let Some(first) = ready!(Pin::new(&mut this.recv).poll(cx)) else { return Poll::Ready(0) };
@@ -75,7 +76,7 @@ impl<T> Future for RecvMany<'_, T> {
 pub struct SenderClosed<'a, T> {
     pub(super) chan: &'a Chan<T>,
     pub(super) at: Place,
-    pub(super) caller: &'static Location<'static>,
+    pub(super) caller: Made,
 }
 
 future_debug!([<T>] SenderClosed<'_, T>, "SenderClosed");
@@ -85,8 +86,8 @@ impl<T> Future for SenderClosed<'_, T> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = &mut *self;
-        let closed = this.chan.poll_closed(&mut this.at, cx);
-        noted(closed, WaitKind::ChannelClosed, this.caller)
+        this.caller.begin();
+        this.caller.noted(this.chan.poll_closed(&mut this.at, cx))
     }
 }
 
@@ -107,7 +108,7 @@ macro_rules! ends {
             /// Strict.
             #[track_caller]
             pub fn recv(&mut self) -> Recv<'_, T> {
-                Recv { chan: &self.chan, caller: Location::caller() }
+                Recv { chan: &self.chan, caller: Made::here(WaitKind::ChannelReceive) }
             }
 
             /// Waits for a value, then appends up to `limit` of those that are here to `buffer`;
@@ -216,7 +217,8 @@ macro_rules! ends {
             /// Strict.
             #[track_caller]
             pub fn closed(&self) -> SenderClosed<'_, T> {
-                SenderClosed { chan: &self.chan, at: Place::Idle, caller: Location::caller() }
+                let caller = Made::here(WaitKind::ChannelClosed);
+                SenderClosed { chan: &self.chan, at: Place::Idle, caller }
             }
 
             /// Whether both send to the same receiver.

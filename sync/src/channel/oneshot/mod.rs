@@ -16,7 +16,7 @@
 
 mod state;
 
-use crate::place::{WaitKind, noted};
+use crate::place::{Made, WaitKind, noted};
 use state::Shared;
 use std::fmt;
 use std::panic::Location;
@@ -100,7 +100,7 @@ impl<T> Sender<T> {
     /// Strict.
     #[track_caller]
     pub fn closed(&mut self) -> SenderClosed<'_, T> {
-        SenderClosed { sender: self, caller: Location::caller() }
+        SenderClosed { sender: self, caller: Made::here(WaitKind::ChannelClosed) }
     }
 }
 
@@ -122,7 +122,7 @@ impl<T> fmt::Debug for Sender<T> {
 #[must_use = "futures do nothing unless awaited"]
 pub struct SenderClosed<'a, T> {
     sender: &'a mut Sender<T>,
-    caller: &'static Location<'static>,
+    caller: Made,
 }
 
 future_debug!([<'a, T>] SenderClosed<'a, T>, "SenderClosed");
@@ -130,9 +130,10 @@ future_debug!([<'a, T>] SenderClosed<'a, T>, "SenderClosed");
 impl<T> Future for SenderClosed<'_, T> {
     type Output = ();
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.caller.begin();
         match &self.sender.shared {
-            Some(shared) => noted(shared.poll_closed(cx), WaitKind::ChannelClosed, self.caller),
+            Some(shared) => self.caller.noted(shared.poll_closed(cx)),
             None => Poll::Ready(()),
         }
     }

@@ -1,12 +1,11 @@
 //! The wait of a sender until all receivers are gone.
 
 use super::Sender;
-use crate::place::{WaitKind, noted};
+use crate::place::Made;
 use crate::shim::{fence_at, mutant};
 use crate::wait::line::OnFlag;
 use crate::wait::queue::Place;
 use std::future::Future;
-use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -15,7 +14,7 @@ use std::task::{Context, Poll, ready};
 pub struct SenderClosed<'a, T> {
     pub(super) sender: &'a Sender<T>,
     pub(super) at: Place,
-    pub(super) caller: &'static Location<'static>,
+    pub(super) caller: Made,
 }
 
 future_debug!([<T>] SenderClosed<'_, T>, "SenderClosed");
@@ -25,6 +24,7 @@ impl<T> Future for SenderClosed<'_, T> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = &mut *self;
+        this.caller.begin();
         let line = &this.sender.shared.deserted;
         loop {
             if !matches!(this.at, Place::Waiting(_)) {
@@ -40,11 +40,7 @@ impl<T> Future for SenderClosed<'_, T> {
                 }
             }
             // A receiver may have come since: then this goes on waiting.
-            ready!(noted(
-                line.poll_granted(&mut this.at, cx),
-                WaitKind::ChannelClosed,
-                this.caller
-            ));
+            ready!(this.caller.noted(line.poll_granted(&mut this.at, cx)));
         }
     }
 }
