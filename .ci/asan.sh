@@ -9,8 +9,11 @@ export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=1:detect_stack_use_after_return
 # are enough to find it.
 export LSAN_OPTIONS=${LSAN_OPTIONS:-suppressions=$PWD/.ci/lsan.supp:print_suppressions=0}
 
+# All packages each time: what they share is built once, with the same features.
+asan=(cargo +nightly test --target "$target" -p corio-sync -p corio-runtime -p corio-io -p corio-tests)
+
 echo "asan: library tests"
-cargo +nightly test --target "$target" --lib -p corio-sync -p corio-runtime -p corio-io
+"${asan[@]}" --lib
 
 # The primitives' own tests: the random cancels (CORIO_SEED replays them) for a moment each, and few
 # histories, whose check is a search. What waiters leave behind is measured elsewhere: here the
@@ -19,7 +22,7 @@ export CORIO_SEED=${CORIO_SEED:-$(od -An -N6 -tu8 /dev/urandom | tr -d ' ')}
 export CORIO_STRESS_MS=${CORIO_STRESS_MS:-500} CORIO_HISTORIES=${CORIO_HISTORIES:-40}
 mapfile -t names < <(python3 -B .ci/targets.py test corio-sync | grep -vE '^tsan_.*$')
 echo "asan: tests of corio-sync ${names[*]}; CORIO_SEED=$CORIO_SEED CORIO_STRESS_MS=$CORIO_STRESS_MS"
-cargo +nightly test --target "$target" -p corio-sync "${names[@]/#/--test=}" -- --skip leave_no_memory
+"${asan[@]}" "${names[@]/#/--test=}" -- --skip leave_no_memory
 
 # House reads sources only; stress and the tsan programs have parts of their own; anomaly limits the
 # address space, which a sanitizer fills; faults catches the system calls of the whole program, the
@@ -31,4 +34,4 @@ if [ ${#names[@]} -eq 0 ]; then
   exit
 fi
 echo "asan: integration tests ${names[*]}"
-cargo +nightly test --target "$target" -p corio-tests "${names[@]/#/--test=}"
+"${asan[@]}" "${names[@]/#/--test=}"

@@ -31,11 +31,9 @@ if [ $# -eq 0 ]; then
   cargo test "${manifest[@]}" --test '*' || failed=1
   # What the libraries' features add to corio itself; the tests of the workspace do without them.
   export CARGO_TARGET_DIR=target
-  context=(-p corio-runtime --features tokio-context)
-  adapters=(-p corio-io --features quinn_0_11,hickory_0_26)
-  cargo test "${context[@]}" --lib -- tokio_context || failed=1
-  cargo test "${context[@]}" --doc -- builder || failed=1
-  cargo test "${adapters[@]}" --lib -- compat || failed=1
-  cargo test "${adapters[@]}" --doc -- compat || failed=1
+  adapters=(-p corio-runtime -p corio-io)
+  adapters+=(--features corio-runtime/tokio-context,corio-io/quinn_0_11,corio-io/hickory_0_26)
+  cargo test "${adapters[@]}" --lib -- tokio_context compat || failed=1
+  cargo test "${adapters[@]}" --doc -- builder compat || failed=1
 fi
 exit "$failed"

@@ -8,8 +8,11 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 export CORIO_STRESS_SEED=${CORIO_STRESS_SEED:-$(od -An -N6 -tu8 /dev/urandom | tr -d ' ')}
 export CORIO_STRESS_SECONDS=${CORIO_STRESS_SECONDS:-60}
 echo "stress: CORIO_STRESS_SEED=$CORIO_STRESS_SEED CORIO_STRESS_SECONDS=$CORIO_STRESS_SECONDS"
-cargo test --release -p corio-tests --test stress -- --nocapture "$@"
+# Both packages each time: what they share is built once, with the same features.
+stress=(cargo test --release -p corio-tests -p corio-sync)
+"${stress[@]}" --test stress --test cancel_stress --test linear --no-run
+"${stress[@]}" --test stress -- --nocapture "$@"
 CORIO_SEED=$CORIO_STRESS_SEED CORIO_STRESS_MS=$((CORIO_STRESS_SECONDS * 500)) \
-  cargo test --release -p corio-sync --test cancel_stress -- --nocapture
+  "${stress[@]}" --test cancel_stress -- --nocapture
 CORIO_SEED=$CORIO_STRESS_SEED CORIO_HISTORIES=1000 \
-  cargo test --release -p corio-sync --test linear -- --nocapture explained
+  "${stress[@]}" --test linear -- --nocapture explained

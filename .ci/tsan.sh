@@ -14,10 +14,14 @@ export TSAN_OPTIONS=${TSAN_OPTIONS:-halt_on_error=1:second_deadlock_stack=1:supp
 
 mapfile -t programs < <(python3 -B .ci/targets.py test | grep -E ' tsan_' || true)
 echo "tsan: ${#programs[@]} programs"
+[ ${#programs[@]} -gt 0 ] || exit 0
+# All packages each time: what they share is built once, with the same features.
+tsan=(cargo +nightly test --release --target "$target")
+mapfile -t packages < <(printf '%s\n' "${programs[@]% *}" | sort -u)
+tsan+=("${packages[@]/#/--package=}")
+# Only a program's own time is bounded: a build may take long on a busy machine.
+"${tsan[@]}" --quiet "${programs[@]/#* /--test=}" --no-run
 for program in "${programs[@]}"; do
-  read -r package name <<<"$program"
-  echo "tsan: $package $name"
-  # Only the program's own time is bounded: a build may take long on a busy machine.
-  cargo +nightly test --quiet --release --target "$target" -p "$package" --test "$name" --no-run
-  timeout -k 5 180 cargo +nightly test --release --target "$target" -p "$package" --test "$name"
+  echo "tsan: $program"
+  timeout -k 5 180 "${tsan[@]}" --test "${program#* }"
 done

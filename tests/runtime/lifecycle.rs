@@ -322,8 +322,11 @@ fn a_closed_runtime_refuses_everything_politely() {
         let token = ledger.token();
         let task = handle.create_task(async move { token });
         assert!(task.done() && task.cancelled() && ledger.live() == 0);
+        let error = corio_tests::kit::block_on(task.into_future()).map(drop).unwrap_err();
+        // It says why, and names no place that is not the user's.
         assert!(
-            corio_tests::kit::block_on(task.into_future()).map(drop).unwrap_err().is_cancelled()
+            error.is_cancelled() && error.to_string().ends_with("loop was shut down"),
+            "{error}"
         );
         let pinned = handle.create_pinned_task(|| async { 1 });
         assert!(pinned.cancelled());

@@ -365,6 +365,28 @@ fn waiters_of_a_stopped_task_are_told() {
             matches!(status, corio::TaskStatus::Waiting(Some(_))).then_some(())
         });
         drop(runtime);
-        assert!(wait(&other, waiting).unwrap().unwrap_err().is_cancelled());
+        let error = wait(&other, waiting).unwrap().unwrap_err();
+        assert!(
+            error.is_cancelled() && error.to_string().ends_with("loop was shut down"),
+            "{error}"
+        );
+    });
+}
+
+#[test]
+fn a_cancel_before_the_shutdown_keeps_its_say() {
+    bounded(|| {
+        let runtime = rt();
+        let task = runtime.create_task(async {
+            corio::defer_cancel(std::future::pending::<()>()).await;
+        });
+        eventually("the wait", || {
+            let status = task.task_ref().status();
+            matches!(status, corio::TaskStatus::Waiting(_)).then_some(())
+        });
+        assert!(task.cancel_with("enough"));
+        drop(runtime);
+        let error = corio_tests::kit::block_on(task.into_future()).unwrap_err();
+        assert_eq!(error.cancelled().and_then(corio::Cancelled::msg), Some("enough"));
     });
 }

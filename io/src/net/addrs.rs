@@ -111,6 +111,15 @@ impl Addrs {
     }
 }
 
+/// Whether a name could stand before the port: of the brackets around an IPv6 address there are
+/// both or none.
+fn is_host(name: &str) -> bool {
+    match name.strip_prefix('[') {
+        Some(rest) => rest.len() > 1 && rest.ends_with(']'),
+        None => !name.is_empty() && !name.ends_with(']'),
+    }
+}
+
 fn invalid(text: &str) -> io::Error {
     let message =
         format!("invalid address {text:?}: expected \"host:port\", such as \"0.0.0.0:80\"");
@@ -167,7 +176,7 @@ impl ToAddrs for &str {
             return Addrs(State::Invalid(self.to_owned()));
         };
         match port.parse::<u16>() {
-            Ok(port) if !host.is_empty() && host != "[]" => (host, port).to_addrs(),
+            Ok(port) if is_host(host) => (host, port).to_addrs(),
             _ => Addrs(State::Invalid(self.to_owned())),
         }
     }
@@ -262,7 +271,9 @@ mod tests {
 
     #[test]
     fn what_is_no_address_is_named() {
-        for bad in ["nonsense", "host:", ":80", "[]:80", "host:99999", "host:-1", ""] {
+        for bad in
+            ["nonsense", "host:", ":80", "[]:80", "[::1", "::1]:80", "host:99999", "host:-1", ""]
+        {
             let error = ready(bad).unwrap_err();
             assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
             assert!(error.to_string().contains(&format!("{bad:?}")), "{error}");

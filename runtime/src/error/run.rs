@@ -101,7 +101,10 @@ impl fmt::Display for RunError {
             Self::Interrupted => f.write_str("interrupted"),
             Self::Stopped => f.write_str("the event loop stopped before the future ended"),
             Self::Closed => f.write_str("the event loop is closed"),
-            Self::WrongThread => f.write_str("the event loop belongs to another thread"),
+            Self::WrongThread => f.write_str(
+                "the event loop belongs to another thread, which alone can run it; submit to it \
+                 with `run_coroutine_threadsafe`, or use Runtime::block_on",
+            ),
             Self::Build(error) => error.fmt(f),
         }
     }

@@ -360,7 +360,6 @@ impl Shared {
         let task = unsafe { TaskPtr::new(arena, future, None, birth) };
         // SAFETY: the cell was made for `F`; its handle is made once.
         let handle = unsafe { Task::from_ptr(task) };
-        handle.abort();
         // SAFETY: the entry is this thread's, and nobody starts the task.
         unsafe { task.stop_entry() };
         // SAFETY: nobody lists the arena.

@@ -12,6 +12,9 @@ use super::waker::WakerRef;
 use crate::error::Cancelled;
 use crate::quiet::{drop_quietly, quietly};
 
+/// What the awaiter of a task is told that ended with its event loop.
+const SHUT_DOWN: &str = "its event loop was shut down";
+
 impl TaskPtr {
     /// Runs the task once. `true`: it was woken meanwhile, and the caller owes it a queue entry.
     ///
@@ -87,6 +90,19 @@ impl TaskPtr {
         unsafe { self.cancel_body(error) };
         // SAFETY: the output is written.
         unsafe { self.finish(true, queued) };
+    }
+
+    /// Drops the body of a task whose event loop ends. A cancel that was asked for before is why;
+    /// without one, the awaiter learns that nobody meant this task.
+    ///
+    /// # Safety
+    ///
+    /// The caller is the runner.
+    unsafe fn end_shut_down(self, queued: bool) {
+        let asked = self.header().ext().and_then(|ext| ext.requests.take_first());
+        let said = asked.unwrap_or_else(|| Cancelled::from_parts(Some(SHUT_DOWN.into()), None));
+        // SAFETY: passed on.
+        unsafe { self.end_cancelled(Some(said), queued) };
     }
 
     /// Makes the task done and tells whoever waits.
@@ -183,7 +199,7 @@ impl TaskPtr {
             Claim::Running => false,
             Claim::Claimed { queued } => {
                 // SAFETY: the claim made this thread the runner.
-                unsafe { self.end_cancelled(None, queued) };
+                unsafe { self.end_shut_down(queued) };
                 true
             }
         }
@@ -201,7 +217,7 @@ impl TaskPtr {
         let stopped = matches!(claim, Claim::Claimed { .. });
         if stopped {
             // SAFETY: the claim made this thread the runner.
-            unsafe { self.end_cancelled(None, true) };
+            unsafe { self.end_shut_down(true) };
         }
         // Who ended or is ending the task through a claim of its own left the runtime's reference
         // to this entry, and holds another one as long as it is at it.
