@@ -111,13 +111,11 @@ impl Addrs {
     }
 }
 
-/// Whether a name could stand before the port: of the brackets around an IPv6 address there are
-/// both or none.
+/// Whether a name could stand before the port: brackets are around it, as around an IPv6 address, or
+/// nowhere.
 fn is_host(name: &str) -> bool {
-    match name.strip_prefix('[') {
-        Some(rest) => rest.len() > 1 && rest.ends_with(']'),
-        None => !name.is_empty() && !name.ends_with(']'),
-    }
+    let bare = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(name);
+    !bare.is_empty() && !bare.contains(['[', ']'])
 }
 
 fn invalid(text: &str) -> io::Error {

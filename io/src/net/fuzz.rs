@@ -7,18 +7,21 @@ use super::inherit::names;
 use crate::fuzz::Input;
 
 /// `host:port` as text: a number is an address at once, a name is to be looked up, and what is
-/// neither, a lone bracket for one, is named in the error.
+/// neither, what has a bracket that is not around it for one, is named in the error.
 pub fn addresses(input: &[u8]) {
     let text = Input(input).text(24, b"0123456789abcdef.:[]%x");
     let known = text.parse::<SocketAddr>().ok();
     let named =
         text.rsplit_once(':').and_then(|(host, port)| port.parse::<u16>().ok().map(|_| host));
     // An address in brackets is one of a URL.
-    let bare = |host: &str| host.strip_prefix('[')?.strip_suffix(']').map(str::to_owned);
+    let within = |host: &str| match host.as_bytes() {
+        [b'[', within @ .., b']'] => within.to_vec(),
+        all => all.to_vec(),
+    };
     let expected = named.filter(|host| {
-        let host = bare(host).unwrap_or((*host).to_owned());
-        let lone = host.starts_with('[') != host.ends_with(']');
-        known.is_none() && !lone && !host.is_empty() && host.parse::<IpAddr>().is_err()
+        let host = String::from_utf8(within(host)).expect("brackets are ASCII");
+        let brackets = host.bytes().any(|byte| b"[]".contains(&byte));
+        known.is_none() && !brackets && !host.is_empty() && host.parse::<IpAddr>().is_err()
     });
     let found = text.as_str().to_addrs();
     assert_eq!(found.host().as_deref(), expected, "{text}");
