@@ -269,9 +269,20 @@ mod tests {
 
     #[test]
     fn what_is_no_address_is_named() {
-        for bad in
-            ["nonsense", "host:", ":80", "[]:80", "[::1", "::1]:80", "host:99999", "host:-1", ""]
-        {
+        for bad in [
+            "nonsense",
+            "host:",
+            ":80",
+            "[]:80",
+            "[:80",
+            "[::1",
+            "::1]:80",
+            "[[a]:80",
+            "a]b:80",
+            "host:99999",
+            "host:-1",
+            "",
+        ] {
             let error = ready(bad).unwrap_err();
             assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
             assert!(error.to_string().contains(&format!("{bad:?}")), "{error}");
