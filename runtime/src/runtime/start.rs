@@ -142,6 +142,7 @@ fn make_remote(queue: &Local<TaskPtr>) -> Remote {
         callbacks: Callbacks::new(),
         hog: CachePadded::new(HogLine::new()),
         is_lent: AtomicBool::new(false),
+        keeps: AtomicBool::new(false),
         running: AtomicPtr::new(std::ptr::null_mut()),
         stealer: queue.victim(),
         arena: AtomicPtr::new(std::ptr::null_mut()),

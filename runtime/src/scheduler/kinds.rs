@@ -185,17 +185,25 @@ impl Pushes {
         }
     }
 
-    /// The poll has ended. `was_marked`: the Watch has noticed it, or it was announced.
+    /// The poll has ended. `was_marked`: the Watch has noticed it, or it was announced. `pushes`: how
+    /// many tasks it sent to the deque; who spawns a thousand goes on for long after the first, but not
+    /// after the last.
     #[inline]
-    pub(crate) fn end(&self, kinds: &Kinds, was_marked: bool, vtable: impl FnOnce() -> usize) {
+    pub(crate) fn end(
+        &self,
+        kinds: &Kinds,
+        was_marked: bool,
+        pushes: u32,
+        vtable: impl FnOnce() -> usize,
+    ) {
         if was_marked || self.known.get() {
-            self.learn(kinds, was_marked, vtable());
+            self.learn(kinds, was_marked, pushes, vtable());
         }
         self.seen.set(false);
     }
 
     #[cold]
-    fn learn(&self, kinds: &Kinds, was_marked: bool, vtable: usize) {
+    fn learn(&self, kinds: &Kinds, was_marked: bool, pushes: u32, vtable: usize) {
         self.known.set(false);
         self.long.set(false);
         let announced = self.announced.take();
@@ -207,7 +215,7 @@ impl Pushes {
         let since = self.since.take();
         if was_stuck || since.is_some() {
             let went_on = since.map_or(Duration::ZERO, |since| since.elapsed());
-            kinds.learn(Note::Long, vtable, was_stuck || went_on > LONG_AFTER_PUSH);
+            kinds.learn(Note::Long, vtable, was_stuck || went_on > LONG_AFTER_PUSH * pushes.max(1));
         }
     }
 }
@@ -228,7 +236,7 @@ mod tests {
         if let Some(since) = pushes.since.get() {
             pushes.since.set(since.checked_sub(went_on));
         }
-        pushes.end(kinds, false, || kind);
+        pushes.end(kinds, false, 2, || kind);
         wakes
     }
 
@@ -244,10 +252,10 @@ mod tests {
     #[test]
     fn a_stuck_poll_needs_no_second_look() {
         let (pushes, kinds) = (Pushes::new(), Kinds::new());
-        pushes.end(&kinds, true, || KIND);
+        pushes.end(&kinds, true, 1, || KIND);
         assert!(!kinds.any(Note::Long), "it has pushed nothing");
         assert!(!pushes.push(&kinds));
-        pushes.end(&kinds, true, || KIND);
+        pushes.end(&kinds, true, 1, || KIND);
         assert!(poll(&pushes, &kinds, KIND, LATE));
     }
 
@@ -273,7 +281,7 @@ mod tests {
             if let Some(begin) = pushes.announced.get() {
                 pushes.announced.set(begin.checked_sub(lasts));
             }
-            pushes.end(&kinds, announced || lasts >= LATE, || KIND);
+            pushes.end(&kinds, announced || lasts >= LATE, 1, || KIND);
             announced
         };
         for _ in 0..3 {

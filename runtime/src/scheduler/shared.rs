@@ -87,6 +87,8 @@ pub(crate) struct Remote {
     pub(crate) hog: CachePadded<HogLine>,
     /// A sibling hears of this worker's events, by the worker's own doing.
     pub(crate) is_lent: AtomicBool,
+    /// The worker's tasks are not worth sharing. The owner writes.
+    pub(crate) keeps: AtomicBool,
     /// The task that the owner is inside, for reports; compared and named, never trusted.
     pub(crate) running: AtomicPtr<()>,
     pub(crate) stealer: Victim<TaskPtr>,
@@ -101,6 +103,14 @@ pub(crate) struct WorkerMetrics {
     pub(crate) steals: AtomicU64,
     pub(crate) parks: AtomicU64,
     pub(crate) searches: AtomicU64,
+}
+
+impl Remote {
+    /// True if siblings leave the worker's tasks alone: see `worker::keeping`.
+    pub(crate) fn keeps_tasks(&self) -> bool {
+        // Ordering: Relaxed; a hint, as the other flag.
+        self.keeps.load(Relaxed) && !self.hog.is_hog()
+    }
 }
 
 impl WorkerMetrics {
@@ -448,7 +458,8 @@ impl Shared {
     /// True if some queue that any worker may take from holds a task.
     pub(crate) fn has_stealable(&self) -> bool {
         !self.injector.is_empty()
-            || self.config.stealing && self.remotes.iter().any(|r| !r.stealer.is_empty())
+            || self.config.stealing
+                && self.remotes.iter().any(|r| !r.stealer.is_empty() && !r.keeps_tasks())
     }
 
     /// All tasks that are not done; see `Handle::all_tasks`.

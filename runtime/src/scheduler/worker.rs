@@ -57,6 +57,8 @@ pub(crate) struct Worker {
     pushes: Cell<u32>,
     /// Whether a push of the task that runs is worth a sibling's wake-up.
     eager: Pushes,
+    /// Whether siblings are to help with what waits here.
+    keeping: Keeping,
     polls_left: Cell<u32>,
     maintenance_every: Cell<u32>,
     /// Maintenances so far.
@@ -91,6 +93,7 @@ pub(crate) struct Worker {
 unsafe impl Send for Worker {}
 
 mod eager;
+mod keeping;
 mod queues;
 mod rest;
 mod search;
@@ -98,6 +101,7 @@ mod simulated;
 pub(crate) mod single;
 mod watched;
 
+use keeping::Keeping;
 pub(crate) use simulated::take_stalled;
 
 thread_local! {
@@ -203,6 +207,7 @@ impl Worker {
             turn: Cell::new(0),
             pushes: Cell::new(0),
             eager: Pushes::new(),
+            keeping: Keeping::default(),
             polls_left: Cell::new(MAINTENANCE_MIN),
             maintenance_every: Cell::new(MAINTENANCE_MIN),
             looks: Cell::new(0),
@@ -440,14 +445,16 @@ impl Worker {
             unsafe { self.run_watched(task) }
         } else {
             // SAFETY: the entry was popped here; pinned tasks come only from this loop's own queues.
-            unsafe { task.run() }
+            unsafe { task.run(|| self.keeping.count_end()) }
         };
         // The mark of the Watch stays until the next poll.
         let was_marked = remote.hog.is_hog();
         if was_marked {
             self.take_back_poller();
         }
-        self.eager.end(&self.shared.kinds, was_marked, || kind);
+        let pushes = self.pushes.get();
+        self.eager.end(&self.shared.kinds, was_marked, pushes, || kind);
+        self.keeping.count_pushes(pushes);
         context::set_task(outer);
         self.in_poll.set(false);
         remote.hog.end_poll();

@@ -16,13 +16,14 @@ use crate::quiet::{drop_quietly, quietly};
 const SHUT_DOWN: &str = "its event loop was shut down";
 
 impl TaskPtr {
-    /// Runs the task once. `true`: it was woken meanwhile, and the caller owes it a queue entry.
+    /// Runs the task once. `true`: it was woken meanwhile, and the caller owes it a queue entry. `ended`
+    /// is called if this was the last of its polls; not for one that is cancelled.
     ///
     /// # Safety
     ///
     /// The caller took the task's queue entry; a pinned task runs on its home.
     #[inline(always)]
-    pub(crate) unsafe fn run(self) -> bool {
+    pub(crate) unsafe fn run(self, ended: impl FnOnce()) -> bool {
         let header = self.header();
         let seen = header.state.start();
         if seen.needs_care() {
@@ -35,6 +36,7 @@ impl TaskPtr {
             Poll::Ready(()) => {
                 // SAFETY: the output is written.
                 unsafe { self.finish(false, false) };
+                ended();
                 false
             }
         }
@@ -48,7 +50,7 @@ impl TaskPtr {
     #[inline(never)]
     pub(crate) unsafe fn run_apart(self) -> bool {
         // SAFETY: passed on.
-        unsafe { self.run() }
+        unsafe { self.run(|| ()) }
     }
 
     /// Polls the body once.

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::time::{Duration, Instant};
 
 use super::Worker;
+use super::keeping::POLL_LONG;
 use super::single::Ready;
 use crate::context;
 use crate::scheduler::queue::Deque;
@@ -19,8 +20,6 @@ const LIFO_IN_A_ROW: u32 = 3;
 const BACKLOG_ALONE: usize = 64;
 /// Tasks that wait for longer than this are worth a sibling's wake-up, however few they are.
 const DRAIN_LONG: Duration = Duration::from_micros(300);
-/// And so are those behind a single poll that takes so long: the next may take as long.
-const POLL_LONG: Duration = Duration::from_micros(50);
 /// After a poll shorter than this the next [`UNTIMED`] are not timed: reading the clock costs 20 ns or
 /// more, as much as a tenth of a poll that does little.
 const POLL_SHORT: Duration = Duration::from_micros(2);
@@ -57,7 +56,7 @@ impl Worker {
             return self.push_back(task);
         }
         if self.eager.push(&self.shared.kinds) && self.is_eager() {
-            self.queue.push(task, &self.shared.injector);
+            self.push_back(task);
             self.shared.notify();
             return;
         }
@@ -78,7 +77,10 @@ impl Worker {
 
     /// Pushes to the end of the deque.
     pub(super) fn push_back(&self, task: TaskPtr) {
-        self.queue.push(task, &self.shared.injector);
+        match self.keeping.keeps() {
+            false => self.queue.push(task, &self.shared.injector),
+            true => self.queue.append(task),
+        }
         let pushes = self.pushes.get() + 1;
         self.pushes.set(pushes);
         if pushes % PUSHES_PER_CHECK == 0 {
@@ -219,6 +221,10 @@ impl Worker {
         let backlog = self.queue.len();
         if backlog == 0 || !shared.idle.any() {
             self.drain.set(None);
+        } else if self.keeping.keeps() {
+            if poll_ended {
+                self.look_for_a_long_poll();
+            }
         } else if backlog > BACKLOG_ALONE {
             shared.notify();
         } else if poll_ended {
@@ -229,6 +235,25 @@ impl Worker {
                 drain => self.time(drain, backlog),
             };
             self.drain.set(Some(drain));
+        }
+    }
+
+    /// The end of a poll of a worker that keeps its tasks, beside a sleeping sibling: one that took
+    /// long shows that they are worth sharing. One that pushed many was busy with that.
+    fn look_for_a_long_poll(&self) {
+        if let Some(drain) = self.drain.get() {
+            if drain.untimed > 0 {
+                return self.drain.set(Some(Drain { untimed: drain.untimed - 1, ..drain }));
+            }
+        }
+        let now = Instant::now();
+        let last = self.drain.get().map_or(now, |drain| drain.last);
+        let took = now.duration_since(last) / (1 + self.pushes.get());
+        let untimed = if took < POLL_SHORT && last != now { UNTIMED } else { 0 };
+        self.drain.set(Some(Drain { since: now, last: now, left: 0, untimed }));
+        if took > POLL_LONG {
+            self.keep(false);
+            self.shared.notify();
         }
     }
 

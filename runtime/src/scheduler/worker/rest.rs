@@ -41,6 +41,7 @@ impl Worker {
         let every = aim.clamp(MAINTENANCE_MIN, MAINTENANCE_MAX);
         self.maintenance_every.set(every);
         self.polls_left.set(every);
+        self.consider_keeping(ran, every);
         self.publish_metrics();
         self.drain_inbox();
         self.poll_driver();
@@ -130,6 +131,7 @@ impl Worker {
         if self.lent_to.get().is_some() {
             self.take_back_poller();
         }
+        self.forget_keeping();
         self.publish_metrics();
         WorkerMetrics::add(&remote.metrics.parks, 1);
         remote.hog.park();

@@ -77,8 +77,10 @@ impl Worker {
 
     pub(super) fn steal_from(&self, victim: usize) -> Option<TaskPtr> {
         let remote = &self.shared.remotes[victim];
-        if let Some(task) = self.queue.steal_into(&remote.stealer) {
-            return Some(task);
+        if !remote.keeps_tasks() {
+            if let Some(task) = self.queue.steal_into(&remote.stealer) {
+                return Some(task);
+            }
         }
         if remote.hog.is_hog() || self.is_stale(victim) {
             self.rescue(victim);
