@@ -12,6 +12,7 @@ use pin_project_lite::pin_project;
 use super::branch::{Branch, Next, Progress, Stopping};
 use crate::cancel::Limited;
 use crate::error::Cancelled;
+use crate::task::scope::Landing;
 use crate::time::{Sleep, sleep};
 
 /// Starts attempts one after the other, in the calling task, until one succeeds; gives its place and
@@ -162,7 +163,7 @@ where
         &mut self,
         mut from: usize,
         cx: &mut Context<'_>,
-        found: &mut Progress,
+        found: &mut Progress<'_>,
     ) -> Option<()> {
         while let Some(running) = self.running.get_mut(from) {
             let ended = running.branch.as_mut().poll(cx, found);
@@ -188,7 +189,7 @@ where
         Some(())
     }
 
-    fn poll_race(&mut self, cx: &mut Context<'_>, found: &mut Progress) {
+    fn poll_race(&mut self, cx: &mut Context<'_>, found: &mut Progress<'_>) {
         if self.started == 0 {
             self.start();
         }
@@ -232,14 +233,15 @@ where
         if this.stopping.is_raising() {
             return Poll::Pending;
         }
-        let mut found = Progress::default();
+        let landing = Landing::default();
+        let mut found = Progress::new(&landing);
         this.poll_race(cx, &mut found);
         if this.winner.is_some() {
             // In this same poll, if they were told only now.
             found.begin_again();
             let _all_lose = this.poll_running(0, cx, &mut found);
         }
-        match this.stopping.look(found) {
+        match this.stopping.look(&mut found) {
             Next::Ended => {
                 if let Some(winner) = this.winner.take() {
                     return Poll::Ready(Ok(winner));

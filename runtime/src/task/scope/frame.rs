@@ -40,18 +40,20 @@ pub(crate) fn current() -> Option<TaskPtr> {
 }
 
 /// Where an unwind waits for the poll to return, with its number.
-type Slot = Cell<Option<Box<(u64, Cancelled)>>>;
+pub(super) type Slot = Cell<Option<Box<(u64, Cancelled)>>>;
 
 /// A scope whose inside is being polled.
 ///
 /// # Safety
 ///
-/// Lives on the stack of [`Scope::poll`] and is reached through `FRAME`, which is set back before
-/// the frame goes, also when unwinding.
-struct Frame<'a> {
-    task: TaskPtr,
+/// Lives on the stack of [`Scope::poll`], or of a poll of several branches, and is reached through
+/// `FRAME`, which is set back before the frame goes, also when unwinding. While `FRAME` leads here,
+/// `node` is that of a scope which stays where it is and which nobody else uses.
+pub(super) struct Frame<'a> {
+    /// `None` outside a task, where nobody looks for frames.
+    task: Option<TaskPtr>,
     around: *const Frame<'static>,
-    slot: &'a Cell<Option<NodeRef>>,
+    node: Cell<*const Cell<Option<NodeRef>>>,
     kind: Kind,
     /// Where an unwind that stops here is left.
     unwind: Option<&'a Slot>,
@@ -73,7 +75,7 @@ fn frames(task: TaskPtr) -> impl Iterator<Item = &'static Frame<'static>> {
     std::iter::from_fn(move || {
         // SAFETY: the frames in the list are on the stack below (invariant of `Frame`), and the
         // caller keeps none beyond its own frame.
-        let frame = unsafe { at.as_ref() }.filter(|frame| frame.task == task)?;
+        let frame = unsafe { at.as_ref() }.filter(|frame| frame.task == Some(task))?;
         at = frame.around;
         Some(frame)
     })
@@ -83,7 +85,7 @@ fn frames(task: TaskPtr) -> impl Iterator<Item = &'static Frame<'static>> {
 #[inline]
 pub(super) fn is_framed(task: TaskPtr) -> bool {
     // SAFETY: as in `frames`.
-    unsafe { FRAME.get().as_ref() }.is_some_and(|frame| frame.task == task)
+    unsafe { FRAME.get().as_ref() }.is_some_and(|frame| frame.task == Some(task))
 }
 
 /// The tree of the current task.
@@ -97,16 +99,39 @@ pub(super) fn tree(task: TaskPtr) -> &'static Tree {
     unsafe { ext.scopes() }
 }
 
-impl Frame<'_> {
-    /// The node of the frame's scope; made if need be, because a scope inside has suspended.
-    fn node(&self) -> NodeRef {
-        if let Some(node) = self.slot.get() {
+impl<'a> Frame<'a> {
+    /// The frame that the calling thread enters next.
+    #[inline]
+    pub(super) fn new(task: Option<TaskPtr>, kind: Kind, unwind: Option<&'a Slot>) -> Self {
+        Self { task, around: FRAME.get(), node: Cell::new(ptr::null()), kind, unwind }
+    }
+
+    /// Polls the inside of the frame's scope, or of one of its scopes, whose node this is.
+    #[inline]
+    pub(super) fn enter<R>(
+        &self,
+        node: &mut Option<NodeRef>,
+        inside: impl FnOnce() -> Poll<R>,
+    ) -> Poll<R> {
+        debug_assert!(ptr::eq(FRAME.get(), self.around), "frames are left in turn");
+        self.node.set(Cell::from_mut(node));
+        FRAME.set(ptr::from_ref(self).cast());
+        let _entered = Entered(self.around);
+        inside()
+    }
+
+    /// The node of the frame's scope; made if need be, because a scope inside has suspended. `task`
+    /// is the frame's.
+    fn node(&self, task: TaskPtr) -> NodeRef {
+        // SAFETY: `FRAME` leads here, or the caller would not have the frame (invariant of `Frame`).
+        let scope = unsafe { &*self.node.get() };
+        if let Some(node) = scope.get() {
             return node;
         }
         // SAFETY: the frames in the list are on the stack below.
-        let around = unsafe { self.around.as_ref() }.filter(|around| around.task == self.task);
-        let node = make(self.task, self.kind, around.map(Frame::node));
-        self.slot.set(Some(node));
+        let around = unsafe { self.around.as_ref() }.filter(|around| around.task == Some(task));
+        let node = make(task, self.kind, around.map(|around| around.node(task)));
+        scope.set(Some(node));
         node
     }
 }
@@ -167,9 +192,7 @@ impl Scope {
             (Poll::Ready(value), None) => Polled::Ready(value),
             (Poll::Pending, Some(unwind)) => Polled::Unwound(unwind.1),
             (Poll::Ready(value), Some(unwind)) => {
-                if let Some(task) = current() {
-                    give_back(task, unwind.1);
-                }
+                return_request(unwind.1);
                 Polled::Ready(value)
             }
         }
@@ -201,12 +224,7 @@ impl Scope {
         if self.node.is_some() {
             self.answer(task, kind);
         }
-        let around = FRAME.get();
-        let slot = Cell::from_mut(&mut self.node);
-        let frame = Frame { task, around, slot, kind, unwind };
-        FRAME.set(ptr::from_ref(&frame).cast());
-        let _entered = Entered(around);
-        inside(cx)
+        Frame::new(Some(task), kind, unwind).enter(&mut self.node, || inside(cx))
     }
 
     /// A poll of a scope that has suspended before.
@@ -223,7 +241,7 @@ impl Scope {
     #[inline]
     pub(crate) fn suspend(&mut self, kind: Kind, cx: &Context<'_>) {
         let Some(task) = current() else { return };
-        let parent = frames(task).next().map(Frame::node);
+        let parent = frames(task).next().map(|around| around.node(task));
         let node = match self.node {
             None => *self.node.insert(make(task, kind, parent)),
             Some(node) => {
@@ -386,6 +404,7 @@ fn holds(slot: &Slot, number: u64) -> bool {
 }
 
 /// A request that was taken here is delivered again, at the next wait.
+#[cold]
 pub(crate) fn return_request(said: Cancelled) {
     if let Some(task) = current() {
         give_back(task, said);
