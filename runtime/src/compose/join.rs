@@ -117,7 +117,7 @@ pub trait Branches {
     const LEN: usize;
 
     /// Polls those that are due and have not ended.
-    fn poll_due(self: Pin<&mut Self>, due: Due, cx: &mut Context<'_>, all: &mut Progress<'_>);
+    fn poll_due(self: Pin<&mut Self>, due: Due, cx: &mut Context<'_>, all: &Progress<'_>);
     fn suspend(self: Pin<&mut Self>, cx: &Context<'_>);
     /// The values of branches that have all given one.
     fn values(self: Pin<&mut Self>) -> Self::Values;
@@ -139,7 +139,7 @@ impl Branches for () {
     const LEN: usize = 0;
 
     #[inline]
-    fn poll_due(self: Pin<&mut Self>, _: Due, _: &mut Context<'_>, _: &mut Progress<'_>) {}
+    fn poll_due(self: Pin<&mut Self>, _: Due, _: &mut Context<'_>, _: &Progress<'_>) {}
 
     fn suspend(self: Pin<&mut Self>, _: &Context<'_>) {}
 
@@ -164,7 +164,7 @@ impl<F: Future, R: Branches> Branches for Cons<F, R> {
     const LEN: usize = 1 + R::LEN;
 
     #[inline]
-    fn poll_due(self: Pin<&mut Self>, due: Due, cx: &mut Context<'_>, all: &mut Progress<'_>) {
+    fn poll_due(self: Pin<&mut Self>, due: Due, cx: &mut Context<'_>, all: &Progress<'_>) {
         let this = self.project();
         if due.has(R::LEN) {
             if let Some(value) = this.branch.poll(cx, all) {
@@ -249,10 +249,11 @@ pub fn try_join<E, B: TryBranches<E>>(branches: B) -> TryJoin<B, E> {
 impl<B: Branches> Join<B> {
     /// Polls each branch once.
     #[inline]
-    fn poll_all(self: Pin<&mut Self>, cx: &mut Context<'_>, found: &mut Progress<'_>) {
+    fn poll_all(self: Pin<&mut Self>, cx: &mut Context<'_>, found: &Progress<'_>) {
         let mut this = self.project();
         let mut turn = this.stopping.turn(Due::firsts(B::LEN));
         let mut due = Due::from(turn, B::LEN);
+        let _entered = found.enter();
         loop {
             this.branches.as_mut().poll_due(due, cx, found);
             if turn == 0 {
@@ -264,7 +265,7 @@ impl<B: Branches> Join<B> {
 
     /// True if all have ended, and none was stopped.
     #[inline]
-    fn have_ended(self: Pin<&mut Self>, found: &mut Progress<'_>, cx: &mut Context<'_>) -> bool {
+    fn have_ended(self: Pin<&mut Self>, found: &Progress<'_>, cx: &mut Context<'_>) -> bool {
         let this = self.project();
         match this.stopping.look(found) {
             Next::Ended => true,
@@ -287,9 +288,9 @@ impl<B: Branches> Future for Join<B> {
             return Poll::Pending;
         }
         let landing = Landing::default();
-        let mut found = Progress::new(&landing);
-        self.as_mut().poll_all(cx, &mut found);
-        if self.as_mut().have_ended(&mut found, cx) {
+        let found = Progress::new(&landing);
+        self.as_mut().poll_all(cx, &found);
+        if self.as_mut().have_ended(&found, cx) {
             Poll::Ready(self.project().branches.values())
         } else {
             Poll::Pending
@@ -307,14 +308,14 @@ impl<E, B: TryBranches<E>> Future for TryJoin<B, E> {
             return Poll::Pending;
         }
         let landing = Landing::default();
-        let mut found = Progress::new(&landing);
-        all.as_mut().poll_all(cx, &mut found);
+        let found = Progress::new(&landing);
+        all.as_mut().poll_all(cx, &found);
         let error = all.as_mut().project().branches.error();
         if let Some(error) = error {
-            all.project().stopping.give_back(&mut found);
+            all.project().stopping.give_back(&found);
             return Poll::Ready(Err(error));
         }
-        if all.as_mut().have_ended(&mut found, cx) {
+        if all.as_mut().have_ended(&found, cx) {
             Poll::Ready(Ok(all.project().branches.oks()))
         } else {
             Poll::Pending

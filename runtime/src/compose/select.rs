@@ -223,7 +223,7 @@ pub trait Choices {
         self: Pin<&mut Self>,
         due: Due,
         cx: &mut Context<'_>,
-        all: &mut Progress<'_>,
+        all: &Progress<'_>,
     ) -> Option<Self::Out>;
     fn suspend(self: Pin<&mut Self>, cx: &Context<'_>);
 }
@@ -234,12 +234,7 @@ impl Choices for () {
     const NONE: () = ();
 
     #[inline]
-    fn poll_due(
-        self: Pin<&mut Self>,
-        _: Due,
-        _: &mut Context<'_>,
-        _: &mut Progress<'_>,
-    ) -> Option<()> {
+    fn poll_due(self: Pin<&mut Self>, _: Due, _: &mut Context<'_>, _: &Progress<'_>) -> Option<()> {
         None
     }
 
@@ -261,7 +256,7 @@ where
         self: Pin<&mut Self>,
         due: Due,
         cx: &mut Context<'_>,
-        all: &mut Progress<'_>,
+        all: &Progress<'_>,
     ) -> Option<Self::Out> {
         let this = self.project();
         if due.has(R::LEN) {
@@ -297,6 +292,25 @@ pub fn select<C: Choices>(choices: C, fair: bool) -> Select<C> {
     Select { choices, stopping: Stopping::default(), fair }
 }
 
+/// Polls the branches from the `first` on, until one is ready.
+#[inline]
+fn poll_all<C: Choices>(
+    mut choices: Pin<&mut C>,
+    mut first: usize,
+    cx: &mut Context<'_>,
+    found: &Progress<'_>,
+) -> Option<C::Out> {
+    let mut due = Due::from(first, C::LEN);
+    let _entered = found.enter();
+    loop {
+        let out = choices.as_mut().poll_due(due, cx, found);
+        if out.is_some() || first == 0 {
+            return out;
+        }
+        (due, first) = (due.others(), 0);
+    }
+}
+
 impl<C: Choices> Future for Select<C> {
     type Output = C::Out;
 
@@ -307,20 +321,13 @@ impl<C: Choices> Future for Select<C> {
             return Poll::Pending;
         }
         let landing = Landing::default();
-        let mut found = Progress::new(&landing);
-        let mut first = if *this.fair { random(Due::firsts(C::LEN)) } else { 0 };
-        let mut due = Due::from(first, C::LEN);
-        loop {
-            if let Some(out) = this.choices.as_mut().poll_due(due, cx, &mut found) {
-                this.stopping.give_back(&mut found);
-                return Poll::Ready(out);
-            }
-            if first == 0 {
-                break;
-            }
-            (due, first) = (due.others(), 0);
+        let found = Progress::new(&landing);
+        let first = if *this.fair { random(Due::firsts(C::LEN)) } else { 0 };
+        if let Some(out) = poll_all(this.choices.as_mut(), first, cx, &found) {
+            this.stopping.give_back(&found);
+            return Poll::Ready(out);
         }
-        match this.stopping.look(&mut found) {
+        match this.stopping.look(&found) {
             Next::Ended => Poll::Ready(C::NONE),
             Next::Wait(has_scopes) => {
                 if has_scopes {

@@ -163,10 +163,12 @@ where
         &mut self,
         mut from: usize,
         cx: &mut Context<'_>,
-        found: &mut Progress<'_>,
+        found: &Progress<'_>,
     ) -> Option<()> {
         while let Some(running) = self.running.get_mut(from) {
+            let entered = found.enter();
             let ended = running.branch.as_mut().poll(cx, found);
+            drop(entered);
             if ended.is_none() && !running.branch.has_ended() {
                 from += 1;
                 continue;
@@ -189,7 +191,7 @@ where
         Some(())
     }
 
-    fn poll_race(&mut self, cx: &mut Context<'_>, found: &mut Progress<'_>) {
+    fn poll_race(&mut self, cx: &mut Context<'_>, found: &Progress<'_>) {
         if self.started == 0 {
             self.start();
         }
@@ -234,14 +236,14 @@ where
             return Poll::Pending;
         }
         let landing = Landing::default();
-        let mut found = Progress::new(&landing);
-        this.poll_race(cx, &mut found);
+        let found = Progress::new(&landing);
+        this.poll_race(cx, &found);
         if this.winner.is_some() {
             // In this same poll, if they were told only now.
             found.begin_again();
-            let _all_lose = this.poll_running(0, cx, &mut found);
+            let _all_lose = this.poll_running(0, cx, &found);
         }
-        match this.stopping.look(&mut found) {
+        match this.stopping.look(&found) {
             Next::Ended => {
                 if let Some(winner) = this.winner.take() {
                     return Poll::Ready(Ok(winner));

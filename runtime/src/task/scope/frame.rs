@@ -11,6 +11,7 @@
 
 use std::cell::Cell;
 use std::fmt;
+use std::marker::PhantomData;
 use std::ptr;
 use std::task::{Context, Poll};
 
@@ -48,44 +49,61 @@ pub(super) type Slot = Cell<Option<Box<(u64, Cancelled)>>>;
 ///
 /// Lives on the stack of [`Scope::poll`], or of a poll of several branches, and is reached through
 /// `FRAME`, which is set back before the frame goes, also when unwinding. While `FRAME` leads here,
-/// `node` is that of a scope which stays where it is and which nobody else uses.
+/// `node` is null or that of a scope which stays where it is and which nobody else uses.
 pub(super) struct Frame<'a> {
     /// `None` outside a task, where nobody looks for frames.
     task: Option<TaskPtr>,
     around: *const Frame<'static>,
-    node: Cell<*const Cell<Option<NodeRef>>>,
+    /// That of the scope; null while no branch has its turn, and then the frame is passed by.
+    pub(super) node: Cell<*const Cell<Option<NodeRef>>>,
     kind: Kind,
+    /// The scope got a node, or an unwind was left.
+    pub(super) eventful: Cell<bool>,
     /// Where an unwind that stops here is left.
     unwind: Option<&'a Slot>,
 }
 
 /// Sets `FRAME` back.
-struct Entered(*const Frame<'static>);
+pub(crate) struct Entered<'a> {
+    around: *const Frame<'static>,
+    frame: PhantomData<&'a ()>,
+}
 
-impl Drop for Entered {
+impl Drop for Entered<'_> {
     #[inline]
     fn drop(&mut self) {
-        FRAME.set(self.0);
+        FRAME.set(self.around);
     }
 }
 
 /// The frames of `task`, innermost first.
+#[inline]
 fn frames(task: TaskPtr) -> impl Iterator<Item = &'static Frame<'static>> {
-    let mut at = FRAME.get();
+    frames_from(FRAME.get(), task)
+}
+
+#[inline]
+fn frames_from(
+    mut at: *const Frame<'static>,
+    task: TaskPtr,
+) -> impl Iterator<Item = &'static Frame<'static>> {
     std::iter::from_fn(move || {
-        // SAFETY: the frames in the list are on the stack below (invariant of `Frame`), and the
-        // caller keeps none beyond its own frame.
-        let frame = unsafe { at.as_ref() }.filter(|frame| frame.task == Some(task))?;
-        at = frame.around;
-        Some(frame)
+        loop {
+            // SAFETY: the frames in the list are on the stack below (invariant of `Frame`), and the
+            // caller keeps none beyond its own frame.
+            let frame = unsafe { at.as_ref() }.filter(|frame| frame.task == Some(task))?;
+            at = frame.around;
+            if !frame.node.get().is_null() {
+                return Some(frame);
+            }
+        }
     })
 }
 
 /// True if a scope of `task` is being polled.
 #[inline]
 pub(super) fn is_framed(task: TaskPtr) -> bool {
-    // SAFETY: as in `frames`.
-    unsafe { FRAME.get().as_ref() }.is_some_and(|frame| frame.task == Some(task))
+    frames(task).next().is_some()
 }
 
 /// The tree of the current task.
@@ -100,38 +118,37 @@ pub(super) fn tree(task: TaskPtr) -> &'static Tree {
 }
 
 impl<'a> Frame<'a> {
-    /// The frame that the calling thread enters next.
     #[inline]
-    pub(super) fn new(task: Option<TaskPtr>, kind: Kind, unwind: Option<&'a Slot>) -> Self {
-        Self { task, around: FRAME.get(), node: Cell::new(ptr::null()), kind, unwind }
+    pub(super) fn new(
+        task: Option<TaskPtr>,
+        node: *const Cell<Option<NodeRef>>,
+        kind: Kind,
+        unwind: Option<&'a Slot>,
+    ) -> Self {
+        let (node, eventful) = (Cell::new(node), Cell::new(false));
+        Self { task, around: FRAME.get(), node, kind, eventful, unwind }
     }
 
-    /// Polls the inside of the frame's scope, or of one of its scopes, whose node this is.
+    /// The inside of the frame's scope is polled until the guard goes.
     #[inline]
-    pub(super) fn enter<R>(
-        &self,
-        node: &mut Option<NodeRef>,
-        inside: impl FnOnce() -> Poll<R>,
-    ) -> Poll<R> {
+    pub(super) fn enter(&self) -> Entered<'_> {
         debug_assert!(ptr::eq(FRAME.get(), self.around), "frames are left in turn");
-        self.node.set(Cell::from_mut(node));
         FRAME.set(ptr::from_ref(self).cast());
-        let _entered = Entered(self.around);
-        inside()
+        Entered { around: self.around, frame: PhantomData }
     }
 
-    /// The node of the frame's scope; made if need be, because a scope inside has suspended. `task`
-    /// is the frame's.
+    /// The node of the frame's scope; made if need be, because a scope inside has suspended. The
+    /// frame is one of the `task`'s that were found.
     fn node(&self, task: TaskPtr) -> NodeRef {
-        // SAFETY: `FRAME` leads here, or the caller would not have the frame (invariant of `Frame`).
+        // SAFETY: `FRAME` leads here, and only frames with a node are found (invariant of `Frame`).
         let scope = unsafe { &*self.node.get() };
         if let Some(node) = scope.get() {
             return node;
         }
-        // SAFETY: the frames in the list are on the stack below.
-        let around = unsafe { self.around.as_ref() }.filter(|around| around.task == Some(task));
-        let node = make(task, self.kind, around.map(|around| around.node(task)));
+        let parent = frames_from(self.around, task).next().map(|around| around.node(task));
+        let node = make(task, self.kind, parent);
         scope.set(Some(node));
+        self.eventful.set(true);
         node
     }
 }
@@ -224,7 +241,9 @@ impl Scope {
         if self.node.is_some() {
             self.answer(task, kind);
         }
-        Frame::new(Some(task), kind, unwind).enter(&mut self.node, || inside(cx))
+        let frame = Frame::new(Some(task), Cell::from_mut(&mut self.node), kind, unwind);
+        let _entered = frame.enter();
+        inside(cx)
     }
 
     /// A poll of a scope that has suspended before.
@@ -288,7 +307,8 @@ impl Scope {
     /// Leaves the tree.
     #[inline]
     pub(crate) fn release(&mut self) {
-        if let Some(node) = self.node.take() {
+        if let Some(node) = self.node {
+            self.node = None;
             leave(node);
         }
     }
@@ -350,8 +370,11 @@ impl Unwind {
         let task = current()?;
         let number = UNWINDS.get() + 1;
         UNWINDS.set(number);
-        match frames(task).find_map(|frame| frame.unwind) {
-            Some(slot) => put(slot, number, said),
+        match frames(task).find_map(|frame| Some((frame, frame.unwind?))) {
+            Some((frame, slot)) => {
+                frame.eventful.set(true);
+                put(slot, number, said);
+            }
             None => {
                 let tree = tree(task);
                 let state = &task.header().state;
