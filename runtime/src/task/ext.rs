@@ -6,7 +6,7 @@
 //! and done-callbacks.
 //!
 //! A cancel without a message needs none: where it was asked for lies in the word that the extension
-//! hangs off, see [`ExtSlot`].
+//! hangs off, see [`ext_slot`](super::ext_slot).
 //!
 //! Names are few: each `set_name` adds a node to a list that only grows, and the newest one counts.
 
@@ -18,6 +18,7 @@ use corio_sync::shim::atomic::{AtomicPtr, AtomicU32, AtomicU64};
 
 use super::callback::DoneCallback;
 use super::contextvars::{self, Context, ContextCell};
+use super::ext_slot::Extension;
 use super::grow_list::GrowList;
 use super::observers::Observers;
 use super::raw::{Header, TaskPtr};
@@ -25,10 +26,6 @@ use super::registry::TaskId;
 use super::requests::Requests;
 use super::scope::Tree;
 use crate::error::{Cancelled, TaskError, TaskName};
-
-mod slot;
-
-pub(super) use slot::ExtSlot;
 
 /// The lazy part of a task.
 #[derive(Debug, Default)]
@@ -89,6 +86,13 @@ impl Header {
     /// Takes what the cancels have said, and gives what the first one did; without scopes.
     pub(super) fn take_request(&self) -> Option<Cancelled> {
         self.ext.take_place().or_else(|| self.ext()?.requests.take_first())
+    }
+}
+
+impl Extension for TaskExt {
+    #[inline]
+    fn requests(&self) -> &Requests {
+        &self.requests
     }
 }
 

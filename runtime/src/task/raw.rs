@@ -18,7 +18,8 @@ use corio_sync::debug;
 use corio_sync::shim::Ordering::Relaxed;
 use corio_sync::shim::atomic::AtomicUsize;
 
-use super::ext::{ExtSlot, TaskExt};
+use super::ext::TaskExt;
+use super::ext_slot::ExtSlot;
 use super::join_slot::JoinSlot;
 use super::observers::DoneCall;
 use super::slab::{self, Arena};
@@ -83,7 +84,7 @@ pub(crate) struct Header {
     /// Belongs to the typed handle while JOIN_WAKER is clear and to the completer while it is set.
     join: JoinSlot,
     /// Made on first use and freed with the cell; before that, perhaps what a cancel has said.
-    pub(super) ext: ExtSlot,
+    pub(super) ext: ExtSlot<TaskExt>,
     pub(crate) spawned_at: &'static Location<'static>,
 }
 

@@ -24,24 +24,28 @@ use corio_sync::shim::Ordering::{AcqRel, Acquire, Relaxed};
 use corio_sync::shim::atomic::AtomicPtr;
 use corio_sync::shim::mutant;
 
-use super::TaskExt;
+use super::requests::Requests;
 use crate::error::{Cancelled, FROM_TASK};
 
 /// Marks the address of a place.
 const PLACE: usize = 1;
 
-const _: () = assert!(align_of::<TaskExt>() > PLACE && align_of::<Location<'_>>() > PLACE);
+/// What may hang off the word: a task's extension, or that of a model.
+pub(crate) trait Extension: Default {
+    /// What the cancels of the task have said.
+    fn requests(&self) -> &Requests;
+}
 
 /// What a header has of its extension.
 #[derive(Debug)]
-pub(crate) struct ExtSlot(AtomicPtr<TaskExt>);
+pub(crate) struct ExtSlot<E>(AtomicPtr<E>);
 
-fn is_place(word: *mut TaskExt) -> bool {
+fn is_place<E>(word: *mut E) -> bool {
     word.addr() & PLACE != 0
 }
 
 /// The message of a cancel that was asked for at this place.
-fn message(word: *mut TaskExt) -> Option<Cancelled> {
+fn message<E>(word: *mut E) -> Option<Cancelled> {
     if !is_place(word) {
         return None;
     }
@@ -51,14 +55,18 @@ fn message(word: *mut TaskExt) -> Option<Cancelled> {
     Some(Cancelled::from_parts(None, Some(at)).with_origin(FROM_TASK))
 }
 
-impl ExtSlot {
+impl<E: Extension> ExtSlot<E> {
+    const MARKED_APART: () =
+        assert!(align_of::<E>() > PLACE && align_of::<Location<'static>>() > PLACE);
+
     #[inline]
-    pub(in crate::task) fn new(given: Option<Box<TaskExt>>) -> Self {
+    pub(super) fn new(given: Option<Box<E>>) -> Self {
+        const { Self::MARKED_APART };
         Self(AtomicPtr::new(given.map_or(ptr::null_mut(), Box::into_raw)))
     }
 
     #[inline]
-    pub(super) fn get(&self) -> Option<&TaskExt> {
+    pub(super) fn get(&self) -> Option<&E> {
         // Ordering(ext.load): Acquire; pairs with Ordering(ext.make): the extension is seen
         // initialized.
         let ext = NonNull::new(self.0.load(Acquire)).filter(|ext| !is_place(ext.as_ptr()));
@@ -67,7 +75,7 @@ impl ExtSlot {
     }
 
     #[inline]
-    pub(super) fn get_or_make(&self) -> &TaskExt {
+    pub(super) fn get_or_make(&self) -> &E {
         match self.get() {
             Some(ext) => ext,
             None => self.make(),
@@ -76,10 +84,10 @@ impl ExtSlot {
 
     /// Edge 3.
     #[cold]
-    fn make(&self) -> &TaskExt {
-        let made = Box::into_raw(Box::<TaskExt>::default());
+    fn make(&self) -> &E {
+        let made = Box::into_raw(Box::<E>::default());
         // SAFETY: `made` was not published.
-        let requests = unsafe { &(*made).requests };
+        let requests = unsafe { &*made }.requests();
         // Ordering: Acquire; as Ordering(ext.load).
         let mut seen = self.0.load(Acquire);
         loop {
@@ -107,7 +115,7 @@ impl ExtSlot {
     /// Edge 1. False if the message has to go into the extension.
     #[inline]
     pub(super) fn put_place(&self, at: &'static Location<'static>) -> bool {
-        let place = ptr::from_ref(at).cast_mut().cast::<TaskExt>();
+        let place = ptr::from_ref(at).cast_mut().cast::<E>();
         let place = place.map_addr(|address| address | PLACE);
         // Ordering: Relaxed; a place is a static. Who takes the cancel finds it, because the cancel is
         // counted afterwards, by Ordering(state.request).

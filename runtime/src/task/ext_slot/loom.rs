@@ -5,15 +5,25 @@ use corio_sync::shim::thread;
 
 use super::*;
 
+/// As much of an extension as the word is about.
+#[derive(Default)]
+struct Model(Requests);
+
+impl Extension for Model {
+    fn requests(&self) -> &Requests {
+        &self.0
+    }
+}
+
 /// What a task of this slot would be told.
-fn take(slot: &ExtSlot) -> Option<Cancelled> {
-    slot.take_place().or_else(|| slot.get()?.requests.take_first())
+fn take(slot: &ExtSlot<Model>) -> Option<Cancelled> {
+    slot.take_place().or_else(|| slot.get()?.0.take_first())
 }
 
 /// A cancel without a message, then one of whatever kind.
-fn cancel(slot: &ExtSlot, at: &'static Location<'static>) {
+fn cancel(slot: &ExtSlot<Model>, at: &'static Location<'static>) {
     if !slot.put_place(at) {
-        slot.get_or_make().requests.push_said(None, at);
+        slot.get_or_make().0.push_said(None, at);
     }
 }
 
