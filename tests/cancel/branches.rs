@@ -1,13 +1,16 @@
 //! `join!`, `try_join!`, `select!` and `staggered_race`: branches of one task, and what a cancel
 //! does to them.
 
-use std::cell::Cell;
-use std::future::{pending, ready};
+use std::cell::{Cell, RefCell};
+use std::future::{Future, pending, ready};
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
 
 use corio::{
     Cancelled, catch_cancel, create_local_task, defer_cancel, join, select, spawn, staggered_race,
     timeout, try_join, yield_now,
 };
+use corio_tests::PATIENCE;
 
 use crate::support::{Flag, Log, count, for_ever, ms, nap, run, until};
 
@@ -279,6 +282,45 @@ fn a_request_by_hand_ends_the_whole_join() {
         });
         assert_eq!(task.await.unwrap().as_deref(), Some("by hand"));
         log.is(&[]);
+    });
+}
+
+/// Ready at once; its destructor raises a request, whose future lives on in the slot.
+struct LeavesARequest<'a>(&'a RefCell<Option<Pin<Box<corio::Raise<()>>>>>);
+
+impl Future for LeavesARequest<'_> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
+        Poll::Ready(())
+    }
+}
+
+impl Drop for LeavesARequest<'_> {
+    fn drop(&mut self) {
+        let mut raise = Box::pin(Cancelled::new("late").raise::<()>());
+        assert!(raise.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        *self.0.borrow_mut() = Some(raise);
+    }
+}
+
+#[test]
+fn the_destructor_of_a_branch_that_has_ended_is_around_the_branches() {
+    run(|| async {
+        let slot = RefCell::new(None);
+        let joined = catch_cancel(async { join!(for_ever(), LeavesARequest(&slot)) });
+        let caught = timeout(PATIENCE, joined).await.expect("the scope around hears of it");
+        assert_eq!(caught.unwrap_err().msg(), Some("late"));
+        slot.take();
+        // A branch that has a scope inside ends in another way.
+        let joined = catch_cancel(async {
+            join!(for_ever(), async {
+                assert!(catch_cancel(nap()).await.is_ok());
+                LeavesARequest(&slot).await;
+            })
+        });
+        let caught = timeout(PATIENCE, joined).await.expect("the branch itself hears of it");
+        assert_eq!(caught.unwrap_err().msg(), Some("late"));
     });
 }
 

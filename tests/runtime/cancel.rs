@@ -69,6 +69,30 @@ fn a_waiting_task_is_cancelled_with_message_and_place() {
 }
 
 #[test]
+fn of_two_cancels_the_first_says_why() {
+    on_one_worker(|| async {
+        let ledger = Ledger::new();
+        let task = waiting(&ledger);
+        corio::yield_now().await;
+        let line = line!() + 1;
+        assert!(task.cancel());
+        assert!(task.cancel_with("the second"));
+        let error = task.await.unwrap_err();
+        let said = error.cancelled().unwrap();
+        assert_eq!((said.msg(), said.requested_at().unwrap().line()), (None, line));
+        // Nor does what was taken back say it, before an extension or in one.
+        let task = waiting(&ledger);
+        assert!(task.cancel() && task.uncancel() == 0);
+        assert!(task.cancel_with("again") && task.uncancel() == 0);
+        let line = line!() + 1;
+        assert!(task.cancel());
+        let error = task.await.unwrap_err();
+        let said = error.cancelled().unwrap();
+        assert_eq!((said.msg(), said.requested_at().unwrap().line()), (None, line));
+    });
+}
+
+#[test]
 fn a_cancel_after_the_end_changes_nothing() {
     on_runtime(|| async {
         let task = corio::spawn(async { 5 });

@@ -4,18 +4,21 @@
 //! cancellation scope inside, the request goes there; one without is stopped as a whole, by its own
 //! scope. So none runs on because another one still cleans up.
 //!
-//! The scopes of branches cost nothing until one of them has a scope inside: without any, the whole
-//! is dropped as one future.
+//! The scopes of branches are not in the tree until one of them has a scope inside: without any, the
+//! whole is dropped as one future. In a poll all branches share a frame, so that what a branch costs
+//! is a few stores; all that has to do with requests is out of line.
+use std::cell::Cell;
 use std::future::Future;
+use std::mem;
 use std::pin::Pin;
-use std::task::Context;
+use std::task::{Context, Poll};
 
 use corio_sync::debug;
 use pin_project_lite::pin_project;
 
 use crate::cancel::Raising;
 use crate::error::Cancelled;
-use crate::task::scope::{self, Kind, Polled, Scope};
+use crate::task::scope::{self, Entered, Kind, Landing, Scope, Shared};
 
 pin_project! {
     /// A future that is polled until it is ready or was stopped.
@@ -29,8 +32,11 @@ pin_project! {
 
     impl<F> PinnedDrop for Branch<F> {
         fn drop(this: Pin<&mut Self>) {
-            // One that has lost before its first poll was not forgotten.
-            debug::silently(|| this.project().future.set(None));
+            let mut future = this.project().future;
+            if mem::needs_drop::<F>() && future.is_some() {
+                // One that has lost before its first poll was not forgotten.
+                debug::silently(|| future.set(None));
+            }
         }
     }
 }
@@ -41,33 +47,75 @@ impl<F: Future> Branch<F> {
         Self { future, scope: Scope::new() }
     }
 
-    /// Polls the future, if it has not ended. Its value, if it is ready.
-    #[inline]
+    /// Polls the future, if it has not ended. Its value, if it is ready. `all` was entered.
+    #[inline(always)]
     pub(super) fn poll(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-        all: &mut Progress,
+        all: &Progress<'_>,
     ) -> Option<F::Output> {
-        let mut this = self.project();
+        let mut this = self.as_mut().project();
         let future = this.future.as_mut().as_pin_mut()?;
-        let (value, request) = match this.scope.take() {
-            Some(request) => (None, Some(request)),
-            None => match this.scope.poll(Kind::Catch, cx, |cx| future.poll(cx)) {
-                Polled::Ready(value) => (Some(value), None),
-                Polled::Unwound(request) => (None, Some(request)),
-                Polled::Pending => {
-                    all.pending = true;
-                    all.has_scopes |= this.scope.is_known();
-                    return None;
-                }
-            },
+        if this.scope.is_known() {
+            if let Some(request) = this.scope.take_in_turn(&all.shared) {
+                self.stop(request, all);
+                return None;
+            }
+        }
+        let polled = this.scope.poll_in_turn(&all.shared, || future.poll(cx));
+        if all.shared.is_eventful() {
+            return self.settle(polled, all);
+        }
+        let Poll::Ready(value) = polled else {
+            all.pending.set(true);
+            return None;
         };
+        all.shared.end_turn();
+        this.future.set(None);
+        Some(value)
+    }
+
+    /// The end of a poll in which the branch had a scope inside, or has raised a request.
+    #[inline(never)]
+    fn settle(
+        self: Pin<&mut Self>,
+        polled: Poll<F::Output>,
+        all: &Progress<'_>,
+    ) -> Option<F::Output> {
+        let raised = all.shared.end_eventful_turn();
+        match (polled, raised) {
+            (Poll::Ready(value), raised) => {
+                if let Some(request) = raised {
+                    scope::return_request(request);
+                }
+                self.end();
+                Some(value)
+            }
+            (Poll::Pending, Some(request)) => {
+                self.stop(request, all);
+                None
+            }
+            (Poll::Pending, None) => {
+                all.pending.set(true);
+                all.has_scopes.set(all.has_scopes.get() || self.scope.is_known());
+                None
+            }
+        }
+    }
+
+    /// A request ends the branch.
+    #[cold]
+    fn stop(self: Pin<&mut Self>, request: Cancelled, all: &Progress<'_>) {
+        self.end();
+        let first = all.request.take();
+        all.request.set(first.or_else(|| Some(Box::new(request))));
+        all.stopped.set(true);
+    }
+
+    fn end(self: Pin<&mut Self>) {
+        let mut this = self.project();
         this.future.set(None);
         this.scope.release();
-        if let Some(request) = request {
-            all.stopped(request);
-        }
-        value
     }
 
     /// True once the future has ended.
@@ -89,37 +137,96 @@ impl<F: Future> Branch<F> {
     }
 }
 
-/// What a poll of all branches has found.
-#[derive(Debug, Default)]
+/// A poll of all branches, and what it has found.
 #[doc(hidden)]
-pub struct Progress {
+pub struct Progress<'a> {
+    shared: Shared<'a>,
     /// Some branch waits.
-    pub(super) pending: bool,
+    pending: Cell<bool>,
     /// Some branch that waits has a scope inside.
-    has_scopes: bool,
-    /// What has stopped a branch.
-    request: Option<Cancelled>,
+    has_scopes: Cell<bool>,
+    /// Some branch was stopped.
+    stopped: Cell<bool>,
+    /// What has stopped a branch, the first of them.
+    request: Cell<Option<Box<Cancelled>>>,
 }
 
-impl Progress {
+impl<'a> Progress<'a> {
+    #[inline]
+    pub(super) fn new(landing: &'a Landing) -> Self {
+        Self {
+            shared: Shared::new(landing),
+            pending: Cell::new(false),
+            has_scopes: Cell::new(false),
+            stopped: Cell::new(false),
+            request: Cell::new(None),
+        }
+    }
+
+    /// Branches are polled until the guard goes.
+    #[inline]
+    pub(super) fn enter(&self) -> Entered<'_> {
+        self.shared.enter()
+    }
+
     /// The branches are polled once more; what has stopped one is kept.
-    pub(super) fn begin_again(&mut self) {
-        *self = Self { request: self.request.take(), ..Self::default() };
-    }
-
-    #[cold]
-    fn stopped(&mut self, request: Cancelled) {
-        self.request.get_or_insert(request);
+    pub(super) fn begin_again(&self) {
+        self.pending.set(false);
+        self.has_scopes.set(false);
     }
 }
 
-/// Branches, and the request that has stopped some of them.
+/// Branches that are polled in one go: a bit each, the last one's first. From the 65th on they
+/// share bits.
+#[derive(Clone, Copy, Debug)]
+#[doc(hidden)]
+pub struct Due(u64);
+
+impl Due {
+    /// The most branches of which each may be the first.
+    const BITS: usize = u64::BITS as usize;
+
+    /// Those of `len` from `first` on, which is below [`firsts`](Self::firsts).
+    #[inline]
+    pub(super) fn from(first: usize, len: usize) -> Self {
+        // Without any branch the shift wraps, and nobody looks at the bits.
+        Self(u64::MAX.wrapping_shr((Self::BITS - (Self::firsts(len) - first)) as u32))
+    }
+
+    /// How many of `len` branches may be the first.
+    #[inline]
+    pub(super) const fn firsts(len: usize) -> usize {
+        if len < Self::BITS { len } else { Self::BITS }
+    }
+
+    /// All others.
+    #[inline]
+    pub(super) fn others(self) -> Self {
+        Self(!self.0)
+    }
+
+    /// True for the branch which so many come after.
+    #[inline]
+    pub(super) const fn has(self, after: usize) -> bool {
+        self.0 & 1 << (after % Self::BITS) != 0
+    }
+}
+
+/// Whose turn it is, and the request that has stopped some branches.
 #[derive(Debug, Default)]
 pub(super) struct Stopping {
-    request: Option<Cancelled>,
-    raise: Option<Box<Raising>>,
+    stopped: Option<Box<Stopped>>,
     /// Where the next poll begins, so that each branch is the first in turn.
     turn: usize,
+}
+
+/// What has become of a request that has stopped a branch.
+#[derive(Debug, Default)]
+struct Stopped {
+    /// Until all branches have ended.
+    request: Option<Cancelled>,
+    /// From then on.
+    raise: Option<Raising>,
 }
 
 /// What the holder of the branches does next.
@@ -134,12 +241,13 @@ impl Stopping {
     /// True if a request goes on outwards: the whole is never polled again.
     #[inline]
     pub(super) fn is_raising(&self) -> bool {
-        self.raise.is_some()
+        self.stopped.as_ref().is_some_and(|stopped| stopped.raise.is_some())
     }
 
     /// True if some branch was stopped, in this poll or before.
-    pub(super) fn has_stopped(&self, found: &Progress) -> bool {
-        self.request.is_some() || found.request.is_some()
+    #[inline]
+    pub(super) fn has_stopped(&self, found: &Progress<'_>) -> bool {
+        self.stopped.is_some() || found.stopped.get()
     }
 
     /// The first branch of the next poll, of `len`.
@@ -152,35 +260,66 @@ impl Stopping {
 
     /// All branches were polled.
     #[inline]
-    pub(super) fn look(&mut self, found: Progress) -> Next {
-        if found.request.is_some() || self.request.is_some() {
+    pub(super) fn look(&mut self, found: &Progress<'_>) -> Next {
+        if self.has_stopped(found) {
             return self.stop(found);
         }
-        if found.pending { Next::Wait(found.has_scopes) } else { Next::Ended }
+        if found.pending.get() { Next::Wait(found.has_scopes.get()) } else { Next::Ended }
     }
 
     /// Some branch was stopped. The others were asked as well and are awaited, unless they cannot
     /// know of it: a request that was made by hand, in a branch, ends the whole.
     #[cold]
-    fn stop(&mut self, found: Progress) -> Next {
-        if let Some(request) = found.request {
-            self.request.get_or_insert(request);
-        }
-        let by_hand = self.request.as_ref().is_some_and(Cancelled::is_by_hand);
-        if found.pending && !by_hand {
+    fn stop(&mut self, found: &Progress<'_>) -> Next {
+        let stopped = self.stopped.get_or_insert_default();
+        stopped.request = stopped.request.take().or_else(|| found.request.take().map(|it| *it));
+        let by_hand = stopped.request.as_ref().is_some_and(Cancelled::is_by_hand);
+        if found.pending.get() && !by_hand {
             return Next::Wait(true);
         }
-        if let Some(request) = self.request.take() {
-            self.raise.insert(Box::new(request.raising())).go();
+        if let Some(request) = stopped.request.take() {
+            stopped.raise.insert(request.raising()).go();
         }
         Next::Wait(false)
     }
 
     /// One branch's value is the result of all: a request that has stopped another one is delivered
     /// again, at the next wait.
-    pub(super) fn give_back(&mut self, found: Progress) {
-        if let Some(request) = self.request.take().or(found.request) {
+    #[inline]
+    pub(super) fn give_back(&mut self, found: &Progress<'_>) {
+        if self.has_stopped(found) {
+            self.give_request_back(found);
+        }
+    }
+
+    #[cold]
+    fn give_request_back(&mut self, found: &Progress<'_>) {
+        let before = self.stopped.take().and_then(|stopped| stopped.request);
+        let request = before.or_else(|| found.request.take().map(|it| *it));
+        if let Some(request) = request {
             scope::return_request(request);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Due;
+
+    #[test]
+    fn each_branch_is_due_once_in_a_poll_and_first_in_its_turn() {
+        for len in 1..200 {
+            for first in 0..Due::firsts(len) {
+                let due = Due::from(first, len);
+                // By how many come after, as lists know their branches.
+                let (now, later) = (0..len).rev().partition::<Vec<_>, _>(|&after| due.has(after));
+                assert!(later.iter().all(|&after| due.others().has(after)));
+                assert_eq!(now.len() + later.len(), len);
+                if len <= Due::BITS {
+                    assert!(now.iter().all(|&after| len - 1 - after >= first));
+                    assert_eq!(now.len(), len - first, "{first} of {len}");
+                }
+            }
         }
     }
 }

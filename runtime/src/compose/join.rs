@@ -6,7 +6,8 @@ use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
 
-use super::branch::{Branch, Next, Progress, Stopping};
+use super::branch::{Branch, Due, Next, Progress, Stopping};
+use crate::task::scope::Landing;
 
 /// Awaits several futures at once, in the calling task, and gives a tuple of their values.
 ///
@@ -101,6 +102,7 @@ pin_project! {
     }
 }
 
+#[inline]
 #[doc(hidden)]
 pub fn join_branch<F: IntoFuture, R>(future: F, rest: R) -> Cons<F::IntoFuture, R> {
     Cons { branch: Branch::new(Some(future.into_future())), value: None, rest }
@@ -114,13 +116,8 @@ pub trait Branches {
     /// How many there are.
     const LEN: usize;
 
-    /// Polls those from `from` on, up to `to`, which have not ended.
-    fn poll_some(
-        self: Pin<&mut Self>,
-        range: (usize, usize),
-        cx: &mut Context<'_>,
-        all: &mut Progress,
-    );
+    /// Polls those that are due and have not ended.
+    fn poll_due(self: Pin<&mut Self>, due: Due, cx: &mut Context<'_>, all: &Progress<'_>);
     fn suspend(self: Pin<&mut Self>, cx: &Context<'_>);
     /// The values of branches that have all given one.
     fn values(self: Pin<&mut Self>) -> Self::Values;
@@ -141,10 +138,12 @@ impl Branches for () {
     type Values = ();
     const LEN: usize = 0;
 
-    fn poll_some(self: Pin<&mut Self>, _: (usize, usize), _: &mut Context<'_>, _: &mut Progress) {}
+    #[inline]
+    fn poll_due(self: Pin<&mut Self>, _: Due, _: &mut Context<'_>, _: &Progress<'_>) {}
 
     fn suspend(self: Pin<&mut Self>, _: &Context<'_>) {}
 
+    #[inline]
     fn values(self: Pin<&mut Self>) {}
 }
 
@@ -165,19 +164,14 @@ impl<F: Future, R: Branches> Branches for Cons<F, R> {
     const LEN: usize = 1 + R::LEN;
 
     #[inline]
-    fn poll_some(
-        self: Pin<&mut Self>,
-        (from, to): (usize, usize),
-        cx: &mut Context<'_>,
-        all: &mut Progress,
-    ) {
+    fn poll_due(self: Pin<&mut Self>, due: Due, cx: &mut Context<'_>, all: &Progress<'_>) {
         let this = self.project();
-        if from == 0 && to > 0 {
+        if due.has(R::LEN) {
             if let Some(value) = this.branch.poll(cx, all) {
                 *this.value = Some(value);
             }
         }
-        this.rest.poll_some((from.saturating_sub(1), to.saturating_sub(1)), cx, all);
+        this.rest.poll_due(due, cx, all);
     }
 
     fn suspend(self: Pin<&mut Self>, cx: &Context<'_>) {
@@ -186,6 +180,7 @@ impl<F: Future, R: Branches> Branches for Cons<F, R> {
         this.rest.suspend(cx);
     }
 
+    #[inline]
     fn values(self: Pin<&mut Self>) -> Self::Values {
         let this = self.project();
         (this.value.take().expect(GIVEN), this.rest.values())
@@ -239,34 +234,38 @@ pin_project! {
     }
 }
 
+#[inline]
 #[doc(hidden)]
 pub fn join<B: Branches>(branches: B) -> Join<B> {
     Join { branches, stopping: Stopping::default() }
 }
 
+#[inline]
 #[doc(hidden)]
 pub fn try_join<E, B: TryBranches<E>>(branches: B) -> TryJoin<B, E> {
     TryJoin { all: join(branches), error: std::marker::PhantomData }
 }
 
 impl<B: Branches> Join<B> {
-    /// Polls each branch once. `None` once a request goes on outwards.
+    /// Polls each branch once.
     #[inline]
-    fn poll_all(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Option<Progress> {
+    fn poll_all(self: Pin<&mut Self>, cx: &mut Context<'_>, found: &Progress<'_>) {
         let mut this = self.project();
-        if this.stopping.is_raising() {
-            return None;
+        let mut turn = this.stopping.turn(Due::firsts(B::LEN));
+        let mut due = Due::from(turn, B::LEN);
+        let _entered = found.enter();
+        loop {
+            this.branches.as_mut().poll_due(due, cx, found);
+            if turn == 0 {
+                return;
+            }
+            (due, turn) = (due.others(), 0);
         }
-        let mut found = Progress::default();
-        let turn = this.stopping.turn(B::LEN);
-        this.branches.as_mut().poll_some((turn, B::LEN), cx, &mut found);
-        this.branches.as_mut().poll_some((0, turn), cx, &mut found);
-        Some(found)
     }
 
     /// True if all have ended, and none was stopped.
     #[inline]
-    fn have_ended(self: Pin<&mut Self>, found: Progress, cx: &mut Context<'_>) -> bool {
+    fn have_ended(self: Pin<&mut Self>, found: &Progress<'_>, cx: &mut Context<'_>) -> bool {
         let this = self.project();
         match this.stopping.look(found) {
             Next::Ended => true,
@@ -285,8 +284,13 @@ impl<B: Branches> Future for Join<B> {
 
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<B::Values> {
-        let Some(found) = self.as_mut().poll_all(cx) else { return Poll::Pending };
-        if self.as_mut().have_ended(found, cx) {
+        if self.stopping.is_raising() {
+            return Poll::Pending;
+        }
+        let landing = Landing::default();
+        let found = Progress::new(&landing);
+        self.as_mut().poll_all(cx, &found);
+        if self.as_mut().have_ended(&found, cx) {
             Poll::Ready(self.project().branches.values())
         } else {
             Poll::Pending
@@ -300,13 +304,18 @@ impl<E, B: TryBranches<E>> Future for TryJoin<B, E> {
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut all = self.project().all;
-        let Some(found) = all.as_mut().poll_all(cx) else { return Poll::Pending };
+        if all.stopping.is_raising() {
+            return Poll::Pending;
+        }
+        let landing = Landing::default();
+        let found = Progress::new(&landing);
+        all.as_mut().poll_all(cx, &found);
         let error = all.as_mut().project().branches.error();
         if let Some(error) = error {
-            all.project().stopping.give_back(found);
+            all.project().stopping.give_back(&found);
             return Poll::Ready(Err(error));
         }
-        if all.as_mut().have_ended(found, cx) {
+        if all.as_mut().have_ended(&found, cx) {
             Poll::Ready(Ok(all.project().branches.oks()))
         } else {
             Poll::Pending

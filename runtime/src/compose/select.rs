@@ -7,8 +7,9 @@ use std::task::{Context, Poll};
 use corio_sync::debug;
 use pin_project_lite::pin_project;
 
-use super::branch::{Branch, Next, Progress, Stopping};
+use super::branch::{Branch, Due, Next, Progress, Stopping};
 use crate::reactor::random;
+use crate::task::scope::Landing;
 
 /// Awaits several futures at once, in the calling task, and goes on with the first that is ready.
 ///
@@ -186,6 +187,7 @@ pin_project! {
     }
 }
 
+#[inline]
 #[doc(hidden)]
 pub fn select_branch<F, P, R>(
     future: F,
@@ -216,12 +218,12 @@ pub trait Choices {
     /// None is left.
     const NONE: Self::Out;
 
-    /// Polls those from `from` on, up to `to`, until one is ready.
-    fn poll_some(
+    /// Polls those that are due, until one is ready.
+    fn poll_due(
         self: Pin<&mut Self>,
-        range: (usize, usize),
+        due: Due,
         cx: &mut Context<'_>,
-        all: &mut Progress,
+        all: &Progress<'_>,
     ) -> Option<Self::Out>;
     fn suspend(self: Pin<&mut Self>, cx: &Context<'_>);
 }
@@ -232,12 +234,7 @@ impl Choices for () {
     const NONE: () = ();
 
     #[inline]
-    fn poll_some(
-        self: Pin<&mut Self>,
-        _: (usize, usize),
-        _: &mut Context<'_>,
-        _: &mut Progress,
-    ) -> Option<()> {
+    fn poll_due(self: Pin<&mut Self>, _: Due, _: &mut Context<'_>, _: &Progress<'_>) -> Option<()> {
         None
     }
 
@@ -255,20 +252,19 @@ where
     const NONE: Self::Out = Which::Later(R::NONE);
 
     #[inline]
-    fn poll_some(
+    fn poll_due(
         self: Pin<&mut Self>,
-        (from, to): (usize, usize),
+        due: Due,
         cx: &mut Context<'_>,
-        all: &mut Progress,
+        all: &Progress<'_>,
     ) -> Option<Self::Out> {
         let this = self.project();
-        if from == 0 && to > 0 {
+        if due.has(R::LEN) {
             if let Some(value) = this.branch.poll(cx, all).filter(|value| (this.fits)(value)) {
                 return Some(Which::This(value));
             }
         }
-        let range = (from.saturating_sub(1), to.saturating_sub(1));
-        this.rest.poll_some(range, cx, all).map(Which::Later)
+        this.rest.poll_due(due, cx, all).map(Which::Later)
     }
 
     fn suspend(self: Pin<&mut Self>, cx: &Context<'_>) {
@@ -290,9 +286,29 @@ pin_project! {
     }
 }
 
+#[inline]
 #[doc(hidden)]
 pub fn select<C: Choices>(choices: C, fair: bool) -> Select<C> {
     Select { choices, stopping: Stopping::default(), fair }
+}
+
+/// Polls the branches from the `first` on, until one is ready.
+#[inline]
+fn poll_all<C: Choices>(
+    mut choices: Pin<&mut C>,
+    mut first: usize,
+    cx: &mut Context<'_>,
+    found: &Progress<'_>,
+) -> Option<C::Out> {
+    let mut due = Due::from(first, C::LEN);
+    let _entered = found.enter();
+    loop {
+        let out = choices.as_mut().poll_due(due, cx, found);
+        if out.is_some() || first == 0 {
+            return out;
+        }
+        (due, first) = (due.others(), 0);
+    }
 }
 
 impl<C: Choices> Future for Select<C> {
@@ -304,17 +320,14 @@ impl<C: Choices> Future for Select<C> {
         if this.stopping.is_raising() {
             return Poll::Pending;
         }
-        let mut found = Progress::default();
-        let first = if *this.fair { random(C::LEN) } else { 0 };
-        let mut out = this.choices.as_mut().poll_some((first, C::LEN), cx, &mut found);
-        if out.is_none() && first > 0 {
-            out = this.choices.as_mut().poll_some((0, first), cx, &mut found);
-        }
-        if let Some(out) = out {
-            this.stopping.give_back(found);
+        let landing = Landing::default();
+        let found = Progress::new(&landing);
+        let first = if *this.fair { random(Due::firsts(C::LEN)) } else { 0 };
+        if let Some(out) = poll_all(this.choices.as_mut(), first, cx, &found) {
+            this.stopping.give_back(&found);
             return Poll::Ready(out);
         }
-        match this.stopping.look(found) {
+        match this.stopping.look(&found) {
             Next::Ended => Poll::Ready(C::NONE),
             Next::Wait(has_scopes) => {
                 if has_scopes {

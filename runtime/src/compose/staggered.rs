@@ -12,6 +12,7 @@ use pin_project_lite::pin_project;
 use super::branch::{Branch, Next, Progress, Stopping};
 use crate::cancel::Limited;
 use crate::error::Cancelled;
+use crate::task::scope::Landing;
 use crate::time::{Sleep, sleep};
 
 /// Starts attempts one after the other, in the calling task, until one succeeds; gives its place and
@@ -162,10 +163,12 @@ where
         &mut self,
         mut from: usize,
         cx: &mut Context<'_>,
-        found: &mut Progress,
+        found: &Progress<'_>,
     ) -> Option<()> {
         while let Some(running) = self.running.get_mut(from) {
+            let entered = found.enter();
             let ended = running.branch.as_mut().poll(cx, found);
+            drop(entered);
             if ended.is_none() && !running.branch.has_ended() {
                 from += 1;
                 continue;
@@ -188,7 +191,7 @@ where
         Some(())
     }
 
-    fn poll_race(&mut self, cx: &mut Context<'_>, found: &mut Progress) {
+    fn poll_race(&mut self, cx: &mut Context<'_>, found: &Progress<'_>) {
         if self.started == 0 {
             self.start();
         }
@@ -232,14 +235,15 @@ where
         if this.stopping.is_raising() {
             return Poll::Pending;
         }
-        let mut found = Progress::default();
-        this.poll_race(cx, &mut found);
+        let landing = Landing::default();
+        let found = Progress::new(&landing);
+        this.poll_race(cx, &found);
         if this.winner.is_some() {
             // In this same poll, if they were told only now.
             found.begin_again();
-            let _all_lose = this.poll_running(0, cx, &mut found);
+            let _all_lose = this.poll_running(0, cx, &found);
         }
-        match this.stopping.look(found) {
+        match this.stopping.look(&found) {
             Next::Ended => {
                 if let Some(winner) = this.winner.take() {
                     return Poll::Ready(Ok(winner));

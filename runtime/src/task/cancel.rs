@@ -18,7 +18,9 @@ impl TaskPtr {
     #[cold]
     pub(super) unsafe fn run_with_care(self, seen: Snapshot) -> bool {
         let header = self.header();
-        let Some(ext) = header.ext().filter(|_| !seen.is_aborted()) else {
+        // A task that has never had a scope has no tree, and its first may be the wait that it is in.
+        let ext = if seen.is_joining() { Some(header.ext_or_make()) } else { header.ext() };
+        let Some(ext) = ext.filter(|_| !seen.is_aborted()) else {
             // SAFETY: the caller is the runner.
             unsafe { self.end_cancelled(None, false) };
             return false;

@@ -5,16 +5,20 @@
 //! its [*observers*](super::observers): futures that wait for the task through a shared reference,
 //! and done-callbacks.
 //!
+//! A cancel without a message needs none: where it was asked for lies in the word that the extension
+//! hangs off, see [`ext_slot`](super::ext_slot).
+//!
 //! Names are few: each `set_name` adds a node to a list that only grows, and the newest one counts.
 
-use std::ptr::{self, NonNull};
+use std::panic::Location;
 use std::sync::{Arc, OnceLock};
 
-use corio_sync::shim::Ordering::{AcqRel, Acquire, Relaxed};
+use corio_sync::shim::Ordering::Relaxed;
 use corio_sync::shim::atomic::{AtomicPtr, AtomicU32, AtomicU64};
 
 use super::callback::DoneCallback;
 use super::contextvars::{self, Context, ContextCell};
+use super::ext_slot::Extension;
 use super::grow_list::GrowList;
 use super::observers::Observers;
 use super::raw::{Header, TaskPtr};
@@ -58,47 +62,37 @@ impl Header {
     /// The extension, if anything ever needed one.
     #[inline]
     pub(crate) fn ext(&self) -> Option<&TaskExt> {
-        // Ordering(ext.load): Acquire; pairs with Ordering(ext.make): the extension is seen
-        // initialized.
-        let ext = self.ext.load(Acquire);
-        // SAFETY: an extension lives as long as its cell, which `self` keeps alive.
-        NonNull::new(ext).map(|ext| unsafe { ext.as_ref() })
+        self.ext.get()
     }
 
     /// The extension, made if need be. Lock-free: who loses the race frees its own.
     #[inline]
     pub(crate) fn ext_or_make(&self) -> &TaskExt {
-        match self.ext() {
-            Some(ext) => ext,
-            None => self.make_ext(),
-        }
+        self.ext.get_or_make()
     }
 
-    #[cold]
-    fn make_ext(&self) -> &TaskExt {
-        let made = Box::into_raw(Box::<TaskExt>::default());
-        // Ordering(ext.make): AcqRel; pairs with Ordering(ext.load): who finds the pointer finds
-        // an initialized extension; Acquire on failure for the same reason.
-        let ext = match self.ext.compare_exchange(ptr::null_mut(), made, AcqRel, Acquire) {
-            Ok(_) => made,
-            Err(other) => {
-                // SAFETY: `made` was never published.
-                drop(unsafe { Box::from_raw(made) });
-                other
-            }
-        };
-        // SAFETY: as in `ext`.
-        unsafe { &*ext }
+    /// Leaves what a cancel says; the cancel itself is counted afterwards.
+    pub(super) fn push_request(&self, msg: Option<Arc<str>>, at: &'static Location<'static>) {
+        if msg.is_some() || !self.ext.put_place(at) {
+            self.ext_or_make().requests.push_said(msg, at);
+        }
     }
 
     /// Frees the extension with the cell.
-    pub(crate) fn free_ext(&self) {
-        // Ordering: Relaxed; the caller released the last reference with AcqRel.
-        let ext = self.ext.load(Relaxed);
-        if !ext.is_null() {
-            // SAFETY: the cell's last reference is gone, so nobody else looks at its extension.
-            drop(unsafe { Box::from_raw(ext) });
-        }
+    pub(super) fn free_ext(&self) {
+        self.ext.free();
+    }
+
+    /// Takes what the cancels have said, and gives what the first one did; without scopes.
+    pub(super) fn take_request(&self) -> Option<Cancelled> {
+        self.ext.take_place().or_else(|| self.ext()?.requests.take_first())
+    }
+}
+
+impl Extension for TaskExt {
+    #[inline]
+    fn requests(&self) -> &Requests {
+        &self.requests
     }
 }
 

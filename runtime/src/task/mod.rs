@@ -9,6 +9,7 @@ pub(crate) mod cancel;
 pub(crate) mod contextvars;
 #[cfg(not(any(corio_loom, corio_shuttle)))]
 pub(crate) mod ext;
+pub(crate) mod ext_slot;
 pub(crate) mod grow_list;
 #[cfg(not(any(corio_loom, corio_shuttle)))]
 pub(crate) mod join;

@@ -16,9 +16,10 @@ use std::task::{Context, Poll, Waker};
 
 use corio_sync::debug;
 use corio_sync::shim::Ordering::Relaxed;
-use corio_sync::shim::atomic::{AtomicPtr, AtomicUsize};
+use corio_sync::shim::atomic::AtomicUsize;
 
 use super::ext::TaskExt;
+use super::ext_slot::ExtSlot;
 use super::join_slot::JoinSlot;
 use super::observers::DoneCall;
 use super::slab::{self, Arena};
@@ -82,8 +83,8 @@ pub(crate) struct Header {
     vtable: &'static Vtable,
     /// Belongs to the typed handle while JOIN_WAKER is clear and to the completer while it is set.
     join: JoinSlot,
-    /// Made on first use and freed with the cell.
-    pub(crate) ext: AtomicPtr<TaskExt>,
+    /// Made on first use and freed with the cell; before that, perhaps what a cancel has said.
+    pub(super) ext: ExtSlot<TaskExt>,
     pub(crate) spawned_at: &'static Location<'static>,
 }
 
@@ -216,7 +217,7 @@ impl TaskPtr {
         // SAFETY: as for `link`.
         let ext = unsafe { &raw mut (*header).ext };
         // SAFETY: `ext` is valid for writes.
-        unsafe { ext.write(AtomicPtr::new(given.map_or(std::ptr::null_mut(), Box::into_raw))) };
+        unsafe { ext.write(ExtSlot::new(given)) };
         // SAFETY: as for `link`.
         let place = unsafe { &raw mut (*header).spawned_at };
         // SAFETY: `place` is valid for writes.

@@ -152,7 +152,7 @@ impl TaskRef {
         if header.state.load().is_done() {
             return false;
         }
-        header.ext_or_make().requests.push_said(msg, at);
+        header.push_request(msg, at);
         match header.state.request_cancel() {
             None => false,
             Some(Woken::Enqueue) => {
@@ -175,11 +175,9 @@ impl TaskRef {
         let header = self.0.header();
         let left = header.state.uncancel();
         if left == 0 {
-            if let Some(ext) = header.ext() {
-                // What was taken back has nothing to say any more. The message of a cancel that comes
-                // at this very moment may go with it; the cancel itself does not.
-                drop(ext.requests.take_first());
-            }
+            // What was taken back has nothing to say any more. The message of a cancel that comes at
+            // this very moment may go with it; the cancel itself does not.
+            drop(header.take_request());
         }
         left
     }
@@ -191,7 +189,7 @@ impl TaskRef {
         if header.state.load().is_done() {
             return;
         }
-        header.ext_or_make().requests.push_said(None, Location::caller());
+        header.push_request(None, Location::caller());
         if header.state.request_abort() == Woken::Enqueue {
             self.0.schedule();
         }

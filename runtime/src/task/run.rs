@@ -86,7 +86,7 @@ impl TaskPtr {
     /// The caller is the runner.
     #[cold]
     pub(super) unsafe fn end_cancelled(self, said: Option<Cancelled>, queued: bool) {
-        let said = said.or_else(|| self.header().ext()?.requests.take_first());
+        let said = said.or_else(|| self.header().take_request());
         let error = self.cancelled(said.unwrap_or_else(|| Cancelled::from_parts(None, None)));
         // SAFETY: the caller is the runner.
         unsafe { self.cancel_body(error) };
@@ -101,7 +101,7 @@ impl TaskPtr {
     ///
     /// The caller is the runner.
     unsafe fn end_shut_down(self, queued: bool) {
-        let asked = self.header().ext().and_then(|ext| ext.requests.take_first());
+        let asked = self.header().take_request();
         let said = asked.unwrap_or_else(|| Cancelled::from_parts(Some(SHUT_DOWN.into()), None));
         // SAFETY: passed on.
         unsafe { self.end_cancelled(Some(said), queued) };
@@ -123,7 +123,7 @@ impl TaskPtr {
         loop {
             match state.finish(cancelled, queued) {
                 Finished::CancelFirst => {
-                    let said = self.header().ext().and_then(|ext| ext.requests.take_first());
+                    let said = self.header().take_request();
                     let said = said.unwrap_or_else(|| Cancelled::from_parts(None, None));
                     let error = self.cancelled(said);
                     // SAFETY: the caller is the runner and has written the output.

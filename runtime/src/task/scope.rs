@@ -25,6 +25,8 @@ mod frame;
 #[cfg(not(any(corio_loom, corio_shuttle)))]
 mod part;
 #[cfg(not(any(corio_loom, corio_shuttle)))]
+mod shared;
+#[cfg(not(any(corio_loom, corio_shuttle)))]
 mod spare;
 #[cfg(not(any(corio_loom, corio_shuttle)))]
 mod waits;
@@ -33,11 +35,13 @@ mod waits;
 mod loom;
 
 #[cfg(not(any(corio_loom, corio_shuttle)))]
-pub(crate) use frame::{Polled, Scope, Unwind, current, return_request, set_current};
+pub(crate) use frame::{Entered, Polled, Scope, Unwind, current, return_request, set_current};
 pub(crate) use look::{Look, Verdict};
 pub(crate) use node::Kind;
 #[cfg(not(any(corio_loom, corio_shuttle)))]
 pub(crate) use part::Part;
+#[cfg(not(any(corio_loom, corio_shuttle)))]
+pub(crate) use shared::{Landing, Shared};
 pub(crate) use tree::Tree;
 #[cfg(not(any(corio_loom, corio_shuttle)))]
 pub(crate) use waits::{OuterPoll, Probing, Waits, begin_poll, is_joining};

@@ -11,6 +11,7 @@
 
 use std::cell::Cell;
 use std::fmt;
+use std::marker::PhantomData;
 use std::ptr;
 use std::task::{Context, Poll};
 
@@ -40,50 +41,69 @@ pub(crate) fn current() -> Option<TaskPtr> {
 }
 
 /// Where an unwind waits for the poll to return, with its number.
-type Slot = Cell<Option<Box<(u64, Cancelled)>>>;
+pub(super) type Slot = Cell<Option<Box<(u64, Cancelled)>>>;
 
 /// A scope whose inside is being polled.
 ///
 /// # Safety
 ///
-/// Lives on the stack of [`Scope::poll`] and is reached through `FRAME`, which is set back before
-/// the frame goes, also when unwinding.
-struct Frame<'a> {
-    task: TaskPtr,
+/// Lives on the stack of [`Scope::poll`], or of a poll of several branches, and is reached through
+/// `FRAME`, which is set back before the frame goes, also when unwinding. While `FRAME` leads here,
+/// `node` is null or that of a scope which stays where it is and which nobody else uses.
+pub(super) struct Frame<'a> {
+    /// `None` outside a task, where nobody looks for frames.
+    task: Option<TaskPtr>,
     around: *const Frame<'static>,
-    slot: &'a Cell<Option<NodeRef>>,
+    /// That of the scope; null while no branch has its turn, and then the frame is passed by.
+    pub(super) node: Cell<*const Cell<Option<NodeRef>>>,
     kind: Kind,
+    /// The scope got a node, or an unwind was left.
+    pub(super) eventful: Cell<bool>,
     /// Where an unwind that stops here is left.
     unwind: Option<&'a Slot>,
 }
 
 /// Sets `FRAME` back.
-struct Entered(*const Frame<'static>);
+pub(crate) struct Entered<'a> {
+    around: *const Frame<'static>,
+    frame: PhantomData<&'a ()>,
+}
 
-impl Drop for Entered {
+impl Drop for Entered<'_> {
     #[inline]
     fn drop(&mut self) {
-        FRAME.set(self.0);
+        FRAME.set(self.around);
     }
 }
 
 /// The frames of `task`, innermost first.
+#[inline]
 fn frames(task: TaskPtr) -> impl Iterator<Item = &'static Frame<'static>> {
-    let mut at = FRAME.get();
+    frames_from(FRAME.get(), task)
+}
+
+#[inline]
+fn frames_from(
+    mut at: *const Frame<'static>,
+    task: TaskPtr,
+) -> impl Iterator<Item = &'static Frame<'static>> {
     std::iter::from_fn(move || {
-        // SAFETY: the frames in the list are on the stack below (invariant of `Frame`), and the
-        // caller keeps none beyond its own frame.
-        let frame = unsafe { at.as_ref() }.filter(|frame| frame.task == task)?;
-        at = frame.around;
-        Some(frame)
+        loop {
+            // SAFETY: the frames in the list are on the stack below (invariant of `Frame`), and the
+            // caller keeps none beyond its own frame.
+            let frame = unsafe { at.as_ref() }.filter(|frame| frame.task == Some(task))?;
+            at = frame.around;
+            if !frame.node.get().is_null() {
+                return Some(frame);
+            }
+        }
     })
 }
 
 /// True if a scope of `task` is being polled.
 #[inline]
 pub(super) fn is_framed(task: TaskPtr) -> bool {
-    // SAFETY: as in `frames`.
-    unsafe { FRAME.get().as_ref() }.is_some_and(|frame| frame.task == task)
+    frames(task).next().is_some()
 }
 
 /// The tree of the current task.
@@ -97,16 +117,38 @@ pub(super) fn tree(task: TaskPtr) -> &'static Tree {
     unsafe { ext.scopes() }
 }
 
-impl Frame<'_> {
-    /// The node of the frame's scope; made if need be, because a scope inside has suspended.
-    fn node(&self) -> NodeRef {
-        if let Some(node) = self.slot.get() {
+impl<'a> Frame<'a> {
+    #[inline]
+    pub(super) fn new(
+        task: Option<TaskPtr>,
+        node: *const Cell<Option<NodeRef>>,
+        kind: Kind,
+        unwind: Option<&'a Slot>,
+    ) -> Self {
+        let (node, eventful) = (Cell::new(node), Cell::new(false));
+        Self { task, around: FRAME.get(), node, kind, eventful, unwind }
+    }
+
+    /// The inside of the frame's scope is polled until the guard goes.
+    #[inline]
+    pub(super) fn enter(&self) -> Entered<'_> {
+        debug_assert!(ptr::eq(FRAME.get(), self.around), "frames are left in turn");
+        FRAME.set(ptr::from_ref(self).cast());
+        Entered { around: self.around, frame: PhantomData }
+    }
+
+    /// The node of the frame's scope; made if need be, because a scope inside has suspended. The
+    /// frame is one of the `task`'s that were found.
+    fn node(&self, task: TaskPtr) -> NodeRef {
+        // SAFETY: `FRAME` leads here, and only frames with a node are found (invariant of `Frame`).
+        let scope = unsafe { &*self.node.get() };
+        if let Some(node) = scope.get() {
             return node;
         }
-        // SAFETY: the frames in the list are on the stack below.
-        let around = unsafe { self.around.as_ref() }.filter(|around| around.task == self.task);
-        let node = make(self.task, self.kind, around.map(Frame::node));
-        self.slot.set(Some(node));
+        let parent = frames_from(self.around, task).next().map(|around| around.node(task));
+        let node = make(task, self.kind, parent);
+        scope.set(Some(node));
+        self.eventful.set(true);
         node
     }
 }
@@ -167,9 +209,7 @@ impl Scope {
             (Poll::Ready(value), None) => Polled::Ready(value),
             (Poll::Pending, Some(unwind)) => Polled::Unwound(unwind.1),
             (Poll::Ready(value), Some(unwind)) => {
-                if let Some(task) = current() {
-                    give_back(task, unwind.1);
-                }
+                return_request(unwind.1);
                 Polled::Ready(value)
             }
         }
@@ -201,11 +241,8 @@ impl Scope {
         if self.node.is_some() {
             self.answer(task, kind);
         }
-        let around = FRAME.get();
-        let slot = Cell::from_mut(&mut self.node);
-        let frame = Frame { task, around, slot, kind, unwind };
-        FRAME.set(ptr::from_ref(&frame).cast());
-        let _entered = Entered(around);
+        let frame = Frame::new(Some(task), Cell::from_mut(&mut self.node), kind, unwind);
+        let _entered = frame.enter();
         inside(cx)
     }
 
@@ -223,7 +260,7 @@ impl Scope {
     #[inline]
     pub(crate) fn suspend(&mut self, kind: Kind, cx: &Context<'_>) {
         let Some(task) = current() else { return };
-        let parent = frames(task).next().map(Frame::node);
+        let parent = frames(task).next().map(|around| around.node(task));
         let node = match self.node {
             None => *self.node.insert(make(task, kind, parent)),
             Some(node) => {
@@ -270,7 +307,8 @@ impl Scope {
     /// Leaves the tree.
     #[inline]
     pub(crate) fn release(&mut self) {
-        if let Some(node) = self.node.take() {
+        if let Some(node) = self.node {
+            self.node = None;
             leave(node);
         }
     }
@@ -332,8 +370,11 @@ impl Unwind {
         let task = current()?;
         let number = UNWINDS.get() + 1;
         UNWINDS.set(number);
-        match frames(task).find_map(|frame| frame.unwind) {
-            Some(slot) => put(slot, number, said),
+        match frames(task).find_map(|frame| Some((frame, frame.unwind?))) {
+            Some((frame, slot)) => {
+                frame.eventful.set(true);
+                put(slot, number, said);
+            }
             None => {
                 let tree = tree(task);
                 let state = &task.header().state;
@@ -386,6 +427,7 @@ fn holds(slot: &Slot, number: u64) -> bool {
 }
 
 /// A request that was taken here is delivered again, at the next wait.
+#[cold]
 pub(crate) fn return_request(said: Cancelled) {
     if let Some(task) = current() {
         give_back(task, said);

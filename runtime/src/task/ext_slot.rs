@@ -1,0 +1,150 @@
+//! The word that a task's extension hangs off.
+//!
+//! ```text
+//!   0            nothing
+//!   address | 1  of a `Location`: a cancel without a message was asked for there
+//!   address      the extension, for as long as the cell
+//!
+//!   0 --(1) put_place--> place --(3) get_or_make--> extension, which has the cancel's message
+//!   0 <-(2) take_place-- place
+//!   0 --(3) get_or_make--> extension
+//! ```
+//!
+//! Most tasks that are cancelled have no scopes, are cancelled once and without a message: they need
+//! no extension, which costs several hundred instructions when thousands come and go.
+//!
+//! *Invariant.* A place is one message of a cancel, and there is one at most: the next goes into the
+//! extension, after it. (3) moves the place there in the step that publishes the extension, so that
+//! whoever takes the cancel finds the message in one of the two.
+
+use std::panic::Location;
+use std::ptr::{self, NonNull};
+
+use corio_sync::shim::Ordering::{AcqRel, Acquire, Relaxed};
+use corio_sync::shim::atomic::AtomicPtr;
+use corio_sync::shim::mutant;
+
+use super::requests::Requests;
+use crate::error::{Cancelled, FROM_TASK};
+
+/// Marks the address of a place.
+const PLACE: usize = 1;
+
+/// What may hang off the word: a task's extension, or that of a model.
+pub(crate) trait Extension: Default {
+    /// What the cancels of the task have said.
+    fn requests(&self) -> &Requests;
+}
+
+/// What a header has of its extension.
+#[derive(Debug)]
+pub(crate) struct ExtSlot<E>(AtomicPtr<E>);
+
+fn is_place<E>(word: *mut E) -> bool {
+    word.addr() & PLACE != 0
+}
+
+/// The message of a cancel that was asked for at this place.
+fn message<E>(word: *mut E) -> Option<Cancelled> {
+    if !is_place(word) {
+        return None;
+    }
+    let at = word.map_addr(|address| address & !PLACE).cast_const().cast::<Location<'static>>();
+    // SAFETY: a word with the mark is the address of a static place.
+    let at: &'static Location<'static> = unsafe { &*at };
+    Some(Cancelled::from_parts(None, Some(at)).with_origin(FROM_TASK))
+}
+
+impl<E: Extension> ExtSlot<E> {
+    const MARKED_APART: () =
+        assert!(align_of::<E>() > PLACE && align_of::<Location<'static>>() > PLACE);
+
+    #[inline]
+    pub(super) fn new(given: Option<Box<E>>) -> Self {
+        const { Self::MARKED_APART };
+        Self(AtomicPtr::new(given.map_or(ptr::null_mut(), Box::into_raw)))
+    }
+
+    #[inline]
+    pub(super) fn get(&self) -> Option<&E> {
+        // Ordering(ext.load): Acquire; pairs with Ordering(ext.make): the extension is seen
+        // initialized.
+        let ext = NonNull::new(self.0.load(Acquire)).filter(|ext| !is_place(ext.as_ptr()));
+        // SAFETY: an extension lives as long as its cell, which `self` is a part of.
+        ext.map(|ext| unsafe { ext.as_ref() })
+    }
+
+    #[inline]
+    pub(super) fn get_or_make(&self) -> &E {
+        match self.get() {
+            Some(ext) => ext,
+            None => self.make(),
+        }
+    }
+
+    /// Edge 3.
+    #[cold]
+    fn make(&self) -> &E {
+        let made = Box::into_raw(Box::<E>::default());
+        // SAFETY: `made` was not published.
+        let requests = unsafe { &*made }.requests();
+        // Ordering: Acquire; as Ordering(ext.load).
+        let mut seen = self.0.load(Acquire);
+        loop {
+            if !seen.is_null() && !is_place(seen) {
+                // SAFETY: `made` was never published.
+                drop(unsafe { Box::from_raw(made) });
+                // SAFETY: as in `get`.
+                return unsafe { &*seen };
+            }
+            if let Some(said) = message(seen).filter(|_| !mutant("ext.make_forgets_place")) {
+                requests.push(said);
+            }
+            // Ordering(ext.make): AcqRel; pairs with Ordering(ext.load): who finds the pointer finds
+            // an initialized extension; Acquire on failure for the same reason.
+            match self.0.compare_exchange(seen, made, AcqRel, Acquire) {
+                // SAFETY: as in `get`.
+                Ok(_) => return unsafe { &*made },
+                Err(now) => seen = now,
+            }
+            // The place has gone, or another one came.
+            drop(requests.take_first());
+        }
+    }
+
+    /// Edge 1. False if the message has to go into the extension.
+    #[inline]
+    pub(super) fn put_place(&self, at: &'static Location<'static>) -> bool {
+        let place = ptr::from_ref(at).cast_mut().cast::<E>();
+        let place = place.map_addr(|address| address | PLACE);
+        // Ordering: Relaxed; a place is a static. Who takes the cancel finds it, because the cancel is
+        // counted afterwards, by Ordering(state.request).
+        self.0.compare_exchange(ptr::null_mut(), place, Relaxed, Relaxed).is_ok()
+    }
+
+    /// Edge 2. The message, if there is one that needed no extension.
+    #[inline]
+    pub(super) fn take_place(&self) -> Option<Cancelled> {
+        // Ordering: Relaxed; as in `put_place`.
+        let seen = self.0.load(Relaxed);
+        let said = message(seen)?;
+        // Ordering: Relaxed; as in `put_place`. If it fails the message was taken, or is in the
+        // extension.
+        let taken = self.0.compare_exchange(seen, ptr::null_mut(), Relaxed, Relaxed).is_ok();
+        (taken || mutant("ext.place_taken_twice")).then_some(said)
+    }
+
+    /// Frees the extension, with the cell.
+    #[inline]
+    pub(super) fn free(&self) {
+        // Ordering: Relaxed; the caller released the last reference with AcqRel.
+        let ext = self.0.load(Relaxed);
+        if !ext.is_null() && !is_place(ext) {
+            // SAFETY: the extension came from a box, and nobody else looks at the cell any more.
+            drop(unsafe { Box::from_raw(ext) });
+        }
+    }
+}
+
+#[cfg(all(test, any(corio_loom, corio_shuttle)))]
+mod loom;

@@ -1,0 +1,95 @@
+//! Models of the word that an extension hangs off.
+use corio_sync::model;
+use corio_sync::shim::sync::Arc;
+use corio_sync::shim::thread;
+
+use super::*;
+
+/// As much of an extension as the word is about.
+#[derive(Default)]
+struct Model(Requests);
+
+impl Extension for Model {
+    fn requests(&self) -> &Requests {
+        &self.0
+    }
+}
+
+/// What a task of this slot would be told.
+fn take(slot: &ExtSlot<Model>) -> Option<Cancelled> {
+    slot.take_place().or_else(|| slot.get()?.0.take_first())
+}
+
+/// A cancel without a message, then one of whatever kind.
+fn cancel(slot: &ExtSlot<Model>, at: &'static Location<'static>) {
+    if !slot.put_place(at) {
+        slot.get_or_make().0.push_said(None, at);
+    }
+}
+
+fn place(said: Option<Cancelled>) -> Option<&'static Location<'static>> {
+    said.and_then(|said| said.requested_at())
+}
+
+model! {
+    /// A cancel, somebody who needs an extension, and a runner that takes what was said.
+    ext_place_vs_make(threads = 3, bound = 3, claim = "what a cancel has said is taken once, from the word or from the extension") {
+        let slot = Arc::new(ExtSlot::new(None));
+        let at = Location::caller();
+        let canceller = slot.clone();
+        let cancels = thread::spawn(move || cancel(&canceller, at));
+        let other = slot.clone();
+        let makes = thread::spawn(move || {
+            other.get_or_make();
+        });
+        let early = place(take(&slot));
+        cancels.join().unwrap();
+        makes.join().unwrap();
+        let late = place(take(&slot));
+        assert_eq!(early.or(late), Some(at), "it was lost");
+        assert!(early.is_none() || late.is_none(), "it was taken twice");
+        assert_eq!(place(take(&slot)), None);
+        slot.free();
+    }
+}
+
+model! {
+    /// Two takers, one of which retracts the cancel.
+    ext_place_two_takers(threads = 2, bound = 3, claim = "of two takers one has what was said") {
+        let slot = Arc::new(ExtSlot::new(None));
+        cancel(&slot, Location::caller());
+        let other = slot.clone();
+        let retracts = thread::spawn(move || take(&other).is_some());
+        let taken = take(&slot).is_some();
+        assert_ne!(taken, retracts.join().unwrap());
+        slot.free();
+    }
+}
+
+model! {
+    /// The first cancel fits the word, and the second comes after it.
+    ext_first_wins(threads = 2, bound = 3, claim = "of what two cancels have said the first is kept") {
+        let slot = Arc::new(ExtSlot::new(None));
+        let (first, second) = (Location::caller(), here());
+        let other = slot.clone();
+        let cancels = thread::spawn(move || {
+            cancel(&other, first);
+            cancel(&other, second);
+        });
+        let early = place(take(&slot));
+        cancels.join().unwrap();
+        let late = place(take(&slot));
+        match early {
+            Some(at) => assert_eq!(at, first),
+            None => assert_eq!(late, Some(first)),
+        }
+        assert_eq!(place(take(&slot)), None);
+        slot.free();
+    }
+}
+
+/// A place that is no other's.
+#[track_caller]
+fn here() -> &'static Location<'static> {
+    Location::caller()
+}
