@@ -462,7 +462,7 @@ impl TaskRef {
 }
 
 /// There is no runtime on the calling thread.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct NoLoop(());
 
 impl NoLoop {
@@ -477,6 +477,13 @@ impl fmt::Display for NoLoop {
             "no running event loop: call this inside corio::run or a task, or enter a runtime with \
              Handle::enter",
         )
+    }
+}
+
+/// With the remedy: inside of an `io::Error` this is all that an `unwrap` shows.
+impl fmt::Debug for NoLoop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("NoLoop").field(&format_args!("{self}")).finish()
     }
 }
 

@@ -1,6 +1,7 @@
 //! Waiters that are dropped at random moments, on several threads: nothing is lost, nothing leaks.
 //!
-//! `CORIO_SEED` replays a run, `CORIO_STRESS_MS` sets how long each test runs (200 ms).
+//! `CORIO_SEED` replays a run, `CORIO_STRESS_MS` sets how long each test storms (200 ms), however
+//! many objects it does that to.
 #![cfg(not(any(corio_loom, corio_shuttle)))]
 
 use corio_sync::park::block_on_deadline;
@@ -30,14 +31,19 @@ fn setting(name: &str, default: u64) -> u64 {
     std::env::var(name).ok().and_then(|value| value.parse().ok()).unwrap_or(default)
 }
 
-/// Runs `step` on four threads with their own random numbers until the time is over.
-fn stress<T: std::fmt::Debug + Send + Sync + 'static>(shared: &Arc<T>, step: fn(&T, &mut Random)) {
+/// Runs `step` on four threads with their own random numbers until the time is over: the test's
+/// divided by the `storms` it has.
+fn stress<T>(storms: usize, shared: &Arc<T>, step: fn(&T, &mut Random))
+where
+    T: std::fmt::Debug + Send + Sync + 'static,
+{
     let seed = setting(
         "CORIO_SEED",
         std::time::UNIX_EPOCH.elapsed().map_or(1, |now| now.as_nanos() as u64),
     );
     println!("seed {seed}");
-    let end = Instant::now() + Duration::from_millis(setting("CORIO_STRESS_MS", 200));
+    let millis = setting("CORIO_STRESS_MS", 200) / storms as u64;
+    let end = Instant::now() + Duration::from_millis(millis);
     let threads: Vec<_> = (1..=4)
         .map(|thread| {
             let shared = shared.clone();
@@ -78,9 +84,9 @@ fn maybe<F: Future>(future: F, random: &mut Random) -> Option<F::Output> {
 
 #[test]
 fn locks() {
-    for lock in [Lock::new(0_u64), Lock::new_unfair(0)] {
-        let lock = Arc::new(lock);
-        stress(&lock, |lock, random| {
+    let locks = [Lock::new(0_u64), Lock::new_unfair(0)].map(Arc::new);
+    for lock in &locks {
+        stress(locks.len(), lock, |lock, random| {
             if let Some(mut guard) = maybe(lock.acquire(), random) {
                 let seen = *guard;
                 *guard = std::hint::black_box(seen) + 1;
@@ -93,7 +99,7 @@ fn locks() {
 #[test]
 fn semaphores() {
     let shared = Arc::new((Semaphore::new(5), AtomicUsize::new(0)));
-    stress(&shared, |(semaphore, inside), random| {
+    stress(1, &shared, |(semaphore, inside), random| {
         let n = 1 + random.below(5) as usize;
         if let Some(permits) = maybe(semaphore.acquire_many(n), random) {
             assert!(inside.fetch_add(n, Relaxed) + n <= 5);
@@ -108,7 +114,7 @@ fn semaphores() {
 #[test]
 fn readers_and_writers() {
     let lock = Arc::new(RwLock::new((0_u64, 0_u64)));
-    stress(&lock, |lock, random| {
+    stress(1, &lock, |lock, random| {
         if random.below(3) == 0 {
             if let Some(mut guard) = maybe(lock.write(), random) {
                 guard.0 += 1;
@@ -131,9 +137,10 @@ fn items<S>(make: fn(usize) -> BaseQueue<usize, S>)
 where
     S: Store<usize> + Send + Sync + 'static,
 {
-    for maxsize in [0, 2] {
+    let sizes = [0, 2];
+    for maxsize in sizes {
         let shared = Arc::new((make(maxsize), AtomicUsize::new(0), AtomicUsize::new(0)));
-        stress(&shared, |(queue, put, gotten), random| {
+        stress(sizes.len(), &shared, |(queue, put, gotten), random| {
             if random.below(2) == 0 {
                 if let Some(Ok(())) = soon(queue.put(1)) {
                     put.fetch_add(1, Relaxed);
@@ -173,7 +180,7 @@ fn heaps() {
 #[test]
 fn conditions() {
     let shared = Arc::new((Lock::new(0_usize), Condition::new()));
-    stress(&shared, |(lock, changed), random| {
+    stress(1, &shared, |(lock, changed), random| {
         let Some(mut guard) = soon(lock.acquire()) else { return };
         if random.below(2) == 0 {
             *guard = (*guard + 1).min(3);
@@ -188,7 +195,7 @@ fn conditions() {
 #[test]
 fn barriers() {
     let barrier = Arc::new(Barrier::new(2));
-    stress(&barrier, |barrier, random| match random.below(50) {
+    stress(1, &barrier, |barrier, random| match random.below(50) {
         0 => barrier.reset(),
         1 => {
             barrier.abort();
@@ -201,7 +208,8 @@ fn barriers() {
 
 #[test]
 fn bounded_channels() {
-    for capacity in [1, 3] {
+    let capacities = [1, 3];
+    for capacity in capacities {
         let (sender, mut receiver) = mpsc::channel(capacity);
         let shared = Arc::new((sender, AtomicUsize::new(0)));
         let sender = shared.0.clone();
@@ -217,7 +225,7 @@ fn bounded_channels() {
                 }
             }
         });
-        stress(&shared, |(sender, sent), random| {
+        stress(capacities.len(), &shared, |(sender, sent), random| {
             let done = match random.below(4) {
                 0 => {
                     drop(maybe(sender.reserve(), random));

@@ -12,6 +12,7 @@ mod awaits;
 mod conformance;
 mod dependencies;
 mod docs;
+mod evidence;
 mod layers;
 mod lexer;
 mod msrv;

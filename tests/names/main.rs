@@ -5,6 +5,7 @@
 //! one place, so that none is left out.
 
 mod compositions;
+mod futures;
 mod io;
 mod loops;
 mod sync;
@@ -23,7 +24,7 @@ fn gives<T>(_: impl IntoFuture<Output = T>) {}
 
 #[test]
 fn all_names_are_there() {
-    let sections: [fn(); 5] =
-        [tasks::names, compositions::names, loops::names, sync::names, io::names];
-    assert_eq!(sections.len(), 5);
+    let sections: [fn(); 6] =
+        [tasks::names, compositions::names, loops::names, sync::names, io::names, futures::names];
+    assert_eq!(sections.len(), 6);
 }

@@ -5,9 +5,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use corio::{BuildError, Builder, RunError, Runtime};
+use corio::{BuildError, Builder, RunError, Runtime, ThreadPoolExecutor};
+use corio_tests::child::alone;
 use corio_tests::eventually;
-use corio_tests::kit::threads_named;
+use corio_tests::kit::{block_on, threads_named};
 
 use crate::support::{bounded, builder, wait};
 
@@ -57,6 +58,31 @@ fn default_settings_work() {
         assert_eq!(runtime.handle().loops().len(), cores);
         assert_eq!(runtime.block_on(async { corio::spawn(async { 1 }).await.unwrap() }), 1);
         assert_eq!(corio::run(async { corio::spawn(async { 2 }).await.unwrap() }), 2);
+    });
+}
+
+/// Allows the shell, and what it becomes, the first of its cores alone.
+#[cfg(target_os = "linux")]
+const ON_ONE_CORE: &str =
+    "taskset -cp $(taskset -cp $$ | sed 's/.*: //; s/[-,].*//') $$ >/dev/null";
+
+#[cfg(target_os = "linux")]
+#[test]
+fn the_default_is_a_worker_for_each_core_that_is_allowed() {
+    let has_taskset = std::process::Command::new("taskset").arg("--version").output();
+    if !has_taskset.is_ok_and(|output| output.status.success()) {
+        return eprintln!("skipped: there is no taskset");
+    }
+    let test = "builder::the_default_is_a_worker_for_each_core_that_is_allowed";
+    alone(test, ON_ONE_CORE, || {
+        assert_eq!(Runtime::new().unwrap().handle().loops().len(), 1);
+        assert_eq!(corio::run(async { corio::Handle::current().loops().len() }), 1);
+        let executor = ThreadPoolExecutor::for_cpu();
+        let jobs: Vec<_> = (0..8).map(|_| executor.submit(|| thread::current().id())).collect();
+        let threads: HashSet<_> = jobs.into_iter().map(|job| block_on(job).unwrap()).collect();
+        assert_eq!(threads.len(), 1);
+        // It is a default, and no limit.
+        assert_eq!(Builder::new().workers(2).build().unwrap().handle().loops().len(), 2);
     });
 }
 

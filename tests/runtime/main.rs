@@ -12,6 +12,7 @@ mod identity;
 mod later;
 mod lifecycle;
 mod outputs;
+mod outside;
 mod panics;
 mod places;
 mod scheduler;

@@ -10,8 +10,8 @@ mod waits;
 use corio::{Builder, sync};
 use programs::{Executor, Task};
 
-/// So many workers.
-struct Corio(usize);
+/// A setting of a runtime.
+struct Corio(fn(Builder) -> Builder);
 
 impl Executor for Corio {
     fn run(&self, tasks: Vec<Task>) {
@@ -20,10 +20,15 @@ impl Executor for Corio {
                 task.await.expect("a task of the program ends well");
             }
         };
-        Builder::new().workers(self.0).run(main).expect("main ends well");
+        self.0(Builder::new()).run(main).expect("main ends well");
     }
 }
 
 fn executors() -> Vec<Box<dyn Executor>> {
-    vec![Box::new(Corio(1)), Box::new(Corio(4))]
+    vec![
+        Box::new(Corio(|b| b.workers(1))),
+        Box::new(Corio(|b| b.workers(4))),
+        Box::new(Corio(|b| b.workers(2).poll_budget(1))),
+        Box::new(Corio(|b| b.workers(2).stealing(false).lifo_slot(false).watch(false))),
+    ]
 }

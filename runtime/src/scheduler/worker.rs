@@ -65,6 +65,10 @@ pub(crate) struct Worker {
     looks: Cell<u32>,
     /// A time of the timers' clock.
     last_maintenance: Cell<u64>,
+    /// When a sleep ends for memory to be given back, if there is any; a time of the same clock.
+    tidy_at: Cell<Option<u64>>,
+    /// The last look at the arenas of other threads has left some there.
+    shared_spare: Cell<bool>,
     /// The backlog that is being worked off, if it is compared by time.
     drain: Cell<Option<queues::Drain>>,
     searching: Cell<bool>,
@@ -99,6 +103,7 @@ mod rest;
 mod search;
 mod simulated;
 pub(crate) mod single;
+mod tidy;
 mod watched;
 
 use keeping::Keeping;
@@ -212,6 +217,8 @@ impl Worker {
             maintenance_every: Cell::new(MAINTENANCE_MIN),
             looks: Cell::new(0),
             last_maintenance: Cell::new(driver.timers.clock().now()),
+            tidy_at: Cell::new(None),
+            shared_spare: Cell::new(false),
             driver,
             drain: Cell::new(None),
             searching: Cell::new(false),

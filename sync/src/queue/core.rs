@@ -53,8 +53,10 @@ unsafe impl<T: Send, S: Send> Send for Core<T, S> {}
 unsafe impl<T: Send, S: Sync> Sync for Core<T, S> {}
 
 impl<T, S: Store<T>> Core<T, S> {
+    #[track_caller]
     pub(super) fn new(maxsize: usize) -> Self {
-        assert!(maxsize <= crate::Semaphore::MAX_PERMITS, "maxsize exceeds MAX_PERMITS");
+        let most = crate::Semaphore::MAX_PERMITS;
+        assert!(maxsize <= most, "room for {maxsize} items, Semaphore::MAX_PERMITS is {most}");
         Self {
             puts: Apart(AtomicU64::new(0)),
             refused: Apart(AtomicU64::new(0)),

@@ -252,6 +252,7 @@ impl<T, S: Store<T>> BaseQueue<T, S> {
     ///
     /// If `maxsize` exceeds [`Semaphore::MAX_PERMITS`](crate::Semaphore::MAX_PERMITS).
     #[must_use]
+    #[track_caller]
     pub fn new(maxsize: usize) -> Self {
         Self { core: Core::new(maxsize) }
     }

@@ -39,6 +39,7 @@ const_fn! {
         /// # Panics
         ///
         /// If `value` exceeds [`Semaphore::MAX_PERMITS`].
+        #[track_caller]
         pub fn new(value: usize) -> Self {
             Self { inner: Semaphore::new(value), bound: value }
         }

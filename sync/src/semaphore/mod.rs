@@ -62,6 +62,7 @@ const_fn! {
         /// # Panics
         ///
         /// If `value` exceeds [`Semaphore::MAX_PERMITS`].
+        #[track_caller]
         pub fn new(value: usize) -> Self {
             assert!(value <= MOST, "a semaphore holds at most Semaphore::MAX_PERMITS permits");
             Self { permits: Weighted::new(value) }
@@ -223,7 +224,10 @@ impl Semaphore {
     pub fn release(&self, n: usize) {
         check(n);
         let available = self.permits.available();
-        assert!(n <= MOST - available.min(MOST), "more permits than Semaphore::MAX_PERMITS");
+        assert!(
+            n <= MOST - available.min(MOST),
+            "{n} permits more than {available}, Semaphore::MAX_PERMITS is {MOST}"
+        );
         self.permits.release(n);
     }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use corio_sync::shim::Ordering::Relaxed;
 use corio_sync::spin;
 
+use super::tidy::earlier;
 use super::{MAINTENANCE_MIN, Worker, fire_timers};
 use crate::reactor;
 use crate::report::{ReportKind, report};
@@ -134,6 +135,8 @@ impl Worker {
         self.forget_keeping();
         self.publish_metrics();
         WorkerMetrics::add(&remote.metrics.parks, 1);
+        // While it still counts as awake: who comes meanwhile is found by the last look.
+        let tidies = self.tidy();
         remote.hog.park();
         shared.idle.enter(self.index);
         let timeout = self.park_timeout().filter(|_| !self.has_work());
@@ -143,6 +146,7 @@ impl Worker {
             self.searching.set(true);
             return;
         };
+        let timeout = earlier(timeout, tidies);
         let mut wakers = reactor::WakeBatch::new();
         let parked = if self.spin(timeout) {
             Ok(0)

@@ -24,6 +24,7 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use super::tidy::earlier;
 use super::{WORKER, Worker, fire_timers};
 use crate::quiet::drop_quietly;
 use crate::reactor;
@@ -278,10 +279,11 @@ impl Worker {
     fn sleep_single(&self, wakers: &mut reactor::WakeBatch) {
         self.publish_metrics();
         WorkerMetrics::add(&self.remote().metrics.parks, 1);
+        let tidies = self.tidy();
         self.remote().hog.park();
         self.shared.idle.enter(self.index);
         let parked = match self.park_timeout().filter(|_| !self.has_work()) {
-            Some(timeout) => self.driver.poller.park(timeout, wakers),
+            Some(timeout) => self.driver.poller.park(earlier(timeout, tidies), wakers),
             None => Ok(self.driver.poller.poll(wakers)),
         };
         self.get_up();

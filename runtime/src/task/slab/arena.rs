@@ -14,7 +14,7 @@
 //! says so when it is dropped, which its own tags prevent from happening before the end of them.
 use std::ptr::{self, NonNull};
 
-use corio_sync::shim::atomic::{AtomicPtr, AtomicU32};
+use corio_sync::shim::atomic::{AtomicPtr, AtomicU32, AtomicUsize};
 use corio_sync::shim::cell::UnsafeCell;
 use corio_sync::shim::{Ordering, ord};
 use crossbeam_utils::CachePadded;
@@ -31,6 +31,8 @@ use super::{CellId, cell};
 const DEAD: u32 = 1;
 /// Bit of `ends`: no walker will come any more.
 const UNLISTED: u32 = 2;
+/// Pages, in use or not, whose memory no idle owner gives back: 1 MiB.
+const KEPT: usize = 16;
 
 /// Cells of one owner; see the [module](self).
 pub(crate) struct Arena {
@@ -44,6 +46,8 @@ pub(crate) struct Arena {
     /// is not ordered before the end. Empty otherwise.
     alive: UnsafeCell<()>,
     walkers: Walkers,
+    /// Pages that have memory.
+    in_memory: AtomicUsize,
     /// Used if the arena is one of [`super::SharedArenas`].
     pub(super) claim: Claim,
     remote: CachePadded<Remote>,
@@ -80,6 +84,7 @@ impl Arena {
             ends: AtomicU32::new(0),
             alive: UnsafeCell::new(()),
             walkers: Walkers::new(),
+            in_memory: AtomicUsize::new(0),
             claim: Claim::new(),
             remote: CachePadded::new(Remote::new()),
             owner: CachePadded::new(UnsafeCell::new(Owner::new(token))),
@@ -124,6 +129,50 @@ impl Arena {
         };
         // SAFETY: the caller is the owner.
         unsafe { arena.with_owner(work) }
+    }
+
+    /// [`maintain`](Self::maintain) for an owner that has nothing else to do: true as long as the
+    /// arena [has pages to spare](Self::has_spare).
+    ///
+    /// # Safety
+    ///
+    /// As for [`maintain`](Self::maintain).
+    pub(crate) unsafe fn tidy(this: NonNull<Arena>, cells: usize, pages: usize) -> bool {
+        // SAFETY: passed on.
+        unsafe { Self::maintain(this, cells, pages) };
+        // SAFETY: the same.
+        unsafe { Self::has_spare(this) }
+    }
+
+    /// True if the arena uses more than [`KEPT`] pages, and some of them may be empty.
+    ///
+    /// # Safety
+    ///
+    /// The caller owns the arena, which is not closed.
+    pub(crate) unsafe fn has_spare(this: NonNull<Arena>) -> bool {
+        // SAFETY: the owner has not closed it, so it lives.
+        let arena = unsafe { this.as_ref() };
+        // SAFETY: the caller is the owner.
+        let has_empty = || unsafe { arena.with_owner(|owner| owner.may_have_empty_pages()) };
+        arena.may_have_spare() || arena.uses_many() && has_empty()
+    }
+
+    /// True if cells were freed remotely that may have emptied pages. A hint, for any thread that
+    /// keeps the arena alive.
+    pub(super) fn may_have_spare(&self) -> bool {
+        self.uses_many() && !self.remote.is_empty()
+    }
+
+    /// True if more pages have memory than are kept in any case. A hint, as above.
+    pub(super) fn uses_many(&self) -> bool {
+        // Relaxed: a hint.
+        self.in_memory.load(Ordering::Relaxed) > KEPT
+    }
+
+    /// Notes how many pages have memory. For the owner.
+    pub(super) fn set_in_memory(&self, pages: usize) {
+        // Relaxed: the same.
+        self.in_memory.store(pages, Ordering::Relaxed);
     }
 
     /// Takes in all remotely freed cells and gives back the memory of all empty pages, except one

@@ -160,6 +160,18 @@ impl Owner {
         count
     }
 
+    /// Pages that were used and not given back since.
+    fn in_memory(&self) -> usize {
+        // The newest chunk is the only one with pages that were never used.
+        (self.chunks as usize * PAGES + self.opened) - PAGES - self.clean.len
+    }
+
+    /// True if there is an empty page, or cells to sort in that may leave one. The current pages of
+    /// the classes do not count.
+    pub(super) fn may_have_empty_pages(&self) -> bool {
+        self.pool.len + self.retired.len > 0 || self.has_inbound()
+    }
+
     /// True if remotely freed cells wait that were taken from the stack already.
     pub(super) fn has_inbound(&self) -> bool {
         !self.inbound.is_null()
@@ -199,12 +211,14 @@ impl Owner {
             }
         }
         if let Some(page) = self.clean.pop(&mut self.token) {
+            arena.set_in_memory(self.in_memory());
             return page;
         }
         if self.opened == PAGES {
             self.open_chunk(arena);
         }
         self.opened += 1;
+        arena.set_in_memory(self.in_memory());
         let newest = NonNull::new(self.newest).expect("a chunk was opened");
         // SAFETY: the newest chunk is open, and `opened` counts its pages.
         unsafe { Chunk::page(newest, self.opened - 1) }
@@ -264,6 +278,7 @@ impl Owner {
             self.clean.push(page, &mut self.token);
             count += 1;
         }
+        arena.set_in_memory(self.in_memory());
         count
     }
 

@@ -93,6 +93,13 @@ impl Remote {
         self.head.swap(ptr::null_mut(), ord("slab.remote_take", Ordering::Acquire))
     }
 
+    /// True if nothing was freed remotely since the last take. A hint, for any thread.
+    pub(super) fn is_empty(&self) -> bool {
+        // Relaxed: the same; whoever acts on it takes.
+        let head = self.head.load(Ordering::Relaxed);
+        head.is_null() || head == closed()
+    }
+
     /// Takes the last remotely freed cells and turns away all later ones. Owner only, once.
     pub(super) fn close(&self) -> *mut u8 {
         let last = if mutant("slab.close_sentinel") { ptr::null_mut() } else { closed() };

@@ -152,14 +152,34 @@ impl SharedArenas {
     pub(crate) fn maintain(&self, cells: usize, pages: usize) -> bool {
         let mut more = false;
         self.for_each_arena(|arena| {
-            // SAFETY: the list keeps its arenas.
-            if unsafe { arena.as_ref() }.claim.try_claim() {
-                let token = OwnerToken { arena, list: PhantomData::<&Self> };
-                // SAFETY: claimed, so not closed.
-                more |= unsafe { Arena::maintain(token.arena(), cells, pages) };
-            }
+            // SAFETY: the closure's argument is claimed, so not closed.
+            let work = |arena| unsafe { Arena::maintain(arena, cells, pages) };
+            more |= claimed(arena, work).unwrap_or(false);
         });
         more
+    }
+
+    /// [`Arena::tidy`] for each arena. True if one has pages to spare, or is used just now.
+    pub(crate) fn tidy(&self, cells: usize, pages: usize) -> bool {
+        let mut more = false;
+        self.for_each_arena(|arena| {
+            // SAFETY: the closure's argument is claimed, so not closed.
+            let work = |arena| unsafe { Arena::tidy(arena, cells, pages) };
+            // SAFETY: the list keeps its arenas.
+            let later = || unsafe { arena.as_ref() }.uses_many();
+            more |= claimed(arena, work).unwrap_or_else(later);
+        });
+        more
+    }
+
+    /// True if an arena may have pages to spare; a hint that claims nothing.
+    pub(crate) fn may_have_spare(&self) -> bool {
+        let mut some = false;
+        self.for_each_arena(|arena| {
+            // SAFETY: the list keeps its arenas.
+            some |= unsafe { arena.as_ref() }.may_have_spare();
+        });
+        some
     }
 
     /// Closes all arenas; those in use are closed by their users. Later calls do nothing.
@@ -254,6 +274,16 @@ impl Drop for SharedArenas {
             unsafe { Arena::unlist(arena) };
         }
     }
+}
+
+/// Calls `f` with an arena of a list if nobody else is using it; it is claimed meanwhile.
+fn claimed(arena: NonNull<Arena>, f: impl FnOnce(NonNull<Arena>) -> bool) -> Option<bool> {
+    // SAFETY: the callers took it from a list, which keeps its arenas.
+    let is_claimed = unsafe { arena.as_ref() }.claim.try_claim();
+    is_claimed.then(|| {
+        let token = OwnerToken { arena, list: PhantomData };
+        f(token.arena())
+    })
 }
 
 fn is_closed(head: *mut Arena) -> bool {

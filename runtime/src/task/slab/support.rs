@@ -123,6 +123,18 @@ impl TestArena {
         unsafe { Arena::maintain(self.0, cells, pages) }
     }
 
+    #[cfg(not(any(corio_loom, corio_shuttle)))]
+    pub(super) fn tidy(self, cells: usize, pages: usize) -> bool {
+        // SAFETY: the tests call this as the owner only.
+        unsafe { Arena::tidy(self.0, cells, pages) }
+    }
+
+    #[cfg(not(any(corio_loom, corio_shuttle)))]
+    pub(super) fn has_spare(self) -> bool {
+        // SAFETY: the tests call this as the owner only.
+        unsafe { Arena::has_spare(self.0) }
+    }
+
     pub(super) fn close(self) {
         // SAFETY: the tests call this once, as the owner.
         unsafe { Arena::close(self.0) }

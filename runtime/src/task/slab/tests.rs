@@ -233,6 +233,60 @@ fn maintain_gives_back_what_was_idle_for_a_whole_period() {
     end(arena, &tag);
 }
 
+/// Pages that an owner at rest keeps, and cells of more of them.
+const KEPT: usize = 16;
+const MANY: usize = 30_000;
+
+#[test]
+fn an_owner_at_rest_keeps_few_pages_and_knows_when_to_stop() {
+    let (arena, tag) = arena();
+    let few = burst(arena, BIG, 100);
+    few.into_iter().for_each(|cell| cell.release(None));
+    assert!(!arena.has_spare(), "what is kept in any case is not worth a look");
+    let cells = burst(arena, BIG, MANY);
+    assert!(!arena.has_spare(), "all are in use");
+    cells.into_iter().for_each(|cell| cell.release(None));
+    assert!(arena.has_spare(), "freed remotely");
+    let steps = (0..MANY).take_while(|_| arena.tidy(1000, 4)).count();
+    assert!((5..MANY).contains(&steps), "{steps} steps of four pages each");
+    assert!(!arena.has_spare());
+    let kept = arena.trim();
+    assert!(kept <= KEPT, "{kept} empty pages were kept");
+    // Freed by the owner itself, while a walker is inside and after it.
+    let cells = burst(arena, BIG, MANY);
+    let mut rest = Some(cells[1..].to_vec());
+    arena.walk(Some(arena), |_| {
+        if let Some(rest) = rest.take() {
+            rest.into_iter().for_each(|cell| arena.free(cell));
+            assert!((0..5).all(|_| arena.tidy(1000, MANY)), "nothing could be given back");
+        }
+    });
+    while arena.tidy(1000, 4) {}
+    assert!(arena.trim() <= KEPT);
+    arena.free(cells[0]);
+    end(arena, &tag);
+}
+
+#[test]
+fn shared_arenas_at_rest_keep_few_pages() {
+    let (list, tag) = shared();
+    let alloc = |owner: &super::shared::OwnerToken<'_>| TestArena(owner.arena()).alloc(BIG, 0);
+    let cells: Vec<_> =
+        (0..MANY).filter_map(|_| list.with(|| Tag::hand_out(&tag), alloc)).collect();
+    assert!(!list.may_have_spare(), "all are in use");
+    cells.into_iter().for_each(|cell| cell.release(None));
+    assert!(list.may_have_spare());
+    list.with(|| Tag::hand_out(&tag), |_| assert!(list.tidy(MANY, MANY), "it is put off"));
+    while list.tidy(1000, 4) {}
+    assert!(!list.may_have_spare());
+    let mut kept = 0;
+    // The list lives, and nobody else uses the arena.
+    list.for_each_arena(|arena| kept += TestArena(arena).trim());
+    assert!(kept <= KEPT, "{kept} empty pages were kept");
+    drop(list);
+    assert_eq!(tag.deaths(), 1);
+}
+
 #[test]
 fn cells_may_outlive_their_owner() {
     let (arena, tag) = arena();

@@ -23,7 +23,8 @@ use std::task::{Context, Poll, ready};
 #[track_caller]
 pub fn channel<T>(capacity: usize) -> (Sender<T>, Receiver<T>) {
     assert!(capacity > 0, "a bounded channel needs room for one value at least");
-    assert!(capacity <= crate::Semaphore::MAX_PERMITS, "capacity exceeds MAX_PERMITS");
+    let most = crate::Semaphore::MAX_PERMITS;
+    assert!(capacity <= most, "room for {capacity} values, Semaphore::MAX_PERMITS is {most}");
     let chan = Chan::new(capacity);
     (Sender { chan: chan.clone() }, Receiver { chan })
 }
