@@ -217,6 +217,7 @@ impl WakerSlot {
     /// Ordering: Relaxed loads; nothing is concluded from them but that no clone is needed. Only
     /// the owner stores the two words. If FULL is an old value, a taker has claimed this very waker
     /// and wakes it: not yet seen here, so after the poll that we are in has begun.
+    #[inline]
     fn holds(&self, waker: &Waker) -> bool {
         let parts = self.parts();
         let full = self.word.load(Relaxed) & FULL != 0;
@@ -224,6 +225,7 @@ impl WakerSlot {
     }
 
     /// Ordering: Relaxed loads; the word's orderings decide whether the values may be used.
+    #[inline]
     fn parts(&self) -> Parts {
         Parts { data: self.data.load(Relaxed), vtable: self.vtable.load(Relaxed) }
     }
@@ -246,6 +248,7 @@ impl WakerSlot {
 }
 
 impl Parts {
+    #[inline]
     fn leak(waker: Waker) -> Self {
         let waker = ManuallyDrop::new(waker);
         Self { data: waker.data(), vtable: waker.vtable() }

@@ -280,6 +280,22 @@ impl<T: Clone> Receiver<T> {
     /// [`TryRecvError`].
     #[inline]
     pub fn try_recv(&mut self) -> Result<T, TryRecvError> {
+        match self.next_kept() {
+            Some(value) => Ok(value),
+            None => self.try_slowly(),
+        }
+    }
+
+    /// The next value if it lies in the run that this receiver keeps.
+    #[inline]
+    fn next_kept(&mut self) -> Option<T> {
+        let value = self.kept.as_ref()?.value(self.next)?;
+        self.next += 1;
+        Some(value)
+    }
+
+    #[inline(never)]
+    fn try_slowly(&mut self) -> Result<T, TryRecvError> {
         if let Some(news) = self.look() {
             return news;
         }
@@ -307,7 +323,6 @@ impl<T: Clone> Receiver<T> {
     }
 
     /// What lies where the next value is expected; none if that has not come.
-    #[inline]
     fn look(&mut self) -> Option<Result<T, TryRecvError>> {
         match self.kept.as_ref().and_then(|run| run.look(self.next)) {
             Some(seen) => self.news(seen),
@@ -318,7 +333,6 @@ impl<T: Clone> Receiver<T> {
     /// As `look`, if the value is in none of the runs that this receiver knows.
     // Ordering(broadcast.drawn): Relaxed. A number that is not seen yet belongs to a sender whose
     // value need not be seen either: by the flag or by fence(seats.waits) it would be.
-    #[inline(never)]
     fn look_further(&mut self) -> Option<Result<T, TryRecvError>> {
         if self.next >= self.drawn {
             self.drawn = self.shared.tail.drawn.load(Ordering::Relaxed);
@@ -344,7 +358,6 @@ impl<T: Clone> Receiver<T> {
         self.news(seen)
     }
 
-    #[inline]
     fn news(&mut self, seen: Look<T>) -> Option<Result<T, TryRecvError>> {
         match seen {
             Look::Value(value) => {
@@ -441,9 +454,8 @@ pub struct Recv<'a, T: Clone> {
 future_debug!([<T: Clone>] Recv<'_, T>, "Recv");
 
 impl<T: Clone> Recv<'_, T> {
-    #[inline]
     fn news(&mut self) -> Option<Result<T, RecvError>> {
-        match self.receiver.try_recv() {
+        match self.receiver.try_slowly() {
             Ok(value) => Some(Ok(value)),
             Err(TryRecvError::Lagged(missed)) => Some(Err(RecvError::Lagged(missed))),
             Err(TryRecvError::Closed) => Some(Err(RecvError::Closed)),
@@ -451,20 +463,20 @@ impl<T: Clone> Recv<'_, T> {
         }
     }
 
-    #[inline]
-    fn poll_news(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, RecvError>> {
-        match self.news() {
-            Some(news) => Poll::Ready(news),
-            None => self.poll_wait(cx),
-        }
-    }
-
     #[inline(never)]
-    fn poll_wait(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, RecvError>> {
-        self.waits = true;
-        self.receiver.wait(cx);
-        let news = if mutant("broadcast.recheck") { None } else { self.news() };
-        news.map_or(Poll::Pending, Poll::Ready)
+    fn poll_slowly(
+        &mut self,
+        cx: &mut Context<'_>,
+        unit: coop::Restore,
+    ) -> Poll<Result<T, RecvError>> {
+        let news = self.news().or_else(|| {
+            self.waits = true;
+            self.receiver.wait(cx);
+            if mutant("broadcast.recheck") { None } else { self.news() }
+        });
+        let news = ready!(self.caller.noted(news.map_or(Poll::Pending, Poll::Ready)));
+        unit.made_progress();
+        Poll::Ready(news)
     }
 }
 
@@ -475,10 +487,13 @@ impl<T: Clone> Future for Recv<'_, T> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         self.caller.begin();
         let unit = ready!(coop::poll_proceed(cx));
-        let news = self.poll_news(cx);
-        let news = ready!(self.caller.noted(news));
-        unit.made_progress();
-        Poll::Ready(news)
+        match self.receiver.next_kept() {
+            Some(value) => {
+                unit.made_progress();
+                Poll::Ready(Ok(value))
+            }
+            None => self.poll_slowly(cx, unit),
+        }
     }
 }
 

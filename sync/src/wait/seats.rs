@@ -77,6 +77,7 @@ unsafe impl Send for Roster {}
 unsafe impl Sync for Roster {}
 
 impl Seat {
+    #[inline]
     fn slot(&self) -> &WakerSlot {
         // SAFETY: seats live as long as their roster, which the owner keeps.
         let member = unsafe { &*self.0 };
@@ -84,15 +85,22 @@ impl Seat {
     }
 
     /// Whether a waker lies here.
+    #[inline]
     pub(crate) fn is_filled(&self) -> bool {
         self.slot().is_full()
     }
 
     /// Takes the waker back that nobody has taken: its party waits no longer.
+    #[inline]
     pub(crate) fn clear(&self) {
         if self.is_filled() {
-            drop(self.slot().take());
+            self.take();
         }
+    }
+
+    #[cold]
+    fn take(&self) {
+        drop(self.slot().take());
     }
 }
 

@@ -97,28 +97,26 @@ impl<T> Run<T> {
         self.cells.get(usize::try_from(number.wrapping_sub(self.first)).ok()?)
     }
 
-    /// Looks at the value of a number; none if that is not of this run.
-    // Ordering(broadcast.look): Acquire; pairs with Ordering(broadcast.put): the value is visible.
+    /// The value of a number if it is of this run and can be received.
     #[inline]
+    pub(super) fn value(&self, number: u64) -> Option<T>
+    where
+        T: Clone,
+    {
+        let cell = self.cell(number)?;
+        if cell.has_passed() { None } else { cell.value() }
+    }
+
+    /// What there is of the value of a number; none if that is not of this run.
     pub(super) fn look(&self, number: u64) -> Option<Look<T>>
     where
         T: Clone,
     {
         let cell = self.cell(number)?;
-        // Ordering(broadcast.passed): Relaxed. Who has to see it knows of the value that came
-        // after it, or of what was done after that.
-        if cell.passed.load(Ordering::Relaxed) {
+        if cell.has_passed() {
             return Some(Look::Passed);
         }
-        if !cell.written.load(ord("broadcast.look", Ordering::Acquire)) {
-            return Some(Look::Missing);
-        }
-        cell.whole.with(|_| ());
-        // SAFETY: it was written before the flag, and is shared from then on.
-        let value = unsafe { &*cell.value.get() };
-        // SAFETY: as above.
-        let value = unsafe { value.assume_init_ref() };
-        Some(Look::Value(value.clone()))
+        Some(cell.value().map_or(Look::Missing, Look::Value))
     }
 
     /// Says that a value can be received no more.
@@ -141,6 +139,34 @@ impl<T> Run<T> {
         let place = unsafe { &mut *cell.value.get() };
         place.write(value);
         cell.written.swap(true, ord("broadcast.put", Ordering::Release));
+    }
+}
+
+impl<T> Cell<T> {
+    /// Whether its value was pushed out.
+    #[inline]
+    fn has_passed(&self) -> bool {
+        // Ordering(broadcast.passed): Relaxed. Who has to see it knows of the value that came
+        // after it, or of what was done after that.
+        self.passed.load(Ordering::Relaxed)
+    }
+
+    /// A copy of its value, if that was written.
+    // Ordering(broadcast.look): Acquire; pairs with Ordering(broadcast.put): the value is visible.
+    #[inline]
+    fn value(&self) -> Option<T>
+    where
+        T: Clone,
+    {
+        if !self.written.load(ord("broadcast.look", Ordering::Acquire)) {
+            return None;
+        }
+        self.whole.with(|_| ());
+        // SAFETY: it was written before the flag, and is shared from then on.
+        let value = unsafe { &*self.value.get() };
+        // SAFETY: as above.
+        let value = unsafe { value.assume_init_ref() };
+        Some(value.clone())
     }
 }
 
@@ -252,7 +278,8 @@ impl<T> Ring<T> {
         if let Some(passes) = number.checked_sub(self.capacity()) {
             // Its run may be missing: its sender is still on its way. What that one writes later
             // has passed all the same.
-            if let (Some(run), false) = (self.find_or_link(passes, guard), mutant("broadcast.pass")) {
+            if let (Some(run), false) = (self.find_or_link(passes, guard), mutant("broadcast.pass"))
+            {
                 run.pass(passes);
             }
         }
@@ -266,10 +293,7 @@ impl<T> Ring<T> {
     }
 
     /// The run of a number that was drawn; none if it was replaced.
-    // Ordering(broadcast.link): Release; pairs with Ordering(broadcast.find) and
-    // Ordering(broadcast.link_failed): receivers and senders look into the run.
-    // Ordering(broadcast.link_failed): Acquire; pairs with Ordering(broadcast.link), as
-    // Ordering(broadcast.find).
+    // The load is as Ordering(broadcast.find).
     fn find_or_link<'g>(&self, number: u64, guard: &'g Guard) -> Option<&'g Run<T>> {
         let place = self.place(number);
         let mut old = place.load(ord("broadcast.find", Ordering::Acquire));
@@ -288,6 +312,10 @@ impl<T> Ring<T> {
     }
 
     /// Puts a new run in place of `old`, which is an earlier one or null.
+    // Ordering(broadcast.link): Release; pairs with Ordering(broadcast.find) and
+    // Ordering(broadcast.link_failed): receivers and senders look into the run.
+    // Ordering(broadcast.link_failed): Acquire; pairs with Ordering(broadcast.link), as
+    // Ordering(broadcast.find).
     #[cold]
     fn try_link<'g>(
         &self,

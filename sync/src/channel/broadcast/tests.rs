@@ -73,9 +73,9 @@ fn every_capacity_and_length_of_run_loses_what_it_says_and_no_more() {
         random ^= random << 17;
         random % limit
     };
-    let lengths = (1..=40).map(Ring::new).chain((1..=20).flat_map(|capacity| {
-        (0..=3).map(move |shift| Ring::with_runs(capacity, shift))
-    }));
+    let lengths = (1..=40).map(Ring::new).chain(
+        (1..=20).flat_map(|capacity| (0..=3).map(move |shift| Ring::with_runs(capacity, shift))),
+    );
     for ring in lengths {
         let mut plain = Plain { sent: 0, capacity: ring.capacity() };
         let (sender, first) = ends(ring);
