@@ -19,11 +19,14 @@
 //!       register   stores `data` and `vtable`
 //!   (3) register   FULL on, REGISTERING off, version + 1
 //!   (4) take       FULL: compare-exchange clears it and owns the waker; else: version + 1
+//!   (5) alone      found empty: stores `data` and `vtable`; FULL on, version + 1
 //! ```
 //! A waker is two words, and both are atomics here. A taker *reads* them first and *claims* them
 //! after, with one compare-exchange of the whole word: the version tells whether what it has read
 //! is still what lies there. Hence nobody is ever inside the slot with an unfinished claim, and no
-//! thread waits for another. `register` is wait-free: three read-modify-writes. `take` is
+//! thread waits for another. `register` is wait-free: three read-modify-writes. An owner that is the
+//! only one for good needs no claim (5): nobody but itself fills what it has found empty, and a taker
+//! that finds its new words beside an old state fails in its exchange. `take` is
 //! lock-free: it retries only if another transition came between. The version has 62 bits; on
 //! 32-bit targets it has 30, and a taker would have to sleep through exactly 2^30 registrations to
 //! be fooled.
@@ -62,7 +65,7 @@ const VERSION: usize = 1 << 2;
 ///
 /// The invariant that the unsafe code below relies on: while FULL is set, `data` and `vtable` are
 /// the parts of one leaked `Waker`, and whoever clears FULL owns it. Only the thread that has set
-/// REGISTERING stores them, after FULL is clear.
+/// REGISTERING stores them, after FULL is clear; or, while nobody else registers, the one owner.
 pub struct WakerSlot {
     word: AtomicUsize,
     /// What `Waker::data` of the registered waker says.
@@ -118,6 +121,39 @@ impl WakerSlot {
             return new.wake();
         }
         let replaced = self.evict(before);
+        self.publish(new, REGISTERING);
+        drop(replaced);
+    }
+
+    /// As [`register`](Self::register), for an owner beside whom nobody registers: edge (5). True if
+    /// it has left a clone; false if an equal waker is still here.
+    ///
+    /// # Safety
+    ///
+    /// No other thread registers until this returns.
+    #[inline]
+    pub(crate) unsafe fn register_alone(&self, waker: &Waker) -> bool {
+        if self.holds(waker) {
+            return false;
+        }
+        let new = waker.clone();
+        // Ordering(waker_slot.alone): Acquire; pairs with Ordering(waker_slot.take). The taker that
+        // emptied the slot has read the two words before we store new ones. Not killable: as at
+        // Ordering(waker_slot.evict).
+        if self.word.load(Acquire) & (FULL | REGISTERING) == 0 {
+            self.publish(new, 0);
+        } else {
+            // Another waker lies here: it has to be claimed.
+            self.register(&new);
+        }
+        true
+    }
+
+    /// Edges (3) and (5): stores the waker's words and sets FULL; `off` is cleared with that step.
+    ///
+    /// The slot is empty, and nobody else stores its words.
+    #[inline]
+    fn publish(&self, new: Waker, off: usize) {
         let parts = Parts::leak(new);
         // Ordering: Relaxed stores; the publication below releases them.
         self.data.store(parts.data.cast_mut(), Relaxed);
@@ -127,9 +163,8 @@ impl WakerSlot {
         // Ordering(waker_slot.claim) and Ordering(waker_slot.take). Releases the two words to the
         // taker and the next owner; acquires what a taker that found nothing had made true, so
         // that the caller's second look sees it.
-        let word = version.wrapping_add(FULL).wrapping_sub(REGISTERING);
+        let word = version.wrapping_add(FULL).wrapping_sub(off);
         self.word.fetch_add(word, ord("waker_slot.publish", AcqRel));
-        drop(replaced);
     }
 
     /// Takes the waker, if one is here. The caller wakes it outside whatever it holds.
@@ -146,7 +181,7 @@ impl WakerSlot {
             let full = seen & FULL != 0;
             let next = if full { seen & !FULL } else { seen.wrapping_add(VERSION) };
             // Ordering(waker_slot.take): Release; pairs with Ordering(waker_slot.claim),
-            // Ordering(waker_slot.evict) and Ordering(waker_slot.publish). Ends our reads of the
+            // Ordering(waker_slot.evict), Ordering(waker_slot.alone) and Ordering(waker_slot.publish). Ends our reads of the
             // two words, and shows the caller's condition to an owner that registers later.
             let order = ord("waker_slot.take", Release);
             if self.word.compare_exchange_weak(seen, next, order, Relaxed).is_ok() {
@@ -182,6 +217,7 @@ impl WakerSlot {
     /// Ordering: Relaxed loads; nothing is concluded from them but that no clone is needed. Only
     /// the owner stores the two words. If FULL is an old value, a taker has claimed this very waker
     /// and wakes it: not yet seen here, so after the poll that we are in has begun.
+    #[inline]
     fn holds(&self, waker: &Waker) -> bool {
         let parts = self.parts();
         let full = self.word.load(Relaxed) & FULL != 0;
@@ -189,6 +225,7 @@ impl WakerSlot {
     }
 
     /// Ordering: Relaxed loads; the word's orderings decide whether the values may be used.
+    #[inline]
     fn parts(&self) -> Parts {
         Parts { data: self.data.load(Relaxed), vtable: self.vtable.load(Relaxed) }
     }
@@ -211,6 +248,7 @@ impl WakerSlot {
 }
 
 impl Parts {
+    #[inline]
     fn leak(waker: Waker) -> Self {
         let waker = ManuallyDrop::new(waker);
         Self { data: waker.data(), vtable: waker.vtable() }

@@ -1,23 +1,26 @@
 //! A channel in which every receiver gets every value, or is told how many it missed.
 //!
-//! asyncio has no counterpart; names are tokio's. Differences: a value stays in its slot until it is
-//! overwritten, even if all receivers have seen it; receivers take no lock.
+//! asyncio has no counterpart; names are tokio's. Differences: a value stays until later ones have
+//! pushed it out, even if all receivers have seen it; receivers take no lock.
 //!
-//! *How.* A ring of slots, each a pointer to a node with its sequence number. A sender draws a
-//! number and puts its node into the slot of that number, unless a later one is there already. A
-//! receiver looks at the slot of the number it expects: the same number is its value, a smaller one
-//! (or none) has not come yet, a larger one means that the ring has gone round. It does not look
-//! before the number was drawn, and remembers how many were: a burst costs it one glance at the
-//! senders' counter, and a look at the end costs no pin. A receiver that waits leaves its waker on
-//! a seat that it keeps; see `wait::seats`.
+//! *How.* A sender draws a number and writes the value with that number into a ring of runs of
+//! values; see `runs`. A receiver looks at the number that it expects: the value is there, or has
+//! not come yet, or was pushed out by a later one. It keeps the run that it reads, so that a look at
+//! the next value of the same run costs two loads. It looks for a further run only if its first
+//! number was drawn, and remembers how many were: a look at the end costs no pin. A receiver that
+//! waits leaves its waker on a seat that it keeps; see `wait::seats`.
+//!
+//! The price: up to a quarter of the capacity, but no more than 32 values, live until the receiver
+//! that has looked at one of them looks on.
 //!
 //! *Rejected.* Counting the readers of each slot, so that senders may write in place: two
-//! read-modify-writes per value and receiver on a line that all of them share.
+//! read-modify-writes per value and receiver on a line that all of them share. A node for each
+//! value, reached under a pin: a fence per value and receiver.
 //!
 //! # Progress
 //!
 //! Sending and receiving are lock-free. A sender that is descheduled between drawing its number and
-//! putting its node delays the values behind it for receivers that have not lagged past it, not the
+//! putting its value delays the values behind it for receivers that have not lagged past it, not the
 //! other senders. One that is descheduled while it wakes receivers delays those it has not reached,
 //! until it goes on or another one sends. Sending takes time in proportion to the receivers.
 //!
@@ -35,15 +38,17 @@
 //! });
 //! ```
 
+mod runs;
+
+use self::runs::{Found, Look, Ring, Run};
 use crate::coop;
 use crate::place::{Made, WaitKind};
-use crate::shim::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize};
+use crate::shim::atomic::{AtomicBool, AtomicU64, AtomicUsize};
 use crate::shim::{Ordering, mutant, ord};
-use crate::wait::reclaim::{Domain, Managed, pin};
+use crate::wait::reclaim::pin;
 use crate::wait::seats::{Roster, Seat};
 use std::fmt;
 use std::pin::Pin;
-use std::ptr;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
@@ -109,16 +114,8 @@ impl fmt::Display for TryRecvError {
 
 impl std::error::Error for TryRecvError {}
 
-struct Message<T> {
-    number: u64,
-    value: T,
-}
-
-type Slot<T> = AtomicPtr<Managed<Message<T>>>;
-
 struct Shared<T> {
-    ring: Box<[Slot<T>]>,
-    domain: Domain,
+    ring: Ring<T>,
     senders: AtomicUsize,
     receivers: AtomicUsize,
     /// Receivers that have waited.
@@ -141,67 +138,26 @@ unsafe impl<T: Send + Sync> Send for Shared<T> {}
 unsafe impl<T: Send + Sync> Sync for Shared<T> {}
 
 impl<T> Shared<T> {
-    fn slot(&self, number: u64) -> &Slot<T> {
-        let slots = self.ring.len();
-        // A division costs as much as all the rest of a look.
-        let index = if slots.is_power_of_two() {
-            number as usize & (slots - 1)
-        } else {
-            (number % slots as u64) as usize
-        };
-        &self.ring[index]
+    fn of(ring: Ring<T>) -> Arc<Self> {
+        Arc::new(Self {
+            ring,
+            senders: AtomicUsize::new(1),
+            receivers: AtomicUsize::new(1),
+            roster: Roster::new(),
+            tail: Tail { drawn: AtomicU64::new(0), over: AtomicBool::new(false) },
+        })
     }
 
     fn put(&self, value: T) {
-        self.store(value);
-        self.roster.wake_all();
-    }
-
-    // Ordering(broadcast.put): Release; pairs with Ordering(broadcast.look),
-    // Ordering(broadcast.put_look) and Ordering(broadcast.put_failed): the node is looked into by
-    // receivers, and by senders that find it in their slot.
-    // Ordering(broadcast.put_look): Acquire; pairs with Ordering(broadcast.put).
-    // Ordering(broadcast.put_failed): Acquire; pairs with Ordering(broadcast.put).
-    fn store(&self, value: T) {
-        // Ordering(broadcast.draw): Relaxed. Only a number; the slot publishes.
+        // Ordering(broadcast.draw): Relaxed. Only a number; the run publishes.
         let number = self.tail.drawn.fetch_add(1, Ordering::Relaxed);
-        let node = self.domain.alloc(Message { number, value });
-        let slot = self.slot(number);
-        let guard = pin();
-        let mut old = slot.load(ord("broadcast.put_look", Ordering::Acquire));
-        loop {
-            // SAFETY: read from the slot since the pin.
-            let later = !old.is_null() && unsafe { guard.get(old) }.number > number;
-            if later && !mutant("broadcast.overtaken") {
-                // The ring went round while this thread was away: all receivers have lagged.
-                // SAFETY: never published.
-                unsafe { self.domain.free(node) };
-                break;
-            }
-            let ok = ord("broadcast.put", Ordering::Release);
-            let err = ord("broadcast.put_failed", Ordering::Acquire);
-            match slot.compare_exchange(old, node, ok, err) {
-                Ok(_) if old.is_null() => break,
-                Ok(_) => {
-                    // SAFETY: replaced by us, so out of reach for later pins; once.
-                    unsafe { guard.retire(&self.domain, old) };
-                    break;
-                }
-                Err(now) => old = now,
-            }
-        }
-    }
-}
-
-impl<T> Drop for Shared<T> {
-    fn drop(&mut self) {
-        for slot in &self.ring {
-            // Ordering(broadcast.drop): Relaxed. `&mut self` has been ordered after all uses.
-            let node = slot.load(Ordering::Relaxed);
-            if !node.is_null() {
-                // SAFETY: exclusive; what lies in a slot was not retired.
-                unsafe { self.domain.free(node) };
-            }
+        // If the ring went round while this thread was away, all receivers have lagged; the value is
+        // dropped without a pin, as that is user code.
+        let put = self.ring.put(number, value, &pin());
+        match put {
+            // The value's flag was exchanged last.
+            Ok(()) => self.roster.wake_all_behind_rmw(),
+            Err(_overtaken) => self.roster.wake_all(),
         }
     }
 }
@@ -218,15 +174,13 @@ impl<T> Drop for Shared<T> {
 #[track_caller]
 pub fn channel<T: Clone + Send + 'static>(capacity: usize) -> (Sender<T>, Receiver<T>) {
     assert!(capacity > 0, "a broadcast channel needs room for one value at least");
-    let shared = Arc::new(Shared {
-        ring: (0..capacity).map(|_| AtomicPtr::new(ptr::null_mut())).collect(),
-        domain: Domain::new(),
-        senders: AtomicUsize::new(1),
-        receivers: AtomicUsize::new(1),
-        roster: Roster::new(),
-        tail: Tail { drawn: AtomicU64::new(0), over: AtomicBool::new(false) },
-    });
-    (Sender { shared: shared.clone() }, Receiver { shared, next: 0, drawn: 0, seat: None })
+    ends(Ring::new(capacity))
+}
+
+fn ends<T>(ring: Ring<T>) -> (Sender<T>, Receiver<T>) {
+    let shared = Shared::of(ring);
+    let sender = Sender { shared: shared.clone() };
+    (sender, Receiver { shared, next: 0, drawn: 0, kept: None, seat: None })
 }
 
 /// An end that sends.
@@ -298,6 +252,8 @@ pub struct Receiver<T> {
     next: u64,
     /// At least so many numbers were drawn.
     drawn: u64,
+    /// The run in which it has looked last, if runs are worth keeping.
+    kept: Option<Arc<Run<T>>>,
     /// Where its waker lies while it waits; taken when it waits for the first time.
     seat: Option<Seat>,
 }
@@ -324,6 +280,22 @@ impl<T: Clone> Receiver<T> {
     /// [`TryRecvError`].
     #[inline]
     pub fn try_recv(&mut self) -> Result<T, TryRecvError> {
+        match self.next_kept() {
+            Some(value) => Ok(value),
+            None => self.try_slowly(),
+        }
+    }
+
+    /// The next value if it lies in the run that this receiver keeps.
+    #[inline]
+    fn next_kept(&mut self) -> Option<T> {
+        let value = self.kept.as_ref()?.value(self.next)?;
+        self.next += 1;
+        Some(value)
+    }
+
+    #[inline(never)]
+    fn try_slowly(&mut self) -> Result<T, TryRecvError> {
         if let Some(news) = self.look() {
             return news;
         }
@@ -351,11 +323,17 @@ impl<T: Clone> Receiver<T> {
     }
 
     /// What lies where the next value is expected; none if that has not come.
-    // Ordering(broadcast.look): Acquire; pairs with Ordering(broadcast.put): the value is visible.
+    fn look(&mut self) -> Option<Result<T, TryRecvError>> {
+        match self.kept.as_ref().and_then(|run| run.look(self.next)) {
+            Some(seen) => self.news(seen),
+            None => self.look_further(),
+        }
+    }
+
+    /// As `look`, if the value is in none of the runs that this receiver knows.
     // Ordering(broadcast.drawn): Relaxed. A number that is not seen yet belongs to a sender whose
     // value need not be seen either: by the flag or by fence(seats.waits) it would be.
-    #[inline]
-    fn look(&mut self) -> Option<Result<T, TryRecvError>> {
+    fn look_further(&mut self) -> Option<Result<T, TryRecvError>> {
         if self.next >= self.drawn {
             self.drawn = self.shared.tail.drawn.load(Ordering::Relaxed);
             if self.next >= self.drawn {
@@ -363,29 +341,40 @@ impl<T: Clone> Receiver<T> {
             }
         }
         let guard = pin();
-        let node = self.shared.slot(self.next).load(ord("broadcast.look", Ordering::Acquire));
-        if node.is_null() {
-            return None;
-        }
-        // SAFETY: read from the slot since the pin.
-        let message = unsafe { guard.get(node) };
-        if message.number < self.next {
-            return None;
-        }
-        if message.number > self.next {
-            let found = message.number;
-            return Some(Err(self.lagged(found)));
-        }
-        let value = message.value.clone();
-        self.next += 1;
-        Some(Ok(value))
+        let seen = match self.shared.ring.find(self.next, &guard) {
+            Found::Missing => Look::Missing,
+            Found::Replaced => Look::Passed,
+            Found::Here(run) => {
+                let seen = run.look(self.next).expect("the run was found by the number");
+                if self.shared.ring.has_long_runs() {
+                    let before = self.kept.replace(run.clone());
+                    drop(guard);
+                    // Dropped without a pin: that may be user code.
+                    drop(before);
+                }
+                seen
+            }
+        };
+        self.news(seen)
     }
 
-    /// Goes on with the oldest value that may be left; `found` lies where ours was.
-    fn lagged(&mut self, found: u64) -> TryRecvError {
-        let capacity = self.shared.ring.len() as u64;
+    fn news(&mut self, seen: Look<T>) -> Option<Result<T, TryRecvError>> {
+        match seen {
+            Look::Value(value) => {
+                self.next += 1;
+                Some(Ok(value))
+            }
+            Look::Passed => Some(Err(self.lagged())),
+            Look::Missing => None,
+        }
+    }
+
+    /// Goes on with the oldest value that may be left: the one that was expected is not.
+    #[cold]
+    fn lagged(&mut self) -> TryRecvError {
+        let capacity = self.shared.ring.capacity();
         // Ordering: Relaxed; an older count only means that another round may be needed.
-        let drawn = self.shared.tail.drawn.load(Ordering::Relaxed).max(found + 1);
+        let drawn = self.shared.tail.drawn.load(Ordering::Relaxed);
         let oldest = drawn.saturating_sub(capacity).max(self.next + 1);
         let missed = oldest - self.next;
         self.next = oldest;
@@ -433,7 +422,7 @@ impl<T> Receiver<T> {
     fn of(shared: &Arc<Shared<T>>) -> Self {
         shared.receivers.fetch_add(1, Ordering::Relaxed);
         let drawn = shared.tail.drawn.load(Ordering::Relaxed);
-        Self { next: drawn, drawn, shared: shared.clone(), seat: None }
+        Self { next: drawn, drawn, kept: None, shared: shared.clone(), seat: None }
     }
 }
 
@@ -465,9 +454,8 @@ pub struct Recv<'a, T: Clone> {
 future_debug!([<T: Clone>] Recv<'_, T>, "Recv");
 
 impl<T: Clone> Recv<'_, T> {
-    #[inline]
     fn news(&mut self) -> Option<Result<T, RecvError>> {
-        match self.receiver.try_recv() {
+        match self.receiver.try_slowly() {
             Ok(value) => Some(Ok(value)),
             Err(TryRecvError::Lagged(missed)) => Some(Err(RecvError::Lagged(missed))),
             Err(TryRecvError::Closed) => Some(Err(RecvError::Closed)),
@@ -475,20 +463,20 @@ impl<T: Clone> Recv<'_, T> {
         }
     }
 
-    #[inline]
-    fn poll_news(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, RecvError>> {
-        match self.news() {
-            Some(news) => Poll::Ready(news),
-            None => self.poll_wait(cx),
-        }
-    }
-
     #[inline(never)]
-    fn poll_wait(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, RecvError>> {
-        self.waits = true;
-        self.receiver.wait(cx);
-        let news = if mutant("broadcast.recheck") { None } else { self.news() };
-        news.map_or(Poll::Pending, Poll::Ready)
+    fn poll_slowly(
+        &mut self,
+        cx: &mut Context<'_>,
+        unit: coop::Restore,
+    ) -> Poll<Result<T, RecvError>> {
+        let news = self.news().or_else(|| {
+            self.waits = true;
+            self.receiver.wait(cx);
+            if mutant("broadcast.recheck") { None } else { self.news() }
+        });
+        let news = ready!(self.caller.noted(news.map_or(Poll::Pending, Poll::Ready)));
+        unit.made_progress();
+        Poll::Ready(news)
     }
 }
 
@@ -499,10 +487,13 @@ impl<T: Clone> Future for Recv<'_, T> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         self.caller.begin();
         let unit = ready!(coop::poll_proceed(cx));
-        let news = self.poll_news(cx);
-        let news = ready!(self.caller.noted(news));
-        unit.made_progress();
-        Poll::Ready(news)
+        match self.receiver.next_kept() {
+            Some(value) => {
+                unit.made_progress();
+                Poll::Ready(Ok(value))
+            }
+            None => self.poll_slowly(cx, unit),
+        }
     }
 }
 

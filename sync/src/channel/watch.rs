@@ -167,7 +167,8 @@ impl<T> Shared<T> {
 
     fn announce(&self, version: u64) {
         self.publish(version);
-        self.roster.wake_all();
+        // The pointer was exchanged, and who has not moved the word has seen it moved.
+        self.roster.wake_all_behind_rmw();
     }
 
     // Ordering(watch.peek_over): Acquire; pairs with Ordering(watch.over): who finds the senders

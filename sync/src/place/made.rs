@@ -65,9 +65,16 @@ impl Drop for Made {
     #[inline]
     fn drop(&mut self) {
         if self.0.0 & BEGUN == 0 {
-            debug::never_awaited(self.0.kind(), self.0.at());
+            never_begun(self.0);
         }
     }
+}
+
+/// Apart, so that the drop of a future stays small enough to vanish in its caller.
+#[cold]
+#[inline(never)]
+fn never_begun(made: Place) {
+    debug::never_awaited(made.kind(), made.at());
 }
 
 /// As the place alone.

@@ -35,8 +35,8 @@ mod witness;
 
 #[cfg(all(corio_shuttle, not(corio_loom)))]
 pub use imp::rand;
-pub(crate) use imp::thread_local;
 pub use imp::{atomic, cell, hint, sync, thread};
+pub(crate) use imp::{rmw_was_fence, thread_local};
 
 pub use std::sync::atomic::Ordering;
 

@@ -8,6 +8,21 @@ pub mod atomic {
     };
 }
 
+/// True if the read-modify-write that the caller has just done was a full fence already: then nothing
+/// moves across this call.
+///
+/// On x86-64 it was one, whatever its ordering says: such an instruction is `lock`ed. The language
+/// knows nothing of that, so to the compiler this is a fence of its own; crossbeam-epoch pins in
+/// the same way. What checks memory orderings gets a real fence.
+#[inline(always)]
+pub(crate) fn rmw_was_fence() -> bool {
+    let locked = cfg!(all(target_arch = "x86_64", not(miri), not(corio_sanitize)));
+    if locked {
+        std::sync::atomic::compiler_fence(std::sync::atomic::Ordering::SeqCst);
+    }
+    locked
+}
+
 /// A cell whose accesses loom can watch.
 pub mod cell {
     /// `std::cell::UnsafeCell` with loom's closure interface.

@@ -109,6 +109,30 @@ fn stall_broadcast_last_sender() {
 }
 
 #[test]
+fn stall_broadcast_pushes_out() {
+    Plan {
+        name: "stall_broadcast_pushes_out",
+        claim: "sends and looks go on beside a send that pushes out a value, or a whole run",
+        make: || Announced::new(broadcast::channel(2)),
+        victim: |ends| held(|| (0..5).for_each(|value| _ = ends.sender.send(value))),
+        others: [
+            |ends| {
+                ready();
+                (0..3).for_each(|value| _ = ends.sender.send(value));
+            },
+            |ends| {
+                let mut receiver = ends.receiver();
+                ready();
+                (0..3).for_each(|_| _ = receiver.try_recv());
+                ends.back(receiver);
+            },
+        ],
+        after: |_| {},
+    }
+    .run();
+}
+
+#[test]
 fn stall_broadcast_look() {
     Plan {
         name: "stall_broadcast_look",

@@ -11,6 +11,8 @@
 //!
 //! One of the two fences comes first, so the look finds the news or the walk finds the waker, and
 //! the seat itself if it is new. A seat is a [`WakerSlot`]: whoever takes its waker, takes it alone.
+//! Its party alone registers there: one read-modify-write. Where such a step is a full fence, as on
+//! x86-64, it is the fence, too, and likewise that by which news are published.
 //!
 //! ```text
 //! (new) --(1) join--> taken --(2) leave--> spare --(1) join--> taken
@@ -34,7 +36,7 @@
 use super::pool;
 use crate::shim::atomic::{AtomicBool, AtomicPtr};
 use crate::shim::cell::UnsafeCell;
-use crate::shim::{Ordering, fence_at, mutant, ord};
+use crate::shim::{Ordering, fence_at, mutant, ord, rmw_was_fence};
 use crate::waker_slot::WakerSlot;
 use std::ptr;
 use std::task::Waker;
@@ -75,6 +77,7 @@ unsafe impl Send for Roster {}
 unsafe impl Sync for Roster {}
 
 impl Seat {
+    #[inline]
     fn slot(&self) -> &WakerSlot {
         // SAFETY: seats live as long as their roster, which the owner keeps.
         let member = unsafe { &*self.0 };
@@ -82,15 +85,22 @@ impl Seat {
     }
 
     /// Whether a waker lies here.
+    #[inline]
     pub(crate) fn is_filled(&self) -> bool {
         self.slot().is_full()
     }
 
     /// Takes the waker back that nobody has taken: its party waits no longer.
+    #[inline]
     pub(crate) fn clear(&self) {
         if self.is_filled() {
-            drop(self.slot().take());
+            self.take();
         }
+    }
+
+    #[cold]
+    fn take(&self) {
+        drop(self.slot().take());
     }
 }
 
@@ -189,18 +199,34 @@ impl Roster {
 
     /// Leaves a waker on a seat. The caller looks once more for what it waits for.
     #[inline]
-    pub(crate) fn wait(&self, seat: &Seat, waker: &Waker) {
-        seat.slot().register(waker);
+    pub(crate) fn wait(&self, seat: &mut Seat, waker: &Waker) {
+        // SAFETY: whoever has the seat has it alone, and this is the only place that registers.
+        let left = unsafe { seat.slot().register_alone(waker) };
         // Either the walk finds the waker, or the look finds the news: pairs with
         // fence(seats.announce).
-        fence_at("seats.waits");
+        if !(left && rmw_was_fence()) {
+            fence_at("seats.waits");
+        }
     }
 
     /// Wakes all that wait for what the caller has published.
-    #[inline]
     pub(crate) fn wake_all(&self) {
+        self.tell(false);
+    }
+
+    /// As [`wake_all`](Self::wake_all), for who published by a read-modify-write and has done
+    /// nothing since that others must see.
+    #[inline]
+    pub(crate) fn wake_all_behind_rmw(&self) {
+        self.tell(true);
+    }
+
+    #[inline]
+    fn tell(&self, behind_rmw: bool) {
         // Pairs with fence(seats.waits).
-        fence_at("seats.announce");
+        if !(behind_rmw && rmw_was_fence()) {
+            fence_at("seats.announce");
+        }
         // Ordering(seats.walk): Acquire; pairs with Ordering(seats.list): the seats are whole.
         let latest = self.listed.load(ord("seats.walk", Ordering::Acquire));
         Walk { member: latest }.run();

@@ -131,6 +131,31 @@ model! {
 }
 
 model! {
+    /// The one owner fills the slot again that a taker has emptied, while another taker looks.
+    waker_slot_alone(threads = 3, bound = 2, claim = "an owner that is alone is woken, and nobody gets a waker twice or in halves") {
+        let cell = Cell::new();
+        let wakers = [Kind::<0>::waker(), Kind::<1>::waker()];
+        let poll = |which: usize| {
+            // SAFETY: no other thread of this model registers.
+            let left = unsafe { cell.slot.register_alone(&wakers[which].1) };
+            (left, cell.condition.load(Relaxed) != 0)
+        };
+        let mut ready = poll(0).1;
+        let spurious = thread::spawn({ let cell = cell.clone(); move || cell.slot.wake() });
+        let taker = thread::spawn({ let cell = cell.clone(); move || cell.fire() });
+        let (left, now) = poll(1);
+        assert!(left, "another waker than the one before");
+        ready |= now;
+        taker.join().unwrap();
+        spurious.join().unwrap();
+        let woken = |i: usize| wakers[i].0.woken.load(Relaxed);
+        assert!(woken(0) <= 1 && woken(1) <= 1, "two takers have had one waker");
+        assert!(ready || woken(1) == 1, "a wake was lost");
+        check_balance(cell, &wakers);
+    }
+}
+
+model! {
     /// Two threads register at once: one wins, the other one wakes itself.
     waker_slot_two_owners(threads = 3, bound = 2, claim = "two owners at once tear, leak and drop twice nothing") {
         let cell = Cell::new();

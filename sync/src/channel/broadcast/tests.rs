@@ -42,6 +42,80 @@ fn a_waiting_receiver_is_woken() {
     assert_eq!(sender.send(8), Err(SendError(8)));
 }
 
+/// What a channel does, in the plainest words.
+struct Plain {
+    sent: u64,
+    capacity: u64,
+}
+
+impl Plain {
+    fn receive(&self, next: &mut u64) -> Result<u64, TryRecvError> {
+        let oldest = self.sent.saturating_sub(self.capacity);
+        if *next < oldest {
+            let missed = oldest - *next;
+            *next = oldest;
+            return Err(TryRecvError::Lagged(missed));
+        }
+        if *next == self.sent {
+            return Err(TryRecvError::Empty);
+        }
+        *next += 1;
+        Ok(*next - 1)
+    }
+}
+
+#[test]
+fn every_capacity_and_length_of_run_loses_what_it_says_and_no_more() {
+    let mut random = 0x9E37_79B9_7F4A_7C15_u64;
+    let mut below = |limit: u64| {
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        random % limit
+    };
+    let lengths = (1..=40).map(Ring::new).chain(
+        (1..=20).flat_map(|capacity| (0..=3).map(move |shift| Ring::with_runs(capacity, shift))),
+    );
+    for ring in lengths {
+        let mut plain = Plain { sent: 0, capacity: ring.capacity() };
+        let (sender, first) = ends(ring);
+        let mut receivers = vec![(first, 0)];
+        for _ in 0..300 {
+            match below(8) {
+                0 => receivers.push((sender.subscribe(), plain.sent)),
+                1..4 => (0..below(plain.capacity + 3)).for_each(|_| {
+                    sender.send(Box::new(plain.sent)).unwrap();
+                    plain.sent += 1;
+                }),
+                _ => {
+                    let which = below(receivers.len() as u64) as usize;
+                    let (receiver, next) = &mut receivers[which];
+                    for _ in 0..below(6) {
+                        let expected = plain.receive(next);
+                        assert_eq!(receiver.try_recv().map(|value| *value), expected);
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_receiver_that_stands_still_keeps_a_quarter_of_the_capacity() {
+    for capacity in [1, 7, 16, 100, 1024] {
+        let (sender, mut receiver) = channel(capacity);
+        let first = Arc::new(());
+        let received = Arc::downgrade(&first);
+        sender.send(first).unwrap();
+        drop(receiver.try_recv());
+        let kept = receiver.kept.as_ref().map_or(0, |run| run.length());
+        assert!(kept * 4 <= capacity, "{kept} of {capacity}");
+        assert_eq!(kept > 1, capacity >= 8);
+        drop((sender, receiver));
+        assert!(received.upgrade().is_none(), "its run went with the receiver");
+    }
+}
+
 #[test]
 fn values_are_dropped_with_the_channel() {
     let value = Arc::new(());

@@ -25,7 +25,7 @@ impl Told {
         self.roster.wake_all();
     }
 
-    fn wait(&self, seat: &Seat, news: usize) {
+    fn wait(&self, seat: &mut Seat, news: usize) {
         block_on(std::future::poll_fn(|cx| {
             let come = || self.news.load(Ordering::Relaxed) >= news;
             if come() {
@@ -44,8 +44,8 @@ model! {
         let told = Told::new();
         let other = told.clone();
         let thread = thread::spawn(move || {
-            let seat = other.roster.join();
-            other.wait(&seat, 1);
+            let mut seat = other.roster.join();
+            other.wait(&mut seat, 1);
             other.roster.leave(seat);
         });
         told.tell(1);
@@ -60,8 +60,8 @@ model! {
         let threads = [0, 1].map(|_| {
             let told = told.clone();
             thread::spawn(move || {
-                let seat = told.roster.join();
-                told.wait(&seat, 1);
+                let mut seat = told.roster.join();
+                told.wait(&mut seat, 1);
             })
         });
         told.tell(1);
@@ -75,9 +75,9 @@ model! {
         let told = Told::new();
         let other = told.clone();
         let thread = thread::spawn(move || {
-            let seat = other.roster.join();
-            other.wait(&seat, 1);
-            other.wait(&seat, 2);
+            let mut seat = other.roster.join();
+            other.wait(&mut seat, 1);
+            other.wait(&mut seat, 2);
         });
         told.tell(1);
         told.tell(2);

@@ -23,8 +23,8 @@ impl Wake for Panics {
 }
 
 fn waits(roster: &Roster) -> (Seat, Arc<Counts>) {
-    let (seat, counts) = (roster.join(), Arc::new(Counts::default()));
-    roster.wait(&seat, &counts.clone().into());
+    let (mut seat, counts) = (roster.join(), Arc::new(Counts::default()));
+    roster.wait(&mut seat, &counts.clone().into());
     (seat, counts)
 }
 
@@ -69,8 +69,8 @@ fn a_seat_serves_the_next_party() {
 fn a_waker_that_panics_costs_nobody_its_wake_up() {
     let roster = Roster::new();
     let (_before, one) = waits(&roster);
-    let seat = roster.join();
-    roster.wait(&seat, &Arc::new(Panics).into());
+    let mut seat = roster.join();
+    roster.wait(&mut seat, &Arc::new(Panics).into());
     let (_after, two) = waits(&roster);
     let told = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| roster.wake_all()));
     assert!(told.is_err());
