@@ -53,6 +53,7 @@ fn t27_a_cancel_from_a_done_callback() {
         task.add_done_callback(move |task: &TaskRef| {
             let itself = task.cancel();
             said.say(format!("itself {itself}, the other {}", victim.cancel()));
+            assert!(task.done() && !task.cancelled());
         });
         assert!(task.await.is_ok());
         assert!(other.await.unwrap_err().is_cancelled());
@@ -113,7 +114,7 @@ fn t30_a_long_chain_of_tasks() {
         }
         last.cancel_with("all");
         assert_eq!(last.await.unwrap_err().cancelled().unwrap().msg(), Some("all"));
-        assert!(links.iter().all(TaskRef::done));
+        assert!(links.iter().all(TaskRef::cancelled));
         until(|| gone.load(Ordering::SeqCst) == LINKS).await;
     });
 }

@@ -9,24 +9,71 @@ const SURFACE: [(&str, &[&str]); 5] = [
     (
         "its files",
         &[
-            "open", "close", "closed", "detach", "fileno", "flush", "isatty", "mode", "name", "peek",
-            "read", "read1", "readable", "readall", "readinto", "readline", "readlines", "seek",
-            "seekable", "tell", "truncate", "writable", "write", "writelines",
+            "open",
+            "close",
+            "closed",
+            "detach",
+            "fileno",
+            "flush",
+            "isatty",
+            "mode",
+            "name",
+            "peek",
+            "read",
+            "read1",
+            "readable",
+            "readall",
+            "readinto",
+            "readline",
+            "readlines",
+            "seek",
+            "seekable",
+            "tell",
+            "truncate",
+            "writable",
+            "write",
+            "writelines",
         ],
     ),
     (
         "its os",
         &[
-            "access", "getcwd", "link", "listdir", "makedirs", "mkdir", "readlink", "remove",
-            "removedirs", "rename", "renames", "replace", "rmdir", "scandir", "sendfile", "stat",
-            "statvfs", "symlink", "unlink",
+            "access",
+            "getcwd",
+            "link",
+            "listdir",
+            "makedirs",
+            "mkdir",
+            "readlink",
+            "remove",
+            "removedirs",
+            "rename",
+            "renames",
+            "replace",
+            "rmdir",
+            "scandir",
+            "sendfile",
+            "stat",
+            "statvfs",
+            "symlink",
+            "unlink",
         ],
     ),
     (
         "its os.path",
         &[
-            "abspath", "exists", "getatime", "getctime", "getmtime", "getsize", "isdir", "isfile",
-            "islink", "ismount", "samefile", "sameopenfile",
+            "abspath",
+            "exists",
+            "getatime",
+            "getctime",
+            "getmtime",
+            "getsize",
+            "isdir",
+            "isfile",
+            "islink",
+            "ismount",
+            "samefile",
+            "sameopenfile",
         ],
     ),
     (
@@ -42,7 +89,8 @@ fn missing(tree: &Tree) -> Vec<String> {
     let has = |name: &str| {
         tree.below(&FOLDERS).any(|file| {
             let named = file.text.contains(&format!("fn {name}("));
-            named || file.text.contains(&format!("#[doc(alias = \"{name}\")]"))
+            named
+                || file.text.contains(&format!("#[doc(alias = \"{name}\")]"))
                 || file.text.contains(&format!("fn {name}<"))
         })
     };

@@ -271,17 +271,18 @@ fn the_last_step_of_each_family() {
     });
 }
 
-/// Runs a test whose blocking calls have one thread, which is busy until the sender says something.
-fn behind_a_gate<Fut: Future<Output = ()>>(
-    test: impl FnOnce(mpsc::Sender<()>) -> Fut + Send + 'static,
-) {
+/// Keeps the only thread for blocking calls until something is sent.
+fn shut() -> mpsc::Sender<()> {
+    let (open, opened) = mpsc::channel();
+    corio::to_thread(move || opened.recv()).detach();
+    open
+}
+
+/// Runs a test whose blocking calls have one thread.
+fn behind_a_gate<Fut: Future<Output = ()>>(test: impl FnOnce() -> Fut + Send + 'static) {
     within(HARD_LIMIT, "a busy thread", move || {
         let builder = corio::Builder::new().workers(1).blocking_threads(1);
-        let run = builder.run(corio::timeout(LIMIT, async {
-            let (open, opened) = mpsc::channel();
-            corio::to_thread(move || opened.recv()).detach();
-            test(open).await;
-        }));
+        let run = builder.run(corio::timeout(LIMIT, async { test().await }));
         run.expect("it starts").expect("it ends in time");
     });
 }
@@ -293,7 +294,8 @@ fn what_was_taken_is_written_though_the_file_is_dropped() {
     let all = pattern(1 << 20);
     behind_a_gate({
         let (path, all) = (path.clone(), all.clone());
-        async move |open| {
+        async move || {
+            let open = shut();
             let mut file = File::from_std(std::fs::File::create(&path).unwrap());
             write_all::<Tokio>(&mut file, &all).await.unwrap();
             // Asked for and given up, while no thread is free.
@@ -311,7 +313,8 @@ fn a_write_that_was_begun_is_done_though_the_file_is_dropped() {
     let folder = scratch();
     let path = folder.path().join("file");
     let all = pattern(1 << 20);
-    behind_a_gate(async move |open| {
+    behind_a_gate(async move || {
+        let open = shut();
         let mut file = File::from_std(std::fs::File::create(&path).unwrap());
         file.write(b"first").await.unwrap();
         let mut write = file.write(&all);
@@ -327,18 +330,22 @@ fn a_write_that_was_begun_is_done_though_the_file_is_dropped() {
 
 #[test]
 fn a_poll_that_is_not_repeated_loses_nothing() {
-    once(async {
+    behind_a_gate(async || {
         let folder = scratch();
         let path = folder.path().join("file");
         std::fs::write(&path, b"0123456789").unwrap();
         let mut file = File::options().read(true).buffer(0).open(&path).await.unwrap();
+        let open = shut();
         assert!(once_polled(|cx| Futures::read(&mut file, cx, &mut [0; 4])).await.is_pending());
+        open.send(()).unwrap();
         assert_eq!(file.read(Some(2)).await.unwrap(), b"01");
         assert_eq!(file.read(None).await.unwrap(), b"23456789");
         // That it has ended is not remembered for somebody who asks after another call.
+        let open = shut();
         assert!(once_polled(|cx| Tokio::read(&mut file, cx, &mut [0; 4])).await.is_pending());
-        std::fs::write(&path, b"0123456789ab").unwrap();
+        open.send(()).unwrap();
         assert_eq!(file.tell().await.unwrap(), 10);
+        std::fs::write(&path, b"0123456789ab").unwrap();
         assert_eq!(file.read(Some(1)).await.unwrap(), b"a");
         assert_eq!(read_all::<Tokio>(&mut file, 9).await.unwrap(), b"b");
         file.close().await.unwrap();

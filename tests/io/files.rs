@@ -328,7 +328,8 @@ fn two_descriptors_of_one_file() {
     once(async {
         let folder = scratch();
         let open = async |name: &str| fs::open(folder.path().join(name), "a").await.unwrap();
-        let (mut one, mut again, mut two) = (open("one").await, open("one").await, open("two").await);
+        let (mut one, mut again, mut two) =
+            (open("one").await, open("one").await, open("two").await);
         {
             let (one, again) = (one.fileno().unwrap(), again.fileno().unwrap());
             assert!(fs::sameopenfile(one, again).unwrap());

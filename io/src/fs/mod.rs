@@ -39,8 +39,8 @@ pub use ops::{
     Access, DirEntry, StatVfs, abspath, access, canonicalize, copy, exists, getatime, getctime,
     getcwd, getmtime, getsize, isdir, isfile, islink, ismount, link, listdir, makedirs, mkdir,
     read, read_to_string, readlink, remove, remove_dir_all, removedirs, rename, renames, replace,
-    rmdir, samefile, sameopenfile, scandir, set_permissions, stat, statvfs, symlink, symlink_metadata, unlink,
-    write,
+    rmdir, samefile, sameopenfile, scandir, set_permissions, stat, statvfs, symlink,
+    symlink_metadata, unlink, write,
 };
 pub use spooled::{RolloverOp, SpooledFile, spooled_temporary_file};
 pub use task::{FsTask, run_blocking};
