@@ -39,6 +39,10 @@ pub(super) struct Core {
 }
 
 /// The answer of a thread to a trait's method, which may be called again or not.
+#[cfg_attr(
+    not(any(feature = "futures-io", feature = "tokio-io")),
+    expect(dead_code, reason = "nobody can ask")
+)]
 #[derive(Debug)]
 pub(super) enum Told {
     /// The file has ended.
@@ -164,28 +168,6 @@ impl Core {
         }
         self.buffer.reserve_exact(self.capacity);
         append_once(&self.file, &mut self.buffer)
-    }
-
-    /// Reads ahead for a poll that has room for so many bytes, once.
-    pub(super) fn read_ahead(&mut self, room: usize) -> io::Result<()> {
-        self.begin_read()?;
-        if !self.ahead().is_empty() {
-            return Ok(());
-        }
-        let n = if self.capacity == 0 {
-            // Not more than was asked for: what comes behind it may be somebody else's.
-            let mut bytes = vec![0; room.min(PIECE_MAX)];
-            let n = read_once(&self.file, &mut bytes)?;
-            self.buffer.extend_from_slice(&bytes[..n]);
-            n
-        } else {
-            self.buffer.reserve_exact(room.min(PIECE_MAX).max(self.capacity));
-            append_once(&self.file, &mut self.buffer)?
-        };
-        if n == 0 {
-            self.told = Some(Told::End);
-        }
-        Ok(())
     }
 
     /// `read(n)` if what was read ahead suffices.
@@ -360,23 +342,6 @@ impl Core {
         fits
     }
 
-    /// Takes as much of `bytes` as there is memory for; a thread is to write it.
-    pub(super) fn accept(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.forget_ahead()?;
-        let n = bytes.len().min(PIECE_MAX.saturating_sub(self.buffer.len()));
-        self.writing = true;
-        self.buffer.extend_from_slice(&bytes[..n]);
-        Ok(n)
-    }
-
-    /// Gives what was accepted to the system.
-    pub(super) fn write_back(&mut self) -> io::Result<()> {
-        if self.outgrows(0) {
-            self.roll()?;
-        }
-        self.flush()
-    }
-
     /// Memory for what a thread is to write.
     pub(super) fn take_spare(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.spare)
@@ -508,6 +473,49 @@ impl Core {
         self.flush()?;
         self.forget_ahead()?;
         self.file.try_clone()
+    }
+}
+
+/// What the traits of files need.
+#[cfg(any(feature = "futures-io", feature = "tokio-io"))]
+impl Core {
+    /// Reads ahead for a poll that has room for so many bytes, once.
+    pub(super) fn read_ahead(&mut self, room: usize) -> io::Result<()> {
+        self.begin_read()?;
+        if !self.ahead().is_empty() {
+            return Ok(());
+        }
+        let n = if self.capacity == 0 {
+            // Not more than was asked for: what comes behind it may be somebody else's.
+            let mut bytes = vec![0; room.min(PIECE_MAX)];
+            let n = read_once(&self.file, &mut bytes)?;
+            self.buffer.extend_from_slice(&bytes[..n]);
+            n
+        } else {
+            self.buffer.reserve_exact(room.min(PIECE_MAX).max(self.capacity));
+            append_once(&self.file, &mut self.buffer)?
+        };
+        if n == 0 {
+            self.told = Some(Told::End);
+        }
+        Ok(())
+    }
+
+    /// Takes as much of `bytes` as there is memory for; a thread is to write it.
+    pub(super) fn accept(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.forget_ahead()?;
+        let n = bytes.len().min(PIECE_MAX.saturating_sub(self.buffer.len()));
+        self.writing = true;
+        self.buffer.extend_from_slice(&bytes[..n]);
+        Ok(n)
+    }
+
+    /// Gives what was accepted to the system.
+    pub(super) fn write_back(&mut self) -> io::Result<()> {
+        if self.outgrows(0) {
+            self.roll()?;
+        }
+        self.flush()
     }
 }
 
