@@ -103,7 +103,7 @@ fn missing(tree: &Tree) -> Vec<String> {
 
 #[test]
 fn functions_of_aiofiles_are_found() {
-    expect_none("aiofiles' functions by name", missing(&Tree::load()));
+    expect_none("aiofiles' functions by name", missing(Tree::load()));
 }
 
 #[test]
