@@ -1,7 +1,8 @@
 //! From one stream to another, streams in memory, and the standard streams: [`copy`],
 //! [`copy_bidirectional`], [`duplex`], [`stdin`], [`stdout`], [`stderr`].
 //!
-//! There is no buffered reader here: [`stream`](crate::stream) has asyncio's.
+//! There is no buffered reader here: [`stream`](crate::stream) has asyncio's, which has the traits of
+//! futures-io and of tokio as well, as [`fs::File`](crate::fs::File) has.
 //!
 //! # Examples
 //!

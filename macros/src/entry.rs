@@ -71,6 +71,7 @@ pub(crate) struct Entry<T> {
 struct Arguments<T> {
     workers: Option<T>,
     debug: Option<T>,
+    debug_socket: Option<T>,
     tokio_context: Option<T>,
     /// The path to corio, as text.
     path: Option<String>,
@@ -176,6 +177,7 @@ impl<T: Clone> Entry<T> {
         let options = [
             ("workers", workers),
             ("debug", self.arguments.debug.map(Out::Origin)),
+            ("debug_socket", self.arguments.debug_socket.map(Out::Origin)),
             ("tokio_context", self.arguments.tokio_context.map(Out::Origin)),
         ];
         if options.iter().all(|(_, value)| value.is_none()) {
@@ -214,13 +216,20 @@ impl<T: Clone> Entry<T> {
 impl<T: Clone> Arguments<T> {
     fn read(attribute: &str, tokens: &[Token<T>], name: &T) -> Result<Self, Fault<T>> {
         let mut reader = Reader { rest: tokens, name: Some(name.clone()) };
-        let mut read = Self { workers: None, debug: None, tokio_context: None, path: None };
+        let mut read = Self {
+            workers: None,
+            debug: None,
+            debug_socket: None,
+            tokio_context: None,
+            path: None,
+        };
         while !reader.rest.is_empty() {
             let start = Reader { rest: reader.rest, name: reader.name.clone() };
             let key = reader.next().map_or("", |token| token.text.as_str());
             let known = match key {
                 "workers" => read.workers.is_some(),
                 "debug" => read.debug.is_some(),
+                "debug_socket" => read.debug_socket.is_some(),
                 "tokio_context" => read.tokio_context.is_some(),
                 "crate" => read.path.is_some(),
                 "worker_threads" | "threads" => {
@@ -229,7 +238,7 @@ impl<T: Clone> Arguments<T> {
                 _ => {
                     return start.fault(format!(
                         "{attribute} knows no `{key}`; there are `workers = N`, `debug = true`, \
-                         `tokio_context = true` and `crate = \"path\"`"
+                         `debug_socket = true`, `tokio_context = true` and `crate = \"path\"`"
                     ));
                 }
             };
@@ -270,11 +279,15 @@ impl<T: Clone> Arguments<T> {
                 self.debug = Some(value.origin.clone());
                 return Ok(());
             }
+            ("debug_socket", "true" | "false") => {
+                self.debug_socket = Some(value.origin.clone());
+                return Ok(());
+            }
             ("tokio_context", "true" | "false") => {
                 self.tokio_context = Some(value.origin.clone());
                 return Ok(());
             }
-            ("debug" | "tokio_context", _) => wanted::BOOLEAN,
+            ("debug" | "debug_socket" | "tokio_context", _) => wanted::BOOLEAN,
             (_, text) => match path(text) {
                 Some(path) => {
                     self.path = Some(path);

@@ -31,6 +31,7 @@ use proc_macro::{Delimiter, Group, Spacing, Span, TokenStream, TokenTree};
 ///
 /// - `workers = N`: event loops, one thread each; without it, one per core that the process may use.
 /// - `debug = true`: checks and reports that cost time.
+/// - `debug_socket = true`: `corio-top` may look at the program from outside, as with `CORIO_TOP=1`.
 /// - `tokio_context = true`: tokio's context on all threads, for libraries that insist on it; wants
 ///   corio's feature `tokio-context`.
 /// - `crate = "path"`: where corio is, if not at `::corio`.

@@ -9,8 +9,8 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 thread_local! {
-    /// Workers and debug of the builder that ran last; `run` leaves nothing.
-    static BUILT: Cell<Option<(usize, bool)>> = const { Cell::new(None) };
+    /// Workers, debug and socket of the builder that ran last; `run` leaves nothing.
+    static BUILT: Cell<Option<(usize, bool, bool)>> = const { Cell::new(None) };
 }
 
 /// Polls a future that never waits.
@@ -26,6 +26,7 @@ pub(crate) fn run<F: Future>(main: F) -> F::Output {
 pub(crate) struct Builder {
     workers: usize,
     debug: bool,
+    socket: bool,
 }
 
 impl Builder {
@@ -41,8 +42,12 @@ impl Builder {
         Self { debug, ..self }
     }
 
+    pub(crate) fn debug_socket(self, socket: bool) -> Self {
+        Self { socket, ..self }
+    }
+
     pub(crate) fn run<F: Future>(self, main: F) -> Result<F::Output, String> {
-        BUILT.set(Some((self.workers, self.debug)));
+        BUILT.set(Some((self.workers, self.debug, self.socket)));
         if self.workers == 99 { Err("too many workers".into()) } else { Ok(run(main)) }
     }
 }
@@ -55,7 +60,7 @@ async fn plain() -> u8 {
     *rc
 }
 
-#[corio_macros::main(workers = 3, debug = true)]
+#[corio_macros::main(workers = 3, debug = true, debug_socket = true)]
 pub(crate) async fn built() -> Result<u8, Box<dyn Error>> {
     if "1".parse::<u8>()? == 1 {
         return Ok("8".parse()?);
@@ -86,7 +91,7 @@ fn main_runs_the_body() {
 #[test]
 fn main_hands_its_arguments_over() {
     assert_eq!(built().unwrap(), 8);
-    assert_eq!(BUILT.get(), Some((3, true)));
+    assert_eq!(BUILT.get(), Some((3, true, true)));
     assert_eq!(format!("{:?}", moved()), "\"elsewhere\"");
 }
 
@@ -98,12 +103,12 @@ fn main_panics_with_the_builders_error() {
 
 #[corio_macros::test]
 async fn a_test_runs_on_two_workers() {
-    assert_eq!(BUILT.get(), Some((2, false)));
+    assert_eq!(BUILT.get(), Some((2, false, false)));
 }
 
 #[corio_macros::test(workers = 4)]
 async fn a_test_may_fail_by_its_result() -> Result<(), std::num::ParseIntError> {
-    assert_eq!(BUILT.get(), Some(("4".parse()?, false)));
+    assert_eq!(BUILT.get(), Some(("4".parse()?, false, false)));
     Ok(())
 }
 

@@ -475,3 +475,47 @@ fn a_group_outside_a_task_runs_its_body() {
     }));
     assert!(polled.unwrap());
 }
+
+/// `?` on a child that was refused, whatever the body's error type is; the future of the last one is
+/// not `Sync`.
+#[test]
+fn a_refused_child_is_an_error_of_the_usual_types() {
+    type Shared = Box<dyn std::error::Error + Send + Sync>;
+
+    async fn body<E>(group: corio::TaskGroup<E>) -> Result<u32, E>
+    where
+        E: From<corio::GroupClosed<std::future::Ready<()>>> + Send + 'static,
+    {
+        drop(group.create_task(std::future::ready(()))?);
+        group.cancel();
+        drop(group.create_task(std::future::ready(()))?);
+        Ok(1)
+    }
+
+    fn told<E: ToString>(ended: Result<u32, corio::GroupError<E>>) {
+        match ended {
+            Err(corio::GroupError::Errors(errors)) => {
+                let errors: Vec<_> = errors.iter().map(E::to_string).collect();
+                assert_eq!(errors, ["the task group is ending and takes no more tasks"]);
+            }
+            Err(corio::GroupError::Stopped) => panic!("the body has an error of its own"),
+            Ok(_) => panic!("the body took what was refused"),
+        }
+    }
+
+    corio::run(async {
+        told(corio::task_group(body::<std::io::Error>).await);
+        told(corio::task_group(body::<Shared>).await);
+        let lonely = corio::task_group(async |group: corio::TaskGroup<Shared>| {
+            group.cancel();
+            let cell = std::cell::Cell::new(1);
+            let refused = group.create_task(async move {
+                corio::yield_now().await;
+                cell.set(2);
+            });
+            drop(refused.map_err(corio::GroupClosed::without_future)?);
+            Ok(1)
+        });
+        told(lonely.await);
+    });
+}

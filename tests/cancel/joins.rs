@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use corio::{Task, TaskRef, catch_cancel, spawn};
 
-use crate::support::{Flag, Log, count, for_ever, nap, run, select2, until};
+use crate::support::{Flag, Log, count, for_ever, nap, rested, run, select2, until};
 
 #[test]
 fn t13_a_cancel_goes_inwards_and_waits_for_the_clean_up() {
@@ -239,9 +239,43 @@ fn a_task_stays_cancelled_when_its_result_is_taken() {
         let mut task = spawn(for_ever());
         task.cancel();
         assert!((&mut task).await.unwrap_err().is_cancelled());
-        assert!(task.done() && task.cancelled());
+        assert!(task.done() && task.cancelled() && task.task_ref().cancelled());
         let mut task = spawn(async { 1 });
         assert_eq!((&mut task).await.unwrap(), 1);
-        assert!(task.done() && !task.cancelled());
+        assert!(task.done() && !task.cancelled() && !task.task_ref().cancelled());
+    });
+}
+
+#[test]
+fn a_handle_without_a_type_knows_how_the_task_has_ended() {
+    struct Bomb;
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            panic!("the drop's panic");
+        }
+    }
+    run(|| async {
+        let waiting = spawn(for_ever());
+        let (seen, detached) = (waiting.task_ref(), spawn(for_ever()));
+        let unwatched = detached.task_ref();
+        drop(detached);
+        assert!(!seen.cancelled() && seen.cancel());
+        unwatched.abort();
+        until(|| seen.done() && unwatched.done()).await;
+        assert!(seen.cancelled() && unwatched.cancelled());
+        // What it returned is dropped, for a cancel came with it.
+        let itself = spawn(async { assert!(corio::current_task().unwrap().cancel()) });
+        let seen = itself.task_ref();
+        assert!(itself.await.unwrap_err().is_cancelled() && seen.cancelled());
+        // A panic is told, and no cancel.
+        let panics = spawn(async {
+            let _bomb = Bomb;
+            for_ever().await;
+        });
+        let seen = panics.task_ref();
+        rested(seen.clone()).await;
+        seen.cancel();
+        assert!(panics.await.unwrap_err().is_panic());
+        assert!(seen.done() && !seen.cancelled());
     });
 }

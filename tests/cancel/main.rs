@@ -3,6 +3,7 @@
 
 mod branches;
 mod condition;
+mod corners;
 mod edges;
 mod groups;
 mod joins;

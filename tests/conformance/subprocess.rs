@@ -172,7 +172,12 @@ fn signals_are_negative_codes() {
         child.kill().unwrap();
         child.wait().await.unwrap();
         assert_eq!(child.returncode(), Some(-SIGKILL));
-        let child = start.sleeper().await.unwrap();
+        // A shell may have started this program with SIGTERM ignored, and a child inherits that: it
+        // says when it has the default again.
+        let asleep = ["--default-signal", "sh", "-c", "echo asleep; exec sleep 600"];
+        let mut child = start.exec("env", &asleep).stdout(Stdio::Pipe).await.unwrap();
+        let line = child.stdout.as_mut().unwrap().read_line().await.unwrap();
+        assert_eq!(line, b"asleep\n");
         child.terminate().unwrap();
         child.wait().await.unwrap();
         assert_eq!(child.returncode(), Some(-SIGTERM));

@@ -1,6 +1,8 @@
 //! Files: what fails is told, and a second attempt finds every byte where it was.
 
+use std::future::poll_fn;
 use std::io::{self, SeekFrom};
+use std::pin::Pin;
 
 use corio::fs::{self, File};
 
@@ -75,6 +77,58 @@ fn the_life_of_a_file() {
         Lengths(40),
     ];
     tasks("files::the_life_of_a_file", FAULTS, run);
+}
+
+/// The same by a trait: an error may be told by a later call, and no byte is lost for it.
+async fn life_by_traits(buffer: usize) -> Outcome {
+    use futures_io::{AsyncRead, AsyncSeek, AsyncWrite};
+
+    let all = lines().concat();
+    let mut file = again!(open(buffer))?;
+    let mut rest = &all[..];
+    while !rest.is_empty() {
+        let piece = &rest[..rest.len().min(21)];
+        let n = again!(poll_fn(|cx| Pin::new(&mut file).poll_write(cx, piece)))?;
+        rest = &rest[n..];
+    }
+    again!(poll_fn(|cx| Pin::new(&mut file).poll_flush(cx)))?;
+    let end = again!(poll_fn(|cx| Pin::new(&mut file).poll_seek(cx, SeekFrom::End(0))))?;
+    assert_eq!(end, all.len() as u64);
+    again!(poll_fn(|cx| Pin::new(&mut file).poll_seek(cx, SeekFrom::Start(0))))?;
+    let (mut found, mut buf) = (Vec::new(), [0; 11]);
+    loop {
+        match again!(poll_fn(|cx| Pin::new(&mut file).poll_read(cx, &mut buf)))? {
+            0 => break,
+            n => found.extend_from_slice(&buf[..n]),
+        }
+    }
+    assert_eq!(found, all);
+    again!(poll_fn(|cx| Pin::new(&mut file).poll_write(cx, b"more")))?;
+    again!(poll_fn(|cx| Pin::new(&mut file).poll_flush(cx)))?;
+    poll_fn(|cx| Pin::new(&mut file).poll_close(cx)).await?;
+    let found = again!(fs::read(scratch_path("file")))?;
+    assert_eq!(found, [&all[..], b"more"].concat());
+    Ok(())
+}
+
+#[test]
+fn the_life_of_a_file_by_traits() {
+    async fn run() -> Outcome {
+        for buffer in [0, 4, 16, 4096] {
+            life_by_traits(buffer).await?;
+        }
+        Ok(())
+    }
+    const FAULTS: &[crate::Fault] = &[
+        Survivable(libc::EIO),
+        Survivable(libc::ENOSPC),
+        Survivable(libc::EMFILE),
+        Survivable(libc::ENOMEM),
+        Survivable(libc::EINTR),
+        Interrupts,
+        Lengths(40),
+    ];
+    tasks("files::the_life_of_a_file_by_traits", FAULTS, run);
 }
 
 /// Without a second attempt: each refusal reaches the caller, and `close` closes all the same.

@@ -7,6 +7,7 @@
 //!
 //! A finding reads `file:line: what is wrong; what to do about it`.
 
+mod aiofiles;
 mod allow;
 mod awaits;
 mod conformance;

@@ -195,6 +195,21 @@ const STEPS: [(&str, &str); 6] = [
 /// `write` promises nothing against a kill; `flush`, `close` and `sync_all` promise everything
 /// before them.
 #[test]
+fn a_panic_loses_nothing_that_was_written() {
+    everywhere(async || {
+        let folder = scratch();
+        let path = folder.path().join("file");
+        let mut file = fs::open(&path, "w").await.unwrap();
+        let task = corio::create_task(async move {
+            file.write("data").await.unwrap();
+            assert!(file.closed(), "the task's panic");
+        });
+        assert_eq!(task.await.unwrap_err().panic_message(), Some("the task's panic"));
+        until("the file is flushed", || std::fs::read(&path).unwrap() == b"data").await;
+    });
+}
+
+#[test]
 fn a_killed_process_keeps_what_was_promised() {
     let (test, part) = ("temp::a_killed_process_keeps_what_was_promised", "killed");
     if plays(part) {

@@ -41,8 +41,10 @@ fn lines_of_text() {
         assert_eq!(text.read_lines(None).await.unwrap(), expected);
         text.seek(SeekFrom::Start(0)).await.unwrap();
         assert_eq!(text.read_lines(Some(5)).await.unwrap(), expected[..2]);
+        assert_eq!((text.path(), text.readable(), text.writable()), (&*path, true, false));
+        assert_eq!((text.seekable(), text.is_terminal(), text.closed()), (true, false, false));
         text.close().await.unwrap();
-        assert!(text.get_ref().closed());
+        assert!(text.closed() && text.get_ref().closed());
         let mut kept = fs::open_text(&path, "rt").newline(Newline::Keep).await.unwrap();
         assert_eq!(lines(&mut kept).await, ["uno\n", "dós\r\n", "\r", "end"]);
         assert_eq!(kept.mode(), "r");

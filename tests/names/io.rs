@@ -146,6 +146,7 @@ fn texts(mut file: TextFile) {
     gives::<io::Result<u64>>(file.truncate(None));
     gives::<io::Result<()>>(file.flush());
     gives::<io::Result<()>>(file.close());
+    is::<[bool; 4]>([file.is_terminal(), file.readable(), file.writable(), file.seekable()]);
 }
 
 fn processes() {

@@ -112,6 +112,7 @@ fn task_methods(mut task: Task<String>) {
 fn untyped(task: TaskRef) {
     is_shared(task.clone());
     is::<bool>(task.done());
+    is::<bool>(task.cancelled());
     is::<bool>(task.cancel());
     is::<bool>(task.cancel_with("a reason"));
     is::<u32>(task.cancelling());

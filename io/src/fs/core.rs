@@ -34,6 +34,21 @@ pub(super) struct Core {
     spool: Option<u64>,
     /// Memory of the last large write, for the next one.
     spare: Vec<u8>,
+    /// What a thread has found out for a poll that has no future of its own.
+    pub(super) told: Option<Told>,
+}
+
+/// The answer of a thread to a trait's method, which may be called again or not.
+#[cfg_attr(
+    not(any(feature = "futures-io", feature = "tokio-io")),
+    expect(dead_code, reason = "nobody can ask")
+)]
+#[derive(Debug)]
+pub(super) enum Told {
+    /// The file has ended.
+    End,
+    /// Where the position is after this seek.
+    At(SeekFrom, u64),
 }
 
 impl Core {
@@ -49,6 +64,7 @@ impl Core {
             place: None,
             spool: None,
             spare: Vec::new(),
+            told: None,
         }
     }
 
@@ -99,11 +115,11 @@ impl Core {
         }
     }
 
-    fn may_read(&self) -> io::Result<()> {
+    pub(super) fn may_read(&self) -> io::Result<()> {
         if self.mode.read { Ok(()) } else { Err(refused("reading", self.mode)) }
     }
 
-    fn may_write(&self) -> io::Result<()> {
+    pub(super) fn may_write(&self) -> io::Result<()> {
         if self.mode.write { Ok(()) } else { Err(refused("writing", self.mode)) }
     }
 
@@ -349,6 +365,8 @@ impl Core {
         }
         self.writing = true;
         if self.capacity == 0 {
+            // Only what a trait's method has accepted can be there.
+            self.flush()?;
             return self.file.write(bytes);
         }
         if self.buffer.len() + bytes.len() > self.capacity {
@@ -455,6 +473,49 @@ impl Core {
         self.flush()?;
         self.forget_ahead()?;
         self.file.try_clone()
+    }
+}
+
+/// What the traits of files need.
+#[cfg(any(feature = "futures-io", feature = "tokio-io"))]
+impl Core {
+    /// Reads ahead for a poll that has room for so many bytes, once.
+    pub(super) fn read_ahead(&mut self, room: usize) -> io::Result<()> {
+        self.begin_read()?;
+        if !self.ahead().is_empty() {
+            return Ok(());
+        }
+        let n = if self.capacity == 0 {
+            // Not more than was asked for: what comes behind it may be somebody else's.
+            let mut bytes = vec![0; room.min(PIECE_MAX)];
+            let n = read_once(&self.file, &mut bytes)?;
+            self.buffer.extend_from_slice(&bytes[..n]);
+            n
+        } else {
+            self.buffer.reserve_exact(room.min(PIECE_MAX).max(self.capacity));
+            append_once(&self.file, &mut self.buffer)?
+        };
+        if n == 0 {
+            self.told = Some(Told::End);
+        }
+        Ok(())
+    }
+
+    /// Takes as much of `bytes` as there is memory for; a thread is to write it.
+    pub(super) fn accept(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.forget_ahead()?;
+        let n = bytes.len().min(PIECE_MAX.saturating_sub(self.buffer.len()));
+        self.writing = true;
+        self.buffer.extend_from_slice(&bytes[..n]);
+        Ok(n)
+    }
+
+    /// Gives what was accepted to the system.
+    pub(super) fn write_back(&mut self) -> io::Result<()> {
+        if self.outgrows(0) {
+            self.roll()?;
+        }
+        self.flush()
     }
 }
 

@@ -31,6 +31,15 @@ use crate::made::Made;
 /// asyncio has no files; this is aiofiles' `AsyncBufferedReader`, `AsyncBufferedIOBase` and, with a
 /// buffer of 0 bytes, `AsyncFileIO`.
 ///
+/// # Traits
+///
+/// `AsyncRead`, `AsyncBufRead`, `AsyncWrite` and `AsyncSeek` of futures-io and of tokio, by the features
+/// `futures-io` and `tokio-io`. A `poll_write` is ready when the file has taken the bytes, at most 2 MiB
+/// of them; if they do not fit into the buffer, a thread has begun to write them, and an error of that is
+/// told by the next call, `poll_flush` for one. A file that is dropped meanwhile is written to its end all
+/// the same, but nobody hears of an error: flush it. futures-io's `poll_close` closes the file, as
+/// [`close`](Self::close) does; tokio's `poll_shutdown` is a flush, as for tokio's own files.
+///
 /// # Examples
 ///
 /// ```
@@ -59,6 +68,12 @@ pub struct File {
     unheard: Option<Unheard>,
     pub(super) path: PathBuf,
     mode: Mode,
+    /// Where it was opened: what dumps say when a trait's method waits, which does not know its
+    /// caller.
+    pub(super) opened_at: &'static Location<'static>,
+    /// What tokio's `start_seek` was asked for.
+    #[cfg(feature = "tokio-io")]
+    pub(crate) seeking: Option<io::SeekFrom>,
 }
 
 type Unheard = Box<dyn FnOnce(&mut Core) + Send + Sync>;
@@ -177,10 +192,12 @@ impl File {
 
     /// Takes a file of std's over, for reading and writing as far as the system allows it.
     #[must_use]
+    #[track_caller]
     pub fn from_std(file: std::fs::File) -> Self {
         Self::from_std_buffered(file, BUFFER)
     }
 
+    #[track_caller]
     pub(crate) fn from_std_buffered(file: std::fs::File, buffer: usize) -> Self {
         let mode = Mode::CLOSED.with(|mode| (mode.read, mode.write) = (true, true));
         Self::new(Core::new(file, buffer, mode), PathBuf::new(), mode)
@@ -196,8 +213,18 @@ impl File {
         self.idle().map(|core| core.file().as_fd()).ok_or_else(|| closed(&self.path))
     }
 
+    #[track_caller]
     pub(super) fn new(core: Core, path: PathBuf, mode: Mode) -> Self {
-        Self { state: State::Idle(Box::new(core)), unheard: None, path, mode }
+        let state = State::Idle(Box::new(core));
+        Self {
+            state,
+            unheard: None,
+            path,
+            mode,
+            opened_at: Location::caller(),
+            #[cfg(feature = "tokio-io")]
+            seeking: None,
+        }
     }
 
     /// Waits until no thread has the file; `None` if it is closed.
@@ -236,6 +263,7 @@ impl File {
         if let Some(error) = core.deferred.take() {
             return Err(error);
         }
+        core.told = None;
         let begun = operation.as_mut().expect("a file operation is polled until it is ready");
         if let Some(output) = begun.at_once(&mut CoreAccess(core)) {
             *operation = None;
@@ -264,6 +292,7 @@ impl File {
 
     /// The path that it was opened by. Python: `name`.
     #[must_use]
+    #[doc(alias = "name")]
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -294,6 +323,7 @@ impl File {
 
     /// Whether it is a terminal. Python: `isatty`. False while a thread has the file.
     #[must_use]
+    #[doc(alias = "isatty")]
     pub fn is_terminal(&self) -> bool {
         self.idle().is_some_and(|core| core.file().is_terminal())
     }
@@ -342,6 +372,7 @@ impl File {
     /// # Cancel safety
     ///
     /// Lossy: the buffer is gone. The bytes are not: the next read gets them.
+    #[doc(alias = "readinto")]
     #[track_caller]
     pub fn read_into(&mut self, buffer: Vec<u8>) -> ReadInto<'_> {
         ReadInto { read: self.operation(ReadIntoOp { buffer }) }
@@ -353,14 +384,16 @@ impl Drop for File {
         if !matches!(self.state, State::Closed) {
             corio_runtime::debug::unclosed(&format_args!("file {:?}", self.path));
         }
-        if let State::Idle(core) = std::mem::replace(&mut self.state, State::Closed) {
-            if !core.is_dirty() {
-                return;
+        match std::mem::replace(&mut self.state, State::Closed) {
+            State::Idle(core) if core.is_dirty() => {
+                // Writing may block. Without a runtime it is done here.
+                if let Ok(handle) = Handle::try_current() {
+                    drop(handle.run_in_executor(None, move || drop(core)));
+                }
             }
-            // Writing may block. Without a runtime it is done here.
-            if let Ok(handle) = Handle::try_current() {
-                drop(handle.run_in_executor(None, move || drop(core)));
-            }
+            // What was begun is done, also if it still waits for a thread.
+            State::Busy(job) => job.detach(),
+            State::Idle(_) | State::Closed => {}
         }
     }
 }

@@ -18,6 +18,8 @@ mod mode;
 mod open;
 mod operations;
 mod ops;
+#[cfg(any(feature = "futures-io", feature = "tokio-io"))]
+mod polls;
 mod spooled;
 mod task;
 mod temp;
@@ -37,8 +39,8 @@ pub use ops::{
     Access, DirEntry, StatVfs, abspath, access, canonicalize, copy, exists, getatime, getctime,
     getcwd, getmtime, getsize, isdir, isfile, islink, ismount, link, listdir, makedirs, mkdir,
     read, read_to_string, readlink, remove, remove_dir_all, removedirs, rename, renames, replace,
-    rmdir, samefile, scandir, set_permissions, stat, statvfs, symlink, symlink_metadata, unlink,
-    write,
+    rmdir, samefile, sameopenfile, scandir, set_permissions, stat, statvfs, symlink,
+    symlink_metadata, unlink, write,
 };
 pub use spooled::{RolloverOp, SpooledFile, spooled_temporary_file};
 pub use task::{FsTask, run_blocking};

@@ -126,6 +126,8 @@ impl Future for Open {
         let this = self.get_mut();
         let file = ready!(poll_task(&mut this.task, cx))?;
         let core = Core::new(file, this.buffer, this.mode);
-        Poll::Ready(Ok(File::new(core, std::mem::take(&mut this.path), this.mode)))
+        let mut file = File::new(core, std::mem::take(&mut this.path), this.mode);
+        file.opened_at = this.task.at();
+        Poll::Ready(Ok(file))
     }
 }

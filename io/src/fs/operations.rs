@@ -72,6 +72,7 @@ operations! {
     unheard: |core, bytes| core.unread(&bytes);
 
     /// Reads all until the end. Python: `readall`.
+    #[doc(alias = "readall")]
     fn read_all() -> Vec<u8>, ReadAllOp;
     at_once: |_core| None;
     on_thread: |core| core.read(None);
@@ -89,12 +90,14 @@ operations! {
     on_thread: |core| core.some(n, true);
 
     /// Reads a line with its `\n`, at most `limit` bytes of it; nothing at the end of the file.
+    #[doc(alias = "readline")]
     fn read_line(limit: Option<usize>) -> Vec<u8>, ReadLineOp;
     at_once: |core| core.try_line(*limit);
     on_thread: |core| core.line(limit);
     unheard: |core, bytes| core.unread(&bytes);
 
     /// Reads all lines; with a hint only until they have more than so many bytes together.
+    #[doc(alias = "readlines")]
     fn read_lines(hint: Option<usize>) -> Vec<Vec<u8>>, ReadLinesOp;
     at_once: |_core| None;
     on_thread: |core| core.lines(hint);
@@ -234,6 +237,7 @@ impl File {
     /// # Cancel safety
     ///
     /// Lossy: what has begun runs to its end.
+    #[doc(alias = "writelines")]
     #[track_caller]
     pub fn write_lines<B: AsRef<[u8]>>(
         &mut self,
@@ -267,6 +271,7 @@ impl File {
     /// # Cancel safety
     ///
     /// Lossy: the file is flushed and closed.
+    #[doc(alias = "detach")]
     #[track_caller]
     pub fn into_std(self) -> IntoStd {
         IntoStd { file: self, task: None, made: Made::here("File::into_std") }

@@ -328,6 +328,28 @@ pub fn getcwd() -> FsTask<PathBuf> {
     run_blocking(std::env::current_dir)
 }
 
+/// Whether two descriptors are of the same file; [`File::fileno`](super::File::fileno) lends one. The
+/// system knows without the disk, so nothing waits here.
+///
+/// # Errors
+///
+/// The system's.
+///
+/// # Examples
+///
+/// ```
+/// # fn main() -> std::io::Result<()> {
+/// let (one, other) = (std::fs::File::open("/")?, std::fs::File::open("/dev/null")?);
+/// assert!(!corio_io::fs::sameopenfile(&one, &other)?);
+/// assert!(corio_io::fs::sameopenfile(&one, one.try_clone()?)?);
+/// # Ok(())
+/// # }
+/// ```
+pub fn sameopenfile(one: impl AsFd, other: impl AsFd) -> io::Result<bool> {
+    let (one, other) = (rustix::fs::fstat(one)?, rustix::fs::fstat(other)?);
+    Ok((one.st_dev, one.st_ino) == (other.st_dev, other.st_ino))
+}
+
 /// Copies a part of one file, from `offset` on, to the position of another, or to a socket or pipe;
 /// returns how many bytes. It blocks its thread, so the target should be a blocking one; for corio's
 /// sockets there is [`net::sendfile`](crate::net::sendfile). Python: `os.sendfile`.

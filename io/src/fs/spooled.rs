@@ -42,6 +42,7 @@ use super::temp::{MakeTemp, TempBuilder};
 /// # })
 /// # }
 /// ```
+#[doc(alias = "SpooledTemporaryFile")]
 #[track_caller]
 pub fn spooled_temporary_file(max_size: u64) -> MakeTemp<SpooledFile> {
     MakeTemp::new(run_blocking(move || {

@@ -61,6 +61,11 @@ enum State<R> {
 }
 
 impl<R> FsTask<R> {
+    /// Where it was made.
+    pub(super) fn at(&self) -> &'static Location<'static> {
+        self.at
+    }
+
     /// A part of another future, which tells if nobody has awaited it.
     pub(super) fn inside(mut self) -> Self {
         if let State::New(f) = std::mem::replace(&mut self.state, State::Done) {

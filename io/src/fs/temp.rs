@@ -158,6 +158,7 @@ fn opened(file: fs::File, path: PathBuf) -> File {
 /// # Cancel safety
 ///
 /// Strict: what was made in vain is removed.
+#[doc(alias = "TemporaryFile")]
 #[track_caller]
 pub fn temporary_file() -> MakeTemp<File> {
     TempBuilder::new().unnamed()
@@ -191,6 +192,7 @@ pub fn temporary_file() -> MakeTemp<File> {
 /// # })
 /// # }
 /// ```
+#[doc(alias = "NamedTemporaryFile")]
 #[track_caller]
 pub fn named_temporary_file() -> MakeTemp<NamedTempFile> {
     TempBuilder::new().named()
@@ -206,6 +208,7 @@ pub fn named_temporary_file() -> MakeTemp<NamedTempFile> {
 /// # Cancel safety
 ///
 /// Strict: what was made in vain is removed.
+#[doc(alias = "TemporaryDirectory")]
 #[track_caller]
 pub fn temporary_directory() -> MakeTemp<TempDir> {
     TempBuilder::new().directory()

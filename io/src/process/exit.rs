@@ -343,7 +343,8 @@ fn raw_status(found: &WaitIdStatus) -> ExitStatus {
 
 #[cfg(test)]
 mod tests {
-    use std::process::Command;
+    use std::io::Read;
+    use std::process::{Command, Stdio};
     use std::sync::mpsc;
     use std::time::Duration;
 
@@ -362,6 +363,16 @@ mod tests {
         Process::new(number(&child), watch)
     }
 
+    /// A child with default signals, whatever this process was started with; it says when it has them.
+    #[expect(clippy::zombie_processes, reason = "reaping is what is tested")]
+    fn asleep(watch: Watch) -> Arc<Process> {
+        let mut command = Command::new("env");
+        command.args(["--default-signal", "sh", "-c", "echo; exec sleep 60"]);
+        let mut child = command.stdout(Stdio::piped()).spawn().expect("env is there");
+        child.stdout.take().expect("a pipe").read_exact(&mut [0]).expect("it says so");
+        Process::new(number(&child), watch)
+    }
+
     fn end(process: &Process) -> ExitStatus {
         loop {
             if let Some(status) = process.reap() {
@@ -375,7 +386,7 @@ mod tests {
     fn both_ways_tell_codes_and_signals() {
         for watch in [Watch::Descriptor, Watch::Thread] {
             assert_eq!(end(&start(watch, "exit 7")).code(), Some(7));
-            let sleeping = start(watch, "exec sleep 60");
+            let sleeping = asleep(watch);
             sleeping.signal(SignalKind::terminate(), false).unwrap();
             assert_eq!(end(&sleeping).signal(), Some(libc::SIGTERM));
             // Reaped: there is nobody to signal, and that is no error.

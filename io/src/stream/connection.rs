@@ -78,7 +78,7 @@ pub(super) struct Connection {
     /// [`PLAIN`], or what came after it.
     phase: AtomicU8,
     closing: AtomicBool,
-    /// `queued` has fallen to `low`, or nothing will be sent any more.
+    /// `queued` has fallen to `low` or to nothing, or nothing will be sent any more.
     drained: Notify,
     /// What ended the connection before all was sent.
     lost: SetOnce<(io::ErrorKind, Arc<str>)>,
@@ -124,6 +124,17 @@ impl Connection {
     /// The socket, with the place that dumps show.
     fn wire<'a>(socket: &'a impl Connected, at: &'static Location<'static>) -> Wire<'a> {
         Wire { at, ..socket.wire() }
+    }
+
+    /// Where the socket was made: what dumps say when a trait's method waits.
+    #[cfg(any(feature = "futures-io", feature = "tokio-io"))]
+    #[track_caller]
+    pub(super) fn made_at(&self) -> &'static Location<'static> {
+        match &self.socket {
+            Socket::Tcp(socket) => socket.wire().at,
+            Socket::Unix(socket) => socket.wire().at,
+            Socket::Reading(_) | Socket::Writing(_) => Location::caller(),
+        }
     }
 
     /// Reads into the room behind what a vector holds.
@@ -373,8 +384,9 @@ impl Connection {
         // Ordering(stream.sent): Release; pairs with Ordering(stream.queued): the system call came
         // before.
         let before = self.queued.fetch_sub(n, Ordering::Release);
-        let low = self.limits().0;
-        if before > low && before - n <= low {
+        let (low, left) = (self.limits().0, before - n);
+        // Some wait for room, and some until all is sent.
+        if before > low && left <= low || left == 0 {
             self.drained.notify_waiters();
         }
     }

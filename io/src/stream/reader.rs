@@ -27,6 +27,10 @@ const CHUNK: usize = 8 << 10;
 ///
 /// Every read is strict when it is cancelled: what was not returned is there for the next one.
 ///
+/// It has `AsyncRead` and `AsyncBufRead` of futures-io and of tokio, by the features `futures-io` and
+/// `tokio-io`, for what wants a stream of bytes: both kinds of reading share the buffer, and may take
+/// turns.
+///
 /// asyncio: `StreamReader`.
 pub struct StreamReader {
     connection: Arc<Connection>,
@@ -169,7 +173,7 @@ impl StreamReader {
     }
 
     /// Reads from the socket, once; with room for at least `want` bytes.
-    fn poll_fill(
+    fn poll_more(
         &mut self,
         want: usize,
         at: &'static Location<'static>,
@@ -218,7 +222,7 @@ impl StreamReader {
         while !self.eof {
             // Twice as much each time, so that a long stream costs few copies.
             let room = self.rest().len().max(CHUNK);
-            ready!(self.poll_fill(room, at, cx))?;
+            ready!(self.poll_more(room, at, cx))?;
         }
         Poll::Ready(Ok(()))
     }
@@ -231,12 +235,51 @@ impl StreamReader {
         to: &mut Vec<u8>,
     ) -> Poll<io::Result<usize>> {
         if self.rest().is_empty() && !self.eof {
-            ready!(self.poll_fill(CHUNK, at, cx))?;
+            ready!(self.poll_more(CHUNK, at, cx))?;
         }
         let n = self.rest().len();
         to.extend_from_slice(self.rest());
         self.skip(n);
         Poll::Ready(Ok(n))
+    }
+
+    /// What is there, at least one byte unless the stream ends; for a trait's method.
+    #[cfg(any(feature = "futures-io", feature = "tokio-io"))]
+    pub(crate) fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<&[u8]>> {
+        ready!(self.poll_ahead(cx, CHUNK))?;
+        Poll::Ready(Ok(self.rest()))
+    }
+
+    #[cfg(any(feature = "futures-io", feature = "tokio-io"))]
+    fn poll_ahead(&mut self, cx: &mut Context<'_>, room: usize) -> Poll<io::Result<()>> {
+        if self.rest().is_empty() && !self.eof {
+            let at = self.connection.made_at();
+            ready!(self.poll_more(room.clamp(CHUNK, super::DEFAULT_LIMIT), at, cx))?;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Gives at most `room` bytes to `put`; for a trait's method.
+    #[cfg(any(feature = "futures-io", feature = "tokio-io"))]
+    pub(crate) fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        room: usize,
+        put: impl FnOnce(&[u8]),
+    ) -> Poll<io::Result<usize>> {
+        if room > 0 {
+            ready!(self.poll_ahead(cx, room))?;
+        }
+        let n = self.rest().len().min(room);
+        put(&self.rest()[..n]);
+        self.skip(n);
+        Poll::Ready(Ok(n))
+    }
+
+    /// Takes bytes of [`StreamReader::poll_fill`].
+    #[cfg(any(feature = "futures-io", feature = "tokio-io"))]
+    pub(crate) fn consume_ahead(&mut self, n: usize) {
+        self.skip(n.min(self.rest().len()));
     }
 
     /// Takes the whole buffer.
@@ -286,7 +329,7 @@ impl StreamReader {
                 let partial = self.take(self.rest().len());
                 return Poll::Ready(Err(ReadError::Incomplete { partial, expected: None }));
             }
-            ready!(self.poll_fill(CHUNK, at, cx))?;
+            ready!(self.poll_more(CHUNK, at, cx))?;
         }
     }
 }
@@ -320,7 +363,7 @@ impl Future for ReadSome<'_> {
         match *n {
             Some(n) => {
                 if n > 0 && reader.rest().is_empty() && !reader.eof {
-                    ready!(reader.poll_fill(n.clamp(CHUNK, super::DEFAULT_LIMIT), at, cx))?;
+                    ready!(reader.poll_more(n.clamp(CHUNK, super::DEFAULT_LIMIT), at, cx))?;
                 }
                 Poll::Ready(Ok(reader.take(n.min(reader.rest().len()))))
             }
@@ -383,7 +426,7 @@ impl Future for ReadExactly<'_> {
             }
             // A peer that promises much and sends little does not get the memory for all of it.
             let missing = *n - reader.rest().len();
-            ready!(reader.poll_fill(missing.clamp(CHUNK, super::DEFAULT_LIMIT), at, cx))?;
+            ready!(reader.poll_more(missing.clamp(CHUNK, super::DEFAULT_LIMIT), at, cx))?;
         }
         Poll::Ready(Ok(reader.take(*n)))
     }

@@ -91,6 +91,8 @@ fn arguments_go_to_the_builder() {
     );
     let tokio = expansion(Kind::Main, "tokio_context = true", "async fn main() { b }");
     assert!(tokio.contains("Builder::new() .tokio_context (true) .run (main ())"), "{tokio}");
+    let shown = expansion(Kind::Main, "debug_socket = true", "async fn main() { b }");
+    assert!(shown.contains("Builder::new() .debug_socket (true) .run (main ())"), "{shown}");
     let moved = expansion(Kind::Main, "crate = \"crate::mine\"", "async fn main() { b }");
     assert!(moved.contains("crate::mine::run (main ())"), "{moved}");
 }
@@ -137,6 +139,8 @@ fn wrong_arguments_are_explained() {
         ("worker_threads = 4", "worker_threads", "called `workers`"),
         ("flavor = \"x\"", "flavor", "knows no `flavor`"),
         ("debug = 1", "1", "true or false"),
+        ("debug_socket = 7", "7", "true or false"),
+        ("debug_socket = true, debug_socket = true", "debug_socket", "given twice"),
         ("tokio_context = on", "on", "true or false"),
         ("crate = corio", "corio", "a path in quotes"),
         ("crate = \"a b\"", "\"a b\"", "a path in quotes"),

@@ -161,6 +161,22 @@ impl<R> Job<R> {
         claimed
     }
 
+    /// Lets the closure run, and its outcome go, also if it was awaited before.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use corio_runtime as corio;
+    /// # corio::run(async {
+    /// let (done, is_done) = std::sync::mpsc::channel();
+    /// corio::to_thread(move || done.send(7)).detach();
+    /// assert_eq!(corio::to_thread(move || is_done.recv()).await.unwrap(), Ok(7));
+    /// # });
+    /// ```
+    pub fn detach(mut self) {
+        self.awaited = false;
+    }
+
     /// True if awaiting it gives its outcome at once.
     #[must_use]
     pub fn done(&self) -> bool {

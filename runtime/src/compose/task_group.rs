@@ -9,6 +9,7 @@ use std::any::Any;
 use std::error::Error;
 use std::fmt;
 use std::future::Future;
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -117,7 +118,8 @@ impl<E: Send + 'static> TaskGroup<E> {
     ///
     /// # Errors
     ///
-    /// Gives the future back if the group is ending or has ended.
+    /// Gives the future back if the group is ending or has ended; `?` works with the usual error types,
+    /// see [`GroupClosed`].
     ///
     /// # Panics
     ///
@@ -204,7 +206,42 @@ impl<T, E> GroupOutput<E> for Result<T, E> {
 }
 
 /// A task was refused because its group is ending; holds the future.
+///
+/// `?` makes an [`io::Error`] of it, and a `Box<dyn Error + Send + Sync>` if the future is `Sync`; if
+/// not, `map_err(GroupClosed::without_future)?` does.
+///
+/// # Examples
+///
+/// ```
+/// # use corio_runtime as corio;
+/// use std::io;
+///
+/// # corio::run(async {
+/// let stopped = corio::task_group(async |group: corio::TaskGroup<io::Error>| {
+///     let _one = group.create_task(async { Ok::<_, io::Error>(1) })?;
+///     group.cancel();
+///     let _late = group.create_task(async { println!("too late") })?;
+///     Ok(())
+/// })
+/// .await;
+/// assert!(stopped.unwrap_err().to_string().contains("takes no more tasks"));
+/// # });
+/// ```
 pub struct GroupClosed<F>(pub F);
+
+impl<F> GroupClosed<F> {
+    /// The error alone: an error type that wants `Send` and `Sync` takes it, whatever the future was.
+    #[must_use]
+    pub fn without_future(self) -> GroupClosed<()> {
+        GroupClosed(())
+    }
+}
+
+impl<F> From<GroupClosed<F>> for io::Error {
+    fn from(closed: GroupClosed<F>) -> Self {
+        Self::other(closed.without_future())
+    }
+}
 
 impl<F> fmt::Debug for GroupClosed<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

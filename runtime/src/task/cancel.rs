@@ -6,7 +6,7 @@
 
 use super::raw::TaskPtr;
 use super::scope::{self, Look, Verdict};
-use super::state::Snapshot;
+use super::state::{End, Snapshot};
 
 impl TaskPtr {
     /// Runs a task that is to be stopped, or whose scopes are to be looked at. `true`: it was woken
@@ -50,7 +50,7 @@ impl TaskPtr {
         match verdict {
             None => {
                 // SAFETY: the output is written.
-                unsafe { self.finish(false, false) };
+                unsafe { self.finish(End::Itself, false) };
                 false
             }
             Some(Verdict::End(said)) => {

@@ -98,10 +98,7 @@ impl<T> Task<T> {
     /// awaited and has given that away.
     #[must_use]
     pub fn cancelled(&self) -> bool {
-        match self.outcome() {
-            Some(outcome) => outcome.as_ref().is_err_and(TaskError::is_cancelled),
-            None => self.ptr.header().state.load().has_given_cancel(),
-        }
+        self.as_ref().cancelled()
     }
 
     /// Asks the task to stop; see [`TaskRef::cancel`]. If the task has panicked already, nobody is
@@ -277,11 +274,7 @@ impl<T> Task<T> {
         let output = unsafe { self.ptr.output() };
         // SAFETY: the output is a `Result<T, TaskError>`, was not taken before, and is the
         // handle's; nobody looks at it after TAKEN.
-        let output = unsafe { output.cast::<Result<T, TaskError>>().read() };
-        if output.as_ref().is_err_and(TaskError::is_cancelled) {
-            state.note_given_cancel();
-        }
-        output
+        unsafe { output.cast::<Result<T, TaskError>>().read() }
     }
 
     /// Waits for the end. A cancel of the waiting task is passed on and the end awaited; then it

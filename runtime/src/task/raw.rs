@@ -23,7 +23,7 @@ use super::ext_slot::ExtSlot;
 use super::join_slot::JoinSlot;
 use super::observers::DoneCall;
 use super::slab::{self, Arena};
-use super::state::{Snapshot, State};
+use super::state::{End, Snapshot, State};
 use crate::error::TaskError;
 use crate::quiet::{drop_payload, drop_quietly, quietly};
 
@@ -95,8 +95,8 @@ const _: () = assert!(size_of::<Header>() == 56);
 #[derive(Debug)]
 pub(crate) struct Vtable {
     poll: unsafe fn(TaskPtr, &mut Context<'_>) -> Poll<()>,
-    cancel: unsafe fn(TaskPtr, TaskError),
-    replace_output: unsafe fn(TaskPtr, TaskError),
+    cancel: unsafe fn(TaskPtr, TaskError) -> End,
+    replace_output: unsafe fn(TaskPtr, TaskError) -> End,
     drop_output: unsafe fn(TaskPtr),
     free_stage: unsafe fn(TaskPtr),
     output: unsafe fn(TaskPtr) -> *mut (),
@@ -340,12 +340,12 @@ impl TaskPtr {
         unsafe { (self.header().vtable.poll)(self, cx) }
     }
 
-    /// Drops the body and writes `error` as the output.
+    /// Drops the body and writes `error`, that of a cancel, as the output, or the panic of the drop.
     ///
     /// # Safety
     ///
     /// The caller is the runner, and the body has not returned `Ready`.
-    pub(crate) unsafe fn cancel_body(self, error: TaskError) {
+    pub(crate) unsafe fn cancel_body(self, error: TaskError) -> End {
         // SAFETY: passed on.
         unsafe { (self.header().vtable.cancel)(self, error) }
     }
@@ -356,7 +356,7 @@ impl TaskPtr {
     /// # Safety
     ///
     /// The caller is the runner, and has written the output.
-    pub(crate) unsafe fn replace_output(self, error: TaskError) {
+    pub(crate) unsafe fn replace_output(self, error: TaskError) -> End {
         // SAFETY: passed on.
         unsafe { (self.header().vtable.replace_output)(self, error) }
     }
@@ -469,8 +469,7 @@ unsafe fn poll<F: Future>(task: TaskPtr, cx: &mut Context<'_>) -> Poll<()> {
     let future: &mut F = unsafe { &mut *stage.cast::<F>() };
     // SAFETY: the future stays in its cell until it is dropped there.
     let pinned = unsafe { Pin::new_unchecked(future) };
-    // A panic ends the task, not the worker. The future is dropped and never polled again, so nobody
-    // sees what the panic left half-changed.
+    // A panic ends the task, not the worker. The future is dropped: nobody sees it half-changed.
     match catch_unwind(AssertUnwindSafe(|| pinned.poll(cx))) {
         Ok(Poll::Pending) => Poll::Pending,
         Ok(Poll::Ready(value)) => {
@@ -519,7 +518,7 @@ unsafe fn drop_future_then<F: Future>(task: TaskPtr, output: Result<F::Output, T
 /// # Safety
 ///
 /// As [`TaskPtr::cancel_body`], for a cell of `F`.
-unsafe fn cancel<F: Future>(task: TaskPtr, error: TaskError) {
+unsafe fn cancel<F: Future>(task: TaskPtr, error: TaskError) -> End {
     // A panic in the drop outranks the cancel: it tells of a bug that the cancel would hide.
     // SAFETY: the cell is one of `F`.
     let stage = unsafe { Typed::<F>::stage(task) };
@@ -528,29 +527,31 @@ unsafe fn cancel<F: Future>(task: TaskPtr, error: TaskError) {
         // overwrites it.
         debug::silently(|| unsafe { std::ptr::drop_in_place(stage.cast::<F>()) });
     }));
-    let error = match dropped {
-        Ok(()) => error,
-        Err(payload) => task.panicked(payload),
+    let (error, end) = match dropped {
+        Ok(()) => (error, End::Cancelled),
+        Err(payload) => (task.panicked(payload), End::Panicked),
     };
     // SAFETY: the stage holds nothing alive any more.
     unsafe { stage.write(Stage { output: ManuallyDrop::new(Err(error)) }) };
+    end
 }
 
 /// # Safety
 ///
 /// As [`TaskPtr::replace_output`], for a cell of `F`.
-unsafe fn replace_output<F: Future>(task: TaskPtr, error: TaskError) {
+unsafe fn replace_output<F: Future>(task: TaskPtr, error: TaskError) -> End {
     // SAFETY: the cell is one of `F`.
     let stage = unsafe { Typed::<F>::stage(task) };
     // SAFETY: the output is there and the runner's.
     let output = unsafe { &*stage.cast::<Result<F::Output, TaskError>>() };
     if output.as_ref().is_err_and(TaskError::is_panic) {
-        return;
+        return End::Panicked;
     }
     // SAFETY: the output is there and the runner's.
     unsafe { drop_output::<F>(task) };
     // SAFETY: the stage holds nothing alive any more.
     unsafe { stage.write(Stage { output: ManuallyDrop::new(Err(error)) }) };
+    End::Cancelled
 }
 
 /// # Safety

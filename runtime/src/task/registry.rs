@@ -131,6 +131,26 @@ impl TaskRef {
         self.0.header().state.load().is_done()
     }
 
+    /// True if the task has ended because it was cancelled or aborted.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use corio_runtime as corio;
+    /// # corio::run(async {
+    /// let task = corio::create_task(std::future::pending::<()>());
+    /// let (said, hears) = std::sync::mpsc::channel();
+    /// task.add_done_callback(move |task| said.send(task.cancelled()).unwrap());
+    /// task.cancel();
+    /// assert!(task.await.is_err());
+    /// assert_eq!(corio::to_thread(move || hears.recv()).await.unwrap(), Ok(true));
+    /// # });
+    /// ```
+    #[must_use]
+    pub fn cancelled(&self) -> bool {
+        self.0.header().state.load().has_ended_cancelled()
+    }
+
     /// Asks the task to stop. `false` if it has ended already; otherwise the request is counted
     /// and delivered at the task's next run: to the innermost scopes that it waits in
     /// ([`catch_cancel`](crate::catch_cancel) and its kin), or, if it has none, by dropping its

@@ -7,7 +7,7 @@ use corio_sync::shim::Ordering::Relaxed;
 
 use super::raw::TaskPtr;
 use super::scope;
-use super::state::{Claim, Finished, Paused, Snapshot};
+use super::state::{Claim, End, Finished, Paused, Snapshot};
 use super::waker::WakerRef;
 use crate::error::Cancelled;
 use crate::quiet::{drop_quietly, quietly};
@@ -35,7 +35,7 @@ impl TaskPtr {
             Poll::Pending => self.park(seen),
             Poll::Ready(()) => {
                 // SAFETY: the output is written.
-                unsafe { self.finish(false, false) };
+                unsafe { self.finish(End::Itself, false) };
                 ended();
                 false
             }
@@ -89,9 +89,9 @@ impl TaskPtr {
         let said = said.or_else(|| self.header().take_request());
         let error = self.cancelled(said.unwrap_or_else(|| Cancelled::from_parts(None, None)));
         // SAFETY: the caller is the runner.
-        unsafe { self.cancel_body(error) };
+        let end = unsafe { self.cancel_body(error) };
         // SAFETY: the output is written.
-        unsafe { self.finish(true, queued) };
+        unsafe { self.finish(end, queued) };
     }
 
     /// Drops the body of a task whose event loop ends. A cancel that was asked for before is why;
@@ -113,7 +113,7 @@ impl TaskPtr {
     ///
     /// The caller is the runner and has written the output.
     #[inline]
-    pub(super) unsafe fn finish(self, mut cancelled: bool, queued: bool) {
+    pub(super) unsafe fn finish(self, mut end: End, queued: bool) {
         let header = self.header();
         let state = &header.state;
         if let Some(ext) = header.ext() {
@@ -121,14 +121,13 @@ impl TaskPtr {
             unsafe { ext.scopes() }.clear(state);
         }
         loop {
-            match state.finish(cancelled, queued) {
+            match state.finish(end, queued) {
                 Finished::CancelFirst => {
                     let said = self.header().take_request();
                     let said = said.unwrap_or_else(|| Cancelled::from_parts(None, None));
                     let error = self.cancelled(said);
                     // SAFETY: the caller is the runner and has written the output.
-                    unsafe { self.replace_output(error) };
-                    cancelled = true;
+                    end = unsafe { self.replace_output(error) };
                 }
                 Finished::Released { free } => {
                     if free {

@@ -22,7 +22,7 @@
 //! | PINNED | the task runs on its home worker only |
 //! | TAKEN | the typed handle has moved the output out |
 //! | JOINING | the last poll ended in a wait for another task that no scope is around; set by the runner |
-//! | LOOK | the next run must look at the scopes before it polls; set and cleared by the runner. With TAKEN: what was moved out was the error of a cancel |
+//! | LOOK | the next run must look at the scopes before it polls; set and cleared by the runner. With DONE: the task has ended cancelled |
 //!
 //! Legal combinations: RUNNING and DONE exclude each other; TAKEN implies DONE; JOIN_WAKER is
 //! cleared by the completer or by the handle before DONE. CANCEL is the one and only note of a cancel
@@ -117,9 +117,9 @@ impl Snapshot {
     pub(crate) const fn is_taken(self) -> bool {
         self.0 & TAKEN != 0
     }
-    /// True if the output that was moved out was the error of a cancel.
-    pub(crate) const fn has_given_cancel(self) -> bool {
-        self.0 & (TAKEN | LOOK) == TAKEN | LOOK
+    /// True if the output is, or was, the error of a cancel.
+    pub(crate) const fn has_ended_cancelled(self) -> bool {
+        self.0 & (DONE | LOOK) == DONE | LOOK
     }
     pub(crate) const fn has_join_waker(self) -> bool {
         self.0 & JOIN_WAKER != 0
@@ -217,6 +217,17 @@ pub(crate) enum Paused {
     Idle,
     /// It was woken meanwhile: push one queue entry.
     Enqueue,
+}
+
+/// How a body has ended, for [`State::finish`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// By itself: a cancel that was not delivered comes first.
+    Itself,
+    /// Cancelled, as the output says.
+    Cancelled,
+    /// By a panic that beats a cancel.
+    Panicked,
 }
 
 /// What the completer owes a task after [`State::finish`].
@@ -392,16 +403,19 @@ impl State {
 
     /// Edge 4. The body is dropped and the output written; `cancelled` says that the output
     /// already answers any cancel.
-    pub(crate) fn finish(&self, cancelled: bool, queued: bool) -> Finished {
+    pub(crate) fn finish(&self, end: End, queued: bool) -> Finished {
         let mut old = self.0.load(Relaxed);
         loop {
             debug_assert!(old & (RUNNING | DONE) == RUNNING, "{:?}", Snapshot(old));
             // A cancel() that returned true must not be swallowed by a result that came with it.
-            if old & CANCEL != 0 && !cancelled && !mutant("state.finish_swallows_cancel") {
+            if old & CANCEL != 0 && end == End::Itself && !mutant("state.finish_swallows_cancel") {
                 return Finished::CancelFirst;
             }
             let kept = !(RUNNING | SCHEDULED | JOIN_WAKER | CANCEL | ABORT | LOOK);
             let mut new = old & kept | DONE;
+            if end == End::Cancelled {
+                new |= LOOK;
+            }
             // Who has nothing left to do after this step gives the reference back in it.
             let release = !queued && old & JOIN_INTEREST != 0 && old & (JOIN_WAKER | OBSERVED) == 0;
             if release {
@@ -563,13 +577,6 @@ impl State {
     pub(crate) fn take(&self) {
         // Ordering: Relaxed; only the handle, which is unique, sets and reads this bit.
         self.0.fetch_or(TAKEN, Relaxed);
-    }
-
-    /// What the typed handle has moved out was the error of a cancel.
-    #[cold]
-    pub(crate) fn note_given_cancel(&self) {
-        // Ordering: Relaxed; as in `take`. The runner, whose bit this was, is gone since DONE.
-        self.0.fetch_or(LOOK, Relaxed);
     }
 
     /// Tells the completer to look for observers; true if the task is done already.

@@ -284,6 +284,7 @@ impl TextFile {
     /// # Cancel safety
     ///
     /// As [`TextFile::read`].
+    #[doc(alias = "readline")]
     #[track_caller]
     pub fn read_line(&mut self, limit: Option<usize>) -> FileOp<'_, ReadTextOp> {
         self.read_goal(limit, true)
@@ -306,6 +307,7 @@ impl TextFile {
     /// # Cancel safety
     ///
     /// As [`TextFile::read`].
+    #[doc(alias = "readlines")]
     #[track_caller]
     pub fn read_lines(&mut self, hint: Option<usize>) -> FileOp<'_, ReadTextLinesOp> {
         let format = self.format;
@@ -342,6 +344,7 @@ impl TextFile {
     /// # Cancel safety
     ///
     /// Lossy: what has begun runs to its end.
+    #[doc(alias = "writelines")]
     #[track_caller]
     pub fn write_lines<T: AsRef<str>>(
         &mut self,
@@ -446,15 +449,54 @@ impl TextFile {
         self.file.mode().replace('b', "")
     }
 
-    /// The file of bytes: its path, whether it is closed, readable, writable, seekable or a
-    /// terminal. Python: `buffer`.
+    /// The path that it was opened by. Python: `name`.
     #[must_use]
+    #[doc(alias = "name")]
+    pub fn path(&self) -> &Path {
+        self.file.path()
+    }
+
+    /// Whether it was opened for reading.
+    #[must_use]
+    pub fn readable(&self) -> bool {
+        self.file.readable()
+    }
+
+    /// Whether it was opened for writing.
+    #[must_use]
+    pub fn writable(&self) -> bool {
+        self.file.writable()
+    }
+
+    /// As [`File::seekable`].
+    #[must_use]
+    pub fn seekable(&self) -> bool {
+        self.file.seekable()
+    }
+
+    /// As [`File::is_terminal`]. Python: `isatty`.
+    #[must_use]
+    #[doc(alias = "isatty")]
+    pub fn is_terminal(&self) -> bool {
+        self.file.is_terminal()
+    }
+
+    /// Whether it was closed.
+    #[must_use]
+    pub fn closed(&self) -> bool {
+        self.file.closed()
+    }
+
+    /// The file of bytes. Python: `buffer`.
+    #[must_use]
+    #[doc(alias = "buffer")]
     pub fn get_ref(&self) -> &File {
         &self.file
     }
 
     /// The file of bytes, at the same position. Python: `detach`.
     #[must_use]
+    #[doc(alias = "detach")]
     pub fn into_inner(self) -> File {
         self.file
     }

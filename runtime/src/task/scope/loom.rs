@@ -4,7 +4,7 @@ use super::node::{Kind, NodeRef};
 use super::*;
 use crate::error::Cancelled;
 use crate::task::requests::Requests;
-use crate::task::state::{Finished, Paused, Snapshot, State, Woken};
+use crate::task::state::{End, Finished, Paused, Snapshot, State, Woken};
 use corio_sync::model;
 use corio_sync::shim::Ordering::{AcqRel, Acquire, Relaxed};
 use corio_sync::shim::atomic::AtomicUsize;
@@ -138,12 +138,14 @@ impl Twin {
         Ran::Waits
     }
 
-    fn end(&self, mut cancelled: bool) -> Ran {
+    fn end(&self, cancelled: bool) -> Ran {
         self.tree.clear(&self.state);
-        while let Finished::CancelFirst = self.state.finish(cancelled, true) {
-            cancelled = true;
+        let mut end = if cancelled { End::Cancelled } else { End::Itself };
+        while let Finished::CancelFirst = self.state.finish(end, true) {
+            end = End::Cancelled;
         }
-        if cancelled { Ran::Cancelled } else { Ran::Finished }
+        assert_eq!(self.state.load().has_ended_cancelled(), end == End::Cancelled);
+        if end == End::Cancelled { Ran::Cancelled } else { Ran::Finished }
     }
 
     fn taken(&self) -> usize {

@@ -84,7 +84,8 @@ impl Twin {
     fn complete(&self, mut cancelled: bool) {
         self.output.set(if cancelled { 2 } else { 1 });
         loop {
-            match self.state.finish(cancelled, false) {
+            let end = if cancelled { End::Cancelled } else { End::Itself };
+            match self.state.finish(end, false) {
                 Finished::CancelFirst => {
                     self.output.set(2);
                     cancelled = true;
@@ -474,7 +475,7 @@ model! {
             Claim::Claimed { queued } => {
                 twin.body.set(twin.body.get() + 1);
                 twin.output.set(2);
-                let finished = twin.state.finish(true, queued);
+                let finished = twin.state.finish(End::Cancelled, queued);
                 assert_ne!(finished, Finished::CancelFirst, "a stopped task was cancelled again");
                 if matches!(finished, Finished::Released { .. }) {
                     assert!(!queued, "the entry's reference was released");
@@ -510,7 +511,7 @@ model! {
         twin.entries.store(0, Relaxed);
         twin.state.start();
         twin.output.set(1);
-        let told = match twin.state.finish(false, false) {
+        let told = match twin.state.finish(End::Itself, false) {
             Finished::Done { observed, .. } => {
                 if observed {
                     assert_eq!(twin.cause.get(), 1);

@@ -1,5 +1,5 @@
 //! Models of taking a cancel: by a scope, by the end of the task, or back.
-use super::super::{Finished, Paused};
+use super::super::{End, Finished, Paused};
 use super::*;
 use corio_sync::model;
 use corio_sync::shim::Witness;
@@ -19,9 +19,9 @@ fn running() -> Arc<Twin> {
 
 /// The runner ends the body; true if the output says cancelled.
 fn end(twin: &Twin) -> bool {
-    match twin.state.finish(false, true) {
+    match twin.state.finish(End::Itself, true) {
         Finished::CancelFirst => {
-            assert!(!matches!(twin.state.finish(true, true), Finished::CancelFirst));
+            assert!(!matches!(twin.state.finish(End::Cancelled, true), Finished::CancelFirst));
             true
         }
         _ => false,
