@@ -39,6 +39,22 @@ model! {
 }
 
 model! {
+    /// A put comes when runs were left and freed.
+    queue_late_put(threads = 2, bound = 3, claim = "a put does not start where nobody may come any more") {
+        let queue = Arc::new(Queue::new(0));
+        let other = spawn(&queue, |queue| queue.put_nowait((1, Arc::new(()))).unwrap());
+        for _ in 0..2 {
+            queue.put_nowait((1, Arc::new(()))).unwrap();
+        }
+        for _ in 0..3 {
+            block_on(queue.get()).unwrap();
+        }
+        other.join().unwrap();
+        assert!(queue.empty());
+    }
+}
+
+model! {
     /// Two consumers, one of which leaves.
     queue_get_leaves(threads = 3, bound = 2, claim = "an item promised to a get that leaves stays in the queue") {
         let kept = Arc::new(());
