@@ -101,8 +101,10 @@ impl<T> Sealed<T> for Fifo<T> {
         Self { strip: Strip::new() }
     }
 
-    // Ordering(queue.fifo_fill): Release, Acquire on failure; pairs with Ordering(queue.fifo_look):
-    // the item is visible to the get; and with Ordering(queue.fifo_void): the get is finished.
+    // Ordering(queue.fifo_fill): Release; pairs with Ordering(queue.fifo_look): the item is visible to
+    // the get.
+    // Ordering(queue.fifo_found_void): Acquire; pairs with Ordering(queue.fifo_void): the get is
+    // finished with the cell, which whoever frees it hears from the put.
     #[inline]
     fn push(
         &self,
@@ -140,8 +142,8 @@ impl<T> Sealed<T> for Fifo<T> {
             let taken = self.strip.claim(|item| {
                 let acquire = ord("queue.fifo_look", Ordering::Acquire);
                 if item.state.load(acquire) == EMPTY {
-                    // Ordering(queue.fifo_void): Release; pairs with the failure of
-                    // Ordering(queue.fifo_fill): the put says for both that the cell is over.
+                    // Ordering(queue.fifo_void): Release; pairs with
+                    // Ordering(queue.fifo_found_void): the put says for both that the cell is over.
                     let ok = ord("queue.fifo_void", Ordering::Release);
                     if item.state.compare_exchange(EMPTY, VOID, ok, acquire).is_ok() {
                         return None;

@@ -283,6 +283,9 @@ impl<C: Cell> Strip<C> {
     }
 
     /// Frees the oldest run; false if somebody may come to it, or be in it.
+    // Ordering(queue.oldest): Relaxed, both. Numbers that decide nothing before the cells below them
+    // are over; and whoever moved an end beyond the oldest run has one of those, in a later run. So
+    // `reached` is beyond, and the link was seen.
     fn free_oldest(&self, rear: &mut Rear<C>) -> bool {
         // SAFETY: only who has the rear frees what is reachable, and has not freed it.
         let oldest = unsafe { Managed::get(rear.oldest) };
@@ -291,8 +294,6 @@ impl<C: Cell> Strip<C> {
         if drawn == STAYS || !rear.is_over_below(drawn) {
             return false;
         }
-        // Whoever moved an end beyond the oldest run has a cell in a later one, and that is over: so
-        // `reached` is beyond, and the link was seen.
         let link = std::mem::replace(&mut rear.oldest, oldest.next.load(Ordering::Relaxed));
         // SAFETY: by the module's note nobody comes to it any more, and all who came are finished.
         unsafe { self.domain.free_after_use(link) };
@@ -302,6 +303,7 @@ impl<C: Cell> Strip<C> {
 
 impl<C: Cell> Rear<C> {
     /// Whether all cells below `position` are over.
+    // Ordering: Acquire as Ordering(queue.next_load), of which this is a case.
     fn is_over_below(&mut self, position: u64) -> bool {
         while self.over < position {
             // SAFETY: not before the oldest run that was not freed, and only the caller frees.
