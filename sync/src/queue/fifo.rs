@@ -117,8 +117,8 @@ impl<T> Sealed<T> for Fifo<T> {
                 let ours = value.take().expect("a put has its item");
                 // SAFETY: drawn by us.
                 unsafe { item.write(ours) };
-                let ok = ord("queue.fifo_fill", Ordering::Release);
                 let err = ord("queue.fifo_found_void", Ordering::Acquire);
+                let ok = ord("queue.fifo_fill", Ordering::Release);
                 let filled = item.state.compare_exchange(EMPTY, FULL, ok, err).is_ok();
                 if !filled {
                     // SAFETY: VOID: the get has gone on.

@@ -211,9 +211,9 @@ impl Weighted {
     /// Takes a place and says there what is lacking; true if it had been brought already. The
     /// `free` ones that the demand found go to the front, which need not be this place. The waker
     /// comes along in the same step.
-    // Ordering(weighted.arrive): AcqRel; pairs with Ordering(weighted.deliver),
-    // Ordering(weighted.credit) and Ordering(weighted.shut_place). Acquire: the credit comes with
-    // what its holders did. Release: the waker.
+    // Ordering(weighted.arrive): AcqRel; pairs with Ordering(weighted.deliver), with
+    // what brings credit, Ordering(weighted.credit), and with Ordering(weighted.shut_place). Acquire:
+    // the credit comes with what its holders did. Release: the waker.
     fn arrive(&self, at: &mut Place, need: i64, free: i64, waker: Waker) -> bool {
         let keep = mutant("weighted.keep_part");
         let (need, free) = if keep { (need - free, 0) } else { (need, free) };
