@@ -115,7 +115,7 @@ impl<T, S: Store<T>> Core<T, S> {
             self.void(&self.refused.0);
             self.release_slot();
         });
-        let stored = self.store.push(|| self.admit(), value);
+        let stored = self.store.push(|| self.admit(), || self.admitted(), value);
         std::mem::forget(unwound);
         if stored {
             self.items.0.release(1);
@@ -125,16 +125,28 @@ impl<T, S: Store<T>> Core<T, S> {
         stored
     }
 
-    // Ordering(queue.admit): Relaxed. The number decides who came before a shutdown; the store and
-    // `items` publish the item.
+    // Ordering(queue.admit): Acquire; pairs with Ordering(queue.admitted). The number decides who
+    // came before a shutdown; the store and `items` publish the item.
+    #[inline]
     pub(super) fn admit(&self) -> Option<u64> {
-        let old = self.puts.0.fetch_add(ONE, Ordering::Relaxed);
+        let old = self.puts.0.fetch_add(ONE, ord("queue.admit", Ordering::Acquire));
         if old & SHUT == 0 {
             return Some(old / ONE);
         }
         // Too late: the number is taken back. `unfinished` was too large for a moment.
         self.void(&self.refused.0);
         None
+    }
+
+    /// How many numbers admissions have had, those that came too late included.
+    // Ordering(queue.admitted): Release; pairs with Ordering(queue.admit): whoever is admitted
+    // behind this sees what the caller did before.
+    #[cold]
+    fn admitted(&self) -> u64 {
+        if mutant("queue.admitted_load") {
+            return self.puts.0.load(Ordering::Relaxed) / ONE;
+        }
+        self.puts.0.fetch_or(0, ord("queue.admitted", Ordering::Release)) / ONE
     }
 
     /// One admission more that will not become an item.

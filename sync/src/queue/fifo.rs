@@ -1,10 +1,10 @@
 //! The FIFO store: a [strip](super::strip) of cells, an item in each.
 //!
 //! ```text
-//! EMPTY --(1) put--> FULL --(2) get--> taken
-//!   +-----(3) get--> VOID               the put finds it and stores again at a new position
+//! EMPTY --(1) put--> FULL --(2) get--> OVER
+//!   +-----(3) get--> VOID --(4) put--> OVER     and the put stores again at a new position
 //! ```
-//! (1) [`Fifo::push`], (2), (3) [`Fifo::pop`]. A get holds one of the queue's `items`, so there is a
+//! (1), (4) [`Fifo::push`], (2), (3) [`Fifo::pop`]. A get holds one of the queue's `items`, so there is a
 //! full cell at or behind its position; if its own is empty, the put that drew it is slow, and the
 //! get goes on to the next. So a get never waits for a put. That put overtakes nobody: it has not
 //! returned.
@@ -12,7 +12,7 @@
 //! *Source.* Poisoned cells as in LCRQ (Morrison, Afek, PPoPP 2013) and Kotlin's channels.
 
 use super::sealed::Sealed;
-use super::strip::Strip;
+use super::strip::{Cell, Strip};
 use crate::shim::atomic::AtomicU8;
 use crate::shim::cell::UnsafeCell;
 use crate::shim::{Ordering, ord};
@@ -21,7 +21,8 @@ use std::mem::MaybeUninit;
 const EMPTY: u8 = 0;
 const FULL: u8 = 1;
 const VOID: u8 = 2;
-const TAKEN: u8 = 3;
+/// Both sides are finished with the cell.
+const OVER: u8 = 3;
 
 struct Item<T> {
     state: AtomicU8,
@@ -62,6 +63,15 @@ impl<T> Item<T> {
     }
 }
 
+impl<T> Cell for Item<T> {
+    // Ordering(queue.fifo_over): Acquire; pairs with Ordering(queue.fifo_taken) and
+    // Ordering(queue.fifo_back): whoever frees the cell comes after its last use.
+    #[inline]
+    fn is_over(&self) -> bool {
+        self.state.load(ord("queue.fifo_over", Ordering::Acquire)) == OVER
+    }
+}
+
 impl<T> Drop for Item<T> {
     fn drop(&mut self) {
         // Ordering(queue.fifo_drop): Relaxed. `&mut self` has been ordered after all uses.
@@ -91,20 +101,30 @@ impl<T> Sealed<T> for Fifo<T> {
         Self { strip: Strip::new() }
     }
 
-    // Ordering(queue.fifo_fill): Release; pairs with Ordering(queue.fifo_look): the item is visible
-    // to the get. On failure nothing was published, and nothing is read but our own item.
+    // Ordering(queue.fifo_fill): Release; pairs with Ordering(queue.fifo_look): the item is visible to
+    // the get.
+    // Ordering(queue.fifo_found_void): Acquire; pairs with Ordering(queue.fifo_void): the get is
+    // finished with the cell, which whoever frees it hears from the put.
     #[inline]
-    fn push(&self, admit: impl Fn() -> Option<u64>, value: &mut Option<T>) -> bool {
+    fn push(
+        &self,
+        admit: impl Fn() -> Option<u64>,
+        admitted: impl Fn() -> u64,
+        value: &mut Option<T>,
+    ) -> bool {
         loop {
-            let stored = self.strip.enter(&admit, |item| {
+            let stored = self.strip.enter(&admit, &admitted, |item| {
                 let ours = value.take().expect("a put has its item");
                 // SAFETY: drawn by us.
                 unsafe { item.write(ours) };
-                let (ok, err) = (ord("queue.fifo_fill", Ordering::Release), Ordering::Relaxed);
+                let err = ord("queue.fifo_found_void", Ordering::Acquire);
+                let ok = ord("queue.fifo_fill", Ordering::Release);
                 let filled = item.state.compare_exchange(EMPTY, FULL, ok, err).is_ok();
                 if !filled {
                     // SAFETY: VOID: the get has gone on.
                     *value = Some(unsafe { item.take() });
+                    // Ordering(queue.fifo_back): Release; pairs with Ordering(queue.fifo_over).
+                    item.state.store(OVER, ord("queue.fifo_back", Ordering::Release));
                 }
                 filled
             });
@@ -122,17 +142,17 @@ impl<T> Sealed<T> for Fifo<T> {
             let taken = self.strip.claim(|item| {
                 let acquire = ord("queue.fifo_look", Ordering::Acquire);
                 if item.state.load(acquire) == EMPTY {
-                    // Ordering(queue.fifo_void): Relaxed. The put that finds VOID reads its own
-                    // item only.
-                    let ok = Ordering::Relaxed;
+                    // Ordering(queue.fifo_void): Release; pairs with
+                    // Ordering(queue.fifo_found_void): the put says for both that the cell is over.
+                    let ok = ord("queue.fifo_void", Ordering::Release);
                     if item.state.compare_exchange(EMPTY, VOID, ok, acquire).is_ok() {
                         return None;
                     }
                 }
                 // SAFETY: FULL, and this get claimed it.
                 let value = unsafe { item.take() };
-                // Ordering(queue.fifo_taken): Relaxed. For the drop of the store only.
-                item.state.store(TAKEN, Ordering::Relaxed);
+                // Ordering(queue.fifo_taken): Release; pairs with Ordering(queue.fifo_over).
+                item.state.store(OVER, ord("queue.fifo_taken", Ordering::Release));
                 Some(value)
             });
             match taken {

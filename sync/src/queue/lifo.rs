@@ -60,7 +60,12 @@ impl<T> Sealed<T> for Lifo<T> {
     }
 
     // Ordering(lifo.push): Release; pairs with Ordering(lifo.pop): the node is visible.
-    fn push(&self, admit: impl Fn() -> Option<u64>, value: &mut Option<T>) -> bool {
+    fn push(
+        &self,
+        admit: impl Fn() -> Option<u64>,
+        _admitted: impl Fn() -> u64,
+        value: &mut Option<T>,
+    ) -> bool {
         if admit().is_none() {
             return false;
         }

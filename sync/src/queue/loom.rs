@@ -1,7 +1,10 @@
 //! Models of the queues: nothing lost, nothing twice, whoever leaves or shuts down.
 
-use super::{GetError, LifoQueue, Queue};
+use super::sealed::Sealed;
+use super::{Fifo, GetError, LifoQueue, Queue};
 use crate::model;
+use crate::shim::Ordering;
+use crate::shim::atomic::AtomicU64;
 use crate::shim::cell::UnsafeCell;
 use crate::shim::{sync::Arc, thread};
 use crate::testing::{block_on, join_all, poll_once};
@@ -35,6 +38,63 @@ model! {
         assert!(queue.empty());
         drop(queue);
         assert_eq!(Arc::strong_count(&kept), 1);
+    }
+}
+
+model! {
+    /// A put comes when runs were left and freed.
+    queue_late_put(threads = 2, bound = 3, claim = "a put does not start where nobody may come any more") {
+        let queue = Arc::new(Queue::new(0));
+        let other = spawn(&queue, |queue| queue.put_nowait((1, Arc::new(()))).unwrap());
+        for _ in 0..2 {
+            queue.put_nowait((1, Arc::new(()))).unwrap();
+        }
+        for _ in 0..3 {
+            block_on(queue.get()).unwrap();
+        }
+        other.join().unwrap();
+        assert!(queue.empty());
+    }
+}
+
+model! {
+    /// Two gets, one of which frees a run that the other has been in.
+    queue_get_frees(threads = 2, bound = 3, claim = "a run is freed after the last use of its cells") {
+        let queue = Arc::new(Queue::new(0));
+        for _ in 0..3 {
+            queue.put_nowait((1, Arc::new(()))).unwrap();
+        }
+        let other = spawn(&queue, |queue| drop(queue.get_nowait().unwrap()));
+        for _ in 0..2 {
+            queue.get_nowait().unwrap();
+        }
+        other.join().unwrap();
+        assert!(queue.empty());
+    }
+}
+
+model! {
+    /// A put that has drawn its position and stopped there, two more behind it, and two gets.
+    queue_slow_put(threads = 3, bound = 3, claim = "a run with a position that was given up is freed after the get's last use, too") {
+        let (fifo, drawn) = (Arc::new(Fifo::<u8>::new()), Arc::new(AtomicU64::new(0)));
+        let draw = || Some(drawn.fetch_add(1, Ordering::Acquire));
+        let count = || drawn.fetch_or(0, Ordering::Release);
+        let threads = std::cell::Cell::new(Vec::new());
+        let first = || {
+            let position = draw();
+            if position == Some(0) {
+                (1..3).for_each(|item| assert!(fifo.push(draw, count, &mut Some(item))));
+                threads.set([(); 2].map(|()| {
+                    let fifo = fifo.clone();
+                    thread::spawn(move || fifo.pop(|| ()).unwrap())
+                }).into());
+            }
+            position
+        };
+        assert!(fifo.push(first, count, &mut Some(4)));
+        let mut sum: u8 = threads.take().into_iter().map(|thread| thread.join().unwrap()).sum();
+        sum += fifo.pop(|| ()).unwrap();
+        assert_eq!(sum, 7);
     }
 }
 

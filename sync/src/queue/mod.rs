@@ -51,8 +51,14 @@ pub(crate) mod sealed {
         /// Takes the item out of `value`, where there is one, and stores it. `admit` is called once
         /// per attempt and gives the put's number, or none if the queue is shut down. `value` still
         /// has the item if this is false, because `admit` declined, or if it unwinds, which it may
-        /// do only after an admission.
-        fn push(&self, admit: impl Fn() -> Option<u64>, value: &mut Option<T>) -> bool;
+        /// do only after an admission. `admitted` gives how many numbers were given: what a put
+        /// did before that call is seen by those that are admitted behind it.
+        fn push(
+            &self,
+            admit: impl Fn() -> Option<u64>,
+            admitted: impl Fn() -> u64,
+            value: &mut Option<T>,
+        ) -> bool;
         /// Takes an item out; the caller holds one of `items`, so there is one. `void` is called
         /// for each number that is given up because its put was too slow. None if the item cannot
         /// be had at this moment; may unwind, and has taken nothing then.

@@ -54,6 +54,29 @@ fn stall_mpsc_send() {
 }
 
 #[test]
+fn stall_mpsc_send_wakes() {
+    Plan {
+        name: "stall_mpsc_send_wakes",
+        claim: "a receiver that sleeps waits for the send of the very next value",
+        make: || Unbounded::new(mpsc::unbounded()),
+        victim: |ends| held(|| ends.sender.send(1).unwrap()),
+        others: [
+            |ends| {
+                ready();
+                ends.sender.send(2).unwrap();
+            },
+            |ends| {
+                let mut receiver = ends.receiver();
+                wait(receiver.recv()).unwrap();
+                ends.back(receiver);
+            },
+        ],
+        after: |_| {},
+    }
+    .run();
+}
+
+#[test]
 fn stall_mpsc_receive() {
     Plan {
         name: "stall_mpsc_receive",

@@ -170,6 +170,16 @@ impl Waiter {
         granted.map_or(Poll::Pending, Poll::Ready)
     }
 
+    /// Fills the slot of a fresh place, before a step of the caller's own that sets `WAITER`; if that
+    /// does not, the caller takes the waker out again.
+    #[inline]
+    pub(super) fn leave_waker(&mut self, waker: Waker) {
+        self.data = waker.data();
+        self.vtable = waker.vtable();
+        // SAFETY: no WAITER yet, so the slot is the owner's; and fresh, so it is empty.
+        unsafe { self.position.cell().waker.put(waker) };
+    }
+
     // Ordering(wait.cell_register): AcqRel; pairs with Ordering(weighted.shut_place),
     // Ordering(wait.cell_grant). Release shows the waker to the granter, Acquire shows what it did
     // if the grant was here first.

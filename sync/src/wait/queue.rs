@@ -75,8 +75,10 @@ impl Queue {
 
     /// Takes the next place in FIFO order.
     pub(crate) fn enter(&self) -> Waiter {
-        // Ordering(wait.enter): Relaxed. Only a number; the cell orders the rest.
-        let position = self.list.enter(|| Some(self.entered.fetch_add(1, Ordering::Relaxed)));
+        // Ordering(wait.enter): Acquire; pairs with Ordering(weighted.shut_limit). The cell orders
+        // the rest.
+        let order = ord("wait.enter", Ordering::Acquire);
+        let position = self.list.enter(|| Some(self.entered.fetch_add(1, order)));
         Waiter::new(position.expect("a counter always gives a position"))
     }
 

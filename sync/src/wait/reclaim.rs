@@ -67,6 +67,18 @@ mod imp {
             // SAFETY: the caller hands over the only pointer to a live node.
             unsafe { pool::unbox(node) };
         }
+
+        /// Frees a node that other threads have used.
+        ///
+        /// # Safety
+        ///
+        /// `node` came from `alloc` and was neither freed nor retired; all uses by other threads
+        /// happened before, and they cannot reach it any more.
+        #[inline]
+        pub(crate) unsafe fn free_after_use<T>(&self, node: *mut Managed<T>) {
+            // SAFETY: as the caller's.
+            unsafe { self.free(node) };
+        }
     }
 
     impl<T> Managed<T> {

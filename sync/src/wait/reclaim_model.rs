@@ -93,6 +93,38 @@ impl Domain {
         // SAFETY: the caller hands over the only pointer to a live box.
         drop(unsafe { Box::from_raw(node) });
     }
+
+    /// Stamps and buries a node that others have used: a look at it from now on shows, and so does
+    /// one that is not ordered before.
+    ///
+    /// # Safety
+    ///
+    /// As for programs: nobody reaches the node any more, and only once.
+    pub(crate) unsafe fn free_after_use<T>(&self, node: *mut Managed<T>) {
+        // SAFETY: passed on.
+        unsafe { self.bury(node) };
+    }
+
+    /// # Safety
+    ///
+    /// `node` came from `alloc`, and is buried once.
+    unsafe fn bury<T>(&self, node: *mut Managed<T>) {
+        unsafe fn free<T>(node: *mut ()) {
+            // SAFETY: called once, by the domain's drop, with the type that `bury` saw.
+            drop(unsafe { Box::from_raw(node.cast::<Managed<T>>()) });
+        }
+        let now = CLOCK.fetch_add(1, Relaxed);
+        // SAFETY: graves are emptied only with their domain, so the memory is there.
+        let shared = unsafe { &*node };
+        shared.owned.with_mut(|_| ());
+        let old = shared.retired_at.swap(now, Relaxed);
+        assert_eq!(old, 0, "a node was retired twice");
+        let next = self.buried.load(Acquire);
+        let grave = Box::into_raw(Box::new(Grave { next, node: node.cast(), free: free::<T> }));
+        // A model's threads are coroutines of one thread and no switch happens in between, so the
+        // exchange cannot fail; `next` is still that of the load.
+        self.buried.compare_exchange(next, grave, AcqRel, Acquire).expect("models do not race");
+    }
 }
 
 impl Drop for Domain {
@@ -157,27 +189,8 @@ impl Guard {
     ///
     /// As for programs: unreachable for later pins, and only once.
     pub(crate) unsafe fn retire<T>(&self, domain: &Domain, node: *mut Managed<T>) {
-        unsafe fn free<T>(node: *mut ()) {
-            // SAFETY: called once, by the domain's drop, with the type that `retire` saw.
-            drop(unsafe { Box::from_raw(node.cast::<Managed<T>>()) });
-        }
         collector_fence();
-        let now = CLOCK.fetch_add(1, Relaxed);
-        // SAFETY: graves are emptied only with their domain, so the memory is there.
-        let shared = unsafe { &*node };
-        shared.owned.with_mut(|_| ());
-        let old = shared.retired_at.swap(now, Relaxed);
-        assert_eq!(old, 0, "a node was retired twice");
-        let grave = Box::new(Grave {
-            next: domain.buried.load(Acquire),
-            node: node.cast(),
-            free: free::<T>,
-        });
-        let grave = Box::into_raw(grave);
-        // A model's threads are coroutines of one thread and no switch happens in between, so the
-        // exchange cannot fail; `next` is still that of the load.
-        // SAFETY: not shared before the exchange.
-        let next = unsafe { (*grave).next };
-        domain.buried.compare_exchange(next, grave, AcqRel, Acquire).expect("models do not race");
+        // SAFETY: passed on.
+        unsafe { domain.bury(node) };
     }
 }

@@ -42,7 +42,7 @@ use super::queue::{Place, Queue, WaitQueue};
 use super::reclaim::{Guard, pin};
 use super::wakers::{BATCH, Wakers};
 use crate::shim::atomic::AtomicI64;
-use crate::shim::{Ordering, fence_at, mutant, ord};
+use crate::shim::{Ordering, mutant, ord};
 use std::task::{Context, Poll, Waker};
 
 const ARRIVED: u64 = 1 << 5;
@@ -94,6 +94,7 @@ impl Weighted {
     }
 
     /// Whether the counter was closed.
+    #[inline]
     pub(crate) fn is_shut(&self) -> bool {
         // Ordering(weighted.peek_shut): Relaxed. As above.
         self.counter.load(Ordering::Relaxed) & SHUT != 0
@@ -147,26 +148,40 @@ impl Weighted {
         n: usize,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), Shut>> {
-        if let Place::Idle = at {
-            match self.demand(n) {
-                Ok(None) => {
-                    *at = Place::Done;
-                    return Poll::Ready(Ok(()));
-                }
-                Ok(Some(free)) if self.arrive(at, n as i64, free) => return Poll::Ready(Ok(())),
-                Ok(Some(_)) => {}
-                Err(Shut) => {
-                    *at = Place::Done;
-                    return Poll::Ready(Err(Shut));
-                }
+        let Place::Idle = at else { return self.poll_wait(at, n, cx) };
+        let taken = match self.try_take(n) {
+            Ok(false) => return self.poll_demand(at, n, cx),
+            Ok(true) => Ok(()),
+            Err(Shut) => Err(Shut),
+        };
+        *at = Place::Done;
+        Poll::Ready(taken)
+    }
+
+    #[cold]
+    fn poll_demand(
+        &self,
+        at: &mut Place,
+        n: usize,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), Shut>> {
+        // The user's code: before anything has changed.
+        let waker = cx.waker().clone();
+        let free = match self.demand(n) {
+            Ok(Some(free)) => free,
+            done => {
+                *at = Place::Done;
+                return Poll::Ready(done.map(drop));
             }
-            // Either the closer sees our place, or we see that it is closed: pairs with
-            // fence(weighted.shut).
-            fence_at("weighted.arrived");
-            if self.is_shut() {
-                self.leave(at, n);
-                return Poll::Ready(Err(Shut));
-            }
+        };
+        if self.arrive(at, n as i64, free, waker) {
+            return Poll::Ready(Ok(()));
+        }
+        // Either the closer sees our place, or we see that it is closed: pairs with
+        // Ordering(weighted.shut_limit).
+        if self.is_shut() {
+            self.leave(at, n);
+            return Poll::Ready(Err(Shut));
         }
         self.poll_wait(at, n, cx)
     }
@@ -194,26 +209,31 @@ impl Weighted {
     }
 
     /// Takes a place and says there what is lacking; true if it had been brought already. The
-    /// `free` ones that the demand found go to the front, which need not be this place.
-    // Ordering(weighted.arrive): AcqRel; pairs with Ordering(weighted.deliver),
-    // Ordering(weighted.credit) and Ordering(weighted.shut_place). Acquire: the credit comes with what its holders did. Release is
-    // not needed for data, but the deliverer that grants continues this release sequence.
-    #[cold]
-    fn arrive(&self, at: &mut Place, need: i64, free: i64) -> bool {
+    /// `free` ones that the demand found go to the front, which need not be this place. The waker
+    /// comes along in the same step.
+    // Ordering(weighted.arrive): AcqRel; pairs with Ordering(weighted.deliver), with
+    // what brings credit, Ordering(weighted.credit), and with Ordering(weighted.shut_place). Acquire:
+    // the credit comes with what its holders did. Release: the waker.
+    fn arrive(&self, at: &mut Place, need: i64, free: i64, waker: Waker) -> bool {
         let keep = mutant("weighted.keep_part");
         let (need, free) = if keep { (need - free, 0) } else { (need, free) };
         let queue = self.queue.get();
-        let waiter = queue.enter();
+        let mut waiter = queue.enter();
+        waiter.leave_waker(waker);
         let word = &waiter.position.cell().word;
-        let acquire = ord("weighted.arrive", Ordering::Acquire);
-        let mut now = word.load(acquire);
+        let mut now = word.load(Ordering::Relaxed);
         let excess = loop {
             let left = balance(now) - need;
-            let granted = if left >= 0 { GRANT } else { 0 };
-            let next = with_balance(now | ARRIVED | granted, left.min(0));
-            match word.compare_exchange_weak(now, next, acquire, acquire) {
+            let settled = if left >= 0 { GRANT } else { now & CLOSED };
+            let waits = if settled == 0 { WAITER } else { 0 };
+            let next = with_balance(now | ARRIVED | settled | waits, left.min(0));
+            let ok = ord("weighted.arrive", Ordering::AcqRel);
+            match word.compare_exchange_weak(now, next, ok, Ordering::Relaxed) {
                 Ok(_) if left >= 0 => break left,
                 Ok(_) => {
+                    // SAFETY: CLOSED came before WAITER: the waker is still the owner's.
+                    let _unused =
+                        (waits == 0).then(|| unsafe { waiter.position.cell().waker.take() });
                     *at = Place::Waiting(Some(waiter));
                     if !mutant("weighted.free") {
                         self.deliver(queue, free);
@@ -223,6 +243,8 @@ impl Weighted {
                 Err(other) => now = other,
             }
         };
+        // SAFETY: WAITER was not set: the waker is still the owner's.
+        let _unused = unsafe { waiter.position.cell().waker.take() };
         // Credit is brought to the front only: this is the front, and its turn is over.
         let number = waiter.position.number();
         queue.list.advance(number, number + 1);
@@ -370,13 +392,16 @@ impl Weighted {
 
     /// Closes: whoever waits is told, whoever comes is refused.
     pub(crate) fn shut(&self) {
-        // Ordering(weighted.shut_set): Relaxed. The fence below orders it against the places.
+        // Ordering(weighted.shut_set): Relaxed. The step below orders it against the places.
         self.counter.fetch_or(SHUT, Ordering::Relaxed);
-        // Either we see a place, or its owner sees SHUT: pairs with fence(weighted.arrived).
-        fence_at("weighted.shut");
         let queue = self.queue.get();
-        // Ordering(weighted.shut_limit): Relaxed. Ordered by the fence.
-        let limit = queue.entered.load(Ordering::Relaxed);
+        // Ordering(weighted.shut_limit): Release; pairs with Ordering(wait.enter): who takes a place
+        // behind this limit sees SHUT. A read that must be a write, for that.
+        let limit = if mutant("weighted.shut_peek") {
+            queue.entered.load(Ordering::Relaxed)
+        } else {
+            queue.entered.fetch_or(0, ord("weighted.shut_limit", Ordering::Release))
+        };
         ShutAll { queue, next: queue.next_grant(), limit }.run();
     }
 

@@ -25,8 +25,7 @@ const CHANNELS: &str = "kanal leads where tasks meet: a short lock and a value h
 
 /// And of the queues.
 const QUEUES: &str = "kanal leads where nobody is descheduled inside its lock (queue_4_4_late): for \
-     many receivers without a lock each item costs two pins of the collector and five \
-     read-modify-writes";
+     many receivers without a lock each item costs five read-modify-writes";
 
 macro_rules! specs {
     ($($(#[$doc:meta])* $spec:ident: $name:literal, $senders:literal, $times:literal, $about:literal, $note:ident;)*) => {

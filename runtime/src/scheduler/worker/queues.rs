@@ -146,9 +146,11 @@ impl Worker {
     }
 
     pub(super) fn pop(&self) -> Option<TaskPtr> {
-        if self.lifo_run.get() < LIFO_IN_A_ROW {
+        let run = self.lifo_run.get();
+        // Who would only go through the deque to come out of it at once need not.
+        if run < LIFO_IN_A_ROW || self.is_queueless() {
             if let Some(task) = self.remote().lifo.pop() {
-                self.lifo_run.set(self.lifo_run.get() + 1);
+                self.lifo_run.set(LIFO_IN_A_ROW.min(run + 1));
                 return Some(TaskPtr::from_header(task));
             }
         }
@@ -164,6 +166,12 @@ impl Worker {
         } else {
             self.pop_pinned().or_else(|| self.queue.pop())
         }
+    }
+
+    /// Whether neither the deque nor the pinned queue has a task.
+    fn is_queueless(&self) -> bool {
+        // SAFETY: as in `push_pinned`.
+        self.queue.len() == 0 && unsafe { &*self.pinned.get() }.is_empty()
     }
 
     pub(super) fn pop_pinned(&self) -> Option<TaskPtr> {

@@ -1,8 +1,9 @@
 //! A list of blocks: any number of threads push, one pops.
 //!
 //! *Source.* The list of tokio's mpsc channel; what differs is that a push that nobody waits for is
-//! two read-modify-writes and no more: the receiver says *in the block* that it waits, so the step
-//! that makes a slot ready also tells whether there is somebody to wake.
+//! two read-modify-writes and no more: the receiver says *in the block* that it waits, and for which
+//! slot, so the step that makes a slot ready also tells whether there is somebody to wake; and that
+//! this push, and no other one, is to wake it. What it then does is [`super::rx_waker`]'s business.
 //!
 //! *A push* takes an index from `tail`, finds the block of that index, writes the slot and sets its
 //! bit in the block's word:
@@ -11,8 +12,9 @@
 //! |-------|-------------|---------|
 //! | 0-15  | slots       | the slot's value is here |
 //! | 16    | `RELEASED`  | `tail_block` is beyond; `seen_tail` is written |
-//! | 17    | `RX_WAITS`  | the receiver waits for a slot of this block |
+//! | 17    | `RX_WAITS`  | the receiver waits for a slot of this block, or has |
 //! | 18    | `TX_CLOSED` | behind the slots that are ready nothing will come |
+//! | 32-47 | announced   | the receiver waits for this slot; its waker is the push's that fills it |
 //!
 //! *When a block may be used again.* Whoever moves `tail_block` beyond a block reads `tail`
 //! afterwards. A thread that still holds the old pointer took its index before that read (else its
@@ -22,7 +24,7 @@
 //! *Progress.* Pushing is lock-free: a search is as long as the distance to `tail_block`, appending
 //! fails only if another thread appended. Popping is wait-free.
 
-use crate::shim::atomic::{AtomicPtr, AtomicU64, AtomicUsize};
+use crate::shim::atomic::{AtomicPtr, AtomicU64};
 use crate::shim::cell::UnsafeCell;
 use crate::shim::{Ordering, mutant, ord};
 use crate::wait::pool;
@@ -32,10 +34,11 @@ use std::ptr;
 /// Slots per block: 16 words and a header fit the 400 bytes that a channel may have after its first
 /// message.
 const SLOTS: usize = if cfg!(any(corio_loom, corio_shuttle)) { 2 } else { 16 };
-const ALL: usize = (1 << SLOTS) - 1;
-const RELEASED: usize = 1 << 16;
-const RX_WAITS: usize = 1 << 17;
-const TX_CLOSED: usize = 1 << 18;
+const ALL: u64 = (1 << SLOTS) - 1;
+const RELEASED: u64 = 1 << 16;
+const RX_WAITS: u64 = 1 << 17;
+const TX_CLOSED: u64 = 1 << 18;
+const ANNOUNCED_SHIFT: u32 = 32;
 
 /// `tail` counts in twos; bit 0 says that the receiver accepts no more.
 const CLOSED: u64 = 1;
@@ -47,7 +50,7 @@ const REUSE_TRIES: usize = 3;
 struct Block<T> {
     start: AtomicU64,
     next: AtomicPtr<Block<T>>,
-    word: AtomicUsize,
+    word: AtomicU64,
     /// Written before `RELEASED`.
     seen_tail: UnsafeCell<u64>,
     slots: [UnsafeCell<MaybeUninit<T>>; SLOTS],
@@ -62,7 +65,7 @@ impl<T> Block<T> {
         let block = pool::boxed(Self {
             start: AtomicU64::new(start),
             next: AtomicPtr::new(ptr::null_mut()),
-            word: AtomicUsize::new(0),
+            word: AtomicU64::new(0),
             seen_tail: UnsafeCell::new(0),
             slots: std::array::from_fn(|_| UnsafeCell::new(MaybeUninit::uninit())),
             #[cfg(any(corio_loom, corio_shuttle))]
@@ -104,6 +107,16 @@ fn slot(index: u64) -> usize {
     (index % SLOTS as u64) as usize
 }
 
+/// The bit of a slot whose value is here.
+fn ready(index: u64) -> u64 {
+    1 << slot(index)
+}
+
+/// The bit of a slot that the receiver waits for.
+fn announced(index: u64) -> u64 {
+    ready(index) << ANNOUNCED_SHIFT
+}
+
 fn start_of(index: u64) -> u64 {
     index - index % SLOTS as u64
 }
@@ -125,7 +138,15 @@ pub(super) struct Head<T> {
     oldest: *mut Block<T>,
     /// No value will come at or beyond this index.
     limit: u64,
+    /// The index of the last wait that was announced and not withdrawn. Once the head is beyond, the
+    /// push of that index has the waker.
+    announced: u64,
+    /// The place for the receiver's waker has one that is its own. Kept here for [`super::chan`].
+    pub(super) has_waker: bool,
 }
+
+/// No index.
+const NONE: u64 = u64::MAX;
 
 // SAFETY: values move between threads; the blocks are shared by protocol.
 unsafe impl<T: Send> Send for Blocks<T> {}
@@ -133,6 +154,16 @@ unsafe impl<T: Send> Send for Blocks<T> {}
 unsafe impl<T: Send> Sync for Blocks<T> {}
 // SAFETY: as above; one thread at a time has the head.
 unsafe impl<T: Send> Send for Head<T> {}
+
+/// Who is to be woken after a push.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub(super) struct Waits {
+    /// The receiver has announced this very wait: its waker is the caller's.
+    pub(super) announced: bool,
+    /// The receiver waits in the block, or has waited there: its slot for wakers may have one.
+    pub(super) in_block: bool,
+}
 
 /// What the receiver finds.
 pub(super) enum Pop<T> {
@@ -158,9 +189,9 @@ impl<T> Blocks<T> {
         self.tail.load(Ordering::Relaxed) & CLOSED != 0
     }
 
-    /// Pushes a value; `Ok(true)` if the receiver waits and must be woken.
+    /// Pushes a value; says whether the receiver waits and must be woken.
     #[inline]
-    pub(super) fn push(&self, value: T) -> Result<bool, T> {
+    pub(super) fn push(&self, value: T) -> Result<Waits, T> {
         let Some(index) = self.draw() else { return Err(value) };
         let block = self.find(index);
         block.slots[slot(index)].with_mut(|slot| {
@@ -168,12 +199,12 @@ impl<T> Blocks<T> {
             let slot = unsafe { &mut *slot };
             slot.write(value);
         });
-        Ok(self.publish(block, 1 << slot(index)))
+        Ok(self.publish(block, index, ready(index)))
     }
 
-    /// Says that nothing will be pushed any more; true if the receiver must be woken.
-    pub(super) fn finish(&self) -> bool {
-        self.draw().is_some_and(|index| self.publish(self.find(index), TX_CLOSED))
+    /// Says that nothing will be pushed any more; none if nobody would hear of it.
+    pub(super) fn finish(&self) -> Option<Waits> {
+        self.draw().map(|index| self.publish(self.find(index), index, TX_CLOSED))
     }
 
     // Ordering(mpsc.draw): Acquire; pairs with Ordering(mpsc.release_tail): a push whose index is
@@ -183,13 +214,15 @@ impl<T> Blocks<T> {
         (old & CLOSED == 0).then_some(old / ONE)
     }
 
-    // Ordering(mpsc.publish): Release; pairs with Ordering(mpsc.pop): the value is visible to the
-    // receiver. That its waker is found if it waits is the slot's business: a taker that comes too
+    // Ordering(mpsc.publish): AcqRel; pairs with Ordering(mpsc.pop): the value is visible to the
+    // receiver; and with Ordering(mpsc.announce): a waker that was announced is visible here. That
+    // a waker is found if it waits in the block is the slot's business: a taker that comes too
     // early for the waker is seen by the receiver's registration, and so is our bit. An addition,
     // since nobody else sets it: x86-64 has no `or` that says what was there before.
-    fn publish(&self, block: &Block<T>, bit: usize) -> bool {
-        let old = block.word.fetch_add(bit, ord("mpsc.publish", Ordering::Release));
-        old & RX_WAITS != 0
+    #[inline]
+    fn publish(&self, block: &Block<T>, index: u64, bit: u64) -> Waits {
+        let old = block.word.fetch_add(bit, ord("mpsc.publish", Ordering::AcqRel));
+        Waits { announced: old & announced(index) != 0, in_block: old & RX_WAITS != 0 }
     }
 
     /// Walks to the block of an index that the caller drew.
@@ -305,13 +338,43 @@ impl<T> Blocks<T> {
         let Some(block) = self.advance(head) else { return Pop::Empty };
         // Ordering(mpsc.pop): Acquire; pairs with Ordering(mpsc.publish): the value is visible.
         let word = block.word.load(ord("mpsc.pop", Ordering::Acquire));
-        if word & (1 << slot(head.index)) == 0 {
+        if word & ready(head.index) == 0 {
             return if word & TX_CLOSED != 0 { Pop::Closed } else { Pop::Empty };
         }
         // SAFETY: the bit is set, and the index is taken once: it grows now.
         let value = unsafe { block.take(head.index) };
         head.index += 1;
         Pop::Value(value)
+    }
+
+    /// Says that the receiver waits for the next value, and that its waker is for the push of that
+    /// one; false if there is news and it must look again: then the waker is still its own.
+    // Ordering(mpsc.announce): Release; pairs with Ordering(mpsc.publish): the push sees the waker.
+    // The word's own order decides: either the push sees the announcement, or we see its bit.
+    pub(super) fn announce(&self, head: &mut Head<T>) -> bool {
+        let Some(block) = self.advance(head) else {
+            self.find_for_receiver(head);
+            return false;
+        };
+        let order = ord("mpsc.announce", Ordering::Release);
+        // Added, as in a push: the bit is clear, for it was not announced or was withdrawn.
+        let old = block.word.fetch_add(announced(head.index), order);
+        let waits = old & (ready(head.index) | TX_CLOSED) == 0;
+        if waits {
+            head.announced = head.index;
+        }
+        waits
+    }
+
+    /// Takes an announcement back; false if the push has come: then the waker is its.
+    // Ordering(mpsc.withdraw): Relaxed. The waker was left by the receiver itself; a value is seen
+    // by whoever looks for one.
+    pub(super) fn withdraw(&self, head: &mut Head<T>) -> bool {
+        // SAFETY: the head's block is used again only by the receiver.
+        let Some(block) = (unsafe { head.block.as_ref() }) else { return true };
+        head.announced = NONE;
+        let old = block.word.fetch_and(!announced(head.index), Ordering::Relaxed);
+        old & (ready(head.index) | TX_CLOSED) == 0 || mutant("mpsc.withdraw_late")
     }
 
     /// Says that the receiver waits; false if there is news and it must look again.
@@ -323,9 +386,8 @@ impl<T> Blocks<T> {
             self.find_for_receiver(head);
             return false;
         };
-        let bit = 1 << slot(head.index);
         let old = block.word.fetch_or(RX_WAITS, Ordering::Relaxed);
-        old & (bit | TX_CLOSED) == 0
+        old & (ready(head.index) | TX_CLOSED) == 0
     }
 
     /// The receiver goes on: pushes need not wake it.
@@ -427,7 +489,7 @@ impl<T> Blocks<T> {
     ///
     /// Called once, by the last owner of both sides.
     pub(super) unsafe fn free(&self, head: &mut Head<T>) {
-        head.limit = u64::MAX;
+        head.limit = NONE;
         while let Pop::Value(value) = self.pop(head) {
             drop(value);
         }
@@ -446,6 +508,12 @@ impl<T> Blocks<T> {
 
 impl<T> Head<T> {
     pub(super) fn new() -> Self {
-        Self { index: 0, block: ptr::null_mut(), oldest: ptr::null_mut(), limit: u64::MAX }
+        let (block, oldest) = (ptr::null_mut(), ptr::null_mut());
+        Self { index: 0, block, oldest, limit: NONE, announced: NONE, has_waker: false }
+    }
+
+    /// Whether the wait for the next value is announced.
+    pub(super) fn is_announced(&self) -> bool {
+        self.announced == self.index
     }
 }

@@ -1,6 +1,7 @@
 //! What the bounded and the unbounded channel share.
 
-use super::blocks::{Blocks, Head, Pop};
+use super::blocks::{Blocks, Head, Pop, Waits};
+use super::rx_waker::{RxWaker, WakesAtLast};
 use crate::shim::atomic::AtomicUsize;
 use crate::shim::cell::UnsafeCell;
 use crate::shim::{Ordering, ord};
@@ -9,7 +10,7 @@ use crate::wait::queue::Place;
 use crate::wait::weighted::Weighted;
 use crate::waker_slot::WakerSlot;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 /// The allocation of a channel.
 pub(super) struct Chan<T> {
@@ -19,7 +20,10 @@ pub(super) struct Chan<T> {
     pub(super) room: Weighted,
     /// 0 for no limit.
     pub(super) capacity: usize,
-    rx_waker: WakerSlot,
+    /// Where the receiver's waker is, as a rule.
+    rx_waker: RxWaker,
+    /// Where it is if somebody else than the next push may wake, or that place is not free.
+    rx_slot: WakerSlot,
     /// Flagged when the receiver has closed or is gone.
     closed: Line,
     /// The receiver's, or that of whoever drops the channel.
@@ -39,7 +43,8 @@ impl<T> Chan<T> {
             senders: AtomicUsize::new(1),
             room: Weighted::new(capacity),
             capacity,
-            rx_waker: WakerSlot::new(),
+            rx_waker: RxWaker::new(),
+            rx_slot: WakerSlot::new(),
             closed: Line::new(),
             head: UnsafeCell::new(Head::new()),
         })
@@ -50,10 +55,19 @@ impl<T> Chan<T> {
     /// Pushes a value for which there is room.
     #[inline]
     pub(super) fn push(&self, value: T) -> Result<(), T> {
-        if self.blocks.push(value)? {
-            self.rx_waker.wake();
+        let waits = self.blocks.push(value)?;
+        if waits.announced || waits.in_block {
+            self.wake_receiver(waits);
         }
         Ok(())
+    }
+
+    fn wake_receiver(&self, waits: Waits) {
+        let _other = WakesAtLast(waits.in_block.then(|| self.rx_slot.take()).flatten());
+        if waits.announced {
+            // SAFETY: the caller has published what was announced, just now.
+            unsafe { self.rx_waker.take_over() }.wake();
+        }
     }
 
     /// Gives room back that was not used.
@@ -66,7 +80,7 @@ impl<T> Chan<T> {
     /// it.
     pub(super) fn room_came_back(&self) {
         if self.room.is_shut() {
-            self.rx_waker.wake();
+            self.rx_slot.wake();
         }
     }
 
@@ -110,8 +124,11 @@ impl<T> Chan<T> {
     // did. So its mark lies behind their pushes, and the receiver that finds it sees all of that.
     pub(super) fn drop_sender(&self) {
         let order = ord("mpsc.drop_sender", Ordering::AcqRel);
-        if self.senders.fetch_sub(1, order) == 1 && self.blocks.finish() {
-            self.rx_waker.wake();
+        if self.senders.fetch_sub(1, order) > 1 {
+            return;
+        }
+        if let Some(waits) = self.blocks.finish() {
+            self.wake_receiver(waits);
         }
     }
 
@@ -171,7 +188,76 @@ impl<T> Chan<T> {
     /// The caller is the receiver.
     #[cold]
     unsafe fn poll_wait(&self, cx: &mut Context<'_>) -> Poll<Option<T>> {
-        self.rx_waker.register(cx.waker());
+        // A receiver that has closed waits for room as well, which not only the next push brings.
+        let shut = self.capacity > 0 && self.room.is_shut();
+        loop {
+            // SAFETY: as the caller's, and no user code.
+            let announced = unsafe { self.with_head(|head| head.is_announced()) };
+            if announced {
+                // SAFETY: as the caller's; what was announced had been put there.
+                if !shut && unsafe { self.rx_waker.holds(cx.waker()) } {
+                    return Poll::Pending;
+                }
+                // SAFETY: as the caller's, and no user code.
+                unsafe { self.with_head(|head| head.has_waker = self.blocks.withdraw(head)) };
+            // SAFETY: as the caller's.
+            } else if shut || !unsafe { self.leave_waker(cx.waker()) } {
+                // SAFETY: as the caller's.
+                return unsafe { self.poll_wait_in_block(cx) };
+            // SAFETY: as the caller's, and no user code.
+            } else if unsafe { self.with_head(|head| self.announce(head)) } {
+                return Poll::Pending;
+            }
+            // SAFETY: as the caller's.
+            match unsafe { self.pop() } {
+                Pop::Value(value) => return Poll::Ready(Some(value)),
+                Pop::Closed => return Poll::Ready(None),
+                Pop::Empty => {}
+            }
+        }
+    }
+
+    fn announce(&self, head: &mut Head<T>) -> bool {
+        let announced = self.blocks.announce(head);
+        head.has_waker = !announced;
+        announced
+    }
+
+    /// Leaves the waker where the push finds it to whom it is announced; false if a slow one has not
+    /// taken the last one out.
+    ///
+    /// # Safety
+    ///
+    /// The caller is the receiver, and has not announced that it waits.
+    unsafe fn leave_waker(&self, waker: &Waker) -> bool {
+        let place = &self.rx_waker;
+        // SAFETY: as the caller's, and no user code.
+        let has_waker = unsafe { self.with_head(|head| head.has_waker) };
+        // SAFETY: the receiver's own.
+        if has_waker && unsafe { place.holds(waker) } {
+            return true;
+        }
+        if !has_waker && !place.is_free() {
+            return false;
+        }
+        let new = waker.clone();
+        // SAFETY: the receiver's own.
+        let old = has_waker.then(|| unsafe { place.take() });
+        // SAFETY: free, or emptied by the receiver.
+        unsafe { place.put(new) };
+        // SAFETY: as the caller's, and no user code.
+        unsafe { self.with_head(|head| head.has_waker = true) };
+        drop(old);
+        true
+    }
+
+    /// Waits for anything that happens in the block of the next value, and for room.
+    ///
+    /// # Safety
+    ///
+    /// The caller is the receiver.
+    unsafe fn poll_wait_in_block(&self, cx: &mut Context<'_>) -> Poll<Option<T>> {
+        self.rx_slot.register(cx.waker());
         loop {
             // SAFETY: as the caller's; waiting calls no user code.
             let waits = unsafe { self.with_head(|head| self.blocks.wait(head)) };
@@ -212,11 +298,20 @@ impl<T> Chan<T> {
     ///
     /// The caller is the receiver, for the last time.
     pub(super) unsafe fn drop_receiver(&self) {
+        // SAFETY: as the caller's, and no user code.
+        let own = unsafe {
+            self.with_head(|head| {
+                let withdrawn = head.is_announced() && self.blocks.withdraw(head);
+                std::mem::take(&mut head.has_waker) || withdrawn
+            })
+        };
+        // SAFETY: the receiver's own.
+        let unused = own.then(|| unsafe { self.rx_waker.take() });
         // SAFETY: as the caller's.
         unsafe { self.with_head(|head| self.blocks.close(head)) };
         self.room.shut();
         self.closed.set_flag();
-        drop(self.rx_waker.take());
+        drop((unused, self.rx_slot.take()));
         // SAFETY: as the caller's.
         while let Pop::Value(value) = unsafe { self.pop() } {
             drop(value);

@@ -4,6 +4,26 @@ use super::{TryRecvError, channel, unbounded};
 use crate::model;
 use crate::shim::{sync::Arc, thread};
 use crate::testing::{Deeds, block_on, join_all, poll_once};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::task::{Context, Poll, Wake, Waker};
+
+/// Counts how often it was woken. No part of the model.
+#[derive(Default)]
+struct Counts(AtomicUsize);
+
+impl Wake for Counts {
+    fn wake(self: std::sync::Arc<Self>) {
+        self.0.fetch_add(1, Relaxed);
+    }
+}
+
+/// One poll of `recv` with the waker of `counts`.
+fn poll_recv<T>(
+    receiver: &mut super::UnboundedReceiver<T>,
+    counts: &std::sync::Arc<Counts>,
+) -> Poll<Option<T>> {
+    receiver.poll_recv(&mut Context::from_waker(&Waker::from(counts.clone())))
+}
 
 model! {
     /// Two senders, one receiver, three values in two blocks.
@@ -141,5 +161,61 @@ model! {
         join_all(threads);
         drop(last);
         assert_eq!(Arc::strong_count(&kept), 1);
+    }
+}
+
+model! {
+    /// The receiver is polled with two wakers in turn, and may go before it was woken.
+    mpsc_repoll(threads = 2, bound = 3, claim = "the waker of the last poll is woken, and each is dropped once") {
+        let (sender, mut receiver) = unbounded();
+        let other = sender.clone();
+        let counts = [(); 3].map(|()| std::sync::Arc::new(Counts::default()));
+        let thread = thread::spawn(move || other.send(1).unwrap());
+        let polls = counts.iter().map(|counts| poll_recv(&mut receiver, counts).is_ready());
+        let polls: Vec<_> = polls.take_while(|ready| !ready).collect();
+        thread.join().unwrap();
+        if polls.len() == counts.len() {
+            assert_eq!(counts[2].0.load(Relaxed), 1, "the last waker was not woken");
+            assert_eq!(receiver.try_recv(), Ok(1));
+        }
+        assert!(poll_recv(&mut receiver, &counts[0]).is_pending());
+        drop((sender, receiver));
+        assert!(counts.iter().all(|counts| std::sync::Arc::strong_count(counts) == 1));
+    }
+}
+
+model! {
+    /// A push is slow to take the waker that is its; the receiver has gone on and waits again.
+    mpsc_slow_wake(threads = 3, bound = 2, claim = "whoever waits is woken, also beside a push that has not taken its waker yet") {
+        let (sender, mut receiver) = unbounded();
+        let counts = std::sync::Arc::new(Counts::default());
+        assert!(poll_recv(&mut receiver, &counts).is_pending());
+        let send = |sender: super::UnboundedSender<u8>| thread::spawn(move || sender.send(1).unwrap());
+        let threads = [send(sender.clone()), send(sender.clone())];
+        let mut received = 0;
+        for _ in 0..2 {
+            let waker = std::sync::Arc::new(Counts::default());
+            received += usize::from(poll_recv(&mut receiver, &waker).is_ready());
+        }
+        while received < 2 {
+            block_on(receiver.recv()).unwrap();
+            received += 1;
+        }
+        join_all(threads);
+        drop((sender, receiver));
+        assert_eq!(std::sync::Arc::strong_count(&counts), 1);
+    }
+}
+
+model! {
+    /// A receiver that waits is closed and waits on; a permit is out.
+    mpsc_wait_close(threads = 2, bound = 3, claim = "a receiver that closed after it waited is woken by room that comes back") {
+        let (sender, mut receiver) = channel::<u8>(1);
+        assert!(poll_once(|cx| receiver.poll_recv(cx)).is_pending());
+        let permit = sender.try_reserve_owned().unwrap();
+        let thread = thread::spawn(move || drop(permit));
+        receiver.close();
+        assert_eq!(block_on(receiver.recv()), None);
+        thread.join().unwrap();
     }
 }

@@ -8,7 +8,8 @@
 //! may send, in order of arrival, and says who waits for whom. Receiving is wait-free but for giving
 //! room to a sender that waits. Values are received in the order in which their sends drew a place: a
 //! thread that is descheduled between drawing and filling it keeps those behind it back, and
-//! meanwhile `try_recv` finds nothing. Memory: blocks of 16 values that are used again; an empty
+//! meanwhile `try_recv` finds nothing; and it is the send of the next value that wakes a receiver
+//! that waits, so one that is descheduled right after it has filled its place keeps it asleep. Memory: blocks of 16 values that are used again; an empty
 //! channel has none.
 //!
 //! # Examples
@@ -37,6 +38,7 @@ mod blocks;
 mod bounded;
 mod chan;
 mod receive;
+mod rx_waker;
 mod unbounded;
 
 pub use bounded::{OwnedPermit, Permit, Receiver, Reserve, Send, Sender, WeakSender, channel};

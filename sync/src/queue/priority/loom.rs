@@ -22,7 +22,7 @@ fn heap<const N: usize>(items: [u64; N]) -> Heap {
 
 fn put(heap: &Heap, item: u64) {
     // Items are their own numbers: no two are equal.
-    assert!(heap.push(|| Some(item), &mut Some(item)));
+    assert!(heap.push(|| Some(item), || 0, &mut Some(item)));
 }
 
 fn get(heap: &Heap) -> u64 {

@@ -99,7 +99,12 @@ impl<T: Ord> Sealed<T> for Priority<T> {
 
     // Ordering(priority.put): Release; pairs with Ordering(priority.root): as
     // Ordering(priority.remove), and the item.
-    fn push(&self, admit: impl Fn() -> Option<u64>, value: &mut Option<T>) -> bool {
+    fn push(
+        &self,
+        admit: impl Fn() -> Option<u64>,
+        _admitted: impl Fn() -> u64,
+        value: &mut Option<T>,
+    ) -> bool {
         let Some(number) = admit() else { return false };
         let new = Unshared::new(&self.domain, number, value);
         let guard = pin();

@@ -1,8 +1,8 @@
 //! Models of the strip: each position is one cell, and a run goes when both ends are beyond it.
 
-use super::Strip;
+use super::{Cell, Strip};
 use crate::model;
-use crate::shim::atomic::AtomicU64;
+use crate::shim::atomic::{AtomicU8, AtomicU64};
 use crate::shim::cell::UnsafeCell;
 use crate::shim::sync::Arc;
 use crate::shim::{Ordering, thread};
@@ -10,15 +10,30 @@ use crate::testing::join_all;
 
 /// One side's part of a cell, and the other's: used once each.
 #[derive(Default)]
-struct Cell {
+struct Sides {
     put: UnsafeCell<usize>,
     gotten: UnsafeCell<usize>,
+    /// How many sides are finished.
+    finished: AtomicU8,
+}
+
+impl Cell for Sides {
+    fn is_over(&self) -> bool {
+        self.finished.load(Ordering::Acquire) == 2
+    }
+}
+
+impl Sides {
+    fn use_part(&self, part: &UnsafeCell<usize>) {
+        mark(part);
+        self.finished.fetch_add(1, Ordering::AcqRel);
+    }
 }
 
 // SAFETY: a model; loom tells if a part is used by two threads at once.
-unsafe impl Sync for Cell {}
+unsafe impl Sync for Sides {}
 // SAFETY: as above.
-unsafe impl Send for Cell {}
+unsafe impl Send for Sides {}
 
 fn mark(part: &UnsafeCell<usize>) {
     part.with_mut(|count| {
@@ -30,7 +45,7 @@ fn mark(part: &UnsafeCell<usize>) {
 }
 
 struct Row {
-    strip: Strip<Cell>,
+    strip: Strip<Sides>,
     drawn: AtomicU64,
 }
 
@@ -40,12 +55,14 @@ impl Row {
     }
 
     fn put(&self) {
-        let draw = || Some(self.drawn.fetch_add(1, Ordering::Relaxed));
-        self.strip.enter(draw, |cell| mark(&cell.put)).expect("a position was drawn");
+        let draw = || Some(self.drawn.fetch_add(1, Ordering::Acquire));
+        let drawn = || self.drawn.fetch_or(0, Ordering::Release);
+        let put = self.strip.enter(draw, drawn, |cell| cell.use_part(&cell.put));
+        put.expect("a position was drawn");
     }
 
     fn get(&self) {
-        self.strip.claim(|cell| mark(&cell.gotten));
+        self.strip.claim(|cell| cell.use_part(&cell.gotten));
     }
 }
 
