@@ -92,14 +92,21 @@ impl Header {
     }
 
     /// Frees the extension with the cell.
+    #[inline]
     pub(crate) fn free_ext(&self) {
         // Ordering: Relaxed; the caller released the last reference with AcqRel.
         let ext = self.ext.load(Relaxed);
         if !ext.is_null() {
             // SAFETY: the cell's last reference is gone, so nobody else looks at its extension.
-            drop(unsafe { Box::from_raw(ext) });
+            drop_ext(unsafe { Box::from_raw(ext) });
         }
     }
+}
+
+/// Out of the way of the tasks that have none.
+#[cold]
+fn drop_ext(ext: Box<TaskExt>) {
+    drop(ext);
 }
 
 impl TaskExt {
