@@ -73,7 +73,7 @@ struct Home {
 /// Calls `f` with the driver that serves the calling thread, and whether the thread is its worker:
 /// `None` outside a runtime, and in destructors that run at the end of the thread. `f` runs no code
 /// of a user's.
-#[inline]
+#[inline(always)]
 pub(crate) fn with_home<R>(f: impl FnOnce(Option<(&Driver, bool)>) -> R) -> R {
     f(HOME.get().map(|home| {
         // SAFETY: `DRIVERS` holds the driver; it changes in `enter` and in the drop of its guard

@@ -9,10 +9,10 @@ use crate::context;
 use crate::handle::Handle;
 use crate::scheduler::block_in_place as place;
 use crate::scheduler::worker::{self, Worker};
+use crate::task::birth::Birth;
 use crate::task::contextvars::{self, Context};
 use crate::task::ext::TaskExt;
 use crate::task::join::Task;
-use crate::task::raw::Birth;
 use crate::task::registry::TaskRef;
 
 /// Spawns a task: it runs beside the caller, on any loop of the runtime, and starts soon.
@@ -47,7 +47,15 @@ where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
-    create_task_from(future, &mut Location::caller().into())
+    let at = Location::caller();
+    let spawned = worker::with(|worker| match worker {
+        Some(worker) => worker.spawn_at(future, at),
+        None => Err(future),
+    });
+    match spawned {
+        Ok(task) => task,
+        Err(future) => Handle::current().create_task_from(future, &mut at.into()),
+    }
 }
 
 /// [`create_task`] with what the task is born with.

@@ -8,6 +8,7 @@
 mod made;
 
 use std::cell::Cell;
+use std::num::NonZeroUsize;
 use std::panic::Location;
 use std::task::Poll;
 
@@ -224,13 +225,14 @@ impl WaitKind {
 const KIND_SHIFT: u32 = usize::BITS - 7;
 
 const _: () = assert!(WaitKind::ALL.len() <= 1 << 7);
+const _: () = assert!(size_of::<Option<Place>>() == size_of::<usize>());
 // The low bit and the mark.
 const _: () = assert!(align_of::<Location<'static>>() > 1 | Place::MARK);
 
 /// A wait kind and a place in one word. The low bit is set: the word can share a field with an
-/// aligned pointer and still be told from it.
+/// aligned pointer and still be told from it, and a note is either this word or zero.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Place(usize);
+pub struct Place(NonZeroUsize);
 
 impl Place {
     /// A bit of the word that [`to_word`](Self::to_word) leaves free, for whoever keeps the word: a
@@ -242,14 +244,32 @@ impl Place {
     #[must_use]
     pub fn new(kind: WaitKind, at: &'static Location<'static>) -> Self {
         let address = std::ptr::from_ref(at).expose_provenance();
-        Self((kind as usize) << KIND_SHIFT | address | 1)
+        Self::of((kind as usize) << KIND_SHIFT | address)
+    }
+
+    /// Sets the low bit.
+    #[inline]
+    fn of(word: usize) -> Self {
+        Self(NonZeroUsize::MIN | word)
+    }
+
+    /// Notes the place once more: for who took the note of what it has polled, and passes it on.
+    #[inline]
+    pub fn note_again(self) {
+        NOTED.set(Some(self.unmarked()));
+    }
+
+    /// As a future that keeps it has made it.
+    #[inline]
+    fn unmarked(self) -> Self {
+        Self::of(self.to_word() & !Self::MARK)
     }
 
     /// The word to store; odd.
     #[inline]
     #[must_use]
     pub const fn to_word(self) -> usize {
-        self.0
+        self.0.get()
     }
 
     /// Reads a word back: `None` if it is not a place.
@@ -259,19 +279,22 @@ impl Place {
     /// An odd `word` must come from [`Place::to_word`], with [`Place::MARK`] or without.
     #[must_use]
     pub const unsafe fn from_word(word: usize) -> Option<Self> {
-        if word & 1 == 1 { Some(Self(word)) } else { None }
+        match NonZeroUsize::new(word) {
+            Some(odd) if word & 1 == 1 => Some(Self(odd)),
+            _ => None,
+        }
     }
 
     /// What is waited for.
     #[must_use]
     pub const fn kind(self) -> WaitKind {
-        WaitKind::ALL[self.0 >> KIND_SHIFT]
+        WaitKind::ALL[self.to_word() >> KIND_SHIFT]
     }
 
     /// The line that made the waiting future.
     #[must_use]
     pub fn at(self) -> &'static Location<'static> {
-        let address = self.0 & ((1 << KIND_SHIFT) - 1) & !(1 | Self::MARK);
+        let address = self.to_word() & ((1 << KIND_SHIFT) - 1) & !(1 | Self::MARK);
         // SAFETY: the address was exposed by `new` and is that of a `'static` Location; a Place
         // is only made by `new`, or by `from_word` whose caller promises the same.
         unsafe { &*std::ptr::with_exposed_provenance(address) }
@@ -327,6 +350,9 @@ mod tests {
             // SAFETY: the mark is none of the place's bits.
             let marked = unsafe { Place::from_word(word | Place::MARK) }.unwrap();
             assert_eq!((marked.kind(), marked.at()), (kind, here));
+            marked.note_again();
+            assert_eq!(take(), Some(place));
+            assert_eq!(take(), None);
         }
     }
 

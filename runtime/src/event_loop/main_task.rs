@@ -15,8 +15,8 @@ use std::task::{Context, Poll};
 use crate::error::{Cancelled, ResultError, RunError};
 use crate::panic_place::payload_message;
 use crate::scheduler::worker::{self, Worker};
+use crate::task::birth::Birth;
 use crate::task::join::Task;
-use crate::task::raw::Birth;
 use crate::tokio_context::report_hint;
 
 /// How `main` has ended.

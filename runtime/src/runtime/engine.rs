@@ -19,10 +19,10 @@ use crate::reactor::set_timer_slack;
 use crate::report::ReportKind;
 use crate::scheduler::shared::{Phase, Shared};
 use crate::scheduler::worker::{Worker, single};
+use crate::task::birth::Birth;
 use crate::task::contextvars::{Context, copy_context};
 use crate::task::ext::TaskExt;
 use crate::task::join::Task;
-use crate::task::raw::Birth;
 
 /// How long the end of a run waits for the default executor unless the builder says otherwise;
 /// asyncio's limit.

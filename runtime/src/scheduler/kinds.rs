@@ -20,6 +20,7 @@
 //! So the first such child of a kind is late, and the next ones are not.
 //!
 //! As long as no kind is long, which is most programs' life, a push pays for a countdown and a load.
+//! A worker without siblings learns nothing: there is nobody to wake or to call.
 //!
 //! A kind whose poll the Watch found stuck is noted as well. Before its next poll the worker calls
 //! for help by itself, instead of waiting for 1 to 5 ms until it is found: its sockets and timers
@@ -69,12 +70,16 @@ pub(crate) struct Kinds {
     /// How many places have each note.
     noted: [AtomicU32; 2],
     states: [AtomicU8; PLACES],
+    /// Somebody could help: there is more than one worker.
+    siblings: bool,
 }
 
 impl Kinds {
-    pub(crate) fn new() -> Self {
+    /// The kinds of a runtime with so many workers.
+    pub(crate) fn new(workers: usize) -> Self {
         let noted = [const { AtomicU32::new(0) }; 2];
-        Self { noted, states: [const { AtomicU8::new(0) }; PLACES] }
+        let states = [const { AtomicU8::new(0) }; PLACES];
+        Self { noted, states, siblings: workers > 1 }
     }
 
     /// The place of the kind with the vtable at this address.
@@ -89,13 +94,14 @@ impl Kinds {
     }
 
     /// True if the table is worth a look.
+    #[inline]
     fn any(&self, note: Note) -> bool {
         // Ordering: Relaxed; as in `is`.
         self.noted[note as usize].load(Relaxed) > 0
     }
 
     fn learn(&self, note: Note, vtable: usize, is: bool) {
-        if self.is(note, vtable) == is {
+        if self.is(note, vtable) == is || !self.siblings {
             return;
         }
         let bit = 1 << note as u8;
@@ -260,7 +266,7 @@ mod tests {
 
     #[test]
     fn a_long_kind_is_noticed_and_then_known_to_all() {
-        let (pushes, kinds) = (Pushes::new(), Kinds::new());
+        let (pushes, kinds) = (Pushes::new(), Kinds::new(2));
         let late = (0..1_000).find(|_| poll(&pushes, &kinds, KIND, LATE));
         assert!(late.is_some_and(|late| late <= 2 * MEASURE_ONE_IN), "{late:?}");
         assert!(poll(&Pushes::new(), &kinds, KIND, LATE), "another worker knows it too");
@@ -269,7 +275,7 @@ mod tests {
 
     #[test]
     fn a_stuck_poll_needs_no_second_look() {
-        let (pushes, kinds) = (Pushes::new(), Kinds::new());
+        let (pushes, kinds) = (Pushes::new(), Kinds::new(2));
         pushes.end(&kinds, true, 1, || KIND);
         assert!(!kinds.any(Note::Long), "it has pushed nothing");
         assert!(!pushes.push(&kinds));
@@ -278,8 +284,20 @@ mod tests {
     }
 
     #[test]
+    fn nothing_is_learned_where_nobody_could_help() {
+        let (pushes, kinds) = (Pushes::new(), Kinds::new(1));
+        for _ in 0..3 {
+            assert!(!pushes.begin(&kinds, KIND));
+            pushes.push(&kinds);
+            pushes.end(&kinds, true, 1, || KIND);
+        }
+        assert!(!kinds.any(Note::Stuck) && !kinds.any(Note::Long));
+        assert!((0..1_000).all(|_| !poll(&pushes, &kinds, KIND, LATE)));
+    }
+
+    #[test]
     fn a_kind_may_change() {
-        let (pushes, kinds) = (Pushes::new(), Kinds::new());
+        let (pushes, kinds) = (Pushes::new(), Kinds::new(2));
         for _ in 0..3 {
             kinds.learn(Note::Long, KIND, true);
             assert!(kinds.any(Note::Long));
@@ -292,7 +310,7 @@ mod tests {
 
     #[test]
     fn a_kind_that_was_stuck_is_announced_until_a_poll_is_over_soon() {
-        let (pushes, kinds) = (Pushes::new(), Kinds::new());
+        let (pushes, kinds) = (Pushes::new(), Kinds::new(2));
         let announced = |lasts: Duration| {
             let announced = pushes.begin(&kinds, KIND);
             // As if the clock had moved.

@@ -27,9 +27,10 @@ use super::worker;
 use crate::blocking::{Pool, ThreadPoolExecutor};
 use crate::context::Driver;
 use crate::reactor::{self, Poller};
+use crate::task::birth::Birth;
 use crate::task::grow_list::GrowList;
 use crate::task::join::Task;
-use crate::task::raw::{Birth, Header, RuntimeHead, TaskPtr};
+use crate::task::raw::{Header, RuntimeHead, TaskPtr};
 use crate::task::registry::TaskRef;
 use crate::task::slab::{Arena, SharedArenas};
 use crate::tokio_context::TokioContext;
@@ -220,7 +221,7 @@ impl Shared {
             |token| {
                 let future = body.take()?;
                 // SAFETY: the token owns the arena; a body with a home is `Send` until then.
-                Some(unsafe { TaskPtr::new(token.arena(), future, home, birth) })
+                Some(unsafe { TaskPtr::new(token.arena(), future, home, birth.take()) })
             },
         );
         let Some(task) = made.flatten() else {
@@ -367,7 +368,7 @@ impl Shared {
         // SAFETY: `release_tag` gives the reference back; the arena is this thread's.
         let arena = unsafe { Arena::new(index, tag, release_tag) };
         // SAFETY: this thread owns the arena; the task never runs.
-        let task = unsafe { TaskPtr::new(arena, future, None, birth) };
+        let task = unsafe { TaskPtr::new(arena, future, None, birth.take()) };
         // SAFETY: the cell was made for `F`; its handle is made once.
         let handle = unsafe { Task::from_ptr(task) };
         // SAFETY: the entry is this thread's, and nobody starts the task.
@@ -516,7 +517,7 @@ impl Shared {
             drivers: parts.drivers,
             arenas,
             watch: WatchThread::new(),
-            kinds: Kinds::new(),
+            kinds: Kinds::new(workers),
             pool: parts.pool,
             life: if parts.single { Life::new_single() } else { Life::new(workers) },
             exception_handler: HandlerSlot::new(),

@@ -415,11 +415,21 @@ impl Worker {
     /// A task, or callbacks, are about to run.
     #[inline]
     fn begin_poll(&self) {
-        if !self.watched.get() {
-            self.watched.set(true);
-            self.shared.wake_watch();
+        self.begin_poll_at(self.remote());
+    }
+
+    #[inline]
+    fn begin_poll_at(&self, remote: &Remote) {
+        if !self.watched.replace(true) {
+            self.wake_watch();
         }
-        self.remote().hog.begin_poll();
+        remote.hog.begin_poll();
+    }
+
+    /// Not a part of the loop, whose polls would pay for its registers.
+    #[inline(never)]
+    fn wake_watch(&self) {
+        self.shared.wake_watch();
     }
 
     /// The poll that begins will take long, as the last one of its kind did: help is called now, and
@@ -438,7 +448,7 @@ impl Worker {
         let remote = self.remote();
         // Ordering: Relaxed; Watch compares the address with live tasks and never follows it.
         remote.running.store(task.as_raw().cast_mut(), Relaxed);
-        self.begin_poll();
+        self.begin_poll_at(remote);
         self.in_poll.set(true);
         let outer = context::set_task(Some(task));
         coop::refill(self.shared.config.poll_budget);

@@ -79,6 +79,7 @@ impl Header {
     }
 
     /// Frees the extension with the cell.
+    #[inline]
     pub(super) fn free_ext(&self) {
         self.ext.free();
     }

@@ -141,9 +141,15 @@ impl<E: Extension> ExtSlot<E> {
         let ext = self.0.load(Relaxed);
         if !ext.is_null() && !is_place(ext) {
             // SAFETY: the extension came from a box, and nobody else looks at the cell any more.
-            drop(unsafe { Box::from_raw(ext) });
+            drop_extension(unsafe { Box::from_raw(ext) });
         }
     }
+}
+
+/// Out of the way of the tasks that have none.
+#[cold]
+fn drop_extension<E>(extension: Box<E>) {
+    drop(extension);
 }
 
 #[cfg(all(test, any(corio_loom, corio_shuttle)))]

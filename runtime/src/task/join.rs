@@ -18,11 +18,12 @@ use std::task::{Context, Poll, Waker, ready};
 use corio_sync::place::{self, WaitKind};
 
 use super::callback::CallbackId;
+use super::cancel_on_drop::CancelOnDrop;
 use super::observers::WaitPlace;
 use super::raw::TaskPtr;
 use super::registry::{Frame, TaskId, TaskRef};
 use super::scope::Waits;
-use super::state::{Detached, Join};
+use super::state::{Detached, Join, Snapshot};
 use super::waker::task_of;
 use crate::error::{ResultError, TaskError};
 
@@ -89,6 +90,7 @@ impl<T> Task<T> {
 
     /// True once the task has ended, in whatever way.
     #[doc(alias = "is_finished")]
+    #[inline]
     #[must_use]
     pub fn done(&self) -> bool {
         self.ptr.header().state.load().is_done()
@@ -261,15 +263,13 @@ impl<T> Task<T> {
     }
 
     /// Moves the output of a done task out.
+    #[inline]
     #[track_caller]
     pub(crate) fn take_output(&mut self) -> Result<T, TaskError> {
         let state = &self.ptr.header().state;
-        assert!(
-            !state.load().is_taken(),
-            "task '{}' was awaited again after it gave its result; keep the result instead",
-            self.name()
-        );
-        state.take();
+        if !state.take() {
+            self.ptr.was_given();
+        }
         // SAFETY: the handle keeps the cell.
         let output = unsafe { self.ptr.output() };
         // SAFETY: the output is a `Result<T, TaskError>`, was not taken before, and is the
@@ -280,7 +280,7 @@ impl<T> Task<T> {
     /// Waits for the end. A cancel of the waiting task is passed on and the end awaited; then it
     /// goes on in the waiting task.
     #[inline]
-    fn poll_join(
+    pub(super) fn poll_join(
         &mut self,
         cx: &mut Context<'_>,
         at: &'static Location<'static>,
@@ -288,12 +288,12 @@ impl<T> Task<T> {
         if self.waits.is_addressed() && self.pass_cancel_on(cx) {
             return Poll::Pending;
         }
-        let polled = self.poll_slot(cx, at);
-        match &polled {
-            Poll::Pending => self.waits.suspend(cx),
-            Poll::Ready(_) => self.waits.release(),
+        if self.poll_done(cx, at).is_pending() {
+            self.waits.suspend(cx);
+            return Poll::Pending;
         }
-        polled
+        self.waits.release();
+        Poll::Ready(self.take_output())
     }
 
     /// A wait that a request has reached. True if it must go on waiting, whatever the task does.
@@ -320,6 +320,19 @@ impl<T> Task<T> {
         true
     }
 
+    /// The handle goes with the output, or before there is one.
+    fn detach(&mut self) {
+        match self.ptr.header().state.detach() {
+            Detached::Kept => {}
+            Detached::Release => self.ptr.release(),
+            Detached::OwnsOutput => {
+                // SAFETY: the task is done, and its output is the handle's and not taken.
+                unsafe { self.ptr.drop_output() };
+                self.ptr.release();
+            }
+        }
+    }
+
     /// Waits through the join slot, and passes no cancel on.
     #[inline]
     pub(crate) fn poll_slot(
@@ -344,17 +357,41 @@ impl<T> Task<T> {
             return Poll::Ready(());
         }
         if seen.has_join_waker() {
-            // SAFETY: the slot was filled by this handle, the only one that ever writes it.
-            if unsafe { header.join_waker_is(cx.waker()) } {
-                place::note(WaitKind::Join, at);
-                return Poll::Pending;
-            }
-            if !header.state.withdraw_join_waker() {
-                return Poll::Ready(());
-            }
-            // SAFETY: the slot was withdrawn and is full.
-            drop(unsafe { header.take_join_waker() });
+            return self.poll_done_again(cx, at);
         }
+        self.fill_slot(seen, cx, at)
+    }
+
+    /// A poll of a wait whose waker is in the slot: the polls before and after it need fewer registers.
+    #[inline(never)]
+    fn poll_done_again(
+        &mut self,
+        cx: &mut Context<'_>,
+        at: &'static Location<'static>,
+    ) -> Poll<()> {
+        let header = self.ptr.header();
+        // SAFETY: the slot was filled by this handle, the only one that ever writes it.
+        if unsafe { header.join_waker_is(cx.waker()) } {
+            place::note(WaitKind::Join, at);
+            return Poll::Pending;
+        }
+        if !header.state.withdraw_join_waker() {
+            return Poll::Ready(());
+        }
+        // SAFETY: the slot was withdrawn and is full.
+        drop(unsafe { header.take_join_waker() });
+        self.fill_slot(header.state.load(), cx, at)
+    }
+
+    /// Leaves the waker in the slot, which is empty; `seen` is what the state was.
+    #[inline]
+    fn fill_slot(
+        &mut self,
+        seen: Snapshot,
+        cx: &mut Context<'_>,
+        at: &'static Location<'static>,
+    ) -> Poll<()> {
+        let header = self.ptr.header();
         self.ptr.refuse_itself(cx.waker(), at);
         if seen.is_observed() {
             self.ptr.note_join();
@@ -387,6 +424,14 @@ impl TaskPtr {
         }
     }
 
+    /// Refuses to give the result a second time.
+    #[cold]
+    #[track_caller]
+    fn was_given(self) -> ! {
+        let name = self.name();
+        panic!("task '{name}' was awaited again after it gave its result; keep the result instead");
+    }
+
     #[cold]
     fn awaits_itself(self, at: &'static Location<'static>) -> ! {
         let name = self.name();
@@ -395,15 +440,12 @@ impl TaskPtr {
 }
 
 impl<T> Drop for Task<T> {
+    #[inline]
     fn drop(&mut self) {
-        match self.ptr.header().state.detach() {
-            Detached::Kept => {}
-            Detached::Release => self.ptr.release(),
-            Detached::OwnsOutput => {
-                // SAFETY: the task is done, and its output is the handle's and not taken.
-                unsafe { self.ptr.drop_output() };
-                self.ptr.release();
-            }
+        if self.ptr.header().state.load_relaxed().is_taken() {
+            self.ptr.release();
+        } else {
+            self.detach();
         }
     }
 }
@@ -536,47 +578,5 @@ impl<T> Drop for TaskObserve<'_, T> {
 impl<T> fmt::Debug for TaskObserve<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TaskObserve").field("task", self.task).finish_non_exhaustive()
-    }
-}
-
-/// A handle that cancels its task when it is dropped; made by [`Task::cancel_on_drop`].
-#[doc(alias = "AbortOnDropHandle")]
-#[must_use = "dropping it cancels the task"]
-#[derive(Debug)]
-pub struct CancelOnDrop<T>(Option<Task<T>>);
-
-impl<T> CancelOnDrop<T> {
-    /// Gives the plain handle back.
-    ///
-    /// # Panics
-    ///
-    /// After the result was taken.
-    ///
-    /// # Cancel safety
-    ///
-    /// As [`create_task`](crate::create_task).
-    pub fn into_inner(mut self) -> Task<T> {
-        self.0.take().expect("the handle is there until the result is taken")
-    }
-}
-
-impl<T> Future for CancelOnDrop<T> {
-    type Output = Result<T, TaskError>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let slot = &mut self.get_mut().0;
-        let task = slot.as_mut().expect("CancelOnDrop was polled after it gave its result");
-        let at = task.ptr.header().spawned_at;
-        let result = ready!(task.poll_join(cx, at));
-        *slot = None;
-        Poll::Ready(result)
-    }
-}
-
-impl<T> Drop for CancelOnDrop<T> {
-    fn drop(&mut self) {
-        if let Some(task) = &self.0 {
-            task.cancel();
-        }
     }
 }

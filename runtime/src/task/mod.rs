@@ -3,9 +3,13 @@
 #[cfg(not(any(corio_loom, corio_shuttle)))]
 pub(crate) mod awaited;
 #[cfg(not(any(corio_loom, corio_shuttle)))]
+pub(crate) mod birth;
+#[cfg(not(any(corio_loom, corio_shuttle)))]
 pub(crate) mod callback;
 #[cfg(not(any(corio_loom, corio_shuttle)))]
 pub(crate) mod cancel;
+#[cfg(not(any(corio_loom, corio_shuttle)))]
+pub(crate) mod cancel_on_drop;
 pub(crate) mod contextvars;
 #[cfg(not(any(corio_loom, corio_shuttle)))]
 pub(crate) mod ext;

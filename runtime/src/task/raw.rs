@@ -18,6 +18,7 @@ use corio_sync::debug;
 use corio_sync::shim::Ordering::Relaxed;
 use corio_sync::shim::atomic::AtomicUsize;
 
+use super::birth::Birth;
 use super::ext::TaskExt;
 use super::ext_slot::ExtSlot;
 use super::join_slot::JoinSlot;
@@ -44,21 +45,6 @@ pub(crate) struct RuntimeHead {
     pub(crate) call_done: unsafe fn(TaskPtr, u32, DoneCall) -> u32,
     /// Tells of the panic of a task of this runtime that nobody has looked at.
     pub(crate) report_panic: unsafe fn(TaskPtr, &TaskError),
-}
-
-/// What a task is born with.
-#[derive(Debug)]
-pub(crate) struct Birth {
-    pub(crate) spawned_at: &'static Location<'static>,
-    /// Name and context, if the spawner gave any; the cell takes it. A task without gets a copy of its spawner's context.
-    pub(crate) ext: Option<Box<TaskExt>>,
-}
-
-impl From<&'static Location<'static>> for Birth {
-    #[inline]
-    fn from(spawned_at: &'static Location<'static>) -> Self {
-        Self { spawned_at, ext: None }
-    }
 }
 
 /// A task by its header. Plain data: who holds one says elsewhere why the cell is alive.
@@ -198,9 +184,9 @@ impl TaskPtr {
         arena: NonNull<Arena>,
         future: F,
         home: Option<usize>,
-        birth: &mut Birth,
+        birth: Birth,
     ) -> Self {
-        let given = birth.ext.take().or_else(TaskExt::inherited);
+        let given = birth.ext.or_else(TaskExt::inherited);
         // SAFETY: the caller owns the arena.
         let memory = unsafe { Arena::alloc(arena, Typed::<F>::CLASS) };
         let task = TaskPtr(memory.cast());
@@ -376,6 +362,7 @@ impl TaskPtr {
     /// # Safety
     ///
     /// The cell is alive.
+    #[inline]
     pub(crate) unsafe fn output(self) -> *mut () {
         // SAFETY: passed on.
         unsafe { (self.header().vtable.output)(self) }
@@ -403,6 +390,7 @@ impl Header {
     /// # Safety
     ///
     /// The slot is the caller's and empty.
+    #[inline]
     pub(crate) unsafe fn put_join_waker(&self, waker: Waker) {
         self.join.put(waker);
     }
@@ -413,6 +401,7 @@ impl Header {
     ///
     /// The caller is the typed handle and has filled the slot before. The completer may be moving
     /// the waker out at the same time: only its two pointers are compared.
+    #[inline]
     pub(crate) unsafe fn join_waker_is(&self, waker: &Waker) -> bool {
         let (data, vtable) = self.join.words();
         data == waker.data() && std::ptr::eq(vtable, waker.vtable())
@@ -433,6 +422,7 @@ impl Header {
     /// # Safety
     ///
     /// The slot is the caller's and full; it is empty afterwards.
+    #[inline]
     pub(crate) unsafe fn take_join_waker(&self) -> Waker {
         // SAFETY: the slot is the caller's, and full.
         unsafe { self.join.take() }

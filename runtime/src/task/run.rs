@@ -147,6 +147,7 @@ impl TaskPtr {
     }
 
     /// What a completer owes; it still holds the runtime's reference.
+    #[inline]
     fn tell(self, join_waker: bool, unwatched: bool, observed: bool) {
         let header = self.header();
         if observed {

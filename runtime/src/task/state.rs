@@ -97,6 +97,7 @@ pub(crate) struct Snapshot(u64);
 
 impl Snapshot {
     /// The word of a new task: scheduled, with a typed handle.
+    #[inline]
     pub(crate) fn spawned(home: Option<usize>) -> Self {
         let pinned = home.map_or(0, |home| {
             debug_assert!(home < WORKERS_MAX);
@@ -302,6 +303,7 @@ impl State {
     }
 
     /// Makes a new cell visible to walkers, after everything else in it was written.
+    #[inline]
     pub(crate) fn publish(&self, value: Snapshot) {
         // Ordering(state.publish): Release; pairs with Ordering(state.try_ref). A walker that sees
         // references sees an initialized cell; weaker, it would read a vtable from before.
@@ -309,19 +311,21 @@ impl State {
     }
 
     /// Marks the memory as a free cell, after everything in it was dropped.
+    #[inline]
     pub(crate) fn retire(&self) {
         // Ordering: Relaxed; the last reference was released with AcqRel, and a walker that
         // reads an older value fails its compare-exchange on zero references.
         self.0.store(0, Relaxed);
     }
 
+    #[inline]
     pub(crate) fn load(&self) -> Snapshot {
         // Ordering(state.load): Acquire; pairs with Ordering(state.finish): who sees DONE may read
         // the output.
         Snapshot(self.0.load(ord("state.load", Acquire)))
     }
 
-    /// For what never changes after the spawn: whether and where the task is pinned.
+    /// For what never changes after the spawn, or by the caller alone.
     #[inline]
     pub(crate) fn load_relaxed(&self) -> Snapshot {
         // Ordering: Relaxed; the caller's own reference or entry already orders the spawn before.
@@ -403,6 +407,7 @@ impl State {
 
     /// Edge 4. The body is dropped and the output written; `cancelled` says that the output
     /// already answers any cancel.
+    #[inline]
     pub(crate) fn finish(&self, end: End, queued: bool) -> Finished {
         let mut old = self.0.load(Relaxed);
         loop {
@@ -501,7 +506,7 @@ impl State {
         // who frees the cell has seen every other use of it.
         let old = self.0.fetch_sub(ONE_REF, ord("state.ref_dec", AcqRel));
         debug_assert!(Snapshot(old).refs() > 0);
-        Snapshot(old).refs() == 1
+        old < 2 * ONE_REF
     }
 
     /// A walker's attempt to keep a cell that may be free: fails on zero references.
@@ -524,6 +529,7 @@ impl State {
     }
 
     /// Hands the waker in the join slot to the completer.
+    #[inline]
     pub(crate) fn publish_join_waker(&self) -> Join {
         // Ordering(state.publish_join): AcqRel; pairs with Ordering(state.finish): the completer
         // sees the waker, or this thread sees the output.
@@ -536,6 +542,7 @@ impl State {
     }
 
     /// Takes the join slot back to replace its waker; false if the completer has it.
+    #[inline]
     pub(crate) fn withdraw_join_waker(&self) -> bool {
         // Ordering(state.withdraw_join): Acquire; pairs with Ordering(state.finish): the handle
         // has the slot back, or it sees the output.
@@ -544,6 +551,7 @@ impl State {
     }
 
     /// The typed handle goes away.
+    #[inline]
     pub(crate) fn detach(&self) -> Detached {
         // Ordering(state.detach_load): Acquire; pairs with Ordering(state.finish): the output is
         // dropped as it was written.
@@ -573,10 +581,11 @@ impl State {
         }
     }
 
-    /// The typed handle moves the output out.
-    pub(crate) fn take(&self) {
+    /// The typed handle moves the output out; false if it has done that before.
+    #[inline]
+    pub(crate) fn take(&self) -> bool {
         // Ordering: Relaxed; only the handle, which is unique, sets and reads this bit.
-        self.0.fetch_or(TAKEN, Relaxed);
+        self.0.fetch_or(TAKEN, Relaxed) & TAKEN == 0
     }
 
     /// Tells the completer to look for observers; true if the task is done already.

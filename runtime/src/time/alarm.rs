@@ -11,9 +11,10 @@
 //! dropped after.
 use std::panic::Location;
 use std::task::{Poll, Waker};
+use std::time::Duration;
 
 use crate::context::{self, Driver};
-use crate::timer::{Clock, Expiry, Timer, Timers};
+use crate::timer::{Clock, Expiry, Timer, Timers, clock};
 
 /// Nanoseconds since the clock's base, by the calling thread's clock.
 #[inline]
@@ -57,7 +58,7 @@ impl<'a> Home<'a> {
     }
 }
 
-#[inline]
+#[inline(always)]
 fn with_home<R>(f: impl FnOnce(Option<Home<'_>>) -> R) -> R {
     context::with_home(|home| f(home.map(|(driver, is_worker)| Home { driver, is_worker })))
 }
@@ -82,6 +83,39 @@ impl Alarm {
     #[inline]
     pub(super) const fn new_ahead(deadline: u64, now: u64) -> Self {
         Self { deadline, ahead_at: now, timer: None }
+    }
+
+    /// An alarm for so long from now, which the caller waits for already; `None` if that is now. One
+    /// look at the thread's home serves the clock and the timer.
+    ///
+    /// # Panics
+    ///
+    /// As [`poll`](Self::poll).
+    #[inline]
+    pub(super) fn after(
+        limit: Duration,
+        waker: &Waker,
+        what: &str,
+        at: &'static Location<'static>,
+    ) -> Option<Self> {
+        let waker = waker.clone();
+        let armed = with_home(|home| {
+            let Some(home) = home else { outside(what, at) };
+            let now = home.timers().clock().start();
+            let deadline = clock::after(now, limit);
+            if deadline == now {
+                return Err((true, waker));
+            }
+            match home.arm(deadline, waker) {
+                Ok(timer) => Ok(Self { deadline, ahead_at: now, timer: Some(timer) }),
+                Err(waker) => Err((false, waker)),
+            }
+        });
+        match armed {
+            Ok(alarm) => Some(alarm),
+            Err((true, _waker)) => None,
+            Err((false, _waker)) => too_late(what, at),
+        }
     }
 
     #[inline]

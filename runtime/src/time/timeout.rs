@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use corio_sync::place::{self, Made, Place, WaitKind};
 use pin_project_lite::pin_project;
 
-use super::alarm::{self, Alarm};
+use super::alarm::Alarm;
 use crate::cancel::Limited;
 use crate::error::Cancelled;
 use crate::timer::clock;
@@ -273,7 +273,7 @@ pub(super) fn stopped_later<T>(
 #[inline]
 pub(super) fn note(place: Option<Place>) {
     if let Some(place) = place {
-        place::note(place.kind(), place.at());
+        place.note_again();
     }
 }
 
@@ -286,19 +286,22 @@ fn start(
     cx: &Context<'_>,
     at: &'static Location<'static>,
 ) -> Poll<()> {
-    let next = match limit {
-        Limit::None => return Poll::Pending,
-        Limit::After(limit) => {
-            let now = alarm::start();
-            let deadline = clock::after(now, limit);
-            if deadline == now {
-                return Poll::Ready(());
+    match limit {
+        Limit::None => Poll::Pending,
+        // That needs no runtime.
+        Limit::After(Duration::ZERO) => Poll::Ready(()),
+        Limit::After(limit) => match Alarm::after(limit, cx.waker(), "timeout()", at) {
+            Some(armed) => {
+                alarm.get_or_insert(armed);
+                Poll::Pending
             }
-            Alarm::new_ahead(deadline, now)
+            None => Poll::Ready(()),
+        },
+        Limit::Until(deadline) => {
+            let next = Alarm::new(clock::from_instant(deadline));
+            alarm.get_or_insert(next).poll(cx.waker(), "timeout()", at)
         }
-        Limit::Until(deadline) => Alarm::new(clock::from_instant(deadline)),
-    };
-    alarm.insert(next).poll(cx.waker(), "timeout()", at)
+    }
 }
 
 /// A future was not ready in time.

@@ -48,7 +48,7 @@ impl Made {
     /// Notes that the current poll is about to return `Pending` here.
     #[inline]
     pub fn note(&self) {
-        NOTED.set(Some(Place(self.0.0 & !BEGUN)));
+        NOTED.set(Some(self.0.unmarked()));
     }
 
     /// Notes the place if this says `Pending`.
@@ -64,7 +64,7 @@ impl Made {
 impl Drop for Made {
     #[inline]
     fn drop(&mut self) {
-        if self.0.0 & BEGUN == 0 {
+        if self.0.to_word() & BEGUN == 0 {
             never_begun(self.0);
         }
     }

@@ -12,8 +12,9 @@ use corio_sync::shim::Ordering::Relaxed;
 use super::Worker;
 use crate::context;
 use crate::scheduler::shared::Phase;
+use crate::task::birth::Birth;
 use crate::task::join::Task;
-use crate::task::raw::{Birth, TaskPtr};
+use crate::task::raw::TaskPtr;
 use crate::task::scope;
 
 impl Worker {
@@ -49,7 +50,7 @@ impl Worker {
         birth: &mut Birth,
     ) -> Task<F::Output> {
         // SAFETY: the worker owns its arena, and is the home of what is not `Send`.
-        let task = unsafe { TaskPtr::new(self.arena, future, home, birth) };
+        let task = unsafe { TaskPtr::new(self.arena, future, home, birth.take()) };
         // SAFETY: the cell was made for `F`; its handle is made once.
         let handle = unsafe { Task::from_ptr(task) };
         task.note_eager_start();
@@ -97,7 +98,7 @@ impl Drop for Outer<'_> {
         self.worker.in_poll.set(self.in_poll);
         let _inner = place::take();
         if let Some(place) = self.place {
-            place::note(place.kind(), place.at());
+            place.note_again();
         }
     }
 }

@@ -1,6 +1,7 @@
 //! A worker's own queues: where a woken or spawned task goes, and which one runs next.
 
 use std::future::Future;
+use std::panic::Location;
 use std::time::{Duration, Instant};
 
 use super::Worker;
@@ -9,8 +10,9 @@ use super::single::Ready;
 use crate::context;
 use crate::scheduler::queue::Deque;
 use crate::scheduler::shared::Phase;
+use crate::task::birth::Birth;
 use crate::task::join::Task;
-use crate::task::raw::{Birth, TaskPtr};
+use crate::task::raw::TaskPtr;
 
 /// Polls in a row from the lifo slot: two tasks that wake each other may not starve the rest.
 const LIFO_IN_A_ROW: u32 = 3;
@@ -112,11 +114,37 @@ impl Worker {
         if self.shared.phase() != Phase::Running {
             return self.spawn_single(future, birth);
         }
+        Ok(self.spawn_running(future, birth.take()))
+    }
+
+    /// [`spawn`](Self::spawn) of a task that is given nothing but its place.
+    #[inline]
+    pub(crate) fn spawn_at<F>(
+        &self,
+        future: F,
+        at: &'static Location<'static>,
+    ) -> Result<Task<F::Output>, F>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        if self.shared.phase() != Phase::Running {
+            return self.spawn_single(future, &mut at.into());
+        }
+        Ok(self.spawn_running(future, at.into()))
+    }
+
+    #[inline]
+    fn spawn_running<F>(&self, future: F, birth: Birth) -> Task<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
         // SAFETY: the worker owns its arena, and the body is `Send`.
         let task = unsafe { TaskPtr::new(self.arena, future, None, birth) };
         self.push(task);
         // SAFETY: the cell was made for `F`; its handle is made once.
-        Ok(unsafe { Task::from_ptr(task) })
+        unsafe { Task::from_ptr(task) }
     }
 
     /// Spawns a task if this is a single loop, whose tasks are all its own.
@@ -139,7 +167,7 @@ impl Worker {
         birth: &mut Birth,
     ) -> Task<F::Output> {
         // SAFETY: the worker owns its arena and is the home.
-        let task = unsafe { TaskPtr::new(self.arena, future, Some(self.index), birth) };
+        let task = unsafe { TaskPtr::new(self.arena, future, Some(self.index), birth.take()) };
         self.push_pinned(task, self.index);
         // SAFETY: the cell was made for `F`; its handle is made once.
         unsafe { Task::from_ptr(task) }

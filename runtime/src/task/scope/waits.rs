@@ -72,7 +72,8 @@ impl Drop for Probing {
 /// the next poll is a *probe*, in which the wait takes the request. It gets a node only then, or if
 /// it has a scope around or a waker of its own. So awaiting a task allocates nothing.
 ///
-/// The word is a node's address, or, with the low bit set, that of the waiting task's cell, or null.
+/// The word is a node's address, or, with the low bit set, that of the waiting task's cell or none.
+/// So one bit tells what is to be done for a node.
 pub(crate) struct Waits(*mut ());
 
 // SAFETY: as for `Scope`; the address of a cell is only compared.
@@ -82,18 +83,21 @@ unsafe impl Sync for Waits {}
 
 /// Marks the address of a cell.
 const AT_ROOT: usize = 1;
+/// The word of a handle that nobody awaits.
+const NOBODY: *mut () = ptr::without_provenance_mut(AT_ROOT);
 
 impl Waits {
     pub(crate) const fn new() -> Self {
-        Self(ptr::null_mut())
+        Self(NOBODY)
     }
 
     fn at_root(task: TaskPtr) -> *mut () {
         task.as_raw().cast_mut().map_addr(|address| address | AT_ROOT)
     }
 
+    #[inline]
     fn is_node(&self) -> bool {
-        !self.0.is_null() && self.0.addr() & AT_ROOT == 0
+        self.0.addr() & AT_ROOT == 0
     }
 
     fn node(&self) -> Option<NodeRef> {
@@ -105,9 +109,9 @@ impl Waits {
     #[cold]
     fn with_scope<R>(&mut self, f: impl FnOnce(&mut Scope) -> R) -> R {
         let mut scope = Scope { node: self.node() };
-        self.0 = ptr::null_mut();
+        self.0 = NOBODY;
         let result = f(&mut scope);
-        self.0 = scope.node.take().map_or(ptr::null_mut(), NodeRef::into_raw);
+        self.0 = scope.node.take().map_or(NOBODY, NodeRef::into_raw);
         result
     }
 
@@ -116,7 +120,7 @@ impl Waits {
     pub(crate) fn is_addressed(&self) -> bool {
         match self.node() {
             Some(node) => node.is_addressed(),
-            None => PROBING.get() && !self.0.is_null(),
+            None => self.0 != NOBODY && PROBING.get(),
         }
     }
 
@@ -138,7 +142,7 @@ impl Waits {
         if self.is_node() {
             self.with_scope(Scope::release);
         }
-        self.0 = ptr::null_mut();
+        self.0 = NOBODY;
     }
 
     /// The request that the wait takes, if one is offered to it.
@@ -197,12 +201,14 @@ impl Waits {
 impl Drop for Waits {
     #[inline]
     fn drop(&mut self) {
-        self.release();
+        if self.is_node() {
+            self.with_scope(Scope::release);
+        }
     }
 }
 
 impl fmt::Debug for Waits {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Waits").field("suspended", &!self.0.is_null()).finish()
+        f.debug_struct("Waits").field("suspended", &(self.0 != NOBODY)).finish()
     }
 }

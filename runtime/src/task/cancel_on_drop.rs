@@ -1,0 +1,50 @@
+//! The handle whose drop cancels its task.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use super::join::Task;
+use crate::error::TaskError;
+
+/// A handle that cancels its task when it is dropped; made by [`Task::cancel_on_drop`].
+#[doc(alias = "AbortOnDropHandle")]
+#[must_use = "dropping it cancels the task"]
+#[derive(Debug)]
+pub struct CancelOnDrop<T>(pub(super) Option<Task<T>>);
+
+impl<T> CancelOnDrop<T> {
+    /// Gives the plain handle back.
+    ///
+    /// # Panics
+    ///
+    /// After the result was taken.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`create_task`](crate::create_task).
+    pub fn into_inner(mut self) -> Task<T> {
+        self.0.take().expect("the handle is there until the result is taken")
+    }
+}
+
+impl<T> Future for CancelOnDrop<T> {
+    type Output = Result<T, TaskError>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let slot = &mut self.get_mut().0;
+        let task = slot.as_mut().expect("CancelOnDrop was polled after it gave its result");
+        let at = task.ptr().header().spawned_at;
+        let result = ready!(task.poll_join(cx, at));
+        *slot = None;
+        Poll::Ready(result)
+    }
+}
+
+impl<T> Drop for CancelOnDrop<T> {
+    fn drop(&mut self) {
+        if let Some(task) = &self.0 {
+            task.cancel();
+        }
+    }
+}
