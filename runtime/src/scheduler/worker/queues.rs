@@ -58,6 +58,7 @@ impl Worker {
             return self.push_back(task);
         }
         if self.eager.push(&self.shared.kinds) && self.is_eager() {
+            self.keep(false);
             self.push_back(task);
             self.shared.notify();
             return;
