@@ -255,6 +255,10 @@ pub fn run_in_executor<R: Send + 'static>(
 /// Runs a closure that blocks, inside a task, on the calling thread; other tasks of the worker go
 /// on meanwhile. Pinned tasks of the worker, and callbacks submitted to its loop, wait.
 ///
+/// The worker's loop is run by a thread of the default executor meanwhile. If all that it [may
+/// have](crate::Builder::blocking_threads) are busy, the other workers take the tasks, timers and
+/// sockets of this one as those of a worker that is stuck; a runtime of one worker waits.
+///
 /// Inside the closure the runtime can be reached as before: [`Handle::current`] is there, and a wait
 /// that the closure polls by itself has no [budget](crate::Builder::poll_budget).
 ///

@@ -9,10 +9,19 @@ use corio::net::{Keepalive, Shutdown, TcpListener, TcpStream};
 
 use crate::{everywhere, once, pair, read_all, until};
 
+/// A connection beside one that is treated badly.
+async fn is_unharmed((a, b): &(TcpStream, TcpStream)) {
+    a.write_all(b"well").await.unwrap();
+    let mut buf = [0; 4];
+    b.read_exact(&mut buf).await.unwrap();
+    assert_eq!(&buf, b"well");
+}
+
 #[test]
 fn one_byte_at_a_time() {
     everywhere(async || {
         let (a, b) = pair().await;
+        let other = pair().await;
         let writer = corio::create_task(async move {
             for byte in 0..=255 {
                 a.write_all(&[byte]).await.unwrap();
@@ -21,8 +30,10 @@ fn one_byte_at_a_time() {
                 }
             }
         });
+        is_unharmed(&other).await;
         assert_eq!(read_all(&b).await.unwrap(), (0..=255).collect::<Vec<u8>>());
         writer.await.unwrap();
+        is_unharmed(&other).await;
     });
 }
 
@@ -63,8 +74,10 @@ fn callbacks_that_call_themselves_do_not_starve_sockets() {
 fn a_half_closed_connection_still_answers() {
     everywhere(async || {
         let (a, b) = pair().await;
+        let other = pair().await;
         a.write_all(b"question").await.unwrap();
         a.shutdown(Shutdown::Write).unwrap();
+        is_unharmed(&other).await;
         let server = corio::create_task(async move {
             assert_eq!(read_all(&b).await.unwrap(), b"question");
             b.write_all(b"answer").await.unwrap();
@@ -73,6 +86,7 @@ fn a_half_closed_connection_still_answers() {
         server.await.unwrap();
         let error = a.write_all(b"more").await.unwrap_err();
         assert!(matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset));
+        is_unharmed(&other).await;
     });
 }
 
@@ -115,17 +129,14 @@ fn the_end_is_seen_whenever_it_comes() {
 fn a_reset_is_an_error_for_its_connection_only() {
     everywhere(async || {
         let (a, b) = pair().await;
-        let (other_a, other_b) = pair().await;
+        let other = pair().await;
         let reader = corio::create_task(async move { read_all(&b).await });
         corio::sleep(Duration::from_millis(2)).await;
         a.set_linger(Some(Duration::ZERO)).unwrap();
         drop(a);
         let error = reader.await.unwrap().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::ConnectionReset);
-        other_a.write_all(b"well").await.unwrap();
-        let mut buf = [0; 4];
-        other_b.read_exact(&mut buf).await.unwrap();
-        assert_eq!(&buf, b"well");
+        is_unharmed(&other).await;
     });
 }
 

@@ -170,6 +170,64 @@ fn a_future_is_awaited_from_another_runtime_and_from_none() {
     });
 }
 
+/// From the task that awaits in one runtime to the coroutine in another one, and back.
+#[test]
+fn a_cancel_goes_over_the_bridge_both_ways() {
+    bounded(|| {
+        let (one, other) = (rt(), rt());
+        let ledger = Ledger::new();
+        let token = ledger.token();
+        let polled = Signal::new();
+        let mark = polled.clone();
+        let future = one.handle().run_coroutine_threadsafe(async move {
+            let _token = token;
+            mark.set();
+            std::future::pending::<()>().await;
+        });
+        let awaiting = other.create_task(future.into_future());
+        polled.wait_blocking("the coroutine's first poll");
+        eventually("its wait", || {
+            let status = awaiting.task_ref().status();
+            matches!(status, corio::TaskStatus::Waiting(_)).then_some(())
+        });
+        assert!(awaiting.cancel());
+        drop(wait(&other, awaiting));
+        eventually("the coroutine's end", || (ledger.live() == 0).then_some(()));
+        // A coroutine that is cancelled is an error for who awaits it, no cancel.
+        let future = one.handle().run_coroutine_threadsafe(async {
+            corio::current_task().unwrap().cancel();
+            std::future::pending::<()>().await;
+        });
+        let awaiting = other.create_task(async { future.await.unwrap_err().is_cancelled() });
+        assert!(wait(&other, awaiting).expect("it was not cancelled itself"));
+        // Dropped, it lets the coroutine go on.
+        let (gate, done) = (Signal::new(), Signal::new());
+        let (open, mark) = (gate.wait(), done.clone());
+        let mut future = one.handle().run_coroutine_threadsafe(async move {
+            open.await;
+            mark.set();
+        });
+        assert!(corio_tests::kit::poll_once(&mut std::pin::pin!(&mut future)).is_pending());
+        drop(future);
+        gate.set();
+        done.wait_blocking("the detached coroutine");
+    });
+}
+
+/// Who blocks in place has lent its worker: its wait for the own runtime ends.
+#[test]
+fn a_wait_in_place_is_no_deadlock() {
+    bounded(|| {
+        let runtime = one_worker().build().unwrap();
+        let handle = runtime.handle().clone();
+        let task = runtime.create_task(async move {
+            let mut future = handle.run_coroutine_threadsafe(async { 5 });
+            corio::block_in_place(|| future.result(None).unwrap())
+        });
+        assert_eq!(wait(&runtime, task).unwrap(), 5);
+    });
+}
+
 #[test]
 fn callbacks_of_a_future_are_called_once_each() {
     bounded(|| {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use corio::ThreadPoolExecutor;
 use corio_tests::eventually;
-use corio_tests::kit::{Ledger, Signal, block_on, threads_named};
+use corio_tests::kit::{Ledger, Signal, block_on, poll_once, threads_named};
 
 use crate::support::{
     bounded, builder, here, message, on_one_worker, on_runtime, panic_of, rt, variant, wait,
@@ -317,6 +317,43 @@ fn blocking_in_place_stops_nobody_else() {
             here().await
         });
         blocking.await.unwrap();
+    });
+}
+
+/// The executor has as many threads as it may, and all are busy: nobody runs the loop, and siblings help
+/// as they help any worker that is stuck.
+#[test]
+fn blocking_in_place_stops_nobody_else_where_no_thread_is_left() {
+    bounded(|| {
+        let runtime = corio::Builder::new().workers(2).blocking_threads(1).build().unwrap();
+        let (started, gate) = (Signal::new(), Signal::new());
+        let (mark, open) = (started.clone(), gate.clone());
+        let busy = runtime.handle().run_in_executor(None, move || {
+            mark.set();
+            open.wait_blocking("the end of the busy time");
+        });
+        started.wait_blocking("the executor's only thread");
+        let task = runtime.create_task(async {
+            let (queued, slept) = (Signal::new(), Signal::new());
+            let (set, awake) = (queued.clone(), slept.clone());
+            let mut sleep = Box::pin(corio::sleep(Duration::from_millis(1)));
+            // Its timer is this worker's.
+            assert!(poll_once(&mut sleep).is_pending());
+            let sleeper = corio::spawn(async move {
+                sleep.await;
+                awake.set();
+            });
+            let setter = corio::spawn(async move { set.set() });
+            corio::block_in_place(|| {
+                queued.wait_blocking("a task of the worker that blocks");
+                slept.wait_blocking("a timer of the worker that blocks");
+            });
+            sleeper.await.unwrap();
+            setter.await.unwrap();
+        });
+        wait(&runtime, task).unwrap();
+        gate.set();
+        block_on(busy).unwrap();
     });
 }
 

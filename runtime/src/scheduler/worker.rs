@@ -296,8 +296,11 @@ impl Drop for SteppedOut<'_> {
         raw::set_own_arena(Some(self.worker.arena));
         context::set_task(self.task);
         self.worker.in_poll.set(true);
-        self.worker.get_up();
-        self.worker.begin_poll();
+        // Without a stand-in it is still inside the poll.
+        if !self.worker.remote().hog.sight().in_poll() {
+            self.worker.get_up();
+            self.worker.begin_poll();
+        }
     }
 }
 
@@ -338,6 +341,8 @@ impl Worker {
             switched = self.shared.is_debug() != DEBUG;
         }
         self.stop_searching(false);
+        // Nobody would mark a worker whose loop stands still.
+        self.forget_keeping();
         self.remote().hog.park();
         // Producers may have relied on this worker's search.
         self.shared.notify();
@@ -348,6 +353,8 @@ impl Worker {
     pub(crate) fn stand_in(&self, stop: impl Fn() -> bool) {
         // The owner's task may wait for one that blocks in place itself: a loan of what is lent.
         let outer = self.standing_in.replace(true);
+        // Until now it was stuck in the owner's poll, also for the Watch.
+        self.remote().hog.end_poll();
         self.run(stop);
         self.standing_in.set(outer);
     }
@@ -369,7 +376,7 @@ impl Worker {
 
     /// Leaves the worker in the middle of a poll, until the guard is dropped.
     pub(crate) fn step_out(&self) -> SteppedOut<'_> {
-        self.remote().hog.end_poll();
+        self.share_queue();
         self.in_poll.set(false);
         self.stepped_out.set(true);
         raw::set_own_arena(None);

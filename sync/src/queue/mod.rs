@@ -215,10 +215,12 @@ pub type PriorityQueue<T> = BaseQueue<T, Priority<T>>;
 /// # Progress
 ///
 /// Lock-free, as [`Semaphore`](crate::Semaphore): a get that waits, waits for the put that owes it an
-/// item, and a put that waits for the get that owes it room. Two exceptions. A get whose item is being stored by a put that was descheduled
-/// takes the next item instead, and that put has to store again. After a shutdown a get may have to
-/// wait for a put that was admitted before it and has not finished. A [`PriorityQueue`] has one more.
-/// Memory: an item's place in a [`Queue`] is freed in runs of 16.
+/// item, and a put that waits for the get that owes it room. Two exceptions. A get whose item is being
+/// stored by a put that was descheduled takes the next item instead, and that put has to store again.
+/// After a shutdown a get may have to wait for a put that was admitted before it and has not finished.
+/// A [`PriorityQueue`] has one more. Memory: an item's place in a [`Queue`] is freed in runs of 16; a
+/// put or get that is descheduled inside keeps the runs behind its own from being freed, and nobody
+/// waiting.
 ///
 /// # Examples
 ///

@@ -10,8 +10,9 @@
 //! with it.
 //!
 //! It is a guess about the tasks to come, like those of [`kinds`](crate::scheduler::kinds), and a
-//! wrong one delays them, no more: the first poll that takes long ends it, so does a sleep, and a
-//! worker that the Watch has found stuck keeps nothing.
+//! wrong one delays them, no more: the first poll that takes long ends it, so do a sleep and the end
+//! of the loop, and a worker that the Watch has found stuck keeps nothing. Without a Watch nobody keeps
+//! anything: a poll may block for good, and siblings that are awake are all the help there is.
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -83,11 +84,12 @@ impl Worker {
     pub(super) fn consider_keeping(&self, ran_ns: u64, next: u32) {
         let Keeping { polls, ends, pushes, .. } = &self.keeping;
         let shared = !self.shared.idle.any();
-        self.keep(is_brief(ran_ns, polls.get(), ends.get(), pushes.get(), shared));
+        let watched = self.shared.config.watch;
+        self.keep(watched && is_brief(ran_ns, polls.get(), ends.get(), pushes.get(), shared));
         self.keeping.begin(next);
     }
 
-    /// Before a sleep: nothing is known of what will wake the worker.
+    /// Before a sleep, and where the loop stands still: nothing is known of what will go on with it.
     pub(super) fn forget_keeping(&self) {
         self.keep(false);
         self.keeping.begin(self.polls_left.get());
@@ -108,6 +110,7 @@ impl Worker {
 mod tests {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::mpsc;
     use std::time::{Duration, Instant};
 
     use super::*;
@@ -198,6 +201,53 @@ mod tests {
             }
             spawn_a_pair(&met);
             until_both_ended(&met).await;
+        });
+        run.unwrap();
+    }
+
+    /// The loop stands still between two runs, and nothing marks a worker that does not run.
+    #[test]
+    fn a_worker_that_leaves_its_loop_keeps_nothing() {
+        let (ran, runs) = mpsc::channel();
+        let mut runner = Builder::new().workers(2).lifo_slot(false).runner();
+        let run = runner.run(async move {
+            keep();
+            for _ in 0..4 {
+                let ran = ran.clone();
+                drop(create_task(async move { ran.send(()).unwrap() }));
+            }
+        });
+        run.unwrap();
+        for _ in 0..4 {
+            runs.recv_timeout(LIMIT).expect("the sibling took none of what the loop has left");
+        }
+    }
+
+    /// The executor has no thread left that would run the loop meanwhile.
+    #[test]
+    fn a_worker_that_is_lent_keeps_nothing() {
+        let run = Builder::new().workers(2).blocking_threads(1).run(async {
+            let (hold, held) = mpsc::channel::<()>();
+            let (begun, begins) = mpsc::channel();
+            let busy = crate::spawn::to_thread(move || {
+                begun.send(()).unwrap();
+                held.recv().unwrap_err()
+            });
+            begins.recv().unwrap();
+            // The newest lies in the slot, the other one in the queue.
+            let (ran, runs) = mpsc::channel();
+            keep();
+            for _ in 0..2 {
+                let ran = ran.clone();
+                drop(create_task(async move { ran.send(()).unwrap() }));
+            }
+            crate::spawn::block_in_place(|| {
+                for _ in 0..2 {
+                    runs.recv_timeout(LIMIT).expect("they wait for the worker that blocks");
+                }
+            });
+            drop(hold);
+            busy.await.unwrap();
         });
         run.unwrap();
     }

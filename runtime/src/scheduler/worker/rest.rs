@@ -201,11 +201,20 @@ impl Worker {
 
     /// The loop was left and may be run again: what any worker may run does not wait for that.
     pub(crate) fn stand_still(&self) {
+        self.publish_metrics();
+        self.share_queue();
+    }
+
+    /// Leaves to the siblings what any worker may run: this one goes on with none of it for now. Its
+    /// stand-in may be late, or never come, since the executor has a limit.
+    pub(super) fn share_queue(&self) {
+        self.forget_keeping();
         if let Some(task) = self.remote().lifo.pop() {
             self.queue.push(TaskPtr::from_header(task), &self.shared.injector);
         }
-        self.publish_metrics();
-        self.shared.notify();
+        if self.shared.config.stealing && !self.queue.is_empty() {
+            self.shared.notify();
+        }
     }
 
     /// The last look before sleeping.

@@ -9,8 +9,8 @@
 //! room to a sender that waits. Values are received in the order in which their sends drew a place: a
 //! thread that is descheduled between drawing and filling it keeps those behind it back, and
 //! meanwhile `try_recv` finds nothing; and it is the send of the next value that wakes a receiver
-//! that waits, so one that is descheduled right after it has filled its place keeps it asleep. Memory: blocks of 16 values that are used again; an empty
-//! channel has none.
+//! that waits, so one that is descheduled right after it has filled its place keeps it asleep.
+//! Memory: blocks of 16 values that are used again; an empty channel has none.
 //!
 //! # Examples
 //!
