@@ -415,3 +415,41 @@ fn texts_are_read_whole_and_folders_removed_with_all_that_is_in_them() {
         assert_eq!(error.kind(), ErrorKind::NotFound);
     });
 }
+
+/// Several calls go to a thread together, and the loop goes on meanwhile.
+#[test]
+fn many_calls_take_one_trip() {
+    everywhere(async || {
+        let (folder, path) = file(b"data");
+        let (go, wait) = std::sync::mpsc::channel();
+        let batch = corio::create_task(fs::run_blocking(move || {
+            let found = std::fs::read(&path)?;
+            std::fs::rename(&path, path.with_file_name("moved"))?;
+            wait.recv_timeout(crate::LIMIT).map_err(std::io::Error::other)?;
+            Ok((found, std::thread::current().id()))
+        }));
+        // One worker alone comes here while the batch waits.
+        until("the batch has begun", || folder.path().join("moved").exists()).await;
+        go.send(()).unwrap();
+        let (found, thread) = batch.await.unwrap().unwrap();
+        assert_eq!(found, b"data");
+        assert_ne!(thread, std::thread::current().id());
+        let gone = folder.path().join("file");
+        let error = fs::run_blocking(move || std::fs::read(gone)).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotFound);
+    });
+}
+
+#[test]
+fn terminals_and_pipes_are_known() {
+    once(async {
+        let options = || File::options().read(true).write(true).buffer(0);
+        let terminal = options().open("/dev/ptmx").await.unwrap();
+        assert!(terminal.is_terminal() && !terminal.seekable());
+        let folder = scratch();
+        let path = folder.path().join("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+        let pipe = options().open(&path).await.unwrap();
+        assert!(!pipe.is_terminal() && !pipe.seekable());
+    });
+}
