@@ -453,3 +453,29 @@ fn terminals_and_pipes_are_known() {
         assert!(!pipe.is_terminal() && !pipe.seekable());
     });
 }
+
+/// What is dropped with the last task, or after the runtime, is in the file when that is over: a
+/// program may end then.
+#[test]
+fn what_is_dropped_at_the_very_end_is_written() {
+    let folder = scratch();
+    let at = |name: &str| folder.path().join(name);
+    for round in 0..20 {
+        let (bytes, text, late) = (at("bytes"), at("text"), at("late"));
+        let data = format!("data {round}");
+        let written = data.clone();
+        let kept = once(async move {
+            let mut bytes = fs::open(bytes, "w").await.unwrap();
+            bytes.write(written.as_bytes()).await.unwrap();
+            let mut text = fs::open_text(text, "w").await.unwrap();
+            text.write(&written).await.unwrap();
+            let mut late = fs::open(late, "w").await.unwrap();
+            late.write(written.as_bytes()).await.unwrap();
+            late
+        });
+        assert_eq!(std::fs::read_to_string(at("bytes")).unwrap(), data);
+        assert_eq!(std::fs::read_to_string(at("text")).unwrap(), data);
+        drop(kept);
+        assert_eq!(std::fs::read_to_string(at("late")).unwrap(), data);
+    }
+}
