@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # The web example under real load generators: wrk at 64 and at 1,000 connections beside a client
 # that sends one byte at a time and a handler that blocks for 300 ms every second, h2load over
-# HTTP/2, clients killed under load, and an orderly Ctrl-C.
+# HTTP/2, clients killed under load, and an orderly Ctrl-C. Then the restart example, which is replaced
+# again and again under wrk.
 #
 #   bash .ci/web.sh            the full form, about 3 minutes: wrk runs 30 s each
 #   bash .ci/web.sh --short    the same steps with 3 s each; p99 is printed, not judged
@@ -33,8 +34,9 @@ need wrk wrk
 need h2load nghttp2-client
 need curl curl
 
-cargo build --quiet --release --example web
+cargo build --quiet --release --example web --example restart
 web=${CARGO_TARGET_DIR:-target}/release/examples/web
+restart=${CARGO_TARGET_DIR:-target}/release/examples/restart
 . .ci/servers.sh
 server=
 
@@ -305,6 +307,43 @@ ended
 check "exit code 130 at once, was $code after $((SECONDS - began)) s" \
   test "$code" = 130 -a $((SECONDS - began)) -le 5
 stop "$never"
+
+echo "== a rolling restart"
+RESTARTS=3
+# The one that serves now: the last to have said so.
+serves() { sed -n 's/^\([0-9]*\) serves .*/\1/p' "$dir/restarts" | tail -n 1; }
+served_by_another() { [ "$(serves)" != "$generation" ]; }
+"$restart" 127.0.0.1:0 >"$dir/first" 2>"$dir/restarts" &
+generation=$! alive[$!]=restart
+until_true 10 grep -q " serves " "$dir/restarts"
+address=$(sed -n 's/^.* serves //p' "$dir/restarts")
+wrk -t1 -c64 -d$((seconds + RESTARTS))s --timeout 30s "http://$address/" >"$dir/rolled" 2>&1 &
+load=$!
+alive[$load]=client
+predecessors=()
+for _ in $(seq "$RESTARTS"); do
+  sleep 1
+  kill -HUP "$generation"
+  until_true 30 served_by_another || break
+  predecessors+=("$generation")
+  generation=$(serves)
+  alive[$generation]=restart
+done
+wait "$load" || true
+unset "alive[$load]"
+echo "        $(grep Requests/sec "$dir/rolled")"
+check "wrk notices none of $RESTARTS restarts" clean "$dir/rolled"
+check "the server was replaced each time" test "${#predecessors[@]}" = "$RESTARTS"
+check "the last one answers" says "I am $generation" curl -sf -m 5 "http://$address/"
+gone() { local pid; for pid in "$@"; do [ ! -e "/proc/$pid/cwd" ] || return 1; done; }
+check "its predecessors have ended" until_true 30 gone "${predecessors[@]}"
+for pid in "${predecessors[@]}"; do unset "alive[$pid]"; done
+check "each when it had answered all" \
+  test "$(grep -c "has answered all of its requests" "$dir/restarts")" = "$RESTARTS"
+kill -INT "$generation"
+check "Ctrl-C ends the last one" until_true 30 gone "$generation"
+unset "alive[$generation]"
+sed 's/^/        /' "$dir/restarts"
 
 echo
 verdict web "$form form, $SECONDS s"

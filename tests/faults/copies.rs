@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::net::Shutdown;
 
 use corio::io::{copy, copy_bidirectional};
-use corio::net::{UnixStream, sendfile};
+use corio::net::{UnixStream, sendfile, splice};
 
 use crate::sockets::pair;
 use crate::trial::Fault::{Errno, Interrupts, Lengths, Resets, Survivable};
@@ -56,6 +56,25 @@ fn one_way() {
         Ok(())
     }
     tasks("copies::one_way", FAULTS, run);
+}
+
+#[test]
+fn one_way_within_the_system() {
+    async fn run() -> Outcome {
+        let (source, inner) = UnixStream::pair()?;
+        let (outer, sink) = UnixStream::pair()?;
+        let bytes = pattern(SMALL);
+        let copying = async move {
+            let copied = splice(&inner, &outer).await?;
+            outer.shutdown(Shutdown::Write)?;
+            Ok::<_, io::Error>(copied)
+        };
+        let ((), copied, found) = corio::try_join!(feed(source, &bytes), copying, read_all(&sink))?;
+        assert_eq!(copied, SMALL as u64);
+        assert_eq!(found, bytes);
+        Ok(())
+    }
+    tasks("copies::one_way_within_the_system", FAULTS, run);
 }
 
 #[test]

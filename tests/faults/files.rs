@@ -4,10 +4,12 @@ use std::future::poll_fn;
 use std::io::{self, SeekFrom};
 use std::pin::Pin;
 
+use corio::Runtime;
 use corio::fs::{self, File};
 
+use crate::plan::{self, Plan};
 use crate::trial::Fault::{Errno, Interrupts, Lengths, Survivable};
-use crate::trial::{Outcome, fresh_tasks, tasks};
+use crate::trial::{Outcome, behind_the_seam, fresh_tasks, tasks};
 use crate::{pattern, scratch_path};
 
 /// Shorter than a line, about as long, and longer than all of them.
@@ -155,6 +157,33 @@ fn what_a_file_is_refused_is_told() {
     const FAULTS: &[crate::Fault] =
         &[Errno(libc::EIO), Errno(libc::ENOSPC), Errno(libc::EMFILE), Errno(libc::ENFILE)];
     tasks("files::what_a_file_is_refused_is_told", FAULTS, run);
+}
+
+/// Against a machine that stops only the device can promise: `sync_all` and `sync_data` ask it, and
+/// say what it answers.
+#[test]
+fn a_sync_asks_the_device() {
+    behind_the_seam("files::a_sync_asks_the_device", || {
+        let runtime = Runtime::new().unwrap();
+        let mut file = runtime.block_on(open(16)).unwrap();
+        for call in ["fsync", "fdatasync"] {
+            // So that nothing is left to do but the call itself.
+            runtime.block_on(file.write(b"data")).unwrap();
+            runtime.block_on(file.flush()).unwrap();
+            plan::arm(Plan::Fail { errno: libc::EIO, nth: 1 });
+            let synced = runtime.block_on(async {
+                match call {
+                    "fsync" => file.sync_all().await,
+                    _ => file.sync_data().await,
+                }
+            });
+            let struck = plan::disarm();
+            assert_eq!((struck.times, struck.call), (1, call));
+            let error = synced.unwrap_err().to_string();
+            assert!(error.contains(&format!("(os error {})", libc::EIO)), "{error}");
+        }
+        runtime.block_on(file.close()).unwrap();
+    });
 }
 
 /// Threads that cannot be made: the call fails and says so, or another thread does it.

@@ -17,6 +17,8 @@ macro_rules! again {
 mod calls;
 mod copies;
 mod files;
+#[path = "../io/ssl/papers.rs"]
+mod papers;
 mod plan;
 mod programs;
 mod seam;

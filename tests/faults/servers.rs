@@ -9,8 +9,9 @@ use corio::net::{TcpListener, TcpStream};
 use corio::stream::{ReadError, open_connection, start_server};
 use corio_tests::kit::Signal;
 
+use crate::papers::{serving, trusting};
 use crate::pattern;
-use crate::trial::Fault::{Errno, Interrupts, Lengths, Survivable};
+use crate::trial::Fault::{Errno, Interrupts, Lengths, Resets, Survivable};
 use crate::trial::{Outcome, apart, tasks};
 
 /// Faults that pass by, or concern one connection: the next one is served.
@@ -77,8 +78,11 @@ fn serve() {
 }
 
 /// One conversation with a server of lines.
-async fn talk(address: SocketAddr) -> Result<(), ReadError> {
-    let (mut reader, mut writer) = open_connection(address).await?;
+async fn talk(address: SocketAddr, secured: bool) -> Result<(), ReadError> {
+    let (mut reader, mut writer) = match secured {
+        true => open_connection(address).ssl(trusting()).await?,
+        false => open_connection(address).await?,
+    };
     for line in [&b"one\n"[..], b"two\n", b"three\n"] {
         writer.write(line);
         writer.drain().await?;
@@ -96,7 +100,7 @@ async fn talk(address: SocketAddr) -> Result<(), ReadError> {
 }
 
 /// A server of lines, and two that talk to it.
-async fn lines() -> Outcome {
+async fn lines(secured: bool) -> Outcome {
     let handler = async |mut reader: corio::stream::StreamReader,
                          mut writer: corio::stream::StreamWriter| {
         while let Ok(line) = reader.read_line().await {
@@ -109,9 +113,14 @@ async fn lines() -> Outcome {
             }
         }
     };
-    let server = again!(start_server(handler, "127.0.0.1:0"))?;
+    let start = async || match secured {
+        true => start_server(handler, "127.0.0.1:0").ssl(serving()).await,
+        false => start_server(handler, "127.0.0.1:0").await,
+    };
+    let server = again!(start())?;
     let address = server.local_addrs()[0];
-    let talked = corio::join!(async { again!(talk(address)) }, async { again!(talk(address)) });
+    let talks = async || again!(talk(address, secured));
+    let talked = corio::join!(talks(), talks());
     server.close();
     server.wait_closed().await;
     talked.0?;
@@ -121,11 +130,22 @@ async fn lines() -> Outcome {
 
 #[test]
 fn streams() {
-    tasks("servers::streams", PASSING, lines);
+    tasks("servers::streams", PASSING, || lines(false));
 }
 
 #[test]
 fn streams_in_pieces() {
     const FAULTS: &[crate::Fault] = &[Lengths(8), Errno(libc::EADDRINUSE)];
-    tasks("servers::streams_in_pieces", FAULTS, lines);
+    tasks("servers::streams_in_pieces", FAULTS, || lines(false));
+}
+
+#[test]
+fn secured_streams() {
+    tasks("servers::secured_streams", PASSING, || lines(true));
+}
+
+#[test]
+fn secured_streams_in_pieces() {
+    const FAULTS: &[crate::Fault] = &[Lengths(40), Resets];
+    tasks("servers::secured_streams_in_pieces", FAULTS, || lines(true));
 }

@@ -1,14 +1,18 @@
 //! Connections: accepting, connecting, bytes both ways; and messages.
 
+use std::future::IntoFuture;
 use std::io;
 use std::net::Shutdown;
 
+use corio::Runtime;
 use corio::net::{
     TcpListener, TcpStream, UdpSocket, UnixDatagram, UnixListener, UnixSeqpacket, UnixStream,
 };
+use corio::stream::connect_accepted_socket;
 
+use crate::plan::{self, Plan};
 use crate::trial::Fault::{Errno, HalfCloses, Interrupts, Lengths, Resets, Survivable};
-use crate::trial::{Outcome, apart, tasks};
+use crate::trial::{Outcome, apart, behind_the_seam, tasks};
 use crate::{pattern, scratch_path};
 
 /// Bytes that go each way: more than a socket holds, so that both directions wait.
@@ -236,4 +240,25 @@ fn messages() {
         Interrupts,
     ];
     tasks("sockets::messages", FAULTS, run);
+}
+
+/// A writer's pieces are one call.
+#[test]
+fn pieces_go_out_together() {
+    behind_the_seam("sockets::pieces_go_out_together", || {
+        let runtime = Runtime::new().unwrap();
+        let task = runtime.create_task(async {
+            let (near, far) = UnixStream::pair().unwrap();
+            let (_reader, mut writer) = connect_accepted_socket(near).unwrap();
+            // It counts the calls, and never comes so far.
+            plan::arm(Plan::Fail { errno: libc::ECONNRESET, nth: u64::MAX });
+            writer.write_lines([&b"one\n"[..], b"two\n", b"three\n"]);
+            let struck = plan::disarm();
+            let mut found = [0; 14];
+            far.read_exact(&mut found).await.unwrap();
+            assert_eq!(&found, b"one\ntwo\nthree\n");
+            struck.seen
+        });
+        assert_eq!(runtime.block_on(task.into_future()).unwrap(), 1);
+    });
 }

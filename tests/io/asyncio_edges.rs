@@ -4,11 +4,12 @@ use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::Duration;
 
-use corio::net::{TcpListener, TcpStream};
+use corio::net::{TcpListener, TcpStream, UnixStream};
 use corio::stream::{
-    ReadError, StreamReader, StreamWriter, open_connection, open_unix_connection, start_server,
-    start_unix_server,
+    ReadError, StreamReader, StreamWriter, connect_accepted_socket, open_connection,
+    open_unix_connection, start_server, start_unix_server,
 };
+use corio_tests::kit::poll_once;
 
 use crate::asyncio_streams::fed;
 use crate::unix::scratch;
@@ -175,6 +176,65 @@ fn many_lines_go_out_together() {
         }
         writer.write_lines([&b"late"[..]]);
         assert_eq!(writer.queued(), 0, "nobody takes it");
+    });
+}
+
+/// Up to the high mark `drain` returns at once; above it, it waits for the low one.
+#[test]
+fn a_drain_waits_from_the_high_mark_to_the_low_one() {
+    const HIGH: usize = 4 << 20;
+    const LOW: usize = 1 << 20;
+    everywhere(async || {
+        let (ours, peer) = UnixStream::pair().unwrap();
+        let (_reader, mut writer) = connect_accepted_socket(ours).unwrap();
+        writer.set_write_buffer_limits(Some(HIGH), Some(LOW));
+        writer.write(&vec![7; HIGH]);
+        assert!(writer.queued() > LOW, "the socket holds less");
+        assert!(poll_once(writer.drain()).is_ready(), "the high mark is not passed");
+        writer.write(&vec![7; HIGH]);
+        assert!(writer.queued() > HIGH);
+        let writer = Arc::new(writer);
+        let drains = writer.clone();
+        let drain = corio::create_task(async move { drains.drain().await });
+        let (mut seen, mut buf) = (0, vec![0; 64 << 10]);
+        // The peer takes a little at a time, so that a drain that ends early is seen to.
+        while !drain.done() {
+            if seen < 2 * HIGH {
+                seen += peer.read(&mut buf).await.unwrap();
+            }
+            corio::yield_now().await;
+        }
+        assert!(writer.queued() <= LOW, "{} bytes are queued", writer.queued());
+        drain.await.unwrap().unwrap();
+    });
+}
+
+/// Where nobody sets a limit it is 64 KiB, on both sides: a line so long is read, and one that is
+/// longer by a byte is not.
+#[test]
+fn the_limit_is_64_kib_unless_another_is_set() {
+    const LIMIT: usize = 64 << 10;
+    async fn talk(mut reader: StreamReader, mut writer: StreamWriter) -> (usize, bool) {
+        for size in [LIMIT, LIMIT + 1] {
+            writer.write(&[&vec![b'x'; size][..], b"\n"].concat());
+        }
+        let line = reader.read_line().await.unwrap();
+        let error = reader.read_line().await.unwrap_err();
+        // The peer reads to the end of what was sent.
+        writer.write_eof().unwrap();
+        while !reader.read(Some(LIMIT)).await.unwrap().is_empty() {}
+        (line.len(), matches!(error, ReadError::LimitOverrun { .. }))
+    }
+    everywhere(async || {
+        let (told, mut tell) = corio::sync::mpsc::unbounded();
+        let handler = move |reader, writer| {
+            let told = told.clone();
+            async move { told.send(talk(reader, writer).await).unwrap() }
+        };
+        let server = start_server(handler, "127.0.0.1:0").await.unwrap();
+        let (reader, writer) = open_connection(server.local_addrs()[0]).await.unwrap();
+        assert_eq!(talk(reader, writer).await, (LIMIT + 1, true), "the client");
+        assert_eq!(tell.recv().await, Some((LIMIT + 1, true)), "the server");
     });
 }
 

@@ -180,7 +180,9 @@ fn files_are_sent() {
         server.write_all(b"before").await.unwrap();
         assert_eq!(sendfile(&server, &from, 0, None).await.unwrap(), LARGE as u64);
         assert_eq!(from.stream_position().unwrap(), LARGE as u64);
-        assert_eq!(sendfile(&server, &from, 1000, Some(2000)).await.unwrap(), 2000);
+        // By the system's own call: what reads and writes instead is not allowed here.
+        let part = sendfile(&server, &from, 1000, Some(2000)).fallback(false);
+        assert_eq!(part.await.unwrap(), 2000);
         assert_eq!(from.stream_position().unwrap(), 3000);
         // More than there is, from behind the end, and nothing at all.
         let end = LARGE as u64 - 10;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use corio::net::{TcpListener, TcpStream};
 use socket2::{Domain, Socket, Type};
 
-use crate::{closed, everywhere, once};
+use crate::{closed, everywhere, once, skipped};
 
 /// An address that does not answer: a listener whose queue is full drops what comes.
 struct Silent {
@@ -75,6 +75,29 @@ fn an_address_that_refuses_costs_no_delay() {
         let (one, two) = (closed(), closed());
         let stream = builder.connect([one.0, two.0, address]).await.unwrap();
         assert_eq!(stream.peer_addr().unwrap(), address);
+    });
+}
+
+/// The second address of the first family would answer; the first of the other one is asked before.
+#[test]
+fn families_take_turns_on_real_sockets() {
+    once(async {
+        let v6 = || Socket::new(Domain::IPV6, Type::STREAM, None);
+        let local = SocketAddr::from((std::net::Ipv6Addr::LOCALHOST, 0));
+        let Some(taken) = v6().ok().filter(|socket| socket.bind(&local.into()).is_ok()) else {
+            return skipped("families_take_turns_on_real_sockets", "there is no IPv6 here");
+        };
+        // Bound, and nobody listens.
+        let refuses = taken.local_addr().unwrap().as_socket().unwrap();
+        let second = TcpListener::bind(local).await.unwrap();
+        let other = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (second, other) = (second.local_addr().unwrap(), other.local_addr().unwrap());
+        let stream = TcpStream::connect([refuses, second, other]).await.unwrap();
+        assert_eq!(stream.peer_addr().unwrap(), other);
+        // The other way round the second of its family is the last.
+        let closed = closed();
+        let stream = TcpStream::connect([closed.0, other, second]).await.unwrap();
+        assert_eq!(stream.peer_addr().unwrap(), second);
     });
 }
 

@@ -415,3 +415,67 @@ fn texts_are_read_whole_and_folders_removed_with_all_that_is_in_them() {
         assert_eq!(error.kind(), ErrorKind::NotFound);
     });
 }
+
+/// Several calls go to a thread together, and the loop goes on meanwhile.
+#[test]
+fn many_calls_take_one_trip() {
+    everywhere(async || {
+        let (folder, path) = file(b"data");
+        let (go, wait) = std::sync::mpsc::channel();
+        let batch = corio::create_task(fs::run_blocking(move || {
+            let found = std::fs::read(&path)?;
+            std::fs::rename(&path, path.with_file_name("moved"))?;
+            wait.recv_timeout(crate::LIMIT).map_err(std::io::Error::other)?;
+            Ok((found, std::thread::current().id()))
+        }));
+        // One worker alone comes here while the batch waits.
+        until("the batch has begun", || folder.path().join("moved").exists()).await;
+        go.send(()).unwrap();
+        let (found, thread) = batch.await.unwrap().unwrap();
+        assert_eq!(found, b"data");
+        assert_ne!(thread, std::thread::current().id());
+        let gone = folder.path().join("file");
+        let error = fs::run_blocking(move || std::fs::read(gone)).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotFound);
+    });
+}
+
+#[test]
+fn terminals_and_pipes_are_known() {
+    once(async {
+        let options = || File::options().read(true).write(true).buffer(0);
+        let terminal = options().open("/dev/ptmx").await.unwrap();
+        assert!(terminal.is_terminal() && !terminal.seekable());
+        let folder = scratch();
+        let path = folder.path().join("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+        let pipe = options().open(&path).await.unwrap();
+        assert!(!pipe.is_terminal() && !pipe.seekable());
+    });
+}
+
+/// What is dropped with the last task, or after the runtime, is in the file when that is over: a
+/// program may end then.
+#[test]
+fn what_is_dropped_at_the_very_end_is_written() {
+    let folder = scratch();
+    let at = |name: &str| folder.path().join(name);
+    for round in 0..20 {
+        let (bytes, text, late) = (at("bytes"), at("text"), at("late"));
+        let data = format!("data {round}");
+        let written = data.clone();
+        let kept = once(async move {
+            let mut bytes = fs::open(bytes, "w").await.unwrap();
+            bytes.write(written.as_bytes()).await.unwrap();
+            let mut text = fs::open_text(text, "w").await.unwrap();
+            text.write(&written).await.unwrap();
+            let mut late = fs::open(late, "w").await.unwrap();
+            late.write(written.as_bytes()).await.unwrap();
+            late
+        });
+        assert_eq!(std::fs::read_to_string(at("bytes")).unwrap(), data);
+        assert_eq!(std::fs::read_to_string(at("text")).unwrap(), data);
+        drop(kept);
+        assert_eq!(std::fs::read_to_string(at("late")).unwrap(), data);
+    }
+}

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener as StdListener, TcpStream as StdStream};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -15,6 +15,7 @@ use corio::net::{TcpListener, inherited_sockets};
 use corio::signal::{SignalKind, stream};
 use corio_tests::eventually;
 
+use crate::unix::scratch;
 use crate::{once, play, plays, skipped, well};
 
 /// Longer than the clients here pause between two requests, on a machine that keeps them waiting too.
@@ -60,7 +61,10 @@ fn serve() {
         assert_eq!((sockets.len(), sockets[0].name()), (1, Some("http")));
         let listener = sockets.remove(0).into_tcp().unwrap();
         assert!(inherited_sockets().unwrap().is_empty(), "once");
-        // They are not for what is executed here: no descriptor of it is the socket's.
+        // It is not for what is executed here: no descriptor of that is the socket's.
+        assert_eq!(listener.as_fd().as_raw_fd(), 3);
+        let inherits = Command::new("/bin/sh").args(["-c", "[ -e /proc/self/fd/3 ]"]).status();
+        assert!(!inherits.unwrap().success(), "a child has the socket");
         let router = Router::new().route("/", get(async || "hello"));
         let hangup = stream(SignalKind::hangup()).unwrap();
         println!("\nready");
@@ -175,6 +179,30 @@ fn client(address: SocketAddr, n: usize, ended: &AtomicBool, answered: &AtomicUs
         thread::sleep(Duration::from_millis(n as u64));
     }
     reconnects
+}
+
+#[test]
+fn unix_sockets_are_inherited_too() {
+    let (test, part) = ("restart::unix_sockets_are_inherited_too", "unix");
+    if plays(part) {
+        return once(async {
+            let listener = inherited_sockets().unwrap().remove(0).into_unix().unwrap();
+            let (stream, _) = listener.accept().await.unwrap();
+            stream.write_all(b"hello").await.unwrap();
+        });
+    }
+    let folder = scratch();
+    let path = folder.path().join("socket");
+    let socket = std::os::unix::net::UnixListener::bind(&path).unwrap();
+    let mut command = play(test, part, &["/bin/sh", "-c", HAND_OVER]);
+    command.stdin(OwnedFd::from(socket)).stdout(Stdio::null());
+    let child = command.spawn().unwrap();
+    // The socket stands before the process that serves it does.
+    let mut client = std::os::unix::net::UnixStream::connect(&path).unwrap();
+    let mut said = String::new();
+    client.read_to_string(&mut said).unwrap();
+    assert_eq!(said, "hello");
+    well(child.wait_with_output().unwrap());
 }
 
 /// Without the environment of sd_listen_fds(3) there is nothing to inherit.

@@ -1,12 +1,16 @@
 //! Unix streams: everything that TCP streams do, paths, credentials, and a full queue.
 
 use std::io::{ErrorKind, Read, Write};
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::Stdio;
 use std::time::Duration;
 
-use corio::net::{UnixListener, UnixStream};
+use corio::net::{UnixListener, UnixSeqpacket, UnixSeqpacketListener, UnixStream};
 pub use corio_tests::kit::{Scratch, scratch};
 
-use crate::{everywhere, once, until};
+use crate::{everywhere, once, play, plays, until, well};
 
 // conforms: 24 test_unix_sock_client_ops
 #[test]
@@ -34,6 +38,50 @@ fn a_conversation() {
         server.write_all(b"answer").await.unwrap();
         drop(server);
         client.await.unwrap();
+    });
+}
+
+/// What is told is the peer's, and not what this process is.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_peer_in_another_process_is_known() {
+    const FOLDER: &str = "CORIO_TEST_FOLDER";
+    let (test, part) = ("unix::a_peer_in_another_process_is_known", "peer");
+    if plays(part) {
+        return once(async {
+            let folder = PathBuf::from(std::env::var(FOLDER).unwrap());
+            let stream = UnixStream::connect(folder.join("stream")).await.unwrap();
+            let packets = UnixSeqpacket::connect(folder.join("packets")).await.unwrap();
+            // They stay until the other end has looked.
+            assert_eq!(stream.read(&mut [0]).await.unwrap(), 0);
+            assert_eq!(packets.recv(&mut [0]).await.unwrap(), 0);
+        });
+    }
+    once(async {
+        let folder = scratch();
+        let streams = UnixListener::bind(folder.path().join("stream")).unwrap();
+        let packets = UnixSeqpacketListener::bind(folder.path().join("packets")).unwrap();
+        let ours = std::fs::metadata("/proc/self").unwrap();
+        let child = || {
+            let mut child = play(test, part, &[]);
+            child.env(FOLDER, folder.path()).stdout(Stdio::null());
+            child
+        };
+        // A group of its own, where this process may give it one.
+        let other = ours.gid() + 1;
+        let (child, group) = match child().gid(other).spawn() {
+            Ok(child) => (child, other),
+            Err(_) => (child().spawn().unwrap(), ours.gid()),
+        };
+        let pid = Some(i32::try_from(child.id()).unwrap());
+        let (stream, _) = streams.accept().await.unwrap();
+        let (packet, _) = packets.accept().await.unwrap();
+        for found in [stream.peer_cred().unwrap(), packet.peer_cred().unwrap()] {
+            assert_eq!((found.pid(), found.uid(), found.gid()), (pid, ours.uid(), group));
+        }
+        drop((stream, packet));
+        let end = corio::to_thread(move || child.wait_with_output());
+        well(end.await.unwrap().unwrap());
     });
 }
 

@@ -1,6 +1,7 @@
 //! TLS for streams: real sockets, real handshakes, certificates that are made here.
 
 mod edges;
+mod foreign;
 mod papers;
 
 use std::sync::Arc;

@@ -41,6 +41,7 @@ async fn main() -> Result<(), BoxError> {
     assert_eq!(text(&hello)?, "Hello, corio!");
     events(address).await?;
     chat(address).await?;
+    corio::to_thread(move || chat_from_outside(address)).await??;
 
     // A shutdown while a request is under way.
     let request = corio::create_task(async move { corio_ecosystem::get(address, "/slow").await });
@@ -127,5 +128,27 @@ async fn chat(server: SocketAddr) -> Result<(), BoxError> {
         assert!(message?.is_close());
     }
     println!("chat: two messages and their answers");
+    Ok(())
+}
+
+/// The same by a client that knows nothing of corio: on a thread, and a socket of the standard
+/// library's.
+fn chat_from_outside(server: SocketAddr) -> Result<(), BoxError> {
+    let stream = std::net::TcpStream::connect(server)?;
+    let (mut socket, answer) = tungstenite::client("ws://localhost/chat", stream)?;
+    assert_eq!(answer.status(), 101);
+    // Longer than a socket takes at once.
+    for said in ["hello".to_owned(), "long".repeat(1_000_000)] {
+        socket.send(tungstenite::Message::text(said.clone()))?;
+        assert!(socket.read()?.into_text()?.as_str() == format!("you said {said}"));
+    }
+    socket.close(None)?;
+    let end = loop {
+        if let Err(end) = socket.read() {
+            break end;
+        }
+    };
+    assert!(matches!(end, tungstenite::Error::ConnectionClosed), "{end}");
+    println!("chat: the same from outside");
     Ok(())
 }
