@@ -261,7 +261,9 @@ impl Watch {
         let others = std::mem::take(&mut self.unreported);
         // Ordering: Relaxed; compared with the tasks that a walk finds, never followed.
         let inside = self.shared.remotes[worker].running.load(Relaxed).cast_const();
-        let mut name = String::from("a callback");
+        // Debug mode knows which one.
+        let called = self.shared.remotes[worker].calling.get();
+        let mut name = called.map_or(String::from("a callback"), |handle| format!("{handle:?}"));
         self.shared.for_each_task(|task| {
             if task.ptr().as_raw() == inside && task.ptr().header().state.load().is_running() {
                 name = format!("task '{}' (spawned at {})", task.name(), task.spawned_at());
