@@ -329,11 +329,9 @@ fn yields_do_not_starve() {
 }
 
 /// What `add_reader` calls in the recorded scenarios: a task that waits for the socket.
-fn reads(near: UnixStream, then: impl FnOnce() + 'static) -> impl Future<Output = ()> {
-    async move {
-        near.readable().await.unwrap();
-        then();
-    }
+async fn reads(near: UnixStream, then: impl FnOnce() + 'static) {
+    near.readable().await.unwrap();
+    then();
 }
 
 #[test]

@@ -335,6 +335,8 @@ fn a_task_whose_last_waker_is_dropped_later_is_told_then() {
             report(ReportKind::LostTask, &format!("'{name}'"));
         }
         assert_eq!(told(ReportKind::LostTask, "'lost-later'"), Vec::<String>::new());
+        // Everybody sleeps by then, the Watch too: nothing but its own look will find it.
+        std::thread::sleep(Duration::from_millis(600));
         drop(kept.lock().unwrap().take());
         report(ReportKind::LostTask, "'lost-later'");
         drop(lost);
@@ -485,6 +487,40 @@ fn an_event_loop_is_switched_at_its_next_iteration() {
         report(ReportKind::NeverAwaited, &format!("made at {}:{line}:", file!()));
         assert!(!event_loop.get_debug());
         event_loop.close().unwrap();
+    });
+}
+
+#[test]
+fn an_event_loop_tells_of_slow_steps_and_of_what_it_ends() {
+    /// Longer than the limit that a loop has.
+    const SLOWER: Duration = Duration::from_millis(110);
+    bounded(|| {
+        listen();
+        let event_loop = corio::new_event_loop().expect("a loop");
+        event_loop.set_debug(true);
+        event_loop.run_until_complete(async {}).unwrap();
+        let line = line!() + 1;
+        event_loop.call_soon(|| std::thread::sleep(SLOWER));
+        let slow = async {
+            let blocks = async { std::thread::sleep(SLOWER) };
+            corio::task().name("slow-on-a-loop").spawn(blocks).await.unwrap();
+        };
+        event_loop.run_until_complete(slow).unwrap();
+        let place = format!("executing <Handle called submitted at {}:{line}:", file!());
+        for what in [place.as_str(), "name='slow-on-a-loop'"] {
+            let text = report(ReportKind::SlowCallback, what);
+            assert!(seconds(&text) >= SLOWER.as_secs_f64(), "{text}");
+        }
+        let left = async {
+            let pending = corio::task().name("left-on-a-loop").spawn_local(corio::sleep(HOUR));
+            corio::yield_now().await;
+            pending
+        };
+        let left = event_loop.run_until_complete(left).unwrap();
+        event_loop.close().unwrap();
+        let text = report(ReportKind::DestroyedPending, "'left-on-a-loop'");
+        assert!(text.contains(&format!("waiting for sleep at {}:", file!())), "{text}");
+        drop(left);
     });
 }
 
