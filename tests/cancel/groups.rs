@@ -8,7 +8,7 @@ use corio::{
     task_group, timeout, timeout_scope, wait, yield_now,
 };
 
-use crate::support::{Flag, Log, count, for_ever, join2, ms, nap, run, until};
+use crate::support::{Flag, Log, count, for_ever, join2, ms, nap, run, unordered, until};
 
 type Outcome<T = ()> = Result<T, &'static str>;
 type Group = TaskGroup<&'static str>;
@@ -300,6 +300,64 @@ fn t31_a_group_that_fails_touches_no_sibling() {
         let scoped = catch_cancel(corio::sleep(ms(5)));
         let (failed, (value, scoped)) = join2(failing, join2(task.into_future(), scoped)).await;
         assert_eq!((failed, value.unwrap(), scoped.is_ok()), (true, 7, true));
+    });
+}
+
+/// The same in branches that are polled when they are woken, the group inside a limit.
+#[test]
+fn t31_a_group_below_sub_wakers_touches_no_sibling() {
+    type Part<'a> = std::pin::Pin<Box<dyn Future<Output = &'static str> + Send + 'a>>;
+    run(|| async {
+        let task = spawn(async {
+            let failed = Flag::default();
+            let group = async {
+                let limited = timeout(ms(60_000), async {
+                    let ended: Result<(), _> = task_group(async |group: Group| {
+                        let inside: Vec<Part<'_>> = vec![
+                            Box::pin(async {
+                                drop(catch_cancel(for_ever()).await);
+                                "asked"
+                            }),
+                            Box::pin(async {
+                                nap().await;
+                                drop(group.create_task(async { Err::<(), _>("boom") }).unwrap());
+                                "failed"
+                            }),
+                        ];
+                        assert_eq!(unordered(inside).await, ["failed", "asked"]);
+                        Ok(())
+                    })
+                    .await;
+                    ended
+                });
+                assert_eq!(limited.await.unwrap(), Err(GroupError::Errors(vec!["boom"])));
+                failed.set();
+                "group"
+            };
+            let (waits, go) = (failed.clone(), failed.clone());
+            let child = spawn(async move {
+                until(|| go.is_set()).await;
+                nap().await;
+            });
+            let parts: Vec<Part<'_>> = vec![
+                Box::pin(group),
+                Box::pin(async {
+                    let scoped = catch_cancel(async {
+                        until(|| waits.is_set()).await;
+                        nap().await;
+                        nap().await;
+                    });
+                    if scoped.await.is_ok() { "scoped" } else { "scoped, and cancelled" }
+                }),
+                Box::pin(async {
+                    if child.await.is_ok() { "task" } else { "task, and cancelled" }
+                }),
+            ];
+            let mut ended = unordered(parts).await;
+            ended.sort_unstable();
+            (ended, count())
+        });
+        assert_eq!(task.await.unwrap(), (vec!["group", "scoped", "task"], 0));
     });
 }
 

@@ -60,6 +60,7 @@ fn t13_a_chain_of_tasks_hop_by_hop() {
         task.cancel_with("all");
         assert_eq!(task.await.unwrap_err().cancelled().unwrap().msg(), Some("all"));
         assert!(!log.said("not reached"));
+        assert_eq!(log.count("link"), 50, "each has ended before the one that awaits it");
     });
 }
 

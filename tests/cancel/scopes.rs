@@ -1,8 +1,12 @@
 //! T1 to T12: what a scope catches, and when.
 
 use std::future::ready;
+use std::sync::{Arc, Mutex, mpsc};
+use std::thread;
 
-use corio::{Cancelled, catch_cancel, spawn, yield_now};
+use corio::sync::Lock;
+use corio::{Builder, Cancelled, catch_cancel, spawn, yield_now};
+use corio_tests::{PATIENCE, within};
 
 use crate::support::{Flag, Log, count, for_ever, join2, nap, run, select2, unordered, until};
 
@@ -259,6 +263,73 @@ fn t08_a_task_that_cancels_itself_goes_on_to_its_next_suspension() {
         assert_eq!(error.cancelled().unwrap().msg(), Some("late"));
         log.is(&["value"]);
     });
+}
+
+/// From another thread, in the middle of a poll: what is ready still passes.
+#[test]
+fn t08_a_cancel_from_another_thread_while_the_task_runs() {
+    run(|| async {
+        let (tell, running) = mpsc::channel::<corio::TaskRef>();
+        let (answer, cancelled) = mpsc::channel();
+        let other = thread::spawn(move || {
+            for task in running {
+                answer.send(task.cancel_with("from outside")).unwrap();
+            }
+        });
+        let is_cancelled = move || {
+            tell.send(corio::current_task().unwrap()).unwrap();
+            cancelled.recv().unwrap()
+        };
+        let is_cancelled = Arc::new(Mutex::new(is_cancelled));
+        let asks = is_cancelled.clone();
+        let task = spawn(async move {
+            let first = catch_cancel(async move {
+                let said = (*asks.lock().unwrap())();
+                let passes = ready(1).await;
+                (said, passes, catch_cancel(yield_now()).await)
+            });
+            let (said, passes, caught) = first.await.expect("it had not suspended before");
+            (said, passes, caught.unwrap_err().msg().map(str::to_owned), count())
+        });
+        assert_eq!(task.await.unwrap(), (true, 1, Some("from outside".to_owned()), 1));
+        // No suspension is left: the task ends cancelled, and its value is dropped.
+        let (log, asks) = (Log::default(), is_cancelled.clone());
+        let token = log.on_drop("value");
+        let task = spawn(async move {
+            assert!((*asks.lock().unwrap())());
+            token
+        });
+        let error = task.await.map(drop).unwrap_err();
+        assert_eq!(error.cancelled().unwrap().msg(), Some("from outside"));
+        log.is(&["value"]);
+        drop(is_cancelled);
+        other.join().unwrap();
+    });
+}
+
+/// A loop that never has to wait is told at the yield that its budget makes it take.
+#[test]
+fn t08_a_yield_for_the_budget_is_a_suspension() {
+    for budget in [1, 8] {
+        let taken = within(PATIENCE, "the busy loop", move || {
+            let builder = Builder::new().workers(1).poll_budget(budget);
+            let main = async {
+                let lock = Lock::new(());
+                let mut taken = 0;
+                assert!(corio::current_task().unwrap().cancel());
+                let caught = catch_cancel(async {
+                    loop {
+                        drop(lock.acquire().await);
+                        taken += 1;
+                    }
+                });
+                caught.await.map(|(): ()| ()).unwrap_err().suppress();
+                taken
+            };
+            builder.run(main).expect("the cancel was taken back")
+        });
+        assert!(taken > 0 && taken <= budget, "{taken} of a budget of {budget}");
+    }
 }
 
 #[test]

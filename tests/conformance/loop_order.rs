@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use corio::net::UnixStream;
 use corio::{EventLoop, Handle, RunError, current_task};
 
 use crate::support::sync::Event;
@@ -322,6 +323,62 @@ fn yields_do_not_starve() {
             task.await.unwrap();
             corio::sleep(Duration::from_millis(10)).await;
             trace.say("main");
+        };
+        event_loop.run_until_complete(main).unwrap();
+    });
+}
+
+/// What `add_reader` calls in the recorded scenarios: a task that waits for the socket.
+async fn reads(near: UnixStream, then: impl FnOnce() + 'static) {
+    near.readable().await.unwrap();
+    then();
+}
+
+#[test]
+fn io_before_timers() {
+    plays("io_before_timers", |event_loop, trace| {
+        let (near, far) = UnixStream::pair().unwrap();
+        let said = trace.clone();
+        let reader = event_loop.create_task(reads(near, move || said.say("readable")));
+        let main = async {
+            turn().await;
+            trace.say("main");
+            assert_eq!(far.try_write(b"x").unwrap(), 1);
+            here().call_later(Duration::ZERO, says(&trace, "timer"));
+            here().call_soon(says(&trace, "soon"));
+            turn().await;
+            trace.say("main again");
+            turn().await;
+            trace.say("main ends");
+        };
+        event_loop.run_until_complete(main).unwrap();
+        assert!(reader.done());
+    });
+}
+
+#[test]
+fn yields_do_not_starve_io() {
+    plays("yields_do_not_starve_io", |event_loop, trace| {
+        let (near, far) = UnixStream::pair().unwrap();
+        let done = Rc::new(std::cell::Cell::new(false));
+        let (busy, said) = (done.clone(), trace.clone());
+        let task = event_loop.create_task(async move {
+            while !busy.get() {
+                turn().await;
+            }
+            said.say("busy end");
+        });
+        let said = trace.clone();
+        drop(event_loop.create_task(reads(near, move || {
+            said.say("readable");
+            done.set(true);
+        })));
+        let main = async {
+            turn().await;
+            trace.say("main");
+            assert_eq!(far.try_write(b"x").unwrap(), 1);
+            task.await.unwrap();
+            trace.say("main again");
         };
         event_loop.run_until_complete(main).unwrap();
     });

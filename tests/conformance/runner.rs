@@ -7,7 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use corio::{
     Builder, ContextVar, Handle, RunError, Runner, Task, catch_cancel, get_running_loop,
@@ -202,11 +202,12 @@ fn tasks_spawned_during_the_teardown_end_too() {
 
 #[test]
 fn a_deadline_ends_what_does_not_heed_its_cancel() {
+    const DEADLINE: Duration = Duration::from_millis(50);
     bounded(|| {
         let ledger = Ledger::new();
         let token = ledger.token();
-        let run = Builder::new().workers(2).shutdown_timeout(Duration::from_millis(50));
-        run.run(async move {
+        let run = Builder::new().workers(2).shutdown_timeout(DEADLINE);
+        let main = async move {
             let heedless = begun(async move {
                 let _token = token;
                 loop {
@@ -215,9 +216,31 @@ fn a_deadline_ends_what_does_not_heed_its_cancel() {
                 }
             });
             drop::<Task<()>>(heedless.await);
-        })
-        .unwrap();
+            Instant::now()
+        };
+        let end_of_main = run.run(main).unwrap();
+        assert!(end_of_main.elapsed() >= DEADLINE, "nobody ends it before that");
         assert_eq!((ledger.made(), ledger.live()), (1, 0));
+    });
+}
+
+#[test]
+fn a_deadline_leaves_time_for_a_clean_up() {
+    bounded(|| {
+        let clean = Arc::new(AtomicBool::new(false));
+        let ended = clean.clone();
+        let main = async move {
+            let heeds = begun(async move {
+                let slept = catch_cancel(corio::sleep(Duration::from_secs(1000))).await;
+                corio::sleep(Duration::from_millis(5)).await;
+                ended.store(true, Ordering::Relaxed);
+                slept.unwrap_err().raise::<()>().await;
+            });
+            drop(heeds.await);
+        };
+        // Nobody waits for a deadline that is not needed: the test has no more time than that.
+        Builder::new().workers(2).shutdown_timeout(PATIENCE).run(main).unwrap();
+        assert!(clean.load(Ordering::Relaxed));
     });
 }
 
@@ -384,6 +407,10 @@ fn an_interrupt_cancels_main() {
     for part in ["cancel", "runner", "single"] {
         interrupted_once(part, &["cleaning", "clean", "interrupted"]);
     }
+    // These two have no error to give: they panic with it.
+    for part in ["run, to the end", "attribute, to the end"] {
+        interrupted_once(part, &["cleaning", "clean", "interrupted"]);
+    }
 }
 
 #[test]
@@ -461,14 +488,14 @@ fn handlers_are_installed_for_a_run_and_no_longer() {
     // Tests run on threads other than the main one, where no handler is installed.
     assert_eq!(bounded(|| corio::run(async { 5 })), 5);
     Player::start("dispositions").ends(&[
-        "at first false",
-        "beside a bare runtime false",
-        "in run true",
-        "after run false",
-        "in a runner true",
-        "between two runs false",
-        "and again true",
-        "after it false",
-        "switched off false",
+        "at first the default",
+        "beside a bare runtime the default",
+        "in run a handler",
+        "after run the default",
+        "in a runner a handler",
+        "between two runs the default",
+        "and again a handler",
+        "after it the default",
+        "switched off the default",
     ]);
 }

@@ -6,6 +6,8 @@ use std::time::Duration;
 use corio::debug::ReportKind;
 use corio::sync::{Barrier, Condition, Event, Lock, Queue, RwLock, Semaphore, mpsc};
 
+use corio_tests::eventually;
+
 use crate::support::{HOUR, bounded, debug_builder, debug_rt, ignore, listen, report, told, waits};
 
 const LIMIT: Duration = Duration::from_millis(5);
@@ -35,6 +37,7 @@ fn a_slow_poll_is_told_while_it_is_stuck_and_afterwards() {
         assert!(seconds(&text) >= SLOW.as_secs_f64(), "{text}");
         let stuck = report(ReportKind::SlowCallback, "has been inside task 'slow-one'");
         assert!(stuck.contains("use to_thread"), "{stuck}");
+        assert!(stuck.contains(&format!("spawned at {}:{line}:", file!())), "{stuck}");
         drop(slow);
     });
 }
@@ -45,12 +48,18 @@ fn a_slow_callback_is_told() {
     bounded(|| {
         let builder = debug_builder().workers(1).name("calls").slow_callback_duration(LIMIT);
         let runtime = builder.build().expect("a runtime");
-        runtime.handle().call_soon(|| std::thread::sleep(SLOW));
-        let text = report(
-            ReportKind::SlowCallback,
-            "executing <Handle called submitted at tests/debug/reports.rs",
-        );
+        let line = line!() + 1;
+        let handle = runtime.handle().call_soon(|| {
+            // It stays until the Watch has told of it, with its place.
+            report(ReportKind::SlowCallback, "worker 0 has been inside <Handle called");
+            std::thread::sleep(SLOW);
+        });
+        let place = format!("<Handle called submitted at {}:{line}:", file!());
+        let text = report(ReportKind::SlowCallback, &format!("executing {place}"));
         assert!(seconds(&text) >= SLOW.as_secs_f64(), "{text}");
+        let stuck = report(ReportKind::SlowCallback, &format!("has been inside {place}"));
+        assert!(stuck.contains("use to_thread"), "{stuck}");
+        drop(handle);
     });
 }
 
@@ -275,6 +284,7 @@ fn a_thread_that_blocks_its_loop_is_told() {
 fn a_task_that_nobody_can_wake_is_told_once() {
     bounded(|| {
         let runtime = debug_rt();
+        let line = line!() + 1;
         let lost = corio::task().name("lost-one").spawn_on(runtime.handle(), async {
             std::future::pending::<()>().await;
         });
@@ -283,6 +293,7 @@ fn a_task_that_nobody_can_wake_is_told_once() {
         });
         let text = report(ReportKind::LostTask, "'lost-one'");
         assert!(text.contains("only a cancel through its handle"), "{text}");
+        assert!(text.contains(&format!("spawned at {}:{line}:", file!())), "{text}");
         // A second one is found by a later look, which passes the first one by.
         drop(corio::task().name("lost-two").spawn_on(runtime.handle(), async {
             std::future::pending::<()>().await;
@@ -294,6 +305,41 @@ fn a_task_that_nobody_can_wake_is_told_once() {
         lost.cancel();
         runtime.block_on(async { assert!(lost.await.is_err()) });
         drop(well);
+    });
+}
+
+/// A foreign future, whose waker somebody keeps for a while.
+#[test]
+fn a_task_whose_last_waker_is_dropped_later_is_told_then() {
+    use std::task::{Poll, Waker};
+    bounded(|| {
+        let runtime = debug_rt();
+        let kept = std::sync::Arc::new(std::sync::Mutex::new(None::<Waker>));
+        let keep = kept.clone();
+        let lost = corio::task().name("lost-later").spawn_on(runtime.handle(), async move {
+            std::future::poll_fn(|cx| {
+                *keep.lock().unwrap() = Some(cx.waker().clone());
+                Poll::<()>::Pending
+            })
+            .await;
+        });
+        let spawn_lost = |name: &'static str| {
+            drop(corio::task().name(name).spawn_on(runtime.handle(), async {
+                std::future::pending::<()>().await;
+            }));
+        };
+        eventually("its first poll", || kept.lock().unwrap().is_some().then_some(()));
+        // Two looks end after that: the first may have begun before it.
+        for name in ["lost-before-1", "lost-before-2"] {
+            spawn_lost(name);
+            report(ReportKind::LostTask, &format!("'{name}'"));
+        }
+        assert_eq!(told(ReportKind::LostTask, "'lost-later'"), Vec::<String>::new());
+        // Everybody sleeps by then, the Watch too: nothing but its own look will find it.
+        std::thread::sleep(Duration::from_millis(600));
+        drop(kept.lock().unwrap().take());
+        report(ReportKind::LostTask, "'lost-later'");
+        drop(lost);
     });
 }
 
@@ -441,6 +487,40 @@ fn an_event_loop_is_switched_at_its_next_iteration() {
         report(ReportKind::NeverAwaited, &format!("made at {}:{line}:", file!()));
         assert!(!event_loop.get_debug());
         event_loop.close().unwrap();
+    });
+}
+
+#[test]
+fn an_event_loop_tells_of_slow_steps_and_of_what_it_ends() {
+    /// Longer than the limit that a loop has.
+    const SLOWER: Duration = Duration::from_millis(110);
+    bounded(|| {
+        listen();
+        let event_loop = corio::new_event_loop().expect("a loop");
+        event_loop.set_debug(true);
+        event_loop.run_until_complete(async {}).unwrap();
+        let line = line!() + 1;
+        event_loop.call_soon(|| std::thread::sleep(SLOWER));
+        let slow = async {
+            let blocks = async { std::thread::sleep(SLOWER) };
+            corio::task().name("slow-on-a-loop").spawn(blocks).await.unwrap();
+        };
+        event_loop.run_until_complete(slow).unwrap();
+        let place = format!("executing <Handle called submitted at {}:{line}:", file!());
+        for what in [place.as_str(), "name='slow-on-a-loop'"] {
+            let text = report(ReportKind::SlowCallback, what);
+            assert!(seconds(&text) >= SLOWER.as_secs_f64(), "{text}");
+        }
+        let left = async {
+            let pending = corio::task().name("left-on-a-loop").spawn_local(corio::sleep(HOUR));
+            corio::yield_now().await;
+            pending
+        };
+        let left = event_loop.run_until_complete(left).unwrap();
+        event_loop.close().unwrap();
+        let text = report(ReportKind::DestroyedPending, "'left-on-a-loop'");
+        assert!(text.contains(&format!("waiting for sleep at {}:", file!())), "{text}");
+        drop(left);
     });
 }
 

@@ -25,6 +25,8 @@ fn main() {
         "off" => tell(&Builder::new().handle_signals(false).run(wait())),
         "listener" => tell(&Runner::new().run(listen())),
         "attribute" => attribute(),
+        "run, to the end" => panics(|| corio::run(clean_up(false))),
+        "attribute, to the end" => panics(attribute_that_ends),
         "dispositions" => dispositions(),
         other => panic!("there is no part {other:?}"),
     }
@@ -115,26 +117,45 @@ async fn attribute() {
     println!("the end");
 }
 
-/// True if the process has a handler for SIGINT.
-fn handled() -> bool {
+#[corio::main]
+async fn attribute_that_ends() {
+    clean_up(false).await;
+}
+
+/// Says with what words the end of a main that was cancelled panics.
+fn panics(run: impl FnOnce() + std::panic::UnwindSafe) {
+    std::panic::set_hook(Box::new(|_| ()));
+    let payload = std::panic::catch_unwind(run).expect_err("main was cancelled");
+    println!("{}", payload.downcast_ref::<String>().expect("a message"));
+}
+
+/// What the process does about SIGINT.
+fn disposition() -> &'static str {
     let status = std::fs::read_to_string("/proc/self/status").expect("/proc is mounted");
-    let line = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).expect("it is there");
-    u64::from_str_radix(line.trim(), 16).expect("a mask") & SIGINT_BIT != 0
+    let is_in = |mask: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(mask)).expect("it is there");
+        u64::from_str_radix(line.trim(), 16).expect("a mask") & SIGINT_BIT != 0
+    };
+    match (is_in("SigCgt:"), is_in("SigIgn:")) {
+        (true, _) => "a handler",
+        (false, true) => "ignored",
+        (false, false) => "the default",
+    }
 }
 
 /// Who installs a handler, and for how long.
 fn dispositions() {
-    println!("at first {}", handled());
+    println!("at first {}", disposition());
     let runtime = Runtime::new().expect("a runtime");
-    println!("beside a bare runtime {}", runtime.block_on(async { handled() }));
-    println!("in run {}", corio::run(async { handled() }));
-    println!("after run {}", handled());
+    println!("beside a bare runtime {}", runtime.block_on(async { disposition() }));
+    println!("in run {}", corio::run(async { disposition() }));
+    println!("after run {}", disposition());
     let mut runner = Runner::new();
-    println!("in a runner {}", runner.run(async { handled() }).expect("it ends well"));
-    println!("between two runs {}", handled());
-    println!("and again {}", runner.run(async { handled() }).expect("it ends well"));
+    println!("in a runner {}", runner.run(async { disposition() }).expect("it ends well"));
+    println!("between two runs {}", disposition());
+    println!("and again {}", runner.run(async { disposition() }).expect("it ends well"));
     drop(runner);
-    println!("after it {}", handled());
-    let off = Builder::new().handle_signals(false).run(async { handled() });
+    println!("after it {}", disposition());
+    let off = Builder::new().handle_signals(false).run(async { disposition() });
     println!("switched off {}", off.expect("it ends well"));
 }

@@ -9,11 +9,29 @@ use crate::{gives, is, some};
 type Tasks = Vec<Task<u32>>;
 
 pub fn names() {
+    is::<Task<u32>>(into_task(async { 1 }));
+    is::<Task<u32>>(into_task(some::<Task<u32>>()));
+    is::<Result<u32, TaskError>>(shieldable(async { 1 }));
+    is::<Result<u32, TaskError>>(shieldable(some::<Task<u32>>()));
+    is::<Result<&u32, &TaskError>>(shieldable(&some::<Task<u32>>()));
+    in_a_group::<()>();
+    in_a_group::<Result<u32, String>>();
     gathers();
     sets();
     groups();
     races();
 }
+
+/// What compositions ask of what they are given.
+fn into_task<A: IntoTask>(it: A) -> Task<A::Output> {
+    it.into_task()
+}
+
+fn shieldable<S: Shieldable>(_: S) -> S::Output {
+    some()
+}
+
+fn in_a_group<T: GroupOutput<String>>() {}
 
 fn gathers() {
     gives::<Result<(u32, &str), TaskError>>(gather!(async { 1 }, some::<Task<&str>>()));

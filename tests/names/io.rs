@@ -2,13 +2,15 @@
 
 use std::io::{self, SeekFrom};
 use std::net::SocketAddr;
+use std::process::{ExitStatus, Output};
 
 use corio::fs::{File, TextFile};
-use corio::net::{Async, Shutdown, TcpListener, TcpStream, lookup_host};
+use corio::net::{Async, Serve, Shutdown, TcpListener, TcpStream, lookup_host};
 use corio::net::{UdpSocket, UnixDatagram, UnixListener, UnixStream};
 use corio::process::{Child, Command, create_subprocess_exec, create_subprocess_shell};
 use corio::signal::{SignalHandlers, SignalKind};
-use corio::stream::{ExtraInfo, ReadError, Server, StreamReader, StreamWriter};
+use corio::stream::StreamWriter;
+use corio::stream::{ExtraInfo, ReadError, Server, ServerClosed, StartServer, StreamReader};
 use corio::{Handle, Job, fs, signal, stream};
 
 use crate::{gives, is, some};
@@ -39,7 +41,7 @@ fn sockets() {
     is::<io::Result<UnixListener>>(UnixListener::bind("a path"));
     gives::<io::Result<UnixStream>>(UnixStream::connect("a path"));
     is::<io::Result<UnixDatagram>>(UnixDatagram::bind("a path"));
-    drop(lookup_host("a host", 80));
+    gives::<io::Result<Vec<SocketAddr>>>(lookup_host("a host", 80));
     is::<io::Result<Async<std::net::TcpStream>>>(Async::new(some()));
 }
 
@@ -63,7 +65,7 @@ fn tcp(mut socket: TcpStream) {
 
 fn served() {
     let service = axum::Router::new();
-    let served = corio::serve(some::<TcpListener>(), service);
+    let served: Serve<TcpListener, _> = corio::serve(some::<TcpListener>(), service);
     gives::<io::Result<()>>(served.with_graceful_shutdown(async {}));
 }
 
@@ -71,11 +73,11 @@ fn readers(mut reader: StreamReader) {
     type Both = (StreamReader, StreamWriter);
     gives::<io::Result<Both>>(stream::open_connection("127.0.0.1:1"));
     gives::<io::Result<Vec<u8>>>(reader.read(None));
-    drop(reader.read_line());
+    gives::<Result<Vec<u8>, ReadError>>(reader.read_line());
     gives::<Result<Vec<u8>, ReadError>>(reader.read_exact(1));
-    drop(reader.read_until(&[b"\n"]));
+    gives::<Result<Vec<u8>, ReadError>>(reader.read_until(&[b"\n"]));
     is::<bool>(reader.at_eof());
-    drop(reader.lines());
+    is::<stream::Lines<'_>>(reader.lines());
     match some::<ReadError>() {
         ReadError::Incomplete { partial, expected } => {
             is::<(Vec<u8>, Option<usize>)>((partial, expected));
@@ -99,12 +101,13 @@ fn writers(mut writer: StreamWriter) {
 
 fn servers(server: &Server) {
     let handler = async |_: StreamReader, _: StreamWriter| ();
-    gives::<io::Result<Server>>(stream::start_server(handler, "127.0.0.1:0"));
+    let starts: StartServer<_> = stream::start_server(handler, "127.0.0.1:0");
+    gives::<io::Result<Server>>(starts);
     is::<Vec<SocketAddr>>(server.local_addrs());
-    drop(server.serve_forever());
+    gives::<Result<(), ServerClosed>>(server.serve_forever());
     is::<bool>(server.is_serving());
     server.close();
-    drop(server.wait_closed());
+    gives::<()>(server.wait_closed());
     server.close_clients();
     server.abort_clients();
 }
@@ -128,9 +131,9 @@ fn files(mut file: File) {
     gives::<io::Result<()>>(file.sync_all());
     gives::<io::Result<()>>(file.close());
     is::<[bool; 4]>([file.is_terminal(), file.readable(), file.writable(), file.seekable()]);
-    drop(file.read_at(0, Vec::new()));
-    drop(file.write_at(0, Vec::new()));
-    drop(fs::run_blocking(|| Ok(1)));
+    gives::<io::Result<(usize, Vec<u8>)>>(file.read_at(0, Vec::new()));
+    gives::<io::Result<(usize, Vec<u8>)>>(file.write_at(0, Vec::new()));
+    gives::<io::Result<u32>>(fs::run_blocking(|| Ok(1)));
 }
 
 fn texts(mut file: TextFile) {
@@ -159,15 +162,15 @@ fn processes() {
     is::<Option<StreamReader>>(child.stderr.take());
     is::<u32>(child.pid());
     is::<Option<i32>>(child.returncode());
-    drop(child.wait());
+    gives::<io::Result<ExitStatus>>(child.wait());
     is::<io::Result<()>>(child.send_signal(SignalKind::terminate()));
     is::<io::Result<()>>(child.terminate());
     is::<io::Result<()>>(child.kill());
-    drop(child.communicate("input"));
+    gives::<io::Result<Output>>(child.communicate("input"));
 }
 
 fn signals() {
-    drop(signal::ctrl_c());
+    gives::<io::Result<()>>(signal::ctrl_c());
     is::<io::Result<signal::Signals>>(signal::stream(SignalKind::interrupt()));
     let handle = some::<Handle>();
     is::<io::Result<()>>(handle.add_signal_handler(SignalKind::interrupt(), || ()));

@@ -21,6 +21,7 @@ mod tests {
         tasks::a_run_takes_a_future();
         tasks::a_callback_is_a_function();
         tasks::a_loop_stays_on_its_thread();
+        tasks::what_stays_on_its_thread_is_in_local_tasks();
         tasks::an_executor_is_one();
         tasks::a_context_is_one();
         sync::a_lock_is_awaited_through_acquire();

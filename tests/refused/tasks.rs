@@ -147,6 +147,37 @@ pub fn a_loop_stays_on_its_thread() {
     event_loop.call_soon(|| {});
 }
 
+/// What stays on one thread is in no task that another worker may take, and in no callback that another
+/// thread submits; a task of this loop may hold it.
+///
+/// ```compile_fail,E0277
+/// corio::run(async {
+///     let here = std::rc::Rc::new(1);
+///     corio::create_task(async move { *here }).await.unwrap()
+/// });
+/// ```
+///
+/// ```compile_fail,E0277
+/// corio::run(async {
+///     let here = std::rc::Rc::new(1);
+///     corio::Handle::current().call_soon(move || drop(here));
+/// });
+/// ```
+///
+/// ```compile_fail,E0277
+/// corio::run(async {
+///     let here = std::rc::Rc::new(1);
+///     corio::to_thread(move || *here).await.unwrap()
+/// });
+/// ```
+pub fn what_stays_on_its_thread_is_in_local_tasks() {
+    let value = corio::run(async {
+        let here = std::rc::Rc::new(1);
+        corio::create_local_task(async move { *here }).await.unwrap()
+    });
+    assert_eq!(value, 1);
+}
+
 // conforms: 19 test_set_default_executor_error
 /// Work is handed to executors alone.
 ///

@@ -16,6 +16,7 @@ use crate::error::BuildError;
 use crate::handle::Handle;
 use crate::reactor::{Poller, set_timer_slack_for_good};
 use crate::scheduler::callback::Callbacks;
+use crate::scheduler::calling::Calling;
 use crate::scheduler::hog::HogLine;
 use crate::scheduler::inbox::Inbox;
 use crate::scheduler::lifo::LifoSlot;
@@ -144,6 +145,7 @@ fn make_remote(queue: &Local<TaskPtr>) -> Remote {
         is_lent: AtomicBool::new(false),
         keeps: AtomicBool::new(false),
         running: AtomicPtr::new(std::ptr::null_mut()),
+        calling: Calling::default(),
         stealer: queue.victim(),
         arena: AtomicPtr::new(std::ptr::null_mut()),
         metrics: CachePadded::new(WorkerMetrics::default()),

@@ -11,6 +11,7 @@
 //! still be woken.
 
 use std::collections::HashSet;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use super::shared::Shared;
@@ -26,16 +27,19 @@ pub(super) struct Lost {
     /// Those that were reported and are still there.
     known: HashSet<TaskId>,
     last: Option<Instant>,
+    /// The last look has found no task that could be lost later.
+    is_settled: bool,
 }
 
 impl Lost {
-    /// Looks, unless the last look is too fresh; how long the next one is to be waited for then.
-    pub(super) fn look(&mut self, shared: &Shared) -> Option<Duration> {
-        let fresh = self.last.and_then(|last| PERIOD.checked_sub(last.elapsed()));
-        if fresh.is_some_and(|left| !left.is_zero()) {
-            return fresh;
+    /// Looks, unless the last look is too fresh.
+    pub(super) fn look(&mut self, shared: &Shared) {
+        if self.last.is_some_and(|last| last.elapsed() < PERIOD) {
+            self.is_settled = false;
+            return;
         }
         self.last = Some(Instant::now());
+        self.is_settled = true;
         let mut found = HashSet::new();
         shared.for_each_task(|task| {
             // The walk has made one reference.
@@ -44,10 +48,21 @@ impl Lost {
                 if !self.known.contains(&task.id()) {
                     tell(&task);
                 }
+            } else {
+                self.is_settled = false;
             }
         });
         self.known = found;
-        None
+    }
+
+    /// Parks the Watch of workers that all sleep. Whoever keeps a waker may drop it meanwhile, on a
+    /// thread of his own: while a task waits, the Watch looks in between.
+    pub(super) fn park(&mut self, shared: &Shared) {
+        if !shared.is_debug() || self.is_settled {
+            return thread::park();
+        }
+        thread::park_timeout(PERIOD);
+        self.look(shared);
     }
 }
 

@@ -1,6 +1,7 @@
 //! Workers, their queues and who sleeps.
 
 pub(crate) mod callback;
+pub(crate) mod calling;
 pub(crate) mod hog;
 pub(crate) mod idle;
 pub(crate) mod inbox;

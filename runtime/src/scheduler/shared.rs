@@ -12,6 +12,7 @@ use corio_sync::shim::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Atom
 use crossbeam_utils::CachePadded;
 
 use super::callback::Callbacks;
+use super::calling::Calling;
 use super::exception::HandlerSlot;
 use super::hog::HogLine;
 use super::idle::IdleSet;
@@ -95,6 +96,8 @@ pub(crate) struct Remote {
     pub(crate) stealer: Victim<TaskPtr>,
     pub(crate) arena: AtomicPtr<Arena>,
     pub(crate) metrics: CachePadded<WorkerMetrics>,
+    /// The callback that the owner is inside, in debug mode.
+    pub(crate) calling: Calling,
 }
 
 /// Counters of one worker; only the owner writes, so plain loads and stores suffice.

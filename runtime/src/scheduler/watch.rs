@@ -1,9 +1,9 @@
 //! The Watch: one thread that notices workers stuck in a poll, and brings help.
 //!
 //! It looks at each worker's tick every millisecond while one may be stuck and another sleeps, every
-//! four otherwise, and sleeps without a deadline while all workers are parked and nothing runs. The
-//! decisions are those of [`hog`](super::hog), which is tested without threads; this file acts on
-//! them.
+//! four otherwise, and sleeps without a deadline while all workers are parked and nothing runs (in
+//! debug mode it looks for [lost](super::lost) tasks in between). The decisions are those of
+//! [`hog`](super::hog), which is tested without threads; this file acts on them.
 //!
 //! Help for a worker that has been in one poll for a millisecond:
 //!
@@ -137,13 +137,9 @@ impl Watch {
                 self.pace.note(&verdict);
                 self.act(worker, &verdict);
             }
-            let (mut period, mut still) = self.pace.next_period(self.someone_sleeps());
+            let (period, still) = self.pace.next_period(self.someone_sleeps());
             if self.shared.is_debug() {
-                let next_look = self.lost.look(&self.shared).filter(|_| still);
-                if let Some(left) = next_look {
-                    // One look more before the deep sleep.
-                    (period, still) = (period.max(left), false);
-                }
+                self.lost.look(&self.shared);
             }
             if !still || !self.sleep_while_idle() {
                 thread::park_timeout(period);
@@ -158,15 +154,15 @@ impl Watch {
     ///
     /// Called when nothing has run since the last sample. Workers that merely happen to sleep at
     /// one moment are no reason: the next message would have to wake the Watch, again and again.
-    fn sleep_while_idle(&self) -> bool {
-        let shared = &self.shared;
+    fn sleep_while_idle(&mut self) -> bool {
+        let Self { shared, lost, adopted_by, .. } = self;
         let idle = || {
             shared.remotes.iter().all(|remote| remote.hog.is_parked())
                 && shared.phase() == Phase::Running
         };
-        let idles = idle() && self.adopted_by.iter().all(Option::is_none);
+        let idles = idle() && adopted_by.iter().all(Option::is_none);
         if idles {
-            shared.watch.sleep.sleep(idle, thread::park);
+            shared.watch.sleep.sleep(idle, || lost.park(shared));
         }
         idles
     }
@@ -261,7 +257,9 @@ impl Watch {
         let others = std::mem::take(&mut self.unreported);
         // Ordering: Relaxed; compared with the tasks that a walk finds, never followed.
         let inside = self.shared.remotes[worker].running.load(Relaxed).cast_const();
-        let mut name = String::from("a callback");
+        // Debug mode knows which one.
+        let called = self.shared.remotes[worker].calling.get();
+        let mut name = called.map_or(String::from("a callback"), |handle| format!("{handle:?}"));
         self.shared.for_each_task(|task| {
             if task.ptr().as_raw() == inside && task.ptr().header().state.load().is_running() {
                 name = format!("task '{}' (spawned at {})", task.name(), task.spawned_at());

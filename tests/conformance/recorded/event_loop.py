@@ -8,6 +8,7 @@ As record.py, but each scenario gets a loop and runs it itself.
 
 import asyncio
 import platform
+import socket
 
 SCENARIOS = {}
 lines = []
@@ -340,6 +341,60 @@ def result_of_a_future(loop):
         await task
 
     loop.run_until_complete(main())
+
+
+@scenario
+def io_before_timers(loop):
+    """What can be read comes after what was ready, and before the timers that are due."""
+    near, far = socket.socketpair()
+
+    def readable():
+        say("readable")
+        loop.remove_reader(near)
+
+    async def main():
+        loop.add_reader(near, readable)
+        await asyncio.sleep(0)
+        say("main")
+        far.send(b"x")
+        loop.call_later(0, say, "timer")
+        loop.call_soon(say, "soon")
+        await asyncio.sleep(0)
+        say("main again")
+        await asyncio.sleep(0)
+        say("main ends")
+
+    with near, far:
+        loop.run_until_complete(main())
+
+
+@scenario
+def yields_do_not_starve_io(loop):
+    """A task that always yields does not keep the loop from its sockets."""
+    near, far = socket.socketpair()
+    done = []
+
+    async def busy():
+        while not done:
+            await asyncio.sleep(0)
+        say("busy end")
+
+    def readable():
+        say("readable")
+        loop.remove_reader(near)
+        done.append(True)
+
+    async def main():
+        task = loop.create_task(busy())
+        loop.add_reader(near, readable)
+        await asyncio.sleep(0)
+        say("main")
+        far.send(b"x")
+        await task
+        say("main again")
+
+    with near, far:
+        loop.run_until_complete(main())
 
 
 def main():

@@ -48,8 +48,11 @@ impl Worker {
     /// Calls a callback, and tells of it if it took too long.
     pub(super) fn call_watched<C: FnOnce()>(&self, callback: Callback<C>) {
         let handle = callback.handle().clone();
+        let calling = &self.remote().calling;
+        calling.set(Some(handle.clone()));
         let began = Instant::now();
         callback.run(|payload, from| self.shared.callback_panicked(payload, from));
+        calling.set(None);
         self.check_duration(&handle, began.elapsed());
     }
 
