@@ -60,8 +60,8 @@ fn main() {}
 
 #[cfg(not(any(corio_loom, corio_shuttle)))]
 fn main() {
-    // The collector of the epochs is made once, behind a lock of std.
-    let queue = corio_sync::Queue::new(0);
+    // The collector of the epochs is made once, behind a lock of std. Of the queues this one pins.
+    let queue = corio_sync::LifoQueue::new(0);
     queue.put_nowait(Box::new(1)).unwrap();
     queue.get_nowait().unwrap();
     std::mem::forget(queue);
