@@ -5,15 +5,15 @@
 //! the running task is about to await it, and a sibling would come too late. That guess is wrong for
 //! a task that spawns a child and then computes for milliseconds: the child waits for all of them,
 //! or until the Watch comes, although a core is free. So it is only the first guess. *Kind* is the
-//! type of a task's body, its vtable. A worker measures for one push in 64, if a sibling sleeps, how
-//! long the poll goes on after it, and asks at the end of each poll that pushed whether the Watch
+//! type of a task's body, its vtable. A worker measures for about one push in 64, and for more of the
+//! first, if a sibling sleeps, how long the poll goes on after it, and asks at the end of each poll that pushed whether the Watch
 //! has found it stuck:
 //!
 //! ```text
 //!            a poll went on for more than the limit
 //!   BRIEF  ─────────────────────────────────────────▶  LONG
 //!   pushes go to the slot;                             pushes go to the deque and wake a sibling;
-//!   one in 64 is measured                              each poll is measured
+//!   some are measured                                  each poll is measured
 //!          ◀─────────────────────────────────────────
 //!                           it did not
 //! ```
@@ -34,9 +34,9 @@
 //! Rejected: to wake for every push into an empty slot (tokio did, and took it back: tokio#8065,
 //! #8100); an age from which on siblings may take from the slot (a worker that sleeps does not see
 //! it grow old, and a clock would have to be read for every push); marks by the Watch alone (it
-//! notices a poll only after a millisecond); every 64th push exactly (a program in which the spawn is
-//! always the same one of five pushes was never measured at it); a third state for kinds that nobody has measured (a
-//! look at the table for each push: 20 ns of the 90 that spawning and joining a task take).
+//! notices a poll only after a millisecond); every 64th push exactly (in a program whose pushes take
+//! turns it may be the same one each time); a third state for kinds that nobody has measured (a look
+//! at the table for each push: 20 ns of the 90 that spawning and joining a task take).
 
 use std::cell::Cell;
 use std::time::{Duration, Instant};
@@ -47,7 +47,7 @@ use corio_sync::shim::atomic::{AtomicU8, AtomicU32};
 /// A poll that goes on for so long after a push would have been worth a sibling's wake-up, which
 /// costs 1-30 us of the pusher's time and somebody's.
 const LONG_AFTER_PUSH: Duration = Duration::from_micros(50);
-/// One in so many pushes is measured while nothing is known: the clock reads cost some 40 ns.
+/// Of so many pushes about one is measured while nothing is known: the clock reads cost some 40 ns.
 const MEASURE_ONE_IN: u32 = 64;
 /// Kinds that are told apart, if all is well: most programs spawn from fewer places.
 const PLACES: usize = 256;
@@ -281,6 +281,28 @@ mod tests {
         assert!(!pushes.push(&kinds));
         pushes.end(&kinds, true, 1, || KIND);
         assert!(poll(&pushes, &kinds, KIND, LATE));
+    }
+
+    /// With a push measured after each 64 others it would be the last of the five, always.
+    #[test]
+    fn a_long_kind_is_noticed_whatever_takes_turns_with_it() {
+        for turns in [2, 3, 5, 13, 64, 65] {
+            let (pushes, kinds) = (Pushes::new(), Kinds::new(2));
+            let noticed = (0..200_000).find(|n| {
+                let long = n % turns == 0;
+                // Far enough from each other to share no place.
+                let kind = if long { KIND } else { KIND + (1 << 4) };
+                if pushes.push(&kinds) {
+                    pushes.is_long(&kinds, kind);
+                }
+                if let Some(since) = pushes.since.get().filter(|_| long) {
+                    pushes.since.set(since.checked_sub(LATE));
+                }
+                pushes.end(&kinds, false, 1, || kind);
+                kinds.is(Note::Long, KIND)
+            });
+            assert!(noticed.is_some(), "one push in {turns}");
+        }
     }
 
     #[test]

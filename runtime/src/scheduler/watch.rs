@@ -240,7 +240,8 @@ impl Watch {
         let shared = &self.shared;
         let backlog = verdict.awake_twice
             && shared.config.stealing
-            && !shared.remotes[worker].stealer.is_empty();
+            && !shared.remotes[worker].stealer.is_empty()
+            && !shared.remotes[worker].keeps_tasks();
         if backlog && std::mem::replace(&mut self.had_backlog[worker], backlog) {
             shared.notify();
         }

@@ -54,8 +54,5 @@ impl Worker {
 
 /// The earlier of two ends of a sleep, of which none may be there.
 pub(super) fn earlier(one: Option<Duration>, other: Option<Duration>) -> Option<Duration> {
-    match (one, other) {
-        (Some(one), Some(other)) => Some(one.min(other)),
-        (one, other) => one.or(other),
-    }
+    one.into_iter().chain(other).min()
 }
