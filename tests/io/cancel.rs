@@ -119,7 +119,8 @@ impl<'a> Watched<'a> {
     }
 
     fn poll(&mut self) -> Poll<io::Result<usize>> {
-        self.flag.0.store(false, Ordering::Release);
+        // A store might take effect after the poll, and wipe out a wake-up.
+        self.flag.0.swap(false, Ordering::AcqRel);
         let waker = Waker::from(self.flag.clone());
         self.future.as_mut().poll(&mut Context::from_waker(&waker))
     }
