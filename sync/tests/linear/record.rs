@@ -89,7 +89,7 @@ impl<P> Recorder<P> {
             let output = self.call(|_| {
                 // A swap, as every executor needs one: a store may take effect after the poll has
                 // looked and missed the grant, and wipe out the wake-up that came with it. (With a
-                // store it does, in 30 to 50 of a million polls that meet a release.)
+                // store it did, in 35 to 55 of a million polls that met a release.)
                 woken.0.swap(false, AcqRel);
                 let output = match future.as_mut().poll(&mut Context::from_waker(&waker)) {
                     Poll::Ready(output) => Some(output),
