@@ -138,7 +138,7 @@ impl Window {
 
     /// Counts an answer to a request of `asked`, if that belongs to the span.
     fn count(&mut self, asked: Instant, answered: Instant) {
-        if self.begun && asked >= self.begin && asked < self.end {
+        if asked >= self.begin && asked < self.end {
             self.latencies_ns.push(answered.duration_since(asked).as_nanos() as f64);
         }
     }

@@ -107,9 +107,12 @@ mod tests {
     #[test]
     fn work_shows_in_the_usage_of_the_process() {
         let before = Usage::of_process();
-        crate::burn::hog(Duration::from_millis(20));
-        let used = Usage::of_process().since(before);
-        assert!(used.cpu >= Duration::from_millis(1), "{used:?}");
+        // The clock goes on while others have the processor; 20 ms may hold no work at all.
+        let shows = (0..1_000).any(|_| {
+            crate::burn::hog(Duration::from_millis(20));
+            Usage::of_process().since(before).cpu >= Duration::from_millis(1)
+        });
+        assert!(shows, "20 s of work show nowhere");
     }
 
     #[test]

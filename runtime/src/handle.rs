@@ -320,7 +320,7 @@ impl Handle {
     ///     let (said, hear) = std::sync::mpsc::channel();
     ///     let handle = corio_runtime::Handle::current();
     ///     let other = said.clone();
-    ///     handle.call_later(Duration::from_millis(2), move || other.send("later").unwrap());
+    ///     handle.call_later(Duration::from_millis(100), move || other.send("later").unwrap());
     ///     handle.call_later(Duration::from_millis(1), move || said.send("sooner").unwrap());
     ///     let heard = corio_runtime::to_thread(move || hear.iter().collect::<Vec<_>>()).await;
     ///     assert_eq!(heard.unwrap(), ["sooner", "later"]);

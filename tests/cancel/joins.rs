@@ -1,8 +1,12 @@
 //! T13 to T16: tasks that wait for tasks.
 
+use std::future::{IntoFuture, poll_fn};
+use std::pin::pin;
 use std::sync::{Arc, OnceLock};
+use std::task::{Context, Wake, Waker};
 
-use corio::{Task, TaskRef, catch_cancel, spawn};
+use corio::{Cancelled, Handle, Task, TaskRef, catch_cancel, spawn};
+use corio_tests::eventually;
 
 use crate::support::{Flag, Log, count, for_ever, nap, rested, run, select2, until};
 
@@ -34,6 +38,57 @@ fn t13_a_cancel_goes_inwards_and_waits_for_the_clean_up() {
         let error = task.await.unwrap_err();
         assert_eq!(error.cancelled().unwrap().msg(), Some("m"));
         log.is(&["waits", "child cleaned", "caught true"]);
+    });
+}
+
+/// A waker that holds up whoever drops its last copy until a task has ended.
+struct Late {
+    above: Waker,
+    inner: TaskRef,
+}
+
+impl Wake for Late {
+    fn wake(self: Arc<Self>) {
+        self.above.wake_by_ref();
+    }
+}
+
+impl Drop for Late {
+    fn drop(&mut self) {
+        eventually("the inner task's end", || self.inner.done().then_some(()));
+    }
+}
+
+/// A cancel is not lost if the awaited task ends in the very poll that passes it on: here in the
+/// middle of it, where the wait puts another waker in the place of the old one.
+#[test]
+fn t13_the_awaited_task_ends_while_the_cancel_is_passed_on() {
+    run(|| async {
+        // With one worker both cannot run at once.
+        let Some(other) = Handle::current().loops().into_iter().nth(1) else { return };
+        for _ in 0..50 {
+            let inner = other.create_pinned_task(for_ever);
+            let (watched, waits) = (inner.task_ref(), Flag::default());
+            let mark = waits.clone();
+            let task = corio::create_local_task(async move {
+                let mut join = pin!(inner.into_future());
+                let joined = poll_fn(|cx| {
+                    let late = Late { above: cx.waker().clone(), inner: watched.clone() };
+                    let waker = Waker::from(Arc::new(late));
+                    let polled = join.as_mut().poll(&mut Context::from_waker(&waker));
+                    mark.set();
+                    // Not the last one, unless the task has ended.
+                    drop(waker);
+                    polled
+                });
+                drop(joined.await);
+                unreachable!("a cancel goes through");
+            });
+            until(|| waits.is_set()).await;
+            assert!(task.cancel_with("all"));
+            let error = task.await.unwrap_err();
+            assert_eq!(error.cancelled().and_then(Cancelled::msg), Some("all"), "{error}");
+        }
     });
 }
 

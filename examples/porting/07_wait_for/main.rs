@@ -31,5 +31,7 @@ async fn program() {
 }
 
 pub fn main() {
-    corio::run(program());
+    // One loop, so that the task begins before the limit comes.
+    let event_loop = corio::new_event_loop().expect("a loop");
+    corio::Runner::on(event_loop).run(program()).expect("nothing cancels it");
 }

@@ -89,7 +89,7 @@ impl<T> AsCompleted<T> {
     /// # use corio_runtime as corio;
     /// use std::time::Duration;
     ///
-    /// # corio::run(async {
+    /// # corio::sim::run(1, async {
     /// let tasks = [corio::create_task(async { 1 }), corio::create_task(std::future::pending())];
     /// let mut results = corio::as_completed(tasks).with_timeout(Duration::from_millis(50));
     /// assert_eq!(results.next().await.unwrap().unwrap().1.unwrap(), 1);

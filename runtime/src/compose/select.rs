@@ -55,7 +55,7 @@ use crate::task::scope::Landing;
 /// # use corio_runtime as corio;
 /// use std::time::Duration;
 ///
-/// # corio::run(async {
+/// # corio::sim::run(1, async {
 /// let mut ticks = corio::time::interval(Duration::from_millis(1));
 /// let mut work = std::pin::pin!(corio::time::sleep(Duration::from_millis(20)));
 /// let mut count = 0;

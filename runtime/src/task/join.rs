@@ -292,6 +292,10 @@ impl<T> Task<T> {
             self.waits.suspend(cx);
             return Poll::Pending;
         }
+        // It may have ended since a request was passed on, in this very poll.
+        if self.waits.is_node() && self.sends_cancel_on() {
+            return Poll::Pending;
+        }
         self.waits.release();
         Poll::Ready(self.take_output())
     }
@@ -311,8 +315,13 @@ impl<T> Task<T> {
             }
             self.waits.keep(request);
         }
-        // What the task was asked to do for the waiting one's sake goes on there. Its value, if it
-        // gave one all the same, answers the request.
+        self.sends_cancel_on()
+    }
+
+    /// What the task was asked to do for the waiting one's sake goes on there, once it has done so:
+    /// true, and the wait must go on. Its value, if it gave one all the same, answers the request.
+    #[cold]
+    fn sends_cancel_on(&mut self) -> bool {
         let Some(request) = self.waits.kept() else { return false };
         let ended = self.outcome().and_then(|outcome| outcome.as_ref().err()?.cancelled().cloned());
         let Some(said) = ended else { return false };

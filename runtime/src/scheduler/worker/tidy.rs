@@ -6,6 +6,9 @@
 //! most, then gives some back every few milliseconds, and sleeps without a deadline when there are
 //! none. The first worker does that for the arenas of threads that are no workers, too.
 //!
+//! It looks when it goes to sleep. Cells that somebody else frees while it sleeps wake nobody: pages
+//! that they leave empty are kept at least until something has woken it and it goes to sleep again.
+//!
 //! What is kept in any case is below [`Arena::has_spare`]'s bound, so that tasks that come and go by
 //! the dozen set no timer.
 

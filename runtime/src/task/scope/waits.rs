@@ -95,8 +95,9 @@ impl Waits {
         task.as_raw().cast_mut().map_addr(|address| address | AT_ROOT)
     }
 
+    /// True if a request may have been passed on: a wait that keeps one has a node.
     #[inline]
-    fn is_node(&self) -> bool {
+    pub(crate) fn is_node(&self) -> bool {
         self.0.addr() & AT_ROOT == 0
     }
 
