@@ -24,11 +24,38 @@ pin_project! {
         future: F,
         loud: debug::Loud,
         scope: Scope,
-        // True once the future was asked to stop.
-        asked: bool,
-        // A cancel of the whole task that goes on outwards.
-        raise: Option<Box<Raising>>,
+        asked: Asked,
     }
+}
+
+/// Present once the future was asked to stop: what is then known of it.
+///
+/// A word, like the scope, and dropped by hand: a timeout is made, moved and dropped far more often
+/// than one comes, and then this is one store and one comparison. With a `bool` beside them the three
+/// were cleared as one block of odd length, which was written and read back in other pieces.
+struct Asked(Option<Box<Stopping>>);
+
+/// A future that was asked to stop.
+#[derive(Default)]
+struct Stopping {
+    /// A cancel of the whole task that goes on outwards.
+    raise: Option<Raising>,
+}
+
+impl Drop for Asked {
+    #[inline]
+    fn drop(&mut self) {
+        if let Some(stopping) = self.0.take() {
+            forget_about(stopping);
+        }
+    }
+}
+
+/// Apart, so that the drop of a future that nobody has asked stays small.
+#[cold]
+#[inline(never)]
+fn forget_about(stopping: Box<Stopping>) {
+    drop(stopping);
 }
 
 impl<F> Limited<F> {
@@ -38,8 +65,7 @@ impl<F> Limited<F> {
             future,
             loud: debug::Loud,
             scope: Scope::new(),
-            asked: false,
-            raise: None,
+            asked: Asked(None),
         }
     }
 
@@ -58,7 +84,7 @@ impl<F> Limited<F> {
     /// True once [`Limited::stop`] was called.
     #[inline]
     pub(crate) fn is_asked(&self) -> bool {
-        self.asked
+        self.asked.0.is_some()
     }
 }
 
@@ -115,7 +141,7 @@ impl<F: Future> Limited<F> {
         if !parts.scope.is_known() {
             return Poll::Ready(None);
         }
-        *parts.asked = true;
+        parts.asked.0.get_or_insert_default();
         match parts.scope.begin_part(said(), counted) {
             Part::Nobody => this.give_up(None),
             Part::Offered | Part::Held | Part::Waiting | Part::Again => this.poll_asked(cx),
@@ -131,7 +157,7 @@ impl<F: Future> Limited<F> {
         let mut again = false;
         loop {
             let mut this = self.as_mut().project();
-            if this.raise.is_some() {
+            if this.asked.0.as_ref().is_some_and(|stopping| stopping.raise.is_some()) {
                 return Poll::Pending;
             }
             this.scope.ask_part();
@@ -161,7 +187,8 @@ impl<F: Future> Limited<F> {
     fn give_up(self: Pin<&mut Self>, said: Option<Cancelled>) -> Poll<Option<F::Output>> {
         let this = self.project();
         let Some(said) = this.scope.end_part(said) else { return Poll::Ready(None) };
-        this.raise.insert(Box::new(said.raising())).go();
+        let stopping = this.asked.0.get_or_insert_default();
+        stopping.raise.insert(said.raising()).go();
         Poll::Pending
     }
 }

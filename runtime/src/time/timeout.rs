@@ -145,15 +145,21 @@ pub fn wait_for<F: IntoFuture>(
 /// ```
 #[track_caller]
 pub fn timeout_at<F: IntoFuture>(deadline: Instant, future: F) -> Timeout<F::IntoFuture> {
-    Timeout::new(future.into_future(), Limit::Until(deadline))
+    Timeout::new(future.into_future(), Limit::Until(clock::from_instant(deadline)))
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Limit {
     None,
     After(Duration),
-    Until(Instant),
+    /// By the clock.
+    Until(u64),
 }
+
+// What every timeout moves: no larger than its largest part.
+const _: () = assert!(size_of::<Limit>() == size_of::<Duration>());
+#[cfg(not(any(corio_loom, corio_shuttle)))]
+const _: () = assert!(size_of::<Timeout<()>>() == size_of::<Limited<()>>() + 48);
 
 pin_project! {
     /// Future of [`timeout`], [`timeout_at`] and [`wait_for`].
@@ -298,7 +304,7 @@ fn start(
             None => Poll::Ready(()),
         },
         Limit::Until(deadline) => {
-            let next = Alarm::new(clock::from_instant(deadline));
+            let next = Alarm::new(deadline);
             alarm.get_or_insert(next).poll(cx.waker(), "timeout()", at)
         }
     }
