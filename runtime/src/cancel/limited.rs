@@ -5,6 +5,7 @@
 //! ask: it is stopped as soon as it is dropped, which the holder does.
 use std::fmt;
 use std::future::Future;
+use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -24,16 +25,20 @@ pin_project! {
         future: F,
         loud: debug::Loud,
         scope: Scope,
-        asked: Asked,
+        asked: Rarely,
     }
 }
 
-/// Present once the future was asked to stop: what is then known of it.
+/// Whether the future was asked to stop, and what is then known of it.
 ///
-/// A word, like the scope, and dropped by hand: a timeout is made, moved and dropped far more often
-/// than one comes, and then this is one store and one comparison. With a `bool` beside them the three
-/// were cleared as one block of odd length, which was written and read back in other pieces.
-struct Asked(Option<Box<Stopping>>);
+/// A timeout is made, moved and dropped far more often than one comes. So `No` is not zero: beside a
+/// scope that is empty, which is, the two would be cleared as one block, and the compiler does not take
+/// blocks apart but writes them and reads them back.
+#[repr(usize)]
+enum Asked {
+    No = 1,
+    Yes(Box<Stopping>),
+}
 
 /// A future that was asked to stop.
 #[derive(Default)]
@@ -42,20 +47,39 @@ struct Stopping {
     raise: Option<Raising>,
 }
 
-impl Drop for Asked {
+/// Drops what it holds with one comparison, if nobody has asked.
+struct Rarely(Asked);
+
+impl Drop for Rarely {
     #[inline]
     fn drop(&mut self) {
-        if let Some(stopping) = self.0.take() {
-            forget_about(stopping);
+        if matches!(self.0, Asked::Yes(_)) {
+            forget(mem::replace(&mut self.0, Asked::No));
         }
     }
 }
 
-/// Apart, so that the drop of a future that nobody has asked stays small.
 #[cold]
 #[inline(never)]
-fn forget_about(stopping: Box<Stopping>) {
-    drop(stopping);
+fn forget(asked: Asked) {
+    drop(asked);
+}
+
+impl Rarely {
+    /// From now on the future is asked.
+    fn ask(&mut self) -> &mut Stopping {
+        if matches!(self.0, Asked::No) {
+            self.0 = Asked::Yes(Box::default());
+        }
+        match &mut self.0 {
+            Asked::Yes(stopping) => stopping,
+            Asked::No => unreachable!("it was asked just now"),
+        }
+    }
+
+    fn is_raising(&self) -> bool {
+        matches!(&self.0, Asked::Yes(stopping) if stopping.raise.is_some())
+    }
 }
 
 impl<F> Limited<F> {
@@ -65,7 +89,7 @@ impl<F> Limited<F> {
             future,
             loud: debug::Loud,
             scope: Scope::new(),
-            asked: Asked(None),
+            asked: Rarely(Asked::No),
         }
     }
 
@@ -84,7 +108,7 @@ impl<F> Limited<F> {
     /// True once [`Limited::stop`] was called.
     #[inline]
     pub(crate) fn is_asked(&self) -> bool {
-        self.asked.0.is_some()
+        matches!(self.asked.0, Asked::Yes(_))
     }
 }
 
@@ -141,7 +165,7 @@ impl<F: Future> Limited<F> {
         if !parts.scope.is_known() {
             return Poll::Ready(None);
         }
-        parts.asked.0.get_or_insert_default();
+        parts.asked.ask();
         match parts.scope.begin_part(said(), counted) {
             Part::Nobody => this.give_up(None),
             Part::Offered | Part::Held | Part::Waiting | Part::Again => this.poll_asked(cx),
@@ -157,7 +181,7 @@ impl<F: Future> Limited<F> {
         let mut again = false;
         loop {
             let mut this = self.as_mut().project();
-            if this.asked.0.as_ref().is_some_and(|stopping| stopping.raise.is_some()) {
+            if this.asked.is_raising() {
                 return Poll::Pending;
             }
             this.scope.ask_part();
@@ -187,8 +211,7 @@ impl<F: Future> Limited<F> {
     fn give_up(self: Pin<&mut Self>, said: Option<Cancelled>) -> Poll<Option<F::Output>> {
         let this = self.project();
         let Some(said) = this.scope.end_part(said) else { return Poll::Ready(None) };
-        let stopping = this.asked.0.get_or_insert_default();
-        stopping.raise.insert(said.raising()).go();
+        this.asked.ask().raise.insert(said.raising()).go();
         Poll::Pending
     }
 }

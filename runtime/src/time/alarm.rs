@@ -118,7 +118,10 @@ impl Alarm {
                 return Err((true, waker));
             }
             match home.arm(deadline, waker) {
-                Ok(timer) => Ok(Self { timer: Some(timer), ..Self::new_ahead(deadline, now) }),
+                Ok(timer) => {
+                    let timer = Some(timer);
+                    Ok(Self { deadline: never_zero(deadline), ahead_at: now, timer })
+                }
                 Err(waker) => Err((false, waker)),
             }
         });
