@@ -5,6 +5,7 @@
 //! ask: it is stopped as soon as it is dropped, which the holder does.
 use std::fmt;
 use std::future::Future;
+use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -24,10 +25,60 @@ pin_project! {
         future: F,
         loud: debug::Loud,
         scope: Scope,
-        // True once the future was asked to stop.
-        asked: bool,
-        // A cancel of the whole task that goes on outwards.
-        raise: Option<Box<Raising>>,
+        asked: Rarely,
+    }
+}
+
+/// Whether the future was asked to stop, and what is then known of it.
+///
+/// A timeout is made, moved and dropped far more often than one comes. So `No` is not zero: beside a
+/// scope that is empty, which is, the two would be cleared as one block, and the compiler does not take
+/// blocks apart but writes them and reads them back.
+#[repr(usize)]
+enum Asked {
+    No = 1,
+    Yes(Box<Stopping>),
+}
+
+/// A future that was asked to stop.
+#[derive(Default)]
+struct Stopping {
+    /// A cancel of the whole task that goes on outwards.
+    raise: Option<Raising>,
+}
+
+/// Drops what it holds with one comparison, if nobody has asked.
+struct Rarely(Asked);
+
+impl Drop for Rarely {
+    #[inline]
+    fn drop(&mut self) {
+        if matches!(self.0, Asked::Yes(_)) {
+            forget(mem::replace(&mut self.0, Asked::No));
+        }
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn forget(asked: Asked) {
+    drop(asked);
+}
+
+impl Rarely {
+    /// From now on the future is asked.
+    fn ask(&mut self) -> &mut Stopping {
+        if matches!(self.0, Asked::No) {
+            self.0 = Asked::Yes(Box::default());
+        }
+        match &mut self.0 {
+            Asked::Yes(stopping) => stopping,
+            Asked::No => unreachable!("it was asked just now"),
+        }
+    }
+
+    fn is_raising(&self) -> bool {
+        matches!(&self.0, Asked::Yes(stopping) if stopping.raise.is_some())
     }
 }
 
@@ -38,8 +89,7 @@ impl<F> Limited<F> {
             future,
             loud: debug::Loud,
             scope: Scope::new(),
-            asked: false,
-            raise: None,
+            asked: Rarely(Asked::No),
         }
     }
 
@@ -58,7 +108,7 @@ impl<F> Limited<F> {
     /// True once [`Limited::stop`] was called.
     #[inline]
     pub(crate) fn is_asked(&self) -> bool {
-        self.asked
+        matches!(self.asked.0, Asked::Yes(_))
     }
 }
 
@@ -115,7 +165,7 @@ impl<F: Future> Limited<F> {
         if !parts.scope.is_known() {
             return Poll::Ready(None);
         }
-        *parts.asked = true;
+        parts.asked.ask();
         match parts.scope.begin_part(said(), counted) {
             Part::Nobody => this.give_up(None),
             Part::Offered | Part::Held | Part::Waiting | Part::Again => this.poll_asked(cx),
@@ -131,7 +181,7 @@ impl<F: Future> Limited<F> {
         let mut again = false;
         loop {
             let mut this = self.as_mut().project();
-            if this.raise.is_some() {
+            if this.asked.is_raising() {
                 return Poll::Pending;
             }
             this.scope.ask_part();
@@ -161,7 +211,7 @@ impl<F: Future> Limited<F> {
     fn give_up(self: Pin<&mut Self>, said: Option<Cancelled>) -> Poll<Option<F::Output>> {
         let this = self.project();
         let Some(said) = this.scope.end_part(said) else { return Poll::Ready(None) };
-        this.raise.insert(Box::new(said.raising())).go();
+        this.asked.ask().raise.insert(said.raising()).go();
         Poll::Pending
     }
 }

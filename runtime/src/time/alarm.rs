@@ -9,6 +9,7 @@
 //!
 //! No user's code runs while the thread's drivers are borrowed: wakers are cloned before and
 //! dropped after.
+use std::num::NonZeroU64;
 use std::panic::Location;
 use std::task::{Poll, Waker};
 use std::time::Duration;
@@ -66,23 +67,33 @@ fn with_home<R>(f: impl FnOnce(Option<Home<'_>>) -> R) -> R {
 /// A deadline; see the module.
 #[derive(Debug)]
 pub(super) struct Alarm {
-    deadline: u64,
+    /// Never zero, so that an alarm that is not there takes no word to say so.
+    deadline: NonZeroU64,
     /// A time at which the deadline lay ahead; 0 if none is known.
     ahead_at: u64,
     /// Present from the first poll that had to wait until the deadline is set anew.
     timer: Option<Timer>,
 }
 
+/// The deadline, or the nanosecond after the clock's base in place of the base: both are long past.
+#[inline]
+const fn never_zero(deadline: u64) -> NonZeroU64 {
+    match NonZeroU64::new(deadline) {
+        Some(deadline) => deadline,
+        None => NonZeroU64::MIN,
+    }
+}
+
 impl Alarm {
     #[inline]
     pub(super) const fn new(deadline: u64) -> Self {
-        Self { deadline, ahead_at: 0, timer: None }
+        Self { deadline: never_zero(deadline), ahead_at: 0, timer: None }
     }
 
     /// An alarm whose deadline lies ahead, seen from `now`, which the caller has just read.
     #[inline]
     pub(super) const fn new_ahead(deadline: u64, now: u64) -> Self {
-        Self { deadline, ahead_at: now, timer: None }
+        Self { deadline: never_zero(deadline), ahead_at: now, timer: None }
     }
 
     /// An alarm for so long from now, which the caller waits for already; `None` if that is now. One
@@ -107,7 +118,10 @@ impl Alarm {
                 return Err((true, waker));
             }
             match home.arm(deadline, waker) {
-                Ok(timer) => Ok(Self { deadline, ahead_at: now, timer: Some(timer) }),
+                Ok(timer) => {
+                    let timer = Some(timer);
+                    Ok(Self { deadline: never_zero(deadline), ahead_at: now, timer })
+                }
                 Err(waker) => Err((false, waker)),
             }
         });
@@ -120,7 +134,7 @@ impl Alarm {
 
     #[inline]
     pub(super) const fn deadline(&self) -> u64 {
-        self.deadline
+        self.deadline.get()
     }
 
     /// Waits for the deadline. Once it has come, stays ready. `what` and `at` name the future in
@@ -169,7 +183,7 @@ impl Alarm {
     }
 
     fn arm_at(&mut self, home: &Home<'_>, waker: Waker) -> Result<(), Waker> {
-        self.timer = Some(home.arm(self.deadline, waker)?);
+        self.timer = Some(home.arm(self.deadline(), waker)?);
         Ok(())
     }
 
@@ -179,13 +193,13 @@ impl Alarm {
     #[inline]
     fn is_ahead(&self, home: &Home<'_>) -> bool {
         let seen = home.is_worker && home.timers().last_look() < self.ahead_at;
-        seen || home.timers().clock().now() < self.deadline
+        seen || home.timers().clock().now() < self.deadline()
     }
 
     /// Changes the deadline. An alarm that somebody waits for stays armed: the task is woken at the
     /// new deadline, even if it does not poll again.
     pub(super) fn set(&mut self, deadline: u64) {
-        self.deadline = deadline;
+        self.deadline = never_zero(deadline);
         self.ahead_at = 0;
         let Some(timer) = self.timer.take() else { return };
         let moved = with_home(|home| match home {

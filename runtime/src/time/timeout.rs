@@ -145,15 +145,21 @@ pub fn wait_for<F: IntoFuture>(
 /// ```
 #[track_caller]
 pub fn timeout_at<F: IntoFuture>(deadline: Instant, future: F) -> Timeout<F::IntoFuture> {
-    Timeout::new(future.into_future(), Limit::Until(deadline))
+    Timeout::new(future.into_future(), Limit::Until(clock::from_instant(deadline)))
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Limit {
     None,
     After(Duration),
-    Until(Instant),
+    /// By the clock.
+    Until(u64),
 }
+
+// Every timeout is moved and dropped, and few come: no part takes a word of its own to say that it is
+// not there.
+const _: () = assert!(size_of::<Limit>() == size_of::<Duration>());
+const _: () = assert!(size_of::<Option<Alarm>>() == size_of::<Alarm>());
 
 pin_project! {
     /// Future of [`timeout`], [`timeout_at`] and [`wait_for`].
@@ -298,7 +304,7 @@ fn start(
             None => Poll::Ready(()),
         },
         Limit::Until(deadline) => {
-            let next = Alarm::new(clock::from_instant(deadline));
+            let next = Alarm::new(deadline);
             alarm.get_or_insert(next).poll(cx.waker(), "timeout()", at)
         }
     }

@@ -23,21 +23,60 @@ use crate::task::raw::TaskPtr;
 use crate::task::waker::task_of;
 
 thread_local! {
-    static TASK: Cell<Option<TaskPtr>> = const { Cell::new(None) };
-    static FRAME: Cell<*const Frame<'static>> = const { Cell::new(ptr::null()) };
-    static UNWINDS: Cell<u64> = const { Cell::new(0) };
+    /// One local, so that a poll that needs several of these looks once for where they are.
+    static HERE: Here = const { Here::new() };
+}
+
+/// What the calling thread knows of the poll that it is inside.
+pub(super) struct Here {
+    task: Cell<Option<TaskPtr>>,
+    /// The innermost scope that is being polled.
+    frame: Cell<*const Frame<'static>>,
+    /// The number of the last unwind.
+    unwinds: Cell<u64>,
+    /// This poll waits for another task, and no scope is around that wait.
+    pub(super) joining: Cell<bool>,
+    /// A request is being delivered by this poll.
+    pub(super) probing: Cell<bool>,
+}
+
+impl Here {
+    const fn new() -> Self {
+        Self {
+            task: Cell::new(None),
+            frame: Cell::new(ptr::null()),
+            unwinds: Cell::new(0),
+            joining: Cell::new(false),
+            probing: Cell::new(false),
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn with<R>(f: impl FnOnce(&Self) -> R) -> R {
+        HERE.with(f)
+    }
 }
 
 /// Names the task that the calling thread is inside; returns the one before.
 #[inline]
 pub(crate) fn set_current(task: Option<TaskPtr>) -> Option<TaskPtr> {
-    TASK.replace(task)
+    Here::with(|here| here.task.replace(task))
 }
 
 /// The task that the calling thread is inside, and so the runner of.
 #[inline]
 pub(crate) fn current() -> Option<TaskPtr> {
-    TASK.get()
+    Here::with(|here| here.task.get())
+}
+
+#[inline]
+fn innermost() -> *const Frame<'static> {
+    Here::with(|here| here.frame.get())
+}
+
+#[inline]
+fn set_innermost(frame: *const Frame<'static>) {
+    Here::with(|here| here.frame.set(frame));
 }
 
 /// Where an unwind waits for the poll to return, with its number.
@@ -48,7 +87,7 @@ pub(super) type Slot = Cell<Option<Box<(u64, Cancelled)>>>;
 /// # Safety
 ///
 /// Lives on the stack of [`Scope::poll`], or of a poll of several branches, and is reached through
-/// `FRAME`, which is set back before the frame goes, also when unwinding. While `FRAME` leads here,
+/// [`Here`], which is set back before the frame goes, also when unwinding. While that leads here,
 /// `node` is null or that of a scope which stays where it is and which nobody else uses.
 pub(super) struct Frame<'a> {
     /// `None` outside a task, where nobody looks for frames.
@@ -63,7 +102,7 @@ pub(super) struct Frame<'a> {
     unwind: Option<&'a Slot>,
 }
 
-/// Sets `FRAME` back.
+/// Sets the innermost frame back.
 pub(crate) struct Entered<'a> {
     around: *const Frame<'static>,
     frame: PhantomData<&'a ()>,
@@ -72,14 +111,14 @@ pub(crate) struct Entered<'a> {
 impl Drop for Entered<'_> {
     #[inline]
     fn drop(&mut self) {
-        FRAME.set(self.around);
+        set_innermost(self.around);
     }
 }
 
 /// The frames of `task`, innermost first.
 #[inline]
 fn frames(task: TaskPtr) -> impl Iterator<Item = &'static Frame<'static>> {
-    frames_from(FRAME.get(), task)
+    frames_from(innermost(), task)
 }
 
 #[inline]
@@ -126,21 +165,21 @@ impl<'a> Frame<'a> {
         unwind: Option<&'a Slot>,
     ) -> Self {
         let (node, eventful) = (Cell::new(node), Cell::new(false));
-        Self { task, around: FRAME.get(), node, kind, eventful, unwind }
+        Self { task, around: innermost(), node, kind, eventful, unwind }
     }
 
     /// The inside of the frame's scope is polled until the guard goes.
     #[inline]
     pub(super) fn enter(&self) -> Entered<'_> {
-        debug_assert!(ptr::eq(FRAME.get(), self.around), "frames are left in turn");
-        FRAME.set(ptr::from_ref(self).cast());
+        debug_assert!(ptr::eq(innermost(), self.around), "frames are left in turn");
+        set_innermost(ptr::from_ref(self).cast());
         Entered { around: self.around, frame: PhantomData }
     }
 
     /// The node of the frame's scope; made if need be, because a scope inside has suspended. The
     /// frame is one of the `task`'s that were found.
     fn node(&self, task: TaskPtr) -> NodeRef {
-        // SAFETY: `FRAME` leads here, and only frames with a node are found (invariant of `Frame`).
+        // SAFETY: the list leads here, and only frames with a node are found (invariant of `Frame`).
         let scope = unsafe { &*self.node.get() };
         if let Some(node) = scope.get() {
             return node;
@@ -368,8 +407,10 @@ impl Unwind {
     /// task.
     pub(crate) fn raise(said: Cancelled) -> Option<Self> {
         let task = current()?;
-        let number = UNWINDS.get() + 1;
-        UNWINDS.set(number);
+        let number = Here::with(|here| {
+            here.unwinds.set(here.unwinds.get() + 1);
+            here.unwinds.get()
+        });
         match frames(task).find_map(|frame| Some((frame, frame.unwind?))) {
             Some((frame, slot)) => {
                 frame.eventful.set(true);

@@ -1,33 +1,25 @@
 //! Where a task's handle is awaited, and how a cancel gets through to the task.
 
-use std::cell::Cell;
 use std::fmt;
 use std::ptr;
 use std::task::Context;
 
-use super::frame::{Scope, Unwind, current, is_framed, tree};
+use super::frame::{Here, Scope, Unwind, current, is_framed, tree};
 use super::node::{Kind, NodeRef, Said};
 use crate::error::Cancelled;
 use crate::task::raw::TaskPtr;
 use crate::task::waker::task_of;
 
-thread_local! {
-    /// This poll waits for another task, and no scope is around that wait.
-    static JOINING: Cell<bool> = const { Cell::new(false) };
-    /// A request is being delivered by this poll.
-    static PROBING: Cell<bool> = const { Cell::new(false) };
-}
-
 /// A poll of a task begins.
 #[inline]
 pub(crate) fn begin_poll() {
-    JOINING.set(false);
+    Here::with(|here| here.joining.set(false));
 }
 
 /// True if the poll that ends waits for another task, and no scope is around that wait.
 #[inline]
 pub(crate) fn is_joining() -> bool {
-    JOINING.get()
+    Here::with(|here| here.joining.get())
 }
 
 /// What the calling thread knows of the poll that it is inside, while another task is polled in the
@@ -39,14 +31,19 @@ pub(crate) struct OuterPoll {
 
 impl OuterPoll {
     pub(crate) fn leave() -> Self {
-        Self { joining: JOINING.get(), probing: PROBING.replace(false) }
+        Here::with(|here| Self {
+            joining: here.joining.get(),
+            probing: here.probing.replace(false),
+        })
     }
 }
 
 impl Drop for OuterPoll {
     fn drop(&mut self) {
-        JOINING.set(self.joining);
-        PROBING.set(self.probing);
+        Here::with(|here| {
+            here.joining.set(self.joining);
+            here.probing.set(self.probing);
+        });
     }
 }
 
@@ -55,13 +52,13 @@ pub(crate) struct Probing(bool);
 
 impl Probing {
     pub(crate) fn begin() -> Self {
-        Self(PROBING.replace(true))
+        Self(Here::with(|here| here.probing.replace(true)))
     }
 }
 
 impl Drop for Probing {
     fn drop(&mut self) {
-        PROBING.set(self.0);
+        Here::with(|here| here.probing.set(self.0));
     }
 }
 
@@ -121,7 +118,7 @@ impl Waits {
     pub(crate) fn is_addressed(&self) -> bool {
         match self.node() {
             Some(node) => node.is_addressed(),
-            None => self.0 != NOBODY && PROBING.get(),
+            None => self.0 != NOBODY && Here::with(|here| here.probing.get()),
         }
     }
 
@@ -133,7 +130,7 @@ impl Waits {
         if framed || self.is_node() || task_of(cx.waker()) != Some(task) {
             return self.with_scope(|scope| scope.suspend(Kind::Forward, cx));
         }
-        JOINING.set(true);
+        Here::with(|here| here.joining.set(true));
         self.0 = Self::at_root(task);
     }
 
