@@ -18,7 +18,8 @@ const SHUT_DOWN: &str = "its event loop was shut down";
 
 impl TaskPtr {
     /// Runs the task once. If it was woken meanwhile, the caller owes it a queue entry, and gets the
-    /// word that it had when it was started, to tell which queue is its. `ended` is called if this was the last of its polls; not for one that is cancelled.
+    /// word that it had when it was started, to tell which queue is its. `ended` is called if this was
+    /// the last of its polls; not for one that is cancelled.
     ///
     /// # Safety
     ///
