@@ -60,22 +60,3 @@ model! {
         asks.join().unwrap();
     }
 }
-
-model! {
-    /// A shutdown takes a body whose poll has just asked for another one.
-    state_claim_meets_again(threads = 2, bound = 3, claim = "who claims a body comes after a runner that asked for another poll") {
-        let twin = Twin::new();
-        twin.entries.store(0, Relaxed);
-        twin.state.start();
-        let runner = twin.clone();
-        let asks = thread::spawn(move || {
-            runner.body.set(1);
-            runner.state.pause_again(false, true);
-        });
-        if let Claim::Claimed { queued } = twin.state.claim() {
-            assert!(queued);
-            twin.body.set(2);
-        }
-        asks.join().unwrap();
-    }
-}
