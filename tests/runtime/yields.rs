@@ -29,26 +29,6 @@ async fn again_after(between: impl FnOnce()) {
 }
 
 #[test]
-fn a_runtime_inside_a_poll_takes_no_yield_from_it() {
-    on_runtime(|| async {
-        let task = corio::create_task(again_after(|| {
-            let inner = corio::block_in_place(|| {
-                corio::run(async {
-                    let yields = (0..4).map(|_| corio::create_task(corio::yield_now()));
-                    for task in yields.collect::<Vec<_>>() {
-                        task.await.unwrap();
-                    }
-                    corio::yield_now().await;
-                    7
-                })
-            });
-            assert_eq!(inner, 7);
-        }));
-        task.await.unwrap();
-    });
-}
-
-#[test]
 fn an_eager_start_takes_no_yield_from_its_parent() {
     on_runtime(|| async {
         let parent = corio::create_task(async {

@@ -12,8 +12,8 @@
 //! note lasts to the end of the run, whatever has happened to the future that left it: a wake cannot be
 //! taken back either.
 //!
-//! A thread may be inside several runs, one in the middle of another (an eager start, a runtime that is
-//! run inside `block_in_place`). Each puts the notes of the one around aside.
+//! A thread may be inside several runs, one in the middle of another: an eager start. Each puts the notes
+//! of the one around aside.
 
 use std::cell::Cell;
 use std::task::Context;
