@@ -23,3 +23,4 @@ mod tasks;
 mod timers;
 mod variants;
 mod wakers;
+mod yields;

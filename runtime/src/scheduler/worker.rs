@@ -37,6 +37,7 @@ use crate::context::{self, Driver, Drivers};
 use crate::task::observers::DoneCall;
 use crate::task::raw::{self, RuntimeHead, TaskPtr};
 use crate::task::slab::Arena;
+use crate::task::state::Snapshot;
 use crate::timer::Role;
 use crate::wake_batch::WakeBatch;
 
@@ -132,21 +133,22 @@ pub(crate) fn with<R>(f: impl FnOnce(Option<&Worker>) -> R) -> R {
 ///
 /// # Safety
 ///
-/// `head` is the first field of a live `Shared`; SCHEDULED of `task` was just set by the caller.
-pub(crate) unsafe fn schedule(head: NonNull<RuntimeHead>, task: TaskPtr) {
+/// `head` is the first field of a live `Shared`; SCHEDULED of `task`, whose word was `seen`, was just
+/// set by the caller.
+pub(crate) unsafe fn schedule(head: NonNull<RuntimeHead>, task: TaskPtr, seen: Snapshot) {
     let shared: NonNull<Shared> = head.cast();
     let worker = WORKER.get();
     // SAFETY: as in `with`.
     if let Some(worker) = unsafe { worker.as_ref() } {
         if std::ptr::eq(Arc::as_ptr(&worker.shared), shared.as_ptr()) {
-            worker.push(task);
+            worker.push(task, seen.home());
             return;
         }
     }
     // SAFETY: the task's arena keeps the shared part alive; the task is kept by its entry, which
     // `push_remote` passes on last.
     let shared = unsafe { shared.as_ref() };
-    let home = task.header().state.load().home();
+    let home = seen.home();
     // An entry may be run and its arena freed before `push_remote` has woken a worker, so the
     // shared part gets a reference of its own for that long.
     // SAFETY: it is alive, see above, and was made by an `Arc`.
@@ -482,9 +484,9 @@ impl Worker {
         context::set_task(outer);
         self.in_poll.set(false);
         remote.hog.end_poll();
-        if again {
+        if let Some(seen) = again {
             // It yielded, or was woken while it ran: behind everything else.
-            self.push_again(task);
+            self.push_again(task, seen);
         }
         self.polls.set(self.polls.get() + 1);
         self.polls_left.set(self.polls_left.get().saturating_sub(1));

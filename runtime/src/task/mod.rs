@@ -16,6 +16,8 @@ pub(crate) mod ext;
 pub(crate) mod ext_slot;
 pub(crate) mod grow_list;
 #[cfg(not(any(corio_loom, corio_shuttle)))]
+pub(crate) mod inside;
+#[cfg(not(any(corio_loom, corio_shuttle)))]
 pub(crate) mod join;
 #[cfg(not(any(corio_loom, corio_shuttle)))]
 mod join_slot;

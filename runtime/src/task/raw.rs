@@ -38,8 +38,9 @@ const STARTED_EAGERLY: usize = 2;
 /// through the arena of any of its cells.
 #[derive(Debug)]
 pub(crate) struct RuntimeHead {
-    /// Pushes a queue entry. The caller has just set SCHEDULED.
-    pub(crate) schedule: unsafe fn(NonNull<RuntimeHead>, TaskPtr),
+    /// Pushes a queue entry. The caller has just set SCHEDULED; the value of the word is one of any
+    /// time, for what never changes.
+    pub(crate) schedule: unsafe fn(NonNull<RuntimeHead>, TaskPtr, Snapshot),
     /// Queues a done-callback of a task of this runtime for the loop of this number, counted from 1; 0
     /// leaves the choice to the runtime. Returns the loop's number.
     pub(crate) call_done: unsafe fn(TaskPtr, u32, DoneCall) -> u32,
@@ -271,14 +272,15 @@ impl TaskPtr {
         unsafe { NonNull::new_unchecked(tag.cast_mut().cast()) }
     }
 
-    /// Pushes the queue entry that the caller owes.
+    /// Pushes the queue entry that the caller owes; `seen` is what its step has found. A load of the
+    /// word right after that step would wait for it.
     #[inline]
-    pub(crate) fn schedule(self) {
+    pub(crate) fn schedule(self, seen: Snapshot) {
         let head = self.head();
         // SAFETY: the arena keeps the runtime's shared part alive.
         let schedule = unsafe { head.as_ref() }.schedule;
         // SAFETY: the caller has just set SCHEDULED, as the contract demands.
-        unsafe { schedule(head, self) }
+        unsafe { schedule(head, self, seen) }
     }
 
     /// The task's first poll is inside its spawn, which alone knows the task. Its first wait puts

@@ -176,7 +176,7 @@ impl TaskRef {
         match header.state.request_cancel() {
             None => false,
             Some(Woken::Enqueue) => {
-                self.0.schedule();
+                self.0.schedule(self.0.header().state.load_relaxed());
                 true
             }
             Some(_) => true,
@@ -211,7 +211,7 @@ impl TaskRef {
         }
         header.push_request(None, Location::caller());
         if header.state.request_abort() == Woken::Enqueue {
-            self.0.schedule();
+            self.0.schedule(self.0.header().state.load_relaxed());
         }
     }
 

@@ -5,6 +5,7 @@ use std::task::{Context, Poll};
 use corio_sync::place;
 use corio_sync::shim::Ordering::Relaxed;
 
+use super::inside;
 use super::raw::TaskPtr;
 use super::scope;
 use super::state::{Claim, End, Finished, Paused, Snapshot};
@@ -16,30 +17,35 @@ use crate::quiet::{drop_quietly, quietly};
 const SHUT_DOWN: &str = "its event loop was shut down";
 
 impl TaskPtr {
-    /// Runs the task once. `true`: it was woken meanwhile, and the caller owes it a queue entry. `ended`
-    /// is called if this was the last of its polls; not for one that is cancelled.
+    /// Runs the task once. If it was woken meanwhile, the caller owes it a queue entry, and gets the
+    /// word that it had when it was started, to tell which queue is its. `ended` is called if this was
+    /// the last of its polls; not for one that is cancelled.
     ///
     /// # Safety
     ///
     /// The caller took the task's queue entry; a pinned task runs on its home.
     #[inline(always)]
-    pub(crate) unsafe fn run(self, ended: impl FnOnce()) -> bool {
+    pub(crate) unsafe fn run(self, ended: impl FnOnce()) -> Option<Snapshot> {
         let header = self.header();
         let seen = header.state.start();
-        if seen.needs_care() {
+        let outer = inside::begin(self);
+        let again = if seen.needs_care() {
             // SAFETY: `start` made this thread the runner.
-            return unsafe { self.run_with_care(seen) };
-        }
-        // SAFETY: as above.
-        match unsafe { self.poll_body() } {
-            Poll::Pending => self.park(seen),
-            Poll::Ready(()) => {
-                // SAFETY: the output is written.
-                unsafe { self.finish(End::Itself, false) };
-                ended();
-                false
+            unsafe { self.run_with_care(seen) }
+        } else {
+            // SAFETY: as above.
+            match unsafe { self.poll_body() } {
+                Poll::Pending => self.park(seen),
+                Poll::Ready(()) => {
+                    // SAFETY: the output is written.
+                    unsafe { self.finish(End::Itself, false) };
+                    ended();
+                    false
+                }
             }
-        }
+        };
+        inside::end(outer);
+        again.then_some(seen)
     }
 
     /// [`TaskPtr::run`] for loops that are in no hurry: the fast one gets a copy of its own.
@@ -48,7 +54,7 @@ impl TaskPtr {
     ///
     /// As [`TaskPtr::run`].
     #[inline(never)]
-    pub(crate) unsafe fn run_apart(self) -> bool {
+    pub(crate) unsafe fn run_apart(self) -> Option<Snapshot> {
         // SAFETY: passed on.
         unsafe { self.run(|| ()) }
     }
@@ -68,7 +74,7 @@ impl TaskPtr {
     }
 
     /// The runner leaves a body that waits; `seen` is what made it the runner. `true`: it was woken
-    /// meanwhile.
+    /// meanwhile, or asked for another poll.
     #[inline]
     pub(super) fn park(self, seen: Snapshot) -> bool {
         let header = self.header();
@@ -76,7 +82,12 @@ impl TaskPtr {
         // Ordering: Relaxed; a walker reads the word alone, and `pause` releases it before a waker
         // may use it as a queue link.
         header.link.store(place, Relaxed);
-        header.state.pause_as(scope::is_joining(), seen.is_joining()) == Paused::Enqueue
+        let left = inside::leave(self);
+        if left.again {
+            header.state.pause_again(scope::is_joining(), left.lent);
+            return true;
+        }
+        header.state.pause_as(scope::is_joining(), seen.is_joining(), left.lent) == Paused::Enqueue
     }
 
     /// Drops the body of a task that must stop; `said` is why, if it is known.
@@ -120,8 +131,9 @@ impl TaskPtr {
             // SAFETY: the caller is the runner.
             unsafe { ext.scopes() }.clear(state);
         }
+        let left = inside::leave(self);
         loop {
-            match state.finish(end, queued) {
+            match state.finish(end, queued, left.lent) {
                 Finished::CancelFirst => {
                     let said = self.header().take_request();
                     let said = said.unwrap_or_else(|| Cancelled::from_parts(None, None));

@@ -31,7 +31,7 @@
 //! # References
 //!
 //! The runtime holds one reference from spawn to DONE, the typed handle one, each waker and
-//! `TaskRef` one. A queue entry needs none: while SCHEDULED is set the task is not done, so the
+//! `TaskRef` one, and a runner one to lend to a waker ([`State::start`]). A queue entry needs none: while SCHEDULED is set the task is not done, so the
 //! runtime's own reference keeps the cell. The one exception is [`State::claim`], by which a
 //! shutdown finishes a task whose entry still lies in some queue: there the runtime's reference
 //! passes to the entry and whoever meets the entry releases it.
@@ -47,8 +47,10 @@
 //!    `------------------------------------------'
 //!                 pause 3, not woken
 //! ```
-//! 1 [`State::wake`], [`State::wake_by_value`], [`State::request_cancel`], [`State::request_abort`];
-//! 2 [`State::start`]; 3 [`State::pause_as`]; 4 [`State::finish`]; 6 [`State::claim`].
+//! 1 [`State::wake_seeing`], [`State::wake_by_value_seeing`], [`State::request_cancel`],
+//! [`State::request_abort`];
+//! 2 [`State::start`]; 3 [`State::pause_as`], [`State::pause_again`]; 4 [`State::finish`]; 6
+//! [`State::claim`].
 //!
 //! Every edge is one read-modify-write (a retry loop where the new value depends on the old), so
 //! each is lock-free; `wake`, `start` and `pause` are wait-free where the processor has the
@@ -241,20 +243,31 @@ impl State {
         Snapshot(self.0.load(Relaxed))
     }
 
-    /// Edge 1. A wake through a borrowed reference.
-    #[inline]
+    #[cfg(any(corio_loom, corio_shuttle))]
     pub(crate) fn wake(&self) -> Woken {
+        self.wake_seeing().0
+    }
+
+    #[cfg(any(corio_loom, corio_shuttle))]
+    pub(crate) fn wake_by_value(&self) -> Woken {
+        self.wake_by_value_seeing().0
+    }
+
+    /// Edge 1. A wake through a borrowed reference; with the word that it found.
+    #[inline]
+    pub(crate) fn wake_seeing(&self) -> (Woken, Snapshot) {
         // Ordering(state.wake): AcqRel; pairs with Ordering(state.start): the poll that this wake
         // causes sees what the waker wrote before; and with Ordering(state.pause): the pusher sees
         // the cell as the last runner left it. Without release a wake-up's cause is missed,
         // without acquire the queue link races with the note of the wait place.
         let old = self.0.fetch_or(SCHEDULED, ord("state.wake", AcqRel));
-        if old & (SCHEDULED | RUNNING | DONE) == 0 { Woken::Enqueue } else { Woken::Nothing }
+        let idle = old & (SCHEDULED | RUNNING | DONE) == 0;
+        (if idle { Woken::Enqueue } else { Woken::Nothing }, Snapshot(old))
     }
 
-    /// Edge 1. A wake that also gives its reference back.
+    /// Edge 1. A wake that also gives its reference back; with the word that it found.
     #[inline]
-    pub(crate) fn wake_by_value(&self) -> Woken {
+    pub(crate) fn wake_by_value_seeing(&self) -> (Woken, Snapshot) {
         let mut old = self.0.load(Relaxed);
         loop {
             let new = (old | SCHEDULED) - ONE_REF;
@@ -267,23 +280,27 @@ impl State {
                 ord("state.wake_by_value", AcqRel),
                 Relaxed,
             ) {
-                Ok(_) if new < ONE_REF => return Woken::Free,
-                Ok(_) if old & (SCHEDULED | RUNNING | DONE) == 0 => return Woken::Enqueue,
-                Ok(_) => return Woken::Nothing,
+                Ok(_) if new < ONE_REF => return (Woken::Free, Snapshot(old)),
+                Ok(_) if old & (SCHEDULED | RUNNING | DONE) == 0 => {
+                    return (Woken::Enqueue, Snapshot(old));
+                }
+                Ok(_) => return (Woken::Nothing, Snapshot(old)),
                 Err(now) => old = now,
             }
         }
     }
 
-    /// Edge 2. The holder of the queue entry becomes the runner.
+    /// Edge 2. The holder of the queue entry becomes the runner. It gets a reference to lend, which
+    /// it gives back with the step that ends its run: the `lent` of that says that it still has it.
     #[inline]
     pub(crate) fn start(&self) -> Snapshot {
         // SCHEDULED is set and RUNNING is not, so one addition turns the first into the second.
         // Ordering(state.start): Acquire; pairs with Ordering(state.wake), Ordering(state.pause),
-        // Ordering(state.wake_by_value), Ordering(state.request) and
+        // Ordering(state.pause_again), Ordering(state.wake_by_value), Ordering(state.request) and
         // Ordering(state.request_abort): what the waker and the last runner wrote is visible to
         // this poll; without it the body is polled as it was before.
-        let old = self.0.fetch_add(RUNNING - SCHEDULED, ord("state.start", Acquire));
+        let lent = if mutant("state.start_lends_nothing") { 0 } else { ONE_REF };
+        let old = self.0.fetch_add(RUNNING - SCHEDULED + lent, ord("state.start", Acquire));
         debug_assert!(old & (SCHEDULED | RUNNING | DONE) == SCHEDULED, "{:?}", Snapshot(old));
         Snapshot(old)
     }
@@ -291,16 +308,17 @@ impl State {
     /// Edge 3 of a task that waits for no other one.
     #[cfg(any(corio_loom, corio_shuttle))]
     pub(crate) fn pause(&self) -> Paused {
-        self.pause_as(false, false)
+        self.pause_as(false, false, true)
     }
 
     /// Edge 3, the poll returned `Pending`, and whether the task waits for another one; `was` is what `start` saw of that.
     #[inline]
-    pub(crate) fn pause_as(&self, joining: bool, was: bool) -> Paused {
+    pub(crate) fn pause_as(&self, joining: bool, was: bool, lent: bool) -> Paused {
         // RUNNING is set, and JOINING is what it was: one subtraction clears the first and makes the
         // second what it is now.
         let joins = (u64::from(was) * JOINING).wrapping_sub(u64::from(joining) * JOINING);
-        let step = RUNNING.wrapping_add(joins);
+        let lent = if lent && !mutant("state.pause_keeps_loan") { ONE_REF } else { 0 };
+        let step = (RUNNING + lent).wrapping_add(joins);
         // Ordering(state.pause): Release; pairs with Ordering(state.start),
         // Ordering(state.claim), Ordering(state.wake), Ordering(state.wake_by_value),
         // Ordering(state.request) and Ordering(state.request_abort): the next runner sees the body
@@ -314,10 +332,35 @@ impl State {
         }
     }
 
-    /// Edge 4. The body is dropped and the output written; `cancelled` says that the output
-    /// already answers any cancel.
+    /// Edge 3, the poll returned `Pending` and the task is to be polled again: the caller owes it a
+    /// queue entry, whether it was woken meanwhile or not. The arguments are those of
+    /// [`State::pause_as`].
     #[inline]
-    pub(crate) fn finish(&self, end: End, queued: bool) -> Finished {
+    pub(crate) fn pause_again(&self, joining: bool, lent: bool) {
+        let mut old = self.0.load(Relaxed);
+        loop {
+            debug_assert!(old & (RUNNING | DONE) == RUNNING, "{:?}", Snapshot(old));
+            let joins = if joining { JOINING } else { 0 };
+            let lent = if lent && !mutant("state.again_keeps_loan") { ONE_REF } else { 0 };
+            let new = (old & !(RUNNING | JOINING) | joins | SCHEDULED) - lent;
+            if mutant("state.again_overwrites") {
+                return self.0.store(new, Release);
+            }
+            // Ordering(state.pause_again): Release; pairs with Ordering(state.start) and
+            // Ordering(state.claim): who runs or ends the body next sees it as this poll left it.
+            // No waker is in need of that: it does not enqueue what is scheduled.
+            match self.0.compare_exchange_weak(old, new, ord("state.pause_again", Release), Relaxed)
+            {
+                Ok(_) => return,
+                Err(now) => old = now,
+            }
+        }
+    }
+
+    /// Edge 4. The body is dropped and the output written; `cancelled` says that the output
+    /// already answers any cancel. `lent`: see [`State::start`].
+    #[inline]
+    pub(crate) fn finish(&self, end: End, queued: bool, lent: bool) -> Finished {
         let mut old = self.0.load(Relaxed);
         loop {
             debug_assert!(old & (RUNNING | DONE) == RUNNING, "{:?}", Snapshot(old));
@@ -329,6 +372,9 @@ impl State {
             let mut new = old & kept | DONE;
             if end == End::Cancelled {
                 new |= LOOK;
+            }
+            if lent && !mutant("state.finish_keeps_loan") {
+                new -= ONE_REF;
             }
             // Who has nothing left to do after this step gives the reference back in it.
             let release = !queued && old & JOIN_INTEREST != 0 && old & (JOIN_WAKER | OBSERVED) == 0;
@@ -381,8 +427,9 @@ impl State {
             if old & taken != 0 {
                 return Claim::Running;
             }
-            // Ordering(state.claim): Acquire; pairs with Ordering(state.pause): the body is seen as
-            // its last runner left it; without it the body is dropped as it was before.
+            // Ordering(state.claim): Acquire; pairs with Ordering(state.pause) and
+            // Ordering(state.pause_again): the body is seen as its last runner left it; without it
+            // the body is dropped as it was before.
             match self.0.compare_exchange_weak(
                 old,
                 old | RUNNING,

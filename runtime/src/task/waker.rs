@@ -4,6 +4,7 @@ use std::mem::ManuallyDrop;
 use std::ops::Deref;
 use std::task::{RawWaker, RawWakerVTable, Waker};
 
+use super::inside;
 use super::raw::TaskPtr;
 use super::state::Woken;
 
@@ -49,7 +50,9 @@ pub(crate) fn task_of(waker: &Waker) -> Option<TaskPtr> {
 unsafe fn clone(raw: *const ()) -> RawWaker {
     // SAFETY: `raw` is the data of a waker of ours, which keeps the cell alive.
     let task = unsafe { TaskPtr::from_raw(raw) };
-    task.header().state.ref_inc();
+    if !inside::borrow(task) {
+        task.header().state.ref_inc();
+    }
     RawWaker::new(raw, &VTABLE)
 }
 
@@ -59,10 +62,10 @@ unsafe fn clone(raw: *const ()) -> RawWaker {
 unsafe fn wake(raw: *const ()) {
     // SAFETY: as in `clone`.
     let task = unsafe { TaskPtr::from_raw(raw) };
-    match task.header().state.wake_by_value() {
-        Woken::Nothing => {}
-        Woken::Enqueue => task.schedule(),
-        Woken::Free => task.free(),
+    match task.header().state.wake_by_value_seeing() {
+        (Woken::Nothing, _) => {}
+        (Woken::Enqueue, seen) => task.schedule(seen),
+        (Woken::Free, _) => task.free(),
     }
 }
 
@@ -72,8 +75,8 @@ unsafe fn wake(raw: *const ()) {
 unsafe fn wake_by_ref(raw: *const ()) {
     // SAFETY: as in `clone`.
     let task = unsafe { TaskPtr::from_raw(raw) };
-    if task.header().state.wake() == Woken::Enqueue {
-        task.schedule();
+    if let (Woken::Enqueue, seen) = task.header().state.wake_seeing() {
+        task.schedule(seen);
     }
 }
 

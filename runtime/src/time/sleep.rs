@@ -9,6 +9,7 @@ use corio_sync::coop;
 use corio_sync::place::{Made, WaitKind};
 
 use super::alarm::{self, Alarm};
+use crate::task::inside;
 use crate::timer::clock;
 
 /// Waits until `duration` has passed since this call.
@@ -160,7 +161,7 @@ impl Future for Sleep {
             Turn::Given => Poll::Ready(()),
             Turn::Owed => {
                 this.turn = Turn::Given;
-                cx.waker().wake_by_ref();
+                inside::poll_again(cx);
                 Poll::Pending
             }
         };
@@ -224,7 +225,7 @@ impl Future for YieldNow {
         }
         self.turn = Turn::Given;
         self.made.begin();
-        cx.waker().wake_by_ref();
+        inside::poll_again(cx);
         self.made.note();
         Poll::Pending
     }

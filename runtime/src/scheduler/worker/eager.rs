@@ -58,8 +58,8 @@ impl Worker {
         // SAFETY: the entry of a new task is its spawner's, who is on its home if it has one.
         let again = unsafe { task.run_apart() };
         drop(outer);
-        if again {
-            self.push_again(task);
+        if let Some(seen) = again {
+            self.push_again(task, seen);
         }
         handle
     }

@@ -13,6 +13,7 @@ use crate::scheduler::shared::Phase;
 use crate::task::birth::Birth;
 use crate::task::join::Task;
 use crate::task::raw::TaskPtr;
+use crate::task::state::Snapshot;
 
 /// Polls in a row from the lifo slot: two tasks that wake each other may not starve the rest.
 const LIFO_IN_A_ROW: u32 = 3;
@@ -48,10 +49,11 @@ pub(super) struct Drain {
 }
 
 impl Worker {
-    /// Pushes a queue entry of a task that was woken or spawned on this worker.
+    /// Pushes a queue entry of a task that was woken or spawned on this worker. `home` is that of the
+    /// task.
     #[inline]
-    pub(crate) fn push(&self, task: TaskPtr) {
-        if let Some(home) = task.header().state.load_relaxed().home() {
+    pub(crate) fn push(&self, task: TaskPtr, home: Option<usize>) {
+        if let Some(home) = home {
             return self.push_pinned(task, home);
         }
         if !self.shared.config.lifo_slot || !self.in_poll.get() {
@@ -143,7 +145,7 @@ impl Worker {
     {
         // SAFETY: the worker owns its arena, and the body is `Send`.
         let task = unsafe { TaskPtr::new(self.arena, future, None, birth) };
-        self.push(task);
+        self.push(task, None);
         // SAFETY: the cell was made for `F`; its handle is made once.
         unsafe { Task::from_ptr(task) }
     }
@@ -241,8 +243,11 @@ impl Worker {
         count > 0
     }
 
-    pub(super) fn push_again(&self, task: TaskPtr) {
-        match task.header().state.load_relaxed().home() {
+    /// Pushes a task behind everything else; `seen` is a value of its word, of any time. To ask for
+    /// the present one right after a step of it would be to wait for that step.
+    #[inline]
+    pub(super) fn push_again(&self, task: TaskPtr, seen: Snapshot) {
+        match seen.home() {
             Some(home) => self.push_pinned(task, home),
             None => self.queue.push(task, &self.shared.injector),
         }

@@ -74,7 +74,7 @@ impl Worker {
         }
         // They are stopped with what lies in the queues.
         for task in ready {
-            self.push_again(task);
+            self.push_again(task, task.header().state.load_relaxed());
         }
         self.remote().hog.park();
     }
@@ -100,8 +100,8 @@ impl Worker {
         context::set_task(outer);
         self.in_poll.set(false);
         self.remote().hog.end_poll();
-        if again {
-            self.push_again(task);
+        if let Some(seen) = again {
+            self.push_again(task, seen);
         }
         self.polls.set(self.polls.get() + 1);
         self.pushes.set(0);

@@ -10,6 +10,7 @@ use crate::report::{ReportKind, report};
 use crate::scheduler::callback::Callback;
 use crate::task::raw::TaskPtr;
 use crate::task::registry::TaskRef;
+use crate::task::state::Snapshot;
 
 impl Worker {
     /// Runs a task once, counts the poll, and tells of it if it took too long. asyncio: "Executing
@@ -18,7 +19,7 @@ impl Worker {
     /// # Safety
     ///
     /// As [`TaskPtr::run`].
-    pub(super) unsafe fn run_watched(&self, task: TaskPtr) -> bool {
+    pub(super) unsafe fn run_watched(&self, task: TaskPtr) -> Option<Snapshot> {
         // The task may be over afterwards, and is to be named all the same.
         let named = TaskRef::new(task);
         task.header().ext_or_make().count_poll();

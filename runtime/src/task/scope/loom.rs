@@ -141,7 +141,7 @@ impl Twin {
     fn end(&self, cancelled: bool) -> Ran {
         self.tree.clear(&self.state);
         let mut end = if cancelled { End::Cancelled } else { End::Itself };
-        while let Finished::CancelFirst = self.state.finish(end, true) {
+        while let Finished::CancelFirst = self.state.finish(end, true, true) {
             end = End::Cancelled;
         }
         assert_eq!(self.state.load().has_ended_cancelled(), end == End::Cancelled);

@@ -7,6 +7,9 @@ use corio_sync::shim::atomic::{AtomicBool, AtomicUsize};
 use corio_sync::shim::sync::Arc;
 use corio_sync::shim::thread;
 
+mod again;
+mod loan;
+
 /// A cell as the protocol sees it.
 struct Twin {
     state: State,
@@ -75,17 +78,18 @@ impl Twin {
         let polls = self.body.get() + 1;
         self.body.set(polls);
         if seen.needs_care() || polls == ready_at {
-            self.complete(seen.needs_care());
+            self.complete(seen.needs_care(), true);
         } else if self.state.pause() == Paused::Enqueue {
             self.enqueue();
         }
     }
 
-    fn complete(&self, mut cancelled: bool) {
+    /// `lent` as for `State::finish`.
+    fn complete(&self, mut cancelled: bool, lent: bool) {
         self.output.set(if cancelled { 2 } else { 1 });
         loop {
             let end = if cancelled { End::Cancelled } else { End::Itself };
-            match self.state.finish(end, false) {
+            match self.state.finish(end, false, lent) {
                 Finished::CancelFirst => {
                     self.output.set(2);
                     cancelled = true;
@@ -448,7 +452,7 @@ model! {
             Claim::Claimed { queued } => {
                 assert!(!queued, "its entry is somebody else's");
                 twin.body.set(twin.body.get() + 1);
-                twin.complete(true);
+                twin.complete(true, false);
             }
             Claim::Running | Claim::Done => {}
         }
@@ -475,7 +479,7 @@ model! {
             Claim::Claimed { queued } => {
                 twin.body.set(twin.body.get() + 1);
                 twin.output.set(2);
-                let finished = twin.state.finish(End::Cancelled, queued);
+                let finished = twin.state.finish(End::Cancelled, queued, false);
                 assert_ne!(finished, Finished::CancelFirst, "a stopped task was cancelled again");
                 if matches!(finished, Finished::Released { .. }) {
                     assert!(!queued, "the entry's reference was released");
@@ -511,7 +515,7 @@ model! {
         twin.entries.store(0, Relaxed);
         twin.state.start();
         twin.output.set(1);
-        let told = match twin.state.finish(End::Itself, false) {
+        let told = match twin.state.finish(End::Itself, false, true) {
             Finished::Done { observed, .. } => {
                 if observed {
                     assert_eq!(twin.cause.get(), 1);

@@ -19,9 +19,12 @@ fn running() -> Arc<Twin> {
 
 /// The runner ends the body; true if the output says cancelled.
 fn end(twin: &Twin) -> bool {
-    match twin.state.finish(End::Itself, true) {
+    match twin.state.finish(End::Itself, true, true) {
         Finished::CancelFirst => {
-            assert!(!matches!(twin.state.finish(End::Cancelled, true), Finished::CancelFirst));
+            assert!(!matches!(
+                twin.state.finish(End::Cancelled, true, true),
+                Finished::CancelFirst
+            ));
             true
         }
         _ => false,
