@@ -41,9 +41,9 @@ mod snapshot;
 
 pub use self::closed::SenderClosed;
 pub use self::error::{RecvError, SendError};
-use self::runs::Run;
+use self::runs::{Kept, Run};
 pub use self::snapshot::Ref;
-use self::snapshot::{Kept, Node, Seen, Snapshot};
+use self::snapshot::{Node, Seen, Snapshot};
 use crate::coop;
 use crate::place::{Made, WaitKind};
 use crate::shim::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize};
@@ -371,11 +371,10 @@ impl<T> Receiver<T> {
     }
 
     /// Keeps the latest value.
+    #[inline(never)]
     fn renew(&mut self) {
         if let Some(kept) = &mut self.kept {
-            let newest = kept.run.newest();
-            if !newest.is_closed() {
-                kept.at = newest.at();
+            if kept.renew() {
                 return self.shared.help(kept);
             }
         }

@@ -21,6 +21,8 @@ use super::snapshot::Versioned;
 use crate::shim::atomic::AtomicUsize;
 use crate::shim::{Ordering, cell::UnsafeCell, ord};
 use std::mem::{MaybeUninit, needs_drop};
+use std::ptr::NonNull;
+use std::sync::Arc;
 
 /// Values in one run, at the most.
 const LONGEST: usize = if cfg!(any(corio_loom, corio_shuttle)) { 2 } else { 16 };
@@ -37,6 +39,53 @@ pub(super) struct Run<T> {
     first: Versioned<T>,
     /// Those after the first; none, if a value has a run of its own.
     rest: Box<[Cell<T>]>,
+}
+
+/// A value and the run that keeps it.
+///
+/// # Safety
+///
+/// The value is the run's first, or lies in a cell that its word has named.
+pub(super) struct Kept<T> {
+    run: Arc<Run<T>>,
+    /// Where it lies: a look is to cost no more than that.
+    value: NonNull<Versioned<T>>,
+}
+
+// SAFETY: a value is shared between threads, and dropped with its run on any.
+unsafe impl<T: Send + Sync> Send for Kept<T> {}
+// SAFETY: as above.
+unsafe impl<T: Send + Sync> Sync for Kept<T> {}
+
+impl<T> Kept<T> {
+    /// The value that `newest` has named in this run.
+    pub(super) fn new(run: Arc<Run<T>>, newest: Newest) -> Self {
+        let value = NonNull::from(run.get(newest.at()));
+        Self { run, value }
+    }
+
+    #[inline]
+    pub(super) fn get(&self) -> &Versioned<T> {
+        // SAFETY: it lies in the run that is kept, and is not written again (invariant of `Kept`).
+        unsafe { self.value.as_ref() }
+    }
+
+    /// Goes on to the latest value if it lies in this run; false if it may not.
+    #[inline]
+    pub(super) fn renew(&mut self) -> bool {
+        let newest = self.run.newest();
+        if newest.is_closed() {
+            return false;
+        }
+        self.value = NonNull::from(self.run.get(newest.at()));
+        true
+    }
+}
+
+impl<T> Clone for Kept<T> {
+    fn clone(&self) -> Self {
+        Self { run: self.run.clone(), value: self.value }
+    }
 }
 
 /// Written by whoever has claimed it, before the word names it, and not again.

@@ -1,6 +1,6 @@
 //! What a look at the value gives: a value that is kept, by the receiver or by the look itself.
 
-use super::runs::{Newest, Run};
+use super::runs::{Kept, Newest, Run};
 use crate::wait::reclaim::Managed;
 use std::fmt;
 use std::ops::Deref;
@@ -31,27 +31,7 @@ impl<T> Seen<'_, T> {
     }
 
     pub(super) fn keep(&self) -> Kept<T> {
-        Kept { run: self.run.clone(), at: self.newest.at() }
-    }
-}
-
-/// A value and the run that keeps it.
-pub(super) struct Kept<T> {
-    pub(super) run: Arc<Run<T>>,
-    /// Its cell.
-    pub(super) at: usize,
-}
-
-impl<T> Kept<T> {
-    #[inline]
-    pub(super) fn get(&self) -> &Versioned<T> {
-        self.run.get(self.at)
-    }
-}
-
-impl<T> Clone for Kept<T> {
-    fn clone(&self) -> Self {
-        Self { run: self.run.clone(), at: self.at }
+        Kept::new(self.run.clone(), self.newest)
     }
 }
 
