@@ -162,7 +162,7 @@ model! {
 }
 
 model! {
-    /// As many have come early as there is room for: one more waits at the gate, unless it finds that they have moved in.
+    /// As many have come early as there is room for; one more comes.
     barrier_gate(threads = 2, bound = 3, claim = "whoever waits at the gate is let in when the round has left") {
         let shared = shared(2);
         let start = || {
@@ -187,15 +187,29 @@ model! {
     barrier_mends(threads = 3, bound = 2, claim = "a broken barrier lets all go, and is usable when they have gone") {
         let shared = shared(2);
         let first = full(&shared);
-        let threads = [
-            spawn(&shared, |shared| { let _ = block_on(shared.barrier.wait()); }),
-            spawn(&shared, |shared| { shared.barrier.abort(); shared.barrier.reset(); }),
-        ];
+        let waits = spawn(&shared, |shared| { let _ = block_on(shared.barrier.wait()); });
+        let breaks = spawn(&shared, |shared| { shared.barrier.abort(); shared.barrier.reset(); });
         let _ = block_on(first);
+        breaks.join().unwrap();
+        // Whoever is alone now is let go.
         shared.barrier.abort();
-        join_all(threads);
+        waits.join().unwrap();
         shared.barrier.reset();
         assert_eq!(shared.barrier.n_waiting(), 0);
         block_on(full(&shared)).unwrap();
+    }
+}
+
+model! {
+    /// The last one leaves a broken barrier that has been reset; another one comes.
+    barrier_mended(threads = 2, bound = 3, claim = "whoever waits for a barrier to mend is let in when it has") {
+        let shared = shared(2);
+        let first = full(&shared);
+        shared.barrier.abort();
+        shared.barrier.reset();
+        let thread = spawn(&shared, |shared| { block_on(shared.barrier.wait()).unwrap(); });
+        assert!(block_on(first).is_err());
+        block_on(shared.barrier.wait()).unwrap();
+        thread.join().unwrap();
     }
 }

@@ -174,7 +174,7 @@ impl<T> Shared<T> {
 
     fn announce(&self, version: u64) {
         self.publish(version);
-        // The pointer or the run's word was exchanged, and who has not moved the word has seen it moved.
+        // The pointer or the run's word was exchanged; who has not moved the word has seen it moved.
         self.roster.wake_all_behind_rmw();
     }
 
