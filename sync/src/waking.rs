@@ -94,7 +94,7 @@ mod tests {
         }
         event.set();
         assert_eq!(*told.lock().unwrap(), [false, true, true]);
-        waits.into_iter().for_each(|wait| _ = block_on(wait));
+        waits.into_iter().for_each(block_on);
         assert!(!is_one_of_several());
     }
 }

@@ -293,7 +293,8 @@ impl Spec for Rounds {
                 true
             }
             Round::Waits(id) => {
-                let waits = self.gate.contains(&id) || next.member(id).is_some();
+                let counted = self.is_early(id) || next.member(id).is_some();
+                let waits = self.gate.contains(&id) || counted;
                 waits && !self.filled_it(id) && !self.released.contains(&id)
             }
             Round::Leave(id, number) => next.leave(id, number),
