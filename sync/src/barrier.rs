@@ -4,23 +4,35 @@
 //!
 //! | bits  | meaning |
 //! |-------|---------|
-//! | 0-1   | phase: `FILLING`, `DRAINING`, `RESETTING`, `BROKEN` |
-//! | 2-21  | tasks inside: that have arrived and not left |
-//! | 22-63 | places of this barrier's queue given out so far, modulo 2^42 |
+//! | 0-2   | phase: `FILLING`, `DRAINING`, `RESETTING`, `BROKEN`, `MENDING` |
+//! | 3     | the turn: changes whenever those that came early become those inside |
+//! | 4-9   | tasks that came **early**: they have a place, and belong to the next round |
+//! | 10-   | tasks inside: that have arrived and not left; as many bits as the parties need |
+//! | rest  | places of this barrier's queue given out so far, modulo 2^33 or more |
 //!
 //! ```text
-//!             last arrival (1)              last leaves (2)
-//!   FILLING ------------------> DRAINING ------------------> FILLING
+//!             last arrival (1)             last leaves (2), the early move in
+//!   FILLING ------------------> DRAINING ------------------> FILLING, or DRAINING if they are all
 //!      | reset with tasks inside (3)  | reset (3)
-//!      +-------> RESETTING <----------+        RESETTING: last leaves (2) -> FILLING
-//!   any -- abort (4) --> BROKEN -- reset (3) --> RESETTING, or FILLING if nobody is inside
+//!      +-------> RESETTING <----------+        RESETTING: last leaves (2) -> as above
+//!   any -- abort (4) --> BROKEN -- reset (3) --> MENDING, or FILLING if nobody is counted
+//!                                              MENDING: nobody is counted any more (2) -> FILLING
 //! ```
 //! (1) [`Barrier::arrive`], (2) [`Barrier::depart`], (3) [`Barrier::reset`], (4)
 //! [`Barrier::abort`].
 //!
 //! *Invariant.* A task that has arrived is counted until it has left, so a round is over only when
-//! all have left; who comes meanwhile waits at the **gate**. What a task's wait returns is decided
-//! by the phase in which it leaves: `DRAINING` is success.
+//! all have left. Who comes meanwhile is early: it waits in the queue behind them, and moves in
+//! with the step of the one that leaves last, without being woken for that. Where there is no room
+//! for more, and while a broken barrier mends, it waits at the **gate** and arrives again. What a
+//! task's wait returns is decided by the phase in which it leaves: `DRAINING` is success.
+//!
+//! *Who is early still?* A task that came early notes the turn. The turn changes when it moves in,
+//! and not again before it has left. A broken barrier grants all places, those of the early ones
+//! too, so nobody moves in any more: it mends until all that were counted have left.
+//!
+//! *Rejected.* Everybody at the gate, as asyncio has it: each task of a round is then woken twice,
+//! once by the round and once by the gate.
 
 use crate::debug;
 use crate::error::BrokenBarrier;
@@ -34,28 +46,48 @@ use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-const PHASE: u64 = 0b11;
+const PHASE: u64 = 0b111;
 const FILLING: u64 = 0;
 const DRAINING: u64 = 1;
 const RESETTING: u64 = 2;
 const BROKEN: u64 = 3;
-const INSIDE_SHIFT: u32 = 2;
+const MENDING: u64 = 4;
+const TURN: u64 = 1 << 3;
+const EARLY_SHIFT: u32 = 4;
+const ONE_EARLY: u64 = 1 << EARLY_SHIFT;
+const INSIDE_SHIFT: u32 = 10;
 const ONE_INSIDE: u64 = 1 << INSIDE_SHIFT;
-const PLACES_SHIFT: u32 = 22;
-const ONE_PLACE: u64 = 1 << PLACES_SHIFT;
-const INSIDE: u64 = ONE_PLACE - ONE_INSIDE;
-/// Places are counted modulo this; a round never uses so many.
-const PLACES: u64 = 1 << (64 - PLACES_SHIFT);
+const EARLY: u64 = ONE_INSIDE - ONE_EARLY;
 
-/// The most parties of a barrier.
-const MOST: usize = (INSIDE >> INSIDE_SHIFT) as usize;
+/// What a task notes that did not come early: no turn is equal to it.
+const IN_TIME: u64 = PHASE;
+
+/// The most parties of a barrier: what 20 bits hold, so that 34 are left for places.
+const MOST: usize = (1 << 20) - 1;
+
+/// The most tasks that come early, whatever the parties: as many as their bits can count.
+const MOST_EARLY: usize = (EARLY >> EARLY_SHIFT) as usize;
 
 fn phase(word: u64) -> u64 {
     word & PHASE
 }
 
-fn inside(word: u64) -> usize {
-    ((word & INSIDE) >> INSIDE_SHIFT) as usize
+fn early(word: u64) -> usize {
+    ((word & EARLY) >> EARLY_SHIFT) as usize
+}
+
+/// What a task finds that arrives.
+#[derive(PartialEq, Eq)]
+enum Arrival {
+    /// It fills the round.
+    Last,
+    /// The round fills.
+    Inside,
+    /// The last round is leaving; there is room for those of the next.
+    Early,
+    /// There is none.
+    Gate,
+    Broken,
 }
 
 /// Lets a fixed number of tasks wait for each other, again and again.
@@ -71,7 +103,8 @@ fn inside(word: u64) -> usize {
 ///
 /// Lock-free; the last arrival, `reset` and `abort` take time in proportion to the waiters; a thread
 /// that is descheduled inside delays only those that it has chosen, 32 at a time. A new round waits
-/// until every task of the last one has been polled, or dropped.
+/// until every task of the last one has been polled, or dropped; who has come early by then is in
+/// it without being woken.
 ///
 /// # Examples
 ///
@@ -87,9 +120,11 @@ fn inside(word: u64) -> usize {
 /// ```
 pub struct Barrier {
     word: AtomicU64,
-    parties: usize,
+    parties: u32,
+    /// Where in the word the places begin.
+    places_shift: u32,
     round: WaitQueue,
-    /// Those who came while the last round was leaving.
+    /// Those who came while the last round was leaving, and found no room.
     gate: Line,
 }
 
@@ -105,7 +140,9 @@ impl Barrier {
         assert!(parties > 0, "a barrier needs at least one party");
         assert!(parties <= MOST, "{parties} parties, the limit is {MOST}");
         let word = AtomicU64::new(FILLING);
-        Self { word, parties, round: WaitQueue::new(), gate: Line::new() }
+        let parties = parties as u32;
+        let places_shift = INSIDE_SHIFT + (u32::BITS - parties.leading_zeros());
+        Self { word, parties, places_shift, round: WaitQueue::new(), gate: Line::new() }
     }
 
     /// Waits until as many tasks as there are parties wait.
@@ -139,12 +176,21 @@ impl Barrier {
     /// Tasks that wait, or have not left yet, get [`BrokenBarrier`]; tasks that came for the next
     /// round do not. With nobody inside it only repairs a broken barrier.
     pub fn reset(&self) {
-        let before = self.step(|word| {
-            let next = if inside(word) > 0 { RESETTING } else { FILLING };
-            Some(word & !PHASE | next)
-        });
-        self.release_round(before);
-        if inside(before) == 0 {
+        let change = |word| {
+            let next = match phase(word) {
+                BROKEN | MENDING if self.counted(word) > 0 => MENDING,
+                BROKEN | MENDING => FILLING,
+                _ if self.inside(word) > 0 => RESETTING,
+                _ => FILLING,
+            };
+            word & !PHASE | next
+        };
+        let before = self.step(|word| Some(change(word)));
+        // The places of those who came early lie behind those of the round, which has been released.
+        if early(before) == 0 || matches!(phase(before), BROKEN | MENDING) {
+            self.release_round(before);
+        }
+        if phase(change(before)) == FILLING {
             self.open_gate();
         }
     }
@@ -159,14 +205,14 @@ impl Barrier {
     /// The number of tasks that a round takes.
     #[must_use]
     pub fn parties(&self) -> usize {
-        self.parties
+        self.parties as usize
     }
 
     /// The tasks that wait for the round to fill; 0 while one is leaving.
     #[must_use]
     pub fn n_waiting(&self) -> usize {
         let word = self.word();
-        if phase(word) == FILLING { inside(word) } else { 0 }
+        if phase(word) == FILLING { self.inside(word) } else { 0 }
     }
 
     /// Whether the barrier was aborted and not reset.
@@ -197,18 +243,81 @@ impl Barrier {
         word
     }
 
+    #[inline]
+    fn inside(&self, word: u64) -> usize {
+        ((word & (self.one_place() - 1)) >> INSIDE_SHIFT) as usize
+    }
+
+    /// How many tasks are inside or early.
+    fn counted(&self, word: u64) -> usize {
+        self.inside(word) + early(word)
+    }
+
+    #[inline]
+    fn one_place(&self) -> u64 {
+        1 << self.places_shift
+    }
+
+    /// Places are counted modulo this, less one; a round never uses so many.
+    #[inline]
+    fn places(&self) -> u64 {
+        u64::MAX >> self.places_shift
+    }
+
+    #[inline]
+    fn arrival(&self, word: u64) -> Arrival {
+        match phase(word) {
+            FILLING if self.inside(word) + 1 == self.parties() => Arrival::Last,
+            FILLING => Arrival::Inside,
+            DRAINING | RESETTING if early(word) < self.parties().min(MOST_EARLY) => Arrival::Early,
+            BROKEN => Arrival::Broken,
+            _ => Arrival::Gate,
+        }
+    }
+
+    /// The word when a task has arrived; none if it is not counted.
+    #[inline]
+    fn with(&self, word: u64) -> Option<u64> {
+        match self.arrival(word) {
+            Arrival::Last => Some((word & !PHASE | DRAINING) + ONE_INSIDE),
+            Arrival::Inside => Some(word.wrapping_add(ONE_INSIDE + self.one_place())),
+            Arrival::Early => Some(word.wrapping_add(ONE_EARLY + self.one_place())),
+            Arrival::Gate | Arrival::Broken => None,
+        }
+    }
+
+    /// The word when a task has left that noted `came`.
+    #[inline]
+    fn without(&self, word: u64, came: u64) -> u64 {
+        let is_early = word & TURN == came && !mutant("barrier.turn");
+        let word = word - if is_early { ONE_EARLY } else { ONE_INSIDE };
+        match phase(word) {
+            DRAINING | RESETTING if !is_early && self.inside(word) == 0 => {
+                let moved = early(word);
+                let next = if moved == self.parties() { DRAINING } else { FILLING };
+                ((word & !(PHASE | EARLY) | next) ^ TURN) + moved as u64 * ONE_INSIDE
+            }
+            MENDING if self.counted(word) == 0 => word & !PHASE | FILLING,
+            _ => word,
+        }
+    }
+
     /// Grants every place that had been given out when the word was `word`; returns how many live
     /// ones there were.
     fn release_round(&self, word: u64) -> u64 {
-        let places = word >> PLACES_SHIFT;
-        if inside(word) == 0 {
+        let places = word >> self.places_shift;
+        if self.counted(word) == 0 {
             return 0;
         }
         let queue = self.round.get();
         let next = queue.next_grant();
-        let open = places.wrapping_sub(next) % PLACES;
+        let open = places.wrapping_sub(next) & self.places();
         // More than half of the range means that another call has gone beyond `places`.
-        if open == 0 || open > PLACES / 2 { 0 } else { queue.grant_numbered_below(next + open) }
+        if open == 0 || open > self.places() / 2 {
+            0
+        } else {
+            queue.grant_numbered_below(next + open)
+        }
     }
 
     fn open_gate(&self) {
@@ -218,34 +327,30 @@ impl Barrier {
         self.gate.grant_all(self.gate.entered(), 0);
     }
 
-    /// A task leaves the round; the phase says how it ends.
-    fn depart(&self) -> Result<(), BrokenBarrier> {
-        let before = self.step(|word| {
-            let word = word - ONE_INSIDE;
-            let last = inside(word) == 0 && phase(word) != BROKEN;
-            Some(if last { word & !PHASE | FILLING } else { word })
-        });
-        if inside(before) == 1 && phase(before) != BROKEN {
+    /// A task that noted `came` leaves, or gives up; the phase says how its wait ends.
+    fn depart(&self, came: u64) -> Result<(), BrokenBarrier> {
+        let before = self.step(|word| Some(self.without(word, came)));
+        let after = self.without(before, came);
+        let moved_in = (before ^ after) & TURN != 0;
+        if moved_in || (phase(before) == MENDING && phase(after) == FILLING) {
+            // Those at the gate first: they are to come early before the next round leaves.
             self.open_gate();
         }
-        if phase(before) == DRAINING { Ok(()) } else { Err(BrokenBarrier(())) }
-    }
-
-    /// A task gives up before its round was over.
-    fn give_up(&self) {
-        let before = self.step(|word| (phase(word) == FILLING).then(|| word - ONE_INSIDE));
-        if phase(before) != FILLING {
-            let _ = self.depart();
+        if moved_in && phase(after) == DRAINING && !mutant("barrier.moved_in") {
+            self.release_round(before);
         }
+        if phase(before) == DRAINING { Ok(()) } else { Err(BrokenBarrier(())) }
     }
 }
 
 impl fmt::Debug for Barrier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let word = self.word();
-        let phase = ["filling", "draining", "resetting", "broken"][phase(word) as usize];
+        // As asyncio says it, to which a reset is one thing.
+        let phase =
+            ["filling", "draining", "resetting", "broken", "resetting"][phase(word) as usize];
         let mut out = f.debug_struct("Barrier");
-        out.field("phase", &phase).field("inside", &inside(word));
+        out.field("phase", &phase).field("inside", &self.inside(word));
         out.field("parties", &self.parties).finish()
     }
 }
@@ -274,10 +379,11 @@ impl BarrierWaitResult {
 enum At {
     /// Not polled yet, or let through the gate.
     Outside,
-    /// The last round is still leaving.
+    /// The last round is still leaving, or the barrier mends.
     Gate(Place),
-    /// Counted; waiting for the round to fill.
-    Inside(Place),
+    /// Counted; waiting for the round to fill, or for the one after it. The turn in which it came
+    /// early, or [`IN_TIME`].
+    Inside(Place, u64),
     /// Counted; the round is full and must be left.
     Leaving,
     /// Returned.
@@ -295,39 +401,35 @@ pub struct BarrierWait<'a> {
 future_debug!([<'a>] BarrierWait<'a>, "BarrierWait");
 
 impl BarrierWait<'_> {
-    /// Arrives if the barrier fills, else waits at the gate; `Some` if the wait is over.
+    /// Arrives if there is room, else waits at the gate; `Some` if the wait is over.
     fn arrive(&mut self) -> Option<Result<u64, BrokenBarrier>> {
         let barrier = self.barrier;
-        let last = |word| inside(word) + 1 == barrier.parties;
         let mut before = FILLING;
         let place = barrier.round.get().enter_with(|| {
             // Loaded before the word: the place is at or behind it.
             let granted = barrier.round.get().next_grant();
-            before = barrier.step(|word| match phase(word) {
-                FILLING if last(word) => Some(word & !PHASE | DRAINING).map(|w| w + ONE_INSIDE),
-                FILLING => Some(word.wrapping_add(ONE_INSIDE + ONE_PLACE)),
-                _ => None,
-            });
-            let waits = phase(before) == FILLING && !last(before);
-            let places = before >> PLACES_SHIFT;
-            waits.then(|| granted + places.wrapping_sub(granted) % PLACES)
+            before = barrier.step(|word| barrier.with(word));
+            let waits = matches!(barrier.arrival(before), Arrival::Inside | Arrival::Early);
+            let places = before >> barrier.places_shift;
+            waits.then(|| granted + (places.wrapping_sub(granted) & barrier.places()))
         });
         if let Some(waiter) = place {
-            self.at = At::Inside(Place::Waiting(Some(waiter)));
+            let came = if phase(before) == FILLING { IN_TIME } else { before & TURN };
+            self.at = At::Inside(Place::Waiting(Some(waiter)), came);
             return None;
         }
-        match phase(before) {
-            FILLING => {
-                self.at = At::Leaving;
-                Some(Ok(barrier.release_round(before)))
-            }
-            BROKEN => {
+        match barrier.arrival(before) {
+            Arrival::Broken => {
                 self.at = At::Done;
                 Some(Err(BrokenBarrier(())))
             }
-            _ => {
+            Arrival::Gate => {
                 self.wait_at_gate();
                 None
+            }
+            _ => {
+                self.at = At::Leaving;
+                Some(Ok(barrier.release_round(before)))
             }
         }
     }
@@ -338,7 +440,8 @@ impl BarrierWait<'_> {
         gate.enter(&mut place, OnFlag::Ignore);
         // Pairs with fence(barrier.opened).
         fence_at("barrier.at_gate");
-        if matches!(phase(self.barrier.word()), DRAINING | RESETTING) || mutant("barrier.recheck") {
+        let barrier = self.barrier;
+        if barrier.arrival(barrier.word()) == Arrival::Gate || mutant("barrier.recheck") {
             self.at = At::Gate(place);
         } else {
             let _ = gate.leave(&mut place);
@@ -346,9 +449,9 @@ impl BarrierWait<'_> {
         }
     }
 
-    fn leave(&mut self, index: u64) -> Poll<Result<BarrierWaitResult, BrokenBarrier>> {
+    fn leave(&mut self, index: u64, came: u64) -> Poll<Result<BarrierWaitResult, BrokenBarrier>> {
         self.at = At::Done;
-        let left = self.barrier.depart();
+        let left = self.barrier.depart(came);
         Poll::Ready(left.map(|()| BarrierWaitResult { index: index as usize }))
     }
 }
@@ -361,7 +464,7 @@ impl Future for BarrierWait<'_> {
         loop {
             match &mut this.at {
                 At::Outside => match this.arrive() {
-                    Some(Ok(index)) => return this.leave(index),
+                    Some(Ok(index)) => return this.leave(index, IN_TIME),
                     Some(Err(broken)) => return Poll::Ready(Err(broken)),
                     None => {}
                 },
@@ -370,12 +473,13 @@ impl Future for BarrierWait<'_> {
                     ready!(noted(granted, WaitKind::Barrier, this.caller));
                     this.at = At::Outside;
                 }
-                At::Inside(Place::Waiting(waiter)) => {
+                At::Inside(Place::Waiting(waiter), came) => {
+                    let came = *came;
                     let index = this.barrier.round.get().poll(waiter, cx);
                     let index = ready!(noted(index, WaitKind::Barrier, this.caller));
-                    return this.leave(index);
+                    return this.leave(index, came);
                 }
-                At::Inside(_) | At::Leaving | At::Done => {
+                At::Inside(..) | At::Leaving | At::Done => {
                     panic!("a barrier's wait was polled after it had completed")
                 }
             }
@@ -392,16 +496,16 @@ impl Drop for BarrierWait<'_> {
                 // A grant needs no heir: everybody at the gate got one.
                 let _ = self.barrier.gate.leave(place);
             }
-            At::Inside(place) => {
+            At::Inside(place, came) => {
                 // The place first: whoever fills the round meanwhile gives it no number.
                 if let Some(waiter) = place.leave() {
                     let _ = self.barrier.round.get().cancel(waiter);
                 }
-                self.barrier.give_up();
+                let _ = self.barrier.depart(*came);
             }
             // A waker panicked while this task released the others.
             At::Leaving => {
-                let _ = self.barrier.depart();
+                let _ = self.barrier.depart(IN_TIME);
             }
         }
     }

@@ -61,6 +61,8 @@ pub mod place;
 pub mod spin;
 #[doc(hidden)]
 pub mod waker_slot;
+#[doc(hidden)]
+pub mod waking;
 
 // The programs of tests/linear name the crate as its users do.
 #[cfg(all(test, corio_shuttle, not(corio_loom)))]

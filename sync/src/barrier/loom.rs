@@ -113,8 +113,8 @@ model! {
 }
 
 model! {
-    /// Three for two: the third waits at the gate and is let in.
-    barrier_gate(threads = 3, bound = 2, claim = "whoever waits at the gate is let in when the round has left") {
+    /// Three for two: the third comes early.
+    barrier_early(threads = 3, bound = 2, claim = "whoever comes while a round leaves is in the next one") {
         let shared = shared(2);
         let mut first = Box::pin(shared.barrier.wait());
         assert!(poll_once(|cx| first.as_mut().poll(cx)).is_pending());
@@ -124,5 +124,92 @@ model! {
         assert!(poll_once(|cx| first.as_mut().poll(cx)).is_ready());
         block_on(shared.barrier.wait()).unwrap();
         third.join().unwrap();
+    }
+}
+
+/// A round of two that is full: one of its tasks has left, this is the other one.
+fn full(shared: &Shared) -> std::pin::Pin<Box<super::BarrierWait<'_>>> {
+    let mut first = Box::pin(shared.barrier.wait());
+    assert!(poll_once(|cx| first.as_mut().poll(cx)).is_pending());
+    assert!(poll_once(|cx| pin!(shared.barrier.wait()).poll(cx)).is_ready());
+    first
+}
+
+model! {
+    /// Two for two come early: who leaves last fills their round.
+    barrier_moves_in(threads = 3, bound = 2, claim = "a round whose tasks have all come early is released by who leaves last") {
+        let shared = shared(2);
+        let first = full(&shared);
+        let pass = |shared: &Shared| { block_on(shared.barrier.wait()).unwrap(); };
+        let threads = [spawn(&shared, pass), spawn(&shared, pass)];
+        block_on(first).unwrap();
+        join_all(threads);
+        assert_eq!(shared.barrier.n_waiting(), 0);
+    }
+}
+
+model! {
+    /// A wait that came early gives up while the round leaves.
+    barrier_early_gives_up(threads = 2, bound = 3, claim = "a wait that came early and gives up is counted nowhere") {
+        let shared = shared(2);
+        let first = full(&shared);
+        let thread = spawn(&shared, glance);
+        block_on(first).unwrap();
+        thread.join().unwrap();
+        assert_eq!(shared.barrier.n_waiting(), 0);
+        block_on(full(&shared)).unwrap();
+    }
+}
+
+model! {
+    /// As many have come early as there is room for; one more comes.
+    barrier_gate(threads = 2, bound = 3, claim = "whoever waits at the gate is let in when the round has left") {
+        let shared = shared(2);
+        let start = || {
+            let mut wait = Box::pin(shared.barrier.wait());
+            assert!(poll_once(|cx| wait.as_mut().poll(cx)).is_pending());
+            wait
+        };
+        let first = full(&shared);
+        let early = [start(), start()];
+        let thread = spawn(&shared, |shared| { block_on(shared.barrier.wait()).unwrap(); });
+        block_on(first).unwrap();
+        for (index, wait) in early.into_iter().enumerate() {
+            assert_eq!(block_on(wait).unwrap().index(), index);
+        }
+        block_on(shared.barrier.wait()).unwrap();
+        thread.join().unwrap();
+    }
+}
+
+model! {
+    /// An abort and a reset, while one leaves and another one has come early.
+    barrier_mends(threads = 3, bound = 2, claim = "a broken barrier lets all go, and is usable when they have gone") {
+        let shared = shared(2);
+        let first = full(&shared);
+        let waits = spawn(&shared, |shared| { let _ = block_on(shared.barrier.wait()); });
+        let breaks = spawn(&shared, |shared| { shared.barrier.abort(); shared.barrier.reset(); });
+        let _ = block_on(first);
+        breaks.join().unwrap();
+        // Whoever is alone now is let go.
+        shared.barrier.abort();
+        waits.join().unwrap();
+        shared.barrier.reset();
+        assert_eq!(shared.barrier.n_waiting(), 0);
+        block_on(full(&shared)).unwrap();
+    }
+}
+
+model! {
+    /// The last one leaves a broken barrier that has been reset; another one comes.
+    barrier_mended(threads = 2, bound = 3, claim = "whoever waits for a barrier to mend is let in when it has") {
+        let shared = shared(2);
+        let first = full(&shared);
+        shared.barrier.abort();
+        shared.barrier.reset();
+        let thread = spawn(&shared, |shared| { block_on(shared.barrier.wait()).unwrap(); });
+        assert!(block_on(first).is_err());
+        block_on(shared.barrier.wait()).unwrap();
+        thread.join().unwrap();
     }
 }

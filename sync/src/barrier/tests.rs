@@ -130,3 +130,75 @@ fn a_wait_that_is_dropped_at_any_moment_leaves_a_usable_barrier() {
         assert!(poll(&mut first).is_some());
     }
 }
+
+#[test]
+fn who_comes_early_moves_in_without_being_woken() {
+    let barrier = Barrier::new(2);
+    for _ in 0..3 {
+        let mut first = start(&barrier);
+        assert!(poll(&mut Box::pin(barrier.wait())).is_some());
+        let (mut second, mut third) = (start(&barrier), start(&barrier));
+        assert_eq!(barrier.n_waiting(), 0);
+        let mut gate = start(&barrier);
+        assert_eq!(poll(&mut first), Some(Ok(0)));
+        assert_eq!(barrier.n_waiting(), 0, "their round is full, and leaves");
+        assert!(poll(&mut gate).is_none(), "early for the one after it");
+        assert_eq!(poll(&mut third), Some(Ok(1)), "in order of arrival");
+        assert_eq!(poll(&mut second), Some(Ok(0)));
+        assert_eq!(barrier.n_waiting(), 1);
+        drop(gate);
+        assert_eq!(barrier.n_waiting(), 0);
+    }
+}
+
+#[test]
+fn who_came_early_may_give_up_before_and_after_it_has_moved_in() {
+    for moved in [false, true] {
+        let barrier = Barrier::new(2);
+        let mut first = start(&barrier);
+        assert!(poll(&mut Box::pin(barrier.wait())).is_some());
+        let early = start(&barrier);
+        let mut other = start(&barrier);
+        if !moved {
+            drop(early);
+            assert_eq!(poll(&mut first), Some(Ok(0)));
+            assert_eq!(barrier.n_waiting(), 1);
+            assert_eq!(poll(&mut Box::pin(barrier.wait())), Some(Ok(1)));
+            assert_eq!(poll(&mut other), Some(Ok(0)));
+        } else {
+            assert_eq!(poll(&mut first), Some(Ok(0)));
+            drop(early);
+            assert_eq!(poll(&mut other), Some(Ok(1)), "the round was full");
+        }
+        assert_eq!(barrier.n_waiting(), 0);
+        drop(start(&barrier));
+    }
+}
+
+#[test]
+fn an_early_wait_breaks_with_the_barrier_even_if_it_is_reset_before_it_is_polled() {
+    let barrier = Barrier::new(2);
+    let mut first = start(&barrier);
+    assert!(poll(&mut Box::pin(barrier.wait())).is_some());
+    let mut early = start(&barrier);
+    barrier.abort();
+    barrier.reset();
+    assert!(!barrier.broken());
+    let mut next = start(&barrier);
+    assert_eq!(poll(&mut first), BROKE);
+    assert!(poll(&mut next).is_none(), "one has not left yet");
+    assert_eq!(barrier.n_waiting(), 0);
+    barrier.reset();
+    assert_eq!(poll(&mut early), BROKE);
+    assert!(poll(&mut next).is_none());
+    assert_eq!(barrier.n_waiting(), 1);
+    assert_eq!(poll(&mut Box::pin(barrier.wait())), Some(Ok(1)));
+    assert_eq!(poll(&mut next), Some(Ok(0)));
+}
+
+#[test]
+fn the_most_parties_have_their_bits() {
+    let barrier = Barrier::new(MOST);
+    let _waits: Vec<_> = (0..100).map(|_| start(&barrier)).collect();
+    assert_eq!(barrier.n_waiting(), 100);
+}

@@ -3,11 +3,13 @@
 //! asyncio has no counterpart; names are tokio's. Difference: [`Receiver::borrow`] gives a snapshot,
 //! not a lock: holding it blocks nobody, and the sender may send meanwhile.
 //!
-//! *How.* The value and its version lie in one shared node behind a pointer; sending swaps the
-//! pointer, and epochs keep the old node while somebody is about to count a reference to it. Then
+//! *How.* The value and its version lie in a shared node behind a pointer; sending swaps the
+//! pointer, and epochs keep the old node while somebody is about to count a reference to it. Small
+//! values that own nothing share a node, and sending swaps its word; see `watch::runs`. Then
 //! the version is published in a word of its own. A receiver keeps the node that it has looked at,
-//! and looks at it again without writing anything shared while the word says that it is the latest.
-//! Who finds a newer node than the word says moves the word on before telling anybody, so nobody
+//! and looks at it again without writing anything shared while the word says that it is the latest,
+//! or lies beside it.
+//! Who finds a newer value than the word says moves the word on before telling anybody, so nobody
 //! who is told of a value can find an older one. A receiver that waits leaves its waker on a seat
 //! that it keeps; see `wait::seats`.
 //!
@@ -34,12 +36,14 @@
 
 mod closed;
 mod error;
+mod runs;
 mod snapshot;
 
 pub use self::closed::SenderClosed;
 pub use self::error::{RecvError, SendError};
+use self::runs::{Kept, Run};
 pub use self::snapshot::Ref;
-use self::snapshot::{Snapshot, Versioned};
+use self::snapshot::{Node, Seen, Snapshot};
 use crate::coop;
 use crate::place::{Made, WaitKind};
 use crate::shim::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize};
@@ -52,11 +56,6 @@ use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-
-type Node<T> = Managed<Arc<Versioned<T>>>;
-
-/// What was replaced.
-type Before<T> = Arc<Versioned<T>>;
 
 struct Shared<T> {
     latest: AtomicPtr<Node<T>>,
@@ -79,15 +78,12 @@ unsafe impl<T: Send + Sync> Send for Shared<T> {}
 unsafe impl<T: Send + Sync> Sync for Shared<T> {}
 
 impl<T> Shared<T> {
-    fn node(&self, version: u64, value: T) -> *mut Node<T> {
-        self.domain.alloc(Arc::new(Versioned { version, value }))
-    }
-
     // Ordering(watch.latest): Acquire; pairs with Ordering(watch.replace): the node is looked into.
-    fn latest<'g>(&self, guard: &'g Guard) -> (*mut Node<T>, &'g Arc<Versioned<T>>) {
+    fn latest<'g>(&self, guard: &'g Guard) -> Seen<'g, T> {
         let node = self.latest.load(ord("watch.latest", Ordering::Acquire));
         // SAFETY: read from the shared pointer since the pin; it is never null.
-        (node, unsafe { guard.get(node) })
+        let run = unsafe { guard.get(node) };
+        Seen { node, run, newest: run.newest() }
     }
 
     // Ordering(watch.version): Acquire; pairs with Ordering(watch.publish): whoever knows of a
@@ -106,68 +102,79 @@ impl<T> Shared<T> {
         }
     }
 
-    /// The latest node, and nobody finds an older one afterwards.
-    fn snapshot(&self) -> Arc<Versioned<T>> {
-        let node = self.latest(&pin()).1.clone();
-        if !mutant("watch.help") {
-            self.publish(node.version);
-        }
-        node
+    /// The latest value, and nobody finds an older one afterwards.
+    fn snapshot(&self) -> Kept<T> {
+        let kept = self.latest(&pin()).keep();
+        self.help(&kept);
+        kept
     }
 
-    /// Publishes `value` as the successor of `old`, unless that was overtaken; then it comes back.
+    /// Says that there is this value, in case that its sender has not.
+    fn help(&self, kept: &Kept<T>) {
+        if !mutant("watch.help") {
+            self.publish(kept.get().version);
+        }
+    }
+
+    /// Shows `value` as the successor of `seen`, unless that was overtaken; then it comes back.
     // Ordering(watch.replace): Release; pairs with Ordering(watch.latest).
-    fn try_replace(&self, guard: &Guard, old: *mut Node<T>, value: T) -> Result<Before<T>, T> {
-        // SAFETY: `old` was read under `guard`.
-        let current = unsafe { guard.get(old) };
-        let new = self.node(current.version + 1, value);
+    fn try_replace(&self, guard: &Guard, seen: &Seen<'_, T>, value: T) -> Result<Kept<T>, T> {
+        let value = match seen.run.append(seen.newest, value) {
+            Ok(()) => return Ok(seen.keep()),
+            Err(refused) => refused,
+        };
+        if !mutant("watch.close_first") && !seen.run.close(seen.newest) {
+            return Err(value);
+        }
+        let before = seen.keep();
+        let new = self.domain.alloc(Arc::new(Run::new(before.get().version + 1, value)));
         let (ok, err) = (ord("watch.replace", Ordering::Release), Ordering::Relaxed);
-        if self.latest.compare_exchange(old, new, ok, err).is_ok() {
-            let before = current.clone();
+        if self.latest.compare_exchange(seen.node, new, ok, err).is_ok() {
             // SAFETY: replaced by us, so out of reach for later pins; once.
-            unsafe { guard.retire(&self.domain, old) };
+            unsafe { guard.retire(&self.domain, seen.node) };
             return Ok(before);
         }
         // SAFETY: never published, so ours.
         let shared = unsafe { Managed::get(new) }.clone();
         // SAFETY: as above; the clone keeps the value.
         unsafe { self.domain.free(new) };
-        Err(Arc::into_inner(shared).expect("never published").value)
+        Err(Arc::into_inner(shared).expect("never published").into_first())
     }
 
     /// Makes a new value of the latest one until that is not overtaken; `Err` leaves it.
-    fn replace<E>(&self, mut make: impl FnMut(&T) -> Result<T, E>) -> Result<Before<T>, E> {
+    fn replace<E>(&self, mut make: impl FnMut(&T) -> Result<T, E>) -> Result<Kept<T>, E> {
         let before = {
             let guard = pin();
             loop {
-                let (old, current) = self.latest(&guard);
-                if let Ok(before) = self.try_replace(&guard, old, make(&current.value)?) {
+                let seen = self.latest(&guard);
+                let value = make(seen.value())?;
+                if let Ok(before) = self.try_replace(&guard, &seen, value) {
                     break before;
                 }
             }
         };
-        self.announce(before.version + 1);
+        self.announce(before.get().version + 1);
         Ok(before)
     }
 
     /// Replaces the latest value.
-    fn replace_with(&self, mut value: T) -> Before<T> {
+    fn replace_with(&self, mut value: T) -> Kept<T> {
         let before = {
             let guard = pin();
             loop {
-                match self.try_replace(&guard, self.latest(&guard).0, value) {
+                match self.try_replace(&guard, &self.latest(&guard), value) {
                     Ok(before) => break before,
                     Err(refused) => value = refused,
                 }
             }
         };
-        self.announce(before.version + 1);
+        self.announce(before.get().version + 1);
         before
     }
 
     fn announce(&self, version: u64) {
         self.publish(version);
-        // The pointer was exchanged, and who has not moved the word has seen it moved.
+        // The pointer or the run's word was exchanged; who has not moved the word has seen it moved.
         self.roster.wake_all_behind_rmw();
     }
 
@@ -195,7 +202,7 @@ impl<T> Drop for Shared<T> {
 #[must_use]
 pub fn channel<T: Send + 'static>(value: T) -> (Sender<T>, Receiver<T>) {
     let domain = Domain::new();
-    let node = domain.alloc(Arc::new(Versioned { version: 0, value }));
+    let node = domain.alloc(Arc::new(Run::new(0, value)));
     let shared = Arc::new(Shared {
         latest: AtomicPtr::new(node),
         version: AtomicU64::new(0),
@@ -327,8 +334,8 @@ impl<T: fmt::Debug> fmt::Debug for Sender<T> {
 /// An end that receives.
 pub struct Receiver<T> {
     shared: Arc<Shared<T>>,
-    /// The node that this receiver has last looked at.
-    kept: Option<Arc<Versioned<T>>>,
+    /// The value that this receiver has last looked at.
+    kept: Option<Kept<T>>,
     /// The version that this receiver has seen.
     seen: u64,
     /// Where its waker lies while it waits; taken when it waits for the first time.
@@ -341,7 +348,9 @@ impl<T> Receiver<T> {
     #[must_use]
     pub fn borrow(&self) -> Ref<'_, T> {
         match &self.kept {
-            Some(kept) if kept.version == self.shared.version() => Ref(Snapshot::Kept(kept)),
+            Some(kept) if kept.get().version == self.shared.version() => {
+                Ref(Snapshot::Kept(kept.get()))
+            }
             _ => Ref(Snapshot::Own(self.shared.snapshot())),
         }
     }
@@ -353,16 +362,27 @@ impl<T> Receiver<T> {
     #[inline]
     pub fn borrow_and_update(&mut self) -> Ref<'_, T> {
         let version = self.shared.version();
-        if self.kept.as_ref().is_none_or(|kept| kept.version != version) {
+        if self.kept.as_ref().is_none_or(|kept| kept.get().version != version) {
             self.renew();
         }
-        let kept = self.kept.as_deref().expect("renewed if there was none");
+        let kept = self.kept.as_ref().expect("renewed if there was none").get();
         self.seen = kept.version;
         Ref(Snapshot::Kept(kept))
     }
 
-    #[cold]
+    /// Keeps the latest value.
+    #[inline(never)]
     fn renew(&mut self) {
+        if let Some(kept) = &mut self.kept {
+            if kept.renew() {
+                return self.shared.help(kept);
+            }
+        }
+        self.renew_run();
+    }
+
+    #[cold]
+    fn renew_run(&mut self) {
         // The old value is dropped last: that is user code.
         let _before = self.kept.replace(self.shared.snapshot());
     }

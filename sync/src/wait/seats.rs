@@ -38,6 +38,7 @@ use crate::shim::atomic::{AtomicBool, AtomicPtr};
 use crate::shim::cell::UnsafeCell;
 use crate::shim::{Ordering, fence_at, mutant, ord, rmw_was_fence};
 use crate::waker_slot::WakerSlot;
+use crate::waking::Several;
 use std::ptr;
 use std::task::Waker;
 
@@ -229,20 +230,20 @@ impl Roster {
         }
         // Ordering(seats.walk): Acquire; pairs with Ordering(seats.list): the seats are whole.
         let latest = self.listed.load(ord("seats.walk", Ordering::Acquire));
-        Walk { member: latest }.run();
+        Walk { member: latest, several: Several::new() }.run();
     }
 }
 
 /// Goes on with the next seat even if a waker of this one panicked.
 struct Walk {
     member: *mut Member,
+    several: Several,
 }
 
 impl Walk {
     #[inline]
     fn run(mut self) {
         while self.step() {}
-        std::mem::forget(self);
     }
 
     /// Wakes who sits on the next seat; false if there is none.
@@ -255,6 +256,7 @@ impl Walk {
             unsafe { *next }
         });
         if member.slot.is_full() {
+            self.several.next();
             member.slot.wake();
         }
         true

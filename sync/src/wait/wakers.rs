@@ -1,5 +1,6 @@
 //! A batch of wakers that are woken outside of every guard and claimed state.
 
+use crate::waking::Several;
 use std::mem::MaybeUninit;
 use std::task::Waker;
 
@@ -35,11 +36,13 @@ impl Wakers {
 
     /// Wakes all in order and empties the batch.
     pub(crate) fn wake_all(&mut self) {
+        let mut several = Several::new();
         while self.woken < self.filled {
             let index = self.woken;
             self.woken += 1;
             // SAFETY: `index` was between `woken` and `filled`, and is not any more.
             let waker = unsafe { self.slots[index].assume_init_read() };
+            several.next();
             waker.wake();
         }
         self.woken = 0;

@@ -4,7 +4,7 @@
 //! each:
 //!
 //! - Who fills a round releases the others one after the other; so does who breaks it, and who is
-//!   the last to leave it, for those who came meanwhile.
+//!   the last to leave it, for those at the gate, and for those who came early if they fill the next.
 //! - Of two calls that release the same waiters one chooses them, and the other one returns.
 //! - Who gives up leaves its place first and is counted until then: a round may be filled with its
 //!   help that gives it no number.
@@ -20,6 +20,8 @@ enum Phase {
     /// Reset, but not all have left.
     Resetting,
     Broken,
+    /// It was broken, and is not any more, but not all have left.
+    Mending,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -49,7 +51,11 @@ pub struct Rounds {
     phase: Phase,
     /// Those who have arrived, in order, until all have left.
     members: Vec<Member>,
-    /// Those who came while a round was left.
+    /// Who filled the round by its arrival.
+    filled_by: Option<u64>,
+    /// Those who came while a round was left: the members of the next.
+    early: Vec<Member>,
+    /// Those who found no room there.
     gate: Vec<u64>,
     /// Whom a call still has to release, and who was released.
     releases: Vec<(u64, Vec<u64>)>,
@@ -76,13 +82,18 @@ pub enum Round {
 
 impl Rounds {
     pub fn new(parties: usize) -> Self {
-        let (members, gate) = (Vec::new(), Vec::new());
+        let (members, early, gate) = (Vec::new(), Vec::new(), Vec::new());
         let (releases, released) = (Vec::new(), Vec::new());
-        Self { parties, phase: Phase::Filling, members, gate, releases, released }
+        let phase = Phase::Filling;
+        Self { parties, phase, members, filled_by: None, early, gate, releases, released }
     }
 
     fn member(&mut self, id: u64) -> Option<&mut Member> {
         self.members.iter_mut().find(|member| member.id == id)
+    }
+
+    fn is_early(&self, id: u64) -> bool {
+        self.early.iter().any(|member| member.id == id)
     }
 
     fn inside(&self) -> impl Iterator<Item = &Member> {
@@ -114,17 +125,21 @@ impl Rounds {
     }
 
     fn come(&mut self, id: u64) {
-        if self.member(id).is_some() {
+        if self.member(id).is_some() || self.is_early(id) {
             return;
         }
         self.moves(id);
         match self.phase {
             Phase::Broken => {}
-            Phase::Leaving | Phase::Resetting => self.gate.push(id),
+            Phase::Leaving | Phase::Resetting if self.early.len() < self.parties => {
+                self.early.push(Member { id, at: At::Inside });
+            }
+            Phase::Leaving | Phase::Resetting | Phase::Mending => self.gate.push(id),
             Phase::Filling => {
                 self.members.push(Member { id, at: At::Inside });
                 if self.members.len() == self.parties {
                     self.phase = Phase::Leaving;
+                    self.filled_by = Some(id);
                     let others = self.members.iter().map(|member| member.id);
                     let others = others.filter(|other| *other != id).collect();
                     self.owe(id, others);
@@ -134,10 +149,10 @@ impl Rounds {
     }
 
     fn filled_it(&self, id: u64) -> bool {
-        self.members.len() == self.parties && self.members.last().is_some_and(|last| last.id == id)
+        self.filled_by == Some(id)
     }
 
-    /// One of those inside leaves; the last one opens the gate.
+    /// One of those inside leaves; the last one lets the next move in, and opens the gate.
     fn left(&mut self, id: u64, number: Option<usize>) {
         self.moves(id);
         if let Some(member) = self.member(id) {
@@ -148,11 +163,31 @@ impl Rounds {
         }
         if self.inside().count() == 0 {
             self.members.clear();
-            if self.phase != Phase::Broken {
-                self.phase = Phase::Filling;
-                self.owe(id, self.gate.clone());
+            self.filled_by = None;
+            if matches!(self.phase, Phase::Leaving | Phase::Resetting) {
+                self.members = std::mem::take(&mut self.early);
+                let full = self.members.len() == self.parties;
+                self.phase = if full { Phase::Leaving } else { Phase::Filling };
+                let members = self.members.iter().map(|member| member.id);
+                let members = if full { members.collect() } else { Vec::new() };
+                self.owe(id, [self.gate.clone(), members].concat());
             }
         }
+        self.may_be_mended(id);
+    }
+
+    fn may_be_mended(&mut self, id: u64) {
+        if self.phase == Phase::Mending && self.inside().count() == 0 && self.early.is_empty() {
+            self.phase = Phase::Filling;
+            self.owe(id, self.gate.clone());
+        }
+    }
+
+    /// One that came early leaves before it has moved in.
+    fn left_early(&mut self, id: u64) {
+        self.moves(id);
+        self.early.retain(|member| member.id != id);
+        self.may_be_mended(id);
     }
 
     /// Whether a number is right: it counts those who came before and had not left their places. It
@@ -174,10 +209,17 @@ impl Rounds {
     }
 
     fn leave(&mut self, id: u64, number: Option<usize>) -> bool {
+        if self.is_early(id) {
+            let legal = number.is_none() && matches!(self.phase, Phase::Broken | Phase::Mending);
+            self.left_early(id);
+            return legal;
+        }
         let ended_well = self.phase == Phase::Leaving;
         let legal = match (self.member(id).is_some(), number) {
             (true, Some(number)) => ended_well && self.is_number(id, number),
-            (true, None) => matches!(self.phase, Phase::Resetting | Phase::Broken),
+            (true, None) => {
+                matches!(self.phase, Phase::Resetting | Phase::Broken | Phase::Mending)
+            }
             (false, None) => {
                 self.moves(id);
                 return self.phase == Phase::Broken;
@@ -191,15 +233,20 @@ impl Rounds {
     fn withdraw(&mut self, id: u64) -> bool {
         let filling = self.phase == Phase::Filling;
         let filled_it = self.filled_it(id);
-        match self.member(id) {
-            Some(member) => member.at = At::Withdrawn { filling },
-            None => self.moves(id),
+        if let Some(member) = self.early.iter_mut().find(|member| member.id == id) {
+            member.at = At::Withdrawn { filling: true };
+        } else if let Some(member) = self.member(id) {
+            member.at = At::Withdrawn { filling };
+        } else {
+            self.moves(id);
         }
         !filled_it
     }
 
     fn depart(&mut self, id: u64) {
-        if self.phase == Phase::Filling {
+        if self.is_early(id) {
+            self.left_early(id);
+        } else if self.phase == Phase::Filling {
             self.moves(id);
             self.members.retain(|member| member.id != id);
         } else if self.member(id).is_some() {
@@ -209,14 +256,19 @@ impl Rounds {
 
     /// Breaks the round under way.
     fn break_up(&mut self, call: u64, phase: Phase) {
-        let inside: Vec<u64> = self.inside().map(|member| member.id).collect();
-        self.phase = phase;
-        if self.phase == Phase::Resetting && inside.is_empty() {
-            self.phase = Phase::Filling;
+        let was_broken = matches!(self.phase, Phase::Broken | Phase::Mending);
+        let mut broken: Vec<u64> = self.inside().map(|member| member.id).collect();
+        if phase == Phase::Broken || was_broken {
+            broken.extend(self.early.iter().map(|member| member.id));
         }
-        let opens = self.phase != Phase::Resetting;
+        self.phase = match phase {
+            Phase::Resetting if broken.is_empty() => Phase::Filling,
+            Phase::Resetting if was_broken => Phase::Mending,
+            phase => phase,
+        };
+        let opens = matches!(self.phase, Phase::Filling | Phase::Broken);
         let gate = if opens { self.gate.clone() } else { Vec::new() };
-        self.owe(call, [inside, gate].concat());
+        self.owe(call, [broken, gate].concat());
     }
 }
 
@@ -241,7 +293,8 @@ impl Spec for Rounds {
                 true
             }
             Round::Waits(id) => {
-                let waits = self.gate.contains(&id) || next.member(id).is_some();
+                let counted = self.is_early(id) || next.member(id).is_some();
+                let waits = self.gate.contains(&id) || counted;
                 waits && !self.filled_it(id) && !self.released.contains(&id)
             }
             Round::Leave(id, number) => next.leave(id, number),

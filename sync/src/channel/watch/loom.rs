@@ -145,3 +145,34 @@ model! {
         block_on(sender.closed());
     }
 }
+
+model! {
+    /// The next value lies in another run than the one that the receiver keeps.
+    watch_next_run(threads = 2, bound = 3, claim = "who keeps a run learns that another one has come") {
+        let (sender, mut receiver) = channel(0);
+        sender.send_replace(1);
+        assert_eq!(*receiver.borrow_and_update(), 1);
+        let thread = thread::spawn(move || {
+            block_on(receiver.changed()).unwrap();
+            assert_eq!(*receiver.borrow_and_update(), 2);
+        });
+        sender.send_replace(2);
+        thread.join().unwrap();
+        drop(sender);
+    }
+}
+
+model! {
+    /// Two senders fill a run and begin the next one; what each replaces goes to one of them.
+    watch_runs(threads = 2, bound = 3, claim = "each value is replaced once, also at the end of a run") {
+        let (sender, mut receiver) = channel(1);
+        assert_eq!(*receiver.borrow_and_update(), 1);
+        let other = sender.clone();
+        let thread = thread::spawn(move || *other.send_replace(2) + *other.send_replace(4));
+        let mut sum = *sender.send_replace(8);
+        let kept = *receiver.borrow_and_update();
+        assert!(kept == 8 || kept & 6 != 0, "{kept} was there before");
+        sum += thread.join().unwrap();
+        assert_eq!(sum + *receiver.borrow_and_update(), 15);
+    }
+}

@@ -1,5 +1,7 @@
-//! What a look at the value gives: a node that is kept, by the receiver or by the look itself.
+//! What a look at the value gives: a value that is kept, by the receiver or by the look itself.
 
+use super::runs::{Kept, Newest, Run};
+use crate::wait::reclaim::Managed;
 use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
@@ -10,14 +12,34 @@ pub(super) struct Versioned<T> {
     pub(super) value: T,
 }
 
+/// What the channel's pointer leads to.
+pub(super) type Node<T> = Managed<Arc<Run<T>>>;
+
 /// A snapshot of the value.
 pub struct Ref<'a, T>(pub(super) Snapshot<'a, T>);
 
-/// Who keeps the node.
+/// The latest value, seen under a pin.
+pub(super) struct Seen<'g, T> {
+    pub(super) node: *mut Node<T>,
+    pub(super) run: &'g Arc<Run<T>>,
+    pub(super) newest: Newest,
+}
+
+impl<T> Seen<'_, T> {
+    pub(super) fn value(&self) -> &T {
+        &self.run.get(self.newest.at()).value
+    }
+
+    pub(super) fn keep(&self) -> Kept<T> {
+        Kept::new(self.run.clone(), self.newest)
+    }
+}
+
+/// Who keeps the value.
 pub(super) enum Snapshot<'a, T> {
     /// The receiver keeps it.
     Kept(&'a Versioned<T>),
-    Own(Arc<Versioned<T>>),
+    Own(Kept<T>),
 }
 
 impl<T> Deref for Ref<'_, T> {
@@ -26,8 +48,8 @@ impl<T> Deref for Ref<'_, T> {
     #[inline]
     fn deref(&self) -> &T {
         match &self.0 {
-            Snapshot::Kept(node) => &node.value,
-            Snapshot::Own(node) => &node.value,
+            Snapshot::Kept(kept) => &kept.value,
+            Snapshot::Own(kept) => &kept.get().value,
         }
     }
 }

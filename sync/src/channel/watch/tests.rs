@@ -61,3 +61,26 @@ fn wait_for_a_value() {
     drop(sender);
     assert!(block_on(receiver.wait_for(|value| *value > 9)).is_err());
 }
+
+#[test]
+fn small_values_share_a_run_and_follow_each_other_over_its_end() {
+    let (sender, mut receiver) = channel(0_u64);
+    let mut slow = receiver.clone();
+    assert_eq!(*slow.borrow_and_update(), 0);
+    for n in 1..100 {
+        assert_eq!(*sender.send_replace(n), n - 1);
+        assert!(receiver.has_changed().unwrap());
+        assert_eq!(*receiver.borrow(), n);
+        assert_eq!(*receiver.borrow_and_update(), n);
+        assert!(!receiver.has_changed().unwrap());
+        sender.send_if_modified(|_| false);
+    }
+    assert_eq!(*slow.borrow_and_update(), 99);
+}
+
+#[test]
+fn values_that_own_something_or_are_large_share_no_run() {
+    assert!(!Run::new(0, 1_u64).newest().is_closed());
+    assert!(Run::new(0, Arc::new(1)).newest().is_closed());
+    assert!(Run::new(0, [0_u64; 8]).newest().is_closed());
+}
