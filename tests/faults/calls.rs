@@ -86,8 +86,8 @@ const NEW: Faults = DESCRIPTORS | MEMORY;
 const RECEIVE: Faults = SIGNAL | MEMORY | PEER;
 const SEND: Faults = SIGNAL | MEMORY | PEER;
 
-/// Not here: `close`, which may not be tried again; what only asks (`fstat`, `lseek`, `getsockname`);
-/// and `clone`, around which the C library blocks all signals: a thread fails by its stack instead.
+/// Not here: `clone`, around which the C library blocks all signals: a thread fails by its stack
+/// instead, and a child by a filter of its own (`programs::a_child_that_cannot_be_made`).
 pub const ALL: &[Call] = &[
     call("read", libc::SYS_read, SIGNAL | DEVICE, Length::Argument(2)),
     call("write", libc::SYS_write, FILE, Length::Argument(2)),
@@ -106,6 +106,19 @@ pub const ALL: &[Call] = &[
     call("fdatasync", libc::SYS_fdatasync, FILE, Length::None),
     call("ftruncate", libc::SYS_ftruncate, FILE, Length::None),
     call("openat", libc::SYS_openat, NEW | FILE, Length::None),
+    // It closes, whatever it says.
+    call("close", libc::SYS_close, FILE, Length::None),
+    call("fstat", libc::SYS_fstat, MEMORY, Length::None),
+    call("newfstatat", libc::SYS_newfstatat, MEMORY, Length::None),
+    call("statx", libc::SYS_statx, MEMORY, Length::None),
+    // A file system on a network asks its server for the end.
+    call("lseek", libc::SYS_lseek, DEVICE, Length::None),
+    call("getdents64", libc::SYS_getdents64, DEVICE | MEMORY, Length::None),
+    call("mkdir", libc::SYS_mkdir, DEVICE | SPACE | MEMORY, Length::None),
+    call("rmdir", libc::SYS_rmdir, DEVICE | MEMORY, Length::None),
+    call("unlink", libc::SYS_unlink, DEVICE | MEMORY, Length::None),
+    call("unlinkat", libc::SYS_unlinkat, DEVICE | MEMORY, Length::None),
+    call("rename", libc::SYS_rename, DEVICE | SPACE | MEMORY, Length::None),
     call("socket", libc::SYS_socket, NEW, Length::None),
     call("socketpair", libc::SYS_socketpair, NEW, Length::None),
     call("pipe2", libc::SYS_pipe2, NEW, Length::None),
@@ -125,6 +138,12 @@ pub const ALL: &[Call] = &[
     call("connect", libc::SYS_connect, SIGNAL | MEMORY | NETWORK, Length::None),
     call("bind", libc::SYS_bind, MEMORY | ADDRESS, Length::None),
     call("listen", libc::SYS_listen, ADDRESS, Length::None),
+    call("getsockname", libc::SYS_getsockname, MEMORY, Length::None),
+    call("getpeername", libc::SYS_getpeername, MEMORY, Length::None),
+    call("getsockopt", libc::SYS_getsockopt, MEMORY, Length::None),
+    call("setsockopt", libc::SYS_setsockopt, MEMORY, Length::None),
+    call("shutdown", libc::SYS_shutdown, MEMORY, Length::None),
+    call("poll", libc::SYS_poll, SIGNAL | MEMORY, Length::None),
     call("epoll_ctl", libc::SYS_epoll_ctl, MEMORY | SPACE, Length::None),
     call("epoll_wait", libc::SYS_epoll_wait, SIGNAL, Length::None),
     call("epoll_pwait", libc::SYS_epoll_pwait, SIGNAL, Length::None),

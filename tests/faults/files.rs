@@ -9,7 +9,7 @@ use corio::fs::{self, File};
 
 use crate::plan::{self, Plan};
 use crate::trial::Fault::{Errno, Interrupts, Lengths, Survivable};
-use crate::trial::{Outcome, behind_the_seam, fresh_tasks, tasks};
+use crate::trial::{Outcome, apart, behind_the_seam, fresh_tasks, tasks};
 use crate::{pattern, scratch_path};
 
 /// Shorter than a line, about as long, and longer than all of them.
@@ -131,6 +131,48 @@ fn the_life_of_a_file_by_traits() {
         Lengths(40),
     ];
     tasks("files::the_life_of_a_file_by_traits", FAULTS, run);
+}
+
+/// Folders and temporary files, with a second attempt for each call: a removal that was refused is
+/// not taken for done.
+#[test]
+fn folders_and_temporary_files() {
+    async fn run() -> Outcome {
+        let top = scratch_path("folder");
+        // Left by the run before.
+        let _ = apart(|| std::fs::remove_dir_all(&top));
+        again!(fs::mkdir(&top))?;
+        let (one, other) = (top.join("one"), top.join("other"));
+        again!(fs::write(&one, "text"))?;
+        again!(fs::rename(&one, &other))?;
+        assert_eq!(again!(fs::listdir(&top))?, ["other"]);
+        assert_eq!(again!(fs::getsize(&other))?, 4);
+        let step = again!(async { fs::walk(&top).next().await.expect("the top") })?;
+        assert_eq!((step.folders.len(), step.files.len()), (0, 1));
+        let names = || fs::TempBuilder::new().folder(&top);
+        let mut file = again!(names().named())?;
+        again!(file.write(b"temporary"))?;
+        let path = file.path().to_owned();
+        again!(file.close())?;
+        assert!(!apart(|| path.exists()), "the file that was closed is there");
+        let mut folder = again!(names().directory())?;
+        again!(fs::write(folder.path().join("inside"), "text"))?;
+        again!(folder.close())?;
+        assert!(!apart(|| folder.path().exists()), "the folder that was closed is there");
+        again!(fs::unlink(&other))?;
+        again!(fs::rmdir(&top))?;
+        assert!(!apart(|| top.exists()));
+        Ok(())
+    }
+    const FAULTS: &[crate::Fault] = &[
+        Survivable(libc::EIO),
+        Survivable(libc::ENOMEM),
+        Survivable(libc::ENOSPC),
+        Survivable(libc::EMFILE),
+        Survivable(libc::EINTR),
+        Interrupts,
+    ];
+    tasks("files::folders_and_temporary_files", FAULTS, run);
 }
 
 /// Without a second attempt: each refusal reaches the caller, and `close` closes all the same.

@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use corio::process::{Child, Stdio, create_subprocess_exec};
+use corio::process::{Child, Stdio, create_subprocess_exec, create_subprocess_shell};
 use corio::signal::SignalKind;
 use corio::{Builder, Runtime};
 
 use crate::pattern;
 use crate::plan::{self, Plan};
+use crate::seam::refuse_children;
 use crate::trial::Fault::{Errno, Interrupts, Survivable};
 use crate::trial::{Outcome, behind_the_seam, fresh_tasks, stack, tasks, threads};
 
@@ -84,6 +85,34 @@ fn main_runs_or_is_told_why_not() {
     const FAULTS: &[crate::Fault] =
         &[Errno(libc::EMFILE), Errno(libc::ENOMEM), Errno(libc::EAGAIN), Interrupts];
     threads("programs::main_runs_or_is_told_why_not", FAULTS, run);
+}
+
+/// The system makes no process: the caller is told, and no descriptor is left.
+#[test]
+fn a_child_that_cannot_be_made() {
+    behind_the_seam("programs::a_child_that_cannot_be_made", || {
+        let runtime = Runtime::new().unwrap();
+        // What is made once is made now.
+        runtime.block_on(a_child_that_answers()).unwrap();
+        runtime.block_on(async { corio::to_thread(|| ()).await }).unwrap();
+        let before = corio_tests::open_descriptors();
+        refuse_children(libc::EAGAIN).unwrap();
+        for shell in [false, true] {
+            let command = match shell {
+                true => create_subprocess_shell("true"),
+                false => create_subprocess_exec("true", [""; 0]),
+            };
+            let piped = command.stdin(Stdio::Pipe).stdout(Stdio::Pipe).stderr(Stdio::Pipe);
+            let error = runtime.block_on(piped.spawn()).unwrap_err();
+            assert!(error.to_string().contains("(os error 11)"), "{error}");
+        }
+        // Threads are not refused.
+        assert_eq!(runtime.block_on(async { corio::to_thread(|| 3).await }).unwrap(), 3);
+        corio_tests::eventually("the end of all descriptors", || {
+            (corio_tests::open_descriptors() == before).then_some(())
+        });
+        assert!(runtime.shutdown(None).is_clean());
+    });
 }
 
 /// A child that ends by itself and leads a group.

@@ -75,7 +75,37 @@ pub fn install() -> io::Result<()> {
     action.sa_flags = libc::SA_SIGINFO | libc::SA_NODEFER;
     // SAFETY: the handler does only what a handler may.
     check(unsafe { libc::sigaction(libc::SIGSYS, action, std::ptr::null_mut()) }.into())?;
-    let program = filter(&own_code()?, gate_end());
+    add(&filter(&own_code()?, gate_end()))
+}
+
+/// Makes every call that would make a process, not a thread, fail from now on. Its own filter: around
+/// these calls the C library blocks all signals, so they cannot be trapped.
+///
+/// # Errors
+///
+/// As [`install`].
+pub fn refuse_children(errno: i32) -> io::Result<()> {
+    let answer =
+        |errno: i32| step(code::RETURN, libc::SECCOMP_RET_ERRNO | errno.unsigned_abs(), 0, 0);
+    let program = [
+        step(code::LOAD, place::NUMBER, 0, 0),
+        // Its flags lie in memory, where no filter sees them: without it there is `clone`.
+        step(code::IF_EQUAL, libc::SYS_clone3 as u32, 0, 1),
+        answer(libc::ENOSYS),
+        step(code::IF_EQUAL, libc::SYS_fork as u32, 5, 0),
+        step(code::IF_EQUAL, libc::SYS_vfork as u32, 4, 0),
+        step(code::IF_EQUAL, libc::SYS_clone as u32, 0, 4),
+        step(code::LOAD, place::ARGUMENTS, 0, 0),
+        step(code::AND, libc::CLONE_THREAD as u32, 0, 0),
+        step(code::IF_EQUAL, 0, 0, 1),
+        answer(errno),
+        step(code::RETURN, libc::SECCOMP_RET_ALLOW, 0, 0),
+    ];
+    add(&program)
+}
+
+/// Puts a filter in place, for all threads.
+fn add(program: &[libc::sock_filter]) -> io::Result<()> {
     let program = libc::sock_fprog {
         len: program.len().try_into().map_err(io::Error::other)?,
         filter: program.as_ptr().cast_mut(),

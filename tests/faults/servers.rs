@@ -61,9 +61,10 @@ fn serve() {
     async fn run() -> Outcome {
         let router = Router::new().route("/", post(async |body: axum::body::Bytes| body));
         let listener = apart(|| std::net::TcpListener::bind("127.0.0.1:0"))?;
-        let address = listener.local_addr()?;
+        let address = apart(|| listener.local_addr())?;
         let stop = Signal::new();
-        let serve = corio::serve(TcpListener::from_std(listener)?, router);
+        let listener = apart(|| TcpListener::from_std(listener))?;
+        let serve = corio::serve(listener, router);
         let serve = serve.with_graceful_shutdown(stop.wait()).report();
         let server = corio::create_task(serve).cancel_on_drop();
         let asked = corio::join!(async { again!(ask(address)) }, async { again!(ask(address)) },);

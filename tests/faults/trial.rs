@@ -123,6 +123,7 @@ pub fn behind_the_seam(test: &'static str, body: impl FnOnce() + Send + 'static)
             for name in ["file", "sent", "socket"] {
                 let _ = std::fs::remove_file(crate::scratch_path(name));
             }
+            let _ = std::fs::remove_dir_all(crate::scratch_path("folder"));
         });
     });
 }

@@ -54,6 +54,41 @@ fn an_address_that_does_not_answer_is_overtaken() {
     });
 }
 
+/// Connections to an address that are still being made, in this network.
+#[cfg(target_os = "linux")]
+fn being_made(to: SocketAddr) -> usize {
+    let SocketAddr::V4(to) = to else { panic!("{to} is of IPv6") };
+    let address = u32::from_ne_bytes(to.ip().octets());
+    let ends = format!("{address:08X}:{:04X} 02", to.port());
+    let sockets = std::fs::read_to_string("/proc/self/net/tcp").unwrap();
+    sockets.lines().filter(|line| line.contains(&ends)).count()
+}
+
+/// Those that were overtaken are closed with the first one that stands, though the future is kept.
+#[cfg(target_os = "linux")]
+#[test]
+fn losers_are_given_up_when_one_has_won() {
+    everywhere(async || {
+        let silent = [Silent::new(), Silent::new()];
+        let before = silent.each_ref().map(|silent| being_made(silent.address));
+        let open = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let builder = TcpStream::builder().happy_eyeballs(Some(Duration::from_millis(20)));
+        let [one, two] = silent.each_ref().map(|silent| silent.address);
+        let mut connect = builder.clone().connect([one, two, open.local_addr().unwrap()]);
+        let begun = corio::timeout(Duration::from_millis(1), &mut connect).await;
+        assert!(begun.is_err() && being_made(one) > before[0], "nothing was begun");
+        let stream = (&mut connect).await.unwrap();
+        assert_eq!(stream.peer_addr().unwrap(), open.local_addr().unwrap());
+        assert_eq!(silent.each_ref().map(|silent| being_made(silent.address)), before);
+        // Nor does an attempt outlive its future.
+        let mut connect = builder.connect([one, two]);
+        assert!(corio::timeout(Duration::from_millis(40), &mut connect).await.is_err());
+        assert!(being_made(one) > before[0], "nothing was begun");
+        drop(connect);
+        assert_eq!(silent.each_ref().map(|silent| being_made(silent.address)), before);
+    });
+}
+
 #[test]
 fn without_a_delay_each_address_is_waited_for() {
     once(async {

@@ -159,6 +159,20 @@ fn closed_files_and_wrong_modes() {
         let error = fs::open(&missing, "r").await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::NotFound);
         assert!(error.to_string().starts_with(&format!("open {}", missing.display())), "{error}");
+        let folder = path.parent().unwrap();
+        for mode in ["r", "r+", "w"] {
+            let error = fs::open(folder, mode).await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::IsADirectory, "{mode}: {error}");
+            assert!(
+                error.to_string().starts_with(&format!("open {}", folder.display())),
+                "{error}"
+            );
+        }
+        let error = fs::open_text(folder, "r").await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::IsADirectory);
+        // Its entries are made safe by a sync of the folder.
+        let mut entries = File::options().read(true).open(folder).await.unwrap();
+        entries.sync_all().await.unwrap();
         assert_eq!(fs::open(&path, "x").await.unwrap_err().kind(), ErrorKind::AlreadyExists);
         assert_eq!(fs::open(&path, "rt").await.unwrap_err().kind(), ErrorKind::InvalidInput);
     });

@@ -18,7 +18,8 @@ use crate::context::failed;
 ///
 /// # Errors
 ///
-/// The system's, with the path; `InvalidInput` for another mode.
+/// The system's, with the path; `IsADirectory` for a folder, which [`File::options`] opens for reading;
+/// `InvalidInput` for another mode.
 ///
 /// # Cancel safety
 ///
@@ -26,7 +27,7 @@ use crate::context::failed;
 #[doc(alias = "aiofiles")]
 #[track_caller]
 pub fn open(path: impl AsRef<Path>, mode: &str) -> Open {
-    Open::new(path.as_ref(), Mode::parse(mode), BUFFER)
+    Open::file(path.as_ref(), Mode::parse(mode))
 }
 
 /// How to open a file; see [`File::options`].
@@ -92,7 +93,7 @@ impl OpenOptions {
     /// As [`open`].
     #[track_caller]
     pub fn open(self, path: impl AsRef<Path>) -> Open {
-        Open::new(path.as_ref(), Ok(self.mode), self.buffer)
+        Open::new(path.as_ref(), Ok(self.mode), self.buffer, Ok)
     }
 }
 
@@ -106,13 +107,31 @@ pub struct Open {
     buffer: usize,
 }
 
+/// As Python, which looks before it hands out a file that cannot be read.
+fn no_folder(opened: std::fs::File) -> io::Result<std::fs::File> {
+    if opened.metadata()?.is_dir() {
+        return Err(rustix::io::Errno::ISDIR.into());
+    }
+    Ok(opened)
+}
+
 impl Open {
     #[track_caller]
-    pub(super) fn new(path: &Path, mode: io::Result<Mode>, buffer: usize) -> Self {
+    pub(super) fn file(path: &Path, mode: io::Result<Mode>) -> Self {
+        Self::new(path, mode, BUFFER, no_folder)
+    }
+
+    #[track_caller]
+    fn new(
+        path: &Path,
+        mode: io::Result<Mode>,
+        buffer: usize,
+        check: fn(std::fs::File) -> io::Result<std::fs::File>,
+    ) -> Self {
         let owned = path.to_owned();
         let known = mode.as_ref().copied().unwrap_or(Mode::CLOSED);
         let task = run_blocking(move || {
-            let opened = mode?.options().open(&owned);
+            let opened = mode?.options().open(&owned).and_then(check);
             opened.map_err(|error| failed("open", owned.display(), error))
         });
         Self { task, path: path.into(), mode: known, buffer }

@@ -218,7 +218,7 @@ calls! {
     /// The names in a folder, in the system's order.
     #[doc(alias = "read_dir")]
     fn listdir(path) -> Vec<OsString> {
-        fs::read_dir(path)?.map(|entry| Ok(entry?.file_name())).collect()
+        read_dir(path)?.map(|entry| Ok(entry?.file_name())).collect()
     }
 
     /// The entries of a folder, in the system's order.
@@ -373,9 +373,19 @@ pub fn sendfile(out: &impl AsFd, from: &impl AsFd, offset: u64, count: usize) ->
     })
 }
 
+/// Opens a folder. std's function returns with the signals that interrupt it, as no other one does.
+fn read_dir(path: &Path) -> io::Result<fs::ReadDir> {
+    loop {
+        match fs::read_dir(path) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            opened => return opened,
+        }
+    }
+}
+
 /// The entries of a folder. Blocks.
 pub(super) fn entries(path: &Path) -> io::Result<Vec<DirEntry>> {
-    let found = fs::read_dir(path)?.map(|entry| {
+    let found = read_dir(path)?.map(|entry| {
         let entry = entry?;
         let (name, path) = (entry.file_name(), entry.path());
         Ok(DirEntry { name, path, kind: entry.file_type().ok() })

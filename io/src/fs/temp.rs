@@ -118,7 +118,7 @@ impl TempBuilder {
         MakeTemp(run_blocking(move || {
             let ((), path) =
                 self.make(|path| fs::DirBuilder::new().mode(FOLDER_MODE).create(path))?;
-            Ok(TempDir { remove: Remove::folder(&path, self.delete), path })
+            Ok(TempDir { remove: Remove::folder(&path, self.delete), delete: self.delete, path })
         }))
     }
 
@@ -246,7 +246,8 @@ impl NamedTempFile {
     ///
     /// # Errors
     ///
-    /// The system's. That the file is gone already is none.
+    /// The system's; another call tries again to remove it, and so does the drop. That the file is gone
+    /// already is none.
     ///
     /// # Cancel safety
     ///
@@ -299,7 +300,9 @@ impl Future for CloseTempFile<'_> {
             this.closed = Some(ready!(Pin::new(&mut this.close).poll(cx)));
         }
         let removed = ready!(Pin::new(&mut this.removal).poll(cx));
-        this.remove.what = None;
+        if removed.is_ok() {
+            this.remove.what = None;
+        }
         Poll::Ready(this.closed.take().unwrap_or(Ok(())).and(removed))
     }
 }
@@ -314,6 +317,8 @@ impl fmt::Debug for CloseTempFile<'_> {
 #[derive(Debug)]
 pub struct TempDir {
     path: PathBuf,
+    /// Whether it is to be removed at all.
+    delete: bool,
     remove: Remove,
 }
 
@@ -328,15 +333,17 @@ impl TempDir {
     ///
     /// # Errors
     ///
-    /// The system's. That the folder is gone already is none.
+    /// The system's; another call tries again. That the folder is gone already is none.
     ///
     /// # Cancel safety
     ///
     /// Strict: the folder is removed all the same.
     #[track_caller]
     pub fn close(&mut self) -> FsTask<()> {
-        // Moves into the call, so that a call that never begins removes by its drop.
-        let mut remove = Remove { what: self.remove.what.take() };
+        // Moves into the call, so that a call that never begins removes by its drop. A second call
+        // makes a second attempt.
+        self.remove.what = None;
+        let mut remove = Remove::folder(&self.path, self.delete);
         run_blocking(move || remove.what.take().map_or(Ok(()), |what| what.remove()))
     }
 }

@@ -211,14 +211,15 @@ impl Connection {
         }
     }
 
-    fn shutdown(&self, how: Shutdown) {
-        // The peer may have closed the connection already; there is nobody to tell.
-        let _ = match &self.socket {
+    fn shutdown(&self, how: Shutdown) -> io::Result<()> {
+        let done = match &self.socket {
             Socket::Tcp(socket) => socket.shutdown(how),
             Socket::Unix(socket) => socket.shutdown(how),
             // A pipe ends when it is closed.
             Socket::Reading(_) | Socket::Writing(_) => Ok(()),
         };
+        // The peer may have closed the connection already; there is nobody to tell.
+        done.or_else(|e| if e.kind() == io::ErrorKind::NotConnected { Ok(()) } else { Err(e) })
     }
 
     // Ordering(stream.queued): Acquire; pairs with Ordering(stream.sent). Zero lets the writer send
@@ -293,12 +294,13 @@ impl Connection {
     }
 
     /// Ends the outgoing stream after what is queued.
-    pub(super) fn write_eof(self: &Arc<Self>) {
-        if self.is_plain() && self.queued() == 0 {
-            self.shutdown(Shutdown::Write);
-        } else {
+    pub(super) fn write_eof(self: &Arc<Self>) -> io::Result<()> {
+        if !self.is_plain() || self.queued() > 0 {
             self.tell(Outgoing::Eof);
+            return Ok(());
         }
+        // A peer that is never told of the end would wait for it.
+        self.shutdown(Shutdown::Write).inspect_err(|error| self.lose(error))
     }
 
     /// Gives the sender something to do. A queue that is shut belongs to a connection that is over.
@@ -375,7 +377,7 @@ impl Connection {
             self.sent(n);
         }
         if eof {
-            self.shutdown(Shutdown::Write);
+            self.shutdown(Shutdown::Write)?;
         }
         Ok(upgrade)
     }
@@ -428,7 +430,8 @@ impl Connection {
 
     /// Nothing will be sent any more.
     fn end(&self) {
-        self.shutdown(Shutdown::Both);
+        // If it fails, the socket ends where the last owner drops it.
+        let _ = self.shutdown(Shutdown::Both);
         self.closed.set();
         self.drained.notify_waiters();
     }
@@ -467,8 +470,8 @@ impl Connection {
         }
     }
 
-    pub(super) fn end_outgoing(&self) {
-        self.shutdown(Shutdown::Write);
+    pub(super) fn end_outgoing(&self) -> io::Result<()> {
+        self.shutdown(Shutdown::Write)
     }
 }
 

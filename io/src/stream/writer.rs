@@ -117,7 +117,8 @@ impl StreamWriter {
     ///
     /// # Errors
     ///
-    /// What the connection was lost with.
+    /// What the connection was lost with; the system's, if it refuses to end the stream: then the
+    /// connection is lost with that.
     #[doc(alias = "shutdown")]
     pub fn write_eof(&mut self) -> io::Result<()> {
         match self.connection.error() {
@@ -126,10 +127,7 @@ impl StreamWriter {
                 self.close();
                 Ok(())
             }
-            None => {
-                self.connection.write_eof();
-                Ok(())
-            }
+            None => self.connection.write_eof(),
         }
     }
 

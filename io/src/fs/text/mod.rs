@@ -12,7 +12,6 @@ use std::path::Path;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use super::BUFFER;
 use super::core::Core;
 use super::file::{Call, CoreAccess, File, FileOp, Operation};
 use super::finish::{CloseFile, FileTell};
@@ -53,7 +52,7 @@ pub fn open_text(path: impl AsRef<Path>, mode: &str) -> OpenText {
     let open = if mode.contains('b') {
         let message = format!("invalid mode {mode:?}: text has no b; see open for bytes");
         let refused = io::Error::new(io::ErrorKind::InvalidInput, message);
-        Open::new(path.as_ref(), Err(refused), BUFFER)
+        Open::file(path.as_ref(), Err(refused))
     } else {
         open(path, &mode.replacen('t', "", 1))
     };

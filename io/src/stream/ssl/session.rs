@@ -303,7 +303,6 @@ impl AsyncWrite for Line {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.connection.end_outgoing();
-        Poll::Ready(Ok(()))
+        Poll::Ready(self.connection.end_outgoing())
     }
 }
