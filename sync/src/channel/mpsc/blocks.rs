@@ -229,7 +229,7 @@ impl<T> Blocks<T> {
     /// Draws the next index; none if the receiver accepts no more.
     #[inline]
     fn draw(&self) -> Option<u64> {
-        // Ordering: Relaxed; a guess that the exchange verifies.
+        // Ordering(mpsc.guess): Relaxed. The exchange verifies it.
         let guess = self.tail.load(Ordering::Relaxed);
         match self.try_draw(guess) {
             Ok(drawn) => drawn,
@@ -250,7 +250,7 @@ impl<T> Blocks<T> {
     }
 
     /// Draws an index beside others that do so, too.
-    // Ordering: Relaxed, all; guesses that the exchange verifies.
+    // Ordering(mpsc.guess_again): Relaxed. The exchange verifies it.
     #[cold]
     fn draw_beside_others(&self) -> Option<u64> {
         let mut tail = self.tail.load(Ordering::Relaxed);
@@ -265,6 +265,7 @@ impl<T> Blocks<T> {
 
     /// Lets others push for a moment, and for longer as long as they do without a break: each look
     /// costs them the line. Returns what `tail` is then.
+    // Ordering(mpsc.stand_back): Relaxed. A number that decides for how long, and the next guess.
     fn stand_back(&self, mut tail: u64) -> u64 {
         let mut pauses = PAUSES_FIRST;
         loop {
