@@ -21,11 +21,19 @@
 //! own step on `tail` would have shown it the new pointer), so once the receiver has taken all
 //! indices below `seen_tail`, nobody holds the block.
 //!
-//! *Progress.* Pushing is lock-free: a search is as long as the distance to `tail_block`, appending
-//! fails only if another thread appended. Popping is wait-free.
+//! *Pushes that meet.* Two cores that push at the same time take the lines of `tail`, of the block's
+//! word and of its slots from each other with each value, which costs each of them several times
+//! what the push itself does. So the index is drawn by an exchange, which fails if there is somebody
+//! else; who loses pauses for some pushes' time, and the winner has the lines to itself for as long.
+//!
+//! *Progress.* Pushing is lock-free: an exchange fails only if another thread drew, a search is as
+//! long as the distance to `tail_block`, appending fails only if another thread appended; nobody
+//! pauses for a thread that must do something first. Popping is wait-free.
 
 use crate::shim::atomic::{AtomicPtr, AtomicU64};
 use crate::shim::cell::UnsafeCell;
+#[cfg(not(any(corio_loom, corio_shuttle)))]
+use crate::shim::hint;
 use crate::shim::{Ordering, mutant, ord};
 use crate::wait::pool;
 use std::mem::MaybeUninit;
@@ -43,6 +51,14 @@ const ANNOUNCED_SHIFT: u32 = 32;
 /// `tail` counts in twos; bit 0 says that the receiver accepts no more.
 const CLOSED: u64 = 1;
 const ONE: u64 = 2;
+
+/// For how many pauses of the processor a push that met another one lets it alone: at first, and in
+/// the last one of the steps, each twice as long as the one before. A pause is 5 to 50 ns.
+const PAUSES_FIRST: u64 = 32;
+const PAUSES_MOST: u64 = if cfg!(any(corio_loom, corio_shuttle)) { PAUSES_FIRST } else { 128 };
+
+/// Others push without a break if they need no more pauses than this for a value.
+const PAUSES_PER_PUSH: u64 = 8;
 
 /// How often the receiver tries to append a used block before it frees it.
 const REUSE_TRIES: usize = 3;
@@ -132,6 +148,9 @@ pub(super) struct Blocks<T> {
 /// The receiver's side.
 pub(super) struct Head<T> {
     index: u64,
+    /// Slots of the block of `index` whose bits were set when the receiver looked: it need not look
+    /// again, at a word that senders change meanwhile. Then `block` is that block.
+    seen: u64,
     /// The block of `index`, or one before it; null before the first look.
     block: *mut Block<T>,
     /// The oldest block that has not been used again.
@@ -207,11 +226,58 @@ impl<T> Blocks<T> {
         self.draw().map(|index| self.publish(self.find(index), index, TX_CLOSED))
     }
 
+    /// Draws the next index; none if the receiver accepts no more.
+    #[inline]
+    fn draw(&self) -> Option<u64> {
+        // Ordering(mpsc.guess): Relaxed. The exchange verifies it.
+        let guess = self.tail.load(Ordering::Relaxed);
+        match self.try_draw(guess) {
+            Ok(drawn) => drawn,
+            Err(_) => self.draw_beside_others(),
+        }
+    }
+
     // Ordering(mpsc.draw): Acquire; pairs with Ordering(mpsc.release_tail): a push whose index is
     // not below `seen_tail` sees the `tail_block` beyond.
-    fn draw(&self) -> Option<u64> {
-        let old = self.tail.fetch_add(ONE, ord("mpsc.draw", Ordering::Acquire));
-        (old & CLOSED == 0).then_some(old / ONE)
+    #[inline]
+    fn try_draw(&self, tail: u64) -> Result<Option<u64>, u64> {
+        if tail & CLOSED != 0 {
+            return Ok(None);
+        }
+        let (ok, next) = (ord("mpsc.draw", Ordering::Acquire), tail + ONE);
+        let drawn = self.tail.compare_exchange_weak(tail, next, ok, Ordering::Relaxed);
+        drawn.map(|tail| Some(tail / ONE))
+    }
+
+    /// Draws an index beside others that do so, too.
+    // Ordering(mpsc.guess_again): Relaxed. The exchange verifies it.
+    #[cold]
+    fn draw_beside_others(&self) -> Option<u64> {
+        let mut tail = self.tail.load(Ordering::Relaxed);
+        loop {
+            tail = self.stand_back(tail);
+            match self.try_draw(tail) {
+                Ok(drawn) => return drawn,
+                Err(now) => tail = now,
+            }
+        }
+    }
+
+    /// Lets others push for a moment, and for longer as long as they do without a break: each look
+    /// costs them the line. Returns what `tail` is then.
+    // Ordering(mpsc.stand_back): Relaxed. A number that decides for how long, and the next guess.
+    fn stand_back(&self, mut tail: u64) -> u64 {
+        let mut pauses = PAUSES_FIRST;
+        loop {
+            #[cfg(not(any(corio_loom, corio_shuttle)))]
+            (0..pauses).for_each(|_| hint::spin_loop());
+            let now = self.tail.load(Ordering::Relaxed);
+            let pushed = (now - std::mem::replace(&mut tail, now)) / ONE;
+            if pauses >= PAUSES_MOST || pushed < pauses / PAUSES_PER_PUSH {
+                return now;
+            }
+            pauses *= 2;
+        }
     }
 
     // Ordering(mpsc.publish): AcqRel; pairs with Ordering(mpsc.pop): the value is visible to the
@@ -335,15 +401,24 @@ impl<T> Blocks<T> {
         if head.index >= head.limit {
             return Pop::Closed;
         }
-        let Some(block) = self.advance(head) else { return Pop::Empty };
-        // Ordering(mpsc.pop): Acquire; pairs with Ordering(mpsc.publish): the value is visible.
-        let word = block.word.load(ord("mpsc.pop", Ordering::Acquire));
-        if word & ready(head.index) == 0 {
-            return if word & TX_CLOSED != 0 { Pop::Closed } else { Pop::Empty };
+        if head.seen & ready(head.index) == 0 {
+            let Some(block) = self.advance(head) else { return Pop::Empty };
+            // Ordering(mpsc.pop): Acquire; pairs with Ordering(mpsc.publish): the value is visible.
+            let word = block.word.load(ord("mpsc.pop", Ordering::Acquire));
+            if word & ready(head.index) == 0 {
+                return if word & TX_CLOSED != 0 { Pop::Closed } else { Pop::Empty };
+            }
+            head.seen = word & ALL;
         }
+        // SAFETY: something of this block was seen: the head has it, and only the receiver uses it
+        // again.
+        let block = unsafe { &*head.block };
         // SAFETY: the bit is set, and the index is taken once: it grows now.
         let value = unsafe { block.take(head.index) };
         head.index += 1;
+        if slot(head.index) == 0 && !mutant("mpsc.seen_stays") {
+            head.seen = 0;
+        }
         Pop::Value(value)
     }
 
@@ -509,7 +584,7 @@ impl<T> Blocks<T> {
 impl<T> Head<T> {
     pub(super) fn new() -> Self {
         let (block, oldest) = (ptr::null_mut(), ptr::null_mut());
-        Self { index: 0, block, oldest, limit: NONE, announced: NONE, has_waker: false }
+        Self { index: 0, seen: 0, block, oldest, limit: NONE, announced: NONE, has_waker: false }
     }
 
     /// Whether the wait for the next value is announced.
