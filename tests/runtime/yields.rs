@@ -170,8 +170,10 @@ fn wakes_meet_yields() {
                 corio::create_task(async move {
                     while !task.done() {
                         if let Some(waker) = waker.get() {
+                            // One that borrows the reference, one that brings its own.
+                            let own = waker.clone();
                             waker.wake_by_ref();
-                            waker.clone().wake();
+                            own.wake();
                         }
                         corio::yield_now().await;
                     }
