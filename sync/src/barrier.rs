@@ -96,8 +96,9 @@ enum Arrival {
 /// count (it does not break the barrier, unlike Python's `threading.Barrier`); tasks that come while
 /// a round is still leaving wait for the next; `reset` breaks the round under way and leaves the
 /// barrier usable; `abort` breaks it until a reset. Differences: usable from any thread; `reset` and
-/// `abort` do not wait; indices stay unique even if a task gives up (CPython may then give one
-/// twice).
+/// `abort` do not wait; a task that comes while a round is leaving keeps its place in the next one
+/// (asyncio lets those overtake it that come before it has run); indices stay unique even if a
+/// task gives up (CPython may then give one twice).
 ///
 /// # Progress
 ///

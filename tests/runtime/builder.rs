@@ -1,6 +1,10 @@
 //! Settings: which are refused and how, and what they do to the threads.
 
 use std::collections::HashSet;
+#[cfg(target_os = "linux")]
+use std::io::Write;
+#[cfg(target_os = "linux")]
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -84,6 +88,58 @@ fn the_default_is_a_worker_for_each_core_that_is_allowed() {
         // It is a default, and no limit.
         assert_eq!(Builder::new().workers(2).build().unwrap().handle().loops().len(), 2);
     });
+}
+
+/// A control group of the CPU controller whose members may use one core's time; gone when dropped.
+#[cfg(target_os = "linux")]
+struct OneCoresTime(PathBuf);
+
+#[cfg(target_os = "linux")]
+impl OneCoresTime {
+    /// In the first or the second version of the controller; none where nobody may make groups.
+    fn new() -> Option<Self> {
+        let name = format!("corio-{}", std::process::id());
+        let first = ("/sys/fs/cgroup/cpu", "cpu.cfs_quota_us", "100000");
+        let second = ("/sys/fs/cgroup", "cpu.max", "100000 100000");
+        [first, second].into_iter().find_map(|(controller, limit, one_core)| {
+            let folder = Path::new(controller).join(&name);
+            std::fs::create_dir(&folder).ok()?;
+            let group = Self(folder);
+            // A file that there is already: to make one is refused.
+            let mut limit =
+                std::fs::OpenOptions::new().write(true).open(group.0.join(limit)).ok()?;
+            limit.write_all(one_core.as_bytes()).ok()?;
+            Some(group)
+        })
+    }
+}
+
+#[cfg(target_os = "linux")]
+impl Drop for OneCoresTime {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir(&self.0);
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn the_default_is_no_more_workers_than_a_quota_allows() {
+    const MEMBER: &str = "CORIO_TEST_MEMBER";
+    let test = "builder::the_default_is_no_more_workers_than_a_quota_allows";
+    let body = || {
+        assert_eq!(Runtime::new().unwrap().handle().loops().len(), 1);
+        assert_eq!(Builder::new().workers(2).build().unwrap().handle().loops().len(), 2);
+    };
+    if std::env::var_os(MEMBER).is_some() {
+        return alone(test, "", body);
+    }
+    let Some(group) = OneCoresTime::new() else {
+        let _ = writeln!(std::io::stderr(), "{test} skipped: no control group can be made here");
+        return;
+    };
+    let member = group.0.join("cgroup.procs");
+    let join = format!("export {MEMBER}=1; echo $$ > '{}' || exit 1", member.display());
+    alone(test, &join, body);
 }
 
 #[test]
