@@ -12,3 +12,4 @@ mod scopes;
 mod sets;
 mod support;
 mod timeouts;
+mod yields;

@@ -72,8 +72,6 @@ pub(crate) struct Worker {
     shared_spare: Cell<bool>,
     /// The backlog that is being worked off, if it is compared by time.
     drain: Cell<Option<queues::Drain>>,
-    /// Polls of the next one that are not.
-    calm: Cell<u32>,
     searching: Cell<bool>,
     /// The last look for work left the poller out.
     owes_poll: Cell<bool>,
@@ -225,7 +223,6 @@ impl Worker {
             shared_spare: Cell::new(false),
             driver,
             drain: Cell::new(None),
-            calm: Cell::new(0),
             searching: Cell::new(false),
             owes_poll: Cell::new(false),
             in_poll: Cell::new(false),

@@ -4,6 +4,7 @@
 //! task's scopes, polls, and looks whether one has taken it; the rules are those of
 //! [`Tree`](super::scope::Tree). A task without scopes ends at the first of these steps.
 
+use super::inside;
 use super::raw::TaskPtr;
 use super::scope::{self, Look, Verdict};
 use super::state::{End, Snapshot};
@@ -40,7 +41,7 @@ impl TaskPtr {
             if unsafe { self.poll_body() }.is_ready() {
                 break None;
             }
-            match look.after_poll(scope::is_joining(), again) {
+            match look.after_poll(scope::is_joining(), again, inside::asks_again(self)) {
                 Verdict::Again => look.ask_masks(),
                 verdict => break Some(verdict),
             }

@@ -76,6 +76,14 @@ pub(crate) fn poll_again(cx: &Context<'_>) {
     }
 }
 
+/// True if the run of `task` is to be followed by another: the poll counts as one in which the task was
+/// woken, for whoever asks that before the run has ended.
+#[inline]
+pub(crate) fn asks_again(task: TaskPtr) -> bool {
+    let run = RUN.get();
+    run & AGAIN != 0 && is_of(run, task)
+}
+
 /// What the step that ends a run has to do.
 #[derive(Clone, Copy)]
 pub(super) struct Left {

@@ -30,9 +30,6 @@ const DRAIN_LONG: Duration = Duration::from_micros(300);
 const POLL_SHORT: Duration = Duration::from_micros(2);
 /// Polls that end without a look at the clock after a short one.
 const UNTIMED: u32 = 4;
-/// So many as well of the backlog that comes next, if it is of at most so many tasks: where a few are
-/// woken again and again, each time would be read twice otherwise.
-const UNTIMED_NEXT: u32 = 8;
 /// Pushes within one poll after which the backlog is compared before the poll ends.
 const PUSHES_PER_CHECK: u32 = 8;
 /// Tasks from one queue before the other has its turn.
@@ -278,7 +275,7 @@ impl Worker {
             }
         } else if backlog > BACKLOG_ALONE {
             shared.notify();
-        } else if poll_ended && !self.is_calm(backlog) {
+        } else if poll_ended {
             let drain = match self.drain.get() {
                 Some(Drain { since, last, left, untimed }) if left > 0 && untimed > 0 => {
                     Drain { since, last, left: left - 1, untimed: untimed - 1 }
@@ -308,15 +305,6 @@ impl Worker {
         }
     }
 
-    /// True at the first polls of a small backlog after one whose polls were short.
-    #[inline]
-    fn is_calm(&self, backlog: usize) -> bool {
-        let calm = self.calm.get();
-        let is_calm = calm > 0 && backlog <= UNTIMED_NEXT as usize && self.drain.get().is_none();
-        self.calm.set(calm - u32::from(is_calm));
-        is_calm
-    }
-
     /// Reads the clock at the end of a poll behind which `backlog` tasks wait.
     #[inline]
     fn time(&self, drain: Option<Drain>, backlog: usize) -> Drain {
@@ -327,8 +315,7 @@ impl Worker {
         if now.duration_since(since) > DRAIN_LONG || took > POLL_LONG {
             self.shared.notify();
         }
-        let (untimed, calm) = if took < POLL_SHORT { (UNTIMED, UNTIMED_NEXT) } else { (0, 0) };
-        self.calm.set(calm);
+        let untimed = if took < POLL_SHORT { UNTIMED } else { 0 };
         if left == 0 { noted } else { Drain { since, last: now, left: left - 1, untimed } }
     }
 

@@ -58,8 +58,9 @@ impl Look<'_> {
     }
 
     /// Looks who has taken the request; if nobody has, it goes on. `joining`: as this poll ended;
-    /// `again`: it followed [`Verdict::Again`].
-    pub(crate) fn after_poll(&self, joining: bool, again: bool) -> Verdict {
+    /// `again`: it followed [`Verdict::Again`]; `yields`: it asked for another, which the word does
+    /// not say yet.
+    pub(crate) fn after_poll(&self, joining: bool, again: bool, yields: bool) -> Verdict {
         if let Some(unwind) = self.tree.unwind.take() {
             return Verdict::End(Some(unwind.1));
         }
@@ -67,7 +68,8 @@ impl Look<'_> {
         let now = self.state.load_relaxed();
         let waits = delivery.attempts.get() < PATIENCE && self.tree.is_offered(None);
         // Those that were woken but not polled yet will be.
-        if now.is_scheduled() && waits && (delivery.taken.get() || now.is_cancel_pending()) {
+        let woken = yields || now.is_scheduled();
+        if woken && waits && (delivery.taken.get() || now.is_cancel_pending()) {
             delivery.attempts.set(delivery.attempts.get() + 1);
             self.state.look_again();
             return Verdict::Go;
@@ -82,7 +84,7 @@ impl Look<'_> {
         delivery.attempts.set(delivery.attempts.get().saturating_add(1));
         let verdict = self.offer(joining);
         // A body that was woken meanwhile is polled again in any case.
-        let believed = again || self.state.load_relaxed().is_scheduled();
+        let believed = again || yields || self.state.load_relaxed().is_scheduled();
         match verdict {
             Verdict::Again if believed || mutant("look.believes_masks") => Verdict::Go,
             verdict => verdict,

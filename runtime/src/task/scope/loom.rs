@@ -124,7 +124,7 @@ impl Twin {
                 if !care {
                     break;
                 }
-                match look.after_poll(false, again) {
+                match look.after_poll(false, again, false) {
                     Verdict::Go => break,
                     Verdict::Again => look.ask_masks(),
                     Verdict::End(_) => return self.end(true),

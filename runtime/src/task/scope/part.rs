@@ -4,6 +4,7 @@ use super::frame::{Scope, current, tree};
 use super::node::NodeRef;
 use super::tree::{Errands, Offer, PATIENCE};
 use crate::error::Cancelled;
+use crate::task::inside;
 use crate::task::raw::TaskPtr;
 
 /// What a scope that limits its own part has come to.
@@ -48,9 +49,9 @@ impl Scope {
         let (Some(node), Some(task)) = (self.node, current()) else { return Part::Nobody };
         let tree = tree(task);
         let delivery = &node.delivery;
-        let scheduled = task.header().state.load_relaxed().is_scheduled();
+        let woken = inside::asks_again(task) || task.header().state.load_relaxed().is_scheduled();
         let waits = delivery.attempts.get() < PATIENCE && tree.is_offered(Some(node));
-        if scheduled && waits {
+        if woken && waits {
             delivery.attempts.set(delivery.attempts.get() + 1);
             return Part::Again;
         }
