@@ -24,7 +24,9 @@ struct Woken(AtomicBool);
 
 impl Wake for Woken {
     fn wake(self: std::sync::Arc<Self>) {
-        self.0.store(true, Relaxed);
+        // Ordering: Release; pairs with `was_woken`: as with any task, a poll comes after the wake that
+        // it is for.
+        self.0.store(true, Release);
     }
 }
 
@@ -47,7 +49,8 @@ impl Group {
     }
 
     fn was_woken(&self) -> bool {
-        self.woken.0.swap(false, Relaxed)
+        // Ordering: Acquire; as in `Woken::wake`.
+        self.woken.0.swap(false, Acquire)
     }
 }
 
