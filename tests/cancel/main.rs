@@ -5,6 +5,7 @@ mod branches;
 mod condition;
 mod corners;
 mod edges;
+mod group_ends;
 mod groups;
 mod joins;
 mod masks;

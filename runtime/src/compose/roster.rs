@@ -4,52 +4,62 @@
 //! so none of them can miss another.
 //!
 //! ```text
-//! bit 0  CLOSED   the group has ended; set only when no child is left
-//! bit 1  ABORT    a child failed, the body failed, or somebody called `cancel`
-//! rest   children that have not ended
+//! bit 0      CLOSED   the group's future looks no more: it has no child left, or was dropped
+//! bit 1      ABORT    a child failed, the body failed, or somebody called `cancel`
+//! bits 2-21  who is adding a child: admitted, and perhaps not in the group's list
+//! rest       children that have not left; a child leaves when its body is gone
 //!
-//!   admit 1   count + 1, unless CLOSED or ABORT
-//!   added 2   the child is in the group's list now; true: the group may have missed it
-//!   leave 3   count - 1; wakes the group
-//!   abort 4   ABORT; wakes the group
-//!   close 5   CLOSED, if the count is zero
+//!   admit   1   both counts + 1, unless CLOSED or ABORT
+//!   added   2   adding - 1, the child is in the list now; wakes the group if that may have missed
+//!               it, or has waited for it. True: the group is gone, the list is the caller's to stop
+//!   leave   3   children - 1; wakes the group
+//!   abort   4   ABORT; wakes the group
+//!   close   5   CLOSED, if both counts are zero
+//!   abandon 6   CLOSED and ABORT, whatever the counts
 //! ```
-//! Edges 1 to 4 are anybody's, 5 is the group's own. The group leaves its waker before it looks; so
-//! it sees what came before, or is woken for it. Every edge is lock-free, 2 to 4 are wait-free but
+//! Edges 1 to 4 are anybody's, 5 and 6 the group's own. The group leaves its waker before it looks; so
+//! it sees what came before, or is woken for it. Every edge is lock-free, 2 to 4 and 6 are wait-free but
 //! for the waking.
+//!
+//! A group that has closed finds all its children in its list, so it can see of each that it is done:
+//! a child leaves inside its last poll, a moment before its task has a result. Rejected: leaving when
+//! the task is done, which costs every task that ends a look whether it is somebody's child, and who
+//! awaits a child would then still find it counted.
 
 use std::task::Waker;
 
 use corio_sync::shim::Ordering::{Acquire, Relaxed, Release};
-use corio_sync::shim::atomic::AtomicUsize;
+use corio_sync::shim::atomic::AtomicU64;
 use corio_sync::shim::{mutant, ord};
 use corio_sync::waker_slot::WakerSlot;
 
-const CLOSED: usize = 1;
-const ABORT: usize = 1 << 1;
-const CHILD: usize = 1 << 2;
+const CLOSED: u64 = 1;
+const ABORT: u64 = 1 << 1;
+/// One for each call that adds a child; calls are as many as threads, but for those that nest.
+const ADDING: u64 = 1 << 2;
+const CHILD: u64 = 1 << 22;
 
 /// The word of one group; see the module.
 #[derive(Debug)]
 pub(crate) struct Roster {
-    word: AtomicUsize,
+    word: AtomicU64,
     group: WakerSlot,
 }
 
 impl Roster {
     pub(crate) fn new() -> Self {
-        Self { word: AtomicUsize::new(0), group: WakerSlot::new() }
+        Self { word: AtomicU64::new(0), group: WakerSlot::new() }
     }
 
-    fn load(&self) -> usize {
+    fn load(&self) -> u64 {
         // Ordering(roster.load): Acquire; pairs with Ordering(roster.added): who sees a flag that
         // was set after a child was added finds the child in the list. Not killable: see there.
         self.word.load(Acquire)
     }
 
-    /// Children that have not ended.
+    /// Children that have not left.
     pub(crate) fn len(&self) -> usize {
-        self.load() / CHILD
+        usize::try_from(self.load() / CHILD).unwrap_or(usize::MAX)
     }
 
     /// True if the group is to stop.
@@ -57,7 +67,7 @@ impl Roster {
         self.load() & ABORT != 0
     }
 
-    /// True if the group has ended.
+    /// True if the group has no child left, or is gone.
     pub(crate) fn is_closed(&self) -> bool {
         self.load() & CLOSED != 0
     }
@@ -67,7 +77,7 @@ impl Roster {
         self.group.register(waker);
     }
 
-    /// Edge 1. Admits a child, unless the group is ending.
+    /// Edge 1. Admits a child, unless the group is ending. The caller owes [`Roster::added`].
     pub(crate) fn admit(&self) -> bool {
         // Ordering: Relaxed; a child that is counted has yet to do something, and what it does is
         // seen by its end.
@@ -77,26 +87,33 @@ impl Roster {
                 return false;
             }
             // Ordering: Relaxed; as above.
-            match self.word.compare_exchange_weak(old, old + CHILD, Relaxed, Relaxed) {
+            match self.word.compare_exchange_weak(old, old + (CHILD + ADDING), Relaxed, Relaxed) {
                 Ok(_) => return true,
                 Err(now) => old = now,
             }
         }
     }
 
-    /// Edge 2. A child that was admitted is in the list; the group is woken if it was told to stop,
-    /// because it has perhaps not seen the child.
-    pub(crate) fn added(&self) {
-        // Ordering(roster.added): Release; pairs with Ordering(roster.load): of two exchanges on
-        // one word one comes first, so this sees the flag, or who sees the flag sees the child.
+    /// Edge 2. A child that was admitted is in the list, or there is none after all. The group is woken
+    /// if it was told to stop, because it has perhaps not seen the child, and if it may have waited for
+    /// nothing but this. True if it is gone: then the caller stops what is in the list.
+    #[must_use = "nobody else stops what is in the list of a group that is gone"]
+    pub(crate) fn added(&self) -> bool {
+        // Ordering(roster.added): Release; pairs with Ordering(roster.load),
+        // Ordering(roster.abandon) and Ordering(roster.close): of two exchanges on one word one comes
+        // first, so this sees the flag, or who sees the flag sees the child.
         // Not killable: the list is taken by an exchange, which in loom reads what was pushed
         // before it in the execution; only C11's orders of two words may disagree.
-        if self.word.fetch_or(0, Release) & ABORT != 0 && !mutant("roster.added_late") {
+        let old = self.word.fetch_sub(ADDING, Release);
+        let stops = old & ABORT != 0 && !mutant("roster.added_late");
+        let last = old < CHILD && !mutant("roster.added_last");
+        if stops || last {
             self.group.wake();
         }
+        old & CLOSED != 0 && !mutant("roster.added_to_nobody")
     }
 
-    /// Edge 3. A child has ended.
+    /// Edge 3. A child's body is gone.
     pub(crate) fn leave(&self) {
         // Ordering(roster.leave): Release; pairs with Ordering(roster.close): who closes the group
         // sees what its children have left behind.
@@ -114,13 +131,22 @@ impl Roster {
         }
     }
 
-    /// Edge 5. Ends the group if no child is left.
+    /// Edge 6. The group's future is dropped: what is in the list is its to stop, what comes into it
+    /// later that of who adds it.
+    pub(crate) fn abandon(&self) {
+        // Ordering(roster.abandon): Acquire; pairs with Ordering(roster.added): a child that was added
+        // before is found in the list. Not killable: see there.
+        self.word.fetch_or(CLOSED | ABORT, Acquire);
+    }
+
+    /// Edge 5. Ends the group if no child is left, and none is being added.
     pub(crate) fn close(&self) -> bool {
         // Ordering: Relaxed; the exchange below validates it.
         let mut old = self.word.load(Relaxed);
-        while old < CHILD || mutant("roster.closes_early") {
+        while old < ADDING || mutant("roster.closes_early") {
             // Ordering(roster.close): Acquire; pairs with Ordering(roster.leave): the group reads
-            // what its children have left behind.
+            // what its children have left behind; and with Ordering(roster.added): it finds them all
+            // in its list.
             let order = ord("roster.close", Acquire);
             match self.word.compare_exchange_weak(old, old | CLOSED, order, Relaxed) {
                 Ok(_) => return true,

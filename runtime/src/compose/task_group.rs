@@ -3,8 +3,8 @@
 //! A group is a future that owns its body and counts its children, in its [`Roster`]. Who fails first
 //! tells the roster that the group is to stop, which wakes the group. The group's own poll does
 //! everything else: it cancels the children, asks the body to stop (its own part of the task,
-//! nothing else), and waits until no child is left. A cancel of the waiting task stops it too and is
-//! remembered.
+//! nothing else), and waits until no child is left and all are done. A cancel of the waiting task stops
+//! it too and is remembered.
 use std::any::Any;
 use std::error::Error;
 use std::fmt;
@@ -13,7 +13,7 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use corio_sync::debug;
 use corio_sync::place::{Made, WaitKind};
@@ -28,6 +28,9 @@ use crate::task::join::Task;
 use crate::task::registry::TaskRef;
 use crate::task::requests::Pushed;
 use crate::task::scope::{self, Kind, Part, Polled, Scope};
+
+/// What is said to those that a group cancels.
+const STOPS: &str = "its task group stops";
 
 /// Runs `body` with a group of tasks, and ends when the body and all tasks of the group have ended.
 ///
@@ -88,6 +91,7 @@ where
         children: Vec::new(),
         asked: false,
         aborted: false,
+        late: None,
         cancelled: None,
         value: None,
         failed: None,
@@ -141,10 +145,12 @@ impl<E: Send + 'static> TaskGroup<E> {
         if !self.0.roster.admit() {
             return Err(GroupClosed(future));
         }
+        // Also if the spawn panics; then the future has gone with it, and its membership.
+        let adding = Adding(&self.0);
         let member = Member(self.0.clone());
         let task = create_task(Child { future, member, raise: None });
         self.0.added.push(task.task_ref());
-        self.0.roster.added();
+        drop(adding);
         Ok(task)
     }
 }
@@ -281,7 +287,21 @@ impl<E: fmt::Display> fmt::Display for GroupError<E> {
 
 impl<E: fmt::Debug + fmt::Display> Error for GroupError<E> {}
 
-/// A child's place in its group; given back however the child ends.
+/// A child that was admitted and is on its way to the group's list.
+struct Adding<'a, E>(&'a Group<E>);
+
+impl<E> Drop for Adding<'_, E> {
+    fn drop(&mut self) {
+        if self.0.roster.added() {
+            // The group was dropped meanwhile, and has perhaps not seen the child.
+            for child in self.0.added.take_all() {
+                child.request(Some(STOPS.into()), child.spawned_at());
+            }
+        }
+    }
+}
+
+/// A child's place in its group; given back however the child ends, before its task is done.
 struct Member<E>(Arc<Group<E>>);
 
 impl<E> Drop for Member<E> {
@@ -358,6 +378,8 @@ struct Ending<T, E> {
     asked: bool,
     /// The children were cancelled.
     aborted: bool,
+    /// What the last of the children wakes when it is done.
+    late: Option<Waker>,
     /// A cancel from outside that goes on when all have ended.
     cancelled: Option<Cancelled>,
     value: Option<T>,
@@ -374,13 +396,39 @@ impl<T, E> Ending<T, E> {
         if aborted {
             let old = if self.aborted { &[][..] } else { &self.children[..] };
             for child in old.iter().chain(&added) {
-                child.request(Some("its task group stops".into()), self.made.at());
+                child.request(Some(STOPS.into()), self.made.at());
             }
             self.aborted = true;
         } else if self.children.len() > 2 * (self.group.roster.len() + 8) {
             self.children.retain(|child| !child.done());
         }
         self.children.extend(added);
+    }
+
+    /// True if all children have left and are done. Who has left is perhaps not done: another thread
+    /// is about to say so. That is rare enough to await such ends one by one.
+    fn all_done(&mut self, waker: &Waker) -> bool {
+        if !self.group.roster.is_closed() {
+            if !self.group.roster.close() {
+                return false;
+            }
+            // Who came and left since the last look.
+            self.children.extend(self.group.added.take_all());
+        }
+        while let Some(child) = self.children.last() {
+            if !child.done() {
+                if self.late.as_ref().is_some_and(|late| late.will_wake(waker)) {
+                    return false;
+                }
+                if child.wake_at_end(waker) {
+                    self.late = Some(waker.clone());
+                    return false;
+                }
+            }
+            self.late = None;
+            self.children.pop();
+        }
+        true
     }
 
     fn remember(&mut self, request: Cancelled) {
@@ -392,7 +440,7 @@ impl<T, E> Ending<T, E> {
 impl<T, E> Drop for Ending<T, E> {
     fn drop(&mut self) {
         if !self.group.roster.is_closed() {
-            self.group.roster.abort();
+            self.group.roster.abandon();
             self.look_after_children();
         }
     }
@@ -417,8 +465,10 @@ where
         }
         self.as_mut().poll_body(cx);
         let this = self.as_mut().project();
-        this.state.look_after_children();
-        if this.body.is_some() || !this.state.group.roster.close() {
+        if !this.state.group.roster.is_closed() {
+            this.state.look_after_children();
+        }
+        if this.body.is_some() || !this.state.all_done(cx.waker()) {
             this.scope.suspend(Kind::Group, cx);
             if this.body.is_none() {
                 this.state.made.note();
@@ -478,7 +528,7 @@ where
                 this.scope.look_at_part(again)
             } else {
                 this.state.asked = true;
-                let said = Cancelled::from_parts(Some("its task group stops".into()), None);
+                let said = Cancelled::from_parts(Some(STOPS.into()), None);
                 this.scope.begin_part(said, true)
             };
             match part {

@@ -4,6 +4,7 @@ use std::fmt;
 use std::io::{self, Write};
 use std::panic::Location;
 use std::sync::Arc;
+use std::task::Waker;
 
 use corio_sync::place::Place;
 use corio_sync::shim::Ordering::Relaxed;
@@ -181,6 +182,20 @@ impl TaskRef {
             }
             Some(_) => true,
         }
+    }
+
+    /// Has `waker` woken when the task has ended; `false` if it has already. Each call takes a place
+    /// that only the end gives back.
+    #[cold]
+    pub(crate) fn wake_at_end(&self, waker: &Waker) -> bool {
+        let header = self.0.header();
+        let place = header.ext_or_make().observers.add_wait();
+        place.register(waker);
+        if header.state.observe() {
+            place.vacate();
+            return false;
+        }
+        true
     }
 
     /// How many cancels were requested and not taken back; at most 4095.

@@ -24,7 +24,9 @@ struct Woken(AtomicBool);
 
 impl Wake for Woken {
     fn wake(self: std::sync::Arc<Self>) {
-        self.0.store(true, Relaxed);
+        // Ordering: Release; pairs with `was_woken`: as with any task, a poll comes after the wake that
+        // it is for.
+        self.0.store(true, Release);
     }
 }
 
@@ -47,7 +49,8 @@ impl Group {
     }
 
     fn was_woken(&self) -> bool {
-        self.woken.0.swap(false, Relaxed)
+        // Ordering: Acquire; as in `Woken::wake`.
+        self.woken.0.swap(false, Acquire)
     }
 }
 
@@ -56,6 +59,7 @@ model! {
     roster_last_leave(threads = 2, bound = 3, claim = "the group sees the last end and what it left behind, or is woken for it") {
         let group = Group::new();
         assert!(group.roster.admit());
+        assert!(!group.roster.added());
         let child = group.clone();
         let ends = thread::spawn(move || {
             child.left.set(7);
@@ -77,7 +81,7 @@ model! {
 
 model! {
     /// Somebody with a handle adds a child while the group ends.
-    roster_admit_vs_close(threads = 2, bound = 3, claim = "a child is refused, or the group waits for it") {
+    roster_admit_vs_close(threads = 2, bound = 3, claim = "a child is refused, or the group waits for it and knows it when it ends") {
         let group = Group::new();
         let adder = group.clone();
         let adds = thread::spawn(move || {
@@ -85,14 +89,22 @@ model! {
             if admitted {
                 assert!(!adder.roster.is_closed(), "it has ended without its child");
                 adder.roster.leave();
+                adder.added.push(1);
+                assert!(!adder.roster.added(), "it has ended before it knew its child");
             }
             admitted
         });
         let mut stopped = 0;
-        let ended = group.poll(&mut stopped);
+        let mut ended = group.poll(&mut stopped);
+        if !ended && group.was_woken() {
+            ended = group.poll(&mut stopped);
+        }
+        let listed = ended.then(|| group.added.take_all().len());
         let admitted = adds.join().unwrap();
-        if !ended {
-            assert!(admitted && group.was_woken());
+        if let Some(listed) = listed {
+            assert_eq!(listed, usize::from(admitted), "its list lacks a child");
+        } else {
+            assert!(admitted && group.was_woken(), "it sleeps for ever");
             assert!(group.poll(&mut stopped));
         }
         assert!(!group.roster.admit());
@@ -107,7 +119,7 @@ model! {
         let adder = group.clone();
         let adds = thread::spawn(move || {
             adder.added.push(1);
-            adder.roster.added();
+            assert!(!adder.roster.added(), "the group is there");
         });
         group.roster.abort();
         assert!(!group.roster.admit(), "it is to stop");
@@ -133,5 +145,28 @@ model! {
         stops.join().unwrap();
         assert!(seen || group.was_woken());
         assert!(group.roster.is_aborted() && !group.roster.close());
+    }
+}
+
+model! {
+    /// Somebody with a handle adds a child while the group's future is dropped.
+    roster_add_vs_drop(threads = 2, bound = 3, claim = "a child that was admitted is stopped, by who drops the group or by who adds it") {
+        let group = Group::new();
+        let adder = group.clone();
+        let adds = thread::spawn(move || {
+            let admitted = adder.roster.admit();
+            let mut stopped = 0;
+            if admitted {
+                adder.added.push(1);
+                if adder.roster.added() {
+                    stopped = adder.added.take_all().len();
+                }
+            }
+            (admitted, stopped)
+        });
+        group.roster.abandon();
+        let stopped = group.added.take_all().len();
+        let (admitted, by_adder) = adds.join().unwrap();
+        assert_eq!(stopped + by_adder, usize::from(admitted), "nobody stops it");
     }
 }
