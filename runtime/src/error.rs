@@ -251,6 +251,8 @@ pub struct Cancelled {
     /// Who asked: 0 is nobody but a hand, [`FROM_TASK`] a cancel of the whole task, and all else a
     /// scope of the task that asks its own part, by the scope's id.
     origin: u32,
+    /// Nobody asked: the event loop of the task has ended.
+    pub(crate) shut_down: bool,
 }
 
 /// The origin of a cancel that the task's count has seen.
@@ -260,7 +262,7 @@ impl Cancelled {
     /// A request with a message; the caller counts as the place that asks.
     #[track_caller]
     pub fn new(msg: impl Into<Arc<str>>) -> Self {
-        Self { msg: Some(msg.into()), requested_at: Some(Location::caller()), origin: 0 }
+        Self::from_parts(Some(msg.into()), Some(Location::caller()))
     }
 
     /// A request as a runtime finds it: either part may be unknown.
@@ -268,7 +270,7 @@ impl Cancelled {
         msg: Option<Arc<str>>,
         requested_at: Option<&'static Location<'static>>,
     ) -> Self {
-        Self { msg, requested_at, origin: 0 }
+        Self { msg, requested_at, origin: 0, shut_down: false }
     }
 
     pub(crate) fn with_origin(self, origin: u32) -> Self {

@@ -8,7 +8,7 @@
 //! | 3     | the turn: changes whenever those that came early become those inside |
 //! | 4-9   | tasks that came **early**: they have a place, and belong to the next round |
 //! | 10-   | tasks inside: that have arrived and not left; as many bits as the parties need |
-//! | rest  | places of this barrier's queue given out so far, modulo 2^33 or more |
+//! | rest  | places of this barrier's queue given out so far, modulo 2^34 or more |
 //!
 //! ```text
 //!             last arrival (1)             last leaves (2), the early move in
@@ -96,9 +96,10 @@ enum Arrival {
 /// count (it does not break the barrier, unlike Python's `threading.Barrier`); tasks that come while
 /// a round is still leaving wait for the next; `reset` breaks the round under way and leaves the
 /// barrier usable; `abort` breaks it until a reset. Differences: usable from any thread; `reset` and
-/// `abort` do not wait; a task that comes while a round is leaving keeps its place in the next one
-/// (asyncio lets those overtake it that come before it has run); indices stay unique even if a
-/// task gives up (CPython may then give one twice).
+/// `abort` do not wait; a task that comes while a round is leaving keeps its place in the next one,
+/// if it is among the first that come so, as many as there are parties and 63 at the most (the
+/// others, and in asyncio all, may be overtaken by those that come before they have run); indices
+/// stay unique even if a task gives up (CPython may then give one twice).
 ///
 /// # Progress
 ///
@@ -191,6 +192,7 @@ impl Barrier {
         if early(before) == 0 || matches!(phase(before), BROKEN | MENDING) {
             self.release_round(before);
         }
+        // Only if nobody is counted, and then nobody was woken above.
         if phase(change(before)) == FILLING {
             self.open_gate();
         }
@@ -199,8 +201,9 @@ impl Barrier {
     /// Breaks the barrier: every wait fails, now and later, until [`Barrier::reset`].
     pub fn abort(&self) {
         let before = self.step(|word| Some(word & !PHASE | BROKEN));
+        let open = Anyway(|| self.open_gate());
         self.release_round(before);
-        self.open_gate();
+        drop(open);
     }
 
     /// The number of tasks that a round takes.
@@ -259,7 +262,7 @@ impl Barrier {
         1 << self.places_shift
     }
 
-    /// Places are counted modulo this, less one; a round never uses so many.
+    /// Places are counted modulo one more than this; a round never uses so many.
     #[inline]
     fn places(&self) -> u64 {
         u64::MAX >> self.places_shift
@@ -333,14 +336,28 @@ impl Barrier {
         let before = self.step(|word| Some(self.without(word, came)));
         let after = self.without(before, came);
         let moved_in = (before ^ after) & TURN != 0;
+        let filled = moved_in && phase(after) == DRAINING && !mutant("barrier.moved_in");
+        let release = Anyway(|| {
+            if filled {
+                self.release_round(before);
+            }
+        });
         if moved_in || (phase(before) == MENDING && phase(after) == FILLING) {
             // Those at the gate first: they are to come early before the next round leaves.
             self.open_gate();
         }
-        if moved_in && phase(after) == DRAINING && !mutant("barrier.moved_in") {
-            self.release_round(before);
-        }
+        drop(release);
         if phase(before) == DRAINING { Ok(()) } else { Err(BrokenBarrier(())) }
+    }
+}
+
+/// The second of two things that a step owes: done also if a waker panics in the first. A second
+/// panic on top of that one ends the process, as in every broadcast.
+struct Anyway<F: FnMut()>(F);
+
+impl<F: FnMut()> Drop for Anyway<F> {
+    fn drop(&mut self) {
+        (self.0)();
     }
 }
 

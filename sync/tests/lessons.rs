@@ -13,7 +13,7 @@
 //! | 9 | kotlinx#1477, #3730, #3634: a semaphore's cancel, removed segments, a resumer that spins | models `wait_cancel_release`, `wait_skip_run`, `wait_sweep_walk`, `weighted_two_leave`; the stall models |
 //! | 10 | tokio#5404: a broadcast wakes futures created later; tokio#4751: `will_wake` on a slot in use | models `notify_created_after`, `notify_created_before`, `wait_repoll_release`; `the_waker_of_the_last_poll_is_woken` |
 //! | 11 | tokio#6450: a grant rests in a future that nobody polls | documented at [`Lock`]; `a_grant_in_an_unpolled_future_is_given_up_with_it`, `an_unfair_lock_does_not_wait_for_an_unpolled_future` |
-//! | 12 | tokio#3689: a waker that panics leaves a state behind | `a_waker_that_panics_spoils_nothing`, `one_panic_does_not_cost_others_their_wake_up`, `two_panics_in_one_broadcast_end_the_process` |
+//! | 12 | tokio#3689: a waker that panics leaves a state behind | `a_waker_that_panics_spoils_nothing`, `one_panic_does_not_cost_others_their_wake_up`, `a_panic_at_the_gate_of_a_barrier_costs_no_round`, `a_panic_in_an_aborted_round_leaves_nobody_at_the_gate`, `two_panics_in_one_broadcast_end_the_process` |
 //! | 13 | tokio#6133, #8331: readiness ticks too small, or shared | models `readiness_*` with ticks of two bits |
 //! | 14 | tokio#8252, #3190, #3229: cancelled timers stay, an earlier timer does not interrupt a parked poller | models `timer_two_drops_vs_owner`, `timer_post_vs_park`, `timer_drop_elsewhere_vs_fire` |
 //! | 15 | tokio#8071: a task in a private slot is found by nobody | models `lifo_*`, `queue_push_steal_park`, `hog_marks_end` |
@@ -24,7 +24,8 @@
 
 use corio_sync::park::{block_on, block_on_deadline};
 use corio_sync::{
-    Event, Lock, Notify, Queue, RwLock, Semaphore, TryAcquireError, broadcast, mpsc, oneshot, watch,
+    Barrier, BarrierWait, Event, Lock, Notify, Queue, RwLock, Semaphore, TryAcquireError,
+    broadcast, mpsc, oneshot, watch,
 };
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
@@ -398,6 +399,52 @@ fn one_panic_does_not_cost_others_their_wake_up() {
     assert!(lock.try_write().is_some(), "every reader had its turn");
     let queue = Queue::<u8>::new(0);
     one_of_many_panics(|| queue.get(), || queue.shutdown(false));
+}
+
+/// A barrier of two with a round that is leaving: who has not left yet, and those that came early and
+/// have filled the next round, with `waker`.
+fn leaving<'a>(barrier: &'a Barrier, waker: &Waker) -> [Pin<Box<BarrierWait<'a>>>; 3] {
+    let mut first = Box::pin(barrier.wait());
+    assert!(poll(first.as_mut()).is_pending());
+    assert!(arrives_at_once(Box::pin(barrier.wait())));
+    let early = || {
+        let mut wait = Box::pin(barrier.wait());
+        assert!(poll_with(wait.as_mut(), waker).is_pending());
+        wait
+    };
+    [first, early(), early()]
+}
+
+/// Group 12: who leaves last opens the gate and releases the next round, if it is full by then.
+#[test]
+fn a_panic_at_the_gate_of_a_barrier_costs_no_round() {
+    let barrier = Barrier::new(2);
+    let [mut first, early @ ..] = leaving(&barrier, Waker::noop());
+    let (_state, panicking) = Panicking::waker(WAKE);
+    let mut gate = Box::pin(barrier.wait());
+    assert!(poll_with(gate.as_mut(), &panicking).is_pending());
+    assert!(quietly(|| _ = poll(first.as_mut())).is_none(), "the panic reaches the caller");
+    for wait in early {
+        assert!(arrives_at_once(wait), "the round that was full is released");
+    }
+    assert!(poll(gate.as_mut()).is_pending());
+    assert!(arrives_at_once(Box::pin(barrier.wait())), "the barrier goes on");
+    assert!(arrives_at_once(gate));
+}
+
+/// Group 12: an abort releases the round and opens the gate.
+#[test]
+fn a_panic_in_an_aborted_round_leaves_nobody_at_the_gate() {
+    let barrier = Barrier::new(2);
+    let (_state, panicking) = Panicking::waker(WAKE);
+    let waits = leaving(&barrier, &panicking);
+    let mut gate = Box::pin(barrier.wait());
+    assert!(poll(gate.as_mut()).is_pending());
+    assert!(quietly(|| barrier.abort()).is_none(), "the panic reaches the caller");
+    assert!(arrives_at_once(gate), "the gate is open");
+    for wait in waits {
+        assert!(arrives_at_once(wait));
+    }
 }
 
 /// Group 12: when a second waker panics while the first panic is on its way to the caller, the

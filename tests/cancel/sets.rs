@@ -2,7 +2,8 @@
 //! that moves.
 
 use std::pin::Pin;
-use std::task::{Context, Waker};
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
 use corio::{
@@ -260,6 +261,31 @@ fn a_wait_that_is_dropped_takes_nothing_out_of_a_join_set() {
         assert!(set.poll_join_next(cx).is_pending() && set.len() == 1);
         go.set();
         assert!(set.join_next().await.unwrap().is_ok());
+    });
+}
+
+#[test]
+fn a_task_that_has_ended_wakes_who_adds_it_after_a_look() {
+    #[derive(Default)]
+    struct Woken(Flag);
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.set();
+        }
+    }
+    run(|| async {
+        let done = spawn(async { 7 });
+        until(|| done.done()).await;
+        let mut set = JoinSet::new();
+        set.spawn(std::future::pending());
+        let woken = Arc::new(Woken::default());
+        let waker = Waker::from(woken.clone());
+        let cx = &mut Context::from_waker(&waker);
+        assert!(set.poll_join_next(cx).is_pending());
+        set.insert(done);
+        assert!(woken.0.is_set(), "no later end would do it");
+        let Poll::Ready(Some(ended)) = set.poll_join_next(cx) else { panic!("it was woken") };
+        assert_eq!(ended.unwrap(), 7);
     });
 }
 

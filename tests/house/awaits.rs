@@ -224,6 +224,24 @@ fn untabled(tree: &Tree, list: &[Await<'_>], (table, folder): (&str, &str)) -> V
     found
 }
 
+/// Files with entries that no run takes: the file beside the folder, or its `main.rs`, lists the
+/// tables.
+fn unrun(tree: &Tree, (table, folder): (&str, &str)) -> Vec<String> {
+    let roots = [format!("{folder}main.rs"), format!("{}.rs", folder.trim_end_matches('/'))];
+    let root = roots.iter().find_map(|path| tree.file(path));
+    let runs = root.map_or_else(String::new, |root| {
+        root.tokens().iter().map(|token| token.text).collect::<Vec<_>>().concat()
+    });
+    let files = tree.files.iter().filter(|file| file.path.starts_with(folder));
+    let unrun = files.filter(|file| !entries_of(file).is_empty()).filter_map(|file| {
+        let module = file.path[folder.len()..].trim_end_matches(".rs");
+        let taken =
+            [",", "["].iter().any(|before| runs.contains(&format!("{before}{module}::TABLE")));
+        (!taken).then(|| format!("{}: {table} does not run `{module}::TABLE`", file.path))
+    });
+    unrun.collect()
+}
+
 fn undocumented(list: &[Await<'_>]) -> Vec<String> {
     let silent = list.iter().filter_map(|one| {
         let places = one.places?;
@@ -253,6 +271,7 @@ fn awaits_are_in_the_tables() {
     expect_none("macros", world.lost.clone());
     for table in TABLES {
         expect_none(table.0, untabled(Tree::load(), list, table));
+        expect_none(table.0, unrun(Tree::load(), table));
     }
 }
 
@@ -312,6 +331,27 @@ fn awaits_are_found() {
     let found = untabled(&tree, &list, TABLES[0]);
     assert_eq!(found.len(), 2 + expected.len() - 1, "{found:#?}");
     assert!(found[0].contains("has an entry already") && found[1].contains("no public await"));
+}
+
+#[test]
+fn tables_that_nobody_runs_are_found() {
+    let entry = "pub const TABLE: X = awaits! {\n    \"far\" => x;\n};";
+    let files = |root, main| {
+        Tree::of(&[
+            ("tests/awaits/a.rs", entry),
+            ("tests/awaits/far_a.rs", entry),
+            ("tests/awaits/support.rs", "pub fn help() {}"),
+            (root, main),
+        ])
+    };
+    let found = |main| unrun(&files("tests/awaits/main.rs", main), TABLES[0]);
+    let good = "mod a; mod far_a;\nconst AREAS: X = [(\"a\", a::TABLE), (\"b\", far_a::TABLE)];";
+    expect_none("a good list", found(good));
+    let beside = files("tests/awaits.rs", "const TABLES: X = [a::TABLE, far_a::TABLE];");
+    expect_none("a list beside the folder", unrun(&beside, TABLES[0]));
+    let words = "tests/awaits/a.rs: the anomaly table does not run `a::TABLE`";
+    expect_one(found("mod a; mod far_a; // a::TABLE\nconst X: X = [far_a::TABLE];"), words);
+    assert_eq!(found("").len(), 2);
 }
 
 #[test]

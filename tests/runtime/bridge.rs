@@ -309,6 +309,41 @@ fn a_closed_loop_is_told_to_all_who_wait() {
     });
 }
 
+/// What ended a coroutine is told, whatever has become of its loop since.
+#[test]
+fn a_cancel_stays_one_when_the_loop_closes() {
+    bounded(|| {
+        let runtime = rt();
+        let submit = || runtime.handle().run_coroutine_threadsafe(std::future::pending::<()>());
+        let mut ended = submit();
+        assert!(ended.cancel());
+        eventually("its end", || ended.done().then_some(()));
+        let (masked, begun) = (Signal::new(), Signal::new());
+        let (in_mask, in_body) = (masked.clone(), begun.clone());
+        let mut asked =
+            runtime.handle().run_coroutine_threadsafe(corio::defer_cancel(async move {
+                in_mask.set();
+                std::future::pending::<()>().await;
+            }));
+        let mut waiting = runtime.handle().run_coroutine_threadsafe(async move {
+            in_body.set();
+            std::future::pending::<()>().await;
+        });
+        masked.wait_blocking("the one that cannot be cancelled");
+        begun.wait_blocking("the other one");
+        assert!(asked.cancel());
+        drop(runtime);
+        for cancelled in [&mut ended, &mut asked] {
+            let error = cancelled.result(None).unwrap_err();
+            assert!(
+                matches!(&error, ConcurrentError::Task(error) if error.is_cancelled()),
+                "{error:?}"
+            );
+        }
+        assert!(matches!(waiting.result(None), Err(ConcurrentError::LoopClosed)));
+    });
+}
+
 #[test]
 fn a_dropped_future_detaches() {
     bounded(|| {

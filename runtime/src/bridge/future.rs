@@ -40,7 +40,7 @@ pub enum ConcurrentError {
         /// Which worker called.
         worker: usize,
     },
-    /// The runtime was shut down before the coroutine ended.
+    /// The runtime was shut down before the coroutine ended, and nobody had cancelled it.
     LoopClosed,
 }
 
@@ -97,7 +97,7 @@ impl<T> ConcurrentFuture<T> {
         match ended {
             None => Err(ConcurrentError::Timeout),
             Some(Ok(value)) => Ok(value),
-            Some(Err(error)) if error.is_cancelled() && !self.shared.phase().is_open() => {
+            Some(Err(error)) if error.cancelled().is_some_and(|it| it.shut_down) => {
                 Err(ConcurrentError::LoopClosed)
             }
             Some(Err(error)) => Err(ConcurrentError::Task(error)),

@@ -49,7 +49,9 @@ impl Cancelled {
     }
 
     /// [`raise`](Self::raise) as a part of another future.
-    pub(crate) fn raising(self) -> Raising {
+    pub(crate) fn raising(mut self) -> Raising {
+        // That it came from the end of another task's loop says nothing of this task.
+        self.shut_down = false;
         Raising { request: Some(self), unwind: None }
     }
 

@@ -141,9 +141,10 @@ impl Ready {
         Lent { waker: ManuallyDrop::new(waker), owner: PhantomData }
     }
 
-    /// A part is to be looked at, to the knowledge of the owner itself.
+    /// A part is to be looked at, says the owner itself. It may have left its waker already, so that
+    /// wakes it: no later part would.
     pub(crate) fn mark(&self, index: usize) {
-        self.slot(index).wake(false);
+        self.slot(index).wake();
     }
 
     /// The owner is to be woken by the next part. It takes once more afterwards.
@@ -269,7 +270,7 @@ impl Hub {
 
 impl Slot {
     /// Edges 1 and 2.
-    fn wake(&self, owner_too: bool) {
+    fn wake(&self) {
         // Ordering(ready.queue): AcqRel; pairs with Ordering(ready.clear): the look that follows
         // sees what made the part ready, and the owner has read the link.
         if self.queued.swap(true, ord("ready.queue", AcqRel)) {
@@ -290,7 +291,7 @@ impl Slot {
                 Err(now) => first = now,
             }
         }
-        if owner_too && first.is_null() && !mutant("ready.wakes_nobody") {
+        if first.is_null() && !mutant("ready.wakes_nobody") {
             hub.owner.wake();
         }
     }
@@ -329,7 +330,7 @@ unsafe fn wake(raw: *const ()) {
     // SAFETY: passed on.
     let slot = unsafe { slot_of(raw) };
     let hub = Given(slot.hub);
-    slot.wake(true);
+    slot.wake();
     drop(hub);
 }
 
@@ -347,7 +348,7 @@ impl Drop for Given {
 /// See `slot_of`.
 unsafe fn wake_by_ref(raw: *const ()) {
     // SAFETY: passed on.
-    unsafe { slot_of(raw) }.wake(true);
+    unsafe { slot_of(raw) }.wake();
 }
 
 /// # Safety

@@ -113,7 +113,11 @@ impl TaskPtr {
     /// The caller is the runner.
     unsafe fn end_shut_down(self, queued: bool) {
         let asked = self.header().take_request();
-        let said = asked.unwrap_or_else(|| Cancelled::from_parts(Some(SHUT_DOWN.into()), None));
+        let said = asked.unwrap_or_else(|| {
+            let mut said = Cancelled::from_parts(Some(SHUT_DOWN.into()), None);
+            said.shut_down = true;
+            said
+        });
         // SAFETY: passed on.
         unsafe { self.end_cancelled(Some(said), queued) };
     }

@@ -53,7 +53,7 @@
 //! [`State::claim`].
 //!
 //! Every edge is one read-modify-write (a retry loop where the new value depends on the old), so
-//! each is lock-free; `wake`, `start` and `pause` are wait-free where the processor has the
+//! each is lock-free; `wake`, `start` and `pause_as` are wait-free where the processor has the
 //! instruction.
 //!
 //! Rejected: a notification counter in place of the SCHEDULED flag (saves the reset before a poll

@@ -149,24 +149,23 @@ model! {
 }
 
 model! {
-    /// The owner's own mark beside a part that ends.
-    ready_mark_vs_end(threads = 2, bound = 3, claim = "the owner's own mark and another's wake are both on the list") {
+    /// The owner's own mark, after its look, beside a part that ends.
+    ready_mark_vs_end(threads = 2, bound = 3, claim = "the owner's own mark and another's wake are both looked at, and wake an owner that has looked") {
         let mut ready = two();
         let (wakes, waker) = Wakes::new();
         let part = Part::new();
         let (ending, wakes_one) = (part.clone(), ready.waker(1).clone());
         let ender = thread::spawn(move || ending.finish(wakes_one));
-        ready.mark(0);
         let (mut marked, mut seen) = (0, false);
         let mut look = |i: usize| match i {
             0 => marked += 1,
             _ => seen |= part.look(),
         };
         poll(&mut ready, &waker, &mut look);
+        ready.mark(0);
         ender.join().unwrap();
-        if wakes.count() > 0 {
-            poll(&mut ready, &waker, &mut look);
-        }
+        assert!(wakes.count() > 0, "it sleeps, and its mark was missed");
+        poll(&mut ready, &waker, &mut look);
         assert_eq!((marked, seen), (1, true));
     }
 }

@@ -60,6 +60,20 @@ fn the_owner_is_woken_once_for_a_list() {
 }
 
 #[test]
+fn an_owner_that_has_left_its_waker_is_woken_by_its_own_mark() {
+    let count = Arc::new(Counting::default());
+    let mut ready = parts(2);
+    ready.watch(&Waker::from(count.clone()));
+    assert_eq!(ready.take(), None);
+    ready.mark(1);
+    assert_eq!(count.0.load(Ordering::Relaxed), 1);
+    // It is awake until it leaves its waker again.
+    ready.waker(0).wake_by_ref();
+    assert_eq!(count.0.load(Ordering::Relaxed), 1);
+    assert_eq!(taken(&mut ready), [1, 0]);
+}
+
+#[test]
 fn slots_keep_their_place_when_more_are_added() {
     let mut ready = Ready::with_capacity(0);
     let mut wakers = Vec::new();

@@ -26,7 +26,8 @@ use std::sync::Arc;
 
 /// Values in one run, at the most.
 const LONGEST: usize = if cfg!(any(corio_loom, corio_shuttle)) { 2 } else { 16 };
-/// The largest that share one, in bytes with its version: a run stays within 1 KiB.
+/// The largest that share one, in bytes with its version: the values of a run stay within 1 KiB;
+/// the words of the run come on top.
 const LARGEST: usize = 64;
 
 /// In the word, beside the cell's number above it.
