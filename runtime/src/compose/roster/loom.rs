@@ -25,8 +25,8 @@ struct Woken(AtomicBool);
 impl Wake for Woken {
     fn wake(self: std::sync::Arc<Self>) {
         // Ordering: Release; pairs with `was_woken`: as with any task, a poll comes after the wake that
-        // it is for.
-        self.0.store(true, Release);
+        // it is for. An exchange: loom lets a store that it saw last come before the exchange there.
+        self.0.swap(true, Release);
     }
 }
 
