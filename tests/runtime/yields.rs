@@ -122,9 +122,12 @@ fn a_yield_ends_with_its_task() {
             .await
             .unwrap();
             waiting.push(corio::create_task(Counted(polls.clone())));
-            for _ in 0..3 {
+            while polls.load(Ordering::Relaxed) < waiting.len() {
                 corio::yield_now().await;
             }
+        }
+        for _ in 0..3 {
+            corio::yield_now().await;
         }
         assert_eq!(polls.load(Ordering::Relaxed), ROUNDS, "somebody was polled without a cause");
         for task in waiting {
