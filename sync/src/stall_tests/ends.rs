@@ -1,8 +1,9 @@
 //! The rare steps of channels: a new block, a seat that is used again, the last sender, another waker.
 
-use super::channels::{Announced, Unbounded, Watched};
+use super::channels::{Announced, Ends, Unbounded, Watched};
 use super::edges::{asleep, other_waker, poll_anew};
 use super::{Plan, glance, held, ready};
+use crate::testing::{block_on, poll_once};
 use crate::waker_slot::WakerSlot;
 use crate::{broadcast, mpsc, oneshot, watch};
 use std::sync::Mutex;
@@ -161,6 +162,35 @@ fn stall_broadcast_look() {
             |ends| {
                 ready();
                 glance(ends.sender.subscribe().recv());
+            },
+        ],
+        after: |_| {},
+    }
+    .run();
+}
+
+type WatchedBoxes = Ends<watch::Sender<Box<u8>>, watch::Receiver<Box<u8>>>;
+
+#[test]
+fn stall_watch_send_owned() {
+    Plan {
+        name: "stall_watch_send_owned",
+        claim: "a send of a value with a node of its own keeps nobody from sending and looking",
+        make: || WatchedBoxes::new(watch::channel(Box::new(0))),
+        victim: |ends| held(|| ends.sender.send(Box::new(1)).unwrap()),
+        others: [
+            |ends| {
+                ready();
+                ends.sender.send(Box::new(2)).unwrap();
+                assert!(**ends.sender.borrow() > 0);
+            },
+            |ends| {
+                let mut receiver = ends.receiver();
+                let mut changed = Box::pin(receiver.changed());
+                assert!(poll_once(|cx| changed.as_mut().poll(cx)).is_pending());
+                ready();
+                block_on(changed).unwrap();
+                ends.back(receiver);
             },
         ],
         after: |_| {},
