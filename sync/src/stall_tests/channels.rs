@@ -228,7 +228,8 @@ fn stall_watch_send() {
         name: "stall_watch_send",
         claim: "who waits is woken by the next send, wherever this one has stopped",
         make: || Watched::new(watch::channel(0)),
-        victim: |ends| held(|| ends.sender.send(1).unwrap()),
+        // More than a run holds.
+        victim: |ends| held(|| (1..4).for_each(|value| ends.sender.send(value).unwrap())),
         others: [
             |ends| {
                 ready();
