@@ -419,19 +419,12 @@ impl Tree {
     }
 
     /// A request that was taken and has come to nothing, because the wait that it was to end did
-    /// not last, is offered once more, unless it was taken back since.
+    /// not last, is offered once more.
     pub(super) fn give_back(&self, said: Cancelled, state: &State, requests: &Requests) {
         match said.origin() {
-            0 => {
+            0 | TASK => {
                 requests.push(said);
-                state.return_uncounted();
-            }
-            // The message comes second, so that there is none without a cancel: a later one would
-            // be delivered with it. The runner, which is here, takes both.
-            TASK => {
-                if state.return_cancel(self.counted.get()) {
-                    requests.push(said);
-                }
+                state.return_cancel();
             }
             part => {
                 if let Some(owner) = find(self.first.get(), part).filter(|it| it.in_flight.get()) {
