@@ -75,6 +75,11 @@ def crates_with_models():
     return found
 
 
+def crate_of(path):
+    """The crate that a source file belongs to."""
+    return next(crate for crate, folder in CRATES.items() if path.parts[0] == folder)
+
+
 def build(which, only=None):
     """Builds the library tests of every crate that has models; returns crate -> binary."""
     crates = [crate for crate in crates_with_models() if only in (None, crate)]

@@ -1,4 +1,4 @@
-"""Weakens each named site in turn and expects a model of the same module to turn red."""
+"""Weakens each named site in turn and expects a model of the same crate to turn red."""
 
 import concurrent.futures
 import threading
@@ -17,24 +17,31 @@ class Judge:
 
     def __init__(self, found, args):
         self.args = args
-        self.by_module = {}
+        self.by_name = {}
         for m in found:
-            self.by_module.setdefault(m.name, []).append(m)
+            self.by_name.setdefault(m.name, []).append(m)
         self.clean = {}
         self.locks = {}
         self.guard = threading.Lock()
         self.killers = {}
         self.more = {"CORIO_LOOM_BOUND": str(args.bound)} if args.bound else {}
 
-    def candidates(self, mutant):
-        """Models whose name begins with the module of the site; what killed last comes first,
-        then the sequential pass, which is the faster one."""
-        prefix = mutant.split(".")[0] + "_"
-        chosen = [m for name, group in self.by_module.items() if name.startswith(prefix)
-                  for m in group]
-        last = self.killers.get(prefix, {})
-        return sorted(chosen, key=lambda m: (-last.get((m.which, m.name), 0), m.which != "sc",
-                                             m.threads * 10 + m.bound))
+    def candidates(self, mutant, site):
+        """The models of the site's crate. First those whose name begins with its module, then those
+        of the modules that it pairs with, then the rest; what killed last comes first, then the
+        sequential pass, which is the faster one."""
+        module = mutant.split(".")[0]
+        crate = models.crate_of(site.path)
+        chosen = [m for group in self.by_name.values() for m in group if m.crate == crate]
+        last = self.killers.get(module, {})
+
+        def distance(name):
+            if name.startswith(module + "_"):
+                return 0
+            return 1 if any(name.startswith(f"{other}_") for other in site.partners) else 2
+
+        return sorted(chosen, key=lambda m: (distance(m.name), -last.get((m.which, m.name), 0),
+                                             m.which != "sc", m.threads * 10 + m.bound))
 
     def alone(self, model):
         """The outcome without any mutant: a model that is red by itself kills nothing."""
@@ -46,11 +53,11 @@ class Judge:
                 self.clean[key] = models.run(model, self.args.timeout, **self.more)
             return self.clean[key]
 
-    def judge(self, mutant):
+    def judge(self, mutant, site):
         """(verdict, by, seconds) of one mutant."""
         start = time.monotonic()
         late = None
-        for model in self.candidates(mutant):
+        for model in self.candidates(mutant, site):
             clean = self.alone(model)
             if clean.trouble:
                 return "broken", f"{model.which} {model.name} {clean.trouble}", start
@@ -66,9 +73,8 @@ class Judge:
         return "survived", "", start
 
     def remember(self, mutant, model):
-        prefix = mutant.split(".")[0] + "_"
         with self.guard:
-            last = self.killers.setdefault(prefix, {})
+            last = self.killers.setdefault(mutant.split(".")[0], {})
             key = (model.which, model.name)
             last[key] = last.get(key, 0) + 1
 
@@ -129,7 +135,7 @@ def command(args):
         mutant, site = entry
         if args.budget and time.monotonic() - start > args.budget:
             return mutant, site, "untried", "", 0.0
-        verdict, by, began = judge.judge(mutant)
+        verdict, by, began = judge.judge(mutant, site)
         return mutant, site, verdict, by, time.monotonic() - began
 
     with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
@@ -139,8 +145,6 @@ def command(args):
                 continue
             if verdict == "survived" and mutant in reasons:
                 verdict, by = "argued", reasons[mutant]
-            elif verdict == "survived" and not judge.candidates(mutant):
-                by = f"no model's name begins with {mutant.split('.')[0]}_"
             elif verdict == "killed" and mutant in reasons:
                 by += "; drop its line in mutants-argued.txt"
             elif verdict == "broken":

@@ -5,6 +5,7 @@ A mutant is one change to one site: an ordering weakened to Relaxed, one half of
 `.ci/mutants-argued.txt` and, with the words `Not killable:`, at the site.
 """
 
+import itertools
 import re
 from pathlib import Path
 
@@ -31,6 +32,7 @@ CALL = re.compile(r'\b(ord|fence_at|mutant)\(\s*("([^"]*)"|[^\s")][^,)]*)\s*(?:,
 ACCESS = re.compile(r"\.\s*(load|store|swap|compare_exchange(?:_weak)?|fetch_\w+)\(")
 ARGUMENTS = {"load": 1, "store": 2, "swap": 2}
 NAMED = re.compile(r'\bord\("([^"]+)"|^\s*// Ordering\(([^),]+)')
+NAMES = re.compile(r"\bOrdering\((\w+\.\w+)\)")
 # Where the primitives are, and what is no part of their operations: tests, and counts of what is
 # shown to people and of what a task has used up.
 OPERATIONS = "sync/src"
@@ -41,9 +43,9 @@ NO_OPERATION = re.compile(r"/shim/|/stall_tests|loom\.rs$|tests\.rs$|/storms|/te
 class Site:
     """One use of one name."""
 
-    def __init__(self, name, kind, order, path, line):
+    def __init__(self, name, kind, order, path, line, partners):
         self.name, self.kind, self.order = name, kind, order
-        self.path, self.line = path, line
+        self.path, self.line, self.partners = path, line, partners
 
     def mutants(self):
         if self.kind == "ord" and self.order == "AcqRel":
@@ -70,7 +72,8 @@ def collect(root=ROOT):
             shown = path.relative_to(root)
             if shown.match("sync/src/shim/*.rs"):
                 continue
-            code = code_of(path.read_text())
+            text = path.read_text()
+            code, lines = code_of(text), text.splitlines()
             for match in CALL.finditer(code):
                 if re.search(r"fn\s+$", code[: match.start()]):
                     continue
@@ -83,8 +86,18 @@ def collect(root=ROOT):
                     wrong.append(f"{shown}:{line}: {name!r} is not of the form module.site")
                     continue
                 order = (match.group(4) or "").rsplit("::", 1)[-1]
-                found.append(Site(name, match.group(1), order, shown, line))
+                found.append(Site(name, match.group(1), order, shown, line,
+                                  partners(name, lines[:line])))
     return found, wrong
+
+
+def partners(name, lines):
+    """The modules that the comment of a site, the last before it, says it pairs with."""
+    first = next((i for i in reversed(range(len(lines))) if f"Ordering({name})" in lines[i]), None)
+    if first is None:
+        return set()
+    said = itertools.takewhile(lambda line: line.lstrip().startswith("//"), lines[first:])
+    return {other.split(".")[0] for other in NAMES.findall(" ".join(said))} - {name.split(".")[0]}
 
 
 def arguments(code, start):
