@@ -6,8 +6,8 @@
 //! a task that spawns a child and then computes for milliseconds: the child waits for all of them,
 //! or until the Watch comes, although a core is free. So it is only the first guess. *Kind* is the
 //! type of a task's body, its vtable. A worker measures for about one push in 64, and for more of the
-//! first, if a sibling sleeps, how long the poll goes on after it, and asks at the end of each poll that pushed whether the Watch
-//! has found it stuck:
+//! first, if a sibling sleeps, how long the poll goes on after it, and asks at the end of each poll
+//! that pushed whether the Watch has found it stuck:
 //!
 //! ```text
 //!            a poll went on for more than the limit

@@ -31,10 +31,11 @@
 //! # References
 //!
 //! The runtime holds one reference from spawn to DONE, the typed handle one, each waker and
-//! `TaskRef` one, and a runner one to lend to a waker ([`State::start`]). A queue entry needs none: while SCHEDULED is set the task is not done, so the
-//! runtime's own reference keeps the cell. The one exception is [`State::claim`], by which a
-//! shutdown finishes a task whose entry still lies in some queue: there the runtime's reference
-//! passes to the entry and whoever meets the entry releases it.
+//! `TaskRef` one, and a runner one to lend to a waker ([`State::start`]). A queue entry needs none:
+//! while SCHEDULED is set the task is not done, so the runtime's own reference keeps the cell. The
+//! one exception is [`State::claim`], by which a shutdown finishes a task whose entry still lies in
+//! some queue: there the runtime's reference passes to the entry and whoever meets the entry
+//! releases it.
 //!
 //! # Edges
 //!
@@ -311,7 +312,8 @@ impl State {
         self.pause_as(false, false, true)
     }
 
-    /// Edge 3, the poll returned `Pending`, and whether the task waits for another one; `was` is what `start` saw of that.
+    /// Edge 3, the poll returned `Pending`; `joining` says whether the task waits for another one,
+    /// `was` what `start` saw of that. `lent`: see [`State::start`].
     #[inline]
     pub(crate) fn pause_as(&self, joining: bool, was: bool, lent: bool) -> Paused {
         // RUNNING is set, and JOINING is what it was: one subtraction clears the first and makes the

@@ -18,6 +18,13 @@ fn poll(wait: &mut Wait<'_>) -> Option<Result<usize, BrokenBarrier>> {
     }
 }
 
+/// `wait` is the first of a round of two, which the next one completes.
+fn meets(barrier: &Barrier, wait: &mut Wait<'_>) {
+    assert_eq!(barrier.n_waiting(), 1);
+    assert_eq!(poll(&mut Box::pin(barrier.wait())), Some(Ok(1)));
+    assert_eq!(poll(wait), Some(Ok(0)));
+}
+
 const BROKE: Option<Result<usize, BrokenBarrier>> = Some(Err(BrokenBarrier(())));
 
 #[test]
@@ -51,9 +58,7 @@ fn test_blocking_tasks_while_draining() {
     assert!(poll(&mut next).is_none());
     assert!(poll(&mut first).is_some());
     assert!(poll(&mut next).is_none());
-    assert_eq!(barrier.n_waiting(), 1);
-    assert_eq!(poll(&mut Box::pin(barrier.wait())), Some(Ok(1)));
-    assert_eq!(poll(&mut next), Some(Ok(0)));
+    meets(&barrier, &mut next);
 }
 
 #[test]
@@ -162,9 +167,7 @@ fn who_came_early_may_give_up_before_and_after_it_has_moved_in() {
         if !moved {
             drop(early);
             assert_eq!(poll(&mut first), Some(Ok(0)));
-            assert_eq!(barrier.n_waiting(), 1);
-            assert_eq!(poll(&mut Box::pin(barrier.wait())), Some(Ok(1)));
-            assert_eq!(poll(&mut other), Some(Ok(0)));
+            meets(&barrier, &mut other);
         } else {
             assert_eq!(poll(&mut first), Some(Ok(0)));
             drop(early);
@@ -191,9 +194,7 @@ fn an_early_wait_breaks_with_the_barrier_even_if_it_is_reset_before_it_is_polled
     barrier.reset();
     assert_eq!(poll(&mut early), BROKE);
     assert!(poll(&mut next).is_none());
-    assert_eq!(barrier.n_waiting(), 1);
-    assert_eq!(poll(&mut Box::pin(barrier.wait())), Some(Ok(1)));
-    assert_eq!(poll(&mut next), Some(Ok(0)));
+    meets(&barrier, &mut next);
 }
 
 #[test]

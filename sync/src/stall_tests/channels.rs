@@ -220,7 +220,18 @@ fn stall_broadcast_send() {
     .run();
 }
 
-pub(super) type Watched = Ends<watch::Sender<u8>, watch::Receiver<u8>>;
+pub(super) type WatchedOf<T> = Ends<watch::Sender<T>, watch::Receiver<T>>;
+pub(super) type Watched = WatchedOf<u8>;
+
+/// Sleeps before the others begin, and is woken by a change.
+pub(super) fn hears_change<T>(ends: &WatchedOf<T>) {
+    let mut receiver = ends.receiver();
+    let mut changed = Box::pin(receiver.changed());
+    assert!(poll_once(|cx| changed.as_mut().poll(cx)).is_pending());
+    ready();
+    block_on(changed).unwrap();
+    ends.back(receiver);
+}
 
 #[test]
 fn stall_watch_send() {
@@ -236,14 +247,7 @@ fn stall_watch_send() {
                 ends.sender.send(2).unwrap();
                 assert!(*ends.sender.borrow() > 0);
             },
-            |ends| {
-                let mut receiver = ends.receiver();
-                let mut changed = Box::pin(receiver.changed());
-                assert!(poll_once(|cx| changed.as_mut().poll(cx)).is_pending());
-                ready();
-                block_on(changed).unwrap();
-                ends.back(receiver);
-            },
+            hears_change,
         ],
         after: |_| {},
     }

@@ -1,6 +1,6 @@
 //! The rare steps of channels: a new block, a seat that is used again, the last sender, another waker.
 
-use super::channels::{Announced, Ends, Unbounded, Watched};
+use super::channels::{Announced, Ends, Unbounded, Watched, WatchedOf, hears_change};
 use super::edges::{asleep, other_waker, poll_anew};
 use super::{Plan, glance, held, ready};
 use crate::testing::{block_on, poll_once};
@@ -169,7 +169,7 @@ fn stall_broadcast_look() {
     .run();
 }
 
-type WatchedBoxes = Ends<watch::Sender<Box<u8>>, watch::Receiver<Box<u8>>>;
+type WatchedBoxes = WatchedOf<Box<u8>>;
 
 #[test]
 fn stall_watch_send_owned() {
@@ -184,14 +184,7 @@ fn stall_watch_send_owned() {
                 ends.sender.send(Box::new(2)).unwrap();
                 assert!(**ends.sender.borrow() > 0);
             },
-            |ends| {
-                let mut receiver = ends.receiver();
-                let mut changed = Box::pin(receiver.changed());
-                assert!(poll_once(|cx| changed.as_mut().poll(cx)).is_pending());
-                ready();
-                block_on(changed).unwrap();
-                ends.back(receiver);
-            },
+            hears_change,
         ],
         after: |_| {},
     }

@@ -141,19 +141,24 @@ impl Twin {
             Detached::Release => self.release(),
         }
     }
+
+    /// A thread that leaves a cause and wakes, by a reference of its own.
+    fn woken_elsewhere(twin: &Arc<Self>) -> thread::JoinHandle<()> {
+        let waker = twin.clone();
+        waker.state.ref_inc();
+        thread::spawn(move || {
+            waker.cause.set(1);
+            waker.do_wake();
+            waker.release();
+        })
+    }
 }
 
 model! {
     /// A wake that comes at any moment of a poll causes another poll that sees its cause.
     state_wake_is_never_lost(threads = 3, bound = 3, claim = "each wake is followed by a poll that sees its cause") {
         let twin = Twin::new();
-        let waker = twin.clone();
-        waker.state.ref_inc();
-        let wakes = thread::spawn(move || {
-            waker.cause.set(1);
-            waker.do_wake();
-            waker.release();
-        });
+        let wakes = Twin::woken_elsewhere(&twin);
         let other = twin.clone();
         let worker = thread::spawn(move || other.work(usize::MAX));
         twin.work(usize::MAX);

@@ -1,10 +1,18 @@
 //! Models of the watch channel.
 
-use super::channel;
+use super::{Receiver, channel};
 use crate::model;
 use crate::shim::atomic::AtomicUsize;
 use crate::shim::{Ordering, Witness, sync::Arc, thread};
 use crate::testing::{Deeds, block_on, join_all, poll_once};
+
+/// A thread that waits for the next value, which is this one.
+fn hears(mut receiver: Receiver<i32>, value: i32) -> thread::JoinHandle<()> {
+    thread::spawn(move || {
+        block_on(receiver.changed()).unwrap();
+        assert_eq!(*receiver.borrow_and_update(), value);
+    })
+}
 
 model! {
     /// A receiver waits for the last value, then for the end.
@@ -98,11 +106,8 @@ model! {
 model! {
     /// A sender that stays: nothing but the change itself can wake the receiver.
     watch_kept(threads = 2, bound = 3, claim = "a change wakes who waits for it, and is there") {
-        let (sender, mut receiver) = channel(0);
-        let thread = thread::spawn(move || {
-            block_on(receiver.changed()).unwrap();
-            assert_eq!(*receiver.borrow_and_update(), 1);
-        });
+        let (sender, receiver) = channel(0);
+        let thread = hears(receiver, 1);
         sender.send_replace(1);
         thread.join().unwrap();
         drop(sender);
@@ -112,11 +117,8 @@ model! {
 model! {
     /// A value comes while a receiver goes to sleep; the sender stays.
     watch_wake(threads = 2, bound = 3, claim = "a value that comes while a receiver goes to sleep wakes it") {
-        let (sender, mut receiver) = channel(0);
-        let thread = thread::spawn(move || {
-            block_on(receiver.changed()).unwrap();
-            assert_eq!(*receiver.borrow(), 7);
-        });
+        let (sender, receiver) = channel(0);
+        let thread = hears(receiver, 7);
         sender.send(7).unwrap();
         thread.join().unwrap();
     }
@@ -152,10 +154,7 @@ model! {
         let (sender, mut receiver) = channel(0);
         sender.send_replace(1);
         assert_eq!(*receiver.borrow_and_update(), 1);
-        let thread = thread::spawn(move || {
-            block_on(receiver.changed()).unwrap();
-            assert_eq!(*receiver.borrow_and_update(), 2);
-        });
+        let thread = hears(receiver, 2);
         sender.send_replace(2);
         thread.join().unwrap();
         drop(sender);

@@ -14,13 +14,7 @@ model! {
     /// Wakes and cancels that come at any moment of such a poll.
     state_again_meets_wake_and_cancel(threads = 3, bound = 3, claim = "a poll that asks for another leaves one entry, and the next one sees what came meanwhile") {
         let twin = Twin::new();
-        let waker = twin.clone();
-        waker.state.ref_inc();
-        let wakes = thread::spawn(move || {
-            waker.cause.set(1);
-            waker.do_wake();
-            waker.release();
-        });
+        let wakes = Twin::woken_elsewhere(&twin);
         let canceller = twin.clone();
         let cancels = thread::spawn(move || {
             if canceller.state.request_cancel() == Some(Woken::Enqueue) {
