@@ -13,7 +13,7 @@ const LINES_MAX: usize = 600;
 const CHECKED: [&str; 8] = ["rs", "md", "toml", "sh", "py", "txt", "yml", "yaml"];
 
 /// Where models and named sites are.
-const PROTOCOLS: [&str; 3] = ["sync/src/", "runtime/src/", "io/src/"];
+pub(crate) const PROTOCOLS: [&str; 3] = ["sync/src/", "runtime/src/", "io/src/"];
 
 /// Words in capitals that announce unfinished work. Put together here, so that this file is clean.
 fn unfinished() -> [String; 4] {
@@ -81,7 +81,7 @@ fn too_long(tree: &Tree) -> Vec<String> {
 }
 
 /// The modules of the named sites in a file: `idle` for `ord("idle.claim", ..)`.
-fn site_modules(file: &File) -> impl Iterator<Item = &str> {
+pub(crate) fn site_modules(file: &File) -> impl Iterator<Item = &str> {
     let calls = ["ord(\"", "fence_at(\"", "mutant(\""];
     calls
         .into_iter()
@@ -95,7 +95,7 @@ fn modules(file: &File) -> impl Iterator<Item = &str> {
 }
 
 /// Models must begin with the name of a module, or of the sites that they exercise: the mutants
-/// find them by it.
+/// try those first.
 fn model_names(tree: &Tree) -> Vec<String> {
     let mut found = Vec::new();
     let files = || tree.below(&PROTOCOLS);
@@ -115,7 +115,7 @@ fn model_names(tree: &Tree) -> Vec<String> {
             if !named {
                 found.push(format!(
                     "{}: model {} begins neither with a module's name and `_` nor with that of a \
-                     site, so .ci/mutants.sh cannot find it",
+                     site, by which .ci/mutants.sh finds it soon",
                     file.place(name.at),
                     name.text
                 ));
