@@ -419,6 +419,13 @@ fn a_main_that_takes_no_notice_gives_its_value() {
     interrupted_once("attribute", &["cleaning", "clean", "the end"]);
 }
 
+#[test]
+fn an_interrupt_in_the_last_step_of_main_is_not_lost() {
+    for part in ["in the last step", "in the last step on a single loop"] {
+        Player::start(part).ends(&["interrupted"]);
+    }
+}
+
 // conforms: 17 test_interrupt_cancelled_task
 // conforms: 17 test_asyncio_run_without_uncancel
 // differs: every task can uncancel; one that others have cancelled too ends cancelled

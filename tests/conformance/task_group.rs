@@ -268,6 +268,57 @@ fn a_body_that_makes_an_error_of_its_cancel() {
 }
 
 // conforms: 14 test_taskgroup_20
+#[test]
+fn a_panic_of_the_body_is_raised_again_when_all_have_ended() {
+    on_loop(|| async {
+        let trace = Trace::default();
+        let task = task!([trace] {
+            let ended: Ended = task_group(async |group: Group| {
+                add(&group, crashes("an error, too"));
+                let inner = trace.clone();
+                drop(group.create_task(async move { cleaning(&inner, "child", 2).await }));
+                turn().await;
+                panic!("the body's panic")
+            })
+            .await;
+            drop(ended);
+        });
+        assert_eq!(task.await.unwrap_err().panic_message(), Some("the body's panic"));
+        trace.expect(&["child cleans", "child cleaned"]);
+    });
+}
+
+/// A child's clean-up that fails; asyncio: an exception raised in `finally`.
+#[test]
+fn a_panic_in_the_drop_of_a_child_is_raised_again_when_all_have_ended() {
+    struct Fails;
+    impl Drop for Fails {
+        fn drop(&mut self) {
+            panic!("a clean-up's panic");
+        }
+    }
+    on_loop(|| async {
+        let trace = Trace::default();
+        let task = task!([trace] {
+            let ended: Ended = task_group(async |group: Group| {
+                let inner = trace.clone();
+                drop(group.create_task(async move { cleaning(&inner, "child", 2).await }));
+                drop(group.create_task(async move {
+                    let _fails = Fails;
+                    for_ever().await;
+                    Ok(())
+                }));
+                turn().await;
+                Err("an error, too")
+            })
+            .await;
+            drop(ended);
+        });
+        assert_eq!(task.await.unwrap_err().panic_message(), Some("a clean-up's panic"));
+        trace.expect(&["child cleans", "child cleaned"]);
+    });
+}
+
 // conforms: 14 test_taskgroup_20a
 // conforms: 14 test_taskgroup_21a
 #[test]

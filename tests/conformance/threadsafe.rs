@@ -5,7 +5,6 @@ use std::thread;
 use std::time::Duration;
 
 use corio::{ConcurrentError, EventLoop, Handle, catch_cancel, run_coroutine_threadsafe};
-use corio_tests::eventually;
 use corio_tests::kit::Signal;
 
 use crate::support::with_loop;
@@ -75,8 +74,9 @@ fn a_timeout_leaves_the_task_and_a_cancel_ends_it() {
                 matches!(&cancelled, Err(ConcurrentError::Task(error)) if error.is_cancelled()),
                 "{cancelled:?}"
             );
-            assert!(future.done() && future.cancelled() && !future.cancel());
+            assert!(future.done() && future.cancelled() && future.cancel());
         });
+        event_loop.run_until_complete(corio::yield_now()).unwrap();
         assert!(event_loop.all_tasks().is_empty());
     });
 }
@@ -116,22 +116,29 @@ fn cancelling_the_future_cancels_the_task_in_its_loop() {
     with_loop(|event_loop| {
         let (started, ended) = (Signal::new(), Signal::new());
         beside(event_loop, move |handle| {
-            let (start, end) = (started.clone(), ended.clone());
-            let future = run_coroutine_threadsafe(
+            let (start, told, end) = (started.clone(), Signal::new(), ended.clone());
+            let clean = told.clone();
+            let mut future = run_coroutine_threadsafe(
                 async move {
                     start.set();
                     let slept = catch_cancel(corio::sleep(Duration::from_secs(60))).await;
-                    let cancelled = slept.unwrap_err();
-                    corio::sleep(Duration::from_millis(5)).await;
+                    clean.wait().await;
                     end.set();
-                    cancelled.raise::<()>().await;
+                    slept.unwrap_err().suppress();
+                    "a value for nobody"
                 },
                 &handle,
             );
             started.wait_blocking("the start");
+            assert!(!future.done() && !future.cancelled());
             assert!(future.cancel(), "at once, before the clean-up");
+            assert!(future.done() && future.cancelled());
+            let result = future.result(None);
+            assert!(matches!(&result, Err(ConcurrentError::Task(error)) if error.is_cancelled()));
+            told.set();
             ended.wait_blocking("the end of the clean-up");
-            eventually("the end of the task", || future.cancelled().then_some(()));
+            assert!(future.cancelled() && future.cancel(), "also afterwards, and once more");
+            assert!(future.result(None).is_err());
         });
     });
 }

@@ -19,6 +19,8 @@ fn main() {
         "value" => tell(&Runner::new().run(clean_up(true)).map(drop)),
         "twice" => twice(Runner::new()),
         "twice on a single loop" => twice(single()),
+        "in the last step" => tell(&Runner::new().run(last_step())),
+        "in the last step on a single loop" => tell(&single().run(last_step())),
         "stuck" => tell(&Builder::new().workers(1).watch(false).run(stuck())),
         "also cancelled" => tell(&Runner::new().run(also_cancelled())),
         "until told" => until_told(Runner::new()),
@@ -87,6 +89,13 @@ fn until_told(mut runner: Runner) {
     };
     tell(&runner.run(main));
     println!("and {:?}", runner.run(async { 5 }).ok());
+}
+
+/// Is interrupted in the step that gives its value.
+async fn last_step() {
+    corio::yield_now().await;
+    let interrupt = rustix::process::Signal::INT;
+    rustix::process::kill_process(rustix::process::getpid(), interrupt).expect("it is this one");
 }
 
 async fn stuck() {

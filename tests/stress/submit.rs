@@ -79,7 +79,7 @@ fn submit(
     let loops = handle.loops();
     let one = &loops[random.below(loops.len())];
     let target = if random.below(2) == 0 { handle } else { one };
-    match random.below(6) {
+    match random.below(7) {
         0 => finish(target.run_coroutine_threadsafe(body)),
         1 => {
             let future = target.run_coroutine_threadsafe(body);
@@ -95,6 +95,7 @@ fn submit(
         2 => {
             let mut future = target.run_coroutine_threadsafe(body);
             let said = future.cancel();
+            assert_eq!(future.cancelled(), said, "it cannot end otherwise");
             match future.result(None) {
                 Ok(_) => assert!(!said, "a cancel was swallowed"),
                 Err(error) => assert!(!matches!(error, ConcurrentError::Timeout), "{error}"),
@@ -107,7 +108,15 @@ fn submit(
                 finish(future);
             }
         }
-        4 => {
+        4 => match target.try_create_task(body) {
+            Ok(task) => {
+                let said = task.cancel();
+                let ended = target.run_coroutine_threadsafe(task).result(None);
+                assert!(!said || !matches!(ended, Ok(Ok(_))), "a cancel was swallowed");
+            }
+            Err(refused) => drop(refused.0),
+        },
+        5 => {
             drop(body);
             let counted = calls.clone();
             let accepted = one.call_soon_threadsafe(move || {

@@ -3,15 +3,15 @@
 use std::error::Error;
 use std::fmt;
 use std::future::Future;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use corio_sync::park;
 
-use crate::error::TaskError;
+use crate::error::{Cancelled, TaskError};
 use crate::scheduler::shared::Shared;
 use crate::scheduler::worker;
 use crate::task::join::Task;
@@ -22,6 +22,8 @@ use crate::task::join::Task;
 #[must_use = "a coroutine that nobody waits for runs detached"]
 pub struct ConcurrentFuture<T> {
     task: Task<T>,
+    /// Where it was cancelled here.
+    cancelled_at: OnceLock<&'static Location<'static>>,
     /// `result` has given a cancel, which the task no longer holds.
     gave_cancel: bool,
     shared: Arc<Shared>,
@@ -69,7 +71,7 @@ impl Error for ConcurrentError {
 
 impl<T> ConcurrentFuture<T> {
     pub(crate) fn new(task: Task<T>, shared: Arc<Shared>) -> Self {
-        Self { task, gave_cancel: false, shared }
+        Self { task, cancelled_at: OnceLock::new(), gave_cancel: false, shared }
     }
 
     /// Blocks the calling thread until the coroutine ends, or for `timeout`.
@@ -84,6 +86,9 @@ impl<T> ConcurrentFuture<T> {
     ///
     /// When it is called again after it gave a value or an error of the task.
     pub fn result(&mut self, timeout: Option<Duration>) -> Result<T, ConcurrentError> {
+        if let Some(error) = self.cancelled_here() {
+            return Err(ConcurrentError::Task(error));
+        }
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         if !self.done() {
             if let Some(worker) = self.calling_worker() {
@@ -111,22 +116,39 @@ impl<T> ConcurrentFuture<T> {
         })
     }
 
-    /// True once the coroutine has ended.
+    fn cancelled_here(&self) -> Option<TaskError> {
+        let said = Cancelled::from_parts(None, Some(*self.cancelled_at.get()?));
+        let spawned_at = self.task.task_ref().spawned_at();
+        Some(TaskError::new_cancelled(said, self.task.name().into(), spawned_at))
+    }
+
+    /// True once the coroutine has ended, or was cancelled here.
     #[must_use]
     pub fn done(&self) -> bool {
-        self.task.done()
+        self.cancelled_at.get().is_some() || self.task.done()
     }
 
-    /// Asks the coroutine to stop. `false` if it has ended.
+    /// Asks the coroutine to stop. `false` if it has ended, and then nothing happens.
+    ///
+    /// As in asyncio the future is cancelled from then on, whatever the coroutine does: nobody waits
+    /// for its clean-up, and a value that it may still give is dropped. A second call asks nothing.
     #[track_caller]
     pub fn cancel(&self) -> bool {
-        self.task.cancel()
+        if self.cancelled_at.get().is_some() {
+            return true;
+        }
+        let asked = self.task.cancel();
+        if asked {
+            // Another thread may have asked as well.
+            let _ = self.cancelled_at.set(Location::caller());
+        }
+        asked
     }
 
-    /// True if the coroutine was cancelled.
+    /// True if the coroutine was cancelled, or is asked to stop by [`ConcurrentFuture::cancel`].
     #[must_use]
     pub fn cancelled(&self) -> bool {
-        self.gave_cancel || self.task.cancelled()
+        self.cancelled_at.get().is_some() || self.gave_cancel || self.task.cancelled()
     }
 
     /// Has `f` called when the coroutine has ended: by its loop as a plain callback, as for
@@ -136,7 +158,7 @@ impl<T> ConcurrentFuture<T> {
     /// further.
     ///
     /// asyncio: `concurrent.futures.Future.add_done_callback`, which calls it inside the end, or at
-    /// once.
+    /// once; after a cancel without waiting for the coroutine.
     #[track_caller]
     pub fn add_done_callback(&self, f: impl FnOnce() + Send + 'static) {
         let call = CallAnyway(Some(f));
@@ -169,6 +191,9 @@ impl<T> Future for ConcurrentFuture<T> {
     type Output = Result<T, TaskError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        if let Some(error) = self.cancelled_here() {
+            return Poll::Ready(Err(error));
+        }
         Pin::new(&mut &mut self.task).poll(cx)
     }
 }

@@ -5,6 +5,8 @@
 //! everything else: it cancels the children, asks the body to stop (its own part of the task,
 //! nothing else), and waits until no child is left and all are done. A cancel of the waiting task stops
 //! it too and is remembered.
+mod child;
+
 use std::any::Any;
 use std::error::Error;
 use std::fmt;
@@ -19,6 +21,7 @@ use corio_sync::debug;
 use corio_sync::place::{Made, WaitKind};
 use pin_project_lite::pin_project;
 
+use self::child::{Adding, Child, Member};
 use super::roster::Roster;
 use crate::cancel::Raising;
 use crate::error::{Cancelled, Passed, payload_message};
@@ -54,7 +57,7 @@ const STOPS: &str = "its task group stops";
 ///
 /// # Panics
 ///
-/// With the panic of a task of the group, after all have ended.
+/// With the panic of the body or of a task of the group, after all have ended.
 ///
 /// # Cancel safety
 ///
@@ -114,6 +117,21 @@ struct Group<E> {
     panics: Pushed<Box<dyn Any + Send>>,
 }
 
+impl<E> Group<E> {
+    /// The group stops, and raises this again when all have ended.
+    fn panicked(&self, payload: Box<dyn Any + Send>) {
+        self.panics.push(payload);
+        self.roster.abort();
+    }
+
+    /// As [`Group::panicked`]; the child ends with what is returned, which says the same words.
+    fn panicked_in_child(&self, payload: Box<dyn Any + Send>) -> Box<dyn Any + Send> {
+        let said = payload_message(&*payload).map(String::from);
+        self.panicked(payload);
+        Box::new(Passed(said.unwrap_or_else(|| "a panic of its own".to_owned())))
+    }
+}
+
 impl<E: Send + 'static> TaskGroup<E> {
     /// Spawns a task of the group.
     ///
@@ -148,7 +166,7 @@ impl<E: Send + 'static> TaskGroup<E> {
         // Also if the spawn panics; then the future has gone with it, and its membership.
         let adding = Adding(&self.0);
         let member = Member(self.0.clone());
-        let task = create_task(Child { future, member, raise: None });
+        let task = create_task(Child::new(future, member));
         self.0.added.push(task.task_ref());
         drop(adding);
         Ok(task)
@@ -287,78 +305,6 @@ impl<E: fmt::Display> fmt::Display for GroupError<E> {
 
 impl<E: fmt::Debug + fmt::Display> Error for GroupError<E> {}
 
-/// A child that was admitted and is on its way to the group's list.
-struct Adding<'a, E>(&'a Group<E>);
-
-impl<E> Drop for Adding<'_, E> {
-    fn drop(&mut self) {
-        if self.0.roster.added() {
-            // The group was dropped meanwhile, and has perhaps not seen the child.
-            for child in self.0.added.take_all() {
-                child.request(Some(STOPS.into()), child.spawned_at());
-            }
-        }
-    }
-}
-
-/// A child's place in its group; given back however the child ends, before its task is done.
-struct Member<E>(Arc<Group<E>>);
-
-impl<E> Drop for Member<E> {
-    fn drop(&mut self) {
-        self.0.roster.leave();
-    }
-}
-
-pin_project! {
-    /// The body of a child.
-    struct Child<F, E> {
-        #[pin]
-        future: F,
-        raise: Option<Raising>,
-        // Last: the child has left when all else of it is gone.
-        member: Member<E>,
-    }
-}
-
-impl<F, E> Future for Child<F, E>
-where
-    F: Future,
-    F::Output: GroupOutput<E>,
-{
-    type Output = <F::Output as GroupOutput<E>>::Value;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
-        if this.raise.is_some() {
-            return Poll::Pending;
-        }
-        let group = &this.member.0;
-        let output = match catch_unwind(AssertUnwindSafe(|| this.future.poll(cx))) {
-            Ok(Poll::Pending) => return Poll::Pending,
-            Ok(Poll::Ready(output)) => output.split(),
-            Err(payload) => {
-                // The group raises the payload again; the child ends with what it said.
-                let said = payload_message(&*payload).map(String::from);
-                group.panics.push(payload);
-                group.roster.abort();
-                let said = said.unwrap_or_else(|| "a panic of its own".to_owned());
-                resume_unwind(Box::new(Passed(said)));
-            }
-        };
-        match output {
-            Ok(value) => Poll::Ready(value),
-            Err(error) => {
-                group.errors.push(error);
-                group.roster.abort();
-                let request = Cancelled::new("it failed, and its task group has the error");
-                this.raise.insert(request.raising()).go();
-                Poll::Pending
-            }
-        }
-    }
-}
-
 pin_project! {
     /// Future of [`task_group`].
     #[must_use = "futures do nothing unless you `.await` or poll them"]
@@ -487,7 +433,10 @@ where
     fn drop_body(self: Pin<&mut Self>) {
         let mut this = self.project();
         // What it has not awaited when it is stopped was not forgotten.
-        debug::silently(|| this.body.set(None));
+        let drop_it = || debug::silently(|| this.body.set(None));
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(drop_it)) {
+            this.state.group.panicked(payload);
+        }
     }
 
     /// Polls the body, if there is one, until it waits for good.
@@ -499,14 +448,19 @@ where
             if this.state.asked {
                 this.scope.ask_part();
             }
-            match this.scope.poll(Kind::Group, cx, |cx| body.poll(cx)) {
+            let caught = |cx: &mut Context<'_>| {
+                let polled = catch_unwind(AssertUnwindSafe(|| body.poll(cx)));
+                polled.map_or_else(|payload| Poll::Ready(Err(payload)), |ready| ready.map(Ok))
+            };
+            match this.scope.poll(Kind::Group, cx, caught) {
                 Polled::Ready(result) => {
                     match result {
-                        Ok(value) => this.state.value = Some(value),
-                        Err(error) => {
+                        Ok(Ok(value)) => this.state.value = Some(value),
+                        Ok(Err(error)) => {
                             this.state.failed = Some(error);
                             this.state.group.roster.abort();
                         }
+                        Err(payload) => this.state.group.panicked(payload),
                     }
                     return self.drop_body();
                 }

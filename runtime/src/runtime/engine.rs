@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::interrupts::Interrupts;
+use super::interrupts::{Heard, Interrupts};
 use super::start::{self, Caller, Started};
 use super::teardown;
 use crate::builder::Settled;
@@ -50,22 +50,22 @@ enum Own {
     Single(EventLoop),
 }
 
-/// How a `main` has ended, and how many interrupts came meanwhile.
+/// How a `main` has ended, and what interrupts came meanwhile.
 pub(super) struct Outcome<T> {
     ended: Ended<T>,
-    interrupts: u32,
+    interrupts: Heard,
 }
 
 impl<T> Outcome<T> {
     /// The value, the error, or the panic.
     pub(super) fn settle(self) -> Result<T, RunError> {
-        let interrupted = self.interrupts > 0;
+        let Heard { come, late } = self.interrupts;
         match self.ended {
             Ended::Panicked(payload) => std::panic::resume_unwind(payload),
-            _ if self.interrupts > 1 => Err(RunError::Interrupted),
+            _ if come > 1 || late => Err(RunError::Interrupted),
             Ended::Value(value) => Ok(value),
             // Had others cancelled it too, the interrupt's own cancel would not be the last.
-            Ended::Cancelled { requests: ..=1, .. } if interrupted => Err(RunError::Interrupted),
+            Ended::Cancelled { requests: ..=1, .. } if come > 0 => Err(RunError::Interrupted),
             Ended::Cancelled { cancelled, .. } => Err(RunError::Cancelled(cancelled)),
             Ended::Left => Err(RunError::Stopped),
         }
@@ -103,8 +103,8 @@ impl Engine {
         let ended = self.run_task(main, at, |task| {
             interrupts = Some(Interrupts::listen(&self.shared, task.task_ref()));
         })?;
-        let heard = interrupts.map_or(0, |interrupts| interrupts.heard());
-        Ok(Outcome { ended, interrupts: heard })
+        let interrupts = interrupts.map(Interrupts::end).unwrap_or_default();
+        Ok(Outcome { ended, interrupts })
     }
 
     /// Runs a task on the caller's loop until it ends; `begin` is called inside the loop's worker

@@ -9,7 +9,7 @@ use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, Wake, Waker};
 
 use corio_sync::shim::Ordering::Relaxed;
-use corio_sync::shim::atomic::AtomicU32;
+use corio_sync::shim::atomic::{AtomicBool, AtomicU32};
 
 use crate::reactor::{Direction, Source, SourceKind};
 use crate::scheduler::shared::Shared;
@@ -25,6 +25,16 @@ struct Listening {
     main: TaskRef,
     shared: Arc<Shared>,
     heard: AtomicU32,
+    late: AtomicBool,
+}
+
+/// What a run has heard.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Heard {
+    /// How many interrupts.
+    pub(super) come: u32,
+    /// One came when main could be cancelled no more.
+    pub(super) late: bool,
 }
 
 impl Interrupts {
@@ -35,8 +45,8 @@ impl Interrupts {
         }
         let listening = Bell::install().map(|bell| {
             let source = Source::new(SourceKind::UnixStream);
-            let (shared, heard) = (shared.clone(), AtomicU32::new(0));
-            Some(Arc::new(Listening { bell: bell?, source, main, shared, heard }))
+            let (shared, heard, late) = (shared.clone(), AtomicU32::new(0), AtomicBool::new(false));
+            Some(Arc::new(Listening { bell: bell?, source, main, shared, heard, late }))
         });
         match listening {
             Ok(None) => Self(None),
@@ -58,10 +68,13 @@ impl Interrupts {
         }
     }
 
-    /// How many interrupts the run has heard.
-    pub(super) fn heard(&self) -> u32 {
-        // Ordering: Relaxed; a number that carries nothing.
-        self.0.as_ref().map_or(0, |listening| listening.heard.load(Relaxed))
+    /// Listens no more, and says what the run has heard. Main has ended: what comes only now is late.
+    pub(super) fn end(self) -> Heard {
+        let Some(listening) = self.0 else { return Heard::default() };
+        listening.act(listening.bell.hear());
+        // Ordering: Relaxed, both; they carry nothing.
+        let (come, late) = (listening.heard.load(Relaxed), listening.late.load(Relaxed));
+        Heard { come, late }
     }
 }
 
@@ -95,7 +108,10 @@ impl Listening {
         // Ordering: Relaxed; a number that carries nothing.
         let before = self.heard.fetch_max(come, Relaxed);
         for _ in before..come {
-            self.main.cancel();
+            if !self.main.cancel() {
+                // Ordering: Relaxed; as above.
+                self.late.store(true, Relaxed);
+            }
         }
     }
 

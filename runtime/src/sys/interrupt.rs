@@ -142,11 +142,18 @@ impl Drop for Bell {
         // nobody reads, or, once that is closed, to no descriptor or to another one's: the window
         // is that between its load and its write.
         BELL.store(NOBODY, Relaxed);
-        self.hear();
+        // Ordering: Relaxed; a number that carries nothing.
+        let heard = HEARD.load(Relaxed);
+        let unheard = self.hear() > heard;
         let ours: extern "C" fn(libc::c_int) = on_interrupt;
         if disposition().is_ok_and(|now| now.sa_sigaction == ours as libc::sighandler_t) {
             // SAFETY: `previous` is what the system gave, and the old value is not asked for.
             unsafe { libc::sigaction(libc::SIGINT, &raw const self.previous, ptr::null_mut()) };
+        }
+        if unheard {
+            // It came after the run had looked for the last time, and is nobody's.
+            // SAFETY: the call takes a number.
+            unsafe { libc::raise(libc::SIGINT) };
         }
     }
 }
