@@ -35,7 +35,9 @@ pub struct Metrics {
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct WorkerCounters {
-    /// Tasks in the worker's deque.
+    /// Tasks and callbacks that are ready to run on the worker. What is pinned to it and was woken or
+    /// spawned elsewhere counts from when the worker takes it in, and a single loop counts anew before
+    /// and after each turn.
     pub queued: usize,
     /// Polls of tasks.
     pub polls: u64,
@@ -53,7 +55,10 @@ impl Metrics {
             let m = &remote.metrics;
             // Ordering: Relaxed; numbers for people.
             WorkerCounters {
-                queued: remote.stealer.len(),
+                queued: remote.stealer.len()
+                    + usize::from(!remote.lifo.is_empty())
+                    + remote.callbacks.len()
+                    + m.ready.load(Relaxed) as usize,
                 polls: m.polls.load(Relaxed),
                 steals: m.steals.load(Relaxed),
                 searches: m.searches.load(Relaxed),
@@ -120,7 +125,7 @@ pub(crate) fn page(runtimes: &[(&str, &Metrics)]) -> String {
     }
     type Each = fn(&WorkerCounters) -> u64;
     let each: [(&str, &str, &str, Each); 5] = [
-        ("worker_queued_tasks", "Tasks in the worker's queue.", "gauge", |w| w.queued as u64),
+        ("worker_queued_tasks", "Tasks and callbacks ready to run.", "gauge", |w| w.queued as u64),
         ("worker_polls_total", "Polls of tasks.", "counter", |w| w.polls),
         ("worker_steals_total", "Successful steals from siblings.", "counter", |w| w.steals),
         ("worker_searches_total", "Searches among siblings.", "counter", |w| w.searches),

@@ -86,3 +86,56 @@ fn polls_and_parks_are_counted() {
         });
     });
 }
+
+/// What waits behind a worker that is blocked, behind a single thread of the executor, and on a loop
+/// that stands still.
+#[test]
+fn what_waits_is_counted() {
+    bounded(|| {
+        let blocking = corio::Builder::new().workers(1).watch(false).blocking_threads(1);
+        let runtime = blocking.build().expect("a runtime");
+        let (inside, is_inside) = mpsc::channel();
+        let (go_on, wait) = mpsc::channel::<()>();
+        let blocked = runtime.create_task(async move {
+            let mine = [0; 3].map(|_| corio::create_task(async {}));
+            let pinned = corio::create_local_task(async {});
+            inside.send(()).unwrap();
+            assert!(wait.recv().is_err());
+            corio::gather_all(mine).await;
+            pinned.await.unwrap();
+        });
+        is_inside.recv().unwrap();
+        let outside = [0; 4].map(|_| runtime.create_task(async {}));
+        let called = runtime.handle().call_soon(|| ());
+        let (go_on_too, wait) = mpsc::channel::<()>();
+        let mut jobs =
+            vec![runtime.handle().run_in_executor(None, move || assert!(wait.recv().is_err()))];
+        eventually("a busy thread", || {
+            (runtime.handle().metrics().blocking_busy == 1).then_some(())
+        });
+        jobs.extend([0; 2].map(|_| runtime.handle().run_in_executor(None, || ())));
+        let metrics = runtime.handle().metrics();
+        assert_eq!(metrics.workers[0].queued, 3 + 1 + 1, "children, a pinned one, a callback");
+        assert_eq!((metrics.injected, metrics.blocking_queued), (4, 2));
+        drop((go_on, go_on_too));
+        runtime.block_on(async {
+            blocked.await.unwrap();
+            corio::gather_all(outside).await;
+            corio::gather_all(jobs).await;
+        });
+        drop(called);
+        eventually("nothing that waits", || {
+            let metrics = runtime.handle().metrics();
+            let waits = metrics.workers[0].queued + metrics.injected + metrics.blocking_queued;
+            (waits == 0).then_some(())
+        });
+
+        let event_loop = corio::new_event_loop().expect("a loop");
+        drop(event_loop.call_soon(|| ()));
+        let task = event_loop.create_task(async {});
+        assert_eq!(event_loop.metrics().workers[0].queued, 2);
+        event_loop.run_until_complete(task).unwrap().unwrap();
+        assert_eq!(event_loop.metrics().workers[0].queued, 0);
+        event_loop.close().unwrap();
+    });
+}

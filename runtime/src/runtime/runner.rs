@@ -29,8 +29,9 @@ use crate::handle::Handle;
 /// On the process's main thread `run` turns SIGINT into a cancel of its main, unless
 /// [`Builder::handle_signals`] says no, the program has a handler of its own, or somebody listens to
 /// the signal. Main may clean up; if it ends cancelled the run gives [`RunError::Interrupted`], and if
-/// the signal comes too late to cancel it. A second SIGINT cancels it again and makes the run end so in any case; one that finds main stuck in
-/// a poll, and a third one, end the process. When the run ends the previous disposition is back.
+/// the signal comes too late to cancel it. A second SIGINT cancels it again and makes the run end so
+/// in any case; one that finds main stuck in a poll, and a third one, end the process. When the run
+/// ends the previous disposition is back.
 ///
 /// # Examples
 ///

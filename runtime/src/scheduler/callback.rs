@@ -190,6 +190,11 @@ impl Callbacks {
         self.queue.is_empty()
     }
 
+    /// How many wait; for people.
+    pub(crate) fn len(&self) -> usize {
+        self.queue.len()
+    }
+
     /// Adds a callback; it comes back if the loop is closed.
     pub(crate) fn push(&self, callback: Callback) -> Result<(), Callback> {
         self.queue.push(callback).map_err(refused)

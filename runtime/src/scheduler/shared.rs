@@ -107,6 +107,8 @@ pub(crate) struct WorkerMetrics {
     pub(crate) steals: AtomicU64,
     pub(crate) parks: AtomicU64,
     pub(crate) searches: AtomicU64,
+    /// What lies in the queue that is the worker's alone: of pinned tasks, or of a single loop.
+    pub(crate) ready: AtomicU64,
 }
 
 impl Remote {

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::panic::Location;
 use std::time::{Duration, Instant};
 
+use corio_sync::shim::Ordering::Relaxed;
 use corio_sync::waking;
 
 use super::Worker;
@@ -111,6 +112,18 @@ impl Worker {
             // across a call.
             unsafe { &mut *self.pinned.get() }.push_back(task);
         }
+        self.tell_ready();
+    }
+
+    /// Publishes the length of the queue that is this worker's alone.
+    pub(super) fn tell_ready(&self) {
+        let ready = match self.single() {
+            Some(single) => single.ready.len(),
+            // SAFETY: as in `push_pinned`.
+            None => unsafe { &*self.pinned.get() }.len(),
+        };
+        // Ordering: Relaxed; a number for people.
+        self.remote().metrics.ready.store(ready as u64, Relaxed);
     }
 
     /// Spawns a task; the body comes back if the runtime is closed.
@@ -216,7 +229,9 @@ impl Worker {
             return None;
         }
         // SAFETY: as in `push_pinned`.
-        unsafe { &mut *self.pinned.get() }.pop_front()
+        let task = unsafe { &mut *self.pinned.get() }.pop_front()?;
+        self.tell_ready();
+        Some(task)
     }
 
     /// Moves what others sent to this loop into its own queue. True if there was anything.
@@ -229,6 +244,7 @@ impl Worker {
                 // SAFETY: as in `push_pinned`.
                 unsafe { &mut *self.pinned.get() }.push_back(TaskPtr::from_header(task));
             }
+            self.tell_ready();
         }
         if !remote.callbacks.is_empty() && !self.standing_in.get() {
             any |= self.run_callbacks();

@@ -78,7 +78,7 @@ impl ReadyQueue {
         self.with(VecDeque::pop_front)
     }
 
-    fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.with(|queue| queue.len())
     }
 
@@ -168,6 +168,7 @@ impl Worker {
         let single = self.single().expect("only a single loop has local callbacks");
         self.take_in_remote();
         single.ready.push(Ready::Call(call));
+        self.tell_ready();
     }
 
     /// Step 1: makes ready what other threads sent.
@@ -246,6 +247,7 @@ impl Worker {
         wakers.wake_all();
         self.take_in_remote();
         fire_timers(&self.driver, Role::Owner);
+        self.tell_ready();
         for _ in 0..single.ready.len() {
             match single.ready.pop() {
                 Some(Ready::Task(task)) => self.step::<DEBUG>(task),
@@ -253,6 +255,7 @@ impl Worker {
                 None => break,
             }
         }
+        self.tell_ready();
     }
 
     /// One step of a task, unless it was ended while its entry lay in the queue.
