@@ -58,7 +58,8 @@ shown() {
   curl -s -m 5 "$url/tasks"
   return 1
 }
-SLEEPER='.+: sleep at examples/web\.rs:[0-9]+:[0-9]+$'
+SPAWNED=', spawned at .+\.rs:[0-9]+:[0-9]+$'
+SLEEPER='.+: sleep at examples/web\.rs:[0-9]+:[0-9]+'"$SPAWNED"
 
 # The first Ctrl-C, and the server's word that it has heard it.
 interrupt() {
@@ -185,8 +186,8 @@ curl -sf -m 20 "$url/sleep/5000" >"$dir/slept" &
 asleep=$!
 alive[$asleep]=client
 check "/tasks tells where a task waits" shown "$SLEEPER"
-check "/tasks tells what accepts" listed '.+: accept at .+:[0-9]+:[0-9]+$'
-check "/tasks tells who answers" listed '.+: running$'
+check "/tasks tells what accepts" listed '.+: accept at .+:[0-9]+:[0-9]+'"$SPAWNED"
+check "/tasks tells who answers" listed '.+: running'"$SPAWNED"
 stop "$asleep"
 for bad in "--workers 0" "--workers two" "--addr nonsense" "--fast"; do
   # shellcheck disable=SC2086 # two words

@@ -138,13 +138,14 @@ async fn hash(
 async fn tasks() -> String {
     let mut list = String::new();
     for task in corio::all_tasks() {
-        let _ = match task.status() {
-            TaskStatus::Waiting(Some(frame)) => writeln!(list, "{}: {frame}", task.name()),
-            TaskStatus::Waiting(None) => writeln!(list, "{}: waiting", task.name()),
-            TaskStatus::Scheduled => writeln!(list, "{}: ready to run", task.name()),
-            TaskStatus::Running => writeln!(list, "{}: running", task.name()),
-            _ => Ok(()),
+        let does = match task.status() {
+            TaskStatus::Waiting(Some(frame)) => frame.to_string(),
+            TaskStatus::Waiting(None) => "waiting".to_owned(),
+            TaskStatus::Scheduled => "ready to run".to_owned(),
+            TaskStatus::Running => "running".to_owned(),
+            _ => continue,
         };
+        let _ = writeln!(list, "{}: {does}, spawned at {}", task.name(), task.spawned_at());
     }
     list
 }

@@ -37,6 +37,27 @@ fn children_and_their_children_are_awaited() {
     });
 }
 
+/// All errors are kept, in the order in which they came.
+#[test]
+fn t20_children_fail_one_after_the_other() {
+    run(|| async {
+        let ended: Result<(), _> = task_group(async |group: Group| {
+            drop(group.create_task(async {
+                drop(catch_cancel(for_ever()).await);
+                nap().await;
+                Err::<(), _>("in the clean-up")
+            }));
+            drop(group.create_task(async {
+                nap().await;
+                Err::<(), _>("first")
+            }));
+            Ok(for_ever().await)
+        })
+        .await;
+        assert_eq!(ended, Err(GroupError::Errors(vec!["first", "in the clean-up"])));
+    });
+}
+
 #[test]
 fn t20_a_child_fails_while_the_body_waits() {
     run(|| async {

@@ -1,6 +1,7 @@
 //! The handle whose drop cancels its task.
 
 use std::future::Future;
+use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -31,11 +32,12 @@ impl<T> CancelOnDrop<T> {
 impl<T> Future for CancelOnDrop<T> {
     type Output = Result<T, TaskError>;
 
+    // As with `&mut Task`.
+    #[track_caller]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let slot = &mut self.get_mut().0;
         let task = slot.as_mut().expect("CancelOnDrop was polled after it gave its result");
-        let at = task.ptr().header().spawned_at;
-        let result = ready!(task.poll_join(cx, at));
+        let result = ready!(task.poll_join(cx, Location::caller()));
         *slot = None;
         Poll::Ready(result)
     }

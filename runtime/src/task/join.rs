@@ -509,10 +509,10 @@ impl<T> Future for TaskJoin<T> {
 impl<T> Future for &mut Task<T> {
     type Output = Result<T, TaskError>;
 
+    // Nobody has made this future, so its place is where it is polled: that of the `.await`.
+    #[track_caller]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let task = self.get_mut();
-        let at = task.ptr.header().spawned_at;
-        task.poll_join(cx, at)
+        self.get_mut().poll_join(cx, Location::caller())
     }
 }
 
