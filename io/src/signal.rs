@@ -202,6 +202,24 @@ impl Signals {
     /// # Cancel safety
     ///
     /// Strict: no signal is lost.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use corio_io::process::Command;
+    /// use corio_io::signal::{SignalKind, stream};
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// # corio_runtime::run(async {
+    /// let changes = stream(SignalKind::window_change())?;
+    /// // Somebody sends one.
+    /// let own = std::process::id().to_string();
+    /// Command::new("kill").args(["-WINCH", &own]).await?.wait().await?;
+    /// changes.recv().await?;
+    /// # Ok(())
+    /// # })
+    /// # }
+    /// ```
     #[track_caller]
     pub fn recv(&self) -> RecvSignal<'_> {
         let made = Made::here("Signals::recv");

@@ -1,4 +1,4 @@
-//! The system calls of sockets: one each, without a wait, and without SIGPIPE.
+//! The system calls of sockets: one each, without a wait, and without SIGPIPE. And what errors mean.
 
 use std::fs;
 use std::io::{self, IoSlice, IoSliceMut};
@@ -146,8 +146,17 @@ pub(crate) fn accept_unix(listener: BorrowedFd<'_>) -> io::Result<(OwnedFd, Unix
 
     let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
     let (fd, peer) = rustix::net::acceptfrom_with(listener, flags)?;
+    // A path may fill its room to the last byte, without an end mark: rustix panics at it, and std
+    // makes no such address, but takes it from the system.
+    let full = size_of::<libc::sockaddr_un>() as libc::socklen_t;
+    let peer = peer.filter(|peer| peer.addr_len() < full);
     let peer = peer.and_then(|peer| SocketAddrUnix::try_from(peer).ok());
-    Ok((fd, peer.map_or_else(|| UnixAddr::from_pathname(""), |peer| unix_addr(&peer))?))
+    if let Some(Ok(peer)) = peer.map(|peer| unix_addr(&peer)) {
+        return Ok((fd, peer));
+    }
+    let socket = std::os::unix::net::UnixStream::from(fd);
+    let peer = socket.peer_addr().or_else(|_| UnixAddr::from_pathname(""))?;
+    Ok((socket.into(), peer))
 }
 
 /// A Unix address as std has it.
@@ -192,10 +201,48 @@ fn in_progress(error: &io::Error) -> bool {
     matches!(code, Some(rustix::io::Errno::INPROGRESS | rustix::io::Errno::INTR))
 }
 
+/// Makes a call again for as long as signals interrupt it.
+pub(crate) fn uninterrupted<R>(mut call: impl FnMut() -> io::Result<R>) -> io::Result<R> {
+    loop {
+        match call() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
+}
+
 /// True if the system has no room for one more descriptor, or (ENOSPC) none to watch it.
 pub(crate) fn is_exhausted(error: &io::Error) -> bool {
     use rustix::io::Errno;
 
     let code = error.raw_os_error().map(Errno::from_raw_os_error);
     matches!(code, Some(Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::NOBUFS | Errno::NOSPC))
+}
+
+/// True if `accept` hands over an error of one connection (accept(2), "Error handling"), and not of
+/// the listener: the next call may do well.
+#[cfg(feature = "axum_0_8")]
+pub(crate) fn is_of_a_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::*;
+    use rustix::io::Errno;
+
+    let kind = matches!(
+        error.kind(),
+        ConnectionAborted
+            | ConnectionRefused
+            | ConnectionReset
+            | NetworkDown
+            | NetworkUnreachable
+            | HostUnreachable
+            | PermissionDenied
+            | TimedOut
+    );
+    // Those that std has no kind for.
+    let code = error.raw_os_error().map(Errno::from_raw_os_error);
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    if code == Some(Errno::NONET) {
+        return true;
+    }
+    let others = [Errno::PROTO, Errno::NOPROTOOPT, Errno::HOSTDOWN, Errno::OPNOTSUPP];
+    kind || code.is_some_and(|code| others.contains(&code))
 }

@@ -113,10 +113,12 @@ pub enum WaitKind {
     Raise,
     /// `shutdown_default_executor`.
     Shutdown,
+    /// `Server::serve_forever`.
+    Serve,
 }
 
 impl WaitKind {
-    const ALL: [WaitKind; 47] = [
+    const ALL: [WaitKind; 48] = [
         WaitKind::Unknown,
         WaitKind::Sleep,
         WaitKind::Interval,
@@ -164,6 +166,7 @@ impl WaitKind {
         WaitKind::DeferCancel,
         WaitKind::Raise,
         WaitKind::Shutdown,
+        WaitKind::Serve,
     ];
 
     /// The name that dumps print.
@@ -217,6 +220,7 @@ impl WaitKind {
             WaitKind::DeferCancel => "defer_cancel",
             WaitKind::Raise => "Cancelled::raise",
             WaitKind::Shutdown => "shutdown_default_executor",
+            WaitKind::Serve => "serve_forever",
         }
     }
 }

@@ -228,6 +228,27 @@ fn a_sync_asks_the_device() {
     });
 }
 
+/// Without a buffer each call is one of the system's, and so are those at a place: signals that
+/// interrupt them are nobody's business.
+#[test]
+fn calls_without_a_buffer() {
+    async fn run() -> Outcome {
+        let mut file = open(0).await?;
+        let mut rest = &b"0123456789"[..];
+        while !rest.is_empty() {
+            rest = &rest[file.write(rest).await?..];
+        }
+        assert_eq!(file.write_at(0, b"ab".to_vec()).await?.0, 2);
+        let (n, buffer) = file.read_at(1, vec![0; 3]).await?;
+        assert_eq!((n, &buffer[..]), (3, &b"b23"[..]));
+        file.seek(SeekFrom::Start(0)).await?;
+        assert_eq!(file.read(None).await?, b"ab23456789");
+        Ok(file.close().await?)
+    }
+    const FAULTS: &[crate::Fault] = &[Survivable(libc::EINTR), Interrupts];
+    tasks("files::calls_without_a_buffer", FAULTS, run);
+}
+
 /// Threads that cannot be made: the call fails and says so, or another thread does it.
 #[test]
 fn files_without_threads() {

@@ -155,6 +155,44 @@ fn unix_datagrams_wait_for_room() {
     });
 }
 
+/// The room may be taken by others' messages; nobody tells a sender when those are received.
+#[test]
+fn unix_datagrams_wait_for_room_that_others_have_taken() {
+    everywhere(async || {
+        let folder = scratch();
+        let path = folder.path().join("inbox");
+        let inbox = UnixDatagram::bind(&path).unwrap();
+        let (fast, slow) = (UnixDatagram::unbound().unwrap(), UnixDatagram::unbound().unwrap());
+        let mut queued = 0;
+        while fast.try_send_to(b"fast", &path).is_ok() {
+            queued += 1;
+        }
+        assert!(queued > 0);
+        assert_eq!(slow.try_send_to(b"slow", &path).unwrap_err().kind(), ErrorKind::WouldBlock);
+        let sender = {
+            let path = path.clone();
+            corio::create_task(async move {
+                slow.send_to(b"slow", &path).await.unwrap();
+                slow
+            })
+        };
+        corio::sleep(Duration::from_millis(5)).await;
+        assert!(!sender.done(), "there is no room");
+        let mut buf = [0; 8];
+        for _ in 0..queued {
+            assert_eq!(inbox.recv(&mut buf).await.unwrap(), 4);
+            assert_eq!(&buf[..4], b"fast");
+        }
+        assert_eq!(inbox.recv(&mut buf).await.unwrap(), 4);
+        assert_eq!(&buf[..4], b"slow");
+        // What was refused once is not refused for ever.
+        let slow = sender.await.unwrap();
+        while slow.try_send_to(b"slow", &path).is_ok() {}
+        while inbox.try_recv(&mut buf).is_ok() {}
+        slow.try_send_to(b"last", &path).unwrap();
+    });
+}
+
 #[test]
 fn seqpackets_keep_messages_apart() {
     everywhere(async || {

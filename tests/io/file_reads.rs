@@ -148,3 +148,28 @@ fn large_writes_share_their_memory_and_nothing_else() {
         assert!(std::fs::read(&path).unwrap() == expected);
     });
 }
+
+/// As Python has it: a file that is appended to is at its end.
+#[test]
+fn a_file_that_is_appended_to_begins_at_its_end() {
+    everywhere(async || {
+        let folder = scratch();
+        let path = folder.path().join("file");
+        std::fs::write(&path, b"0123").unwrap();
+        let mut file = fs::open(&path, "a").await.unwrap();
+        assert_eq!(file.tell().await.unwrap(), 4);
+        assert_eq!(file.truncate(None).await.unwrap(), 4, "nothing is cut away");
+        file.write(b"45").await.unwrap();
+        assert_eq!(file.tell().await.unwrap(), 6);
+        file.close().await.unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"012345");
+        let mut file = fs::open(&path, "a+").await.unwrap();
+        assert_eq!(file.read(None).await.unwrap(), b"");
+        file.seek(SeekFrom::Start(4)).await.unwrap();
+        assert_eq!(file.read(None).await.unwrap(), b"45");
+        file.close().await.unwrap();
+        let mut text = fs::open_text(&path, "a").await.unwrap();
+        assert_eq!(text.tell().await.unwrap(), 6);
+        text.close().await.unwrap();
+    });
+}

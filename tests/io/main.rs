@@ -1,6 +1,7 @@
 //! Sockets, `serve` and signals, through the facade only.
 
 mod asyncio_edges;
+mod asyncio_ends;
 mod asyncio_servers;
 mod asyncio_sockets;
 mod asyncio_streams;
@@ -20,6 +21,7 @@ mod places;
 mod portable;
 mod restart;
 mod serve;
+mod serve_accepts;
 mod signals;
 mod sigpipe;
 mod ssl;

@@ -1,10 +1,12 @@
 //! A dump says what each task waits for, and on which line.
 
 use std::panic::Location;
+use std::time::Duration;
 
 use corio::TaskStatus;
 use corio::net::{TcpListener, TcpStream};
 use corio::signal::{SignalKind, stream};
+use corio::stream::{StreamReader, StreamWriter, start_server};
 
 use crate::{once, pair, until};
 
@@ -48,6 +50,23 @@ fn waiting_calls_tell_their_line() {
         let task = corio::task().name("listener").spawn(async move { signals.recv().await });
         waits("listener", "a signal", line).await;
         task.abort();
+    });
+}
+
+/// So does the error of a time limit.
+#[test]
+fn serving_is_called_by_its_name() {
+    once(async {
+        let handler = async |_: StreamReader, _: StreamWriter| {};
+        let server = start_server(handler, "127.0.0.1:0").await.unwrap();
+        let line = Location::caller().line() + 1;
+        let limited = corio::timeout(Duration::from_millis(1), server.serve_forever());
+        let said = limited.await.unwrap_err().to_string();
+        assert!(said.contains("serve_forever"), "{said}");
+        assert!(
+            said.contains(&format!("{}:{line}", file!().rsplit('/').next().unwrap())),
+            "{said}"
+        );
     });
 }
 

@@ -224,11 +224,15 @@ fn a_wrong_inheritance_is_an_error() {
     let (test, part) = ("restart::a_wrong_inheritance_is_an_error", "wrong");
     if plays(part) {
         let found = inherited_sockets();
-        match std::env::var("CORIO_TEST_WRONG").unwrap().as_str() {
+        let wrong = std::env::var("CORIO_TEST_WRONG").unwrap();
+        match wrong.as_str() {
             "missing" => assert!(found.unwrap_err().to_string().contains("it is not there")),
-            _ => once(async {
+            _ => once(async move {
                 let socket = found.unwrap().remove(0);
-                let error = socket.into_tcp().unwrap_err();
+                let error = match wrong.as_str() {
+                    "no TCP" => socket.into_tcp().map(drop).unwrap_err(),
+                    _ => socket.into_unix().map(drop).unwrap_err(),
+                };
                 assert_eq!(error.kind(), std::io::ErrorKind::InvalidInput);
                 drop(TcpListener::bind("127.0.0.1:0").await.unwrap());
             }),
@@ -238,8 +242,20 @@ fn a_wrong_inheritance_is_an_error() {
     let missing = r#"exec 3<&-; export LISTEN_PID=$$ LISTEN_FDS=1; exec "$0" "$@""#;
     let mut command = play(test, part, &["/bin/sh", "-c", missing]);
     well(command.env("CORIO_TEST_WRONG", "missing").output().unwrap());
-    let mut command = play(test, part, &["/bin/sh", "-c", HAND_OVER]);
+    let listener = StdListener::bind("127.0.0.1:0").unwrap();
+    let connection = StdStream::connect(listener.local_addr().unwrap()).unwrap();
     let (unix, _other) = std::os::unix::net::UnixStream::pair().unwrap();
-    command.stdin(OwnedFd::from(unix));
-    well(command.env("CORIO_TEST_WRONG", "kind").output().unwrap());
+    let datagrams = std::os::unix::net::UnixDatagram::unbound().unwrap();
+    let sockets: [(&str, OwnedFd); 6] = [
+        ("no TCP", unix.try_clone().unwrap().into()),
+        ("no TCP", std::net::UdpSocket::bind("127.0.0.1:0").unwrap().into()),
+        ("no TCP", connection.into()),
+        ("no Unix", unix.into()),
+        ("no Unix", datagrams.into()),
+        ("no Unix", listener.into()),
+    ];
+    for (kind, socket) in sockets {
+        let mut command = play(test, part, &["/bin/sh", "-c", HAND_OVER]);
+        well(command.stdin(socket).env("CORIO_TEST_WRONG", kind).output().unwrap());
+    }
 }

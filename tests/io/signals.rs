@@ -256,3 +256,32 @@ fn some_signals_are_for_nobody() {
     assert_eq!(SignalKind::terminate().to_string(), "SIGTERM");
     assert_eq!(SignalKind::window_change().as_raw(), 28);
 }
+
+/// Several threads set a handler of one kind at a time: one of them is left, and removed with the kind.
+#[test]
+fn handlers_that_are_set_at_a_time_replace_each_other() {
+    const ROUNDS: usize = 300;
+    const THREADS: usize = 3;
+    let kind = SignalKind::resume();
+    once(async move {
+        let tasks = corio::all_tasks().len();
+        for round in 0..ROUNDS {
+            let handle = corio::Handle::current();
+            let barrier = Arc::new(std::sync::Barrier::new(THREADS));
+            let threads: Vec<_> = (0..THREADS)
+                .map(|_| {
+                    let (handle, barrier) = (handle.clone(), barrier.clone());
+                    std::thread::spawn(move || {
+                        barrier.wait();
+                        handle.add_signal_handler(kind, || {}).unwrap();
+                    })
+                })
+                .collect();
+            let join = corio::to_thread(|| threads.into_iter().for_each(|t| t.join().unwrap()));
+            join.await.unwrap();
+            assert!(handle.remove_signal_handler(kind));
+            assert!(!handle.remove_signal_handler(kind), "round {round}: a second one was left");
+            until("their tasks have ended", || corio::all_tasks().len() == tasks).await;
+        }
+    });
+}

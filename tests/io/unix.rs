@@ -183,6 +183,57 @@ fn errors_name_the_path() {
     });
 }
 
+/// Linux takes paths that fill their room to the last byte, without an end mark. std makes no such
+/// address, but a peer may have one, and its connection is as good as others.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_peer_may_have_the_longest_path() {
+    once(async {
+        let folder = scratch();
+        let path = folder.path().join("listener");
+        let packets = folder.path().join("packets");
+        let listener = UnixListener::bind(&path).unwrap();
+        let packet_listener = UnixSeqpacketListener::bind(&packets).unwrap();
+        let (stream, packet) = (socket2::Type::STREAM, socket2::Type::SEQPACKET);
+        for (to, kind) in [(&path, stream), (&packets, packet)] {
+            let client = socket2::Socket::new(socket2::Domain::UNIX, kind, None).unwrap();
+            bind_to_the_longest_path(&client, folder.path());
+            client.connect(&socket2::SockAddr::unix(to).unwrap()).unwrap();
+            if kind == stream {
+                let (server, peer) = listener.accept().await.unwrap();
+                assert!(peer.as_pathname().is_some(), "{peer:?}");
+                server.write_all(b"x").await.unwrap();
+            } else {
+                let (server, _) = packet_listener.accept().await.unwrap();
+                server.send(b"x").await.unwrap();
+            }
+            assert_eq!((&client).read(&mut [0]).unwrap(), 1);
+        }
+    });
+}
+
+/// Binds to a path in the folder of as many bytes as there is room for.
+#[cfg(target_os = "linux")]
+fn bind_to_the_longest_path(socket: &socket2::Socket, folder: &std::path::Path) {
+    use std::os::fd::AsRawFd;
+    use std::os::unix::ffi::OsStrExt;
+
+    // SAFETY: zeros are an address.
+    let mut address: libc::sockaddr_un = unsafe { std::mem::zeroed() };
+    address.sun_family = libc::AF_UNIX as libc::sa_family_t;
+    let mut path = folder.as_os_str().as_bytes().to_vec();
+    path.push(b'/');
+    path.resize(address.sun_path.len(), b'x');
+    for (to, from) in address.sun_path.iter_mut().zip(&path) {
+        *to = *from as libc::c_char;
+    }
+    let length = size_of::<libc::sockaddr_un>() as libc::socklen_t;
+    // SAFETY: the address is there, and as long as is said.
+    let bound = unsafe { libc::bind(socket.as_raw_fd(), (&raw const address).cast(), length) };
+    assert_eq!(bound, 0, "{}", std::io::Error::last_os_error());
+    let _ = std::fs::remove_file(std::ffi::OsStr::from_bytes(&path));
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn abstract_names() {

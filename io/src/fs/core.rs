@@ -11,6 +11,7 @@ use rustix::buffer::spare_capacity;
 use rustix::io::retry_on_intr;
 
 use super::mode::Mode;
+use crate::sys::uninterrupted;
 
 /// Memory that a large read or write takes at a time, in bytes: a file that is shorter than what is
 /// asked for costs no more, and what is kept between writes is no larger.
@@ -367,7 +368,7 @@ impl Core {
         if self.capacity == 0 {
             // Only what a trait's method has accepted can be there.
             self.flush()?;
-            return self.file.write(bytes);
+            return uninterrupted(|| self.file.write(bytes));
         }
         if self.buffer.len() + bytes.len() > self.capacity {
             self.flush()?;
@@ -457,7 +458,7 @@ impl Core {
         use std::os::unix::fs::FileExt;
         self.may_read()?;
         self.flush()?;
-        self.file.read_at(bytes, at)
+        uninterrupted(|| self.file.read_at(bytes, at))
     }
 
     pub(super) fn write_at(&mut self, at: u64, bytes: &[u8]) -> io::Result<usize> {
@@ -465,7 +466,7 @@ impl Core {
         self.may_write()?;
         self.flush()?;
         self.forget_ahead()?;
-        self.file.write_at(bytes, at)
+        uninterrupted(|| self.file.write_at(bytes, at))
     }
 
     /// The file, flushed.

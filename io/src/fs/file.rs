@@ -342,6 +342,27 @@ impl File {
     }
 
     /// The lines of the file from here on; Python's `async for`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::io::SeekFrom;
+    ///
+    /// use corio_io::fs;
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// # corio_runtime::run(async {
+    /// let mut file = fs::temporary_file().await?;
+    /// file.write("one\ntwo\n").await?;
+    /// file.seek(SeekFrom::Start(0)).await?;
+    /// let mut lines = file.lines();
+    /// assert_eq!(lines.next_line().await.unwrap()?, b"one\n");
+    /// assert_eq!(lines.next_line().await.unwrap()?, b"two\n");
+    /// assert!(lines.next_line().await.is_none());
+    /// # Ok(())
+    /// # })
+    /// # }
+    /// ```
     pub fn lines(&mut self) -> FileLines<'_> {
         FileLines { file: self }
     }
@@ -355,6 +376,21 @@ impl File {
     /// # Cancel safety
     ///
     /// Strict.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use corio_io::fs;
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// # corio_runtime::run(async {
+    /// let mut file = fs::temporary_file().await?;
+    /// file.write("hello").await?;
+    /// assert_eq!(file.tell().await?, 5);
+    /// # Ok(())
+    /// # })
+    /// # }
+    /// ```
     #[track_caller]
     pub fn tell(&mut self) -> FileTell<'_> {
         FileTell { file: self, made: Made::here("File::tell") }
@@ -372,6 +408,25 @@ impl File {
     /// # Cancel safety
     ///
     /// Lossy: the buffer is gone. The bytes are not: the next read gets them.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::io::SeekFrom;
+    ///
+    /// use corio_io::fs;
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// # corio_runtime::run(async {
+    /// let mut file = fs::temporary_file().await?;
+    /// file.write("hello").await?;
+    /// file.seek(SeekFrom::Start(0)).await?;
+    /// let (n, buffer) = file.read_into(vec![0; 3]).await;
+    /// assert_eq!((n?, &buffer[..]), (3, &b"hel"[..]));
+    /// # Ok(())
+    /// # })
+    /// # }
+    /// ```
     #[doc(alias = "readinto")]
     #[track_caller]
     pub fn read_into(&mut self, buffer: Vec<u8>) -> ReadInto<'_> {

@@ -14,7 +14,8 @@ use super::task::{FsTask, poll_task, run_blocking};
 use crate::context::failed;
 
 /// Opens a file as Python does: `"r"` reads, `"w"` creates or empties, `"a"` appends, `"x"` creates
-/// and fails if it is there; `+` also does the other direction. A `b` changes nothing.
+/// and fails if it is there; `+` also does the other direction. A `b` changes nothing. The position of
+/// `"a"` is the end of the file.
 ///
 /// # Errors
 ///
@@ -24,6 +25,30 @@ use crate::context::failed;
 /// # Cancel safety
 ///
 /// Strict: a file that was opened in vain is closed (but `"w"` may have emptied it).
+///
+/// # Examples
+///
+/// ```
+/// use corio_io::fs;
+///
+/// # fn main() -> std::io::Result<()> {
+/// # corio_runtime::run(async {
+/// # let folder = fs::temporary_directory().await?;
+/// # let path = folder.path().join("file");
+/// let mut file = fs::open(&path, "w").await?;
+/// file.write("one\n").await?;
+/// file.close().await?;
+/// let mut file = fs::open(&path, "a").await?;
+/// assert_eq!(file.tell().await?, 4);
+/// file.write("two\n").await?;
+/// file.close().await?;
+/// let mut file = fs::open(&path, "r").await?;
+/// assert_eq!(file.read(None).await?, b"one\ntwo\n");
+/// file.close().await?;
+/// # Ok(())
+/// # })
+/// # }
+/// ```
 #[doc(alias = "aiofiles")]
 #[track_caller]
 pub fn open(path: impl AsRef<Path>, mode: &str) -> Open {
@@ -115,10 +140,20 @@ fn no_folder(opened: std::fs::File) -> io::Result<std::fs::File> {
     Ok(opened)
 }
 
+/// As Python, for which a file that is appended to is at its end. A pipe has none.
+fn at_its_end(opened: std::fs::File) -> io::Result<std::fs::File> {
+    let opened = no_folder(opened)?;
+    match rustix::fs::seek(&opened, rustix::fs::SeekFrom::End(0)) {
+        Ok(_) | Err(rustix::io::Errno::SPIPE) => Ok(opened),
+        Err(error) => Err(error.into()),
+    }
+}
+
 impl Open {
     #[track_caller]
     pub(super) fn file(path: &Path, mode: io::Result<Mode>) -> Self {
-        Self::new(path, mode, BUFFER, no_folder)
+        let append = mode.as_ref().is_ok_and(|mode| mode.append);
+        Self::new(path, mode, BUFFER, if append { at_its_end } else { no_folder })
     }
 
     #[track_caller]

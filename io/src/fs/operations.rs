@@ -223,6 +223,21 @@ impl File {
     /// # Cancel safety
     ///
     /// Lossy: what has begun runs to its end.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use corio_io::fs;
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// # corio_runtime::run(async {
+    /// let mut file = fs::temporary_file().await?;
+    /// assert_eq!(file.write("hello").await?, 5);
+    /// file.flush().await?;
+    /// # Ok(())
+    /// # })
+    /// # }
+    /// ```
     #[track_caller]
     pub fn write<B: AsRef<[u8]> + Unpin>(&mut self, bytes: B) -> FileOp<'_, WriteOp<B>> {
         self.operation(WriteOp::new(bytes))
@@ -237,6 +252,24 @@ impl File {
     /// # Cancel safety
     ///
     /// Lossy: what has begun runs to its end.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::io::SeekFrom;
+    ///
+    /// use corio_io::fs;
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// # corio_runtime::run(async {
+    /// let mut file = fs::temporary_file().await?;
+    /// file.write_lines(["one\n", "two\n"]).await?;
+    /// file.seek(SeekFrom::Start(0)).await?;
+    /// assert_eq!(file.read(None).await?, b"one\ntwo\n");
+    /// # Ok(())
+    /// # })
+    /// # }
+    /// ```
     #[doc(alias = "writelines")]
     #[track_caller]
     pub fn write_lines<B: AsRef<[u8]>>(
@@ -257,6 +290,22 @@ impl File {
     /// # Cancel safety
     ///
     /// Strict: the file is closed by its drop.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use corio_io::fs;
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// # corio_runtime::run(async {
+    /// let mut file = fs::temporary_file().await?;
+    /// file.write("hello").await?;
+    /// file.close().await?;
+    /// assert!(file.write("more").await.is_err());
+    /// # Ok(())
+    /// # })
+    /// # }
+    /// ```
     #[track_caller]
     pub fn close(&mut self) -> CloseFile<'_> {
         CloseFile { last: self.finish_writes() }

@@ -158,6 +158,23 @@ macro_rules! datagram_methods {
             /// # Cancel safety
             ///
             /// Strict: the message is sent or not.
+            ///
+            /// # Examples
+            ///
+            /// ```
+            /// use corio_io::net::UdpSocket;
+            ///
+            /// # fn main() -> std::io::Result<()> {
+            /// # corio_runtime::run(async {
+            /// let a = UdpSocket::bind("127.0.0.1:0").await?;
+            /// let b = UdpSocket::bind("127.0.0.1:0").await?;
+            /// a.connect(b.local_addr()?).await?;
+            /// a.send(b"hello").await?;
+            /// assert_eq!(b.recv(&mut [0; 16]).await?, 5);
+            /// # Ok(())
+            /// # })
+            /// # }
+            /// ```
             #[track_caller]
             pub fn send<'a>(&'a self, buf: &'a [u8]) -> DatagramSend<'a> {
                 DatagramSend::new(self.wire(), buf, Location::caller())
@@ -172,6 +189,24 @@ macro_rules! datagram_methods {
             /// # Cancel safety
             ///
             /// Strict: a message is received or stays.
+            ///
+            /// # Examples
+            ///
+            /// ```
+            /// use corio_io::net::UdpSocket;
+            ///
+            /// # fn main() -> std::io::Result<()> {
+            /// # corio_runtime::run(async {
+            /// let a = UdpSocket::bind("127.0.0.1:0").await?;
+            /// let b = UdpSocket::bind("127.0.0.1:0").await?;
+            /// a.send_to(b"hello", b.local_addr()?).await?;
+            /// let mut buf = [0; 16];
+            /// let n = b.recv(&mut buf).await?;
+            /// assert_eq!(&buf[..n], b"hello");
+            /// # Ok(())
+            /// # })
+            /// # }
+            /// ```
             #[track_caller]
             pub fn recv<'a>(&'a self, buf: &'a mut [u8]) -> DatagramRecv<'a> {
                 DatagramRecv::new(self.wire(), buf, Location::caller())
@@ -256,6 +291,23 @@ macro_rules! addressed_methods {
             /// # Cancel safety
             ///
             /// Strict: a message is received or stays.
+            ///
+            /// # Examples
+            ///
+            /// ```
+            /// use corio_io::net::UdpSocket;
+            ///
+            /// # fn main() -> std::io::Result<()> {
+            /// # corio_runtime::run(async {
+            /// let a = UdpSocket::bind("127.0.0.1:0").await?;
+            /// let b = UdpSocket::bind("127.0.0.1:0").await?;
+            /// a.send_to(b"hello", b.local_addr()?).await?;
+            /// let mut buf = [0; 16];
+            /// assert_eq!(b.recv_from(&mut buf).await?, (5, a.local_addr()?));
+            /// # Ok(())
+            /// # })
+            /// # }
+            /// ```
             #[track_caller]
             pub fn recv_from<'a>(&'a self, buf: &'a mut [u8]) -> DatagramRecvFrom<'a, Self> {
                 DatagramRecvFrom::new(self, buf, Location::caller())

@@ -13,6 +13,8 @@ use std::os::fd::{AsFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 use corio_sync::shim::Ordering::Relaxed;
 use corio_sync::shim::atomic::AtomicBool;
 
+use socket2::{SockRef, Type};
+
 use super::listener::TcpListener;
 use super::unix::UnixListener;
 
@@ -127,8 +129,8 @@ impl Inherited {
     /// `InvalidInput` if it is something else.
     pub fn into_tcp(self) -> io::Result<TcpListener> {
         let listener = std::net::TcpListener::from(self.fd);
-        match listener.local_addr() {
-            Ok(_) => TcpListener::from_std(listener),
+        match listener.local_addr().and_then(|_| listens(&listener)) {
+            Ok(()) => TcpListener::from_std(listener),
             Err(error) => Err(other_kind("for TCP", &error)),
         }
     }
@@ -140,8 +142,8 @@ impl Inherited {
     /// `InvalidInput` if it is something else.
     pub fn into_unix(self) -> io::Result<UnixListener> {
         let listener = std::os::unix::net::UnixListener::from(self.fd);
-        match listener.local_addr() {
-            Ok(_) => UnixListener::from_std(listener),
+        match listener.local_addr().and_then(|_| listens(&listener)) {
+            Ok(()) => UnixListener::from_std(listener),
             Err(error) => Err(other_kind("for Unix streams", &error)),
         }
     }
@@ -157,6 +159,20 @@ impl AsFd for Inherited {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
     }
+}
+
+/// That it is a socket of streams, and accepts connections: an address tells the family alone.
+fn listens(socket: &impl AsFd) -> io::Result<()> {
+    let socket = SockRef::from(socket);
+    if socket.r#type()? != Type::STREAM {
+        return Err(io::Error::other("it is no socket of streams"));
+    }
+    // Where the system does not tell, the first accept does.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    if !socket.is_listener()? {
+        return Err(io::Error::other("it does not listen"));
+    }
+    Ok(())
 }
 
 fn other_kind(wanted: &str, error: impl fmt::Display) -> io::Error {

@@ -56,6 +56,22 @@ impl TcpListener {
     /// # Cancel safety
     ///
     /// Strict. Unless a host name has to be looked up, the future is ready at its first poll.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use corio_io::net::TcpListener;
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// # corio_runtime::run(async {
+    /// let listener = TcpListener::bind("127.0.0.1:0").await?;
+    /// let address = listener.local_addr()?;
+    /// let taken = TcpListener::bind(address).await.unwrap_err();
+    /// assert!(taken.to_string().starts_with(&format!("bind {address}: ")));
+    /// # Ok(())
+    /// # })
+    /// # }
+    /// ```
     #[track_caller]
     pub fn bind(address: impl ToAddrs) -> Bind {
         ListenerBuilder::new().bind(address)
@@ -78,6 +94,23 @@ impl TcpListener {
     /// # Cancel safety
     ///
     /// Loses place: no connection is lost.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use corio_io::net::{TcpListener, TcpStream};
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// # corio_runtime::run(async {
+    /// let listener = TcpListener::bind("127.0.0.1:0").await?;
+    /// let client = TcpStream::connect(listener.local_addr()?).await?;
+    /// let (server, peer) = listener.accept().await?;
+    /// assert_eq!(peer, client.local_addr()?);
+    /// server.write_all(b"welcome").await?;
+    /// # Ok(())
+    /// # })
+    /// # }
+    /// ```
     #[doc(alias = "sock_accept")]
     #[track_caller]
     pub fn accept(&self) -> Accept<'_> {

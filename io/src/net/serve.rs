@@ -364,7 +364,7 @@ async fn next<L: Listener>(
         accepted.map(|accepted| match accepted {
             Ok((io, peer)) => Event::Connection(io, peer),
             Err(error) if sys::is_exhausted(&error) => Event::Exhausted(error),
-            Err(error) if is_lost(&error) => Event::Lost,
+            Err(error) if sys::is_of_a_connection(&error) => Event::Lost,
             Err(error) => Event::Broken(error),
         })
     })
@@ -378,25 +378,9 @@ fn poll_signal(signal: &mut Option<&mut Signal>, cx: &mut Context<'_>) -> Poll<(
     }
 }
 
-/// Errors of a connection that `accept` hands over (accept(2), "Error handling"), not of the
-/// listener.
-fn is_lost(error: &io::Error) -> bool {
-    use io::ErrorKind::*;
-
-    matches!(
-        error.kind(),
-        ConnectionAborted
-            | ConnectionRefused
-            | ConnectionReset
-            | NetworkDown
-            | NetworkUnreachable
-            | HostUnreachable
-            | PermissionDenied
-            | TimedOut
-    )
-}
-
 /// Waits until a connection is closed, for [`PAUSE`] at most. True if the shutdown came meanwhile.
+///
+/// Without a connection there is none to be closed: others hold what there is no room for.
 async fn pause(connections: &Connections, mut signal: Option<&mut Signal>) -> bool {
     let before = connections.live();
     let mut limit = sleep(PAUSE).inside();
@@ -404,7 +388,7 @@ async fn pause(connections: &Connections, mut signal: Option<&mut Signal>) -> bo
         if poll_signal(&mut signal, cx).is_ready() {
             return Poll::Ready(true);
         }
-        if connections.poll_at_most(before.saturating_sub(1), cx).is_ready() {
+        if before > 0 && connections.poll_at_most(before - 1, cx).is_ready() {
             return Poll::Ready(false);
         }
         Pin::new(&mut limit).poll(cx).map(|()| false)

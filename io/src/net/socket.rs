@@ -15,6 +15,7 @@ use corio_sync::place::WaitKind;
 
 use super::wire::{Wire, kind};
 use crate::source::step;
+use crate::sys;
 
 /// A future's own place among those that wait for a socket: any number of them may.
 pub(super) struct Wait<'a> {
@@ -68,6 +69,27 @@ impl<'a> Wait<'a> {
         op: impl FnMut() -> io::Result<R>,
     ) -> Poll<io::Result<R>> {
         self.poll_call(kind(direction), direction, cx, op)
+    }
+
+    /// As [`poll_message`](Self::poll_message), for a call that may find no room elsewhere than in
+    /// this socket: if `now`, it is made whatever is known of the socket.
+    pub(super) fn poll_message_now<R>(
+        &mut self,
+        now: bool,
+        direction: Direction,
+        cx: &mut Context<'_>,
+        mut op: impl FnMut() -> io::Result<R>,
+    ) -> Poll<io::Result<R>> {
+        let Self { wire: Wire { fd, source, at }, waiter, .. } = self;
+        step(kind(direction), at, cx, |cx| {
+            if now {
+                match sys::uninterrupted(&mut op) {
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                    result => return Poll::Ready(result),
+                }
+            }
+            source.poll_io_with(*fd, direction, waiter, cx, op)
+        })
     }
 
     /// One connection.
@@ -198,6 +220,22 @@ macro_rules! socket_methods {
             /// # Cancel safety
             ///
             /// Strict.
+            ///
+            /// # Examples
+            ///
+            /// ```
+            /// use corio_io::net::UnixStream;
+            ///
+            /// # fn main() -> std::io::Result<()> {
+            /// # corio_runtime::run(async {
+            /// let (a, b) = UnixStream::pair()?;
+            /// a.write_all(b"hi").await?;
+            /// b.readable().await?;
+            /// assert_eq!(b.try_read(&mut [0; 8])?, 2);
+            /// # Ok(())
+            /// # })
+            /// # }
+            /// ```
             #[track_caller]
             pub fn readable(&self) -> Ready<'_> {
                 Ready::new(self.wire(), Direction::Read, Location::caller())

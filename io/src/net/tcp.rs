@@ -64,6 +64,24 @@ impl TcpStream {
     /// # Cancel safety
     ///
     /// Strict: an unfinished connection is closed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use corio_io::net::{TcpListener, TcpStream};
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// # corio_runtime::run(async {
+    /// let listener = TcpListener::bind("127.0.0.1:0").await?;
+    /// let stream = TcpStream::connect(listener.local_addr()?).await?;
+    /// assert_eq!(stream.peer_addr()?, listener.local_addr()?);
+    /// // Of several addresses the first that answers.
+    /// let both = [stream.local_addr()?, listener.local_addr()?];
+    /// assert_eq!(TcpStream::connect(both).await?.peer_addr()?, both[1]);
+    /// # Ok(())
+    /// # })
+    /// # }
+    /// ```
     #[doc(alias = "sock_connect")]
     #[track_caller]
     pub fn connect(address: impl ToAddrs) -> Connect {

@@ -80,6 +80,20 @@ impl UdpSocket {
     /// # Cancel safety
     ///
     /// Strict. Unless a host name has to be looked up, the future is ready at its first poll.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use corio_io::net::UdpSocket;
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// # corio_runtime::run(async {
+    /// let socket = UdpSocket::bind("127.0.0.1:0").await?;
+    /// assert_ne!(socket.local_addr()?.port(), 0, "the system has chosen one");
+    /// # Ok(())
+    /// # })
+    /// # }
+    /// ```
     #[track_caller]
     pub fn bind(address: impl ToAddrs) -> UdpBind {
         let addresses = address.to_addrs();
@@ -112,6 +126,22 @@ impl UdpSocket {
     /// # Cancel safety
     ///
     /// Strict. Unless a host name has to be looked up, the future is ready at its first poll.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use corio_io::net::UdpSocket;
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// # corio_runtime::run(async {
+    /// let a = UdpSocket::bind("127.0.0.1:0").await?;
+    /// let b = UdpSocket::bind("127.0.0.1:0").await?;
+    /// a.connect(b.local_addr()?).await?;
+    /// assert_eq!(a.peer_addr()?, b.local_addr()?);
+    /// # Ok(())
+    /// # })
+    /// # }
+    /// ```
     #[track_caller]
     pub fn connect(&self, address: impl ToAddrs) -> UdpConnect<'_> {
         let addresses = address.to_addrs();
@@ -130,6 +160,21 @@ impl UdpSocket {
     /// # Cancel safety
     ///
     /// Strict: the message is sent or not.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use corio_io::net::UdpSocket;
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// # corio_runtime::run(async {
+    /// let a = UdpSocket::bind("127.0.0.1:0").await?;
+    /// let b = UdpSocket::bind("127.0.0.1:0").await?;
+    /// assert_eq!(a.send_to(b"hello", b.local_addr()?).await?, 5);
+    /// # Ok(())
+    /// # })
+    /// # }
+    /// ```
     #[track_caller]
     pub fn send_to<'a>(&'a self, buf: &'a [u8], target: impl ToAddrs) -> UdpSendTo<'a> {
         let wait = Wait::new(self.wire(), Location::caller());

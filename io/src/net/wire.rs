@@ -220,6 +220,25 @@ macro_rules! stream_methods {
             /// # Cancel safety
             ///
             /// Loses place: what was not read stays in the socket.
+            ///
+            /// # Examples
+            ///
+            /// ```
+            /// use corio_io::net::UnixStream;
+            ///
+            /// # fn main() -> std::io::Result<()> {
+            /// # corio_runtime::run(async {
+            /// let (a, b) = UnixStream::pair()?;
+            /// a.write_all(b"hello").await?;
+            /// let mut buf = [0; 16];
+            /// let n = b.read(&mut buf).await?;
+            /// assert_eq!(&buf[..n], b"hello");
+            /// drop(a);
+            /// assert_eq!(b.read(&mut buf).await?, 0);
+            /// # Ok(())
+            /// # })
+            /// # }
+            /// ```
             #[track_caller]
             pub fn read<'a>(&'a self, buf: &'a mut [u8]) -> Read<'a> {
                 Read::new(self.wire(), buf, Location::caller())
@@ -236,6 +255,23 @@ macro_rules! stream_methods {
             /// # Cancel safety
             ///
             /// Lossy: what was read is in `buf`, and [`ReadExact::filled`] tells how much.
+            ///
+            /// # Examples
+            ///
+            /// ```
+            /// use corio_io::net::UnixStream;
+            ///
+            /// # fn main() -> std::io::Result<()> {
+            /// # corio_runtime::run(async {
+            /// let (a, b) = UnixStream::pair()?;
+            /// a.write_all(b"hello").await?;
+            /// let mut head = [0; 2];
+            /// b.read_exact(&mut head).await?;
+            /// assert_eq!(&head, b"he");
+            /// # Ok(())
+            /// # })
+            /// # }
+            /// ```
             #[track_caller]
             pub fn read_exact<'a>(&'a self, buf: &'a mut [u8]) -> ReadExact<'a> {
                 ReadExact::new(self.wire(), buf, Location::caller())
@@ -264,6 +300,25 @@ macro_rules! stream_methods {
             /// # Cancel safety
             ///
             /// Loses place, as [`read`](Self::read).
+            ///
+            /// # Examples
+            ///
+            /// ```
+            /// use corio_io::net::UnixStream;
+            ///
+            /// # fn main() -> std::io::Result<()> {
+            /// # corio_runtime::run(async {
+            /// let (a, b) = UnixStream::pair()?;
+            /// a.write_all(b"hello").await?;
+            /// let mut first = [0; 1];
+            /// b.peek(&mut first).await?;
+            /// let mut all = [0; 5];
+            /// b.read_exact(&mut all).await?;
+            /// assert_eq!((&first, &all), (b"h", b"hello"));
+            /// # Ok(())
+            /// # })
+            /// # }
+            /// ```
             #[track_caller]
             pub fn peek<'a>(&'a self, buf: &'a mut [u8]) -> Peek<'a> {
                 Peek::new(self.wire(), buf, Location::caller())
@@ -295,6 +350,23 @@ macro_rules! stream_methods {
             /// # Cancel safety
             ///
             /// Lossy: a part may have been written, and [`WriteAll::written`] tells how much.
+            ///
+            /// # Examples
+            ///
+            /// ```
+            /// use corio_io::net::UnixStream;
+            ///
+            /// # fn main() -> std::io::Result<()> {
+            /// # corio_runtime::run(async {
+            /// let (a, b) = UnixStream::pair()?;
+            /// let sends = corio_runtime::create_task(async move { a.write_all(&[7; 1 << 20]).await });
+            /// let mut all = vec![0; 1 << 20];
+            /// b.read_exact(&mut all).await?;
+            /// sends.await.unwrap()?;
+            /// # Ok(())
+            /// # })
+            /// # }
+            /// ```
             #[track_caller]
             pub fn write_all<'a>(&'a self, buf: &'a [u8]) -> WriteAll<'a> {
                 WriteAll::new(self.wire(), buf, Location::caller())
@@ -309,6 +381,26 @@ macro_rules! stream_methods {
             /// # Cancel safety
             ///
             /// Loses place, as [`write`](Self::write).
+            ///
+            /// # Examples
+            ///
+            /// ```
+            /// use std::io::IoSlice;
+            ///
+            /// use corio_io::net::UnixStream;
+            ///
+            /// # fn main() -> std::io::Result<()> {
+            /// # corio_runtime::run(async {
+            /// let (a, b) = UnixStream::pair()?;
+            /// let parts = [IoSlice::new(b"he"), IoSlice::new(b"llo")];
+            /// assert_eq!(a.write_vectored(&parts).await?, 5);
+            /// let mut all = [0; 5];
+            /// b.read_exact(&mut all).await?;
+            /// assert_eq!(&all, b"hello");
+            /// # Ok(())
+            /// # })
+            /// # }
+            /// ```
             #[track_caller]
             pub fn write_vectored<'a>(&'a self, bufs: &'a [IoSlice<'a>]) -> WriteVectored<'a> {
                 WriteVectored::new(self.wire(), bufs, Location::caller())
@@ -319,6 +411,26 @@ macro_rules! stream_methods {
             /// # Errors
             ///
             /// `WouldBlock` if there is nothing to read; else as [`read`](Self::read).
+            ///
+            /// # Examples
+            ///
+            /// ```
+            /// use std::io::ErrorKind;
+            ///
+            /// use corio_io::net::UnixStream;
+            ///
+            /// # fn main() -> std::io::Result<()> {
+            /// # corio_runtime::run(async {
+            /// let (a, b) = UnixStream::pair()?;
+            /// let mut buf = [0; 8];
+            /// assert_eq!(b.try_read(&mut buf).unwrap_err().kind(), ErrorKind::WouldBlock);
+            /// a.write_all(b"hi").await?;
+            /// b.readable().await?;
+            /// assert_eq!(b.try_read(&mut buf)?, 2);
+            /// # Ok(())
+            /// # })
+            /// # }
+            /// ```
             pub fn try_read(&self, buf: &mut [u8]) -> io::Result<usize> {
                 self.try_io(Direction::Read, || sys::recv_init(self.io.fd(), buf))
             }
@@ -333,12 +445,52 @@ macro_rules! stream_methods {
             }
 
             /// Two halves that borrow the stream, to be used beside each other in one task.
+            ///
+            /// # Examples
+            ///
+            /// ```
+            /// use corio_io::net::UnixStream;
+            ///
+            /// # fn main() -> std::io::Result<()> {
+            /// # corio_runtime::run(async {
+            /// let (mut a, b) = UnixStream::pair()?;
+            /// let (reader, writer) = a.split();
+            /// writer.write_all(b"ping").await?;
+            /// b.write_all(b"pong").await?;
+            /// let mut buf = [0; 4];
+            /// reader.read_exact(&mut buf).await?;
+            /// assert_eq!(&buf, b"pong");
+            /// # Ok(())
+            /// # })
+            /// # }
+            /// ```
             pub fn split(&mut self) -> (ReadHalf<'_, Self>, WriteHalf<'_, Self>) {
                 split::borrowed(self)
             }
 
             /// Two halves that own the stream together, for two tasks. Dropping the writing half
             /// ends the outgoing stream.
+            ///
+            /// # Examples
+            ///
+            /// ```
+            /// use corio_io::net::UnixStream;
+            ///
+            /// # fn main() -> std::io::Result<()> {
+            /// # corio_runtime::run(async {
+            /// let (a, b) = UnixStream::pair()?;
+            /// let (reader, writer) = a.into_split();
+            /// let writes = corio_runtime::create_task(async move { writer.write_all(b"bye").await });
+            /// writes.await.unwrap()?;
+            /// // The writing half is gone: that was the end of the stream.
+            /// let mut buf = [0; 8];
+            /// assert_eq!(b.read(&mut buf).await?, 3);
+            /// assert_eq!(b.read(&mut buf).await?, 0);
+            /// drop(reader);
+            /// # Ok(())
+            /// # })
+            /// # }
+            /// ```
             #[must_use]
             pub fn into_split(self) -> (OwnedReadHalf<Self>, OwnedWriteHalf<Self>) {
                 split::owned(self)
@@ -349,6 +501,24 @@ macro_rules! stream_methods {
             /// # Errors
             ///
             /// `NotConnected` if the peer was faster; else the system's.
+            ///
+            /// # Examples
+            ///
+            /// ```
+            /// use corio_io::net::{Shutdown, UnixStream};
+            ///
+            /// # fn main() -> std::io::Result<()> {
+            /// # corio_runtime::run(async {
+            /// let (a, b) = UnixStream::pair()?;
+            /// a.shutdown(Shutdown::Write)?;
+            /// assert_eq!(b.read(&mut [0]).await?, 0);
+            /// // The other direction goes on.
+            /// b.write_all(b"x").await?;
+            /// assert_eq!(a.read(&mut [0]).await?, 1);
+            /// # Ok(())
+            /// # })
+            /// # }
+            /// ```
             pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
                 self.io.get().shutdown(how)
             }

@@ -95,6 +95,21 @@ impl Child {
     /// # Cancel safety
     ///
     /// Strict: the child runs on, and can be waited for again.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use corio_io::process::create_subprocess_exec;
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// # corio_runtime::run(async {
+    /// let child = create_subprocess_exec("sh", ["-c", "exit 3"]).await?;
+    /// assert_eq!(child.wait().await?.code(), Some(3));
+    /// assert_eq!(child.returncode(), Some(3));
+    /// # Ok(())
+    /// # })
+    /// # }
+    /// ```
     #[track_caller]
     pub fn wait(&self) -> ChildWait<'_> {
         let process = &*self.owner.process;
@@ -148,6 +163,23 @@ impl Child {
     /// # Errors
     ///
     /// The system's; `InvalidInput` for 0 and for real-time signals.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use corio_io::process::create_subprocess_exec;
+    /// use corio_io::signal::SignalKind;
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// # corio_runtime::run(async {
+    /// let child = create_subprocess_exec("sleep", ["600"]).await?;
+    /// child.send_signal(SignalKind::user_defined1())?;
+    /// child.wait().await?;
+    /// assert_eq!(child.returncode(), Some(-SignalKind::user_defined1().as_raw()));
+    /// # Ok(())
+    /// # })
+    /// # }
+    /// ```
     pub fn send_signal(&self, kind: SignalKind) -> io::Result<()> {
         self.owner.process.signal(kind, false)
     }
@@ -169,6 +201,22 @@ impl Child {
     /// # Errors
     ///
     /// The system's.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use corio_io::process::create_subprocess_exec;
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// # corio_runtime::run(async {
+    /// let child = create_subprocess_exec("sleep", ["600"]).await?;
+    /// child.terminate()?;
+    /// child.wait().await?;
+    /// assert_eq!(child.returncode(), Some(-15));
+    /// # Ok(())
+    /// # })
+    /// # }
+    /// ```
     pub fn terminate(&self) -> io::Result<()> {
         self.send_signal(SignalKind::terminate())
     }

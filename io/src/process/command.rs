@@ -139,6 +139,21 @@ impl Command {
     }
 
     /// Sets a variable of the child's environment.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use corio_io::process::{Command, Stdio};
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// # corio_runtime::run(async {
+    /// let child = Command::new("sh").args(["-c", "echo $WORD"]).env("WORD", "hi");
+    /// let output = child.stdout(Stdio::Pipe).await?.communicate("").await?;
+    /// assert_eq!(output.stdout, b"hi\n");
+    /// # Ok(())
+    /// # })
+    /// # }
+    /// ```
     pub fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
         self.std.env(name, value);
         self
@@ -157,6 +172,20 @@ impl Command {
     }
 
     /// The folder that the child starts in. asyncio: `cwd`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use corio_io::process::{Command, Stdio};
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// # corio_runtime::run(async {
+    /// let pwd = Command::new("pwd").current_dir("/").stdout(Stdio::Pipe);
+    /// assert_eq!(pwd.await?.communicate("").await?.stdout, b"/\n");
+    /// # Ok(())
+    /// # })
+    /// # }
+    /// ```
     pub fn current_dir(mut self, path: impl AsRef<Path>) -> Self {
         self.std.current_dir(path);
         self
@@ -169,6 +198,22 @@ impl Command {
     }
 
     /// Where the standard output goes to. Default: inherited.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use corio_io::process::{Command, Stdio};
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// # corio_runtime::run(async {
+    /// let mut child = Command::new("echo").arg("hi").stdout(Stdio::Pipe).await?;
+    /// let output = child.stdout.as_mut().unwrap();
+    /// assert_eq!(output.read_line().await.unwrap(), b"hi\n");
+    /// child.wait().await?;
+    /// # Ok(())
+    /// # })
+    /// # }
+    /// ```
     pub fn stdout(mut self, to: impl Into<Stdio>) -> Self {
         self.stdout = to.into();
         self
@@ -196,6 +241,20 @@ impl Command {
 
     /// Whether dropping the [`Child`] kills it, if it still runs. Default: no, it runs on. asyncio's
     /// transport kills when it is closed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use corio_io::process::{Command, Stdio};
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// # corio_runtime::run(async {
+    /// let child = Command::new("sleep").arg("600").kill_on_drop(true).await?;
+    /// drop(child);
+    /// # Ok(())
+    /// # })
+    /// # }
+    /// ```
     pub fn kill_on_drop(mut self, on: bool) -> Self {
         self.kill_on_drop = on;
         self

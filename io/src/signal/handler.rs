@@ -32,8 +32,10 @@ fn table() -> MutexGuard<'static, Table> {
 }
 
 impl Table {
-    fn find(&self, kind: SignalKind, handle: &Handle) -> Option<usize> {
-        self.entries.iter().position(|entry| entry.kind == kind && entry.handle == *handle)
+    fn take(&mut self, which: impl Fn(&Entry) -> bool) -> Vec<Entry> {
+        let (taken, kept) = std::mem::take(&mut self.entries).into_iter().partition(which);
+        self.entries = kept;
+        taken
     }
 }
 
@@ -89,37 +91,40 @@ impl SignalHandlers for Handle {
         let (handle, f) = (self.clone(), Arc::new(f));
         let task = self.try_create_task(listen(signals, handle, f, registered));
         let task = task.map_err(|_| io::Error::other("the runtime has shut down"))?.task_ref();
-        let replaced = {
+        let (replaced, known) = {
             let mut table = table();
-            if let Some(entry) = table.entries.iter_mut().find(|entry| entry.number == number) {
-                entry.task = Some(task);
-            }
             let older = |entry: &Entry| {
                 entry.kind == kind && entry.handle == *self && entry.number < number
             };
-            let at = table.entries.iter().position(older);
-            at.map(|at| table.entries.remove(at))
+            let replaced = table.take(older);
+            let own = table.entries.iter_mut().find(|entry| entry.number == number);
+            let known = own.map(|entry| entry.task = Some(task.clone()));
+            (replaced, known)
         };
         end(replaced);
+        if known.is_none() {
+            // Another thread has replaced or removed it meanwhile, or the runtime has ended it.
+            task.abort();
+        }
         Ok(())
     }
 
     fn remove_signal_handler(&self, kind: SignalKind) -> bool {
-        let removed = {
-            let mut table = table();
-            table.find(kind, self).map(|at| table.entries.remove(at))
-        };
+        let ours = |entry: &Entry| entry.kind == kind && entry.handle == *self;
+        let removed = table().take(ours);
         end(removed)
     }
 }
 
-/// Ends the task of an entry that was taken out; true if there was one.
-fn end(entry: Option<Entry>) -> bool {
-    let Some(entry) = entry else { return false };
-    if let Some(task) = &entry.task {
-        task.abort();
+/// Ends the tasks of entries that were taken out; true if there were any. One without a task is ended
+/// by who makes it, and finds the entry gone.
+fn end(entries: Vec<Entry>) -> bool {
+    for entry in &entries {
+        if let Some(task) = &entry.task {
+            task.abort();
+        }
     }
-    true
+    !entries.is_empty()
 }
 
 async fn listen<F: Fn() + Send + Sync + 'static>(

@@ -25,7 +25,7 @@ use std::task::{Context, Poll};
 use corio_runtime::Handle;
 use corio_runtime::reactor::Direction;
 use corio_sync::shim::Ordering;
-use corio_sync::shim::atomic::{AtomicBool, AtomicU8, AtomicUsize};
+use corio_sync::shim::atomic::{AtomicBool, AtomicU8, AtomicUsize, fence};
 use corio_sync::{Event, Notify, Queue, SetOnce};
 
 use super::pipe::Pipe;
@@ -269,18 +269,29 @@ impl Connection {
             match self.try_write(parts) {
                 Ok(n) => sent = n,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                // Somebody else has closed it meanwhile, and nothing was sent: as after a close.
+                Err(_) if self.is_closing() => return,
                 Err(error) => return self.lose(&error),
             }
         }
-        if sent < total {
-            self.queue(rest(parts, sent));
+        if sent < total && !self.queue(rest(parts, sent)) && sent > 0 {
+            // Somebody else has closed it meanwhile: what was begun cannot be finished.
+            let message = "the connection was closed in the middle of a write";
+            self.lose(&io::Error::new(io::ErrorKind::ConnectionAborted, message));
         }
     }
 
-    fn queue(self: &Arc<Self>, bytes: Vec<u8>) {
+    /// False if the connection was closed before.
+    fn queue(self: &Arc<Self>, bytes: Vec<u8>) -> bool {
+        let n = bytes.len();
         // Ordering(stream.queue): Relaxed. The queue shows the bytes to the sender.
-        self.queued.fetch_add(bytes.len(), Ordering::Relaxed);
-        self.tell(Outgoing::Bytes(bytes));
+        self.queued.fetch_add(n, Ordering::Relaxed);
+        let queued = self.tell(Outgoing::Bytes(bytes));
+        if !queued {
+            // Ordering(stream.unqueue): Relaxed. Nobody sends them.
+            self.queued.fetch_sub(n, Ordering::Relaxed);
+        }
+        queued
     }
 
     // Ordering(stream.plain): Relaxed. The writer reads what it has written itself.
@@ -303,35 +314,47 @@ impl Connection {
         self.shutdown(Shutdown::Write).inspect_err(|error| self.lose(error))
     }
 
-    /// Gives the sender something to do. A queue that is shut belongs to a connection that is over.
-    fn tell(self: &Arc<Self>, what: Outgoing) {
-        if self.outgoing.put_nowait(what).is_ok() {
+    /// Gives the sender something to do. False for a connection that is closed or over: its queue is
+    /// shut.
+    ///
+    /// A server may close the connection at the same time, see [`close`](Self::close). So it is said
+    /// that there is a sender **before** something is queued, and the closer shuts the queue and
+    /// **then** looks for a sender: what is queued is sent, or refused.
+    fn tell(self: &Arc<Self>, what: Outgoing) -> bool {
+        // Ordering(stream.sending): Relaxed. Whoever sets it first starts the sender; the queue orders
+        // what the sender sees.
+        let first = !self.sending.swap(true, Ordering::Relaxed);
+        if first {
+            // Ordering(stream.fence_tell): SeqCst; pairs with Ordering(stream.fence_close).
+            fence(Ordering::SeqCst);
+        }
+        let told = self.outgoing.put_nowait(what).is_ok();
+        if first {
+            // Also if nothing was queued: who has closed the queue leaves the end to it.
             self.start_sender();
         }
+        told
     }
 
-    // Ordering(stream.sending): Relaxed. Whoever sets it first starts the sender; the queue orders
-    // what the sender sees.
     fn start_sender(self: &Arc<Self>) {
-        if !self.sending.swap(true, Ordering::Relaxed) {
-            let this = self.clone();
-            let open = match &self.socket {
-                Socket::Writing(pipe) => pipe.upgrade(),
-                _ => None,
-            };
-            drop(self.runtime.create_task(async move {
-                this.send_all().await;
-                drop(open);
-            }));
-        }
+        let mut sender = Sender { connection: self.clone(), done: false };
+        let open = match &self.socket {
+            Socket::Writing(pipe) => pipe.upgrade(),
+            _ => None,
+        };
+        drop(self.runtime.create_task(async move {
+            sender.connection.send_all().await;
+            sender.done = true;
+            drop((sender, open));
+        }));
     }
 
-    async fn send_all(self: Arc<Self>) {
+    async fn send_all(self: &Arc<Self>) {
         while let Ok(first) = self.outgoing.get().await {
             let sent = match self.send(first).await {
                 Ok(None) => continue,
                 // In a box, so that a connection without TLS has no room for it.
-                Ok(Some(upgrade)) => Box::pin(ssl::run(&self, *upgrade)).await,
+                Ok(Some(upgrade)) => Box::pin(ssl::run(self, *upgrade)).await,
                 Err(error) => Err(error),
             };
             if let Err(error) = sent {
@@ -339,7 +362,6 @@ impl Connection {
             }
             break;
         }
-        self.end();
     }
 
     /// Sends one piece, and those that follow it if it is bytes; returns what is to come after them.
@@ -405,8 +427,11 @@ impl Connection {
             return self.abort();
         }
         self.outgoing.shutdown(false);
+        // Ordering(stream.fence_close): SeqCst; pairs with Ordering(stream.fence_tell). If no sender is
+        // seen here, what its writer is about to queue is refused.
+        fence(Ordering::SeqCst);
         // A sender that runs ends the connection when its queue is empty.
-        // Ordering(stream.closing_sender): Relaxed. The writer reads what it wrote itself.
+        // Ordering(stream.closing_sender): Relaxed. The fence orders it.
         if !self.sending.load(Ordering::Relaxed) {
             self.end();
         }
@@ -434,6 +459,23 @@ impl Connection {
         let _ = self.shutdown(Shutdown::Both);
         self.closed.set();
         self.drained.notify_waiters();
+    }
+}
+
+/// The task that sends has ended, however it did: it may be cancelled like any other, as by the end of
+/// `run`. Nobody waits for it after that.
+struct Sender {
+    connection: Arc<Connection>,
+    done: bool,
+}
+
+impl Drop for Sender {
+    fn drop(&mut self) {
+        if !self.done {
+            let message = "the task that sends was cancelled";
+            self.connection.lose(&io::Error::new(io::ErrorKind::ConnectionAborted, message));
+        }
+        self.connection.end();
     }
 }
 

@@ -64,6 +64,26 @@ pub fn open_connection(address: impl ToAddrs) -> OpenConnection {
 /// # Cancel safety
 ///
 /// Strict: an unfinished connection is closed.
+///
+/// # Examples
+///
+/// ```
+/// use corio_io::stream::{
+///     StreamReader, StreamWriter, open_unix_connection, start_unix_server,
+/// };
+///
+/// # fn main() -> std::io::Result<()> {
+/// # corio_runtime::run(async {
+/// # let path = std::env::temp_dir().join(format!("corio-open-{}", std::process::id()));
+/// let greets = async |_: StreamReader, mut writer: StreamWriter| writer.write(b"welcome\n");
+/// let server = start_unix_server(greets, &path).await?;
+/// let (mut reader, _writer) = open_unix_connection(&path).await?;
+/// assert_eq!(reader.read_line().await.unwrap(), b"welcome\n");
+/// server.close();
+/// # Ok(())
+/// # })
+/// # }
+/// ```
 #[doc(alias = "create_unix_connection")]
 #[track_caller]
 pub fn open_unix_connection(path: impl AsRef<Path>) -> OpenUnixConnection {

@@ -3,6 +3,8 @@
 //! *Invariant.* What is in the buffer has not been returned yet. Every read leaves the buffer as it
 //! was until the poll that returns, so dropping one loses nothing.
 
+mod lines;
+
 use std::fmt;
 use std::future::Future;
 use std::io;
@@ -18,6 +20,8 @@ use super::error::ReadError;
 #[cfg(feature = "tls")]
 use crate::duplex::DuplexReader;
 use crate::made::Made;
+
+pub use lines::{Lines, NextLine};
 
 /// Room that is made for a read from the socket, at least: a few packets. A read that asks for more
 /// gets more.
@@ -66,6 +70,25 @@ impl StreamReader {
     /// # Cancel safety
     ///
     /// Strict.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use corio_io::net::UnixStream;
+    /// use corio_io::stream::connect_accepted_socket;
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// # corio_runtime::run(async {
+    /// let (ours, theirs) = UnixStream::pair()?;
+    /// let (mut reader, _writer) = connect_accepted_socket(ours)?;
+    /// theirs.write_all(b"hello").await?;
+    /// drop(theirs);
+    /// assert_eq!(reader.read(Some(2)).await?, b"he");
+    /// assert_eq!(reader.read(None).await?, b"llo");
+    /// # Ok(())
+    /// # })
+    /// # }
+    /// ```
     #[track_caller]
     pub fn read(&mut self, n: Option<usize>) -> ReadSome<'_> {
         ReadSome { reader: self, n, made: Made::here("StreamReader::read") }
@@ -83,6 +106,26 @@ impl StreamReader {
     /// # Cancel safety
     ///
     /// Strict.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use corio_io::net::UnixStream;
+    /// use corio_io::stream::connect_accepted_socket;
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// # corio_runtime::run(async {
+    /// let (ours, theirs) = UnixStream::pair()?;
+    /// let (mut reader, _writer) = connect_accepted_socket(ours)?;
+    /// theirs.write_all(b"one\ntwo").await?;
+    /// drop(theirs);
+    /// assert_eq!(reader.read_line().await.unwrap(), b"one\n");
+    /// assert_eq!(reader.read_line().await.unwrap(), b"two");
+    /// assert_eq!(reader.read_line().await.unwrap(), b"", "the end");
+    /// # Ok(())
+    /// # })
+    /// # }
+    /// ```
     #[track_caller]
     #[doc(alias = "readline")]
     pub fn read_line(&mut self) -> ReadLine<'_> {
@@ -100,6 +143,28 @@ impl StreamReader {
     /// # Cancel safety
     ///
     /// Strict.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use corio_io::net::UnixStream;
+    /// use corio_io::stream::{ReadError, connect_accepted_socket};
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// # corio_runtime::run(async {
+    /// let (ours, theirs) = UnixStream::pair()?;
+    /// let (mut reader, _writer) = connect_accepted_socket(ours)?;
+    /// theirs.write_all(b"hello").await?;
+    /// drop(theirs);
+    /// assert_eq!(reader.read_exact(4).await.unwrap(), b"hell");
+    /// let Err(ReadError::Incomplete { partial, .. }) = reader.read_exact(4).await else {
+    ///     panic!("there was less")
+    /// };
+    /// assert_eq!(partial, b"o");
+    /// # Ok(())
+    /// # })
+    /// # }
+    /// ```
     #[track_caller]
     #[doc(alias = "readexactly")]
     pub fn read_exact(&mut self, n: usize) -> ReadExactly<'_> {
@@ -124,6 +189,26 @@ impl StreamReader {
     /// # Cancel safety
     ///
     /// Strict.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use corio_io::net::UnixStream;
+    /// use corio_io::stream::connect_accepted_socket;
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// # corio_runtime::run(async {
+    /// let (ours, theirs) = UnixStream::pair()?;
+    /// let (mut reader, _writer) = connect_accepted_socket(ours)?;
+    /// theirs.write_all(b"a=1;b=2&").await?;
+    /// drop(theirs);
+    /// let ends: [&[u8]; 2] = [b";", b"&"];
+    /// assert_eq!(reader.read_until(&ends).await.unwrap(), b"a=1;");
+    /// assert_eq!(reader.read_until(&ends).await.unwrap(), b"b=2&");
+    /// # Ok(())
+    /// # })
+    /// # }
+    /// ```
     #[track_caller]
     #[doc(alias = "readuntil")]
     pub fn read_until<'a>(&'a mut self, separators: &'a [&'a [u8]]) -> ReadUntil<'a> {
@@ -139,11 +224,56 @@ impl StreamReader {
     }
 
     /// The lines of the stream, one after the other; asyncio's `async for`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use corio_io::net::UnixStream;
+    /// use corio_io::stream::connect_accepted_socket;
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// # corio_runtime::run(async {
+    /// let (ours, theirs) = UnixStream::pair()?;
+    /// let (mut reader, _writer) = connect_accepted_socket(ours)?;
+    /// theirs.write_all(b"one\ntwo\n").await?;
+    /// drop(theirs);
+    /// let mut lines = reader.lines();
+    /// let mut count = 0;
+    /// while let Some(line) = lines.next_line().await {
+    ///     assert!(line.unwrap().ends_with(b"\n"));
+    ///     count += 1;
+    /// }
+    /// assert_eq!(count, 2);
+    /// # Ok(())
+    /// # })
+    /// # }
+    /// ```
     pub fn lines(&mut self) -> Lines<'_> {
         Lines { reader: self }
     }
 
     /// True if the stream has ended and everything was read.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use corio_io::net::UnixStream;
+    /// use corio_io::stream::connect_accepted_socket;
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// # corio_runtime::run(async {
+    /// let (ours, theirs) = UnixStream::pair()?;
+    /// let (mut reader, _writer) = connect_accepted_socket(ours)?;
+    /// theirs.write_all(b"hi").await?;
+    /// drop(theirs);
+    /// assert_eq!(reader.read_exact(2).await.unwrap(), b"hi");
+    /// assert!(!reader.at_eof(), "nobody has looked");
+    /// assert_eq!(reader.read(Some(1)).await?, b"");
+    /// assert!(reader.at_eof());
+    /// # Ok(())
+    /// # })
+    /// # }
+    /// ```
     #[must_use]
     pub fn at_eof(&self) -> bool {
         self.eof && self.rest().is_empty()
@@ -450,56 +580,5 @@ impl Future for ReadUntil<'_> {
         let at = made.begin();
         let end = ready!(reader.poll_until(separators, scanned, at, cx))?;
         Poll::Ready(Ok(reader.take(end)))
-    }
-}
-
-/// The lines of a stream; made by [`StreamReader::lines`].
-#[derive(Debug)]
-#[must_use = "lines do nothing unless they are awaited"]
-pub struct Lines<'a> {
-    reader: &'a mut StreamReader,
-}
-
-impl Lines<'_> {
-    /// The next line, with its `\n`; `None` at the end.
-    ///
-    /// # Errors
-    ///
-    /// As [`StreamReader::read_line`].
-    ///
-    /// # Cancel safety
-    ///
-    /// Strict.
-    #[track_caller]
-    pub fn next_line(&mut self) -> NextLine<'_> {
-        let made = Made::here("Lines::next_line");
-        NextLine { line: ReadLine { reader: self.reader, scanned: 0, made } }
-    }
-}
-
-/// Future of [`Lines::next_line`]: `Option<Result<Vec<u8>, ReadError>>`.
-#[derive(Debug)]
-#[must_use = "nothing is read unless this is awaited"]
-pub struct NextLine<'a> {
-    line: ReadLine<'a>,
-}
-
-impl Future for NextLine<'_> {
-    type Output = Option<Result<Vec<u8>, ReadError>>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let line = ready!(Pin::new(&mut self.line).poll(cx));
-        Poll::Ready(match line {
-            Ok(line) if line.is_empty() => None,
-            line => Some(line),
-        })
-    }
-}
-
-impl futures_core::Stream for Lines<'_> {
-    type Item = Result<Vec<u8>, ReadError>;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        Pin::new(&mut self.next_line()).poll(cx)
     }
 }

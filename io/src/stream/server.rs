@@ -28,8 +28,10 @@ use crate::made::Made;
 use crate::net::{Addrs, ListenerBuilder, TcpListener, ToAddrs, UnixListener};
 use crate::sys;
 
+mod forever;
 mod unix_path;
 
+pub use forever::{ServeForever, ServerClosed};
 use unix_path::SocketFile;
 
 /// How long accepting pauses when the system has no room for another connection: asyncio's.
@@ -93,13 +95,32 @@ impl Server {
     /// # Cancel safety
     ///
     /// Lossy: it closes the server.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use std::time::Duration;
+    ///
+    /// use corio_io::stream::{StreamReader, StreamWriter, start_server};
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// # corio_runtime::run(async {
+    /// let greets = async |_: StreamReader, mut writer: StreamWriter| writer.write(b"welcome\n");
+    /// let server = Arc::new(start_server(greets, "127.0.0.1:0").await?);
+    /// let serving = server.clone();
+    /// let task = corio_runtime::create_task(async move { serving.serve_forever().await });
+    /// corio_runtime::time::sleep(Duration::from_millis(1)).await;
+    /// task.cancel();
+    /// server.wait_closed().await;
+    /// assert!(!server.is_serving());
+    /// # Ok(())
+    /// # })
+    /// # }
+    /// ```
     #[track_caller]
     pub fn serve_forever(&self) -> ServeForever<'_> {
-        let refused = self.shared.stopped.is_set();
-        if !refused {
-            self.start_serving();
-        }
-        ServeForever { server: self, refused, done: refused, wait: self.shared.stopped.wait() }
+        ServeForever::new(self, Location::caller())
     }
 
     /// Whether it accepts connections.
@@ -162,56 +183,6 @@ impl Shared {
     }
 }
 
-/// The server was closed already.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ServerClosed(());
-
-impl fmt::Display for ServerClosed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the server is closed: start another one")
-    }
-}
-
-impl std::error::Error for ServerClosed {}
-
-/// Future of [`Server::serve_forever`]: `Result<(), ServerClosed>`.
-#[must_use = "it serves only while this is awaited"]
-pub struct ServeForever<'a> {
-    server: &'a Server,
-    refused: bool,
-    done: bool,
-    wait: EventWait<'a>,
-}
-
-impl Future for ServeForever<'_> {
-    type Output = Result<(), ServerClosed>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let stopped = Pin::new(&mut self.wait).poll(cx);
-        if self.refused {
-            return Poll::Ready(Err(ServerClosed(())));
-        }
-        ready!(stopped);
-        self.done = true;
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl Drop for ServeForever<'_> {
-    fn drop(&mut self) {
-        if !self.done {
-            self.server.close();
-            self.server.close_clients();
-        }
-    }
-}
-
-impl fmt::Debug for ServeForever<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ServeForever").field("server", self.server).finish_non_exhaustive()
-    }
-}
-
 /// Listens on TCP addresses, on all of them, and hands each connection to `handler`, in a task of
 /// its own.
 ///
@@ -226,6 +197,24 @@ impl fmt::Debug for ServeForever<'_> {
 /// # Cancel safety
 ///
 /// Strict: nothing listens unless it was ready.
+///
+/// # Examples
+///
+/// ```
+/// use corio_io::stream::{StreamReader, StreamWriter, open_connection, start_server};
+///
+/// # fn main() -> std::io::Result<()> {
+/// # corio_runtime::run(async {
+/// let greets = async |_: StreamReader, mut writer: StreamWriter| writer.write(b"welcome\n");
+/// let server = start_server(greets, "127.0.0.1:0").await?;
+/// let (mut reader, _writer) = open_connection(server.local_addrs()[0]).await?;
+/// assert_eq!(reader.read_line().await.unwrap(), b"welcome\n");
+/// server.close();
+/// server.wait_closed().await;
+/// # Ok(())
+/// # })
+/// # }
+/// ```
 #[doc(alias = "create_server")]
 #[track_caller]
 pub fn start_server<F, Fut>(handler: F, address: impl ToAddrs) -> StartServer<F>
@@ -449,8 +438,23 @@ where
         pause: None,
         options,
     };
-    drop(runtime.create_task(acceptor.run()));
+    let over = Over(shared.clone());
+    drop(runtime.create_task(acceptor.run(over)));
     Ok(Server { shared, runtime, addresses })
+}
+
+/// The task that accepts has ended, however it did: it may be cancelled like any other, as by the end
+/// of `run`. Nobody waits for it after that.
+struct Over(Arc<Shared>);
+
+impl Drop for Over {
+    fn drop(&mut self) {
+        // Ordering(server.over): Relaxed. A flag for whoever asks.
+        self.0.serving.store(false, Ordering::Relaxed);
+        self.0.stopped.set();
+        self.0.closed.set();
+        self.0.commands.shutdown(true);
+    }
 }
 
 /// The task that accepts.
@@ -472,8 +476,8 @@ where
     F: Fn(StreamReader, StreamWriter) -> Fut + Send + Sync + 'static,
     Fut: Future<Output = ()> + Send + 'static,
 {
-    async fn run(mut self) {
-        let shared = self.shared.clone();
+    async fn run(mut self, over: Over) {
+        let shared = &over.0;
         let mut open = true;
         while open || self.count > 0 {
             let mut command = shared.commands.get();
@@ -500,8 +504,6 @@ where
             // Ordering(server.told): Relaxed. A flag for whoever asks.
             shared.serving.store(self.serving, Ordering::Relaxed);
         }
-        shared.closed.set();
-        shared.commands.shutdown(true);
     }
 
     fn each_client(&mut self, act: impl Fn(&Arc<Connection>)) {

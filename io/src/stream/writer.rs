@@ -81,6 +81,26 @@ impl StreamWriter {
     /// queue grows without end.
     ///
     /// Nothing happens after [`close`](Self::close), or once the connection is lost; `drain` tells.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use corio_io::net::UnixStream;
+    /// use corio_io::stream::connect_accepted_socket;
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// # corio_runtime::run(async {
+    /// let (ours, theirs) = UnixStream::pair()?;
+    /// let (_reader, mut writer) = connect_accepted_socket(ours)?;
+    /// writer.write(b"hello");
+    /// writer.drain().await?;
+    /// let mut seen = [0; 5];
+    /// theirs.read_exact(&mut seen).await?;
+    /// assert_eq!(&seen, b"hello");
+    /// # Ok(())
+    /// # })
+    /// # }
+    /// ```
     pub fn write(&mut self, bytes: &[u8]) {
         self.connection.write(&[IoSlice::new(bytes)]);
     }
@@ -88,6 +108,25 @@ impl StreamWriter {
     /// Writes several pieces, in one system call if it can be.
     ///
     /// asyncio: `writelines`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use corio_io::net::UnixStream;
+    /// use corio_io::stream::connect_accepted_socket;
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// # corio_runtime::run(async {
+    /// let (ours, theirs) = UnixStream::pair()?;
+    /// let (_reader, mut writer) = connect_accepted_socket(ours)?;
+    /// writer.write_lines(["one\n".as_bytes(), b"two\n"]);
+    /// let mut seen = [0; 8];
+    /// theirs.read_exact(&mut seen).await?;
+    /// assert_eq!(&seen, b"one\ntwo\n");
+    /// # Ok(())
+    /// # })
+    /// # }
+    /// ```
     #[doc(alias = "writelines")]
     pub fn write_lines<'a>(&mut self, lines: impl IntoIterator<Item = &'a [u8]>) {
         let lines: Vec<IoSlice<'_>> =
@@ -105,6 +144,31 @@ impl StreamWriter {
     /// # Cancel safety
     ///
     /// Strict: what is queued is sent all the same.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use corio_io::net::UnixStream;
+    /// use corio_io::stream::connect_accepted_socket;
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// # corio_runtime::run(async {
+    /// let (ours, theirs) = UnixStream::pair()?;
+    /// let (_reader, mut writer) = connect_accepted_socket(ours)?;
+    /// corio_runtime::create_task(async move {
+    ///     let mut buf = vec![0; 1 << 16];
+    ///     while theirs.read(&mut buf).await.is_ok_and(|n| n > 0) {}
+    /// });
+    /// for _ in 0..100 {
+    ///     writer.write(&[7; 10_000]);
+    ///     // The queue stays short, however slow the other end is.
+    ///     writer.drain().await?;
+    ///     assert!(writer.queued() <= 64 << 10);
+    /// }
+    /// # Ok(())
+    /// # })
+    /// # }
+    /// ```
     #[doc(alias = "flush")]
     #[track_caller]
     pub fn drain(&self) -> Drain<'_> {
@@ -119,6 +183,26 @@ impl StreamWriter {
     ///
     /// What the connection was lost with; the system's, if it refuses to end the stream: then the
     /// connection is lost with that.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use corio_io::net::UnixStream;
+    /// use corio_io::stream::connect_accepted_socket;
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// # corio_runtime::run(async {
+    /// let (ours, theirs) = UnixStream::pair()?;
+    /// let (_reader, mut writer) = connect_accepted_socket(ours)?;
+    /// writer.write(b"bye");
+    /// writer.write_eof()?;
+    /// let mut buf = [0; 8];
+    /// assert_eq!(theirs.read(&mut buf).await?, 3);
+    /// assert_eq!(theirs.read(&mut buf).await?, 0);
+    /// # Ok(())
+    /// # })
+    /// # }
+    /// ```
     #[doc(alias = "shutdown")]
     pub fn write_eof(&mut self) -> io::Result<()> {
         match self.connection.error() {
@@ -152,6 +236,27 @@ impl StreamWriter {
     /// # Cancel safety
     ///
     /// Strict.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use corio_io::net::UnixStream;
+    /// use corio_io::stream::connect_accepted_socket;
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// # corio_runtime::run(async {
+    /// let (ours, theirs) = UnixStream::pair()?;
+    /// let (_reader, mut writer) = connect_accepted_socket(ours)?;
+    /// writer.write(b"bye");
+    /// writer.close();
+    /// writer.wait_closed().await?;
+    /// let mut buf = [0; 8];
+    /// assert_eq!(theirs.read(&mut buf).await?, 3);
+    /// assert_eq!(theirs.read(&mut buf).await?, 0);
+    /// # Ok(())
+    /// # })
+    /// # }
+    /// ```
     #[track_caller]
     pub fn wait_closed(&self) -> WaitClosed<'_> {
         WaitClosed { connection: &self.connection, wait: self.connection.closed().wait() }
@@ -169,6 +274,22 @@ impl StreamWriter {
     }
 
     /// The addresses of the connection, and what is known of its TLS.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use corio_io::net::TcpListener;
+    /// use corio_io::stream::open_connection;
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// # corio_runtime::run(async {
+    /// let listener = TcpListener::bind("127.0.0.1:0").await?;
+    /// let (_reader, writer) = open_connection(listener.local_addr()?).await?;
+    /// assert_eq!(writer.get_extra_info().peer_addr, Some(listener.local_addr()?));
+    /// # Ok(())
+    /// # })
+    /// # }
+    /// ```
     #[must_use]
     pub fn get_extra_info(&self) -> &ExtraInfo {
         &self.info

@@ -22,10 +22,10 @@ use crate::context::failed;
 use crate::made::Made;
 use crate::sys;
 
-/// The first rest while the listener's queue is full.
-const REST: Duration = Duration::from_millis(1);
+/// The first rest while the queue of a listener, or of a receiver of datagrams, is full.
+pub(super) const REST: Duration = Duration::from_millis(1);
 /// The longest rest: a server that was busy for long is found again after at most so much.
-const REST_MAX: Duration = Duration::from_millis(64);
+pub(super) const REST_MAX: Duration = Duration::from_millis(64);
 
 /// A connection of either type that is being made.
 pub(super) struct Attempt {

@@ -1,5 +1,6 @@
 //! Unix datagrams.
 
+use std::fmt;
 use std::future::Future;
 use std::io;
 use std::net::Shutdown;
@@ -8,9 +9,12 @@ use std::panic::Location;
 use std::path::Path;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use corio_runtime::reactor::{Direction, SourceKind};
+use corio_runtime::time::{self, Sleep};
 
+use super::connect::{REST, REST_MAX};
 use super::{Shown, address};
 use crate::context::failed;
 use crate::net::datagram::{
@@ -121,7 +125,8 @@ impl UnixDatagram {
         connected.map_err(|error| failed("connect", Shown(&address), error))
     }
 
-    /// Sends a message to the socket at a path. It waits while that socket's queue is full.
+    /// Sends a message to the socket at a path. It waits while that socket's queue is full; if it is
+    /// full of others' messages, it is tried again after 1 ms, then after longer rests up to 64 ms.
     ///
     /// # Errors
     ///
@@ -133,7 +138,8 @@ impl UnixDatagram {
     #[track_caller]
     pub fn send_to<'a>(&'a self, buf: &'a [u8], path: impl AsRef<Path>) -> UnixSendTo<'a> {
         let wait = Wait::new(self.wire(), Location::caller());
-        UnixSendTo { wait, socket: self, buf, target: address(path.as_ref()) }
+        let target = address(path.as_ref());
+        UnixSendTo { wait, socket: self, buf, target, due: true, rest: REST, sleep: None }
     }
 
     /// Sends to the socket at a path without waiting.
@@ -142,8 +148,10 @@ impl UnixDatagram {
     ///
     /// `WouldBlock` if there is no room; else as [`send_to`](Self::send_to).
     pub fn try_send_to(&self, buf: &[u8], path: impl AsRef<Path>) -> io::Result<usize> {
-        let path = path.as_ref();
-        self.try_io(Direction::Write, || self.io.get().send_to(buf, path))
+        // Not by the source: that there is no room at one receiver says nothing of the next.
+        let target = address(path.as_ref())?;
+        let sent = sys::uninterrupted(|| self.io.get().send_to_addr(buf, &target));
+        sent.map_err(|error| named(error, &target))
     }
 
     /// Ends one direction or both.
@@ -157,20 +165,28 @@ impl UnixDatagram {
 }
 
 /// Future of [`UnixDatagram::send_to`]: `io::Result<usize>`.
-#[derive(Debug)]
+///
+/// The system announces room in this socket, and room at the receiver if the two are connected. When
+/// others' messages have been received there, it tells nobody (unix(7), `unix_dgram_poll` in the kernel):
+/// hence the rests.
 #[must_use = "nothing is sent unless this is awaited"]
 pub struct UnixSendTo<'a> {
     wait: Wait<'a>,
     socket: &'a UnixDatagram,
     buf: &'a [u8],
     target: io::Result<SocketAddr>,
+    /// It is to be tried, whatever is known of the socket.
+    due: bool,
+    /// The next rest, and the one that is under way.
+    rest: Duration,
+    sleep: Option<Pin<Box<Sleep>>>,
 }
 
 impl Future for UnixSendTo<'_> {
     type Output = io::Result<usize>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Self { wait, socket, buf, target } = self.get_mut();
+        let Self { wait, socket, buf, target, due, rest, sleep } = self.get_mut();
         wait.begin();
         let target = match target {
             Ok(target) => target,
@@ -178,11 +194,42 @@ impl Future for UnixSendTo<'_> {
                 return Poll::Ready(Err(io::Error::new(error.kind(), error.to_string())));
             }
         };
-        let sent =
-            wait.poll_message(Direction::Write, cx, || socket.io.get().send_to_addr(buf, target));
-        sent.map_err(|error| match error.kind() {
-            io::ErrorKind::WouldBlock => error,
-            _ => failed("send to", Shown(target), error),
-        })
+        loop {
+            if sleep.as_mut().is_some_and(|sleep| sleep.as_mut().poll(cx).is_ready()) {
+                (*due, *sleep) = (true, None);
+            }
+            let mut tried = false;
+            let sent = wait.poll_message_now(*due, Direction::Write, cx, || {
+                tried = true;
+                socket.io.get().send_to_addr(buf, target)
+            });
+            if let Poll::Ready(sent) = sent {
+                return Poll::Ready(sent.map_err(|error| named(error, target)));
+            }
+            // Else the task has to let others run first.
+            *due &= !tried;
+            if *due || sleep.is_some() {
+                return Poll::Pending;
+            }
+            *sleep = Some(Box::pin(time::sleep(*rest).inside()));
+            *rest = (*rest * 2).min(REST_MAX);
+        }
+    }
+}
+
+/// The error with the path, unless it only says to try again.
+fn named(error: io::Error, target: &SocketAddr) -> io::Error {
+    match error.kind() {
+        io::ErrorKind::WouldBlock => error,
+        _ => failed("send to", Shown(target), error),
+    }
+}
+
+impl fmt::Debug for UnixSendTo<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UnixSendTo")
+            .field("wait", &self.wait)
+            .field("target", &self.target)
+            .finish_non_exhaustive()
     }
 }

@@ -58,6 +58,25 @@ impl UnixStream {
     /// # Cancel safety
     ///
     /// Strict: an unfinished connection is closed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use corio_io::net::{UnixListener, UnixStream};
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// # corio_runtime::run(async {
+    /// # let path = std::env::temp_dir().join(format!("corio-connect-{}", std::process::id()));
+    /// let listener = UnixListener::bind(&path)?;
+    /// let client = UnixStream::connect(&path).await?;
+    /// let (server, _) = listener.accept().await?;
+    /// assert_eq!(server.peer_cred()?.pid(), i32::try_from(std::process::id()).ok());
+    /// # drop(client);
+    /// # std::fs::remove_file(path)?;
+    /// # Ok(())
+    /// # })
+    /// # }
+    /// ```
     #[track_caller]
     pub fn connect(path: impl AsRef<Path>) -> UnixConnect {
         UnixConnect::new(address(path.as_ref()), Made::here("UnixStream::connect"))
