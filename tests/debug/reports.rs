@@ -490,6 +490,25 @@ fn an_event_loop_is_switched_at_its_next_iteration() {
     });
 }
 
+// asyncio: "unclosed event loop".
+#[test]
+fn an_event_loop_that_is_dropped_open_is_told() {
+    bounded(|| {
+        listen();
+        let (open, closed) = (corio::new_event_loop().unwrap(), corio::new_event_loop().unwrap());
+        let line = line!() - 1;
+        for event_loop in [&open, &closed] {
+            event_loop.set_debug(true);
+            event_loop.run_until_complete(async {}).unwrap();
+        }
+        closed.close().unwrap();
+        drop((open, closed));
+        let dropped = format!("without close(); it was made at {}:{line}:", file!());
+        report(ReportKind::Unclosed, &dropped);
+        assert_eq!(told(ReportKind::Unclosed, &dropped).len(), 1, "the closed one is told");
+    });
+}
+
 #[test]
 fn an_event_loop_tells_of_slow_steps_and_of_what_it_ends() {
     /// Longer than the limit that a loop has.
