@@ -120,6 +120,29 @@ fn the_budget_is_what_a_task_may_do_at_once() {
     });
 }
 
+/// A poll that goes on for a millisecond or so ends at its next wait, whatever its budget.
+#[test]
+fn a_long_poll_ends_before_its_budget_is_used_up() {
+    bounded(|| {
+        let builder = Builder::new().workers(1).lifo_slot(false).poll_budget(u32::MAX);
+        let runtime = builder.build().unwrap();
+        let parent = runtime.create_task(async {
+            let (tx, mut rx) = corio::sync::mpsc::unbounded();
+            let other = Signal::new();
+            let turn = other.clone();
+            let greedy = corio::spawn(async move {
+                while !turn.is_set() {
+                    tx.send(()).unwrap();
+                    rx.recv().await.unwrap();
+                }
+            });
+            corio::spawn(async move { other.set() }).await.unwrap();
+            greedy.await.unwrap();
+        });
+        wait(&runtime, parent).unwrap();
+    });
+}
+
 #[test]
 fn the_shutdown_timeout_bounds_the_end_of_a_runtime() {
     const TIMEOUT: Duration = Duration::from_millis(30);
