@@ -34,7 +34,9 @@ impl TaskPtr {
             unsafe { self.end_cancelled(said, false) };
             return false;
         }
-        let probing = scope::Probing::begin();
+        // If the request was taken before, scopes that waited then may still take part in it, but a
+        // wait without one would have been polled then: this one began later.
+        let probing = seen.is_cancel_pending().then(scope::Probing::begin);
         let mut again = false;
         let verdict = loop {
             // SAFETY: the caller is the runner.
