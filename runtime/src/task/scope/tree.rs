@@ -419,12 +419,19 @@ impl Tree {
     }
 
     /// A request that was taken and has come to nothing, because the wait that it was to end did
-    /// not last, is offered once more.
+    /// not last, is offered once more, unless it was taken back since.
     pub(super) fn give_back(&self, said: Cancelled, state: &State, requests: &Requests) {
         match said.origin() {
-            0 | TASK => {
+            0 => {
                 requests.push(said);
-                state.return_cancel();
+                state.return_uncounted();
+            }
+            // The message comes second, so that there is none without a cancel: a later one would
+            // be delivered with it. The runner, which is here, takes both.
+            TASK => {
+                if state.return_cancel(self.counted.get()) {
+                    requests.push(said);
+                }
             }
             part => {
                 if let Some(owner) = find(self.first.get(), part).filter(|it| it.in_flight.get()) {

@@ -91,6 +91,30 @@ model! {
 }
 
 model! {
+    /// A cancel that was taken is taken back while it is given back, beside a part's request.
+    state_returns_or_retracts(threads = 2, bound = 3, claim = "after uncancel has left none, nothing is pending; before, what was taken comes back") {
+        let twin = running();
+        assert!(twin.state.request_cancel().is_some() && twin.state.take_cancel());
+        let other = twin.clone();
+        let retracts = thread::spawn(move || {
+            assert_eq!(other.state.uncancel(), 0);
+            assert!(!other.state.load().is_cancel_pending(), "it came back");
+        });
+        let before = twin.state.load().cancelling() == 1;
+        let returned = twin.state.return_cancel(0);
+        let delivered = twin.state.take_cancel();
+        assert!(returned || !delivered);
+        retracts.join().unwrap();
+        assert!(before || !returned, "it had been taken back");
+        assert!(!twin.state.return_cancel(0) && !twin.state.load().is_cancel_pending());
+        twin.state.count_part();
+        assert!(!twin.state.return_cancel(1), "the part's request is none of the task's");
+        assert!(twin.state.request_cancel().is_some() && twin.state.take_cancel());
+        assert!(twin.state.return_cancel(1) && twin.state.take_cancel());
+    }
+}
+
+model! {
     /// A part's request is counted beside cancels of the whole task.
     state_counts_parts(threads = 2, bound = 3, claim = "counting a part neither loses a cancel nor makes one") {
         let twin = running();
@@ -113,7 +137,7 @@ model! {
         let wakes = thread::spawn(move || {
             let _ = waker.state.wake();
         });
-        twin.state.return_cancel();
+        twin.state.return_uncounted();
         twin.state.look_again();
         assert_eq!(twin.state.pause(), Paused::Enqueue);
         wakes.join().unwrap();
