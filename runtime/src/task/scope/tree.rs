@@ -82,6 +82,9 @@ pub(crate) struct Tree {
     pub(super) unwind: Cell<Option<Box<(u64, Cancelled)>>>,
     /// Scopes whose request to their part is under way and counted among the task's cancels.
     counted: Cell<u32>,
+    /// Cancels of the whole task that were counted when one was taken last, less what was taken back
+    /// since, as far as that was seen; and what this was before.
+    delivered: Cell<(u32, u32)>,
 }
 
 impl Drop for Tree {
@@ -372,9 +375,14 @@ impl Tree {
 
     /// Takes the pending cancel of the whole task; `None` if there is none any more.
     pub(super) fn take_pending(&self, state: &State, requests: &Requests) -> Option<Cancelled> {
+        let cancels = self.cancels(state.load_relaxed());
         if !state.take_cancel() {
             return None;
         }
+        // It tells a part that begins later which of the pending ones it did not begin under, so of
+        // two figures the lower one is right.
+        let cancels = cancels.min(self.cancels(state.load_relaxed()));
+        self.delivered.set((cancels, self.delivered.get().0));
         let said = requests.take_first().or_else(|| self.last());
         let said = said.unwrap_or_else(|| Cancelled::from_parts(None, None).with_origin(TASK));
         self.delivery.taken.set(true);
@@ -430,6 +438,8 @@ impl Tree {
             // be delivered with it. The runner, which is here, takes both.
             TASK => {
                 if state.return_cancel(self.counted.get()) {
+                    let (_, before) = self.delivered.get();
+                    self.delivered.set((before, before));
                     requests.push(said);
                 }
             }
@@ -450,12 +460,33 @@ impl Tree {
         above.and_then(|at| at.said())
     }
 
-    /// A part begins. A cancel that is pending is none of those that it begins under: it will be
-    /// delivered while the part is there. (Several that are pending are one delivery.)
+    /// A part begins. Cancels that are pending are none of those that it begins under: they will be
+    /// delivered while the part is there. They are those that came since one was taken last; one at
+    /// least, because another task may have taken a delivered one back in between, unseen.
     pub(super) fn begin_baseline(&self, part: NodeRef, state: &State) {
         let now = state.load_relaxed();
-        let pending = u32::from(now.is_cancel_pending() && !mutant("tree.baseline_with_pending"));
-        part.baseline.set(self.weight_of(part, now).saturating_sub(pending));
+        let (weight, cancels) = (self.weight_of(part, now), self.cancels(now));
+        let pending = if !now.is_cancel_pending() || mutant("tree.baseline_with_pending") {
+            0
+        } else if mutant("tree.baseline_with_one_pending") {
+            1
+        } else {
+            cancels.saturating_sub(self.delivered.get().0).max(1)
+        };
+        part.baseline.set(weight.saturating_sub(pending));
+    }
+
+    /// Somebody may have taken cancels back.
+    pub(crate) fn see_retracted(&self, state: &State) {
+        self.cancels(state.load_relaxed());
+    }
+
+    /// The cancels of the whole task that are counted.
+    fn cancels(&self, now: Snapshot) -> u32 {
+        let cancels = now.cancelling().saturating_sub(self.counted.get());
+        let (delivered, before) = self.delivered.get();
+        self.delivered.set((delivered.min(cancels), before.min(cancels)));
+        cancels
     }
 
     /// The cancels that a part stands under: those of the task, and those of parts around it.
@@ -464,7 +495,7 @@ impl Tree {
     }
 
     fn weight_of(&self, part: NodeRef, now: Snapshot) -> u32 {
-        let mut weight = now.cancelling().saturating_sub(self.counted.get());
+        let mut weight = self.cancels(now);
         let mut above = part.parent.get();
         while let Some(at) = above {
             weight += u32::from(at.in_flight.get());
