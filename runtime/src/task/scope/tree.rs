@@ -85,6 +85,8 @@ pub(crate) struct Tree {
     /// Cancels of the whole task that were counted when one was taken last, less what was taken back
     /// since, as far as that was seen; and what this was before.
     delivered: Cell<(u32, u32)>,
+    /// A request that was made by hand, which nobody has counted, may be pending.
+    by_hand: Cell<bool>,
 }
 
 impl Drop for Tree {
@@ -383,6 +385,7 @@ impl Tree {
         // two figures the lower one is right.
         let cancels = cancels.min(self.cancels(state.load_relaxed()));
         self.delivered.set((cancels, self.delivered.get().0));
+        self.by_hand.set(false);
         let said = requests.take_first().or_else(|| self.last());
         let said = said.unwrap_or_else(|| Cancelled::from_parts(None, None).with_origin(TASK));
         self.delivery.taken.set(true);
@@ -433,6 +436,7 @@ impl Tree {
             0 => {
                 requests.push(said);
                 state.return_uncounted();
+                self.by_hand.set(true);
             }
             // The message comes second, so that there is none without a cancel: a later one would
             // be delivered with it. The runner, which is here, takes both.
@@ -479,6 +483,17 @@ impl Tree {
     /// Somebody may have taken cancels back.
     pub(crate) fn see_retracted(&self, state: &State) {
         self.cancels(state.load_relaxed());
+    }
+
+    /// Forgets a pending cancel that was taken back while a part's request was counted, too:
+    /// [`State::uncancel`] cannot tell the two.
+    pub(crate) fn forget_retracted(&self, state: &State) {
+        let now = state.load_relaxed();
+        if !now.is_cancel_pending() {
+            self.by_hand.set(false);
+        } else if self.cancels(now) == 0 && !self.by_hand.get() {
+            state.retract(self.counted.get());
+        }
     }
 
     /// The cancels of the whole task that are counted.

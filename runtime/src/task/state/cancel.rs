@@ -44,7 +44,7 @@ impl State {
     }
 
     /// Takes one cancel back; returns how many are left. A cancel that was not delivered yet is
-    /// retracted with the last one.
+    /// retracted with the last one, by the runner if requests to parts are counted beside it.
     pub(crate) fn uncancel(&self) -> u32 {
         let mut old = self.0.load(Relaxed);
         loop {
@@ -82,6 +82,21 @@ impl State {
         // Ordering(state.take_cancel): Acquire; pairs with Ordering(state.request): who takes the
         // cancel finds its message.
         self.0.fetch_and(!CANCEL, ord("state.take_cancel", Acquire)) & CANCEL != 0
+    }
+
+    /// Forgets the pending cancel if it was taken back: no more than `parts`, requests to parts of the
+    /// task, are counted.
+    pub(crate) fn retract(&self, parts: u32) {
+        let mut old = self.0.load(Relaxed);
+        while old & CANCEL != 0
+            && (Snapshot(old).cancelling() <= parts || mutant("state.retracts_counted"))
+        {
+            // Ordering: Relaxed; as in `uncancel`.
+            match self.0.compare_exchange_weak(old, old & !CANCEL, Relaxed, Relaxed) {
+                Ok(_) => return,
+                Err(now) => old = now,
+            }
+        }
     }
 
     /// Makes a request that was raised by hand, which nobody has counted, pending again.

@@ -115,6 +115,27 @@ model! {
 }
 
 model! {
+    /// A cancel is taken back while a part's request is counted; another one comes as the runner
+    /// forgets the first.
+    state_forgets_what_was_retracted(threads = 2, bound = 3, claim = "a retracted cancel is forgotten, and one that is counted is not") {
+        let twin = running();
+        twin.state.count_part();
+        assert!(twin.state.request_cancel().is_some());
+        twin.state.retract(1);
+        assert!(twin.state.load().is_cancel_pending(), "it was counted");
+        assert_eq!(twin.state.uncancel(), 1);
+        let other = twin.clone();
+        let cancels = thread::spawn(move || other.state.request_cancel().is_some());
+        twin.state.retract(1);
+        let early = twin.state.load().is_cancel_pending();
+        assert!(!early || twin.state.load().cancelling() == 2, "the first one is still there");
+        assert!(cancels.join().unwrap());
+        assert!(twin.state.take_cancel(), "the second one was forgotten");
+        assert_eq!(twin.state.load().cancelling(), 2);
+    }
+}
+
+model! {
     /// A part's request is counted beside cancels of the whole task.
     state_counts_parts(threads = 2, bound = 3, claim = "counting a part neither loses a cancel nor makes one") {
         let twin = running();
