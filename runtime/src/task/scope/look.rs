@@ -88,7 +88,7 @@ impl Look<'_> {
         // A body that was woken meanwhile is polled again in any case.
         let believed = again || yields || self.state.load_relaxed().is_scheduled();
         match verdict {
-            Verdict::Again if believed || mutant("look.believes_masks") => Verdict::Go,
+            Verdict::Again if believed || mutant("tree.believes_masks") => Verdict::Go,
             verdict => verdict,
         }
     }
