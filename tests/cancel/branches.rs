@@ -494,3 +494,93 @@ fn a_race_that_is_cancelled_starts_no_more() {
         log.is(&["start 0", "it cleans", "it cleaned"]);
     });
 }
+
+/// One branch takes part in a cancel and stops by it, the other one takes it back and is the result.
+#[test]
+fn a_cancel_that_a_branch_has_taken_back_is_not_delivered_again() {
+    async fn stops() -> u32 {
+        pending().await
+    }
+    async fn suppresses() -> u32 {
+        catch_cancel(for_ever()).await.unwrap_err().suppress();
+        1
+    }
+    run(|| async {
+        for stops_first in [true, false] {
+            let task = create_local_task(async move {
+                let value = if stops_first {
+                    select! { biased; value = stops() => value, value = suppresses() => value }
+                } else {
+                    select! { biased; value = suppresses() => value, value = stops() => value }
+                };
+                assert_eq!(count(), 0);
+                yield_now().await;
+                value
+            });
+            yield_now().await;
+            assert!(task.cancel());
+            assert_eq!(task.await.map_err(|error| error.to_string()), Ok(1));
+        }
+    });
+}
+
+/// The cancel that is still counted comes back beside a value, and so does one that was made by hand.
+#[test]
+fn a_cancel_that_nobody_has_taken_back_is_delivered_again() {
+    run(|| async {
+        for suppressed in [false, true] {
+            let task = create_local_task(async move {
+                let value = select! {
+                    biased;
+                    value = pending() => value,
+                    value = async {
+                        let request = catch_cancel(for_ever()).await.unwrap_err();
+                        if suppressed {
+                            request.suppress();
+                            // This one comes from nobody's cancel.
+                            select! {
+                                biased;
+                                never = Cancelled::new("by hand").raise::<u32>() => never,
+                                () = ready(()) => 1,
+                            }
+                        } else {
+                            1
+                        }
+                    } => value,
+                };
+                assert_eq!((value, count()), (1, u32::from(!suppressed)));
+                catch_cancel(nap()).await.is_err()
+            });
+            yield_now().await;
+            assert!(task.cancel());
+            assert!(task.await.unwrap());
+        }
+    });
+}
+
+/// What has ended a task is no cancel of the one that goes on with it: not counted there, and
+/// delivered again all the same if the branch that raises it loses.
+#[test]
+fn the_request_of_an_ended_task_is_one_by_hand_elsewhere() {
+    run(|| async {
+        let task = create_local_task(async {
+            let ended = spawn(for_ever());
+            ended.cancel_with("m");
+            let request = ended.await.unwrap_err().cancelled().cloned().unwrap();
+            let me = corio::current_task().unwrap();
+            me.cancel();
+            let own = catch_cancel(for_ever()).await.unwrap_err();
+            request.clone().suppress();
+            assert_eq!(count(), 1, "it was none of this task's");
+            own.suppress();
+            assert_eq!(count(), 0);
+            select! {
+                biased;
+                never = request.raise::<()>() => never,
+                () = ready(()) => {}
+            }
+            catch_cancel(nap()).await.unwrap_err().msg().map(str::to_owned)
+        });
+        assert_eq!(task.await.unwrap().as_deref(), Some("m"));
+    });
+}

@@ -1,6 +1,6 @@
 //! T21 to T33: panics, moves, foreign executors, races, and scopes that nobody polls.
 
-use std::future::poll_fn;
+use std::future::{IntoFuture, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -504,6 +504,44 @@ fn t33_a_join_that_is_dormant_in_a_select_loop() {
         let ended: Result<(), _> = task.await;
         assert_eq!(ended.unwrap_err().cancelled().unwrap().msg(), Some("m"));
         log.is(&["body"]);
+    });
+}
+
+#[test]
+fn t33_a_join_that_begins_after_the_delivery_takes_no_part() {
+    run(|| async {
+        let go = Flag::default();
+        let seen = go.clone();
+        let helper = spawn(async move {
+            until(|| seen.is_set()).await;
+            5
+        });
+        let helps = helper.task_ref();
+        let task = corio::create_local_task(async move {
+            let mut dormant = scope();
+            suspend(&mut dormant).await;
+            catch_cancel(for_ever()).await.unwrap_err().suppress();
+            // The clean-up. Something wakes the task in the poll that delivers, so the scope that is
+            // not polled is still offered the request in the next ones.
+            let mut wakes = 0;
+            let woken = poll_fn(move |cx: &mut Context<'_>| {
+                wakes += 1;
+                if wakes > 3 {
+                    return Poll::Ready(());
+                }
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            });
+            let (value, ()) = join2(helper.into_future(), woken).await;
+            drop(dormant);
+            value.map_err(|error| error.to_string())
+        });
+        yield_now().await;
+        assert!(task.cancel());
+        rest().await;
+        go.set();
+        assert_eq!(task.await.map_err(|error| error.to_string()), Ok(Ok(5)));
+        assert_eq!(helps.cancelling(), 0, "nobody has cancelled the helper");
     });
 }
 

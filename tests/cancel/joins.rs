@@ -141,6 +141,39 @@ fn t13_a_child_that_suppresses_answers_with_its_value() {
     });
 }
 
+/// As an exception does in asyncio, and also if the cancel has reached the child in the very poll out
+/// of which it panics.
+#[test]
+fn t13_a_child_that_panics_answers_with_that() {
+    run(|| async {
+        // A poll that waits for its own task's cancel blocks a loop, another than this one.
+        let other = Handle::current().loops().into_iter().nth(1);
+        for (event_loop, catches) in [(Some(Handle::current()), true), (other, false)] {
+            let Some(event_loop) = event_loop else { continue };
+            let begun = Flag::default();
+            let mark = begun.clone();
+            let child = event_loop.create_task(async move {
+                mark.set();
+                if catches {
+                    drop(catch_cancel(for_ever()).await);
+                } else {
+                    let me = corio::current_task().unwrap();
+                    eventually("the cancel", || (me.cancelling() > 0).then_some(()));
+                }
+                panic!("in place of the cancel");
+            });
+            let task = corio::create_local_task(async move {
+                let ended: Result<(), _> = child.await;
+                (ended.unwrap_err().is_panic(), count())
+            });
+            until(|| begun.is_set()).await;
+            nap().await;
+            assert!(task.cancel());
+            assert_eq!(task.await.unwrap(), (true, 1));
+        }
+    });
+}
+
 #[test]
 fn t13_a_child_that_others_cancel_is_an_error_value() {
     run(|| async {

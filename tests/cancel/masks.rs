@@ -1,11 +1,13 @@
 //! Masks that are alive and not polled any more: they hold nothing back.
 
+use std::future::poll_fn;
 use std::pin::Pin;
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, mpsc};
 use std::time::Instant;
 
 use corio::{
-    catch_cancel, create_local_task, defer_cancel, join, select, timeout_scope, yield_now,
+    catch_cancel, create_local_task, defer_cancel, join, select, timeout, timeout_scope, yield_now,
 };
 
 use crate::support::{Flag, Log, for_ever, ms, run, select2, unordered, until};
@@ -128,5 +130,34 @@ fn a_mask_below_sub_wakers_holds_while_it_is_alive() {
         go.set();
         assert!(task.await.unwrap_err().is_cancelled());
         log.is(&["committed"]);
+    });
+}
+
+#[test]
+fn a_limit_that_waits_for_a_mask_sleeps() {
+    run(|| async {
+        let (polls, log) = (Arc::new(AtomicUsize::new(0)), Log::default());
+        let (counted, inner) = (polls.clone(), log.clone());
+        let task = create_local_task(async move {
+            let mut sleep = Box::pin(corio::sleep(ms(200)));
+            let masked = defer_cancel(poll_fn(move |cx| {
+                counted.fetch_add(1, Ordering::Relaxed);
+                sleep.as_mut().poll(cx)
+            }));
+            let limited = timeout(ms(20), async {
+                masked.await;
+                inner.say("committed");
+                for_ever().await;
+            });
+            let _ = limited.await;
+        });
+        corio::sleep(ms(5)).await;
+        // The limit comes while the cancel is held back.
+        assert!(task.cancel_with("m"));
+        let error = task.await.unwrap_err();
+        assert_eq!(error.cancelled().unwrap().msg(), Some("m"), "the cancel goes first");
+        log.is(&["committed"]);
+        let polls = polls.load(Ordering::Relaxed);
+        assert!(polls < 50, "the mask was polled {polls} times");
     });
 }

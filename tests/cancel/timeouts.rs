@@ -397,6 +397,63 @@ fn a_cancel_that_is_older_than_a_limit_is_not_lost_with_the_clean_up() {
     });
 }
 
+/// The count says 1 throughout: that of the limit's request.
+#[test]
+fn a_cancel_that_is_taken_back_while_a_limit_comes_is_forgotten() {
+    run(|| async {
+        for waits in [true, false] {
+            let task = spawn(async move {
+                let ended = timeout(ms(SOON), async {
+                    let request = catch_cancel(for_ever()).await.unwrap_err();
+                    let me = corio::current_task().unwrap();
+                    assert!(me.cancel_with("taken back"));
+                    assert_eq!(me.uncancel(), 1);
+                    if waits {
+                        let cleans_up = catch_cancel(nap()).await;
+                        assert!(cleans_up.is_ok(), "{cleans_up:?}");
+                        nap().await;
+                    }
+                    assert_eq!(request.msg(), Some("timed out"));
+                });
+                (ended.await.is_ok(), count())
+            });
+            assert_eq!(task.await.map_err(|error| error.to_string()), Ok((true, 0)));
+        }
+    });
+}
+
+/// Two cancels are delivered as one, and one of them is taken back: the other one is still there.
+#[test]
+fn of_two_cancels_that_are_older_than_a_limit_one_goes_on() {
+    run(|| async {
+        // Before them another one was delivered and taken back, or is still being answered.
+        for taken_back in [true, false] {
+            let log = Log::default();
+            let inner = log.clone();
+            let task = spawn(async move {
+                let me = corio::current_task().unwrap();
+                me.cancel_with("first");
+                let first = catch_cancel(for_ever()).await.unwrap_err();
+                if taken_back {
+                    first.suppress();
+                }
+                assert!(me.cancel_with("second") && me.cancel_with("third"));
+                let limited = timeout(ms(SOON), async {
+                    let request = catch_cancel(for_ever()).await.unwrap_err();
+                    assert_eq!(request.msg(), Some("second"));
+                    request.suppress();
+                    inner.say("cleans up");
+                    for_ever().await;
+                });
+                let _ = limited.await;
+                inner.say("goes on");
+            });
+            assert!(task.await.unwrap_err().is_cancelled());
+            log.is(&["cleans up"]);
+        }
+    });
+}
+
 #[test]
 fn a_raise_inside_a_limit_that_loses_comes_back_to_it() {
     run(|| async {

@@ -7,11 +7,11 @@ use std::task::{Poll, Waker};
 use std::thread;
 use std::time::Duration;
 
-use corio::{Handle, Task, TaskRef};
+use corio::{Handle, Task, TaskError, TaskRef};
 use corio_tests::Random;
 use corio_tests::kit::Token;
 
-use crate::world::{Books, World};
+use crate::world::{Books, End, World};
 
 /// Generations of tasks: a task of generation 0 spawns no more.
 const GENERATIONS: u32 = 4;
@@ -24,6 +24,35 @@ struct Sky {
     seen: Arc<Mutex<Vec<TaskRef>>>,
     /// Wakers that anybody may wake.
     wakers: Arc<Mutex<Vec<Waker>>>,
+}
+
+/// What a body that has reached its end gives.
+struct Life {
+    token: Token,
+    /// While it was being cancelled, a task that it waited for has panicked, or has answered so a
+    /// cancel that was passed on to it. That comes in place of the cancel, as an exception does in
+    /// asyncio, and the body goes on.
+    answered: bool,
+}
+
+/// How a wait for another task came out.
+type Ended = Result<Life, TaskError>;
+
+fn is_answered(result: &Ended) -> bool {
+    result.as_ref().is_ok_and(|life| life.answered)
+}
+
+/// True if somebody has cancelled the calling task, and not taken it back.
+fn is_cancelled() -> bool {
+    corio::current_task().is_some_and(|me| me.cancelling() > 0)
+}
+
+impl Sky {
+    /// Notes how an awaited task ended. True if that answers a cancel that was passed on to it.
+    fn note(&self, result: &Ended) -> bool {
+        let end = self.books.note(result.as_ref().map(|life| &life.token));
+        matches!(end, End::Panicked) || is_answered(result)
+    }
 }
 
 /// Entries that the two lists keep at most.
@@ -65,7 +94,7 @@ pub fn run(world: &World, random: &mut Random) {
     if random.below(3) > 0 {
         for root in roots {
             let result = runtime.block_on(root.into_future());
-            sky.books.note(&result);
+            sky.note(&result);
         }
     }
     let report = runtime.shutdown(None);
@@ -97,7 +126,7 @@ fn outside(sky: &Sky, handle: &Handle, random: &mut Random) {
 }
 
 /// Spawns a body in one of the ways that there are.
-fn spawn(sky: &Sky, handle: &Handle, generation: u32, seed: u64) -> Task<Token> {
+fn spawn(sky: &Sky, handle: &Handle, generation: u32, seed: u64) -> Task<Life> {
     let mut random = Random::new(seed);
     let token = sky.books.bodies.token();
     let body = live(sky.clone(), handle.clone(), generation, seed, token);
@@ -111,9 +140,9 @@ fn spawn(sky: &Sky, handle: &Handle, generation: u32, seed: u64) -> Task<Token> 
             // A body that does not fit the slab.
             let ballast = [seed as u8; 2100];
             handle.create_task(async move {
-                let token = body.await;
+                let life = body.await;
                 assert!(ballast.iter().all(|&byte| byte == seed as u8), "foreign bytes");
-                token
+                life
             })
         }
         _ => handle.create_task(body),
@@ -125,18 +154,18 @@ fn spawn(sky: &Sky, handle: &Handle, generation: u32, seed: u64) -> Task<Token> 
     task
 }
 
-/// The life of one task; its output is a token.
+/// The life of one task.
 fn live(
     sky: Sky,
     handle: Handle,
     generation: u32,
     seed: u64,
     body: Token,
-) -> Pin<Box<dyn Future<Output = Token> + Send>> {
+) -> Pin<Box<dyn Future<Output = Life> + Send>> {
     Box::pin(async move {
         let _body = body;
         let mut random = Random::new(seed ^ 0x5EED);
-        let mut children = Vec::new();
+        let (mut children, mut answered) = (Vec::new(), false);
         for _ in 0..random.below(8) {
             match random.below(8) {
                 0 | 1 if generation > 0 => {
@@ -146,15 +175,17 @@ fn live(
                 3 => corio::sleep(Duration::from_micros(random.below(300) as u64)).await,
                 4 => rest(&sky, &mut random).await,
                 5 => disturb(&sky, &mut random),
-                6 => end_child(&sky, &mut children, &mut random).await,
+                6 => {
+                    answered |= end_child(&sky, &mut children, &mut random).await && is_cancelled();
+                }
                 7 if random.below(8) == 0 => panic!("{}", crate::world::PANIC),
                 _ => {}
             }
         }
         while !children.is_empty() {
-            end_child(&sky, &mut children, &mut random).await;
+            answered |= end_child(&sky, &mut children, &mut random).await && is_cancelled();
         }
-        sky.books.outputs.token()
+        Life { token: sky.books.outputs.token(), answered }
     })
 }
 
@@ -191,30 +222,31 @@ fn disturb(sky: &Sky, random: &mut Random) {
     }
 }
 
-/// Waits for a child in one of the ways that there are, or lets it go.
-async fn end_child(sky: &Sky, children: &mut Vec<Task<Token>>, random: &mut Random) {
-    let Some(mut child) = children.pop() else { return };
+/// Waits for a child in one of the ways that there are, or lets it go; as [`Sky::note`].
+async fn end_child(sky: &Sky, children: &mut Vec<Task<Life>>, random: &mut Random) -> bool {
+    let Some(mut child) = children.pop() else { return false };
     match random.below(6) {
         0 => drop(child),
         1 => {
             let said = child.cancel();
             let result = child.await;
-            assert!(!said || result.as_ref().map(drop).is_err(), "a cancel was swallowed");
-            sky.books.note(&result);
+            assert!(!said || result.is_err() || is_answered(&result), "a cancel was swallowed");
+            return sky.note(&result);
         }
         2 => {
             let limit = Duration::from_micros(random.below(300) as u64);
             match corio::timeout(limit, &mut child).await {
-                Ok(result) => drop(sky.books.note(&result)),
+                Ok(result) => return sky.note(&result),
                 Err(_) => children.insert(0, child),
             }
         }
         3 => {
             let seen = (&child).await.is_ok();
             assert!(child.done() && child.result().is_ok() == seen);
-            sky.books.note(&child.await);
+            return sky.note(&child.await);
         }
         4 => drop(child.cancel_on_drop()),
-        _ => drop(sky.books.note(&child.await)),
+        _ => return sky.note(&child.await),
     }
+    false
 }

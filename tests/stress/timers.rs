@@ -54,7 +54,7 @@ pub fn run(world: &World, random: &mut Random) {
     if random.below(3) > 0 {
         for task in tasks {
             let result = runtime.block_on(task.into_future());
-            Books::note(&world.books, &result);
+            Books::note(&world.books, result.as_ref());
         }
         sleeper.join().unwrap();
         assert!(runtime.shutdown(None).is_clean());

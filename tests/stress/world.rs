@@ -85,7 +85,7 @@ impl World {
 
 impl Books {
     /// Notes how an awaited task ended.
-    pub fn note(&self, result: &Result<Token, TaskError>) -> End {
+    pub fn note(&self, result: Result<&Token, &TaskError>) -> End {
         let end = match result {
             Ok(_) => End::Value,
             Err(error) if error.is_panic() => {

@@ -156,8 +156,11 @@ impl<F: Future> Limited<F> {
         said: impl FnOnce() -> Cancelled,
     ) -> Poll<Option<F::Output>> {
         if Scope::is_task_cancelled() {
-            // That goes first; if another part of the task takes it, this is polled again.
-            cx.waker().wake_by_ref();
+            // That goes first; if another part of the task takes it, this is polled again. A mask
+            // inside, which would hold this one back as well, sees to that by its own end.
+            if !self.scope.is_held_inside() {
+                cx.waker().wake_by_ref();
+            }
             return Poll::Pending;
         }
         let mut this = self;

@@ -34,7 +34,11 @@ impl TaskPtr {
             unsafe { self.end_cancelled(said, false) };
             return false;
         }
-        let probing = scope::Probing::begin();
+        // If the request was taken before, scopes that waited then may still take part in it, but a
+        // wait without one would have been polled then: this one began later.
+        let is_pending = |seen: Snapshot| seen.is_cancel_pending();
+        let probes = is_pending(seen) && is_pending(header.state.load_relaxed());
+        let probing = probes.then(scope::Probing::begin);
         let mut again = false;
         let verdict = loop {
             // SAFETY: the caller is the runner.

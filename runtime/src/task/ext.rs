@@ -176,8 +176,9 @@ impl TaskPtr {
         TaskError::new_panicked(payload, self.name(), self.header().spawned_at)
     }
 
-    /// The error of a body that was cancelled or aborted.
+    /// The error of a body that was cancelled or aborted. Who goes on with its request in another
+    /// task does so by hand: that one has not counted it, and has scopes of its own.
     pub(crate) fn cancelled(self, said: Cancelled) -> TaskError {
-        TaskError::new_cancelled(said, self.name(), self.header().spawned_at)
+        TaskError::new_cancelled(said.with_origin(0), self.name(), self.header().spawned_at)
     }
 }

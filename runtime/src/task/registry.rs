@@ -10,6 +10,7 @@ use corio_sync::place::Place;
 use corio_sync::shim::Ordering::Relaxed;
 
 use super::raw::TaskPtr;
+use super::scope;
 use super::slab;
 use super::state::Woken;
 use crate::error::{self, default_name};
@@ -209,6 +210,7 @@ impl TaskRef {
     pub fn uncancel(&self) -> u32 {
         let header = self.0.header();
         let left = header.state.uncancel();
+        scope::see_retracted(self.0);
         if left == 0 {
             // What was taken back has nothing to say any more. The message of a cancel that comes at
             // this very moment may go with it; the cancel itself does not.

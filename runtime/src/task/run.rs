@@ -133,7 +133,9 @@ impl TaskPtr {
         let state = &header.state;
         if let Some(ext) = header.ext() {
             // SAFETY: the caller is the runner.
-            unsafe { ext.scopes() }.clear(state);
+            let scopes = unsafe { ext.scopes() };
+            scopes.forget_retracted(state);
+            scopes.clear(state);
         }
         let left = inside::leave(self);
         loop {

@@ -35,7 +35,9 @@ mod waits;
 mod loom;
 
 #[cfg(not(any(corio_loom, corio_shuttle)))]
-pub(crate) use frame::{Entered, Polled, Scope, Unwind, current, return_request, set_current};
+pub(crate) use frame::{
+    Entered, Polled, Scope, Unwind, current, return_request, see_retracted, set_current,
+};
 pub(crate) use look::{Look, Verdict};
 pub(crate) use node::Kind;
 #[cfg(not(any(corio_loom, corio_shuttle)))]

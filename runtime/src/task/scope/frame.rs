@@ -475,6 +475,13 @@ pub(crate) fn return_request(said: Cancelled) {
     }
 }
 
+/// A cancel of `task` was taken back; its scopes learn of that at once if this thread is inside.
+pub(crate) fn see_retracted(task: TaskPtr) {
+    if current() == Some(task) && task.header().ext().is_some() {
+        tree(task).see_retracted(&task.header().state);
+    }
+}
+
 fn give_back(task: TaskPtr, said: Cancelled) {
     let header = task.header();
     tree(task).give_back(said, &header.state, &header.ext_or_make().requests);

@@ -33,6 +33,7 @@ impl Look<'_> {
         if let Some(unwind) = self.tree.unwind.take() {
             return Verdict::End(Some(unwind.1));
         }
+        self.tree.forget_retracted(self.state);
         if !self.state.load_relaxed().is_cancel_pending() {
             return Verdict::Go;
         }
@@ -64,6 +65,7 @@ impl Look<'_> {
         if let Some(unwind) = self.tree.unwind.take() {
             return Verdict::End(Some(unwind.1));
         }
+        self.tree.forget_retracted(self.state);
         let delivery = self.tree.delivery_of(None);
         let now = self.state.load_relaxed();
         let waits = delivery.attempts.get() < PATIENCE && self.tree.is_offered(None);
@@ -86,7 +88,7 @@ impl Look<'_> {
         // A body that was woken meanwhile is polled again in any case.
         let believed = again || yields || self.state.load_relaxed().is_scheduled();
         match verdict {
-            Verdict::Again if believed || mutant("look.believes_masks") => Verdict::Go,
+            Verdict::Again if believed || mutant("tree.believes_masks") => Verdict::Go,
             verdict => verdict,
         }
     }

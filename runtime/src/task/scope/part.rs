@@ -3,6 +3,7 @@
 use super::frame::{Scope, current, tree};
 use super::node::NodeRef;
 use super::tree::{Errands, Offer, PATIENCE};
+use super::walk::held;
 use crate::error::Cancelled;
 use crate::task::inside;
 use crate::task::raw::TaskPtr;
@@ -113,6 +114,13 @@ impl Scope {
     /// True if the request is the one that this scope has asked its part with.
     pub(crate) fn is_own(&self, said: &Cancelled) -> bool {
         self.node.is_some_and(|node| node.id.get() == said.origin())
+    }
+
+    /// True if a mask inside holds back what is asked of the whole task, and of this part, and no
+    /// other scope is offered that: it stays so until the mask is polled to its end.
+    pub(crate) fn is_held_inside(&self) -> bool {
+        let (Some(node), Some(task)) = (self.node, current()) else { return false };
+        held(node.child.get()) && !tree(task).is_offered(None)
     }
 
     /// True if a request to the whole task is pending: it goes first.

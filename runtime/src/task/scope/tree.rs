@@ -82,6 +82,11 @@ pub(crate) struct Tree {
     pub(super) unwind: Cell<Option<Box<(u64, Cancelled)>>>,
     /// Scopes whose request to their part is under way and counted among the task's cancels.
     counted: Cell<u32>,
+    /// Cancels of the whole task that were counted when one was taken last, less what was taken back
+    /// since, as far as that was seen; and what this was before.
+    delivered: Cell<(u32, u32)>,
+    /// A request that was made by hand, which nobody has counted, may be pending.
+    by_hand: Cell<bool>,
 }
 
 impl Drop for Tree {
@@ -372,9 +377,15 @@ impl Tree {
 
     /// Takes the pending cancel of the whole task; `None` if there is none any more.
     pub(super) fn take_pending(&self, state: &State, requests: &Requests) -> Option<Cancelled> {
+        let cancels = self.cancels(state.load_relaxed());
         if !state.take_cancel() {
             return None;
         }
+        // It tells a part that begins later which of the pending ones it did not begin under, so of
+        // two figures the lower one is right.
+        let cancels = cancels.min(self.cancels(state.load_relaxed()));
+        self.delivered.set((cancels, self.delivered.get().0));
+        self.by_hand.set(false);
         let said = requests.take_first().or_else(|| self.last());
         let said = said.unwrap_or_else(|| Cancelled::from_parts(None, None).with_origin(TASK));
         self.delivery.taken.set(true);
@@ -419,12 +430,22 @@ impl Tree {
     }
 
     /// A request that was taken and has come to nothing, because the wait that it was to end did
-    /// not last, is offered once more.
+    /// not last, is offered once more, unless it was taken back since.
     pub(super) fn give_back(&self, said: Cancelled, state: &State, requests: &Requests) {
         match said.origin() {
-            0 | TASK => {
+            0 => {
                 requests.push(said);
-                state.return_cancel();
+                state.return_uncounted();
+                self.by_hand.set(true);
+            }
+            // The message comes second, so that there is none without a cancel: a later one would
+            // be delivered with it. The runner, which is here, takes both.
+            TASK => {
+                if state.return_cancel(self.counted.get()) {
+                    let (_, before) = self.delivered.get();
+                    self.delivered.set((before, before));
+                    requests.push(said);
+                }
             }
             part => {
                 if let Some(owner) = find(self.first.get(), part).filter(|it| it.in_flight.get()) {
@@ -443,12 +464,44 @@ impl Tree {
         above.and_then(|at| at.said())
     }
 
-    /// A part begins. A cancel that is pending is none of those that it begins under: it will be
-    /// delivered while the part is there. (Several that are pending are one delivery.)
+    /// A part begins. Cancels that are pending are none of those that it begins under: they will be
+    /// delivered while the part is there. They are those that came since one was taken last; one at
+    /// least, because another task may have taken a delivered one back in between, unseen.
     pub(super) fn begin_baseline(&self, part: NodeRef, state: &State) {
         let now = state.load_relaxed();
-        let pending = u32::from(now.is_cancel_pending() && !mutant("tree.baseline_with_pending"));
-        part.baseline.set(self.weight_of(part, now).saturating_sub(pending));
+        let (weight, cancels) = (self.weight_of(part, now), self.cancels(now));
+        let pending = if !now.is_cancel_pending() || mutant("tree.baseline_with_pending") {
+            0
+        } else if mutant("tree.baseline_with_one_pending") {
+            1
+        } else {
+            cancels.saturating_sub(self.delivered.get().0).max(1)
+        };
+        part.baseline.set(weight.saturating_sub(pending));
+    }
+
+    /// Somebody may have taken cancels back.
+    pub(crate) fn see_retracted(&self, state: &State) {
+        self.cancels(state.load_relaxed());
+    }
+
+    /// Forgets a pending cancel that was taken back while a part's request was counted, too:
+    /// [`State::uncancel`] cannot tell the two.
+    pub(crate) fn forget_retracted(&self, state: &State) {
+        let now = state.load_relaxed();
+        if !now.is_cancel_pending() {
+            self.by_hand.set(false);
+        } else if self.cancels(now) == 0 && !self.by_hand.get() {
+            state.retract(self.counted.get());
+        }
+    }
+
+    /// The cancels of the whole task that are counted.
+    fn cancels(&self, now: Snapshot) -> u32 {
+        let cancels = now.cancelling().saturating_sub(self.counted.get());
+        let (delivered, before) = self.delivered.get();
+        self.delivered.set((delivered.min(cancels), before.min(cancels)));
+        cancels
     }
 
     /// The cancels that a part stands under: those of the task, and those of parts around it.
@@ -457,7 +510,7 @@ impl Tree {
     }
 
     fn weight_of(&self, part: NodeRef, now: Snapshot) -> u32 {
-        let mut weight = now.cancelling().saturating_sub(self.counted.get());
+        let mut weight = self.cancels(now);
         let mut above = part.parent.get();
         while let Some(at) = above {
             weight += u32::from(at.in_flight.get());

@@ -44,7 +44,7 @@ impl State {
     }
 
     /// Takes one cancel back; returns how many are left. A cancel that was not delivered yet is
-    /// retracted with the last one.
+    /// retracted with the last one, by the runner if requests to parts are counted beside it.
     pub(crate) fn uncancel(&self) -> u32 {
         let mut old = self.0.load(Relaxed);
         loop {
@@ -84,10 +84,42 @@ impl State {
         self.0.fetch_and(!CANCEL, ord("state.take_cancel", Acquire)) & CANCEL != 0
     }
 
-    /// Makes a cancel that was taken pending again, without counting it once more.
-    pub(crate) fn return_cancel(&self) {
+    /// Forgets the pending cancel if it was taken back: no more than `parts`, requests to parts of the
+    /// task, are counted.
+    pub(crate) fn retract(&self, parts: u32) {
+        let mut old = self.0.load(Relaxed);
+        while old & CANCEL != 0
+            && (Snapshot(old).cancelling() <= parts || mutant("state.retracts_counted"))
+        {
+            // Ordering: Relaxed; as in `uncancel`.
+            match self.0.compare_exchange_weak(old, old & !CANCEL, Relaxed, Relaxed) {
+                Ok(_) => return,
+                Err(now) => old = now,
+            }
+        }
+    }
+
+    /// Makes a request that was raised by hand, which nobody has counted, pending again.
+    pub(crate) fn return_uncounted(&self) {
         // Ordering: Relaxed; the runner alone calls this and delivers what it returns.
         self.0.fetch_or(CANCEL | SCHEDULED, Relaxed);
+    }
+
+    /// Makes a cancel that was taken pending again, without counting it once more; false if it was
+    /// taken back meanwhile: no more than `parts`, requests to parts of the task, are counted.
+    pub(crate) fn return_cancel(&self, parts: u32) -> bool {
+        let mut old = self.0.load(Relaxed);
+        loop {
+            if Snapshot(old).cancelling() <= parts && !mutant("state.returns_retracted") {
+                return false;
+            }
+            let new = old | CANCEL | SCHEDULED;
+            // Ordering: Relaxed; as in `return_uncounted`, and the count carries no data.
+            match self.0.compare_exchange_weak(old, new, Relaxed, Relaxed) {
+                Ok(_) => return true,
+                Err(now) => old = now,
+            }
+        }
     }
 
     /// Runs the task again and has the scopes looked at before.

@@ -91,6 +91,51 @@ model! {
 }
 
 model! {
+    /// A cancel that was taken is taken back while it is given back, beside a part's request.
+    state_returns_or_retracts(threads = 2, bound = 3, claim = "after uncancel has left none, nothing is pending; before, what was taken comes back") {
+        let twin = running();
+        assert!(twin.state.request_cancel().is_some() && twin.state.take_cancel());
+        let other = twin.clone();
+        let retracts = thread::spawn(move || {
+            assert_eq!(other.state.uncancel(), 0);
+            assert!(!other.state.load().is_cancel_pending(), "it came back");
+        });
+        let before = twin.state.load().cancelling() == 1;
+        let returned = twin.state.return_cancel(0);
+        let delivered = twin.state.take_cancel();
+        assert!(returned || !delivered);
+        retracts.join().unwrap();
+        assert!(before || !returned, "it had been taken back");
+        assert!(!twin.state.return_cancel(0) && !twin.state.load().is_cancel_pending());
+        twin.state.count_part();
+        assert!(!twin.state.return_cancel(1), "the part's request is none of the task's");
+        assert!(twin.state.request_cancel().is_some() && twin.state.take_cancel());
+        assert!(twin.state.return_cancel(1) && twin.state.take_cancel());
+    }
+}
+
+model! {
+    /// A cancel is taken back while a part's request is counted; another one comes as the runner
+    /// forgets the first.
+    state_forgets_what_was_retracted(threads = 2, bound = 3, claim = "a retracted cancel is forgotten, and one that is counted is not") {
+        let twin = running();
+        twin.state.count_part();
+        assert!(twin.state.request_cancel().is_some());
+        twin.state.retract(1);
+        assert!(twin.state.load().is_cancel_pending(), "it was counted");
+        assert_eq!(twin.state.uncancel(), 1);
+        let other = twin.clone();
+        let cancels = thread::spawn(move || other.state.request_cancel().is_some());
+        twin.state.retract(1);
+        let early = twin.state.load().is_cancel_pending();
+        assert!(!early || twin.state.load().cancelling() == 2, "the first one is still there");
+        assert!(cancels.join().unwrap());
+        assert!(twin.state.take_cancel(), "the second one was forgotten");
+        assert_eq!(twin.state.load().cancelling(), 2);
+    }
+}
+
+model! {
     /// A part's request is counted beside cancels of the whole task.
     state_counts_parts(threads = 2, bound = 3, claim = "counting a part neither loses a cancel nor makes one") {
         let twin = running();
@@ -113,7 +158,7 @@ model! {
         let wakes = thread::spawn(move || {
             let _ = waker.state.wake();
         });
-        twin.state.return_cancel();
+        twin.state.return_uncounted();
         twin.state.look_again();
         assert_eq!(twin.state.pause(), Paused::Enqueue);
         wakes.join().unwrap();
