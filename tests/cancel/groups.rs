@@ -51,7 +51,8 @@ fn t20_children_fail_one_after_the_other() {
                 nap().await;
                 Err::<(), _>("first")
             }));
-            Ok(for_ever().await)
+            for_ever().await;
+            Ok(())
         })
         .await;
         assert_eq!(ended, Err(GroupError::Errors(vec!["first", "in the clean-up"])));
