@@ -374,7 +374,7 @@ impl Room {
 
     /// Counts a permit; returns what the word was.
     // Ordering(room.release): AcqRel; pairs with Ordering(room.try_take), Ordering(room.demand),
-    // Ordering(room.collect) and Ordering(room.update): the next holder sees what this one did; and
+    // with Ordering(room.collect), Ordering(room.update): the next holder sees what this one did; also
     // with Ordering(room.sit) and Ordering(room.update): the waker in the seat.
     #[inline]
     fn release_step(&self) -> i64 {

@@ -168,6 +168,24 @@ model! {
 }
 
 model! {
+    /// One comes and goes while another one sits, has its permit and goes before its waker was taken.
+    room_seat_race(threads = 3, bound = 3, claim = "who claims a seat looks then whether a waker is still there") {
+        let gate = Guarded::new();
+        let threads = [
+            spawn(&gate, |gate| if gate.try_once() { gate.pass() }),
+            spawn(&gate, Guarded::pass),
+        ];
+        let mut at = At::default();
+        while gate.poll(&mut at).is_pending() {
+            thread::yield_now();
+        }
+        gate.pass();
+        join_all(threads);
+        gate.settle(1);
+    }
+}
+
+model! {
     /// The holder of the seat leaves while the permit arrives; another one waits behind.
     room_seat_leaves(threads = 3, bound = 2, claim = "a permit for a seat that is left reaches the next") {
         let gate = Guarded::new();
