@@ -1,7 +1,7 @@
 //! Room in a channel: who waits sits, or is in the queue.
 
 use super::channels::{Bounded, permit, permits};
-use super::{Plan, held, ready, wait};
+use super::{Plan, held, held_join, held_leave, ready, wait};
 use crate::mpsc;
 use crate::testing::{block_on, poll_once};
 use std::sync::Arc;
@@ -50,7 +50,10 @@ fn stall_mpsc_send_repolls() {
             }
         },
         others: [
-            |shared| wait(shared.0.send(2)).unwrap(),
+            |shared| {
+                ready();
+                block_on(shared.0.send(2)).unwrap();
+            },
             |shared| {
                 let both = (permit(shared), permit(shared));
                 ready();
@@ -82,6 +85,76 @@ fn stall_mpsc_close_tells() {
             |ends| assert!(wait(ends.sender.send(3)).is_err()),
         ],
         after: |ends| assert!(ends.sender.is_closed()),
+    }
+    .run();
+}
+
+#[test]
+fn stall_mpsc_seat_leaves() {
+    Plan {
+        name: "stall_mpsc_seat_leaves",
+        claim: "no send waits for one that is leaving its seat",
+        make: || permits(2),
+        victim: |shared| held_leave(shared.0.send(1)),
+        others: [
+            |shared| {
+                ready();
+                block_on(shared.0.send(2)).unwrap();
+            },
+            |shared| {
+                let both = (permit(shared), permit(shared));
+                ready();
+                drop(both);
+            },
+        ],
+        after: |_| {},
+    }
+    .run();
+}
+
+#[test]
+fn stall_mpsc_queue_joins() {
+    Plan {
+        name: "stall_mpsc_queue_joins",
+        claim: "who sits does not wait for a send that is joining the queue",
+        make: || permits(2),
+        victim: |shared| held_join(shared.0.send(1)).unwrap(),
+        others: [
+            |shared| wait(shared.0.send(2)).unwrap(),
+            |shared| {
+                let both = (permit(shared), permit(shared));
+                ready();
+                drop(both);
+            },
+        ],
+        after: |_| {},
+    }
+    .run();
+}
+
+#[test]
+fn stall_mpsc_try_reserve() {
+    Plan {
+        name: "stall_mpsc_try_reserve",
+        claim: "nobody waits for one that looks for room and takes it",
+        make: || Bounded::new(mpsc::channel(3)),
+        victim: |ends| {
+            held(|| {
+                assert!(ends.sender.capacity() <= 3);
+                drop(ends.sender.try_reserve().unwrap());
+            });
+        },
+        others: [
+            |ends| {
+                ready();
+                drop(ends.sender.try_reserve().unwrap());
+            },
+            |ends| {
+                ready();
+                drop(block_on(ends.sender.reserve()).unwrap());
+            },
+        ],
+        after: |ends| assert_eq!(ends.sender.capacity(), 3),
     }
     .run();
 }
