@@ -37,7 +37,6 @@ fn children_and_their_children_are_awaited() {
     });
 }
 
-/// All errors are kept, in the order in which they came.
 #[test]
 fn t20_children_fail_one_after_the_other() {
     run(|| async {
