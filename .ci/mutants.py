@@ -161,4 +161,4 @@ def command(args):
         print(f"not tried within {args.budget} s: {', '.join(untried)}")
     print(f"mutants: {counts['killed']} killed, {counts['argued']} argued, "
           f"{counts['survived']} survived of {len(rows)}; {time.monotonic() - start:.0f} s")
-    return 1 if wrong or counts["survived"] else 0
+    return 1 if wrong or counts["survived"] or untried else 0

@@ -249,6 +249,10 @@ fn waiters_of_other_kinds_that_gave_up_leave_no_memory() {
     let (sender, _receiver) = mpsc::channel(1);
     sender.try_send(0).unwrap();
     measured("mpsc", |count| give_up(count, || sender.send(1)));
+    // Behind one that waits on: those before had the seat, each in turn.
+    let mut sits = Box::pin(sender.send(1));
+    assert!(poll_once(sits.as_mut()).is_pending());
+    measured("mpsc, in the queue", |count| give_up(count, || sender.send(1)));
     let (lock, condition) = (Lock::new(()), Condition::new());
     measured("Condition", |count| {
         for _ in 0..count {

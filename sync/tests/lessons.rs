@@ -13,7 +13,7 @@
 //! | 9 | kotlinx#1477, #3730, #3634: a semaphore's cancel, removed segments, a resumer that spins | models `wait_cancel_release`, `wait_skip_run`, `wait_sweep_walk`, `weighted_two_leave`; the stall models |
 //! | 10 | tokio#5404: a broadcast wakes futures created later; tokio#4751: `will_wake` on a slot in use | models `notify_created_after`, `notify_created_before`, `wait_repoll_release`; `the_waker_of_the_last_poll_is_woken` |
 //! | 11 | tokio#6450: a grant rests in a future that nobody polls | documented at [`Lock`]; `a_grant_in_an_unpolled_future_is_given_up_with_it`, `an_unfair_lock_does_not_wait_for_an_unpolled_future` |
-//! | 12 | tokio#3689: a waker that panics leaves a state behind | `a_waker_that_panics_spoils_nothing`, `one_panic_does_not_cost_others_their_wake_up`, `a_panic_at_the_gate_of_a_barrier_costs_no_round`, `a_panic_in_an_aborted_round_leaves_nobody_at_the_gate`, `two_panics_in_one_broadcast_end_the_process` |
+//! | 12 | tokio#3689: a waker that panics leaves a state behind | `a_waker_that_panics_spoils_nothing`, `a_permit_is_not_lost_with_a_waker_that_panics`, `one_panic_does_not_cost_others_their_wake_up`, `a_panic_at_the_gate_of_a_barrier_costs_no_round`, `a_panic_in_an_aborted_round_leaves_nobody_at_the_gate`, `two_panics_in_one_broadcast_end_the_process` |
 //! | 13 | tokio#6133, #8331: readiness ticks too small, or shared | models `readiness_*` with ticks of two bits |
 //! | 14 | tokio#8252, #3190, #3229: cancelled timers stay, an earlier timer does not interrupt a parked poller | models `timer_two_drops_vs_owner`, `timer_post_vs_park`, `timer_drop_elsewhere_vs_fire` |
 //! | 15 | tokio#8071: a task in a private slot is found by nobody | models `lifo_*`, `queue_push_steal_park`, `hog_marks_end` |
@@ -259,6 +259,8 @@ struct Panicking {
     operation: usize,
     armed: AtomicBool,
     woken: AtomicUsize,
+    /// What happens while it is cloned.
+    meanwhile: Box<dyn Fn() + Send + Sync>,
 }
 
 const CLONE: usize = 0;
@@ -267,8 +269,15 @@ const DROP: usize = 2;
 
 impl Panicking {
     fn waker(operation: usize) -> (Arc<Self>, Waker) {
-        let armed = AtomicBool::new(true);
-        let state = Arc::new(Self { operation, armed, woken: AtomicUsize::new(0) });
+        Self::meanwhile(operation, || ())
+    }
+
+    fn meanwhile(
+        operation: usize,
+        meanwhile: impl Fn() + Send + Sync + 'static,
+    ) -> (Arc<Self>, Waker) {
+        let (armed, woken) = (AtomicBool::new(true), AtomicUsize::new(0));
+        let state = Arc::new(Self { operation, armed, woken, meanwhile: Box::new(meanwhile) });
         (state.clone(), Self::make(state))
     }
 
@@ -289,6 +298,7 @@ impl Panicking {
             // SAFETY: the waker that is cloned holds a count.
             let state = unsafe { &*data.cast::<Self>() };
             state.at(CLONE);
+            (state.meanwhile)();
             // SAFETY: as above.
             unsafe { Arc::increment_strong_count(data.cast::<Self>()) };
             RawWaker::new(data, &Self::TABLE)
@@ -356,10 +366,42 @@ fn a_waker_that_panics_spoils_nothing() {
     survives(receiver, || sender.take().unwrap().send(1).unwrap());
     let (sender, mut receiver) = mpsc::unbounded();
     survives(receiver.recv(), || sender.send(1).unwrap());
+    // In the seat of a bounded channel, and behind somebody there.
+    for sits in [false, true] {
+        let (sender, receiver) = mpsc::channel(2);
+        (0..2).for_each(|value| sender.try_send(value).unwrap());
+        let mut first = Box::pin(sender.send(2));
+        assert!(!sits || poll(first.as_mut()).is_pending());
+        let receiver = std::cell::RefCell::new(receiver);
+        survives(sender.reserve(), || {
+            (0..2).for_each(|value| assert_eq!(receiver.borrow_mut().try_recv(), Ok(value)));
+        });
+        assert!(poll(first.as_mut()).is_ready());
+    }
     let (sender, mut receiver) = broadcast::channel(1);
     survives(receiver.recv(), || _ = sender.send(1));
     let (sender, mut receiver) = watch::channel(0);
     survives(receiver.changed(), || sender.send(1).unwrap());
+}
+
+/// Group 12: what comes while a waker is cloned is the waiter's, and not lost if the clone, which is
+/// then not needed, panics when it is dropped.
+#[test]
+fn a_permit_is_not_lost_with_a_waker_that_panics() {
+    let semaphore = Arc::new(Semaphore::new(0));
+    let releaser = semaphore.clone();
+    let (_, waker) = Panicking::meanwhile(DROP, move || releaser.release(1));
+    assert_eq!(quietly(|| poll_with(pin!(semaphore.acquire()), &waker).is_ready()), None);
+    assert_eq!(semaphore.available_permits(), 1);
+
+    let (sender, receiver) = mpsc::channel(1);
+    sender.try_send(1).unwrap();
+    let receiver = std::sync::Mutex::new(receiver);
+    let (_, waker) = Panicking::meanwhile(DROP, move || {
+        assert_eq!(receiver.lock().unwrap().try_recv(), Ok(1));
+    });
+    assert_eq!(quietly(|| poll_with(pin!(sender.reserve()), &waker).is_ready()), None);
+    assert_eq!(sender.capacity(), 1);
 }
 
 /// Of many waiters one has a waker that panics when it is woken.

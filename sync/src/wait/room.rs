@@ -40,7 +40,7 @@
 
 use super::cell::Slot;
 use super::queue::{Granted, Place, WaitQueue};
-use super::weighted::Shut;
+use super::weighted::{Shut, drop_first};
 use crate::coop;
 use crate::shim::atomic::{AtomicBool, AtomicI64};
 use crate::shim::{Ordering, mutant, ord};
@@ -121,8 +121,8 @@ impl Default for At {
 
 /// What a demand has come to.
 enum Demanded {
-    /// A permit was free.
-    Taken,
+    /// A permit was free; the waker is not needed.
+    Taken(Waker),
     /// The demand waits in the seat.
     Seated,
     /// It waits in the queue, where its waker is to go.
@@ -202,10 +202,12 @@ impl Room {
             return Poll::Pending;
         }
         *at = At::Place(Place::Done);
-        match demanded {
-            Ok(Demanded::Queued(waker)) => self.join_queue(at, waker),
-            taken => Poll::Ready(taken.map(drop)),
+        match demanded? {
+            Demanded::Queued(waker) => return self.join_queue(at, waker),
+            Demanded::Taken(waker) => drop_first(waker, || self.release()),
+            Demanded::Seated => {}
         }
+        Poll::Ready(Ok(()))
     }
 
     /// Takes a permit, or says that one is wanted: from the seat if nobody else waits.
@@ -231,7 +233,7 @@ impl Room {
             }
             let ok = ord("room.demand", Ordering::Acquire);
             match self.word.compare_exchange_weak(word, word - ONE, ok, Ordering::Relaxed) {
-                Ok(_) if word >= ONE => return Ok(Demanded::Taken),
+                Ok(_) if word >= ONE => return Ok(Demanded::Taken(waker)),
                 Ok(_) => return Ok(Demanded::Queued(waker)),
                 Err(now) => word = now,
             }
@@ -241,10 +243,15 @@ impl Room {
     #[cold]
     fn join_queue(&self, at: &mut At, waker: Waker) -> Poll<Result<(), Shut>> {
         let queue = self.queue.get();
-        let mut waiter = queue.enter();
-        let note = waiter.arrive(waker);
-        *at = At::Place(Place::Waiting(Some(waiter)));
-        let (Some(note), At::Place(place)) = (note, at) else { return Poll::Pending };
+        // The waker is dropped if the permit was first: the place comes before, so that whoever drops it
+        // gives the permit back if that panics.
+        *at = At::Place(Place::Waiting(Some(queue.enter())));
+        let At::Place(place @ Place::Waiting(_)) = at else { unreachable!("it waits since now") };
+        let note = match place {
+            Place::Waiting(Some(waiter)) => waiter.arrive(waker),
+            _ => None,
+        };
+        let Some(note) = note else { return Poll::Pending };
         if let Some(waiter) = place.leave() {
             waiter.finish(&queue.list);
         }

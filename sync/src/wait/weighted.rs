@@ -171,6 +171,9 @@ impl Weighted {
             Ok(Some(free)) => free,
             done => {
                 *at = Place::Done;
+                if done.is_ok() {
+                    drop_first(waker, || self.release(n));
+                }
                 return Poll::Ready(done.map(drop));
             }
         };
@@ -244,7 +247,7 @@ impl Weighted {
             }
         };
         // SAFETY: WAITER was not set: the waker is still the owner's.
-        let _unused = unsafe { waiter.position.cell().waker.take() };
+        let unused = unsafe { waiter.position.cell().waker.take() };
         // Credit is brought to the front only: this is the front, and its turn is over.
         let number = waiter.position.number();
         queue.list.advance(number, number + 1);
@@ -254,6 +257,7 @@ impl Weighted {
         if !mutant("weighted.excess") {
             self.deliver(queue, excess + free);
         }
+        drop(unused);
         if let Some(waiter) = at.leave() {
             waiter.finish(&queue.list);
         }
@@ -419,6 +423,20 @@ impl Weighted {
     pub(crate) fn live_segments(&self) -> usize {
         self.queue.live_segments()
     }
+}
+
+/// Drops a waker that is not needed, because its task has what it wanted; if that panics, `give_back` has
+/// it again.
+pub(super) fn drop_first(waker: Waker, give_back: impl FnMut()) {
+    struct Unwound<F: FnMut()>(F);
+    impl<F: FnMut()> Drop for Unwound<F> {
+        fn drop(&mut self) {
+            (self.0)();
+        }
+    }
+    let unwound = Unwound(give_back);
+    drop(waker);
+    std::mem::forget(unwound);
 }
 
 /// Permits on their way. Goes on with what is left even if a waker panics.
