@@ -143,7 +143,8 @@ impl CancelToken {
     ///
     /// Goes down from parents to children: whoever finds a child cancelled by this call finds all
     /// between the two cancelled. If another thread's call was first it returns at once, and that
-    /// call may still be on its way to the children.
+    /// call may still be on its way to the children; so does a call from a waker that this thread wakes
+    /// inside another `cancel`, whose token follows when that waker has returned.
     pub fn cancel(&self) {
         self.node.clone().cancel();
     }

@@ -272,12 +272,9 @@ impl Panicking {
         Self::meanwhile(operation, || ())
     }
 
-    fn meanwhile(
-        operation: usize,
-        meanwhile: impl Fn() + Send + Sync + 'static,
-    ) -> (Arc<Self>, Waker) {
+    fn meanwhile<F: Fn() + Send + Sync + 'static>(operation: usize, f: F) -> (Arc<Self>, Waker) {
         let (armed, woken) = (AtomicBool::new(true), AtomicUsize::new(0));
-        let state = Arc::new(Self { operation, armed, woken, meanwhile: Box::new(meanwhile) });
+        let state = Arc::new(Self { operation, armed, woken, meanwhile: Box::new(f) });
         (state.clone(), Self::make(state))
     }
 
@@ -366,7 +363,6 @@ fn a_waker_that_panics_spoils_nothing() {
     survives(receiver, || sender.take().unwrap().send(1).unwrap());
     let (sender, mut receiver) = mpsc::unbounded();
     survives(receiver.recv(), || sender.send(1).unwrap());
-    // In the seat of a bounded channel, and behind somebody there.
     for sits in [false, true] {
         let (sender, receiver) = mpsc::channel(2);
         (0..2).for_each(|value| sender.try_send(value).unwrap());
@@ -384,8 +380,7 @@ fn a_waker_that_panics_spoils_nothing() {
     survives(receiver.changed(), || sender.send(1).unwrap());
 }
 
-/// Group 12: what comes while a waker is cloned is the waiter's, and not lost if the clone, which is
-/// then not needed, panics when it is dropped.
+/// Group 12: a permit comes while the waker is cloned, whose clone then panics in its drop.
 #[test]
 fn a_permit_is_not_lost_with_a_waker_that_panics() {
     let semaphore = Arc::new(Semaphore::new(0));
@@ -393,13 +388,11 @@ fn a_permit_is_not_lost_with_a_waker_that_panics() {
     let (_, waker) = Panicking::meanwhile(DROP, move || releaser.release(1));
     assert_eq!(quietly(|| poll_with(pin!(semaphore.acquire()), &waker).is_ready()), None);
     assert_eq!(semaphore.available_permits(), 1);
-
     let (sender, receiver) = mpsc::channel(1);
     sender.try_send(1).unwrap();
     let receiver = std::sync::Mutex::new(receiver);
-    let (_, waker) = Panicking::meanwhile(DROP, move || {
-        assert_eq!(receiver.lock().unwrap().try_recv(), Ok(1));
-    });
+    let receive = move || assert_eq!(receiver.lock().unwrap().try_recv(), Ok(1));
+    let (_, waker) = Panicking::meanwhile(DROP, receive);
     assert_eq!(quietly(|| poll_with(pin!(sender.reserve()), &waker).is_ready()), None);
     assert_eq!(sender.capacity(), 1);
 }

@@ -28,6 +28,9 @@
 //!
 //! *Order.* Who sits found that all before were counted off: each has a permit, or one is on its way
 //! to the queue. All who come while the seat is taken demand later, so the next permit is for the seat.
+//! One that has demanded and stands still before it takes its place in the queue has that permit, but not
+//! yet the place: the next to come may take that place and permit, and go before who sits. Its own
+//! permit is then the next, so nobody waits longer than if it had gone on.
 //! A release that finds the waiter of its place gone starts again with the word as it is.
 //!
 //! *The seat.* `taken` is its holder's. While somebody holds it nobody else sets `SEATED`, so to
