@@ -105,8 +105,14 @@ fn branches() {
     run(|| once_it_has_lost(|begun| async move { corio::join!(for_ever(), cleans_up(begun)) }));
     run(|| {
         once_it_has_lost(|begun| async move {
-            let one = async { Ok::<_, ()>(for_ever().await) };
-            let other = async { Ok::<_, ()>(cleans_up(begun).await) };
+            let one = async {
+                for_ever().await;
+                Ok::<_, ()>(())
+            };
+            let other = async {
+                cleans_up(begun).await;
+                Ok::<_, ()>(())
+            };
             corio::try_join!(one, other)
         })
     });
@@ -122,11 +128,9 @@ fn branches() {
 
 #[test]
 fn a_clean_up() {
-    fn begins(begun: Flag) -> impl Future<Output = ()> {
-        async move {
-            begun.set();
-            for_ever().await;
-        }
+    async fn begins(begun: Flag) {
+        begun.set();
+        for_ever().await;
     }
     run(|| once_it_has_lost(|begun| on_cancel(begins(begun), for_ever())));
     run(|| once_it_has_lost(|begun| finally(begins(begun), for_ever())));
