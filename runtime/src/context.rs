@@ -13,6 +13,7 @@ use crate::task::raw::TaskPtr;
 use crate::task::registry::TaskRef;
 use crate::task::scope;
 use crate::timer::Timers;
+use crate::visit;
 
 /// The event sources of one worker. Kept alive by its runtime, its sources and its timers.
 #[derive(Debug)]
@@ -75,11 +76,26 @@ struct Home {
 /// of a user's.
 #[inline(always)]
 pub(crate) fn with_home<R>(f: impl FnOnce(Option<(&Driver, bool)>) -> R) -> R {
+    if HOME.get().is_none() {
+        arrive();
+    }
     f(HOME.get().map(|home| {
         // SAFETY: `DRIVERS` holds the driver; it changes in `enter` and in the drop of its guard
         // only, which `f` does not call.
         (unsafe { home.driver.as_ref() }, home.is_worker)
     }))
+}
+
+/// Lets a thread without a driver enter the runtime that it visits, if it does.
+#[cold]
+#[inline(never)]
+fn arrive() {
+    visit::arrive();
+}
+
+/// True if the calling thread is inside a runtime; not if it only visits one.
+pub(crate) fn is_inside() -> bool {
+    HOME.get().is_some()
 }
 
 /// Replaces the drivers of the calling thread.
@@ -97,6 +113,7 @@ fn replace(drivers: Option<Drivers>) -> Option<Drivers> {
 /// Makes the drivers those of the calling thread until the guard is dropped. Guards may be dropped
 /// in any order: the thread has what the latest of those that live was made for.
 pub(crate) fn enter(drivers: Drivers) -> Entered {
+    visit::arrive();
     let pollers =
         Pollers { all: drivers.pollers.clone(), own: drivers.is_worker.then_some(drivers.mine) };
     let (pollers, drivers) = (reactor::set_pollers(Some(pollers)), replace(Some(drivers)));

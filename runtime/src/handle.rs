@@ -1,5 +1,6 @@
 //! Handles: how any thread reaches a runtime or one of its loops.
 
+use std::any::Any;
 use std::cell::RefCell;
 use std::error::Error;
 use std::fmt;
@@ -23,6 +24,7 @@ use crate::task::observers::DoneCall;
 use crate::task::registry::TaskRef;
 use crate::timer::clock;
 use crate::tokio_context::Inside;
+use crate::visit::{self, Host};
 
 /// A runtime, or one of its loops. Cheap to clone, usable from any thread, and harmless after the
 /// runtime is gone: everything is then refused. asyncio: the loop object.
@@ -77,12 +79,14 @@ impl Handle {
     ///
     /// [`NoLoop`] outside a runtime.
     pub fn try_current() -> Result<Handle, NoLoop> {
-        let entered = ENTERED.try_with(|entered| entered.borrow().last().cloned());
-        if let Ok(Some((_, handle))) = entered {
-            return Ok(handle);
-        }
-        worker::with(|worker| worker.map(|worker| Handle::new(worker.shared().clone())))
-            .ok_or(NoLoop(()))
+        let known = || {
+            let entered = ENTERED.try_with(|entered| entered.borrow().last().cloned());
+            if let Ok(Some((_, handle))) = entered {
+                return Some(handle);
+            }
+            worker::with(|worker| worker.map(|worker| Handle::new(worker.shared().clone())))
+        };
+        known().or_else(|| visit::arrive().then(known).flatten()).ok_or(NoLoop(()))
     }
 
     /// The calling thread's loop if it is a worker, else the runtime that it entered.
@@ -125,20 +129,36 @@ impl Handle {
     /// thread nothing is entered, and no panic comes of it.
     #[must_use = "the runtime is left again when the guard is dropped"]
     pub fn enter(&self) -> EnterGuard<'_> {
+        let (_named, _drivers) = self.clone().enter_here();
+        EnterGuard { _named, _drivers, _tokio: self.shared.config.tokio.enter() }
+    }
+
+    /// As [`Handle::enter`], without tokio's context.
+    fn enter_here(self) -> (Named, context::Entered) {
         let drivers = Drivers {
             all: self.shared.drivers.clone(),
             pollers: self.shared.pollers.clone(),
             mine: self.home.unwrap_or(0),
             is_worker: false,
         };
-        let _named = self.clone().name_here();
-        let _tokio = self.shared.config.tokio.enter();
-        EnterGuard { _named, _drivers: context::enter(drivers), _tokio }
+        (self.name_here(), context::enter(drivers))
+    }
+
+    /// Calls `f` inside this runtime, which the thread enters when `f` first asks for it.
+    pub(crate) fn visit<R>(self, f: impl FnOnce() -> R) -> R {
+        // What a thread is inside already, it would not ask for; nor would tokio, whose libraries look
+        // for its own.
+        if self.home.is_some() || context::is_inside() || self.shared.config.tokio.is_there() {
+            let _inside = self.enter();
+            return f();
+        }
+        visit::during(self.shared, f)
     }
 
     /// Makes this handle what [`Handle::current`] gives on the calling thread, until the guard is
     /// dropped.
     pub(crate) fn name_here(self) -> Named {
+        visit::arrive();
         // A thread whose locals are gone has no place for it.
         let number = ENTERED.try_with(|entered| {
             let mut entered = entered.borrow_mut();
@@ -370,11 +390,25 @@ impl Handle {
     ) -> Job<R> {
         match executor {
             Some(executor) => executor.submit(f),
-            None => match self.shared.executor.iter().next() {
-                Some(executor) => executor.submit(f),
-                None => self.shared.pool.submit(f),
-            },
+            None => run_in_default_executor(&self.shared, f, Location::caller()),
         }
+    }
+
+    /// [`to_thread`](crate::to_thread), which says what it does.
+    #[track_caller]
+    pub(crate) fn to_thread<R: Send + 'static>(f: impl FnOnce() -> R + Send + 'static) -> Job<R> {
+        let at = Location::caller();
+        let entered = ENTERED.try_with(|entered| !entered.borrow().is_empty()).unwrap_or(false);
+        let mut f = Some(f);
+        let own = worker::with(|worker| {
+            let worker = worker.filter(|_| !entered)?;
+            Some(to_thread_of(worker.shared(), None, f.take()?, at))
+        });
+        if let Some(job) = own {
+            return job;
+        }
+        let Handle { shared, home } = Handle::current();
+        to_thread_of(&shared, home, f.expect("it was not submitted"), at)
     }
 
     /// True until the runtime is shut down; for a single loop, true while it runs.
@@ -392,6 +426,50 @@ impl Handle {
     #[must_use]
     pub fn is_closed(&self) -> bool {
         !self.shared.phase().is_open()
+    }
+}
+
+/// Calls `f` inside the runtime whose pool the calling thread belongs to, unless that is gone.
+fn visit_owner<R>(f: impl FnOnce() -> R) -> R {
+    match visit::owner() {
+        Some(host) if context::is_inside() => {
+            let _inside = host.enter();
+            f()
+        }
+        Some(host) => visit::during(host, f),
+        None => f(),
+    }
+}
+
+/// Runs `f` on a thread of the runtime, inside of it.
+fn to_thread_of<R: Send + 'static>(
+    shared: &Arc<Shared>,
+    home: Option<usize>,
+    f: impl FnOnce() -> R + Send + 'static,
+    at: &'static Location<'static>,
+) -> Job<R> {
+    // The pool's threads know whose they are.
+    if home.is_none() && shared.executor.iter().next().is_none() {
+        return shared.pool.submit_from(|| visit_owner(f), at);
+    }
+    let handle = Handle { shared: shared.clone(), home };
+    run_in_default_executor(shared, move || handle.visit(f), at)
+}
+
+fn run_in_default_executor<R: Send + 'static>(
+    shared: &Shared,
+    f: impl FnOnce() -> R + Send + 'static,
+    at: &'static Location<'static>,
+) -> Job<R> {
+    match shared.executor.iter().next() {
+        Some(executor) => executor.pool().submit_from(f, at),
+        None => shared.pool.submit_from(f, at),
+    }
+}
+
+impl Host for Shared {
+    fn enter(self: Arc<Self>) -> Box<dyn Any> {
+        Box::new(Handle::new(self).enter_here())
     }
 }
 

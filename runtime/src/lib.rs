@@ -14,6 +14,7 @@ mod scheduler;
 mod task;
 mod timer;
 mod tokio_context;
+mod visit;
 mod wake_batch;
 
 #[cfg(not(any(corio_loom, corio_shuttle)))]

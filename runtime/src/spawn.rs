@@ -181,7 +181,8 @@ pub fn all_tasks() -> Vec<TaskRef> {
 ///
 /// The function runs in a copy of the caller's [`Context`], and inside the runtime, as if it had
 /// called [`Handle::enter`]: it may spawn tasks, and wait for what
-/// [`run_coroutine_threadsafe`](crate::run_coroutine_threadsafe) submits.
+/// [`run_coroutine_threadsafe`](crate::run_coroutine_threadsafe) submits. One that begins when the
+/// runtime has ended and its last handle is gone is inside of none.
 ///
 /// asyncio: `to_thread`, whose function finds no running loop. A job that is dropped before it is
 /// awaited lets the function run; [`Job::cancel`] keeps it from starting.
@@ -208,12 +209,8 @@ pub fn all_tasks() -> Vec<TaskRef> {
 #[doc(alias = "spawn_blocking")]
 #[track_caller]
 pub fn to_thread<R: Send + 'static>(f: impl FnOnce() -> R + Send + 'static) -> Job<R> {
-    let (captured, handle) = (contextvars::capture(), Handle::current());
-    let own = handle.clone();
-    handle.run_in_executor(None, move || {
-        let _inside = own.enter();
-        captured.run(f)
-    })
+    let captured = contextvars::capture();
+    Handle::to_thread(move || captured.run(f))
 }
 
 /// Runs a function on a thread of an executor; `None` is the default one, for functions that

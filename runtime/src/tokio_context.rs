@@ -86,6 +86,14 @@ impl Wanted {
 }
 
 impl TokioContext {
+    /// True if there is one to enter.
+    pub(crate) fn is_there(&self) -> bool {
+        #[cfg(feature = "tokio-context")]
+        return self.handle.is_some();
+        #[cfg(not(feature = "tokio-context"))]
+        false
+    }
+
     /// Enters the context, if there is one, until the guard is dropped.
     pub(crate) fn enter(&self) -> Inside<'_> {
         Inside {

@@ -10,6 +10,7 @@ mod edges;
 mod ends;
 mod locks;
 mod queues;
+mod rooms;
 mod waits;
 
 use crate::shim::sync::Arc;

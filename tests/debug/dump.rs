@@ -134,6 +134,31 @@ fn who_awaits_a_task_waits_at_the_await() {
     });
 }
 
+/// Who waits for several tasks waits where that was asked for, and for what it is.
+#[test]
+fn who_waits_for_several_tasks_says_how() {
+    use corio::{JoinSet, ReturnWhen, as_completed, gather, gather_all, spawn, wait};
+    bounded(|| {
+        let runtime = rt();
+        let endless = || spawn(std::future::pending::<()>());
+        let all = ReturnWhen::AllCompleted;
+        let set = || [std::future::pending::<()>()].into_iter().collect::<JoinSet<_>>();
+        let (mut one, mut two) = runtime.block_on(async { (as_completed([endless()]), set()) });
+        let first = line!() + 2;
+        let waits = [
+            place(&runtime, async move { ignore(gather!(endless(), endless()).await) }),
+            place(&runtime, async move { ignore(gather_all([endless()]).await) }),
+            place(&runtime, async move { ignore(wait(vec![endless()], all, None).await) }),
+            place(&runtime, async move { ignore(one.next().await) }),
+            place(&runtime, async move { ignore(two.join_next().await) }),
+        ];
+        let kinds = ["gather", "gather", "wait", "AsCompleted::next", "a JoinSet"];
+        for ((kind, line), wait) in kinds.into_iter().zip(first..).zip(waits) {
+            assert_eq!(wait, (kind, line));
+        }
+    });
+}
+
 /// Tasks that wait at one line.
 fn crowd(runtime: &Runtime, size: usize) -> Vec<Task<()>> {
     let event = Arc::new(Event::new());

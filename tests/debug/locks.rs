@@ -44,6 +44,59 @@ fn two_tasks_that_wait_for_each_other_are_told_with_all_four_places() {
 }
 
 #[test]
+fn a_circle_over_two_runtimes_is_told() {
+    bounded(|| {
+        let runtimes = [debug_rt(), debug_rt()];
+        let (one, two) = (Arc::new(Lock::new(())), Arc::new(Lock::new(())));
+        let both = Arc::new(Barrier::new(2));
+        let ways = [("cycle-here", one.clone(), two.clone()), ("cycle-there", two, one)];
+        let tasks: Vec<_> = runtimes
+            .iter()
+            .zip(ways)
+            .map(|(runtime, (name, here, there))| {
+                let both = both.clone();
+                corio::task().name(name).spawn_on(runtime.handle(), async move {
+                    let _here = here.acquire().await;
+                    both.wait().await.unwrap();
+                    let _there = there.acquire().await;
+                })
+            })
+            .collect();
+        let text = report(ReportKind::LockCycle, "'cycle-here'");
+        assert!(text.contains("'cycle-there'"), "{text}");
+        tasks.iter().for_each(corio::Task::abort);
+    });
+}
+
+#[test]
+fn a_thread_in_a_circle_is_told() {
+    bounded(|| {
+        let runtime = debug_rt();
+        let (one, two) = (Arc::new(Lock::new(())), Arc::new(Lock::new(())));
+        let (first, second) = (one.clone(), two.clone());
+        let both = Arc::new(std::sync::Barrier::new(2));
+        let met = both.clone();
+        let thread = std::thread::Builder::new().name("cycle-of-a-thread".to_owned());
+        let thread = thread.spawn(move || {
+            let _first = first.blocking_lock();
+            met.wait();
+            drop(second.blocking_lock());
+        });
+        let (here, there) = (two, one);
+        let task =
+            corio::task().name("cycle-with-a-thread").spawn_on(runtime.handle(), async move {
+                let _here = here.acquire().await;
+                both.wait();
+                let _there = there.acquire().await;
+            });
+        let text = report(ReportKind::LockCycle, "'cycle-with-a-thread'");
+        assert!(text.contains("'cycle-of-a-thread'"), "{text}");
+        task.abort();
+        thread.unwrap().join().unwrap();
+    });
+}
+
+#[test]
 fn a_task_that_waits_for_its_own_lock_is_told() {
     bounded(|| {
         let runtime = debug_rt();

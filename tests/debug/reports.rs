@@ -308,6 +308,29 @@ fn a_task_that_nobody_can_wake_is_told_once() {
     });
 }
 
+#[test]
+fn a_task_that_nobody_can_wake_is_told_on_an_event_loop() {
+    bounded(|| {
+        listen();
+        let event_loop = corio::new_event_loop().expect("a loop");
+        event_loop.set_debug(true);
+        event_loop.run_until_complete(async {}).unwrap();
+        let main = async {
+            let spawn = |name| corio::task().name(name).spawn_local(std::future::pending::<()>());
+            let first = spawn("lost-on-a-loop");
+            let told = |name| corio::to_thread(move || report(ReportKind::LostTask, name));
+            told("'lost-on-a-loop'").await.unwrap();
+            // By a later look.
+            let second = spawn("lost-there-later");
+            told("'lost-there-later'").await.unwrap();
+            drop((first, second));
+        };
+        event_loop.run_until_complete(main).unwrap();
+        assert_eq!(told(ReportKind::LostTask, "'lost-on-a-loop'").len(), 1);
+        event_loop.close().unwrap();
+    });
+}
+
 /// A foreign future, whose waker somebody keeps for a while.
 #[test]
 fn a_task_whose_last_waker_is_dropped_later_is_told_then() {

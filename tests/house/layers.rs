@@ -36,7 +36,7 @@ const OURS: [&str; 9] = [
 /// The modules of the runtime, lowest level first. A module may use those of lower levels and,
 /// one way only, those of its own.
 const LEVELS: [&[&str]; 11] = [
-    &["sys", "quiet", "report", "error", "panic_place", "tokio_context", "wake_batch"],
+    &["sys", "quiet", "report", "error", "panic_place", "tokio_context", "wake_batch", "visit"],
     &["timer", "reactor", "blocking"],
     &["task"],
     &["context"],

@@ -22,5 +22,6 @@ mod support;
 mod tasks;
 mod timers;
 mod variants;
+mod visits;
 mod wakers;
 mod yields;

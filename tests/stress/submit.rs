@@ -111,7 +111,7 @@ fn submit(
         4 => match target.try_create_task(body) {
             Ok(task) => {
                 let said = task.cancel();
-                let ended = target.run_coroutine_threadsafe(task).result(None);
+                let ended = target.run_coroutine_threadsafe(task.into_future()).result(None);
                 assert!(!said || !matches!(ended, Ok(Ok(_))), "a cancel was swallowed");
             }
             Err(refused) => drop(refused.0),

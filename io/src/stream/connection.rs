@@ -244,6 +244,13 @@ impl Connection {
         self.closing.load(Ordering::Relaxed) || self.lost.is_set()
     }
 
+    /// True if nobody has closed it, and it was not lost but for the end of its event loop.
+    pub(super) fn is_left_open(&self) -> bool {
+        // Ordering: Relaxed; as in `is_closing`.
+        let over = |(_, why): &(io::ErrorKind, Arc<str>)| **why != *NO_SENDER;
+        !self.closing.load(Ordering::Relaxed) && !self.lost.get().is_some_and(over)
+    }
+
     pub(super) fn closed(&self) -> &Event {
         &self.closed
     }
@@ -462,6 +469,9 @@ impl Connection {
     }
 }
 
+/// Why a connection is lost whose sender was stopped.
+const NO_SENDER: &str = "the task that sends was cancelled";
+
 /// The task that sends has ended, however it did: it may be cancelled like any other, as by the end of
 /// `run`. Nobody waits for it after that.
 struct Sender {
@@ -472,8 +482,7 @@ struct Sender {
 impl Drop for Sender {
     fn drop(&mut self) {
         if !self.done {
-            let message = "the task that sends was cancelled";
-            self.connection.lose(&io::Error::new(io::ErrorKind::ConnectionAborted, message));
+            self.connection.lose(&io::Error::new(io::ErrorKind::ConnectionAborted, NO_SENDER));
         }
         self.connection.end();
     }

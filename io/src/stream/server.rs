@@ -120,7 +120,7 @@ impl Server {
     /// ```
     #[track_caller]
     pub fn serve_forever(&self) -> ServeForever<'_> {
-        ServeForever::new(self, Location::caller())
+        ServeForever::new(self)
     }
 
     /// Whether it accepts connections.

@@ -412,7 +412,7 @@ impl StreamWriter {
 
 impl Drop for StreamWriter {
     fn drop(&mut self) {
-        if !self.is_closing() {
+        if self.connection.is_left_open() {
             corio_runtime::debug::unclosed(&format_args!("StreamWriter {:?}", self.info));
         }
         self.connection.close();

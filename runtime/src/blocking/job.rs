@@ -60,7 +60,8 @@ pub struct Job<R> {
 
 /// The runner's side of a job. Dropping it refuses the job: its handle gets an error.
 pub(super) struct QueuedJob {
-    cell: CellRef,
+    /// Always there, but inside of [`run`](QueuedJob::run).
+    cell: Option<CellRef>,
 }
 
 /// What a report says of a job: plain references for ever.
@@ -137,7 +138,7 @@ where
     let stage = UnsafeCell::new(Stage::<F, R> { work: ManuallyDrop::new(work) });
     let cell = NonNull::from(Box::leak(Box::new(Cell { header, stage }))).cast();
     let job = Job { cell: CellRef(cell), awaited: false, taken: false, outcome: PhantomData };
-    (QueuedJob { cell: CellRef(cell) }, job)
+    (QueuedJob { cell: Some(CellRef(cell)) }, job)
 }
 
 impl<R> Job<R> {
@@ -248,25 +249,29 @@ impl<R> fmt::Debug for Job<R> {
 
 impl QueuedJob {
     /// Runs the closure, unless it was cancelled. Never panics.
-    pub(super) fn run(self) {
-        if self.cell.header().state.claim() {
+    pub(super) fn run(mut self) {
+        // Taken: who has run has nothing to refuse, and need not ask the word.
+        let Some(cell) = self.cell.take() else { return };
+        if cell.header().state.claim() {
             // SAFETY: we have claimed.
-            unsafe { (self.cell.header().kind.run)(self.cell.0) };
+            unsafe { (cell.header().kind.run)(cell.0) };
         }
     }
 
     /// Drops the closure without running it; awaiting the job gives a cancelled error with
     /// `message`. Never panics.
     pub(super) fn refuse(&self, message: &str) {
-        if self.cell.header().state.claim() {
-            let reason = Cancelled::from_parts(Some(message.into()), None);
-            quietly(|| self.cell.refuse_claimed(reason));
-        }
+        let Some(cell) = self.cell.as_ref().filter(|cell| cell.header().state.claim()) else {
+            return;
+        };
+        let reason = Cancelled::from_parts(Some(message.into()), None);
+        quietly(|| cell.refuse_claimed(reason));
     }
 
-    pub(super) fn origin(&self) -> JobOrigin {
-        let Header { kind, spawned_at, .. } = self.cell.header();
-        JobOrigin { kind, spawned_at }
+    /// `None` inside of [`run`](Self::run).
+    pub(super) fn origin(&self) -> Option<JobOrigin> {
+        let Header { kind, spawned_at, .. } = self.cell.as_ref()?.header();
+        Some(JobOrigin { kind, spawned_at })
     }
 }
 

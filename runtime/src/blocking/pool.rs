@@ -20,7 +20,7 @@ use std::future::Future;
 use std::io;
 use std::panic::Location;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock, Weak};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
@@ -34,6 +34,7 @@ use super::slots::{Order, Slots};
 use super::word::{Duty, SlotId, THREADS_MAX, Word};
 use super::worker;
 use crate::tokio_context::TokioContext;
+use crate::visit::Host;
 
 /// The most threads of a pool whose owner does not say otherwise: blocking calls mostly sleep, and
 /// 512 sleeping threads cost address space but little else. The same as tokio's.
@@ -81,6 +82,8 @@ pub(super) struct Shared {
     /// Who waits for the pool's end.
     enders: ConcurrentQueue<Waker>,
     pub(super) config: PoolConfig,
+    /// Whom the pool belongs to, if it is a runtime's own.
+    pub(super) owner: OnceLock<Weak<dyn Host>>,
     /// The nice value of the threads, if it is not what they start with.
     pub(super) nice: Option<i32>,
     /// Where the slots' deadlines count from.
@@ -131,6 +134,7 @@ impl Pool {
             enders: ConcurrentQueue::unbounded(),
             nice: worker::nice_above_ours(config.nice),
             config,
+            owner: OnceLock::new(),
             epoch: Instant::now(),
         };
         Self { shared: Arc::new(shared) }
@@ -146,13 +150,27 @@ impl Pool {
         F: FnOnce() -> R + Send + 'static,
         R: Send + 'static,
     {
-        let (queued, job) = job::queue(work, Location::caller());
+        self.submit_from(work, Location::caller())
+    }
+
+    /// As [`Pool::submit`], for a job that comes from `at`.
+    pub(crate) fn submit_from<F, R>(&self, work: F, at: &'static Location<'static>) -> Job<R>
+    where
+        F: FnOnce() -> R + Send + 'static,
+        R: Send + 'static,
+    {
+        let (queued, job) = job::queue(work, at);
         if self.is_stopped() {
             queued.refuse(STOPPED);
         } else {
             Shared::submit(&self.shared, queued);
         }
         job
+    }
+
+    /// Says whose the pool is, before its first job; the second time it does nothing.
+    pub(crate) fn set_owner(&self, owner: Weak<dyn Host>) {
+        let _ = self.shared.owner.set(owner);
     }
 
     /// Takes no more jobs. Queued ones still run; the threads end after them.

@@ -14,6 +14,7 @@ use super::job::quietly;
 use super::pool::Shared;
 use super::slots::Order;
 use super::word::{Duty, Seen, SlotId};
+use crate::visit;
 
 thread_local! {
     /// The pool that this thread belongs to; null on other threads. Compared, never followed.
@@ -30,6 +31,7 @@ pub(super) fn work(shared: &Arc<Shared>, slot: SlotId) {
     POOL.set(Arc::as_ptr(shared));
     lower_priority(shared.nice);
     let _tokio = shared.config.tokio.enter();
+    visit::settle(shared.owner.get().cloned());
     run_hook(shared.config.on_thread_start.as_deref());
     let mut worker = Worker {
         shared,
@@ -70,11 +72,14 @@ impl Worker<'_> {
                 self.leaving = false;
                 seen = None;
                 let running = self.shared.slots.running(self.slot);
-                running.set(job.origin());
+                if let Some(origin) = job.origin() {
+                    running.set(origin);
+                }
                 job.run();
                 running.clear();
                 continue;
             }
+            visit::go_home();
             let Some(nothing_since) = seen.take() else {
                 seen = Some(self.shared.word.look());
                 continue;

@@ -80,7 +80,8 @@ impl<T> ConcurrentFuture<T> {
     ///
     /// See [`ConcurrentError`]. On a worker of the coroutine's own runtime a coroutine that has
     /// not ended is always refused, also where another worker might have run it: nothing keeps
-    /// all workers from waiting so.
+    /// all workers from waiting so. Two runtimes whose workers wait for each other's coroutines are
+    /// not noticed; `.await` the future there, too.
     ///
     /// # Panics
     ///

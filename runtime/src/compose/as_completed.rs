@@ -142,7 +142,8 @@ impl<T> Future for NextCompleted<'_, T> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
         this.made.begin();
-        Pin::new(&mut *this.all).poll_next(cx)
+        let next = Pin::new(&mut *this.all).poll_next(cx);
+        this.made.noted(next)
     }
 }
 
@@ -237,7 +238,8 @@ impl<T> Future for NextCompletedWithin<'_, T> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
         this.made.begin();
-        Pin::new(&mut *this.all).poll_next(cx)
+        let next = Pin::new(&mut *this.all).poll_next(cx);
+        this.made.noted(next)
     }
 }
 

@@ -241,6 +241,7 @@ impl<T> Gathering<T> {
                 }
                 Poll::Pending => {
                     self.passing.suspend(cx);
+                    self.place.note();
                     return Poll::Pending;
                 }
             }

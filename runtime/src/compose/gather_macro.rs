@@ -226,7 +226,9 @@ where
     type Output = Result<R, TaskError>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.get_mut().poll_list(cx).map(|(map, values)| values.map(map))
+        let this = self.get_mut();
+        let listed = this.poll_list(cx);
+        this.made.noted(listed).map(|(map, values)| values.map(map))
     }
 }
 

@@ -252,7 +252,8 @@ pub struct JoinNext<'a, T> {
 impl<T> JoinNext<'_, T> {
     fn poll_index(&mut self, cx: &mut Context<'_>) -> Poll<Option<usize>> {
         self.made.begin();
-        self.set.tasks.poll_ended(cx, self.made.at())
+        let ended = self.set.tasks.poll_ended(cx, self.made.at());
+        self.made.noted(ended)
     }
 }
 
@@ -314,7 +315,8 @@ impl<T> Future for JoinAll<T> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Vec<T>> {
         let this = self.get_mut();
         this.made.begin();
-        while let Some(index) = ready!(this.set.tasks.poll_ended(cx, this.made.at())) {
+        let made = &this.made;
+        while let Some(index) = ready!(made.noted(this.set.tasks.poll_ended(cx, made.at()))) {
             match this.set.tasks.take_output(index) {
                 Ok(value) => this.values.push(value),
                 Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),

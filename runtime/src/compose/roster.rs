@@ -4,22 +4,30 @@
 //! so none of them can miss another.
 //!
 //! ```text
-//! bit 0      CLOSED   the group's future looks no more: it has no child left, or was dropped
-//! bit 1      ABORT    a child failed, the body failed, or somebody called `cancel`
-//! bits 2-21  who is adding a child: admitted, and perhaps not in the group's list
-//! rest       children that have not left; a child leaves when its body is gone
+//! bit 0       CLOSED   the group's future looks no more: it has no child left, or was dropped
+//! bit 1       ABORT    a child failed, the body failed, or somebody called `cancel`
+//! bits 2-21   who is adding a child: admitted, and perhaps not in the group's list
+//! bits 22-57  children that have not left; a child leaves when its body is gone
+//! bits 58-63  children that were added, modulo 64
 //!
-//!   admit   1   both counts + 1, unless CLOSED or ABORT
-//!   added   2   adding - 1, the child is in the list now; wakes the group if that may have missed
-//!               it, or has waited for it. True: the group is gone, the list is the caller's to stop
-//!   leave   3   children - 1; wakes the group
+//!   admit   1   adding and children + 1, unless CLOSED or ABORT
+//!   added   2   adding - 1, added + 1, the child is in the list now; wakes the group if that may have
+//!               missed it, or has waited for it, and with every 64th. True: the group is gone, the
+//!               list is the caller's to stop
+//!   leave   3   children - 1; wakes the group if none is left, and where the count is a power of two
 //!   abort   4   ABORT; wakes the group
-//!   close   5   CLOSED, if both counts are zero
+//!   close   5   CLOSED, if nobody is adding and no child is left
 //!   abandon 6   CLOSED and ABORT, whatever the counts
 //! ```
 //! Edges 1 to 4 are anybody's, 5 and 6 the group's own. The group leaves its waker before it looks; so
 //! it sees what came before, or is woken for it. Every edge is lock-free, 2 to 4 and 6 are wait-free but
 //! for the waking.
+//!
+//! A group whose body waits has nothing to do for a child that leaves, but for forgetting it: its list
+//! keeps the memory of those that have ended. So it is woken when the list has grown by 64, or the count
+//! has fallen by half, and looks whether many have ended; in between the list has at most 80 more than
+//! four for each child that is left. Rejected: a wake for each that leaves, which is a poll of the whole
+//! group, and of what else its task does.
 //!
 //! A group that has closed finds all its children in its list, so it can see of each that it is done:
 //! a child leaves inside its last poll, a moment before its task has a result. Rejected: leaving when
@@ -38,6 +46,10 @@ const ABORT: u64 = 1 << 1;
 /// One for each call that adds a child; calls are as many as threads, but for those that nest.
 const ADDING: u64 = 1 << 2;
 const CHILD: u64 = 1 << 22;
+/// One for each child that was added. The count is the highest, so that it wraps around.
+const ADDED: u64 = 1 << 58;
+/// Who is adding, and who has not left.
+const LEFT: u64 = ADDED - ADDING;
 
 /// The word of one group; see the module.
 #[derive(Debug)]
@@ -59,7 +71,7 @@ impl Roster {
 
     /// Children that have not left.
     pub(crate) fn len(&self) -> usize {
-        usize::try_from(self.load() / CHILD).unwrap_or(usize::MAX)
+        usize::try_from(children(self.load())).unwrap_or(usize::MAX)
     }
 
     /// True if the group is to stop.
@@ -104,10 +116,10 @@ impl Roster {
         // first, so this sees the flag, or who sees the flag sees the child.
         // Not killable: the list is taken by an exchange, which in loom reads what was pushed
         // before it in the execution; only C11's orders of two words may disagree.
-        let old = self.word.fetch_sub(ADDING, Release);
+        let old = self.word.fetch_add(ADDED - ADDING, Release);
         let stops = old & ABORT != 0 && !mutant("roster.added_late");
-        let last = old < CHILD && !mutant("roster.added_last");
-        if stops || last {
+        let last = children(old) == 0 && !mutant("roster.added_last");
+        if stops || last || old / ADDED == u64::MAX / ADDED {
             self.group.wake();
         }
         old & CLOSED != 0 && !mutant("roster.added_to_nobody")
@@ -117,8 +129,11 @@ impl Roster {
     pub(crate) fn leave(&self) {
         // Ordering(roster.leave): Release; pairs with Ordering(roster.close): who closes the group
         // sees what its children have left behind.
-        self.word.fetch_sub(CHILD, ord("roster.leave", Release));
-        self.group.wake();
+        let old = self.word.fetch_sub(CHILD, ord("roster.leave", Release));
+        let left = children(old) - 1;
+        if left & left.wrapping_sub(1) == 0 && !mutant("roster.leaves_silently") {
+            self.group.wake();
+        }
     }
 
     /// Edge 4. Asks the group to stop; its own poll does it.
@@ -143,7 +158,7 @@ impl Roster {
     pub(crate) fn close(&self) -> bool {
         // Ordering: Relaxed; the exchange below validates it.
         let mut old = self.word.load(Relaxed);
-        while old < ADDING || mutant("roster.closes_early") {
+        while old & LEFT == 0 || mutant("roster.closes_early") {
             // Ordering(roster.close): Acquire; pairs with Ordering(roster.leave): the group reads
             // what its children have left behind; and with Ordering(roster.added): it finds them all
             // in its list.
@@ -157,5 +172,13 @@ impl Roster {
     }
 }
 
+/// How many have not left, by the word.
+const fn children(word: u64) -> u64 {
+    (word & LEFT) / CHILD
+}
+
 #[cfg(all(test, any(corio_loom, corio_shuttle)))]
 mod loom;
+
+#[cfg(all(test, not(any(corio_loom, corio_shuttle))))]
+mod tests;

@@ -348,7 +348,11 @@ impl<T, E> Ending<T, E> {
         } else if self.children.len() > 2 * (self.group.roster.len() + 8) {
             self.children.retain(|child| !child.done());
         }
-        self.children.extend(added);
+        if self.children.is_empty() {
+            self.children = added;
+        } else {
+            self.children.extend(added);
+        }
     }
 
     /// True if all children have left and are done. Who has left is perhaps not done: another thread

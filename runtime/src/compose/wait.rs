@@ -107,6 +107,7 @@ impl<T> Future for Wait<T> {
         }
         let expired = this.timeout.as_mut().is_some_and(|it| Pin::new(it).poll(cx).is_ready());
         if !enough && !expired && this.left > 0 {
+            this.made.note();
             return Poll::Pending;
         }
         Poll::Ready(Ok(this.tasks.drain().partition(Task::done)))

@@ -13,6 +13,7 @@ use std::io;
 use std::sync::Arc;
 
 use super::poller::Poller;
+use crate::visit;
 
 /// Sources that share a poller before the next one gets any.
 ///
@@ -27,8 +28,8 @@ pub(super) const SHARED: usize = if cfg!(test) { 4 } else { 128 };
 /// If the thread belongs to no runtime, or is ending.
 pub(super) fn choose() -> io::Result<Poller> {
     // In a destructor that runs at the end of the thread they may be gone.
-    let chosen = POLLERS.try_with(|pollers| pollers.borrow().as_ref().map(among));
-    chosen.ok().flatten().ok_or_else(no_runtime)
+    let chosen = || POLLERS.try_with(|pollers| pollers.borrow().as_ref().map(among)).ok().flatten();
+    chosen().or_else(|| visit::arrive().then(chosen).flatten()).ok_or_else(no_runtime)
 }
 
 /// The pollers that a thread may register sources with.

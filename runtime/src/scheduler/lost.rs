@@ -7,7 +7,7 @@
 //! [`is_lost`](crate::task::state::Snapshot::is_lost)), and once it is lost it stays so: that makes a
 //! look now and then as good as a look at each drop of a waker, and costs the drops nothing.
 //!
-//! The Watch looks, in debug mode. A task whose [`TaskRef`] somebody keeps counts as one that can
+//! The Watch looks, in debug mode, and a single loop does itself when it goes to sleep. A task whose [`TaskRef`] somebody keeps counts as one that can
 //! still be woken.
 
 use std::collections::HashSet;
@@ -53,6 +53,13 @@ impl Lost {
             }
         });
         self.known = found;
+    }
+
+    /// Looks for a single loop that is about to sleep, which no Watch looks after; returns for how long it
+    /// may, if there is a task that could be lost meanwhile.
+    pub(super) fn before_sleep(&mut self, shared: &Shared) -> Option<Duration> {
+        self.look(shared);
+        (!self.is_settled).then_some(PERIOD)
     }
 
     /// Parks the Watch of workers that all sleep. Whoever keeps a waker may drop it meanwhile, on a

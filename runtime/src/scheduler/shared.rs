@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::panic::Location;
 use std::ptr::NonNull;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use corio_sync::SetOnce;
@@ -35,6 +35,7 @@ use crate::task::raw::{Header, RuntimeHead, TaskPtr};
 use crate::task::registry::TaskRef;
 use crate::task::slab::{Arena, SharedArenas};
 use crate::tokio_context::TokioContext;
+use crate::visit::Host;
 use crate::wake_batch::WakeBatch;
 
 /// What a builder settles for the life of a runtime.
@@ -509,7 +510,7 @@ impl Shared {
         let workers = parts.config.workers;
         // SAFETY: the tag of every arena is an `Arc<Shared>` turned into a pointer.
         let arenas = unsafe { SharedArenas::new(workers as u32, release_tag) };
-        Arc::new(Self {
+        let shared = Arc::new(Self {
             head: RuntimeHead {
                 schedule: worker::schedule,
                 call_done: worker::call_done,
@@ -534,7 +535,10 @@ impl Shared {
             late: AtomicU32::new(0),
             waiter: SetOnce::new(),
             config: parts.config,
-        })
+        });
+        let owner: Weak<dyn Host> = Arc::<Self>::downgrade(&shared);
+        shared.pool.set_owner(owner);
+        shared
     }
 }
 

@@ -106,7 +106,7 @@ fn stall_mpsc_receive() {
     .run();
 }
 
-type Bounded = Ends<mpsc::Sender<u8>, mpsc::Receiver<u8>>;
+pub(super) type Bounded = Ends<mpsc::Sender<u8>, mpsc::Receiver<u8>>;
 
 #[test]
 fn stall_mpsc_bounded_receive() {
@@ -278,16 +278,16 @@ fn stall_watch_look() {
     .run();
 }
 
-type Permits = (mpsc::Sender<u8>, Mutex<Vec<mpsc::OwnedPermit<u8>>>, mpsc::Receiver<u8>);
+pub(super) type Permits = (mpsc::Sender<u8>, Mutex<Vec<mpsc::OwnedPermit<u8>>>, mpsc::Receiver<u8>);
 
 /// A channel whose room is out, in permits.
-fn permits(room: usize) -> Permits {
+pub(super) fn permits(room: usize) -> Permits {
     let (sender, receiver) = mpsc::channel(room);
     let out = (0..room).map(|_| sender.clone().try_reserve_owned().unwrap()).collect();
     (sender, Mutex::new(out), receiver)
 }
 
-fn permit(permits: &Permits) -> mpsc::OwnedPermit<u8> {
+pub(super) fn permit(permits: &Permits) -> mpsc::OwnedPermit<u8> {
     permits.1.lock().unwrap().pop().unwrap()
 }
 
@@ -318,7 +318,7 @@ fn stall_mpsc_permit_goes() {
 fn stall_mpsc_send_leaves() {
     Plan {
         name: "stall_mpsc_send_leaves",
-        claim: "those behind a send that is leaving wait while it settles",
+        claim: "no send waits for another one that is leaving",
         make: || permits(2),
         victim: |shared| held_leave(shared.0.send(1)),
         others: [
@@ -489,7 +489,7 @@ fn stall_watch_deserted() {
 fn stall_mpsc_send_joins() {
     Plan {
         name: "stall_mpsc_send_joins",
-        claim: "those behind a send that is joining wait for it",
+        claim: "no send waits for another one that is joining",
         make: || permits(2),
         victim: |shared| held_join(shared.0.send(1)).unwrap(),
         others: [

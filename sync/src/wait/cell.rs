@@ -69,7 +69,7 @@ impl Slot {
     /// # Safety
     ///
     /// The caller owns the slot by the module's invariant, and the slot is empty.
-    unsafe fn put(&self, waker: Waker) {
+    pub(super) unsafe fn put(&self, waker: Waker) {
         self.0.with_mut(|slot| {
             // SAFETY: exclusive by the caller's word.
             let slot = unsafe { &mut *slot };
@@ -178,6 +178,14 @@ impl Waiter {
         self.vtable = waker.vtable();
         // SAFETY: no WAITER yet, so the slot is the owner's; and fresh, so it is empty.
         unsafe { self.position.cell().waker.put(waker) };
+    }
+
+    /// The first [`Waiter::poll`] of a fresh place, with a clone that the caller has made before.
+    #[inline]
+    pub(super) fn arrive(&mut self, waker: Waker) -> Option<u64> {
+        self.data = waker.data();
+        self.vtable = waker.vtable();
+        Self::register(self.position.cell(), waker)
     }
 
     // Ordering(wait.cell_register): AcqRel; pairs with Ordering(weighted.shut_place),

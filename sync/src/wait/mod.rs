@@ -14,7 +14,7 @@
 //! *Layers.*
 //! [`reclaim`] when memory may go, and `pool` where it goes; [`segment`] a run of cells and the word that keeps it;
 //! [`list`] the infinite array; [`cell`] one place; [`queue`] the array of places, made lazily;
-//! [`permits`] one permit with waiters; [`seats`] seats for parties that come to stay; [`line`](mod@line) a word that gives out the places itself; [`weighted`] a counter whose waiters want more than one.
+//! [`permits`] one permit with waiters; [`seats`] seats for parties that come to stay; [`line`](mod@line) a word that gives out the places itself; [`weighted`] a counter whose waiters want more than one; [`room`] one whose waiters want one each, with a seat for the first.
 //!
 //! *Bounded memory.* A queue keeps at most two segments plus about twice those with a live waiter;
 //! places that were left are freed in runs, while no thread is stalled inside a sweep or a pin.
@@ -31,6 +31,7 @@ pub(crate) mod permits;
 pub(crate) mod pool;
 pub(crate) mod queue;
 pub(crate) mod reclaim;
+pub(crate) mod room;
 pub(crate) mod seats;
 pub(crate) mod segment;
 pub(crate) mod wakers;

@@ -34,12 +34,14 @@ pub struct ServeForever<'a> {
 }
 
 impl<'a> ServeForever<'a> {
-    pub(super) fn new(server: &'a Server, at: &'static Location<'static>) -> Self {
+    #[track_caller]
+    pub(super) fn new(server: &'a Server) -> Self {
         let refused = server.shared.stopped.is_set();
         if !refused {
             server.start_serving();
         }
-        Self { server, refused, done: refused, wait: server.shared.stopped.wait(), at }
+        let (wait, at) = (server.shared.stopped.wait(), Location::caller());
+        Self { server, refused, done: refused, wait, at }
     }
 }
 

@@ -384,3 +384,28 @@ fn stress_a_pool_that_stops_answers_every_job() {
         assert_eq!(pool.queued(), 0, "seed {seed}: a job was not answered");
     }
 }
+
+struct Owner;
+
+impl Host for Owner {
+    fn enter(self: Arc<Self>) -> Box<dyn std::any::Any> {
+        Box::new(())
+    }
+}
+
+#[test]
+fn a_thread_that_rests_holds_no_owner() {
+    let pool = pool(1);
+    let owner = Arc::new(Owner);
+    let weak: Weak<dyn Host> = Arc::<Owner>::downgrade(&owner);
+    pool.set_owner(weak);
+    for _ in 0..3 {
+        let visits = || crate::visit::during(crate::visit::owner().expect("it is there"), || 7);
+        assert_eq!(wait(pool.submit(visits)).unwrap(), 7);
+        until("the thread rests", || Arc::strong_count(&owner) == 1);
+        assert_eq!(pool.threads(), 1);
+    }
+    drop(owner);
+    assert!(wait(pool.submit(|| crate::visit::owner().is_none())).unwrap(), "it is gone");
+    end(&pool);
+}

@@ -23,6 +23,7 @@ use std::cell::{Cell, RefCell, UnsafeCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::tidy::earlier;
 use super::{WORKER, Worker, fire_timers};
@@ -30,6 +31,7 @@ use crate::quiet::drop_quietly;
 use crate::reactor;
 use crate::report::{ReportKind, report};
 use crate::scheduler::callback::{Callback, LocalCallback};
+use crate::scheduler::lost::Lost;
 use crate::scheduler::shared::{Phase, Shared, WorkerMetrics};
 use crate::task::raw::TaskPtr;
 use crate::timer::Role;
@@ -44,6 +46,7 @@ pub(crate) struct Single {
     runs: Cell<u64>,
     /// The owner is gone: who runs the loop closes it.
     orphan: Cell<bool>,
+    lost: RefCell<Lost>,
 }
 
 /// An entry of the ready queue.
@@ -282,11 +285,12 @@ impl Worker {
     fn sleep_single(&self, wakers: &mut reactor::WakeBatch) {
         self.publish_metrics();
         WorkerMetrics::add(&self.remote().metrics.parks, 1);
-        let tidies = self.tidy();
+        let looks = self.look_for_lost();
+        let chores = earlier(self.tidy(), looks);
         self.remote().hog.park();
         self.shared.idle.enter(self.index);
         let parked = match self.park_timeout().filter(|_| !self.has_work()) {
-            Some(timeout) => self.driver.poller.park(earlier(timeout, tidies), wakers),
+            Some(timeout) => self.driver.poller.park(earlier(timeout, chores), wakers),
             None => Ok(self.driver.poller.poll(wakers)),
         };
         self.get_up();
@@ -297,5 +301,11 @@ impl Worker {
         if let Err(error) = parked {
             report(ReportKind::System, format_args!("event loop: poll failed: {error}"));
         }
+    }
+
+    /// Tells of lost tasks in debug mode; returns for how long nobody need look again.
+    fn look_for_lost(&self) -> Option<Duration> {
+        let single = self.single().filter(|_| self.shared.is_debug())?;
+        single.lost.borrow_mut().before_sleep(&self.shared)
     }
 }

@@ -150,7 +150,9 @@ pub(super) struct Head<T> {
     index: u64,
     /// Slots of the block of `index` whose bits were set when the receiver looked: it need not look
     /// again, at a word that senders change meanwhile. Then `block` is that block.
-    seen: u64,
+    seen: u32,
+    /// The place for the receiver's waker has one that is its own. Kept here for [`super::chan`].
+    pub(super) has_waker: bool,
     /// The block of `index`, or one before it; null before the first look.
     block: *mut Block<T>,
     /// The oldest block that has not been used again.
@@ -160,8 +162,6 @@ pub(super) struct Head<T> {
     /// The index of the last wait that was announced and not withdrawn. Once the head is beyond, the
     /// push of that index has the waker.
     announced: u64,
-    /// The place for the receiver's waker has one that is its own. Kept here for [`super::chan`].
-    pub(super) has_waker: bool,
 }
 
 /// No index.
@@ -401,14 +401,14 @@ impl<T> Blocks<T> {
         if head.index >= head.limit {
             return Pop::Closed;
         }
-        if head.seen & ready(head.index) == 0 {
+        if u64::from(head.seen) & ready(head.index) == 0 {
             let Some(block) = self.advance(head) else { return Pop::Empty };
             // Ordering(mpsc.pop): Acquire; pairs with Ordering(mpsc.publish): the value is visible.
             let word = block.word.load(ord("mpsc.pop", Ordering::Acquire));
             if word & ready(head.index) == 0 {
                 return if word & TX_CLOSED != 0 { Pop::Closed } else { Pop::Empty };
             }
-            head.seen = word & ALL;
+            head.seen = (word & ALL) as u32;
         }
         // SAFETY: something of this block was seen: the head has it, and only the receiver uses it
         // again.

@@ -7,6 +7,7 @@ use super::{SendError, TryRecvError, TrySendError};
 use crate::debug;
 use crate::place::{Made, WaitKind, noted};
 use crate::wait::queue::Place;
+use crate::wait::room::At;
 use crate::wait::weighted::Shut;
 use std::fmt;
 use std::panic::Location;
@@ -25,7 +26,7 @@ pub fn channel<T>(capacity: usize) -> (Sender<T>, Receiver<T>) {
     assert!(capacity > 0, "a bounded channel needs room for one value at least");
     let most = crate::Semaphore::MAX_PERMITS;
     assert!(capacity <= most, "room for {capacity} values, Semaphore::MAX_PERMITS is {most}");
-    let chan = Chan::new(capacity);
+    let chan = Chan::new(u32::try_from(capacity).expect("looked at above"));
     (Sender { chan: chan.clone() }, Receiver { chan })
 }
 
@@ -64,7 +65,7 @@ impl<T> Sender<T> {
     /// [`TrySendError`] with the value.
     #[inline]
     pub fn try_send(&self, value: T) -> Result<(), TrySendError<T>> {
-        match self.chan.room.try_take(1) {
+        match self.chan.room.try_take() {
             Ok(true) => self.chan.push(value).map_err(TrySendError::Closed),
             Ok(false) => Err(TrySendError::Full(value)),
             Err(Shut) => Err(TrySendError::Closed(value)),
@@ -82,7 +83,7 @@ impl<T> Sender<T> {
     /// Loses place.
     #[track_caller]
     pub fn reserve(&self) -> Reserve<'_, T> {
-        Reserve { sender: self, at: Place::Idle, caller: Location::caller() }
+        Reserve { sender: self, at: At::default(), caller: Location::caller() }
     }
 
     /// Takes room if there is some.
@@ -91,7 +92,7 @@ impl<T> Sender<T> {
     ///
     /// [`TrySendError`].
     pub fn try_reserve(&self) -> Result<Permit<'_, T>, TrySendError<()>> {
-        match self.chan.room.try_take(1) {
+        match self.chan.room.try_take() {
             Ok(true) => Ok(Permit { chan: Some(&self.chan) }),
             Ok(false) => Err(TrySendError::Full(())),
             Err(Shut) => Err(TrySendError::Closed(())),
@@ -104,7 +105,7 @@ impl<T> Sender<T> {
     ///
     /// [`TrySendError`] with the sender.
     pub fn try_reserve_owned(self) -> Result<OwnedPermit<T>, TrySendError<Self>> {
-        match self.chan.room.try_take(1) {
+        match self.chan.room.try_take() {
             Ok(true) => Ok(OwnedPermit { sender: Some(self) }),
             Ok(false) => Err(TrySendError::Full(self)),
             Err(Shut) => Err(TrySendError::Closed(self)),
@@ -150,7 +151,7 @@ impl<T> Sender<T> {
     /// The room of the empty channel.
     #[must_use]
     pub fn max_capacity(&self) -> usize {
-        self.chan.capacity
+        self.chan.room.most as usize
     }
 }
 
@@ -158,7 +159,7 @@ impl<T> Sender<T> {
 #[must_use = "futures do nothing unless awaited"]
 pub struct Reserve<'a, T> {
     sender: &'a Sender<T>,
-    at: Place,
+    at: At,
     caller: &'static Location<'static>,
 }
 
@@ -171,7 +172,7 @@ impl<'a, T> Future for Reserve<'a, T> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         let unit = ready!(this.at.proceed(cx));
-        let taken = this.sender.chan.room.poll_take(&mut this.at, 1, cx);
+        let taken = this.sender.chan.room.poll_take(&mut this.at, cx);
         let taken = ready!(noted(taken, WaitKind::ChannelSend, this.caller));
         unit.made_progress();
         Poll::Ready(match taken {
@@ -188,12 +189,12 @@ impl<'a, T> Future for Reserve<'a, T> {
 impl<T> Drop for Reserve<'_, T> {
     fn drop(&mut self) {
         match self.at {
-            Place::Idle => debug::never_awaited(WaitKind::ChannelSend, self.caller),
-            Place::Waiting(_) => {
-                self.sender.chan.room.leave(&mut self.at, 1);
+            At::Place(Place::Idle) => debug::never_awaited(WaitKind::ChannelSend, self.caller),
+            At::Seat(_) | At::Place(Place::Waiting(_)) => {
+                self.sender.chan.room.leave(&mut self.at);
                 self.sender.chan.room_came_back();
             }
-            Place::Yielded | Place::Done => {}
+            At::Place(Place::Yielded | Place::Done) => {}
         }
     }
 }

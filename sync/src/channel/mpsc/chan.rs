@@ -7,7 +7,7 @@ use crate::shim::cell::UnsafeCell;
 use crate::shim::{Ordering, ord};
 use crate::wait::line::{Line, OnFlag};
 use crate::wait::queue::Place;
-use crate::wait::weighted::Weighted;
+use crate::wait::room::Room;
 use crate::waker_slot::WakerSlot;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -28,10 +28,8 @@ pub(super) struct Chan<T> {
     rx_slot: WakerSlot,
     /// The usual place.
     rx_waker: RxWaker,
-    /// Room; unused in an unbounded channel.
-    pub(super) room: Weighted,
-    /// 0 for no limit.
-    pub(super) capacity: usize,
+    /// Room; none at all in an unbounded channel.
+    pub(super) room: Room,
     /// The receiver's, or that of whoever drops the channel.
     head: UnsafeCell<Head<T>>,
 }
@@ -42,13 +40,12 @@ unsafe impl<T: Send> Send for Chan<T> {}
 unsafe impl<T: Send> Sync for Chan<T> {}
 
 impl<T> Chan<T> {
-    /// A channel with one sender.
-    pub(super) fn new(capacity: usize) -> Arc<Self> {
+    /// A channel with one sender; a capacity of 0 stands for no limit.
+    pub(super) fn new(capacity: u32) -> Arc<Self> {
         Arc::new(Self {
             blocks: Blocks::new(),
             senders: AtomicUsize::new(1),
-            room: Weighted::new(capacity),
-            capacity,
+            room: Room::new(capacity),
             rx_waker: RxWaker::new(),
             rx_slot: WakerSlot::new(),
             closed: Line::new(),
@@ -78,7 +75,7 @@ impl<T> Chan<T> {
 
     /// Gives room back that was not used.
     pub(super) fn give_room_back(&self) {
-        self.room.release(1);
+        self.room.release();
         self.room_came_back();
     }
 
@@ -159,8 +156,8 @@ impl<T> Chan<T> {
         let popped = unsafe { self.with_head(|head| self.blocks.pop(head)) };
         match popped {
             Pop::Value(value) => {
-                if self.capacity > 0 {
-                    self.room.release(1);
+                if self.is_bounded() {
+                    self.room.release();
                 }
                 Pop::Value(value)
             }
@@ -171,8 +168,12 @@ impl<T> Chan<T> {
         }
     }
 
+    fn is_bounded(&self) -> bool {
+        self.room.most > 0
+    }
+
     fn is_drained(&self) -> bool {
-        self.capacity > 0 && self.room.is_shut() && self.room.available() == self.capacity
+        self.is_bounded() && self.room.is_shut() && self.room.available() == self.room.most as usize
     }
 
     /// # Safety
@@ -195,7 +196,7 @@ impl<T> Chan<T> {
     #[cold]
     unsafe fn poll_wait(&self, cx: &mut Context<'_>) -> Poll<Option<T>> {
         // A receiver that has closed waits for room as well, which not only the next push brings.
-        let shut = self.capacity > 0 && self.room.is_shut();
+        let shut = self.is_bounded() && self.room.is_shut();
         loop {
             // SAFETY: as the caller's, and no user code.
             let announced = unsafe { self.with_head(|head| head.is_announced()) };
@@ -289,7 +290,7 @@ impl<T> Chan<T> {
     ///
     /// The caller is the receiver.
     pub(super) unsafe fn close(&self) {
-        if self.capacity > 0 {
+        if self.is_bounded() {
             self.room.shut();
         } else {
             // SAFETY: as the caller's.

@@ -4,9 +4,10 @@
 //!
 //! # Progress
 //!
-//! Sending without a limit is lock-free; with a limit, [`Semaphore`](crate::Semaphore) decides who
-//! may send, in order of arrival, and says who waits for whom. Receiving is wait-free but for giving
-//! room to a sender that waits. Values are received in the order in which their sends drew a place: a
+//! Sending is lock-free; with a limit, who has to wait for room gets it in order of arrival, and waits
+//! for the thread that owes it: the receiver of a value, or whoever drops a permit; a close is told
+//! by the receiver alone. Receiving is wait-free but for giving room to a sender that waits, and for
+//! those that have left since. Values are received in the order in which their sends drew a place: a
 //! thread that is descheduled between drawing and filling it keeps those behind it back, and
 //! meanwhile `try_recv` finds nothing; and it is the send of the next value that wakes a receiver
 //! that waits, so one that is descheduled right after it has filled its place keeps it asleep.

@@ -41,6 +41,44 @@ fn a_full_channel_makes_senders_wait_in_order() {
 }
 
 #[test]
+fn room_passes_over_sends_that_have_left() {
+    let (sender, mut receiver) = channel(1);
+    sender.try_send(0).unwrap();
+    let mut waits: Vec<_> = (1..=1000).map(|number| Box::pin(sender.send(number))).collect();
+    for send in &mut waits {
+        assert!(poll_once(|cx| send.as_mut().poll(cx)).is_pending());
+    }
+    let mut last = waits.pop().unwrap();
+    let mut middle = waits.swap_remove(500);
+    drop(waits);
+    assert_eq!(sender.capacity(), 0);
+    assert_eq!(receiver.try_recv(), Ok(0));
+    assert!(poll_once(|cx| last.as_mut().poll(cx)).is_pending(), "out of order");
+    assert!(poll_once(|cx| middle.as_mut().poll(cx)).is_ready());
+    assert_eq!(receiver.try_recv(), Ok(501));
+    assert!(poll_once(|cx| last.as_mut().poll(cx)).is_ready());
+    assert_eq!(receiver.try_recv(), Ok(1000));
+    assert_eq!(sender.capacity(), 1);
+}
+
+#[test]
+fn a_close_tells_sends_that_wait_and_counts_none_that_has_left() {
+    let (sender, mut receiver) = channel(1);
+    sender.try_send(0).unwrap();
+    let mut waits: Vec<_> = (1..=100).map(|number| Box::pin(sender.send(number))).collect();
+    for send in &mut waits {
+        assert!(poll_once(|cx| send.as_mut().poll(cx)).is_pending());
+    }
+    waits.drain(20..80);
+    receiver.close();
+    for send in &mut waits {
+        assert!(matches!(poll_once(|cx| send.as_mut().poll(cx)), Poll::Ready(Err(SendError(_)))));
+    }
+    assert_eq!(receiver.try_recv(), Ok(0));
+    assert_eq!(receiver.try_recv(), Err(TryRecvError::Disconnected));
+}
+
+#[test]
 fn a_closed_channel_delivers_what_was_sent_and_refuses_the_rest() {
     let (sender, mut receiver) = unbounded();
     sender.send(1).unwrap();

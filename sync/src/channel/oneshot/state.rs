@@ -67,13 +67,13 @@ unsafe impl<T: Send> Sync for Shared<T> {}
 
 impl<T> Shared<T> {
     pub(super) fn new() -> Self {
-        let channel = Channel {
+        let channel = || Channel {
             word: AtomicUsize::new(0),
             value: UnsafeCell::new(MaybeUninit::uninit()),
             rx_waker: UnsafeCell::new(None),
             tx_waker: UnsafeCell::new(None),
         };
-        Self { channel: pool::boxed(channel) }
+        Self { channel: pool::boxed_with(channel) }
     }
 
     fn channel(&self) -> &Channel<T> {
