@@ -191,6 +191,7 @@ impl Callbacks {
     }
 
     /// How many wait; for people.
+    #[cfg(not(any(corio_loom, corio_shuttle)))]
     pub(crate) fn len(&self) -> usize {
         self.queue.len()
     }
