@@ -4,6 +4,7 @@
 mod branches;
 mod condition;
 mod corners;
+mod dropped;
 mod edges;
 mod group_ends;
 mod groups;

@@ -8,7 +8,7 @@ use corio_sync::place::{Made, WaitKind};
 use pin_project_lite::pin_project;
 
 use crate::error::Cancelled;
-use crate::task::scope::{Kind, Polled, Scope};
+use crate::task::scope::{self, Covering, Kind, Polled, Scope};
 
 /// Awaits `future`; if the task is cancelled meanwhile, drops it and returns the request.
 ///
@@ -85,15 +85,40 @@ impl<F> CatchCancel<F> {
     }
 }
 
+/// A request that has ended the future.
+pub(super) enum Caught {
+    /// It was offered to the scope, and perhaps to others.
+    Taken(Cancelled),
+    /// It was raised to the scope.
+    Raised(Cancelled),
+}
+
 impl<F: Future> Future for CatchCancel<F> {
     type Output = Result<F::Output, Cancelled>;
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.poll_caught(cx).map_err(|caught| match caught {
+            Caught::Raised(request) => request,
+            Caught::Taken(request) => {
+                scope::answered(&request);
+                request
+            }
+        })
+    }
+}
+
+impl<F: Future> CatchCancel<F> {
+    /// As `poll`, for who does not hand the request to code.
+    #[inline]
+    pub(super) fn poll_caught(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<F::Output, Caught>> {
         let mut this = self.project();
         this.made.begin();
         let caught = if let Some(request) = this.scope.take() {
-            request
+            Caught::Taken(request)
         } else {
             let future = this.future.as_mut().as_pin_mut();
             let future = future.expect("catch_cancel was polled after it gave its result");
@@ -107,12 +132,15 @@ impl<F: Future> Future for CatchCancel<F> {
                     this.scope.suspend(Kind::Catch, cx);
                     return Poll::Pending;
                 }
-                Polled::Unwound(request) => request,
+                Polled::Unwound(request) => Caught::Raised(request),
             }
         };
         // If a destructor panics the slot is empty all the same, and the request was taken: the
         // panic says more. What the future has not awaited was not forgotten.
+        let (Caught::Taken(request) | Caught::Raised(request)) = &caught;
+        let covering = Covering::begin(request);
         debug::silently(|| this.future.set(None));
+        drop(covering);
         this.scope.release();
         Poll::Ready(Err(caught))
     }

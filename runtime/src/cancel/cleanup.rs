@@ -7,9 +7,9 @@ use corio_sync::debug;
 use corio_sync::place::WaitKind;
 use pin_project_lite::pin_project;
 
-use super::catch::CatchCancel;
+use super::catch::{CatchCancel, Caught};
 use super::raise::Raising;
-use crate::error::Cancelled;
+use crate::task::scope::Kept;
 
 /// Awaits `future`; if the task is cancelled meanwhile, drops it, awaits `cleanup`, and goes on
 /// with the cancellation.
@@ -111,7 +111,7 @@ pin_project! {
         #[pin]
         future: Option<C>,
         began: bool,
-        request: Option<Cancelled>,
+        kept: Kept,
         raise: Option<Raising>,
     }
 
@@ -125,13 +125,17 @@ pin_project! {
 
 impl<C: Future<Output = ()>> Cleanup<C> {
     fn new(future: C) -> Self {
-        Self { future: Some(future), began: false, request: None, raise: None }
+        Self { future: Some(future), began: false, kept: Kept::new(), raise: None }
     }
 
-    fn begin(self: Pin<&mut Self>, request: Option<Cancelled>) {
+    fn begin(self: Pin<&mut Self>, caught: Option<Caught>) {
         let this = self.project();
         *this.began = true;
-        *this.request = request;
+        match caught {
+            Some(Caught::Taken(request)) => this.kept.keep_taken(request),
+            Some(Caught::Raised(request)) => this.kept.keep_raised(request),
+            None => {}
+        }
     }
 
     /// Ready when the clean-up has ended and there is no request to go on with.
@@ -141,7 +145,7 @@ impl<C: Future<Output = ()>> Cleanup<C> {
             ready!(future.poll(cx));
             this.future.set(None);
         }
-        if let Some(request) = this.request.take() {
+        if let Some(request) = this.kept.take_first() {
             *this.raise = Some(request.raising());
         }
         match this.raise {
@@ -160,9 +164,9 @@ impl<F: Future, C: Future<Output = ()>> Future for OnCancel<F, C> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let mut this = self.project();
         if !this.cleanup.began {
-            match ready!(this.future.poll(cx)) {
+            match ready!(this.future.poll_caught(cx)) {
                 Ok(value) => return Poll::Ready(value),
-                Err(request) => this.cleanup.as_mut().begin(Some(request)),
+                Err(caught) => this.cleanup.as_mut().begin(Some(caught)),
             }
         }
         ready!(this.cleanup.poll_then_raise(cx));
@@ -176,12 +180,12 @@ impl<F: Future, C: Future<Output = ()>> Future for Finally<F, C> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let mut this = self.project();
         if !this.cleanup.began {
-            let (value, request) = match ready!(this.future.poll(cx)) {
+            let (value, caught) = match ready!(this.future.poll_caught(cx)) {
                 Ok(value) => (Some(value), None),
-                Err(request) => (None, Some(request)),
+                Err(caught) => (None, Some(caught)),
             };
             *this.value = value;
-            this.cleanup.as_mut().begin(request);
+            this.cleanup.as_mut().begin(caught);
         }
         ready!(this.cleanup.poll_then_raise(cx));
         Poll::Ready(this.value.take().expect("finally was polled after it gave its result"))

@@ -26,8 +26,7 @@ use corio_sync::place::{self, WaitKind};
 
 use super::defer::DeferCancel;
 use super::raise::Raising;
-use crate::error::Cancelled;
-use crate::task::scope::{self, Kind, Scope};
+use crate::task::scope::{Kept, Kind, Scope};
 
 /// Lets tasks wait, under a [`Lock`](corio_sync::Lock), until another task has changed the data.
 ///
@@ -208,23 +207,12 @@ impl<T, P: FnMut(&mut T) -> bool + Unpin> GiveUp for sync::ConditionWaitFor<'_, 
     }
 }
 
-/// A request that was taken and has not been passed on: dropped, it is delivered again.
-struct Kept(Option<Cancelled>);
-
-impl Drop for Kept {
-    fn drop(&mut self) {
-        if let Some(request) = self.0.take() {
-            scope::return_request(request);
-        }
-    }
-}
-
 /// Where a wait stands.
 enum Waiting<W> {
     /// For a notification and the lock; a cancel is delivered here.
     Open { wait: W, scope: Scope },
     /// For the lock, behind a cancel.
-    Masked { wait: DeferCancel<W>, request: Kept },
+    Masked { wait: DeferCancel<W>, kept: Kept },
     /// The lock is held, and the cancel is on its way out.
     Raising(Raising),
     /// Only while it goes from one to the next, and at the end.
@@ -243,9 +231,10 @@ impl<W: GiveUp> Waiting<W> {
         let Some(request) = scope.take() else { return };
         let Self::Open { mut wait, scope } = std::mem::replace(self, Self::Over) else { return };
         drop(scope);
-        let request = Kept(Some(request));
+        let mut kept = Kept::new();
+        kept.keep_taken(request);
         wait.give_up();
-        *self = Self::Masked { wait: DeferCancel::inside(wait), request };
+        *self = Self::Masked { wait: DeferCancel::inside(wait), kept };
     }
 
     fn poll(&mut self, cx: &mut Context<'_>, at: &'static Location<'static>) -> Poll<()> {
@@ -260,9 +249,9 @@ impl<W: GiveUp> Waiting<W> {
                     *self = Self::Over;
                     return Poll::Ready(());
                 }
-                Self::Masked { wait, request } => {
+                Self::Masked { wait, kept } => {
                     ready!(Pin::new(wait).poll(cx));
-                    let request = request.0.take().expect("kept until it is raised");
+                    let request = kept.take_first().expect("kept until it is raised");
                     // Edge (2). A limit that has come says what it was that took too long.
                     place::note(WaitKind::Condition, at);
                     *self = Self::Raising(request.raising());

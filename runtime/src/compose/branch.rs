@@ -18,7 +18,7 @@ use pin_project_lite::pin_project;
 
 use crate::cancel::Raising;
 use crate::error::Cancelled;
-use crate::task::scope::{self, Entered, Kind, Landing, Scope, Shared};
+use crate::task::scope::{self, Covering, Entered, Kept, Kind, Landing, Scope, Shared};
 
 pin_project! {
     /// A future that is polled until it is ready or was stopped.
@@ -58,7 +58,7 @@ impl<F: Future> Branch<F> {
         let future = this.future.as_mut().as_pin_mut()?;
         if this.scope.is_known() {
             if let Some(request) = this.scope.take_in_turn(&all.shared) {
-                self.stop(request, all);
+                self.stop(request, true, all);
                 return None;
             }
         }
@@ -92,7 +92,7 @@ impl<F: Future> Branch<F> {
                 Some(value)
             }
             (Poll::Pending, Some(request)) => {
-                self.stop(request, all);
+                self.stop(request, false, all);
                 None
             }
             (Poll::Pending, None) => {
@@ -103,12 +103,19 @@ impl<F: Future> Branch<F> {
         }
     }
 
-    /// A request ends the branch.
+    /// A request ends the branch, which was offered it or has raised it.
     #[cold]
-    fn stop(self: Pin<&mut Self>, request: Cancelled, all: &Progress<'_>) {
+    fn stop(self: Pin<&mut Self>, request: Cancelled, offered: bool, all: &Progress<'_>) {
+        let covering = Covering::begin(&request);
         self.end();
-        let first = all.request.take();
-        all.request.set(first.or_else(|| Some(Box::new(request))));
+        drop(covering);
+        let mut kept = all.kept.take().unwrap_or_default();
+        if offered {
+            kept.keep_owed(request);
+        } else {
+            kept.keep_raised(request);
+        }
+        all.kept.set(Some(kept));
         all.stopped.set(true);
     }
 
@@ -147,8 +154,8 @@ pub struct Progress<'a> {
     has_scopes: Cell<bool>,
     /// Some branch was stopped.
     stopped: Cell<bool>,
-    /// What has stopped a branch, the first of them.
-    request: Cell<Option<Box<Cancelled>>>,
+    /// What has stopped branches.
+    kept: Cell<Option<Box<Kept>>>,
 }
 
 impl<'a> Progress<'a> {
@@ -159,7 +166,7 @@ impl<'a> Progress<'a> {
             pending: Cell::new(false),
             has_scopes: Cell::new(false),
             stopped: Cell::new(false),
-            request: Cell::new(None),
+            kept: Cell::new(None),
         }
     }
 
@@ -224,7 +231,7 @@ pub(super) struct Stopping {
 #[derive(Debug, Default)]
 struct Stopped {
     /// Until all branches have ended.
-    request: Option<Cancelled>,
+    kept: Kept,
     /// From then on.
     raise: Option<Raising>,
 }
@@ -272,12 +279,14 @@ impl Stopping {
     #[cold]
     fn stop(&mut self, found: &Progress<'_>) -> Next {
         let stopped = self.stopped.get_or_insert_default();
-        stopped.request = stopped.request.take().or_else(|| found.request.take().map(|it| *it));
-        let by_hand = stopped.request.as_ref().is_some_and(Cancelled::is_by_hand);
+        if let Some(kept) = found.kept.take() {
+            stopped.kept.absorb(*kept);
+        }
+        let by_hand = stopped.kept.first().is_some_and(Cancelled::is_by_hand);
         if found.pending.get() && !by_hand {
             return Next::Wait(true);
         }
-        if let Some(request) = stopped.request.take() {
+        if let Some(request) = stopped.kept.take_first() {
             stopped.raise.insert(request.raising()).go();
         }
         Next::Wait(false)
@@ -294,10 +303,11 @@ impl Stopping {
 
     #[cold]
     fn give_request_back(&mut self, found: &Progress<'_>) {
-        let before = self.stopped.take().and_then(|stopped| stopped.request);
-        let request = before.or_else(|| found.request.take().map(|it| *it));
-        if let Some(request) = request {
-            scope::return_request(request);
+        if let Some(mut stopped) = self.stopped.take() {
+            stopped.kept.give_back();
+        }
+        if let Some(mut kept) = found.kept.take() {
+            kept.give_back();
         }
     }
 }

@@ -30,7 +30,7 @@ use crate::task::awaited;
 use crate::task::join::Task;
 use crate::task::registry::TaskRef;
 use crate::task::requests::Pushed;
-use crate::task::scope::{self, Kind, Part, Polled, Scope};
+use crate::task::scope::{Covering, Kept, Kind, Part, Polled, Scope};
 
 /// What is said to those that a group cancels.
 const STOPS: &str = "its task group stops";
@@ -95,7 +95,7 @@ where
         asked: false,
         aborted: false,
         late: None,
-        cancelled: None,
+        cancelled: Kept::new(),
         value: None,
         failed: None,
         raise: None,
@@ -327,7 +327,7 @@ struct Ending<T, E> {
     /// What the last of the children wakes when it is done.
     late: Option<Waker>,
     /// A cancel from outside that goes on when all have ended.
-    cancelled: Option<Cancelled>,
+    cancelled: Kept,
     value: Option<T>,
     failed: Option<E>,
     raise: Option<Raising>,
@@ -381,8 +381,15 @@ impl<T, E> Ending<T, E> {
         true
     }
 
-    fn remember(&mut self, request: Cancelled) {
-        self.cancelled.get_or_insert(request);
+    /// A request that was offered to the group ends it.
+    fn remember_taken(&mut self, request: Cancelled) {
+        self.cancelled.keep_taken(request);
+        self.group.roster.abort();
+    }
+
+    /// The body has raised a request, or leaves one behind.
+    fn remember_raised(&mut self, request: Cancelled) {
+        self.cancelled.keep_raised(request);
         self.group.roster.abort();
     }
 }
@@ -410,7 +417,7 @@ where
         self.state.group.roster.watch(cx.waker());
         let this = self.as_mut().project();
         if let Some(request) = this.scope.take() {
-            this.state.remember(request);
+            this.state.remember_taken(request);
             self.as_mut().drop_body();
         }
         self.as_mut().poll_body(cx);
@@ -436,6 +443,8 @@ where
 {
     fn drop_body(self: Pin<&mut Self>) {
         let mut this = self.project();
+        // The group passes that on in place of what waits inside keep of it.
+        let _covering = this.state.cancelled.first().map(Covering::begin);
         // What it has not awaited when it is stopped was not forgotten.
         let drop_it = || debug::silently(|| this.body.set(None));
         if let Err(payload) = catch_unwind(AssertUnwindSafe(drop_it)) {
@@ -473,7 +482,7 @@ where
                     return self.stop_body();
                 }
                 Polled::Unwound(request) => {
-                    this.state.remember(request);
+                    this.state.remember_raised(request);
                     return self.drop_body();
                 }
                 Polled::Pending => {}
@@ -504,7 +513,7 @@ where
     fn stop_body(mut self: Pin<&mut Self>) {
         let this = self.as_mut().project();
         if let Some(request) = this.scope.unanswered(None) {
-            this.state.remember(request);
+            this.state.remember_raised(request);
         }
         self.drop_body();
     }
@@ -519,14 +528,11 @@ where
         }
         let mut errors = state.group.errors.take_all();
         errors.extend(state.failed.take());
-        let cancelled = state.cancelled.take();
         if !errors.is_empty() {
-            if let Some(request) = cancelled {
-                scope::return_request(request);
-            }
+            state.cancelled.give_back();
             return Poll::Ready(Err(GroupError::Errors(errors)));
         }
-        if let Some(request) = cancelled {
+        if let Some(request) = state.cancelled.take_first() {
             state.raise.insert(request.raising()).go();
             return Poll::Pending;
         }

@@ -185,6 +185,17 @@ impl TaskRef {
         }
     }
 
+    /// A cancel that was taken in the task, and was carried off, is delivered again.
+    #[cold]
+    pub(crate) fn return_cancel(&self) {
+        let state = &self.0.header().state;
+        if state.return_from_elsewhere() {
+            if let (Woken::Enqueue, seen) = state.wake_seeing() {
+                self.0.schedule(seen);
+            }
+        }
+    }
+
     /// Has `waker` woken when the task has ended; `false` if it has already. Each call takes a place
     /// that only the end gives back.
     #[cold]

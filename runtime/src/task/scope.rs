@@ -17,11 +17,14 @@
 
 mod look;
 mod node;
+mod share;
 mod tree;
 mod walk;
 
 #[cfg(not(any(corio_loom, corio_shuttle)))]
 mod frame;
+#[cfg(not(any(corio_loom, corio_shuttle)))]
+mod kept;
 #[cfg(not(any(corio_loom, corio_shuttle)))]
 mod part;
 #[cfg(not(any(corio_loom, corio_shuttle)))]
@@ -38,6 +41,8 @@ mod loom;
 pub(crate) use frame::{
     Entered, Polled, Scope, Unwind, current, return_request, see_retracted, set_current,
 };
+#[cfg(not(any(corio_loom, corio_shuttle)))]
+pub(crate) use kept::{Covering, Kept, answered};
 pub(crate) use look::{Look, Verdict};
 pub(crate) use node::Kind;
 #[cfg(not(any(corio_loom, corio_shuttle)))]

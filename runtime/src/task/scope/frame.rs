@@ -38,6 +38,8 @@ pub(super) struct Here {
     pub(super) joining: Cell<bool>,
     /// A request is being delivered by this poll.
     pub(super) probing: Cell<bool>,
+    /// The request, by its task and origin, that ends the scope which drops its inside now.
+    pub(super) covering: Cell<Option<(TaskPtr, u32)>>,
 }
 
 impl Here {
@@ -48,6 +50,7 @@ impl Here {
             unwinds: Cell::new(0),
             joining: Cell::new(false),
             probing: Cell::new(false),
+            covering: Cell::new(None),
         }
     }
 
@@ -372,15 +375,18 @@ fn is_of(node: NodeRef, task: TaskPtr) -> bool {
 #[inline]
 fn leave(node: NodeRef) {
     let Some(task) = current().filter(|task| is_of(node, *task)) else {
-        return node.leave_scope();
+        // What a wait keeps is its own, and goes back to its task.
+        let kept = (node.kind.get() == Kind::Forward).then(|| node.said.take());
+        node.leave_scope();
+        return drop(kept);
     };
     let (waker, said) = (node.waker.take(), node.said.take());
     tree(task).unlink(node, &task.header().state);
     // SAFETY: the node is unlinked, and both its parties are this thread: the scope, which goes,
     // and the runner.
     unsafe { node.free() };
-    if let Some(unwind) = said.map(|said| Unwind(said.unwind)) {
-        unwind.withdraw();
+    if let Some(said) = said {
+        Unwind(said.unwind).withdraw();
     }
     drop(waker);
 }

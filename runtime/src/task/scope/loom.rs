@@ -14,6 +14,7 @@ use corio_sync::{Condition, Lock};
 use std::pin::Pin;
 use std::task::{Context, Wake, Waker};
 
+mod kept;
 mod parts;
 
 /// A task whose cell nobody frees.

@@ -17,6 +17,7 @@ use std::cell::Cell;
 use std::fmt;
 use std::ops::Deref;
 use std::ptr::NonNull;
+use std::sync::Arc;
 use std::task::Waker;
 
 use corio_sync::shim::Ordering::{AcqRel, Relaxed};
@@ -24,6 +25,7 @@ use corio_sync::shim::atomic::AtomicU8;
 use corio_sync::shim::cell::UnsafeCell;
 use corio_sync::shim::{mutant, ord};
 
+use super::share::Share;
 use crate::error::Cancelled;
 
 const SCOPE_GONE: u8 = 1;
@@ -80,7 +82,7 @@ pub(crate) struct Node {
     pub(super) counted: Cell<bool>,
     /// What to wake so that the scope is polled, if that is not the task itself.
     pub(super) waker: Cell<Option<Waker>>,
-    /// What a waiting task has passed on; what an owner's request says.
+    /// What an owner's request says; or what a wait has passed on, which is its scope's alone.
     pub(super) said: Cell<Option<Box<Said>>>,
 }
 
@@ -91,15 +93,29 @@ impl fmt::Debug for Node {
 }
 
 /// A request that a node keeps.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Said {
     pub(super) request: Cancelled,
     /// The unwind that it has become, or 0.
     pub(super) unwind: u64,
+    /// What a wait has to pass on.
+    #[cfg(not(any(corio_loom, corio_shuttle)))]
+    pub(super) kept: super::kept::Kept,
+}
+
+impl Said {
+    pub(super) fn new(request: Cancelled) -> Self {
+        Self {
+            request,
+            unwind: 0,
+            #[cfg(not(any(corio_loom, corio_shuttle)))]
+            kept: super::kept::Kept::new(),
+        }
+    }
 }
 
 /// How far a request has come that is offered to scopes.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Delivery {
     /// It is under way: neither taken and concluded nor taken back.
     pub(super) active: Cell<bool>,
@@ -107,6 +123,35 @@ pub(super) struct Delivery {
     pub(super) attempts: Cell<u8>,
     /// Somebody has taken it; the other marked scopes take part.
     pub(super) taken: Cell<bool>,
+    /// The one that was taken last was handed to code, or has gone on outwards.
+    answered: Cell<bool>,
+    /// Of those that keep it.
+    share: Cell<Option<Arc<Share>>>,
+}
+
+impl Delivery {
+    /// A request is taken for the first time, or begins.
+    pub(super) fn renew(&self) {
+        self.answered.set(false);
+        drop(self.share.take());
+    }
+
+    /// What those that keep the request have in common.
+    pub(super) fn share(&self) -> Arc<Share> {
+        let share = self.share.take();
+        let share = share.unwrap_or_else(|| Arc::new(Share::new(self.answered.get())));
+        self.share.set(Some(share.clone()));
+        share
+    }
+
+    /// The request is answered.
+    pub(super) fn answer(&self) {
+        self.answered.set(true);
+        if let Some(share) = self.share.take() {
+            share.answer();
+            self.share.set(Some(share));
+        }
+    }
 }
 
 /// A node that somebody keeps: the tree while it is linked, the scope until it lets go.
@@ -174,6 +219,7 @@ impl NodeRef {
         self.delivery.active.set(false);
         self.delivery.attempts.set(0);
         self.delivery.taken.set(false);
+        self.delivery.renew();
         // Ordering: Relaxed; the node is the caller's alone, and is handed on with the task.
         self.word.store(0, Relaxed);
     }

@@ -30,11 +30,13 @@
 
 use std::cell::Cell;
 use std::fmt;
+use std::sync::Arc;
 use std::task::Waker;
 
 use corio_sync::shim::mutant;
 
 use super::node::{Delivery, Kind, Node, NodeRef, Said};
+use super::share::Share;
 use super::walk::{
     Found, any_marked, ask, collect_marked, find, held, offer_leaves, offer_outermost, set_mark,
     unmark,
@@ -389,6 +391,7 @@ impl Tree {
         let said = requests.take_first().or_else(|| self.last());
         let said = said.unwrap_or_else(|| Cancelled::from_parts(None, None).with_origin(TASK));
         self.delivery.taken.set(true);
+        self.delivery.renew();
         self.last.set(Some(Box::new(said.clone())));
         Some(said)
     }
@@ -407,8 +410,9 @@ impl Tree {
     /// cancels of the task.
     pub(super) fn begin_part(&self, owner: NodeRef, said: Cancelled, counted: bool, state: &State) {
         self.begin(Some(owner));
+        owner.delivery.renew();
         let said = said.with_origin(owner.id.get());
-        owner.said.set(Some(Box::new(Said { request: said, unwind: 0 })));
+        owner.said.set(Some(Box::new(Said::new(said))));
         owner.in_flight.set(true);
         owner.counted.set(counted);
         if counted {
@@ -450,6 +454,33 @@ impl Tree {
             part => {
                 if let Some(owner) = find(self.first.get(), part).filter(|it| it.in_flight.get()) {
                     owner.delivery.taken.set(false);
+                    owner.delivery.renew();
+                }
+            }
+        }
+    }
+
+    /// What those that have taken the request of this origin have in common; `None` if the part that
+    /// asked is gone.
+    #[cfg_attr(any(corio_loom, corio_shuttle), allow(dead_code, reason = "only some models keep"))]
+    pub(super) fn share_of(&self, origin: u32) -> Option<Arc<Share>> {
+        match origin {
+            0 | TASK => Some(self.delivery.share()),
+            part => find(self.first.get(), part).map(|owner| owner.delivery.share()),
+        }
+    }
+
+    /// The request of this origin that was taken last is answered.
+    #[cfg_attr(
+        any(corio_loom, corio_shuttle),
+        allow(dead_code, reason = "only some models answer")
+    )]
+    pub(super) fn answer(&self, origin: u32) {
+        match origin {
+            0 | TASK => self.delivery.answer(),
+            part => {
+                if let Some(owner) = find(self.first.get(), part) {
+                    owner.delivery.answer();
                 }
             }
         }

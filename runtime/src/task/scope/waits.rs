@@ -5,6 +5,7 @@ use std::ptr;
 use std::task::Context;
 
 use super::frame::{Here, Scope, Unwind, current, is_framed, tree};
+use super::kept::answered;
 use super::node::{Kind, NodeRef, Said};
 use crate::error::Cancelled;
 use crate::task::raw::TaskPtr;
@@ -134,10 +135,14 @@ impl Waits {
         self.0 = Self::at_root(task);
     }
 
-    /// The wait is over.
+    /// The wait is over: what it was for has come, which answers what it has passed on.
     #[inline]
     pub(crate) fn release(&mut self) {
-        if self.is_node() {
+        if let Some(node) = self.node() {
+            if let Some(mut said) = node.said.take() {
+                said.kept.answer();
+                node.said.set(Some(said));
+            }
             self.with_scope(Scope::release);
         }
         self.0 = NOBODY;
@@ -146,7 +151,10 @@ impl Waits {
     /// The request that the wait takes, if one is offered to it.
     pub(crate) fn take(&mut self, cx: &Context<'_>) -> Option<Cancelled> {
         if self.is_node() {
-            return self.with_scope(Scope::take);
+            return self.with_scope(|scope| {
+                scope.leave_elsewhere();
+                scope.take()
+            });
         }
         let task = current()?;
         let here = ptr::eq(self.0, Self::at_root(task));
@@ -160,24 +168,35 @@ impl Waits {
         Some(request)
     }
 
-    /// Keeps the request that was passed on.
+    /// Keeps the request that was passed on, which comes back if the wait is dropped.
     pub(crate) fn keep(&mut self, request: Cancelled) {
-        if let Some(node) = self.node() {
-            node.said.set(Some(Box::new(Said { request, unwind: 0 })));
-        }
+        let Some(node) = self.node() else { return };
+        let said = node.said.take();
+        let mut said = said.unwrap_or_else(|| Box::new(Said::new(request.clone())));
+        said.kept.keep_taken(request);
+        node.said.set(Some(said));
     }
 
     /// The request that was passed on, and has not come back as an unwind.
     pub(crate) fn kept(&self) -> Option<Cancelled> {
-        self.node().and_then(|node| node.said())
+        let node = self.node()?;
+        let said = node.said.take();
+        let request = said.as_ref().and_then(|said| said.kept.last().cloned());
+        node.said.set(said);
+        request
     }
 
     /// Raises a request to the scope around; the caller says Pending.
     pub(crate) fn raise(&mut self, request: Cancelled) {
         let unwind = Unwind::raise(request.clone()).map_or(0, |unwind| unwind.0);
-        if let Some(node) = self.node() {
-            node.said.set(Some(Box::new(Said { request, unwind })));
+        let Some(node) = self.node() else { return answered(&request) };
+        let said = node.said.take();
+        let mut said = said.unwrap_or_else(|| Box::new(Said::new(request.clone())));
+        if !said.kept.answer_those_of(request.origin()) {
+            answered(&request);
         }
+        said.unwind = unwind;
+        node.said.set(Some(said));
     }
 
     /// True while what was raised has not reached its scope.

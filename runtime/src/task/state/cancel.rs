@@ -43,6 +43,26 @@ impl State {
         if old & (SCHEDULED | RUNNING | DONE) == 0 { Woken::Enqueue } else { Woken::Nothing }
     }
 
+    /// Makes a cancel that was taken, and carried off to another thread, pending again; whoever calls
+    /// wakes the task if this says true. One that was taken back meanwhile, or is pending anyhow, is
+    /// not. A part's request that is counted is no cancel; the runner, which can tell, forgets it.
+    pub(crate) fn return_from_elsewhere(&self) -> bool {
+        let mut old = self.0.load(Relaxed);
+        loop {
+            if old & (DONE | CANCEL) != 0 {
+                return false;
+            }
+            if old & COUNT_MASK == 0 && !mutant("state.returns_retracted_elsewhere") {
+                return false;
+            }
+            // Ordering: Relaxed; it carries no data, and the wake that follows orders.
+            match self.0.compare_exchange_weak(old, old | CANCEL, Relaxed, Relaxed) {
+                Ok(_) => return true,
+                Err(now) => old = now,
+            }
+        }
+    }
+
     /// Takes one cancel back; returns how many are left. A cancel that was not delivered yet is
     /// retracted with the last one, by the runner if requests to parts are counted beside it.
     pub(crate) fn uncancel(&self) -> u32 {

@@ -115,6 +115,23 @@ model! {
 }
 
 model! {
+    /// A cancel that was taken, and carried off, comes back from another thread as it is taken back.
+    state_returns_from_elsewhere(threads = 2, bound = 3, claim = "what comes back from elsewhere is delivered or was taken back, and is pending once") {
+        let twin = running();
+        assert!(twin.state.request_cancel().is_some() && twin.state.take_cancel());
+        let other = twin.clone();
+        let returns = thread::spawn(move || other.state.return_from_elsewhere());
+        assert_eq!(twin.state.uncancel(), 0);
+        returns.join().unwrap();
+        assert!(!twin.state.load().is_cancel_pending(), "it came back");
+        assert!(twin.state.request_cancel().is_some());
+        assert!(!twin.state.return_from_elsewhere(), "it is pending");
+        assert!(twin.state.take_cancel() && twin.state.return_from_elsewhere());
+        assert!(twin.state.take_cancel() && !twin.state.take_cancel());
+    }
+}
+
+model! {
     /// A cancel is taken back while a part's request is counted; another one comes as the runner
     /// forgets the first.
     state_forgets_what_was_retracted(threads = 2, bound = 3, claim = "a retracted cancel is forgotten, and one that is counted is not") {
