@@ -1,9 +1,8 @@
 //! The rare steps of channels: a new block, a seat that is used again, the last sender, another waker.
 
-use super::channels::{Announced, Ends, Unbounded, Watched, WatchedOf, hears_change};
+use super::channels::{Announced, Unbounded, Watched, WatchedOf, hears_change};
 use super::edges::{asleep, other_waker, poll_anew};
 use super::{Plan, glance, held, ready};
-use crate::testing::{block_on, poll_once};
 use crate::waker_slot::WakerSlot;
 use crate::{broadcast, mpsc, oneshot, watch};
 use std::sync::Mutex;

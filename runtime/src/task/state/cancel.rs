@@ -3,8 +3,8 @@
 //! CANCEL is set by a cancel and cleared by whoever takes, retracts or answers it; marks in the
 //! tree of scopes only say who *may* take it. So a cancel can neither be lost with a scope that is
 //! dropped nor be delivered after it was retracted, and nothing has to be put back. The one
-//! exception is a cancel that was taken and raised again into a wait that did not last: see
-//! [`State::return_cancel`].
+//! exception is a cancel that was taken, and raised again into a wait that did not last, or kept by a
+//! wait that was dropped: see [`State::return_cancel`].
 
 use super::{
     ABORT, AcqRel, Acquire, CANCEL, COUNT_MASK, COUNT_SHIFT, DONE, LOOK, RUNNING, Relaxed,
