@@ -102,7 +102,7 @@ fn t13_a_chain_of_tasks_hop_by_hop() {
                     log.say("deepest");
                     for_ever().await;
                 } else {
-                    let token = log.on_drop(format!("link {depth}").leak());
+                    let token = log.on_drop(format!("link {depth}"));
                     let ended = link(depth - 1, log.clone()).await;
                     drop((ended, token));
                     log.say("not reached");

@@ -68,14 +68,14 @@ impl Log {
     }
 
     /// A value that says `what` when it is dropped.
-    pub fn on_drop(&self, what: &'static str) -> impl Send + use<> {
-        struct Said(Log, &'static str);
+    pub fn on_drop<S: Into<String>>(&self, what: S) -> impl Send + use<S> {
+        struct Said(Log, String);
         impl Drop for Said {
             fn drop(&mut self) {
-                self.0.say(self.1);
+                self.0.say(std::mem::take(&mut self.1));
             }
         }
-        Said(self.clone(), what)
+        Said(self.clone(), what.into())
     }
 
     pub fn said(&self, what: &str) -> bool {
