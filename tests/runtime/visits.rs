@@ -92,8 +92,9 @@ fn guards_lie_above_the_visit() {
 #[test]
 fn a_forgotten_guard_hides_no_runtime() {
     bounded(|| {
+        static OTHER: std::sync::OnceLock<corio::Runtime> = std::sync::OnceLock::new();
         let runtime = builder().blocking_threads(1).build().unwrap();
-        let other = Box::leak(Box::new(rt()));
+        let other = OTHER.get_or_init(rt);
         on_thread(&runtime, || std::mem::forget(other.enter()));
         for _ in 0..2 {
             let ours = runtime.handle().clone();
