@@ -567,6 +567,41 @@ fn an_event_loop_tells_of_slow_steps_and_of_what_it_ends() {
 }
 
 #[test]
+fn an_event_loop_tells_of_slow_steps_while_they_are_stuck() {
+    bounded(|| {
+        listen();
+        let event_loop = corio::Builder::new().debug(true).build_event_loop().expect("a loop");
+        let line = line!() + 1;
+        let stuck = corio::task().name("stuck-on-a-loop").spawn_on(&event_loop, async {
+            // The step does not end before it was told of.
+            report(ReportKind::SlowCallback, "has been inside task 'stuck-on-a-loop'")
+        });
+        let text = event_loop.run_until_complete(stuck).unwrap().unwrap();
+        assert!(text.starts_with("the event loop has been inside"), "{text}");
+        assert!(text.contains(&format!("spawned at {}:{line}:", file!())), "{text}");
+        event_loop.close().unwrap();
+    });
+}
+
+#[test]
+fn an_event_loop_whose_debug_mode_is_switched_on_tells_of_stuck_callbacks() {
+    bounded(|| {
+        listen();
+        let event_loop = corio::new_event_loop().expect("a loop");
+        event_loop.run_until_complete(async {}).unwrap();
+        event_loop.set_debug(true);
+        let line = line!() + 1;
+        event_loop.call_soon(move || {
+            let place = format!("<Handle called submitted at {}:{}:", file!(), line);
+            let text = report(ReportKind::SlowCallback, &format!("has been inside {place}"));
+            assert!(text.starts_with("the event loop has been inside"), "{text}");
+        });
+        event_loop.run_until_complete(async {}).unwrap();
+        event_loop.close().unwrap();
+    });
+}
+
+#[test]
 fn a_panic_for_want_of_tokio_comes_with_advice() {
     bounded(|| {
         let runtime = debug_rt();

@@ -179,6 +179,10 @@ fn end(worker: &Worker) {
         worker.finish();
     }
     shared.worker_left();
+    if let Some(watch) = shared.watch.take() {
+        // Its panic has been printed; who closes the loop may be unwinding himself.
+        let _ = watch.join();
+    }
     shared.pool.stop();
     if let Some(executor) = shared.executor.iter().next() {
         executor.pool().stop();

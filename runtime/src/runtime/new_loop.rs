@@ -47,7 +47,8 @@ impl EventLoop {
 
 impl Builder {
     /// Makes a single loop that the calling thread will run. The settings of workers, stealing, the
-    /// LIFO slot, the poll budget and Watch do not concern it.
+    /// LIFO slot, the poll budget and Watch do not concern it; in debug mode a thread of its own
+    /// watches it, to tell of a step that is slow while it is still stuck.
     ///
     /// # Errors
     ///

@@ -457,9 +457,14 @@ impl Shared {
     /// Wakes the Watch if it sleeps while a worker starts to run, or makes it.
     #[inline]
     pub(crate) fn wake_watch(self: &Arc<Self>) {
-        if self.config.watch && self.watch.sleep.wake() && !self.watch.unpark() {
+        if self.has_watch() && self.watch.sleep.wake() && !self.watch.unpark() {
             watch::start(self);
         }
+    }
+
+    /// A single loop is watched in debug mode only.
+    fn has_watch(&self) -> bool {
+        self.config.watch || self.is_debug() && self.phase() == Phase::Single
     }
 
     /// True if some queue that any worker may take from holds a task.

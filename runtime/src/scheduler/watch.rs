@@ -24,7 +24,8 @@
 //! runtime that does nothing, or is a handle for `block_on` alone, has no use for it.
 //!
 //! With one worker there is nobody to help: Watch then marks and reports only, and fires no timers,
-//! since what they wake could not run.
+//! since what they wake could not run. A single loop has a Watch in debug mode only, for the reports:
+//! nothing may interrupt its order, so it is not even marked.
 
 use std::sync::Arc;
 use std::thread::{self, JoinHandle, Thread};
@@ -105,14 +106,18 @@ struct Watch {
     last_report: Option<Instant>,
     unreported: usize,
     lost: Lost,
+    /// The worker is a single loop, which looks for lost tasks itself.
+    is_single: bool,
 }
 
 impl Watch {
     fn new(shared: Arc<Shared>) -> Self {
         let workers = shared.remotes.len();
         let limits = Limits { report: shared.config.slow_callback_duration, ..Limits::default() };
+        let is_single = shared.phase() == Phase::Single;
         Self {
             shared,
+            is_single,
             samplers: vec![Sampler::new(); workers],
             adopted_by: vec![None; workers],
             had_backlog: vec![false; workers],
@@ -129,7 +134,7 @@ impl Watch {
         let _ = self.shared.watch.thread.set(thread::current());
         // Its help is as exact as its sleep.
         let _ = crate::reactor::set_timer_slack_for_good();
-        while self.shared.phase() == Phase::Running {
+        while self.shared.phase().is_open() {
             let now = began.elapsed();
             for worker in 0..self.samplers.len() {
                 let sight = self.shared.remotes[worker].hog.sight();
@@ -138,7 +143,7 @@ impl Watch {
                 self.act(worker, &verdict);
             }
             let (period, still) = self.pace.next_period(self.someone_sleeps());
-            if self.shared.is_debug() {
+            if self.shared.is_debug() && !self.is_single {
                 self.lost.look(&self.shared);
             }
             if !still || !self.sleep_while_idle() {
@@ -155,19 +160,28 @@ impl Watch {
     /// Called when nothing has run since the last sample. Workers that merely happen to sleep at
     /// one moment are no reason: the next message would have to wake the Watch, again and again.
     fn sleep_while_idle(&mut self) -> bool {
-        let Self { shared, lost, adopted_by, .. } = self;
+        let Self { shared, lost, adopted_by, is_single, .. } = self;
         let idle = || {
-            shared.remotes.iter().all(|remote| remote.hog.is_parked())
-                && shared.phase() == Phase::Running
+            shared.remotes.iter().all(|remote| remote.hog.is_parked()) && shared.phase().is_open()
         };
         let idles = idle() && adopted_by.iter().all(Option::is_none);
         if idles {
-            shared.watch.sleep.sleep(idle, || lost.park(shared));
+            let park = || if *is_single { thread::park() } else { lost.park(shared) };
+            shared.watch.sleep.sleep(idle, park);
         }
         idles
     }
 
     fn act(&mut self, worker: usize, verdict: &Verdict) {
+        if !self.is_single {
+            self.bring_help(worker, verdict);
+        }
+        if let Some(ran) = verdict.report {
+            self.report(worker, ran);
+        }
+    }
+
+    fn bring_help(&mut self, worker: usize, verdict: &Verdict) {
         if verdict.released {
             self.release(worker);
         }
@@ -178,9 +192,6 @@ impl Watch {
             self.help(worker);
         } else {
             self.spread_backlog(worker, verdict);
-        }
-        if let Some(ran) = verdict.report {
-            self.report(worker, ran);
         }
     }
 
@@ -269,11 +280,27 @@ impl Watch {
         report(
             ReportKind::SlowCallback,
             format_args!(
-                "worker {worker} has been inside {name} for {ran:?}; use to_thread for work that \
-                 blocks{}",
+                "{} has been inside {name} for {ran:?}; use to_thread for work that blocks{}",
+                Who { worker, is_single: self.is_single },
                 Others(others)
             ),
         );
+    }
+}
+
+/// Who is stuck.
+struct Who {
+    worker: usize,
+    is_single: bool,
+}
+
+impl std::fmt::Display for Who {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.is_single {
+            f.write_str("the event loop")
+        } else {
+            write!(f, "worker {}", self.worker)
+        }
     }
 }
 

@@ -224,6 +224,7 @@ impl Worker {
     /// Runs turns until one is the last. The caller has entered the worker.
     pub(crate) fn run_single(&self) {
         let single = self.single().expect("the worker is a single loop");
+        self.get_up();
         loop {
             if self.shared.is_debug() {
                 self.turn::<true>(single);
@@ -234,6 +235,7 @@ impl Worker {
                 break;
             }
         }
+        self.remote().hog.park();
         single.runs.set(single.runs.get() + 1);
         self.publish_metrics();
     }
