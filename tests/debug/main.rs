@@ -10,6 +10,7 @@ mod metrics;
 mod process;
 mod reports;
 mod sim;
+mod single;
 mod support;
 #[cfg(target_os = "linux")]
 mod top;

@@ -51,6 +51,12 @@ pub fn bounded<T: Send + 'static>(body: impl FnOnce() -> T + Send + 'static) -> 
     within(PATIENCE, &format!("the body at {}", std::panic::Location::caller()), body)
 }
 
+/// The seconds after "took" in a report.
+pub fn seconds(text: &str) -> f64 {
+    let after = text.split(" took ").nth(1).expect("a duration");
+    after.split(' ').next().unwrap().parse().expect("a number")
+}
+
 /// Waits until a task sleeps at a place of its own.
 #[track_caller]
 pub fn waits(task: &TaskRef) -> corio::Frame {
