@@ -15,6 +15,7 @@ mod eyeballs;
 mod file_reads;
 mod file_traits;
 mod files;
+mod full_buffers;
 mod http2;
 mod many;
 mod places;
