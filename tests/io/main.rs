@@ -23,6 +23,7 @@ mod portable;
 mod restart;
 mod serve;
 mod serve_accepts;
+mod server_ends;
 mod signals;
 mod sigpipe;
 mod ssl;
