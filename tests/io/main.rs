@@ -16,6 +16,7 @@ mod file_reads;
 mod file_traits;
 mod files;
 mod full_buffers;
+mod half_closes;
 mod http2;
 mod many;
 mod places;
