@@ -22,7 +22,9 @@
 //!
 //! TCP announces room for writing only after a write that found none. Other sockets announce it
 //! each time the peer or the network takes something: one event per message, for nobody. They are
-//! registered for reading, and for writing only when a write would block.
+//! registered for reading, and for writing only when somebody is about to wait for it. A call that does
+//! not wait ([`Source::try_io`]) asks for nothing, though it may find that there is no room: see
+//! [`record`](super::record).
 use std::io;
 use std::os::fd::BorrowedFd;
 use std::ptr::{self, NonNull};
