@@ -18,6 +18,8 @@ mod visit;
 mod wake_batch;
 
 #[cfg(not(any(corio_loom, corio_shuttle)))]
+mod alarm;
+#[cfg(not(any(corio_loom, corio_shuttle)))]
 mod bridge;
 #[cfg(not(any(corio_loom, corio_shuttle)))]
 mod builder;

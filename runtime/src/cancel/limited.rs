@@ -6,15 +6,19 @@
 use std::fmt;
 use std::future::Future;
 use std::mem;
+use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use corio_sync::debug;
 use pin_project_lite::pin_project;
 
 use super::raise::Raising;
+use crate::alarm::{self, Alarm};
 use crate::error::Cancelled;
-use crate::task::scope::{Kind, Part, Polled, Scope};
+use crate::task::scope::{Held, Kind, Part, Polled, Scope};
+use crate::timer::clock;
 
 pin_project! {
     /// A future and its scope.
@@ -37,8 +41,13 @@ pin_project! {
 #[repr(usize)]
 enum Asked {
     No = 1,
+    /// Not yet: something else goes first, and is held back. It is time to look then.
+    Later(Box<Alarm>),
     Yes(Box<Stopping>),
 }
+
+/// Between two looks whether what goes first is still held back.
+const LOOK_AGAIN: Duration = Duration::from_millis(1);
 
 /// A future that was asked to stop.
 #[derive(Default)]
@@ -53,7 +62,7 @@ struct Rarely(Asked);
 impl Drop for Rarely {
     #[inline]
     fn drop(&mut self) {
-        if matches!(self.0, Asked::Yes(_)) {
+        if !matches!(self.0, Asked::No) {
             forget(mem::replace(&mut self.0, Asked::No));
         }
     }
@@ -68,12 +77,23 @@ fn forget(asked: Asked) {
 impl Rarely {
     /// From now on the future is asked.
     fn ask(&mut self) -> &mut Stopping {
-        if matches!(self.0, Asked::No) {
+        if !matches!(self.0, Asked::Yes(_)) {
             self.0 = Asked::Yes(Box::default());
         }
         match &mut self.0 {
             Asked::Yes(stopping) => stopping,
-            Asked::No => unreachable!("it was asked just now"),
+            _ => unreachable!("it was asked just now"),
+        }
+    }
+
+    /// When to look again. Nobody has asked yet.
+    fn later(&mut self) -> &mut Alarm {
+        if !matches!(self.0, Asked::Later(_)) {
+            self.0 = Asked::Later(Box::new(Alarm::new(0)));
+        }
+        match &mut self.0 {
+            Asked::Later(alarm) => alarm,
+            _ => unreachable!("it was set just now"),
         }
     }
 
@@ -156,10 +176,12 @@ impl<F: Future> Limited<F> {
         said: impl FnOnce() -> Cancelled,
     ) -> Poll<Option<F::Output>> {
         if Scope::is_task_cancelled() {
-            // That goes first; if another part of the task takes it, this is polled again. A mask
-            // inside, which would hold this one back as well, sees to that by its own end.
-            if !self.scope.is_held_inside() {
-                cx.waker().wake_by_ref();
+            // That goes first; if another part of the task takes it, this is polled again.
+            match self.scope.held_back() {
+                None => cx.waker().wake_by_ref(),
+                // Which would hold this request back as well, and sees to that by its own end.
+                Some(Held::Inside) => {}
+                Some(Held::Beside) => self.look_later(cx),
             }
             return Poll::Pending;
         }
@@ -172,6 +194,18 @@ impl<F: Future> Limited<F> {
         match parts.scope.begin_part(said(), counted) {
             Part::Nobody => this.give_up(None),
             Part::Offered | Part::Held | Part::Waiting | Part::Again => this.poll_asked(cx),
+        }
+    }
+
+    /// A mask in another part of the task holds back what goes first, and nobody tells this part
+    /// when it is over, whatever becomes of it then.
+    fn look_later(self: Pin<&mut Self>, cx: &mut Context<'_>) {
+        let alarm = self.project().asked.later();
+        loop {
+            if alarm.poll(cx.waker(), "a limit", Location::caller()).is_pending() {
+                return;
+            }
+            alarm.set(clock::after(alarm::now(), LOOK_AGAIN));
         }
     }
 

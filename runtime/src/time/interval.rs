@@ -10,7 +10,7 @@ use corio_sync::coop;
 use corio_sync::place::{self, Made, WaitKind};
 use futures_core::Stream;
 
-use super::alarm::{self, Alarm};
+use crate::alarm::{self, Alarm};
 use crate::timer::clock;
 
 /// A tick that comes later than this counts as missed, unless the period is shorter still. As in

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use corio_sync::place::{self, Made, WaitKind};
 use pin_project_lite::pin_project;
 
-use super::alarm::{self, Alarm};
 use super::timeout::{Limit, TimeoutError, note, stopped, stopped_later, timed_out};
+use crate::alarm::{self, Alarm};
 use crate::cancel::Limited;
 use crate::error::InvalidState;
 use crate::timer::clock;

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use corio_sync::coop;
 use corio_sync::place::{Made, WaitKind};
 
-use super::alarm::{self, Alarm};
+use crate::alarm::{self, Alarm};
 use crate::task::inside;
 use crate::timer::clock;
 

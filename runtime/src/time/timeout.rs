@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use corio_sync::place::{self, Made, Place, WaitKind};
 use pin_project_lite::pin_project;
 
-use super::alarm::Alarm;
+use crate::alarm::Alarm;
 use crate::cancel::Limited;
 use crate::error::Cancelled;
 use crate::timer::clock;

@@ -25,6 +25,14 @@ pub(crate) enum Part {
     Nobody,
 }
 
+/// The mask that holds a request back, seen from a part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Held {
+    /// It holds back a request to the part as well.
+    Inside,
+    Beside,
+}
+
 /// Scopes that ask their own part of the task to stop.
 impl Scope {
     /// Asks the part to stop, once; `counted`: the task counts that among its cancels.
@@ -116,11 +124,18 @@ impl Scope {
         self.node.is_some_and(|node| node.id.get() == said.origin())
     }
 
-    /// True if a mask inside holds back what is asked of the whole task, and of this part, and no
-    /// other scope is offered that: it stays so until the mask is polled to its end.
-    pub(crate) fn is_held_inside(&self) -> bool {
-        let (Some(node), Some(task)) = (self.node, current()) else { return false };
-        held(node.child.get()) && !tree(task).is_offered(None)
+    /// Where a mask holds back what is asked of the whole task; `None` if a scope is offered that, or
+    /// nothing is in its way. One beside this part may have its turn in this poll only later, and be
+    /// no more than a mask that nobody polls.
+    pub(crate) fn held_back(&self) -> Option<Held> {
+        let task = current()?;
+        if tree(task).is_offered(None) {
+            return None;
+        }
+        match self.node {
+            Some(node) if held(node.child.get()) => Some(Held::Inside),
+            _ => tree(task).is_masked().then_some(Held::Beside),
+        }
     }
 
     /// True if a request to the whole task is pending: it goes first.

@@ -38,8 +38,8 @@ use corio_sync::shim::mutant;
 use super::node::{Delivery, Kind, Node, NodeRef, Said};
 use super::share::Share;
 use super::walk::{
-    Found, any_marked, ask, collect_marked, find, held, offer_leaves, offer_outermost, set_mark,
-    unmark,
+    Found, any_marked, any_mask, ask, collect_marked, find, held, offer_leaves, offer_outermost,
+    set_mark, unmark,
 };
 use crate::error::{Cancelled, FROM_TASK as TASK};
 use crate::quiet::{drop_quietly, quietly};
@@ -309,6 +309,11 @@ impl Tree {
     /// True if some scope is still offered the request of `owner`.
     pub(super) fn is_offered(&self, owner: Option<NodeRef>) -> bool {
         any_marked(self.list(owner), owner.map_or(TASK, |owner| owner.id.get()))
+    }
+
+    /// True if some part of the task is masked, whether it was polled since it was asked or not.
+    pub(super) fn is_masked(&self) -> bool {
+        any_mask(self.list(None))
     }
 
     /// Takes back what was offered and not taken.

@@ -125,6 +125,10 @@ pub(super) fn held(first: Option<NodeRef>) -> bool {
     })
 }
 
+pub(super) fn any_mask(first: Option<NodeRef>) -> bool {
+    siblings(first).any(|node| node.kind.get() == Kind::Mask || any_mask(node.child.get()))
+}
+
 /// Asks the masks whether they are still polled.
 pub(super) fn ask(first: Option<NodeRef>, mark: u32) {
     for node in siblings(first) {
