@@ -3,6 +3,7 @@
 //! [`variants`] runs all of it again with other settings: one worker, no stealing, no LIFO slot, a
 //! budget of one, no Watch.
 
+mod between;
 mod bridge;
 mod builder;
 mod callbacks;

@@ -23,6 +23,7 @@
 
 use std::cell::{Cell, UnsafeCell};
 use std::collections::VecDeque;
+use std::panic::Location;
 use std::ptr::NonNull;
 use std::sync::Arc;
 
@@ -114,11 +115,30 @@ thread_local! {
     static WORKER: Cell<*const Worker> = const { Cell::new(std::ptr::null()) };
     /// The runtime of the worker that the thread has stepped out of; compared, never followed.
     static OUT_OF: Cell<*const Shared> = const { Cell::new(std::ptr::null()) };
+    /// Where the thread is inside `run`, unless it has stepped out.
+    static RUNNING_AT: Cell<Option<&'static Location<'static>>> = const { Cell::new(None) };
+}
+
+/// The `run` that the calling thread is inside of.
+pub(crate) fn running_at() -> Option<&'static Location<'static>> {
+    RUNNING_AT.get()
+}
+
+/// Names the place that made the calling thread a worker; returns the one before.
+pub(crate) fn set_running_at(
+    at: Option<&'static Location<'static>>,
+) -> Option<&'static Location<'static>> {
+    RUNNING_AT.replace(at)
 }
 
 /// True inside a poll of this runtime whose worker was lent to another thread.
 pub(crate) fn has_stepped_out_of(shared: &Shared) -> bool {
     std::ptr::eq(OUT_OF.get(), shared)
+}
+
+/// True if the calling thread runs a worker.
+pub(crate) fn is_one() -> bool {
+    !WORKER.get().is_null()
 }
 
 /// Calls `f` with the worker that the calling thread runs.
@@ -264,7 +284,14 @@ impl Worker {
         let outer = WORKER.replace(std::ptr::from_ref(self));
         let outer_arena = raw::own_arena();
         raw::set_own_arena(Some(self.arena));
-        EnteredWorker { outer, outer_arena, _drivers: context::enter(drivers), _worker: self }
+        let guests = context::become_worker();
+        EnteredWorker {
+            outer,
+            outer_arena,
+            guests,
+            _drivers: context::enter(drivers),
+            _worker: self,
+        }
     }
 }
 
@@ -272,6 +299,7 @@ impl Worker {
 pub(crate) struct EnteredWorker<'a> {
     outer: *const Worker,
     outer_arena: Option<NonNull<Arena>>,
+    guests: context::Guests,
     _drivers: context::Entered,
     _worker: &'a Worker,
 }
@@ -280,6 +308,7 @@ impl Drop for EnteredWorker<'_> {
     fn drop(&mut self) {
         WORKER.set(self.outer);
         raw::set_own_arena(self.outer_arena);
+        context::leave_worker(self.guests);
     }
 }
 
@@ -288,12 +317,14 @@ pub(crate) struct SteppedOut<'a> {
     worker: &'a Worker,
     task: Option<TaskPtr>,
     out_of: *const Shared,
+    running_at: Option<&'static Location<'static>>,
     _drivers: context::Entered,
 }
 
 impl Drop for SteppedOut<'_> {
     fn drop(&mut self) {
         OUT_OF.set(self.out_of);
+        RUNNING_AT.set(self.running_at);
         WORKER.set(std::ptr::from_ref(self.worker));
         raw::set_own_arena(Some(self.worker.arena));
         context::set_task(self.task);
@@ -393,6 +424,7 @@ impl Worker {
             worker: self,
             task: context::set_task(None),
             out_of: OUT_OF.replace(Arc::as_ptr(&self.shared)),
+            running_at: RUNNING_AT.take(),
             _drivers: context::enter(drivers),
         }
     }

@@ -105,10 +105,15 @@ impl Worker {
         }
         let sleeper = (0..shared.remotes.len())
             .find(|&sibling| sibling != self.index && shared.remotes[sibling].hog.is_parked());
-        let Some(sleeper) = sleeper else { return };
-        let adopter = &shared.drivers[sleeper].poller;
+        if let Some(sleeper) = sleeper {
+            self.lend_poller_to(sleeper);
+        }
+    }
+
+    fn lend_poller_to(&self, sibling: usize) {
+        let adopter = &self.shared.drivers[sibling].poller;
         if adopter.adopt(&self.driver.poller, self.index).is_ok() {
-            self.lent_to.set(Some(sleeper));
+            self.lent_to.set(Some(sibling));
             // Relaxed: a hint for the Watch.
             self.remote().is_lent.store(true, Relaxed);
         }
@@ -199,10 +204,20 @@ impl Worker {
         woken
     }
 
-    /// The loop was left and may be run again: what any worker may run does not wait for that.
+    /// The loop was left and may be run again: what any worker may run does not wait for that, nor do
+    /// the sockets that this one's poller looks after. Its timers do.
     pub(crate) fn stand_still(&self) {
         self.publish_metrics();
         self.share_queue();
+        let workers = self.shared.remotes.len();
+        if workers > 1 {
+            self.lend_poller_to((self.index + 1) % workers);
+        }
+    }
+
+    /// The loop is run again.
+    pub(crate) fn go_on(&self) {
+        self.take_back_poller();
     }
 
     /// Leaves to the siblings what any worker may run: this one goes on with none of it for now. Its
