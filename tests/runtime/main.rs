@@ -10,6 +10,7 @@ mod callbacks;
 mod cancel;
 mod executors;
 mod identity;
+mod in_place;
 mod later;
 mod lifecycle;
 mod outputs;

@@ -44,6 +44,9 @@ impl Worker {
         self.polls_left.set(every);
         self.consider_keeping(ran, every);
         self.publish_metrics();
+        if self.is_wanted() {
+            self.pass_on();
+        }
         self.drain_inbox();
         self.poll_driver();
         if let Some(task) = self.take_injected() {
@@ -110,7 +113,7 @@ impl Worker {
         }
     }
 
-    fn lend_poller_to(&self, sibling: usize) {
+    pub(super) fn lend_poller_to(&self, sibling: usize) {
         let adopter = &self.shared.drivers[sibling].poller;
         if adopter.adopt(&self.driver.poller, self.index).is_ok() {
             self.lent_to.set(Some(sibling));
@@ -132,6 +135,9 @@ impl Worker {
 
     /// Sleeps until there may be work.
     pub(super) fn park(&self) {
+        if self.is_wanted() {
+            return self.pass_on();
+        }
         let shared = &self.shared;
         let remote = self.remote();
         if self.lent_to.get().is_some() {
@@ -204,22 +210,6 @@ impl Worker {
         woken
     }
 
-    /// The loop was left and may be run again: what any worker may run does not wait for that, nor do
-    /// the sockets that this one's poller looks after. Its timers do.
-    pub(crate) fn stand_still(&self) {
-        self.publish_metrics();
-        self.share_queue();
-        let workers = self.shared.remotes.len();
-        if workers > 1 {
-            self.lend_poller_to((self.index + 1) % workers);
-        }
-    }
-
-    /// The loop is run again.
-    pub(crate) fn go_on(&self) {
-        self.take_back_poller();
-    }
-
     /// Leaves to the siblings what any worker may run: this one goes on with none of it for now. Its
     /// stand-in may be late, or never come, since the executor has a limit.
     pub(super) fn share_queue(&self) {
@@ -239,6 +229,7 @@ impl Worker {
         !remote.inbox.is_empty()
             || !remote.callbacks.is_empty() && !self.standing_in.get()
             || !shared.phase().is_open()
+            || self.baton.is_wanted()
             || shared.has_stealable()
             || self.driver.timers.has_mail()
     }
