@@ -33,7 +33,6 @@ mod text;
 mod traits;
 mod unix;
 
-use std::io::Write;
 use std::net::SocketAddr;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -163,9 +162,4 @@ pub fn well(output: Output) -> String {
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{}\n{text}\n{errors}", output.status);
     text + &errors
-}
-
-/// Says why a test had nothing to do.
-pub fn skipped(test: &str, why: &str) {
-    let _ = writeln!(std::io::stderr(), "{test} skipped: {why}");
 }
