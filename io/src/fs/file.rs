@@ -194,13 +194,15 @@ impl File {
     #[must_use]
     #[track_caller]
     pub fn from_std(file: std::fs::File) -> Self {
-        Self::from_std_buffered(file, BUFFER)
+        let mode = Mode::CLOSED.with(|mode| (mode.read, mode.write) = (true, true));
+        Self::new(Core::new(file, BUFFER, mode), PathBuf::new(), mode)
     }
 
+    /// The same without a buffer: a write is ready when the system has all of it.
     #[track_caller]
-    pub(crate) fn from_std_buffered(file: std::fs::File, buffer: usize) -> Self {
+    pub(crate) fn from_std_written_through(file: std::fs::File) -> Self {
         let mode = Mode::CLOSED.with(|mode| (mode.read, mode.write) = (true, true));
-        Self::new(Core::new(file, buffer, mode), PathBuf::new(), mode)
+        Self::new(Core::new(file, 0, mode).written_through(), PathBuf::new(), mode)
     }
 
     /// The descriptor. Python: `fileno`. What is buffered is not in it: flush before it is written
