@@ -124,7 +124,7 @@ impl Core {
         if self.mode.write { Ok(()) } else { Err(refused("writing", self.mode)) }
     }
 
-    fn take(&mut self, n: usize) -> Vec<u8> {
+    pub(super) fn take(&mut self, n: usize) -> Vec<u8> {
         let taken = self.buffer[self.start..self.start + n].to_vec();
         self.skip(n);
         taken
@@ -167,7 +167,12 @@ impl Core {
             self.buffer.extend_from_slice(&byte[..n]);
             return Ok(n);
         }
-        self.buffer.reserve_exact(self.capacity);
+        if self.buffer.len() < self.capacity {
+            self.buffer.reserve_exact(self.capacity);
+        } else {
+            // A long line: by doubling, or each step could copy what the ones before have read.
+            self.buffer.reserve(self.capacity);
+        }
         append_once(&self.file, &mut self.buffer)
     }
 
@@ -278,58 +283,6 @@ impl Core {
         Ok(self.try_some(n, keep).unwrap_or_default())
     }
 
-    /// A line if it was read ahead.
-    pub(super) fn try_line(&mut self, limit: Option<usize>) -> Option<Vec<u8>> {
-        if !self.mode.read || self.writing {
-            return None;
-        }
-        let limit = limit.unwrap_or(usize::MAX);
-        let ahead = self.ahead();
-        let seen = &ahead[..ahead.len().min(limit)];
-        match memchr::memchr(b'\n', seen) {
-            Some(at) => Some(self.take(at + 1)),
-            None if seen.len() == limit => Some(self.take(limit)),
-            None => None,
-        }
-    }
-
-    /// A line with its `\n`, or `limit` bytes of it, or what is left at the end of the file.
-    pub(super) fn line(&mut self, limit: Option<usize>) -> io::Result<Vec<u8>> {
-        self.begin_read()?;
-        loop {
-            if let Some(line) = self.try_line(limit) {
-                return Ok(line);
-            }
-            if self.fill()? == 0 {
-                return Ok(self.take(self.ahead().len()));
-            }
-        }
-    }
-
-    /// All lines; with a hint only until more than so many bytes are together. If it fails, what it
-    /// has read is there for the next read.
-    pub(super) fn lines(&mut self, hint: Option<usize>) -> io::Result<Vec<Vec<u8>>> {
-        let mut lines: Vec<Vec<u8>> = Vec::new();
-        let mut total = 0;
-        loop {
-            let line = match self.line(None) {
-                Ok(line) => line,
-                Err(error) => {
-                    self.unread(&lines.concat());
-                    return Err(error);
-                }
-            };
-            total += line.len();
-            if line.is_empty() {
-                return Ok(lines);
-            }
-            lines.push(line);
-            if hint.is_some_and(|hint| hint > 0 && total > hint) {
-                return Ok(lines);
-            }
-        }
-    }
-
     /// Takes `bytes` into the buffer if they fit and nothing has to be done before.
     pub(super) fn try_write(&mut self, bytes: &[u8]) -> bool {
         let fits = self.mode.write
@@ -430,15 +383,29 @@ impl Core {
 
     pub(super) fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
         self.flush()?;
-        self.forget_ahead()?;
-        self.file.seek(to)
+        let ahead = self.ahead().len() as i64;
+        let to = match to {
+            // From where the reader is, which the system does not know.
+            SeekFrom::Current(n) => match n.checked_sub(ahead) {
+                Some(n) => SeekFrom::Current(n),
+                None => return Err(io::ErrorKind::InvalidInput.into()),
+            },
+            SeekFrom::Start(_) | SeekFrom::End(_) => to,
+        };
+        let at = self.file.seek(to)?;
+        self.skip(ahead as usize);
+        Ok(at)
     }
 
     /// Where the next byte is read or written.
     pub(super) fn tell(&mut self) -> io::Result<u64> {
         let at = self.file.stream_position()?;
-        let held = self.buffer.len() as u64;
-        Ok(if self.writing { at + held } else { at - self.ahead().len() as u64 })
+        if self.writing {
+            return Ok(at + self.buffer.len() as u64);
+        }
+        // Somebody may have sought back by another descriptor of the file: then what was read ahead
+        // has no place any more. CPython says 0, too.
+        Ok(at.saturating_sub(self.ahead().len() as u64))
     }
 
     /// Cuts or extends the file; the position stays. Returns the size.

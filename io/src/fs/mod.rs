@@ -14,6 +14,7 @@ mod file;
 mod finish;
 #[cfg(any(test, feature = "__fuzz"))]
 pub(crate) mod fuzz;
+mod lines;
 mod mode;
 mod open;
 mod operations;
