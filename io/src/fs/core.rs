@@ -326,16 +326,40 @@ impl Core {
         if self.buffer.len() + bytes.len() > self.capacity {
             self.flush()?;
         }
-        if bytes.len() >= self.capacity {
-            self.file.write_all(bytes)?;
-        } else {
+        if bytes.len() < self.capacity {
             self.buffer.extend_from_slice(bytes);
+            return Ok(bytes.len());
+        }
+        match write_all(&self.file, bytes) {
+            // Nobody can tell who is refused how much of it is there: so he is refused nothing,
+            // and the rest is written, or refused, by what comes next.
+            (written, Err(_)) if written > 0 => self.buffer.extend_from_slice(&bytes[written..]),
+            (_, written) => written?,
+        }
+        Ok(bytes.len())
+    }
+
+    /// Writes, and flushes. If it fails, nothing of `bytes` was taken.
+    pub(super) fn write_through(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.may_write()?;
+        self.forget_ahead()?;
+        if self.outgrows(bytes.len()) {
+            self.roll()?;
+        }
+        self.writing = true;
+        self.buffer.extend_from_slice(bytes);
+        if let Err(error) = self.flush() {
+            let left = self.buffer.len();
+            if left >= bytes.len() {
+                self.buffer.truncate(left - bytes.len());
+                return Err(error);
+            }
         }
         Ok(bytes.len())
     }
 
     /// Takes the system's position back to where the reader is.
-    fn forget_ahead(&mut self) -> io::Result<()> {
+    pub(super) fn forget_ahead(&mut self) -> io::Result<()> {
         let ahead = self.ahead().len();
         if ahead > 0 {
             self.file.seek(SeekFrom::Current(-(ahead as i64)))?;
@@ -350,30 +374,21 @@ impl Core {
         if !self.is_dirty() {
             return Ok(());
         }
-        let mut written = 0;
-        let result = loop {
-            match self.file.write(&self.buffer[written..]) {
-                Ok(0) => break Err(io::ErrorKind::WriteZero.into()),
-                Ok(n) => written += n,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => break Err(error),
-            }
-            if written == self.buffer.len() {
-                break Ok(());
-            }
-        };
+        let (written, result) = write_all(&self.file, &self.buffer);
         // What could not be written stays, for another attempt.
         self.buffer.drain(..written);
         result
     }
 
-    /// Flushes for the last time: what cannot be written is lost.
+    /// Flushes for the last time: what cannot be written is lost. Then it tells what an operation
+    /// failed with that nobody waited for.
     pub(super) fn finish(&mut self) -> io::Result<()> {
+        let deferred = self.deferred.take().map_or(Ok(()), Err);
         let flushed = self.flush();
         if flushed.is_err() {
             self.buffer.clear();
         }
-        flushed
+        flushed.and(deferred)
     }
 
     pub(super) fn sync(&mut self, all: bool) -> io::Result<()> {
@@ -436,11 +451,14 @@ impl Core {
         uninterrupted(|| self.file.write_at(bytes, at))
     }
 
-    /// The file, flushed.
+    /// The file, flushed, unless an operation has failed that nobody waited for.
     pub(super) fn detach(mut self) -> io::Result<File> {
         self.flush()?;
         self.forget_ahead()?;
-        self.file.try_clone()
+        match self.deferred.take() {
+            Some(error) => Err(error),
+            None => self.file.try_clone(),
+        }
     }
 }
 
@@ -485,6 +503,20 @@ impl Core {
         }
         self.flush()
     }
+}
+
+/// Writes, and tells how much was written if it fails half-way.
+fn write_all(mut file: &File, bytes: &[u8]) -> (usize, io::Result<()>) {
+    let mut written = 0;
+    while written < bytes.len() {
+        match file.write(&bytes[written..]) {
+            Ok(0) => return (written, Err(io::ErrorKind::WriteZero.into())),
+            Ok(n) => written += n,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return (written, Err(error)),
+        }
+    }
+    (written, Ok(()))
 }
 
 /// One read into initialized memory.

@@ -22,7 +22,7 @@ impl Future for CloseFile<'_> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         if self.last.file.closed() {
-            self.last.begun = true;
+            self.last.step.begun = true;
             return Poll::Ready(Ok(()));
         }
         let finished = ready!(Pin::new(&mut self.last).poll(cx));
@@ -96,7 +96,7 @@ impl Future for ReadInto<'_> {
         Poll::Ready(match ready!(Pin::new(&mut self.read).poll(cx)) {
             Ok(done) => done,
             Err(error) => {
-                let unread = self.read.operation.take().map(|operation| operation.buffer);
+                let unread = self.read.step.operation.take().map(|operation| operation.buffer);
                 (Err(error), unread.unwrap_or_default())
             }
         })
