@@ -40,15 +40,12 @@ pub(super) struct Core {
 }
 
 /// The answer of a thread to a trait's method, which may be called again or not.
-#[cfg_attr(
-    not(any(feature = "futures-io", feature = "tokio-io")),
-    expect(dead_code, reason = "nobody can ask")
-)]
 #[derive(Debug)]
 pub(super) enum Told {
     /// The file has ended.
     End,
     /// Where the position is after this seek.
+    #[cfg(any(feature = "futures-io", feature = "tokio-io"))]
     At(SeekFrom, u64),
 }
 
@@ -302,8 +299,8 @@ impl Core {
     }
 
     /// Writes memory of [`Core::take_spare`], and keeps it for the next time.
-    pub(super) fn write_spare(&mut self, mut bytes: Vec<u8>) -> io::Result<usize> {
-        let written = self.write(&bytes);
+    pub(super) fn write_spare(&mut self, mut bytes: Vec<u8>, through: bool) -> io::Result<usize> {
+        let written = if through { self.write_through(&bytes) } else { self.write(&bytes) };
         if bytes.capacity() <= PIECE_MAX {
             bytes.clear();
             self.spare = bytes;
@@ -311,7 +308,7 @@ impl Core {
         written
     }
 
-    pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.may_write()?;
         self.forget_ahead()?;
         if self.outgrows(bytes.len()) {
@@ -340,7 +337,7 @@ impl Core {
     }
 
     /// Writes, and flushes. If it fails, nothing of `bytes` was taken.
-    pub(super) fn write_through(&mut self, bytes: &[u8]) -> io::Result<usize> {
+    fn write_through(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.may_write()?;
         self.forget_ahead()?;
         if self.outgrows(bytes.len()) {

@@ -16,7 +16,8 @@ use corio_sync::place::{self, WaitKind};
 
 use super::BUFFER;
 use super::core::Core;
-use super::finish::{FileLines, FileTell, ReadInto};
+use super::finish::{FileTell, ReadInto};
+use super::lines::FileLines;
 use super::mode::Mode;
 use super::open::OpenOptions;
 use super::operations::ReadIntoOp;
@@ -287,6 +288,36 @@ impl File {
         }))
     }
 
+    /// The file when no thread has it, or what went wrong before.
+    pub(super) fn poll_usable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<&mut Core>> {
+        let at = self.opened_at;
+        ready!(self.poll_idle(cx, at))?;
+        Poll::Ready(match &mut self.state {
+            State::Idle(core) => match core.deferred.take() {
+                Some(error) => Err(error),
+                None => Ok(core),
+            },
+            State::Busy(_) | State::Closed => Err(closed(&self.path)),
+        })
+    }
+
+    /// Lends the file to a thread; the next poll hears of an error.
+    pub(super) fn lend(
+        &mut self,
+        handle: &Handle,
+        call: impl FnOnce(&mut Core) -> io::Result<()> + Send + 'static,
+    ) {
+        self.state = match std::mem::replace(&mut self.state, State::Closed) {
+            State::Idle(mut core) => State::Busy(handle.run_in_executor(None, move || {
+                if let Err(error) = call(&mut core) {
+                    core.deferred.get_or_insert(error);
+                }
+                core
+            })),
+            other => other,
+        };
+    }
+
     /// Begins an operation on an idle file; after an error it is still there.
     fn start<O: Operation>(&mut self, operation: &mut Option<O>) -> io::Result<Started<O::Output>> {
         let State::Idle(core) = &mut self.state else { return Err(closed(&self.path)) };
@@ -299,7 +330,7 @@ impl File {
             *operation = None;
             return Ok(Started::Done(output));
         }
-        let handle = Handle::try_current().map_err(io::Error::other)?;
+        let handle = handle()?;
         let Some(Call(call)) = operation.take().map(O::on_thread) else { return Err(lost()) };
         let State::Idle(mut core) = std::mem::replace(&mut self.state, State::Closed) else {
             return Err(closed(&self.path));
@@ -490,6 +521,11 @@ impl fmt::Debug for File {
             .field("closed", &self.closed())
             .finish_non_exhaustive()
     }
+}
+
+/// Whose threads files are lent to.
+pub(super) fn handle() -> io::Result<Handle> {
+    Handle::try_current().map_err(io::Error::other)
 }
 
 #[cold]

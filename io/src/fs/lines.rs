@@ -1,8 +1,13 @@
-//! Lines of bytes: how they are found in the buffer.
+//! Lines of bytes: how they are found in the buffer, and one after the other.
 
+use std::future::Future;
 use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 
-use super::core::Core;
+use super::core::{Core, Told};
+use super::file::{File, FileOp, handle};
+use super::operations::ReadLineOp;
 
 impl Core {
     /// A line if it was read ahead.
@@ -41,6 +46,20 @@ impl Core {
         }
     }
 
+    /// Reads ahead until there is a line, or all that is left, for a poll that takes it then.
+    fn line_ahead(&mut self) -> io::Result<()> {
+        self.begin_read()?;
+        let mut searched = 0;
+        while newline(&self.ahead()[searched..]).is_none() {
+            searched = self.ahead().len();
+            if self.fill()? == 0 {
+                self.told = Some(Told::End);
+                break;
+            }
+        }
+        Ok(())
+    }
+
     /// All lines; with a hint only until more than so many bytes are together. If it fails, what it
     /// has read is there for the next read.
     pub(super) fn lines(&mut self, hint: Option<usize>) -> io::Result<Vec<Vec<u8>>> {
@@ -71,6 +90,70 @@ fn newline(bytes: &[u8]) -> Option<usize> {
     #[cfg(test)]
     tests::SEARCHED.set(tests::SEARCHED.get() + bytes.len());
     memchr::memchr(b'\n', bytes)
+}
+
+/// The lines of a file; made by [`File::lines`].
+#[derive(Debug)]
+#[must_use = "lines do nothing unless they are awaited"]
+pub struct FileLines<'a> {
+    pub(super) file: &'a mut File,
+}
+
+impl FileLines<'_> {
+    /// The next line, with its `\n`; `None` at the end.
+    ///
+    /// # Errors
+    ///
+    /// As [`File::read_line`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Strict, as [`File::read_line`].
+    #[track_caller]
+    pub fn next_line(&mut self) -> NextFileLine<'_> {
+        NextFileLine { line: self.file.read_line(None) }
+    }
+}
+
+/// Future of [`FileLines::next_line`]: `Option<io::Result<Vec<u8>>>`.
+#[derive(Debug)]
+#[must_use = "nothing is read unless this is awaited"]
+pub struct NextFileLine<'a> {
+    line: FileOp<'a, ReadLineOp>,
+}
+
+impl Future for NextFileLine<'_> {
+    type Output = Option<io::Result<Vec<u8>>>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let line = ready!(Pin::new(&mut self.line).poll(cx));
+        Poll::Ready(match line {
+            Ok(line) if line.is_empty() => None,
+            line => Some(line),
+        })
+    }
+}
+
+/// A poll that is not repeated loses nothing: a line is taken when there is somebody to take it.
+impl futures_core::Stream for FileLines<'_> {
+    type Item = io::Result<Vec<u8>>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let file = &mut *self.file;
+        loop {
+            let core = ready!(file.poll_usable(cx))?;
+            core.may_read()?;
+            let line = core.try_line(None);
+            if line.is_some() {
+                return Poll::Ready(line.map(Ok));
+            }
+            if let Some(Told::End) = core.told.take() {
+                let rest = core.take(core.ahead().len());
+                return Poll::Ready((!rest.is_empty()).then_some(Ok(rest)));
+            }
+            file.lend(&handle()?, Core::line_ahead);
+        }
+    }
 }
 
 #[cfg(test)]

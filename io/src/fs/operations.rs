@@ -158,11 +158,17 @@ pub struct WriteOp<B> {
     bytes: B,
     /// Memory of the file, for the thread that is to write.
     copy: Vec<u8>,
+    /// Whether it is flushed.
+    through: bool,
 }
 
 impl<B: AsRef<[u8]>> WriteOp<B> {
     pub(super) fn new(bytes: B) -> Self {
-        Self { bytes, copy: Vec::new() }
+        Self { bytes, copy: Vec::new(), through: false }
+    }
+
+    pub(super) fn flushed(self, through: bool) -> Self {
+        Self { through, ..self }
     }
 }
 
@@ -171,7 +177,7 @@ impl<B: AsRef<[u8]> + Unpin> Operation for WriteOp<B> {
 
     fn at_once(&mut self, core: &mut CoreAccess<'_>) -> Option<usize> {
         let bytes = self.bytes.as_ref();
-        if core.0.try_write(bytes) {
+        if !self.through && core.0.try_write(bytes) {
             return Some(bytes.len());
         }
         self.copy = core.0.take_spare();
@@ -179,9 +185,9 @@ impl<B: AsRef<[u8]> + Unpin> Operation for WriteOp<B> {
     }
 
     fn on_thread(self) -> Call<usize> {
-        let Self { bytes, mut copy } = self;
+        let Self { bytes, mut copy, through } = self;
         copy.extend_from_slice(bytes.as_ref());
-        Call(Box::new(move |core| core.write_spare(copy)))
+        Call(Box::new(move |core| core.write_spare(copy, through)))
     }
 }
 
