@@ -16,6 +16,7 @@ mod file_reads;
 mod file_traits;
 mod files;
 mod http2;
+mod killed;
 mod many;
 mod places;
 mod portable;
