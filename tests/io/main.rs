@@ -18,6 +18,7 @@ mod files;
 mod full_buffers;
 mod half_closes;
 mod http2;
+mod killed;
 mod many;
 mod places;
 mod portable;
