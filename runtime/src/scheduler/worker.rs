@@ -98,6 +98,7 @@ pub(crate) struct Worker {
 unsafe impl Send for Worker {}
 
 mod eager;
+pub(crate) mod hops;
 mod keeping;
 mod queues;
 mod rest;

@@ -9,7 +9,6 @@ use corio_sync::waking;
 
 use super::Worker;
 use super::keeping::POLL_LONG;
-use super::single::Ready;
 use crate::context;
 use crate::scheduler::queue::Deque;
 use crate::scheduler::shared::Phase;
@@ -106,7 +105,7 @@ impl Worker {
             self.shared.push_remote(task, Some(home));
         } else if let Some(single) = &self.single {
             self.take_in_remote();
-            single.ready.push(Ready::Task(task));
+            single.land(task);
         } else {
             // SAFETY: one thread at a time uses the worker, and no reference to the queue is held
             // across a call.
