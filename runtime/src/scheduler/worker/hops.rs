@@ -56,20 +56,31 @@ pub(crate) fn may_hop() -> bool {
     with(|worker| worker.is_none_or(|worker| worker.single.is_some()))
 }
 
+/// On a single loop: has what `make` gives woken in the next turn, and gives true.
+pub(crate) fn next_turn(make: impl FnOnce() -> Waker) -> bool {
+    push(|| Ready::Wake(make()))
+}
+
+/// Makes an entry ready if the thread is inside a single loop, and says whether it is.
+fn push(make: impl FnOnce() -> Ready) -> bool {
+    with(|worker| match worker.and_then(|worker| Some((worker, worker.single()?))) {
+        Some((worker, single)) => {
+            worker.take_in_remote();
+            single.ready.push(make());
+            worker.tell_ready();
+            true
+        }
+        None => false,
+    })
+}
+
 /// A task has ended that a composition waits for: on a single loop the composition, whose part `waker`
 /// is, hears of it two turns later; elsewhere at once.
 pub(crate) fn pass_on(waker: Waker) {
-    let left = with(|worker| match worker.and_then(|worker| Some((worker, worker.single()?))) {
-        Some((worker, single)) => {
-            worker.take_in_remote();
-            single.ready.push(Ready::Ended(waker));
-            worker.tell_ready();
-            None
-        }
-        None => Some(waker),
-    });
-    if let Some(waker) = left {
-        waker.wake();
+    let mut waker = Some(waker);
+    let passed = push(|| Ready::Ended(waker.take().expect("it is taken once")));
+    if !passed {
+        waker.expect("it was not taken").wake();
     }
 }
 

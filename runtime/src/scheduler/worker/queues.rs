@@ -100,7 +100,7 @@ impl Worker {
     }
 
     #[cold]
-    pub(super) fn push_pinned(&self, task: TaskPtr, home: usize) {
+    pub(crate) fn push_pinned(&self, task: TaskPtr, home: usize) {
         if home != self.index {
             self.shared.push_remote(task, Some(home));
         } else if let Some(single) = &self.single {
