@@ -25,6 +25,7 @@ use self::child::{Adding, Child, Member};
 use super::roster::Roster;
 use crate::cancel::Raising;
 use crate::error::{Cancelled, Passed, payload_message};
+use crate::scheduler::worker::hops;
 use crate::spawn::create_task;
 use crate::task::awaited;
 use crate::task::join::Task;
@@ -355,6 +356,18 @@ impl<T, E> Ending<T, E> {
         }
     }
 
+    /// On a single loop the siblings of a child that has failed are cancelled a turn before the body is:
+    /// asyncio's group does it in a callback, and cancels its own task there. True if that was done now.
+    fn lets_children_go_first(&mut self) -> bool {
+        let group = &self.group;
+        let failed = || !group.errors.is_empty() || !group.panics.is_empty();
+        let goes = !self.aborted && failed() && hops::is_in_single();
+        if goes {
+            self.look_after_children();
+        }
+        goes
+    }
+
     /// True if all children have left and are done. Who has left is perhaps not done: another thread
     /// is about to say so. That is rare enough to await such ends one by one.
     fn all_done(&mut self, waker: &Waker) -> bool {
@@ -489,6 +502,9 @@ where
             }
             if !this.state.group.roster.is_aborted() {
                 return;
+            }
+            if this.state.lets_children_go_first() {
+                return cx.waker().wake_by_ref();
             }
             this.scope.suspend(Kind::Group, cx);
             let part = if this.state.asked {

@@ -106,6 +106,7 @@ pub(crate) struct Worker {
 unsafe impl Send for Worker {}
 
 mod eager;
+pub(crate) mod hops;
 mod keeping;
 mod lent;
 mod queues;

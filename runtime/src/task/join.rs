@@ -547,6 +547,12 @@ unsafe impl<T: Send + Sync> Send for TaskObserve<'_, T> {}
 // SAFETY: as above.
 unsafe impl<T: Send + Sync> Sync for TaskObserve<'_, T> {}
 
+impl<T> TaskObserve<'_, T> {
+    pub(crate) fn has_ended(&self) -> bool {
+        self.task.done()
+    }
+}
+
 impl<'a, T> Future for TaskObserve<'a, T> {
     type Output = Result<&'a T, &'a TaskError>;
 
