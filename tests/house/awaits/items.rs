@@ -41,6 +41,8 @@ pub struct Module<'a> {
 pub struct Item<'a> {
     /// For everybody who can reach the module, and in the documentation.
     public: bool,
+    /// Where its keyword stands.
+    pub at: Piece<'a>,
     pub what: What<'a>,
 }
 
@@ -157,19 +159,24 @@ impl<'a> World<'a> {
             match word(0) {
                 "fn" => {
                     let function = Function::read(code, start, &head);
-                    self.put(module, head.public, name, What::Function(function));
+                    self.put((module, head.public), code[start], name, What::Function(function));
                 }
                 "struct" | "enum" | "union" => {
-                    self.put(module, head.public, name, What::Type(Vec::new()));
+                    self.put((module, head.public), code[start], name, What::Type(Vec::new()));
                 }
                 "trait" => {
                     let mut body = members(module, &code[start..end]);
                     body.functions.iter_mut().for_each(|function| function.public = true);
-                    self.put(module, head.public, name, What::Type(body.functions));
+                    self.put((module, head.public), code[start], name, What::Type(body.functions));
                 }
                 "type" => {
                     let to = until(code, start, |text| text == "=");
-                    self.put(module, head.public, name, What::Alias(code[to + 1..end].to_vec()));
+                    self.put(
+                        (module, head.public),
+                        code[start],
+                        name,
+                        What::Alias(code[to + 1..end].to_vec()),
+                    );
                 }
                 "mod" => self.read_module(tree, module, folder, (&code[start..end], &head)),
                 "use" => {
@@ -189,9 +196,15 @@ impl<'a> World<'a> {
         }
     }
 
-    fn put(&mut self, module: usize, public: bool, name: &'a str, what: What<'a>) {
+    fn put(
+        &mut self,
+        (module, public): (usize, bool),
+        at: Piece<'a>,
+        name: &'a str,
+        what: What<'a>,
+    ) {
         // The first of several by `cfg` is as good as the others.
-        self.modules[module].items.entry(name).or_insert(Item { public, what });
+        self.modules[module].items.entry(name).or_insert(Item { public, at, what });
     }
 
     fn read_module(
@@ -209,7 +222,7 @@ impl<'a> World<'a> {
             return;
         }
         self.modules.push(Module::new(self.modules[parent].root, parent));
-        self.put(parent, head.public, name, What::Module(id));
+        self.put((parent, head.public), code[0], name, What::Module(id));
         match file {
             Some(file) if code.len() <= 2 => self.read(tree, id, &below, &pieces(file)),
             _ => self.read(tree, id, &below, &code[3..]),
@@ -319,6 +332,22 @@ impl<'a> World<'a> {
                 }
             })
         })
+    }
+
+    /// The item that a type's first path names; aliases are followed.
+    pub fn head(&self, module: usize, pieces: &[Piece<'a>]) -> Option<Target<'a>> {
+        let mut at = 0;
+        while let Some("&" | "'" | "mut") = pieces.get(at).map(|piece| piece.text) {
+            at += if pieces[at].text == "'" { 2 } else { 1 };
+        }
+        match self.resolve(module, &segments(&pieces[at..]))? {
+            target @ Target::Item(module, name) => match &self.modules[module].items[name].what {
+                What::Alias(to) => self.head(module, to),
+                What::Type(_) => Some(target),
+                _ => None,
+            },
+            Target::Module(_) => None,
+        }
     }
 
     /// Every item that a user of the facade can name, with the path to it; macros end in `!`.
