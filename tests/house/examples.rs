@@ -1,5 +1,6 @@
 //! Every public function is shown at work: by an example of its own, by one on its type's page that
-//! calls it, or by one that its page links to with the words `for an example`.
+//! calls it, or by one that either page links to with the words `for an example`. What stands for a
+//! function of the same name elsewhere, and links to it, needs no more.
 //!
 //! Which functions are public is told by the same walk that finds the awaits. Crates that are not
 //! done yet have a count here that may only fall.
@@ -11,17 +12,19 @@ use std::collections::BTreeMap;
 use crate::awaits::documentation;
 use crate::awaits::expand::{Piece, pieces};
 use crate::awaits::items::{Function, Target, What, World};
+use crate::expect_none;
 use crate::source::Tree;
-use crate::{expect_none, expect_one};
 
 /// Folders, and how many of their public functions are still shown nowhere.
 const LEFT: [(&str, usize); 5] =
-    [("sync/src/", 170), ("runtime/src/", 204), ("io/src/", 419), ("src/", 0), ("macros/src/", 0)];
+    [("sync/src/", 167), ("runtime/src/", 0), ("io/src/", 396), ("src/", 0), ("macros/src/", 0)];
 
 /// What is above an example's code.
 const SECTION: &str = "# Examples";
-/// What makes a link one to an example.
+/// What follows links to examples.
 const WORDS: &str = "for an example";
+/// How often a function may stand for another one of its name.
+const HOPS_MAX: usize = 2;
 
 /// A public function, macro or type.
 struct Page<'a> {
@@ -65,12 +68,15 @@ impl<'a> Page<'a> {
 
     /// The code of its examples. One that waits for ever, or for a user, may be compiled alone.
     fn example(&self) -> Option<String> {
-        let (_, below) = self.documentation.split_once(SECTION)?;
-        let (mut code, mut shown) = (String::new(), None);
-        for line in below.lines() {
+        let (mut code, mut section, mut shown) = (String::new(), "", None);
+        for line in self.documentation.lines() {
             let line = line.trim().trim_start_matches("///").trim_start();
             match (line.strip_prefix("```"), shown) {
-                (Some(kind), None) => shown = Some(matches!(kind, "" | "no_run" | "should_panic")),
+                (Some(kind), None) => {
+                    let runs = matches!(kind, "" | "no_run" | "should_panic");
+                    shown = Some(runs && section == SECTION);
+                }
+                (None, None) if line.starts_with("# ") => section = line,
                 (Some(_), Some(_)) => shown = None,
                 (None, Some(true)) => code = code + line.trim_start_matches("# ") + "\n",
                 (None, _) => {}
@@ -90,18 +96,19 @@ impl<'a> Page<'a> {
         })
     }
 
-    /// What it links to for an example.
-    fn links(&self) -> Vec<&str> {
-        let text = &self.documentation;
-        let Some(end) = text.find(WORDS) else { return Vec::new() };
-        let sentence = &text[text[..end].rfind("See ").unwrap_or(end)..end];
-        // The target of "[`x`](Self::x)", or "[`Self::x`]" itself.
-        let links = sentence.split('[').skip(1).filter_map(|link| {
-            let (name, rest) = link.split_once(']')?;
-            let target = rest.strip_prefix('(').and_then(|rest| rest.split(')').next());
-            Some(target.unwrap_or(name).trim_matches('`'))
-        });
-        links.collect()
+    /// What it links to above its examples, and whether for an example.
+    fn links(&self) -> Vec<(&str, bool)> {
+        let text = self.documentation.split(SECTION).next().unwrap_or_default();
+        let mut links = Vec::new();
+        for sentence in text.split_inclusive(". ").flat_map(|some| some.split_inclusive(".\n")) {
+            for link in sentence.split('[').skip(1) {
+                let Some((name, rest)) = link.split_once(']') else { continue };
+                // The target of "[`x`](Self::x)", or "[`Self::x`]" itself.
+                let target = rest.strip_prefix('(').and_then(|rest| rest.split(')').next());
+                links.push((target.unwrap_or(name).trim_matches('`'), sentence.contains(WORDS)));
+            }
+        }
+        links
     }
 }
 
@@ -110,16 +117,18 @@ type Pages<'a> = BTreeMap<String, Page<'a>>;
 
 fn pages<'a>(world: &World<'a>, names: &'a BTreeMap<(usize, &'a str), String>) -> Pages<'a> {
     let mut found = Pages::new();
-    let mut put = |page: Page<'a>| drop(found.insert(page.path.clone(), page));
+    let put = |found: &mut Pages<'a>, page: Page<'a>| found.insert(page.path.clone(), page);
     for ((module, name), path) in names {
         let item = &world.modules[*module].items[name];
         match &item.what {
-            What::Function(function) => put(Page::of_function(path.clone(), None, function)),
+            What::Function(function) => {
+                put(&mut found, Page::of_function(path.clone(), None, function));
+            }
             What::Type(functions) => {
-                put(Page::of_type(path, item.at));
-                for function in functions {
+                put(&mut found, Page::of_type(path, item.at));
+                for function in functions.iter().filter(|function| function.public) {
                     let own = format!("{path}::{}", function.name.text);
-                    put(Page::of_function(own, Some(path), function));
+                    put(&mut found, Page::of_function(own, Some(path), function));
                 }
             }
             What::Module(_) | What::Alias(_) => {}
@@ -129,9 +138,13 @@ fn pages<'a>(world: &World<'a>, names: &'a BTreeMap<(usize, &'a str), String>) -
         let subject = world.head(one.module, &one.subject);
         let Some(Target::Item(module, name)) = subject else { continue };
         let Some(owner) = names.get(&(module, name)) else { continue };
+        // What stands above an `impl` is on its type's page, too.
+        if let Some(page) = found.get_mut(owner) {
+            page.documentation += &format!("\n{}", documentation(&one.at));
+        }
         for function in one.functions.iter().filter(|function| function.public) {
             let path = format!("{owner}::{}", function.name.text);
-            put(Page::of_function(path, Some(owner), function));
+            put(&mut found, Page::of_function(path, Some(owner), function));
         }
     }
     found
@@ -158,30 +171,34 @@ fn macros(tree: &Tree) -> Vec<Page<'_>> {
     pages.filter(exported).collect()
 }
 
-/// Why a function counts as not shown, if it does.
-fn lack(pages: &Pages<'_>, page: &Page<'_>) -> Option<String> {
+/// The page that a link on another one leads to.
+fn target<'p, 'a>(pages: &'p Pages<'a>, page: &Page<'a>, link: &str) -> Option<&'p Page<'a>> {
+    let path = match link.strip_prefix("Self") {
+        Some(rest) => format!("{}{rest}", page.owner.unwrap_or(&page.path)),
+        None => link.trim_start_matches("crate::").to_owned(),
+    };
+    let end = format!("::{path}");
+    pages.get(&path).or_else(|| pages.values().find(|page| page.path.ends_with(&end)))
+}
+
+/// True if the page's example calls a function of this name, or one that it names for it does.
+fn shows(pages: &Pages<'_>, page: &Page<'_>, name: &str) -> bool {
+    let mut targets = page.links().into_iter().filter(|(_, for_example)| *for_example);
+    page.calls(name)
+        || targets.any(|(link, _)| target(pages, page, link).is_some_and(|page| page.calls(name)))
+}
+
+fn is_shown(pages: &Pages<'_>, page: &Page<'_>, hops: usize) -> bool {
     let name = page.name();
     let owner = page.owner.and_then(|owner| pages.get(owner));
-    if page.example().is_some() || owner.is_some_and(|owner| owner.calls(name)) {
-        return None;
-    }
-    let links = page.links();
-    for link in &links {
-        let path = match (link.strip_prefix("Self"), page.owner) {
-            (Some(rest), Some(owner)) => format!("{owner}{rest}"),
-            _ => link.trim_start_matches("crate::").to_owned(),
-        };
-        let end = format!("::{path}");
-        let target = pages.get(&path);
-        let target = target.or_else(|| pages.values().find(|page| page.path.ends_with(&end)));
-        if target.is_some_and(|target| target.calls(name)) {
-            return None;
-        }
-    }
-    Some(match links[..] {
-        [] => format!("is shown nowhere; add `{SECTION}`, or a link `{WORDS}`"),
-        _ => format!("links to {} for an example, which calls no `{name}`", links.join(", ")),
-    })
+    let stands_for = |link| {
+        let of = target(pages, page, link).filter(|of| of.name() == name && !of.is_type);
+        of.is_some_and(|of| hops > 0 && is_shown(pages, of, hops - 1))
+    };
+    page.example().is_some()
+        || shows(pages, page, name)
+        || owner.is_some_and(|owner| shows(pages, owner, name))
+        || page.links().into_iter().any(|(link, _)| stands_for(link))
 }
 
 fn unshown(tree: &Tree, world: &World<'_>) -> Vec<String> {
@@ -189,10 +206,10 @@ fn unshown(tree: &Tree, world: &World<'_>) -> Vec<String> {
     let pages = pages(world, &names);
     let functions = pages.values().filter(|page| !page.is_type);
     let macros = macros(tree);
-    let all = functions.chain(&macros);
-    let found = all.filter_map(|page| {
-        let lack = lack(&pages, page)?;
-        Some(format!("{}: `{}` {lack}", page.place(), page.path))
+    let all = functions.chain(&macros).filter(|page| !is_shown(&pages, page, HOPS_MAX));
+    let found = all.map(|page| {
+        let (place, path) = (page.place(), &page.path);
+        format!("{place}: `{path}` is shown nowhere; add `{SECTION}`, or link to one that calls it")
     });
     found.collect()
 }
@@ -222,6 +239,8 @@ fn functions_that_are_shown_nowhere_are_found() {
          pub fn bot(&self) {}\n\
          /// See [`shown`](Self::shown) for an example.\npub fn linked() {}\n\
          /// See [`T::shown`] for an example.\npub fn astray() {}\n\
+         /// See [`T::shown`], and nothing of an example.\npub fn said() {}\n\
+         /// As [`linked`](Self::linked).\npub fn stands() {}\n\
          /// See [`gone`](Self::gone) for an example.\npub fn lost() {}\n\
          /// # Examples\n///\n/// ```\n/// # t.linked();\n/// ```\npub fn shown() {}\n\
          fn private() {} #[doc(hidden)] pub fn hidden() {} }\n\
@@ -232,7 +251,7 @@ fn functions_that_are_shown_nowhere_are_found() {
     let macros = "#[proc_macro_attribute]\npub fn main() {}\npub fn helper() {}";
     let facade = "pub use corio_runtime::{T, silent, own, text};\n\
          /// See [`away`](crate::T::both) for an example.\npub fn far() {}\n\
-         /// See [`far`](crate::T::linked) for an example.\npub fn near() {}";
+         /// As [`T::linked`].\npub fn linked() {}";
     let tree = Tree::of(&[
         ("runtime/src/lib.rs", runtime),
         ("macros/src/lib.rs", macros),
@@ -240,9 +259,18 @@ fn functions_that_are_shown_nowhere_are_found() {
     ]);
     let found = unshown(&tree, &World::of(&tree));
     let names: Vec<_> = found.iter().filter_map(|one| one.split('`').nth(1)).collect();
-    let expected =
-        ["T::astray", "T::bot", "T::lost", "far", "near", "silent", "text", "bare!", "main!"];
+    let expected = [
+        "T::astray",
+        "T::bot",
+        "T::lost",
+        "T::said",
+        "T::stands",
+        "far",
+        "silent",
+        "text",
+        "bare!",
+        "main!",
+    ];
     assert_eq!(names, expected, "{found:#?}");
-    assert!(found[0].contains("links to T::shown for an example, which calls no `astray`"));
-    assert!(found[1].starts_with("runtime/src/lib.rs:20: `T::bot` is shown nowhere"));
+    assert!(found[1].starts_with("runtime/src/lib.rs:19: `T::bot` is shown nowhere"), "{found:#?}");
 }

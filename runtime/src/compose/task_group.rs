@@ -175,17 +175,51 @@ impl<E: Send + 'static> TaskGroup<E> {
 
 impl<E> TaskGroup<E> {
     /// Cancels the body and all tasks of the group. asyncio: `TaskGroup.cancel`, 3.15.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use corio_runtime as corio;
+    /// # corio::run(async {
+    /// let stopped = corio::task_group(async |group: corio::TaskGroup<()>| {
+    ///     let child = group.create_task(std::future::pending::<()>()).unwrap();
+    ///     assert_eq!(group.len(), 1);
+    ///     group.cancel();
+    ///     drop(child.await);
+    ///     Ok(5)
+    /// });
+    /// assert!(matches!(stopped.await, Err(corio::GroupError::Stopped)));
+    /// # });
+    /// ```
     pub fn cancel(&self) {
         self.0.roster.abort();
     }
 
     /// How many tasks of the group have not ended.
+    ///
+    /// See [`cancel`](Self::cancel) for an example.
     #[must_use]
     pub fn len(&self) -> usize {
         self.0.roster.len()
     }
 
     /// True if all tasks of the group have ended.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use corio_runtime as corio;
+    /// # corio::run(async {
+    /// let ended = corio::task_group(async |group: corio::TaskGroup<()>| {
+    ///     group.create_task(async {}).unwrap().await.unwrap();
+    ///     while !group.is_empty() {
+    ///         corio::time::yield_now().await;
+    ///     }
+    ///     Ok(())
+    /// });
+    /// ended.await.unwrap();
+    /// # });
+    /// ```
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
@@ -255,6 +289,25 @@ pub struct GroupClosed<F>(pub F);
 
 impl<F> GroupClosed<F> {
     /// The error alone: an error type that wants `Send` and `Sync` takes it, whatever the future was.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use corio_runtime as corio;
+    /// use std::error::Error;
+    ///
+    /// type Anything = Box<dyn Error + Send + Sync>;
+    ///
+    /// # corio::run(async {
+    /// let group = corio::task_group(async |group: corio::TaskGroup<Anything>| {
+    ///     let not_sync = std::cell::Cell::new(1);
+    ///     let task = group.create_task(async move { not_sync.set(2) });
+    ///     task.map_err(corio::GroupClosed::without_future)?;
+    ///     Ok(())
+    /// });
+    /// group.await.unwrap();
+    /// # });
+    /// ```
     #[must_use]
     pub fn without_future(self) -> GroupClosed<()> {
         GroupClosed(())

@@ -56,6 +56,12 @@ use crate::error::{ResultError, TaskError};
 /// corio_runtime::run(async {
 ///     let task = corio_runtime::create_task(async { 6 * 7 });
 ///     assert_eq!(task.await.unwrap(), 42);
+///
+///     let task = corio_runtime::task().name("answer").spawn(async { 42 });
+///     assert_eq!((&task).await.unwrap(), &42);
+///     assert!(task.done() && !task.cancelled() && task.exception().unwrap().is_none());
+///     assert_eq!((task.result().unwrap(), &*task.name()), (&42, "answer"));
+///     assert_eq!(task.id(), task.task_ref().id());
 /// });
 /// # }
 /// ```
@@ -140,6 +146,7 @@ impl<T> Task<T> {
     }
 
     /// Turns the handle into one that cancels the task when it is dropped.
+    /// See [`CancelOnDrop`] for an example.
     ///
     /// # Cancel safety
     ///
@@ -186,6 +193,7 @@ impl<T> Task<T> {
     }
 
     /// Gives the task a name for dumps and errors.
+    /// See [`TaskRef::set_name`].
     pub fn set_name(&self, name: impl Into<Arc<str>>) {
         self.as_ref().set_name(name);
     }
@@ -204,6 +212,7 @@ impl<T> Task<T> {
     }
 
     /// Prints where the task waits; `None` prints to standard error.
+    /// See [`TaskRef::print_stack`] for an example.
     ///
     /// # Errors
     ///

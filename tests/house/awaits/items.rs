@@ -63,6 +63,7 @@ pub struct Function<'a> {
     pub output: Vec<Piece<'a>>,
     pub is_async: bool,
     pub public: bool,
+    hidden: bool,
 }
 
 /// One branch of a `use`.
@@ -76,6 +77,8 @@ struct Use<'a> {
 /// An implementation.
 pub struct Impl<'a> {
     pub module: usize,
+    /// Where `impl` stands, or its opening brace.
+    pub at: Piece<'a>,
     /// The last segment of the trait's path.
     pub of: Option<&'a str>,
     pub subject: Vec<Piece<'a>>,
@@ -166,7 +169,9 @@ impl<'a> World<'a> {
                 }
                 "trait" => {
                     let mut body = members(module, &code[start..end]);
-                    body.functions.iter_mut().for_each(|function| function.public = true);
+                    body.functions
+                        .iter_mut()
+                        .for_each(|function| function.public = !function.hidden);
                     self.put((module, head.public), code[start], name, What::Type(body.functions));
                 }
                 "type" => {
@@ -240,7 +245,7 @@ impl<'a> World<'a> {
         };
         let subject = subject.to_vec();
         let members = members(module, &code[open..]);
-        self.impls.push(Impl { module, of, subject, ..members });
+        self.impls.push(Impl { at: code[0], of, subject, ..members });
     }
 
     /// The items that an invocation at `start` becomes, and where its bracket opens.
@@ -465,14 +470,15 @@ impl<'a> Function<'a> {
         let to = until(code, from, |text| matches!(text, "where" | "{" | ";"));
         let output = if has { code[from..to].to_vec() } else { Vec::new() };
         let (name, keyword) = (code[start + 1], code[start]);
-        Self { name, keyword, output, is_async: head.is_async, public: head.public }
+        let Head { public, hidden, is_async } = *head;
+        Self { name, keyword, output, is_async, public, hidden }
     }
 }
 
 /// The functions and types in the braces of an `impl` or a trait.
 fn members<'a>(module: usize, code: &[Piece<'a>]) -> Impl<'a> {
     let (functions, types) = (Vec::new(), Vec::new());
-    let mut found = Impl { module, of: None, subject: Vec::new(), functions, types };
+    let mut found = Impl { module, at: code[0], of: None, subject: Vec::new(), functions, types };
     let mut at = until(code, 0, |text| text == "{") + 1;
     while at < code.len() {
         let (head, start) = Head::of(code, at);
