@@ -186,11 +186,28 @@ enum Started<R> {
 
 impl File {
     /// How to open a file that [`open`](super::open)'s modes do not say.
+    ///
+    /// See [`OpenOptions`] for an example.
     pub fn options() -> OpenOptions {
         OpenOptions::new()
     }
 
     /// Takes a file of std's over, for reading and writing as far as the system allows it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use corio_io::fs::File;
+    ///
+    /// # corio_runtime::run(async {
+    /// let file = File::from_std(std::fs::File::open("/dev/null")?);
+    /// assert!(file.readable() && file.writable(), "as far as the system allows it");
+    /// assert!(!file.is_terminal());
+    /// let back: std::fs::File = file.into_std().await?;
+    /// assert_eq!(back.metadata()?.len(), 0);
+    /// # std::io::Result::Ok(())
+    /// # }).unwrap();
+    /// ```
     #[must_use]
     #[track_caller]
     pub fn from_std(file: std::fs::File) -> Self {
@@ -209,6 +226,24 @@ impl File {
     /// # Errors
     ///
     /// If the file is closed, or a thread has it because an operation was dropped half-way.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use corio_io::fs;
+    ///
+    /// # corio_runtime::run(async {
+    /// # let folder = fs::temporary_directory().await?;
+    /// # let path = folder.path().join("file");
+    /// let mut file = fs::open(&path, "w+").await?;
+    /// assert!(fs::sameopenfile(file.fileno()?, std::fs::File::open(&path)?)?);
+    /// assert_eq!((file.path(), file.mode()), (&*path, "wb+"));
+    /// assert!(file.readable() && file.writable() && file.seekable());
+    /// file.close().await?;
+    /// assert!(file.closed() && file.fileno().is_err());
+    /// # std::io::Result::Ok(())
+    /// # }).unwrap();
+    /// ```
     pub fn fileno(&self) -> io::Result<BorrowedFd<'_>> {
         self.idle().map(|core| core.file().as_fd()).ok_or_else(|| closed(&self.path))
     }
@@ -291,6 +326,8 @@ impl File {
     }
 
     /// The path that it was opened by. Python: `name`.
+    ///
+    /// See [`fileno`](Self::fileno) for an example.
     #[must_use]
     #[doc(alias = "name")]
     pub fn path(&self) -> &Path {
@@ -298,30 +335,40 @@ impl File {
     }
 
     /// The mode as Python writes it, such as `"rb+"`.
+    ///
+    /// See [`fileno`](Self::fileno) for an example.
     #[must_use]
     pub fn mode(&self) -> &'static str {
         self.mode.name()
     }
 
     /// Whether it was opened for reading.
+    ///
+    /// See [`fileno`](Self::fileno) for an example.
     #[must_use]
     pub fn readable(&self) -> bool {
         self.mode.read
     }
 
     /// Whether it was opened for writing.
+    ///
+    /// See [`fileno`](Self::fileno) for an example.
     #[must_use]
     pub fn writable(&self) -> bool {
         self.mode.write
     }
 
     /// Whether it has positions; a pipe has none. False while a thread has the file.
+    ///
+    /// See [`fileno`](Self::fileno) for an example.
     #[must_use]
     pub fn seekable(&self) -> bool {
         self.idle().is_some_and(|core| rustix::fs::tell(core.file()).is_ok())
     }
 
     /// Whether it is a terminal. Python: `isatty`. False while a thread has the file.
+    ///
+    /// See [`from_std`](Self::from_std) for an example.
     #[must_use]
     #[doc(alias = "isatty")]
     pub fn is_terminal(&self) -> bool {
@@ -329,6 +376,8 @@ impl File {
     }
 
     /// Whether it was closed.
+    ///
+    /// See [`fileno`](Self::fileno) for an example.
     #[must_use]
     pub fn closed(&self) -> bool {
         matches!(self.state, State::Closed)
@@ -426,6 +475,27 @@ impl File {
     /// # Ok(())
     /// # })
     /// # }
+    /// ```
+    ///
+    /// The other ways to read:
+    ///
+    /// ```
+    /// use std::io::SeekFrom;
+    ///
+    /// # corio_runtime::run(async {
+    /// let mut file = corio_io::fs::temporary_file().await?;
+    /// file.write("one\ntwo\nthree\n").await?;
+    /// file.seek(SeekFrom::Start(0)).await?;
+    /// assert_eq!(file.read(Some(2)).await?, b"on");
+    /// assert_eq!(file.peek(Some(1)).await?, b"e");
+    /// assert_eq!(file.read_line(None).await?, b"e\n");
+    /// assert_eq!(file.read1(Some(1)).await?, b"t");
+    /// assert_eq!(file.read_lines(None).await?, [b"wo\n".to_vec(), b"three\n".to_vec()]);
+    /// assert!(file.read_all().await?.is_empty());
+    /// let (n, buffer) = file.read_at(4, vec![0; 3]).await?;
+    /// assert_eq!((n, &buffer[..]), (3, &b"two"[..]));
+    /// # std::io::Result::Ok(())
+    /// # }).unwrap();
     /// ```
     #[doc(alias = "readinto")]
     #[track_caller]

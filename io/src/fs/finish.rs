@@ -113,6 +113,8 @@ pub struct FileLines<'a> {
 impl FileLines<'_> {
     /// The next line, with its `\n`; `None` at the end.
     ///
+    /// See [`File::lines`] for an example.
+    ///
     /// # Errors
     ///
     /// As [`File::read_line`].

@@ -70,6 +70,19 @@ fn in_memory() -> Option<fs::File> {
 }
 
 /// A temporary file that lies in memory while it is small; otherwise a [`File`].
+///
+/// # Examples
+///
+/// ```
+/// # corio_runtime::run(async {
+/// let mut file = corio_io::fs::spooled_temporary_file(4).await?;
+/// file.write("hi").await?;
+/// assert!(!file.is_rolled(), "it lies in memory");
+/// file.rollover().await?; // which a fifth byte would do, too
+/// assert!(file.is_rolled() || cfg!(not(target_os = "linux")));
+/// # std::io::Result::Ok(())
+/// # }).unwrap();
+/// ```
 #[derive(Debug)]
 pub struct SpooledFile(File);
 
