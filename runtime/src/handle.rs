@@ -106,6 +106,7 @@ impl Handle {
     /// two of them need not have lived at the same moment.
     ///
     /// asyncio: `all_tasks`, which copies a set of the loop under the interpreter's lock.
+    /// See [`metrics`](Self::metrics) for an example.
     #[must_use]
     pub fn all_tasks(&self) -> Vec<TaskRef> {
         let mut tasks = self.shared.all_tasks();
@@ -490,7 +491,7 @@ impl<T> Task<T> {
 impl TaskRef {
     /// The loop that the task is pinned to; of any other, the runtime that it belongs to.
     ///
-    /// asyncio: `Task.get_loop`.
+    /// asyncio: `Task.get_loop`. See [`status`](Self::status) for an example.
     #[must_use]
     pub fn get_loop(&self) -> Handle {
         let shared = Shared::of(self.ptr());

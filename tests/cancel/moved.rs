@@ -240,9 +240,9 @@ where
             if cleaning.load(Ordering::Relaxed) { Poll::Ready(()) } else { Poll::Pending }
         })
         .await;
-        future
+        (future,)
     });
-    task.await.unwrap()
+    task.await.unwrap().0
 }
 
 /// What cleans up in three steps, and whether it is at it and has ended.
@@ -328,9 +328,9 @@ fn a_part_that_was_masked_is_asked_anew_in_another_task() {
                 if polls == 2 { Poll::Ready(()) } else { Poll::Pending }
             })
             .await;
-            limited
+            (limited,)
         });
-        let limited = task.await.unwrap();
+        let (limited,) = task.await.unwrap();
         assert!(masked.load(Ordering::Relaxed));
         open.store(true, Ordering::Relaxed);
         assert!(limited.into_future().await.is_err());

@@ -10,8 +10,8 @@
 //!
 //! `CORIO_LIST=1 cargo test -p corio-tests --test house awaits -- --nocapture` prints the list.
 
-mod expand;
-mod items;
+pub mod expand;
+pub mod items;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
@@ -68,12 +68,12 @@ impl<'w, 'a> Listing<'w, 'a> {
         let (futures, returned) = (BTreeSet::new(), BTreeSet::new());
         let mut list = Self { world, subjects: Vec::new(), futures, found: Vec::new(), returned };
         for one in &world.impls {
-            let subject = list.head(one.module, &one.subject);
+            let subject = world.head(one.module, &one.subject);
             list.subjects.push(subject);
             if one.of.is_some_and(|of| FUTURES.contains(&of)) {
                 list.futures.extend(subject.filter(|_| !refers(&one.subject)));
                 // What an `IntoFuture` turns into is awaited through it.
-                let turned = one.types.iter().filter_map(|pieces| list.head(one.module, pieces));
+                let turned = one.types.iter().filter_map(|pieces| world.head(one.module, pieces));
                 let turned: Vec<_> = turned.collect();
                 list.returned.extend(turned);
             }
@@ -126,30 +126,12 @@ impl<'w, 'a> Listing<'w, 'a> {
         if names.first() == Some(&"impl") {
             return segments(&output[1..]).last().filter(|of| FUTURES.contains(of)).map(|_| None);
         }
-        if let Some(target) = self.head(module, output) {
+        if let Some(target) = self.world.head(module, output) {
             return self.futures.contains(&target).then_some(Some(target));
         }
         let wrapped = names.last().is_some_and(|name| WRAPPERS.contains(name));
         let open = output.iter().position(|piece| piece.text == "<")?;
         if wrapped { self.awaited(module, &output[open + 1..]) } else { None }
-    }
-
-    /// The item that a type's first path names; aliases are followed.
-    fn head(&self, module: usize, pieces: &[Piece<'a>]) -> Option<Target<'a>> {
-        let mut at = 0;
-        while let Some("&" | "'" | "mut") = pieces.get(at).map(|piece| piece.text) {
-            at += if pieces[at].text == "'" { 2 } else { 1 };
-        }
-        match self.world.resolve(module, &segments(&pieces[at..]))? {
-            target @ Target::Item(module, name) => {
-                match &self.world.modules[module].items[name].what {
-                    What::Alias(to) => self.head(module, to),
-                    What::Type(_) => Some(target),
-                    _ => None,
-                }
-            }
-            Target::Module(_) => None,
-        }
     }
 
     /// Types that are awaited themselves.
@@ -180,14 +162,16 @@ fn refers(subject: &[Piece<'_>]) -> bool {
 }
 
 /// The documentation above a piece: the lines of `///` over its own, attributes left out.
-fn documentation(piece: &Piece<'_>) -> String {
+pub fn documentation(piece: &Piece<'_>) -> String {
     let line = piece.file.line(piece.at);
     let lines: Vec<_> = piece.file.text.lines().take(line - 1).map(str::trim).collect();
     let above = lines.iter().rev().take_while(|line| {
         let start = ["///", "#[", "$(", "$v"].iter().any(|start| line.starts_with(start));
         start || line.ends_with(")]")
     });
-    above.copied().collect::<Vec<_>>().join("\n")
+    let mut above: Vec<_> = above.copied().collect();
+    above.reverse();
+    above.join("\n")
 }
 
 /// The entries of a table: path and place.

@@ -139,10 +139,9 @@ impl Roster {
         // sees what its children have left behind.
         let old = self.word.fetch_sub(CHILD, ord("roster.leave", Release));
         let left = children(old) - 1;
-        if left & left.wrapping_sub(1) == 0 && !mutant("roster.leaves_silently") {
-            if left > 0 || !lingers() {
-                self.group.wake();
-            }
+        let tells = left & left.wrapping_sub(1) == 0 && !mutant("roster.leaves_silently");
+        if tells && (left > 0 || !lingers()) {
+            self.group.wake();
         }
     }
 

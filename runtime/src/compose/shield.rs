@@ -12,7 +12,8 @@ use crate::error::TaskError;
 use crate::scheduler::worker::hops;
 use crate::spawn::create_task;
 use crate::task::inside;
-use crate::task::join::{Task, TaskObserve};
+use crate::task::join::Task;
+use crate::task::observe::TaskObserve;
 
 /// Awaits a task that goes on if its waiter is cancelled.
 ///

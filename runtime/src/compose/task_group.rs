@@ -6,12 +6,11 @@
 //! nothing else), and waits until no child is left and all are done. A cancel of the waiting task stops
 //! it too and is remembered.
 mod child;
+mod ends;
 
 use std::any::Any;
-use std::error::Error;
 use std::fmt;
 use std::future::Future;
-use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -21,7 +20,8 @@ use corio_sync::debug;
 use corio_sync::place::{Made, WaitKind};
 use pin_project_lite::pin_project;
 
-use self::child::{Adding, Child, Member};
+use self::child::{Adding, Child, Member, poll_caught};
+pub use self::ends::{GroupClosed, GroupError, GroupOutput};
 use super::roster::Roster;
 use crate::cancel::Raising;
 use crate::error::{Cancelled, Passed, payload_message};
@@ -176,17 +176,51 @@ impl<E: Send + 'static> TaskGroup<E> {
 
 impl<E> TaskGroup<E> {
     /// Cancels the body and all tasks of the group. asyncio: `TaskGroup.cancel`, 3.15.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use corio_runtime as corio;
+    /// # corio::run(async {
+    /// let stopped = corio::task_group(async |group: corio::TaskGroup<()>| {
+    ///     let child = group.create_task(std::future::pending::<()>()).unwrap();
+    ///     assert_eq!(group.len(), 1);
+    ///     group.cancel();
+    ///     drop(child.await);
+    ///     Ok(5)
+    /// });
+    /// assert!(matches!(stopped.await, Err(corio::GroupError::Stopped)));
+    /// # });
+    /// ```
     pub fn cancel(&self) {
         self.0.roster.abort();
     }
 
     /// How many tasks of the group have not ended.
+    ///
+    /// See [`cancel`](Self::cancel) for an example.
     #[must_use]
     pub fn len(&self) -> usize {
         self.0.roster.len()
     }
 
     /// True if all tasks of the group have ended.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use corio_runtime as corio;
+    /// # corio::run(async {
+    /// let ended = corio::task_group(async |group: corio::TaskGroup<()>| {
+    ///     group.create_task(async {}).unwrap().await.unwrap();
+    ///     while !group.is_empty() {
+    ///         corio::time::yield_now().await;
+    ///     }
+    ///     Ok(())
+    /// });
+    /// ended.await.unwrap();
+    /// # });
+    /// ```
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
@@ -204,107 +238,6 @@ impl<E> fmt::Debug for TaskGroup<E> {
         f.debug_struct("TaskGroup").field("tasks", &self.len()).finish()
     }
 }
-
-/// What a task of a group may return: nothing, or a `Result` whose error fails the group.
-pub trait GroupOutput<E> {
-    /// What the task's handle gives.
-    type Value;
-
-    #[doc(hidden)]
-    fn split(self) -> Result<Self::Value, E>;
-}
-
-impl<E> GroupOutput<E> for () {
-    type Value = ();
-
-    fn split(self) -> Result<(), E> {
-        Ok(())
-    }
-}
-
-impl<T, E> GroupOutput<E> for Result<T, E> {
-    type Value = T;
-
-    fn split(self) -> Self {
-        self
-    }
-}
-
-/// A task was refused because its group is ending; holds the future.
-///
-/// `?` makes an [`io::Error`] of it, and a `Box<dyn Error + Send + Sync>` if the future is `Sync`; if
-/// not, `map_err(GroupClosed::without_future)?` does.
-///
-/// # Examples
-///
-/// ```
-/// # use corio_runtime as corio;
-/// use std::io;
-///
-/// # corio::run(async {
-/// let stopped = corio::task_group(async |group: corio::TaskGroup<io::Error>| {
-///     let _one = group.create_task(async { Ok::<_, io::Error>(1) })?;
-///     group.cancel();
-///     let _late = group.create_task(async { println!("too late") })?;
-///     Ok(())
-/// })
-/// .await;
-/// assert!(stopped.unwrap_err().to_string().contains("takes no more tasks"));
-/// # });
-/// ```
-pub struct GroupClosed<F>(pub F);
-
-impl<F> GroupClosed<F> {
-    /// The error alone: an error type that wants `Send` and `Sync` takes it, whatever the future was.
-    #[must_use]
-    pub fn without_future(self) -> GroupClosed<()> {
-        GroupClosed(())
-    }
-}
-
-impl<F> From<GroupClosed<F>> for io::Error {
-    fn from(closed: GroupClosed<F>) -> Self {
-        Self::other(closed.without_future())
-    }
-}
-
-impl<F> fmt::Debug for GroupClosed<F> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("GroupClosed(..)")
-    }
-}
-
-impl<F> fmt::Display for GroupClosed<F> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the task group is ending and takes no more tasks")
-    }
-}
-
-impl<F> Error for GroupClosed<F> {}
-
-/// How a task group failed. asyncio: `ExceptionGroup`.
-#[doc(alias = "ExceptionGroup")]
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum GroupError<E> {
-    /// The errors of tasks in the order in which they came, then the body's own.
-    Errors(Vec<E>),
-    /// [`TaskGroup::cancel`] stopped the body before it had a value.
-    Stopped,
-}
-
-impl<E: fmt::Display> fmt::Display for GroupError<E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Stopped => f.write_str("the task group was cancelled"),
-            Self::Errors(errors) => {
-                write!(f, "{} errors in a task group", errors.len())?;
-                errors.iter().try_for_each(|error| write!(f, "; {error}"))
-            }
-        }
-    }
-}
-
-impl<E: fmt::Debug + fmt::Display> Error for GroupError<E> {}
 
 pin_project! {
     /// Future of [`task_group`].
@@ -475,10 +408,7 @@ where
             if asked {
                 this.scope.ask_part();
             }
-            let caught = |cx: &mut Context<'_>| {
-                let polled = catch_unwind(AssertUnwindSafe(|| body.poll(cx)));
-                polled.map_or_else(|payload| Poll::Ready(Err(payload)), |ready| ready.map(Ok))
-            };
+            let caught = |cx: &mut Context<'_>| poll_caught(body, cx);
             let polled = match asked {
                 true => this.scope.poll_part(Kind::Group, cx, caught),
                 false => this.scope.poll(Kind::Group, cx, caught),

@@ -46,6 +46,8 @@ pub struct ShutdownReport {
 impl ShutdownReport {
     /// True if every task ended and every thread was joined; also of a shutdown by one of the
     /// runtime's own workers, which waits for none.
+    ///
+    /// See [`Runtime::shutdown`](crate::Runtime::shutdown) for an example.
     #[must_use]
     pub fn is_clean(&self) -> bool {
         self.stuck.is_empty() && self.busy_threads.is_empty()

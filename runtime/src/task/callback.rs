@@ -91,6 +91,19 @@ impl TaskRef {
     ///
     /// asyncio: `Task.remove_done_callback`, which takes the function and removes all equal ones;
     /// Rust's closures have no equality.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use corio_runtime as corio;
+    /// # corio::run(async {
+    /// let task = corio::create_task(std::future::pending::<()>());
+    /// let id = task.task_ref().add_done_callback(|_| unreachable!("it was removed"));
+    /// assert!(task.remove_done_callback(id));
+    /// assert!(!task.remove_done_callback(id), "it is gone");
+    /// task.cancel();
+    /// # });
+    /// ```
     pub fn remove_done_callback(&self, id: CallbackId) -> bool {
         let task = self.ptr();
         task.header().ext().is_some_and(|ext| ext.observers.remove(id.0).is_some())

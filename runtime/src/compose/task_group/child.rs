@@ -4,6 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake};
+use std::thread;
 
 use pin_project_lite::pin_project;
 
@@ -120,4 +121,13 @@ where
             }
         }
     }
+}
+
+/// Polls the body of a group; its panic is the group's to pass on, once the children have ended.
+pub(super) fn poll_caught<F: Future>(
+    body: Pin<&mut F>,
+    cx: &mut Context<'_>,
+) -> Poll<thread::Result<F::Output>> {
+    let polled = catch_unwind(AssertUnwindSafe(|| body.poll(cx)));
+    polled.map_or_else(|payload| Poll::Ready(Err(payload)), |ready| ready.map(Ok))
 }

@@ -56,7 +56,7 @@ impl<P> Places<P> {
     #[inline]
     fn has_room(&self) -> bool {
         // Ordering: Relaxed; a hint, see the module.
-        let (vacant, made) = (self.vacant.load(Relaxed).cast_signed(), self.made.load(Relaxed));
+        let (vacant, made) = (self.vacant.load(Relaxed) as i32, self.made.load(Relaxed));
         vacant > 0 && (made <= FEW || vacant.unsigned_abs() >= made / 2)
     }
 
