@@ -319,7 +319,7 @@ impl Worker {
             // SAFETY: the entry was popped here, and the body is gone.
             unsafe { task.stop_entry() };
         } else {
-            self.run_task::<DEBUG>(task);
+            self.run_task::<DEBUG, true>(task);
         }
     }
 
