@@ -221,14 +221,16 @@ impl Builder {
         self
     }
 
-    /// Runs on each worker thread before anything else does.
+    /// Runs on each thread of the runtime before anything else does: its workers, the threads of its
+    /// default executor, and who becomes worker 0.
     pub fn on_thread_start(mut self, f: impl Fn() + Send + Sync + 'static) -> Self {
         let hook: Hook = Arc::new(f);
         self.config.on_thread_start = Some(hook);
         self
     }
 
-    /// Runs on each worker thread after everything else.
+    /// Runs on each thread of the runtime after everything else; see
+    /// [`on_thread_start`](Self::on_thread_start).
     pub fn on_thread_stop(mut self, f: impl Fn() + Send + Sync + 'static) -> Self {
         let hook: Hook = Arc::new(f);
         self.config.on_thread_stop = Some(hook);

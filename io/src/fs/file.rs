@@ -16,7 +16,8 @@ use corio_sync::place::{self, WaitKind};
 
 use super::BUFFER;
 use super::core::Core;
-use super::finish::{FileLines, FileTell, ReadInto};
+use super::finish::{FileTell, ReadInto};
+use super::lines::FileLines;
 use super::mode::Mode;
 use super::open::OpenOptions;
 use super::operations::ReadIntoOp;
@@ -98,6 +99,10 @@ pub trait Operation: Unpin {
     #[doc(hidden)]
     fn on_thread(self) -> Call<Self::Output>;
 
+    /// Whether it is done although one before it has failed that nobody waited for, and tells so.
+    #[doc(hidden)]
+    const IN_ANY_CASE: bool = false;
+
     /// What becomes of a result that nobody waited for. Reads give their bytes back.
     #[doc(hidden)]
     fn unheard(_core: &mut CoreAccess<'_>, _output: Self::Output) {}
@@ -117,6 +122,11 @@ pub(super) type Lent<R> = Box<dyn FnOnce(&mut Core) -> io::Result<R> + Send>;
 #[must_use = "nothing is done unless this is awaited"]
 pub struct FileOp<'a, O: Operation> {
     pub(super) file: &'a mut File,
+    pub(super) step: Step<O>,
+}
+
+/// An operation, on whichever file it is polled with.
+pub(super) struct Step<O: Operation> {
     /// Until it has begun.
     pub(super) operation: Option<O>,
     /// Where the result arrives before the file comes back.
@@ -125,11 +135,18 @@ pub struct FileOp<'a, O: Operation> {
     at: &'static Location<'static>,
 }
 
-impl<O: Operation> Future for FileOp<'_, O> {
-    type Output = io::Result<O::Output>;
+impl<O: Operation> Step<O> {
+    #[track_caller]
+    pub(super) fn new(operation: O) -> Self {
+        Self { operation: Some(operation), result: None, begun: false, at: Location::caller() }
+    }
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Self { file, operation, result, begun, at } = self.get_mut();
+    pub(super) fn poll(
+        &mut self,
+        file: &mut File,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<O::Output>> {
+        let Self { operation, result, begun, at } = self;
         *begun = true;
         loop {
             ready!(file.poll_idle(cx, at))?;
@@ -144,11 +161,10 @@ impl<O: Operation> Future for FileOp<'_, O> {
             }
         }
     }
-}
 
-/// The result may have come between the last poll and this drop: it is kept for the next operation.
-impl<O: Operation> Drop for FileOp<'_, O> {
-    fn drop(&mut self) {
+    /// Nobody waits for it any more. The result may have come since the last poll: it is kept for
+    /// the next operation.
+    pub(super) fn leave(&mut self, file: &mut File) {
         let Some(mut receiver) = self.result.take() else {
             if !self.begun {
                 never_awaited("an operation of a file", self.at);
@@ -157,8 +173,23 @@ impl<O: Operation> Drop for FileOp<'_, O> {
         };
         receiver.close();
         if let Ok(unheard) = receiver.try_recv() {
-            self.file.unheard = Some(Box::new(move |core| settle::<O>(core, unheard)));
+            file.unheard = Some(Box::new(move |core| settle::<O>(core, unheard)));
         }
+    }
+}
+
+impl<O: Operation> Future for FileOp<'_, O> {
+    type Output = io::Result<O::Output>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let Self { file, step } = self.get_mut();
+        step.poll(file, cx)
+    }
+}
+
+impl<O: Operation> Drop for FileOp<'_, O> {
+    fn drop(&mut self) {
+        self.step.leave(self.file);
     }
 }
 
@@ -174,7 +205,7 @@ impl<O: Operation> fmt::Debug for FileOp<'_, O> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("FileOp")
             .field("file", self.file)
-            .field("at", &format_args!("{}", self.at))
+            .field("at", &format_args!("{}", self.step.at))
             .finish_non_exhaustive()
     }
 }
@@ -194,13 +225,15 @@ impl File {
     #[must_use]
     #[track_caller]
     pub fn from_std(file: std::fs::File) -> Self {
-        Self::from_std_buffered(file, BUFFER)
+        let mode = Mode::CLOSED.with(|mode| (mode.read, mode.write) = (true, true));
+        Self::new(Core::new(file, BUFFER, mode), PathBuf::new(), mode)
     }
 
+    /// The same without a buffer: a write is ready when the system has all of it.
     #[track_caller]
-    pub(crate) fn from_std_buffered(file: std::fs::File, buffer: usize) -> Self {
+    pub(crate) fn from_std_written_through(file: std::fs::File) -> Self {
         let mode = Mode::CLOSED.with(|mode| (mode.read, mode.write) = (true, true));
-        Self::new(Core::new(file, buffer, mode), PathBuf::new(), mode)
+        Self::new(Core::new(file, 0, mode).written_through(), PathBuf::new(), mode)
     }
 
     /// The descriptor. Python: `fileno`. What is buffered is not in it: flush before it is written
@@ -257,11 +290,41 @@ impl File {
         }))
     }
 
+    /// The file when no thread has it, or what went wrong before.
+    pub(super) fn poll_usable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<&mut Core>> {
+        let at = self.opened_at;
+        ready!(self.poll_idle(cx, at))?;
+        Poll::Ready(match &mut self.state {
+            State::Idle(core) => match core.deferred.take() {
+                Some(error) => Err(error),
+                None => Ok(core),
+            },
+            State::Busy(_) | State::Closed => Err(closed(&self.path)),
+        })
+    }
+
+    /// Lends the file to a thread; the next poll hears of an error.
+    pub(super) fn lend(
+        &mut self,
+        handle: &Handle,
+        call: impl FnOnce(&mut Core) -> io::Result<()> + Send + 'static,
+    ) {
+        self.state = match std::mem::replace(&mut self.state, State::Closed) {
+            State::Idle(mut core) => State::Busy(handle.run_in_executor(None, move || {
+                if let Err(error) = call(&mut core) {
+                    core.deferred.get_or_insert(error);
+                }
+                core
+            })),
+            other => other,
+        };
+    }
+
     /// Begins an operation on an idle file; after an error it is still there.
     fn start<O: Operation>(&mut self, operation: &mut Option<O>) -> io::Result<Started<O::Output>> {
         let State::Idle(core) = &mut self.state else { return Err(closed(&self.path)) };
-        if let Some(error) = core.deferred.take() {
-            return Err(error);
+        if !O::IN_ANY_CASE {
+            core.deferred.take().map_or(Ok(()), Err)?;
         }
         core.told = None;
         let begun = operation.as_mut().expect("a file operation is polled until it is ready");
@@ -269,7 +332,7 @@ impl File {
             *operation = None;
             return Ok(Started::Done(output));
         }
-        let handle = Handle::try_current().map_err(io::Error::other)?;
+        let handle = handle()?;
         let Some(Call(call)) = operation.take().map(O::on_thread) else { return Err(lost()) };
         let State::Idle(mut core) = std::mem::replace(&mut self.state, State::Closed) else {
             return Err(closed(&self.path));
@@ -286,8 +349,7 @@ impl File {
 
     #[track_caller]
     pub(super) fn operation<O: Operation>(&mut self, operation: O) -> FileOp<'_, O> {
-        let operation = Some(operation);
-        FileOp { file: self, operation, result: None, begun: false, at: Location::caller() }
+        FileOp { file: self, step: Step::new(operation) }
     }
 
     /// The path that it was opened by. Python: `name`.
@@ -461,6 +523,11 @@ impl fmt::Debug for File {
             .field("closed", &self.closed())
             .finish_non_exhaustive()
     }
+}
+
+/// Whose threads files are lent to.
+pub(super) fn handle() -> io::Result<Handle> {
+    Handle::try_current().map_err(io::Error::other)
 }
 
 #[cold]

@@ -14,6 +14,7 @@ mod file;
 mod finish;
 #[cfg(any(test, feature = "__fuzz"))]
 pub(crate) mod fuzz;
+mod lines;
 mod mode;
 mod open;
 mod operations;
@@ -27,7 +28,8 @@ mod text;
 mod walk;
 
 pub use file::{File, FileOp, Operation};
-pub use finish::{CloseFile, FileLines, FileTell, IntoStd, NextFileLine, ReadInto};
+pub use finish::{CloseFile, FileTell, IntoStd, ReadInto};
+pub use lines::{FileLines, NextFileLine};
 pub use open::{Open, OpenOptions, open};
 pub use operations::{
     FinishWritesOp, FlushOp, PeekOp, Read1Op, ReadAllOp, ReadAtOp, ReadIntoOp, ReadLineOp,

@@ -2,11 +2,13 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::io;
+use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
+
+use rustix::io::retry_on_intr;
 
 use super::task::{FsTask, run_blocking};
 use crate::context::failed;
@@ -138,7 +140,7 @@ calls! {
 
     /// What the system knows about the file system of a path.
     fn statvfs(path) -> StatVfs {
-        let found = rustix::fs::statvfs(path)?;
+        let found = retry_on_intr(|| rustix::fs::statvfs(path))?;
         Ok(StatVfs {
             block_size: found.f_frsize,
             blocks: found.f_blocks,
@@ -248,7 +250,7 @@ calls! {
     }
 
     /// Copies a file's contents and permissions; returns how many bytes.
-    fn copy(from, to) -> u64 { fs::copy(from, to) }
+    fn copy(from, to) -> u64 { copy_file(from, to) }
 
     /// Sets a file's permissions. Python: `chmod`.
     #[doc(alias = "chmod")]
@@ -369,7 +371,8 @@ pub fn sendfile(out: &impl AsFd, from: &impl AsFd, offset: u64, count: usize) ->
     run_blocking(move || {
         let (out, from) = both?;
         let mut offset = offset;
-        Sigpipe::look().call(|| Ok(rustix::fs::sendfile(out, from, Some(&mut offset), count)?))
+        let mut send = || rustix::fs::sendfile(&out, &from, Some(&mut offset), count);
+        Sigpipe::look().call(|| Ok(retry_on_intr(&mut send)?))
     })
 }
 
@@ -379,6 +382,65 @@ fn read_dir(path: &Path) -> io::Result<fs::ReadDir> {
         match fs::read_dir(path) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             opened => return opened,
+        }
+    }
+}
+
+/// As std's, which returns with the signals that interrupt it.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn copy_file(from: &Path, to: &Path) -> io::Result<u64> {
+    use std::os::unix::fs::OpenOptionsExt;
+
+    let source = fs::File::open(from)?;
+    let found = source.metadata()?;
+    if !found.is_file() {
+        let message = "the source path is neither a regular file nor a symlink to a regular file";
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
+    }
+    let mut options = fs::OpenOptions::new();
+    // Nobody else reads what only some may read, at no time.
+    options.write(true).create(true).truncate(true).mode(found.mode());
+    let target = options.open(to)?;
+    if target.metadata()?.is_file() {
+        target.set_permissions(found.permissions())?;
+    }
+    copy_all(&source, &target)
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn copy_file(from: &Path, to: &Path) -> io::Result<u64> {
+    fs::copy(from, to)
+}
+
+/// Copies one file to the position of another, which `io::copy` does not do if a signal interrupts it.
+/// The position of the first one stays. Blocks.
+pub(super) fn copy_all(from: &fs::File, mut to: &fs::File) -> io::Result<u64> {
+    use std::os::unix::fs::FileExt;
+
+    let mut copied = 0;
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    loop {
+        const MOST: usize = 1 << 30;
+        // The place moves along with what is copied.
+        match retry_on_intr(|| rustix::fs::copy_file_range(from, Some(&mut copied), to, None, MOST))
+        {
+            Ok(n) if n > 0 => {}
+            Ok(_) if copied > 0 => return Ok(copied),
+            Err(error) if copied > 0 => return Err(error.into()),
+            // Not between these two; or it says nothing, as of a file that has no size.
+            Ok(_) | Err(_) => break,
+        }
+    }
+    let mut memory = vec![0; super::BUFFER];
+    loop {
+        match from.read_at(&mut memory, copied) {
+            Ok(0) => return Ok(copied),
+            Ok(n) => {
+                to.write_all(&memory[..n])?;
+                copied += n as u64;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
         }
     }
 }

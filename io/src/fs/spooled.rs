@@ -13,6 +13,7 @@ use super::BUFFER;
 use super::core::Core;
 use super::file::{Call, CoreAccess, File, FileOp, Operation};
 use super::mode::Mode;
+use super::ops::copy_all;
 use super::task::run_blocking;
 use super::temp::{MakeTemp, TempBuilder};
 
@@ -137,13 +138,12 @@ impl Core {
         if self.spool().is_none() {
             return Ok(());
         }
+        self.flush()?;
+        self.forget_ahead()?;
         let at = self.tell()?;
-        self.seek(SeekFrom::Start(0))?;
+        // Whatever fails, the file in memory is what it was, and so is its position.
         let mut copy = TempBuilder::new().make_unnamed()?;
-        let copied = io::copy(&mut self.file(), &mut copy);
-        // The position is what it was, whatever came of it.
-        self.seek(SeekFrom::Start(at))?;
-        copied?;
+        copy_all(self.file(), &copy)?;
         copy.seek(SeekFrom::Start(at))?;
         self.replace(copy);
         Ok(())

@@ -31,7 +31,7 @@ use crate::task::awaited;
 use crate::task::join::Task;
 use crate::task::registry::TaskRef;
 use crate::task::requests::Pushed;
-use crate::task::scope::{Covering, Kept, Kind, Part, Polled, Scope};
+use crate::task::scope::{Covering, Kept, Kind, Part, Polled, Request, Scope};
 
 /// What is said to those that a group cancels.
 const STOPS: &str = "its task group stops";
@@ -93,7 +93,7 @@ where
     let state = Ending {
         group,
         children: Vec::new(),
-        asked: false,
+        asked: None,
         aborted: false,
         late: None,
         cancelled: Kept::new(),
@@ -321,8 +321,8 @@ pin_project! {
 struct Ending<T, E> {
     group: Arc<Group<E>>,
     children: Vec<TaskRef>,
-    /// The body was asked to stop.
-    asked: bool,
+    /// What the body was asked to stop with.
+    asked: Option<Box<Request>>,
     /// The children were cancelled.
     aborted: bool,
     /// What the last of the children wakes when it is done.
@@ -471,14 +471,19 @@ where
         loop {
             let mut this = self.as_mut().project();
             let Some(body) = this.body.as_mut().as_pin_mut() else { return };
-            if this.state.asked {
+            let asked = this.state.asked.is_some();
+            if asked {
                 this.scope.ask_part();
             }
             let caught = |cx: &mut Context<'_>| {
                 let polled = catch_unwind(AssertUnwindSafe(|| body.poll(cx)));
                 polled.map_or_else(|payload| Poll::Ready(Err(payload)), |ready| ready.map(Ok))
             };
-            match this.scope.poll(Kind::Group, cx, caught) {
+            let polled = match asked {
+                true => this.scope.poll_part(Kind::Group, cx, caught),
+                false => this.scope.poll(Kind::Group, cx, caught),
+            };
+            match polled {
                 Polled::Ready(result) => {
                     match result {
                         Ok(Ok(value)) => this.state.value = Some(value),
@@ -491,7 +496,9 @@ where
                     return self.drop_body();
                 }
                 // The group's own request ends here.
-                Polled::Unwound(request) if this.state.asked && this.scope.is_own(&request) => {
+                Polled::Unwound(request)
+                    if this.state.asked.as_ref().is_some_and(|asked| asked.is(&request)) =>
+                {
                     return self.stop_body();
                 }
                 Polled::Unwound(request) => {
@@ -507,12 +514,12 @@ where
                 return cx.waker().wake_by_ref();
             }
             this.scope.suspend(Kind::Group, cx);
-            let part = if this.state.asked {
-                this.scope.look_at_part(again)
-            } else {
-                this.state.asked = true;
-                let said = Cancelled::from_parts(Some(STOPS.into()), None);
-                this.scope.begin_part(said, true)
+            let part = match &mut this.state.asked {
+                Some(asked) => asked.look(this.scope, again),
+                never => {
+                    let said = Cancelled::from_parts(Some(STOPS.into()), None);
+                    never.insert(Box::new(Request::new(said))).begin(this.scope)
+                }
             };
             match part {
                 Part::Offered => {}

@@ -585,7 +585,8 @@ impl<T> Drop for TaskObserve<'_, T> {
     fn drop(&mut self) {
         if let Some(place) = self.place {
             // SAFETY: the place lives as long as the cell, which `task` keeps.
-            unsafe { place.as_ref() }.vacate();
+            let place = unsafe { place.as_ref() };
+            self.task.ptr.header().ext_or_make().observers.vacate(place);
         }
     }
 }

@@ -201,10 +201,11 @@ impl TaskRef {
     #[cold]
     pub(crate) fn wake_at_end(&self, waker: &Waker) -> bool {
         let header = self.0.header();
-        let place = header.ext_or_make().observers.add_wait();
+        let observers = &header.ext_or_make().observers;
+        let place = observers.add_wait();
         place.register(waker);
         if header.state.observe() {
-            place.vacate();
+            observers.vacate(place);
             return false;
         }
         true

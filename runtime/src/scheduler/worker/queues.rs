@@ -253,6 +253,9 @@ impl Worker {
 
     pub(super) fn run_callbacks(&self) -> bool {
         let remote = self.remote();
+        // It has found something, and what it runs may take long, or wait for what lies elsewhere: no
+        // producer may rely on its search.
+        self.stop_searching(true);
         self.begin_poll();
         let count = match self.shared.is_debug() {
             false => remote.callbacks.run(CALLBACKS_IN_A_ROW, |payload, from| {

@@ -61,6 +61,9 @@ impl Worker {
         let mut ready = Vec::new();
         self.get_up();
         while !stop() && self.shared.phase() == Phase::Running {
+            if self.is_wanted() {
+                self.pass_on();
+            }
             self.collect(&mut ready);
             if ready.is_empty() {
                 if !self.let_time_pass() {
