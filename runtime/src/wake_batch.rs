@@ -52,15 +52,19 @@ impl WakeBatch {
     /// Wakes all; a panic in one is reported by the panic hook and does not stop the others.
     #[inline]
     pub(crate) fn wake_all(&mut self) {
-        self.drain(|waker| quietly(|| waker.wake()));
-    }
-
-    /// Gives all to `f`, in the order in which they came.
-    #[inline]
-    pub(crate) fn drain(&mut self, mut f: impl FnMut(Waker)) {
         let count = std::mem::take(&mut self.len);
         for slot in &mut self.wakers[..count] {
             // SAFETY: the first `len` were initialized, and `len` is zero now: each is read once.
+            let waker = unsafe { slot.assume_init_read() };
+            quietly(|| waker.wake());
+        }
+    }
+
+    /// Gives all to `f`, in the order in which they came.
+    pub(crate) fn drain(&mut self, mut f: impl FnMut(Waker)) {
+        let count = std::mem::take(&mut self.len);
+        for slot in &mut self.wakers[..count] {
+            // SAFETY: as in `wake_all`.
             f(unsafe { slot.assume_init_read() });
         }
     }

@@ -40,8 +40,6 @@ use corio_sync::shim::cell::UnsafeCell;
 use corio_sync::shim::{mutant, ord};
 use corio_sync::waker_slot::WakerSlot;
 
-use crate::scheduler::worker::hops;
-
 /// Slots of the first block are at least so many; each further block has twice those before.
 const FIRST_MIN: usize = 4;
 /// Past this many wakers the count is near an overflow; `mem::forget` of wakers in a loop gets here.
@@ -82,8 +80,6 @@ pub(crate) struct Ready {
     len: usize,
     /// Slots that were taken from the list and not looked at, first woken first.
     taken: *const Slot,
-    /// That of the wakers.
-    vtable: &'static RawWakerVTable,
 }
 
 // SAFETY: what several threads touch is atomic; the rest is the owner's.
@@ -103,12 +99,7 @@ impl Ready {
             #[cfg(any(corio_loom, corio_shuttle))]
             freed_once: corio_sync::shim::sync::Arc::new(()),
         });
-        Self { hub: NonNull::from(Box::leak(hub)), len: 0, taken: ptr::null(), vtable: &VTABLE }
-    }
-
-    /// Before the first part is added: the wakers keep asyncio's order on a single loop; see [`hops`].
-    pub(crate) fn hop(&mut self) {
-        self.vtable = &HOPPING;
+        Self { hub: NonNull::from(Box::leak(hub)), len: 0, taken: ptr::null() }
     }
 
     fn hub(&self) -> &Hub {
@@ -146,7 +137,7 @@ impl Ready {
         let slot: *const Slot = self.slot(index);
         // SAFETY: the vtable keeps the contract; the waker is never dropped, so the count that it
         // lacks is never given back, and the borrow keeps the hub.
-        let waker = unsafe { Waker::from_raw(RawWaker::new(slot.cast(), self.vtable)) };
+        let waker = unsafe { Waker::from_raw(RawWaker::new(slot.cast(), &VTABLE)) };
         Lent { waker: ManuallyDrop::new(waker), owner: PhantomData }
     }
 
@@ -307,8 +298,6 @@ impl Slot {
 }
 
 static VTABLE: RawWakerVTable = RawWakerVTable::new(clone, wake, wake_by_ref, drop_waker);
-static HOPPING: RawWakerVTable =
-    RawWakerVTable::new(clone_hopping, wake_hopping, wake_by_ref_hopping, drop_waker);
 
 /// # Safety
 ///
@@ -323,26 +312,6 @@ unsafe fn slot_of<'a>(raw: *const ()) -> &'a Slot {
 /// See `slot_of`.
 unsafe fn clone(raw: *const ()) -> RawWaker {
     // SAFETY: passed on.
-    unsafe { count(raw) };
-    RawWaker::new(raw, &VTABLE)
-}
-
-/// # Safety
-///
-/// See `slot_of`.
-unsafe fn clone_hopping(raw: *const ()) -> RawWaker {
-    // SAFETY: passed on.
-    unsafe { count(raw) };
-    RawWaker::new(raw, &HOPPING)
-}
-
-/// One more waker.
-///
-/// # Safety
-///
-/// See `slot_of`.
-unsafe fn count(raw: *const ()) {
-    // SAFETY: passed on.
     let slot = unsafe { slot_of(raw) };
     // SAFETY: as in `slot_of`.
     let hub = unsafe { slot.hub.as_ref() };
@@ -351,6 +320,7 @@ unsafe fn count(raw: *const ()) {
         // Unwinding here would let the count go on to overflow and free a hub in use.
         std::process::abort();
     }
+    RawWaker::new(raw, &VTABLE)
 }
 
 /// # Safety
@@ -362,24 +332,6 @@ unsafe fn wake(raw: *const ()) {
     let hub = Given(slot.hub);
     slot.wake();
     drop(hub);
-}
-
-/// # Safety
-///
-/// See `slot_of`.
-unsafe fn wake_hopping(raw: *const ()) {
-    // SAFETY: the count of the waker that is used up passes to this one.
-    hops::pass_on(unsafe { Waker::from_raw(RawWaker::new(raw, &VTABLE)) });
-}
-
-/// # Safety
-///
-/// See `slot_of`.
-unsafe fn wake_by_ref_hopping(raw: *const ()) {
-    // SAFETY: passed on.
-    let counted = unsafe { clone(raw) };
-    // SAFETY: it was just made.
-    hops::pass_on(unsafe { Waker::from_raw(counted) });
 }
 
 /// Gives a count back, also if waking panics.

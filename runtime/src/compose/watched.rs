@@ -9,7 +9,6 @@ use std::task::{Context, Poll};
 
 use super::ready::Ready;
 use crate::error::TaskError;
-use crate::scheduler::worker::hops;
 use crate::task::awaited;
 use crate::task::join::Task;
 
@@ -26,11 +25,7 @@ pub(crate) struct Watched<T> {
 impl<T> Watched<T> {
     pub(crate) fn with_capacity(len: usize) -> Self {
         let tasks = Vec::with_capacity(len);
-        let mut ready = Ready::with_capacity(len);
-        if hops::may_hop() {
-            ready.hop();
-        }
-        Self { tasks, free: Vec::new(), ready, len: 0 }
+        Self { tasks, free: Vec::new(), ready: Ready::with_capacity(len), len: 0 }
     }
 
     /// All of an iterator, numbered in order; `at` is where they are awaited.

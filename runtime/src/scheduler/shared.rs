@@ -525,6 +525,7 @@ impl Shared {
             head: RuntimeHead {
                 schedule: worker::schedule,
                 call_done: worker::call_done,
+                pass_on: worker::hops::pass_on,
                 report_panic: super::exception::report_panic,
             },
             remotes: parts.remotes,

@@ -349,7 +349,7 @@ impl Worker {
         let mut switched = false;
         while !stop() && !switched {
             if let Some(task) = self.next::<DEBUG>() {
-                self.run_task::<DEBUG>(task);
+                self.run_task::<DEBUG, false>(task);
                 continue;
             }
             if self.shared.phase() != Phase::Running || stop() {
@@ -425,7 +425,7 @@ impl Worker {
     }
 
     #[inline]
-    fn run_task<const DEBUG: bool>(&self, task: TaskPtr) {
+    fn run_task<const DEBUG: bool, const SINGLE: bool>(&self, task: TaskPtr) {
         let remote = self.remote();
         // Ordering: Relaxed; Watch compares the address with live tasks and never follows it.
         remote.running.store(task.as_raw().cast_mut(), Relaxed);
@@ -441,9 +441,12 @@ impl Worker {
         let again = if DEBUG {
             // SAFETY: as below.
             unsafe { self.run_watched(task) }
+        } else if SINGLE {
+            // SAFETY: as below.
+            unsafe { task.run_apart() }
         } else {
             // SAFETY: the entry was popped here; pinned tasks come only from this loop's own queues.
-            unsafe { task.run(|| self.keeping.count_end()) }
+            unsafe { task.run::<false>(|| self.keeping.count_end()) }
         };
         // The mark of the Watch stays until the next poll.
         let was_marked = remote.hog.is_hog();

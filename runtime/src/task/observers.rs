@@ -188,22 +188,32 @@ impl<C> Observers<C> {
 
     /// Edges 1 and 2. The end has come: wakes who waits, and gives the callbacks to `call`, which
     /// must not panic. `also` is a waker with its number that lies elsewhere.
-    pub(crate) fn tell(&self, mut also: Option<(u64, Waker)>, mut call: impl FnMut(C)) {
+    pub(crate) fn tell(&self, also: Option<(u64, Waker)>, call: impl FnMut(C)) {
+        // A foreign waker may panic; the others are woken all the same.
+        self.tell_by(also, call, |waker| quietly(|| waker.wake()));
+    }
+
+    /// As [`tell`](Self::tell), with a way to wake, which must not panic.
+    pub(crate) fn tell_by(
+        &self,
+        mut also: Option<(u64, Waker)>,
+        mut call: impl FnMut(C),
+        mut wake: impl FnMut(Waker),
+    ) {
         // Ordering(observers.count): AcqRel; pairs with Ordering(observers.leave): who finds no other
         // teller comes after all that the last one handed out; and with Ordering(observers.again):
         // who finds one leaves its callback to it, which sees it then.
         let mut count = self.tellers.fetch_add(1, ord("observers.count", AcqRel)) + 1;
         if count > 1 && !mutant("observers.two_tellers") {
             if let Some((_, waker)) = also {
-                quietly(|| waker.wake());
+                wake(waker);
             }
             return;
         }
         loop {
             for told in self.collect(also.take()) {
                 match told {
-                    // A foreign waker may panic; the others are woken all the same.
-                    Told::Wake(waker) => quietly(|| waker.wake()),
+                    Told::Wake(waker) => wake(waker),
                     Told::Call(found) => call(found),
                 }
             }

@@ -554,7 +554,28 @@ async def group_is_cancelled():
     await turn()
     await turn()
     task.cancel()
-    ticks(6)
+    ticks(8)
+    try:
+        await task
+    except asyncio.CancelledError:
+        say("seen")
+    await turn()
+
+
+@scenario
+async def a_cancel_goes_on_later():
+    async def cleans():
+        try:
+            await for_ever("task")
+        except asyncio.CancelledError:
+            await turn()
+            say("cleaned")
+            raise
+
+    task = spawn(cleans())
+    await turn()
+    task.cancel()
+    ticks(5)
     try:
         await task
     except asyncio.CancelledError:

@@ -51,11 +51,6 @@ pub(crate) fn is_in_single() -> bool {
     with(|worker| worker.is_some_and(|worker| worker.single.is_some()))
 }
 
-/// True unless the thread runs a loop of several, where no wake-up has an entry.
-pub(crate) fn may_hop() -> bool {
-    with(|worker| worker.is_none_or(|worker| worker.single.is_some()))
-}
-
 /// On a single loop: has what `make` gives woken in the next turn, and gives true.
 pub(crate) fn next_turn(make: impl FnOnce() -> Waker) -> bool {
     push(|| Ready::Wake(make()))
@@ -74,8 +69,8 @@ fn push(make: impl FnOnce() -> Ready) -> bool {
     })
 }
 
-/// A task has ended that a composition waits for: on a single loop the composition, whose part `waker`
-/// is, hears of it two turns later; elsewhere at once.
+/// A task has ended that a composition waits for: on a single loop the composition, whose `waker` that
+/// is, hears of it two turns later; elsewhere at once. See `RuntimeHead::pass_on`.
 pub(crate) fn pass_on(waker: Waker) {
     let mut waker = Some(waker);
     let passed = push(|| Ready::Ended(waker.take().expect("it is taken once")));

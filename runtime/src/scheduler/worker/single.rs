@@ -1,4 +1,4 @@
-//! A worker as a single event loop: asyncio's order to the letter.
+//! A worker as a single event loop: asyncio's order.
 //!
 //! A single loop has one ready queue, first in, first out, for callbacks, task steps and wake-ups
 //! alike, and none of what makes many loops fast: no deque, no LIFO slot, no stealing, no budget, no
@@ -7,7 +7,8 @@
 //! One [turn](Worker::turn) is an iteration of asyncio's `_run_once`:
 //!
 //! 1. what other threads sent becomes ready;
-//! 2. the poller is asked; the loop sleeps there if nothing is ready and it is not to stop;
+//! 2. the poller is asked; the loop sleeps there if nothing is ready and it is not to stop. A turn that
+//!    has only passed wake-ups on is not followed by a question: the system has been told nothing new;
 //! 3. the wake-ups by events become ready, then what other threads sent meanwhile, then what is due, by
 //!    deadline: callbacks, and the wake-ups of tasks;
 //! 4. exactly the entries that are ready now run. A wake-up makes the step of its task ready, for the
@@ -48,6 +49,8 @@ pub(crate) struct Single {
     runs: Cell<u64>,
     /// The owner is gone: who runs the loop closes it.
     orphan: Cell<bool>,
+    /// The last turn has only passed wake-ups on: no code of a user's has run since the poller was asked.
+    passed_on: Cell<bool>,
     /// Where a task goes that is woken now.
     pub(super) landing: Cell<Landing>,
     /// The one that was woken to run at once.
@@ -68,6 +71,13 @@ pub(super) enum Ready {
     Ended(Waker),
     /// Wakes the composition, and runs its task's step at once.
     Look(Waker),
+}
+
+impl Ready {
+    /// True if it runs no code of a user's.
+    const fn passes_on(&self) -> bool {
+        matches!(self, Self::Start(_) | Self::Wake(_) | Self::Ended(_))
+    }
 }
 
 /// First in, first out.
@@ -255,6 +265,7 @@ impl Worker {
     pub(crate) fn run_single(&self) {
         let single = self.single().expect("the worker is a single loop");
         self.get_up();
+        single.passed_on.set(false);
         loop {
             if self.shared.is_debug() {
                 self.turn::<true>(single);
@@ -276,7 +287,7 @@ impl Worker {
         let mut wakers = reactor::WakeBatch::new();
         if single.ready.len() == 0 && !single.stopping.get() {
             self.sleep_single(single, &mut wakers);
-        } else {
+        } else if !single.passed_on.get() {
             single.landing(Landing::Hop, || self.driver.poller.poll(&mut wakers));
         }
         single.hop_all(&mut wakers);
@@ -284,18 +295,21 @@ impl Worker {
         self.fire_timers_single(single);
         self.tell_ready();
         let mut left = single.ready.len();
+        let mut passes_on = true;
         while left > 0 {
             left -= 1;
-            match single.ready.pop() {
-                Some(Ready::Task(task)) => self.step::<DEBUG>(task),
-                Some(Ready::Call(call)) => self.call::<DEBUG>(call),
-                Some(Ready::Start(task)) => single.ready.push(Ready::Task(task)),
-                Some(Ready::Wake(waker)) => quietly(|| waker.wake()),
-                Some(Ready::Ended(waker)) => single.ready.push(Ready::Look(waker)),
-                Some(Ready::Look(waker)) => self.look::<DEBUG>(single, waker, &mut left),
-                None => break,
+            let Some(entry) = single.ready.pop() else { break };
+            passes_on &= entry.passes_on();
+            match entry {
+                Ready::Task(task) => self.step::<DEBUG>(task),
+                Ready::Call(call) => self.call::<DEBUG>(call),
+                Ready::Start(task) => single.ready.push(Ready::Task(task)),
+                Ready::Wake(waker) => quietly(|| waker.wake()),
+                Ready::Ended(waker) => single.ready.push(Ready::Look(waker)),
+                Ready::Look(waker) => self.look::<DEBUG>(single, waker, &mut left),
             }
         }
+        single.passed_on.set(passes_on);
         self.tell_ready();
     }
 
@@ -305,7 +319,7 @@ impl Worker {
             // SAFETY: the entry was popped here, and the body is gone.
             unsafe { task.stop_entry() };
         } else {
-            self.run_task::<DEBUG>(task);
+            self.run_task::<DEBUG, true>(task);
         }
     }
 
