@@ -35,6 +35,8 @@ pub(crate) struct TaskExt {
     /// The task that awaits this one, by its address, as far as [`awaited`](super::awaited) goes.
     awaited_by: AtomicPtr<()>,
     names: GrowList<Arc<str>>,
+    /// References to the task that wake nobody, as far as [`silent`](super::silent) goes.
+    silent: AtomicU32,
     /// Who wants to hear of the end.
     pub(super) observers: Observers<DoneCallback>,
     /// When the join slot was filled, among the observers; 0 is before all of them.
@@ -133,6 +135,21 @@ impl TaskExt {
         // Ordering: Relaxed; as above.
         let who = self.awaited_by.load(Relaxed).cast_const();
         self.observers.waiters().chain((!who.is_null()).then_some(who))
+    }
+
+    pub(super) fn add_silent(&self) {
+        // Ordering: Relaxed; whoever compares it looks at the state word before and after.
+        self.silent.fetch_add(1, Relaxed);
+    }
+
+    pub(super) fn sub_silent(&self) {
+        // Ordering: Relaxed; as above.
+        self.silent.fetch_sub(1, Relaxed);
+    }
+
+    pub(super) fn silent(&self) -> u64 {
+        // Ordering: Relaxed; as above.
+        self.silent.load(Relaxed).into()
     }
 
     /// One poll more; the runner's to call.
