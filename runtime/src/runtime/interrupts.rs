@@ -72,11 +72,21 @@ impl Interrupts {
 
     /// Listens no more, and says what the run has heard. Main has ended: what comes only now is late.
     pub(super) fn end(self) -> Heard {
-        let Some(listening) = self.0 else { return Heard::default() };
+        let Some(listening) = &self.0 else { return Heard::default() };
         listening.act(listening.bell.hear());
         // Ordering: Relaxed, both; they carry nothing.
         let (come, late) = (listening.heard.load(Relaxed), listening.late.load(Relaxed));
         Heard { come, late }
+    }
+}
+
+/// A sibling that has harvested an event may look at the bell for a while yet; the next run is not to wait
+/// for that.
+impl Drop for Interrupts {
+    fn drop(&mut self) {
+        if let Some(listening) = &self.0 {
+            listening.bell.take_down();
+        }
     }
 }
 
