@@ -62,9 +62,7 @@ fn is_child(test: &str) -> bool {
 // conforms: 17 test_asyncio_run_debug
 // conforms: 17 test_debug
 // conforms: 17 test_non_debug
-// conforms: 19 test_set_debug
 // conforms: 19 BaseEventLoopTests.test_env_var_debug
-// differs: a loop is in debug mode or not from its start on
 #[test]
 fn the_variable_turns_debug_mode_on_and_the_builder_beats_it() {
     const TEST: &str = "process::the_variable_turns_debug_mode_on_and_the_builder_beats_it";

@@ -476,6 +476,7 @@ fn an_error_of_a_task_in_the_background_is_told_if_it_is_asked_for() {
     });
 }
 
+// conforms: 19 test_set_debug
 #[test]
 fn debug_mode_is_switched_while_a_runtime_runs() {
     bounded(|| {
