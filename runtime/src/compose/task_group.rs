@@ -29,9 +29,9 @@ use crate::scheduler::worker::hops;
 use crate::spawn::create_task;
 use crate::task::awaited;
 use crate::task::join::Task;
-use crate::task::registry::TaskRef;
 use crate::task::requests::Pushed;
 use crate::task::scope::{Covering, Kept, Kind, Part, Polled, Request, Scope};
+use crate::task::silent::SilentRef;
 
 /// What is said to those that a group cancels.
 const STOPS: &str = "its task group stops";
@@ -113,7 +113,7 @@ pub struct TaskGroup<E>(Arc<Group<E>>);
 struct Group<E> {
     roster: Roster,
     /// Children that the group's future has not seen yet.
-    added: Pushed<TaskRef>,
+    added: Pushed<SilentRef>,
     errors: Pushed<E>,
     panics: Pushed<Box<dyn Any + Send>>,
 }
@@ -168,7 +168,7 @@ impl<E: Send + 'static> TaskGroup<E> {
         let adding = Adding(&self.0);
         let member = Member(self.0.clone());
         let task = create_task(Child::new(future, member));
-        self.0.added.push(task.task_ref());
+        self.0.added.push(SilentRef::new(task.task_ref()));
         drop(adding);
         Ok(task)
     }
@@ -253,7 +253,7 @@ pin_project! {
 /// What a group's future knows.
 struct Ending<T, E> {
     group: Arc<Group<E>>,
-    children: Vec<TaskRef>,
+    children: Vec<SilentRef>,
     /// What the body was asked to stop with.
     asked: Option<Box<Request>>,
     /// The children were cancelled.
@@ -376,7 +376,7 @@ where
             if this.body.is_none() {
                 this.state.made.note();
             }
-            awaited::note(this.state.children.iter().map(TaskRef::ptr));
+            awaited::note(this.state.children.iter().map(|child| child.ptr()));
             return Poll::Pending;
         }
         self.finish()

@@ -102,9 +102,9 @@ impl Baton {
         let parker = Parker::new();
         let claim = Arc::new(Claim { granted: AtomicBool::new(false), thread: parker.unparker() });
         self.waiters.push(claim.clone());
-        // Ordering(baton.claim): AcqRel; Release pairs with Ordering(baton.look) and
-        // Ordering(baton.free_claim): who sees the count finds the claim. Acquire pairs with Ordering(baton.free), where the baton is free.
-        let before = self.word.fetch_add(CLAIM, ord("baton.claim", AcqRel));
+        // Ordering(baton.claim): Release; pairs with Ordering(baton.look) and
+        // Ordering(baton.free_claim): who sees the count finds the claim.
+        let before = self.word.fetch_add(CLAIM, ord("baton.claim", Release));
         if before & HELD == 0 {
             self.take_for_the_first(before + CLAIM);
         } else if !mutant("baton.wake") {
@@ -136,7 +136,7 @@ impl Baton {
         // is in the queue.
         let mut seen = self.word.load(ord("baton.look", Acquire));
         while seen < CLAIM {
-            // Ordering(baton.free): Release; pairs with Ordering(baton.try), Ordering(baton.claim) and
+            // Ordering(baton.free): Release; pairs with Ordering(baton.try) and
             // Ordering(baton.free_claim): the next holder sees what this one did.
             let order = ord("baton.free", Release);
             match self.word.compare_exchange(seen, 0, order, ord("baton.look", Acquire)) {

@@ -32,6 +32,8 @@ pub(crate) mod requests;
 #[cfg(not(any(corio_loom, corio_shuttle)))]
 pub(crate) mod run;
 pub(crate) mod scope;
+#[cfg(not(any(corio_loom, corio_shuttle)))]
+pub(crate) mod silent;
 pub(crate) mod slab;
 pub(crate) mod state;
 #[cfg(not(any(corio_loom, corio_shuttle)))]
