@@ -58,6 +58,16 @@ pub fn stdout() -> io::Result<File> {
 /// # Errors
 ///
 /// As [`stdin`].
+///
+/// # Examples
+///
+/// ```
+/// # corio_runtime::run(async {
+/// let mut errors = corio_io::stdio::stderr()?;
+/// assert_eq!(errors.write("no such thing\n").await?, 14);
+/// # std::io::Result::Ok(())
+/// # }).unwrap();
+/// ```
 pub fn stderr() -> io::Result<File> {
     Ok(File::from_std_written_through(copy(io::stderr())?))
 }

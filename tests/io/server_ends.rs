@@ -137,7 +137,8 @@ fn a_server_whose_listener_fails_says_so_and_pauses() {
         let server = start_server(echo, "127.0.0.1:0").await.unwrap();
         let Some(listener) = listener_of(server.local_addrs()[0]) else {
             let why = "this process may not look at its own descriptors";
-            return crate::skipped("a_server_whose_listener_fails_says_so_and_pauses", why);
+            let test = "a_server_whose_listener_fails_says_so_and_pauses";
+            return corio_tests::skipped("descriptors", test, why);
         };
         let told = Arc::new(Queue::new(0));
         let tell = told.clone();
