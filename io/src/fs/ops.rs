@@ -178,12 +178,12 @@ macro_rules! calls {
 calls! {
     /// Reads a whole file.
     ///
-    /// See [`write`] for an example.
+    /// See [`write()`] for an example.
     fn read(path) -> Vec<u8> { fs::read(path) }
 
     /// Reads a whole file of UTF-8, with its newlines as they are. Python: `Path.read_text`.
     ///
-    /// See [`write`] for an example.
+    /// See [`write()`] for an example.
     #[doc(alias = "read_text")]
     fn read_to_string(path) -> String { fs::read_to_string(path) }
 
@@ -217,23 +217,23 @@ calls! {
 
     /// Removes a file.
     ///
-    /// See [`write`] for an example.
+    /// See [`write()`] for an example.
     #[doc(alias = "remove_file")]
     fn remove(path) -> () { fs::remove_file(path) }
 
     /// Removes a file; another name of [`remove`].
     ///
-    /// See [`write`] for an example.
+    /// See [`write()`] for an example.
     fn unlink(path) -> () { fs::remove_file(path) }
 
     /// Renames a file or folder; what is there is replaced, as Unix has it.
     ///
-    /// See [`write`] for an example.
+    /// See [`write()`] for an example.
     fn rename(from, to) -> () { fs::rename(from, to) }
 
     /// Renames a file or folder, and replaces what is there.
     ///
-    /// See [`write`] for an example.
+    /// See [`write()`] for an example.
     fn replace(from, to) -> () { fs::rename(from, to) }
 
     /// Renames; makes the folders above `to`, and removes those above `from` that are left empty.
@@ -358,7 +358,7 @@ calls! {
 
     /// Copies a file's contents and permissions; returns how many bytes.
     ///
-    /// See [`write`] for an example.
+    /// See [`write()`] for an example.
     fn copy(from, to) -> u64 { fs::copy(from, to) }
 
     /// Sets a file's permissions. Python: `chmod`.
