@@ -73,7 +73,7 @@ pub struct DirEntry {
 /// assert_eq!(fs::getsize(&path).await?, 4);
 /// let (changed, read) = (fs::getmtime(&path).await?, fs::getatime(&path).await?);
 /// assert!(fs::getctime(&path).await?.max(read) >= changed);
-/// assert!(fs::statvfs(&path).await?.blocks > 0);
+/// assert!(fs::statvfs(&path).await?.name_max > 0);
 /// # std::io::Result::Ok(())
 /// # }).unwrap();
 /// ```
