@@ -13,8 +13,8 @@ use crate::trial::Fault::{Errno, Interrupts, Lengths, Survivable};
 use crate::trial::{Outcome, apart, tasks};
 
 fn raise(kind: SignalKind) {
-    // SAFETY: the call takes numbers; somebody listens to the signal.
-    apart(|| assert_eq!(unsafe { libc::kill(libc::getpid(), kind.as_raw()) }, 0));
+    let signal = rustix::process::Signal::from_named_raw(kind.as_raw()).expect("it has a name");
+    apart(|| rustix::process::kill_process(rustix::process::getpid(), signal)).expect("it is ours");
 }
 
 #[test]
