@@ -97,6 +97,29 @@ pub fn stream(kind: SignalKind) -> io::Result<Signals> {
 }
 
 /// A kind of signal.
+///
+/// # Examples
+///
+/// ```
+/// use corio_io::signal::SignalKind;
+///
+/// assert_eq!(SignalKind::from_raw(15), SignalKind::terminate());
+/// assert_eq!(SignalKind::interrupt().as_raw(), 2);
+/// let names = [
+///     SignalKind::hangup(),        // the terminal is gone
+///     SignalKind::quit(),          // Ctrl-\
+///     SignalKind::user_defined1(), // for any purpose
+///     SignalKind::user_defined2(),
+///     SignalKind::child(),
+///     SignalKind::alarm(),
+///     SignalKind::pipe(),
+///     SignalKind::window_change(),
+///     SignalKind::resume(),
+///     SignalKind::suspend(),
+/// ]
+/// .map(|kind| kind.to_string());
+/// assert_eq!(names[..3], ["SIGHUP", "SIGQUIT", "SIGUSR1"]);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SignalKind(i32);
 
@@ -222,6 +245,16 @@ impl Signals {
     }
 
     /// What this listens to.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use corio_io::signal::{SignalKind, stream};
+    ///
+    /// let signals = stream(SignalKind::user_defined2())?;
+    /// assert_eq!(signals.kind(), SignalKind::user_defined2());
+    /// # std::io::Result::Ok(())
+    /// ```
     #[must_use]
     pub fn kind(&self) -> SignalKind {
         self.kind

@@ -220,6 +220,7 @@ pub(crate) fn uninterrupted<R>(mut call: impl FnMut() -> io::Result<R>) -> io::R
 }
 
 /// True if the system has no room for one more descriptor, or (ENOSPC) none to watch it.
+#[cfg(feature = "axum_0_8")]
 pub(crate) fn is_exhausted(error: &io::Error) -> bool {
     use rustix::io::Errno;
 
@@ -229,7 +230,6 @@ pub(crate) fn is_exhausted(error: &io::Error) -> bool {
 
 /// True if `accept` hands over an error of one connection (accept(2), "Error handling"), and not of
 /// the listener: the next call may do well.
-#[cfg(feature = "axum_0_8")]
 pub(crate) fn is_of_a_connection(error: &io::Error) -> bool {
     use io::ErrorKind::*;
     use rustix::io::Errno;

@@ -92,6 +92,17 @@ impl Builder {
 
     /// The name of the runtime; its threads are called `name-N`. A NUL, which no thread's name may
     /// have, is left out.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use corio_runtime as corio;
+    /// let builder = corio::Builder::new().name("web");
+    /// let name = builder.run(async {
+    ///     corio::to_thread(|| std::thread::current().name().map(String::from)).await.unwrap()
+    /// });
+    /// assert!(name.unwrap().unwrap().starts_with("web"));
+    /// ```
     #[doc(alias = "thread_name")]
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.config.name = name.into();
@@ -100,6 +111,15 @@ impl Builder {
     }
 
     /// Stack of each worker thread in bytes. Default: the standard library's.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use corio_runtime as corio;
+    /// let runtime = corio::Builder::new().workers(1).stack_size(8 << 20).build().unwrap();
+    /// let deep = runtime.create_task(async { [1_u8; 4 << 20].iter().filter(|n| **n == 1).count() });
+    /// assert_eq!(runtime.block_on(async { deep.await.unwrap() }), 4 << 20);
+    /// ```
     #[doc(alias = "thread_stack_size")]
     pub fn stack_size(mut self, bytes: usize) -> Self {
         self.config.stack_size = Some(bytes);
@@ -107,6 +127,8 @@ impl Builder {
     }
 
     /// Most threads of the default executor; above 4095 counts as 4095. Default: 512.
+    ///
+    /// See [`blocking_keep_alive`](Self::blocking_keep_alive) for an example.
     #[doc(alias = "max_blocking_threads")]
     pub fn blocking_threads(mut self, max: usize) -> Self {
         self.blocking_threads = max;
@@ -114,6 +136,26 @@ impl Builder {
     }
 
     /// How long a thread of the default executor lives without work. Default: 10 s.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use corio_runtime as corio;
+    /// use std::time::Duration;
+    ///
+    /// let builder = corio::Builder::new().blocking_threads(2);
+    /// let builder = builder.blocking_keep_alive(Duration::from_secs(1));
+    /// let threads = builder.run(async {
+    ///     let thread = || std::thread::current().id();
+    ///     let jobs: Vec<_> = (0..8).map(|_| corio::to_thread(thread)).collect();
+    ///     let mut threads = std::collections::HashSet::new();
+    ///     for job in jobs {
+    ///         threads.insert(job.await.unwrap());
+    ///     }
+    ///     threads.len()
+    /// });
+    /// assert!(threads.unwrap() <= 2);
+    /// ```
     #[doc(alias = "thread_keep_alive")]
     pub fn blocking_keep_alive(mut self, d: Duration) -> Self {
         self.blocking_keep_alive = d;
@@ -122,6 +164,8 @@ impl Builder {
 
     /// How many pollers. Default, and the most there can be: one for each worker. Sources are
     /// placed on the first `n` workers only.
+    ///
+    /// See [`stealing`](Self::stealing) for an example.
     pub fn pollers(mut self, n: usize) -> Self {
         self.pollers = Some(n);
         self
@@ -130,6 +174,8 @@ impl Builder {
     /// Whether a thread watches the workers, rescues the tasks, timers and sockets of one that is
     /// stuck in a poll, and reports slow polls; in debug mode it finds lost tasks, too. Default: on.
     /// Without it per-core pollers have a far worse tail than one shared poller.
+    ///
+    /// See [`stealing`](Self::stealing) for an example.
     pub fn watch(mut self, on: bool) -> Self {
         self.config.watch = on;
         self
@@ -143,6 +189,14 @@ impl Builder {
     /// beats the variable.
     ///
     /// asyncio: `debug=True`, `PYTHONASYNCIODEBUG=1`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use corio_runtime as corio;
+    /// let builder = corio::Builder::new().debug(true);
+    /// assert!(builder.run(async { corio::Handle::current().get_debug() }).unwrap());
+    /// ```
     pub fn debug(mut self, on: bool) -> Self {
         self.config.debug = on;
         self
@@ -180,12 +234,25 @@ impl Builder {
     /// each of them again, when it is over. Default: 100 ms.
     ///
     /// asyncio: `loop.slow_callback_duration`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use corio_runtime as corio;
+    /// use std::time::Duration;
+    ///
+    /// // Nobody is told of a poll unless it takes a second.
+    /// let builder = corio::Builder::new().slow_callback_duration(Duration::from_secs(1));
+    /// builder.run(async { std::thread::sleep(Duration::from_millis(1)) }).unwrap();
+    /// ```
     pub fn slow_callback_duration(mut self, d: Duration) -> Self {
         self.config.slow_callback_duration = d;
         self
     }
 
     /// Whether a task that another one wakes may run before the queue. Default: on.
+    ///
+    /// See [`stealing`](Self::stealing) for an example.
     #[doc(alias = "disable_lifo_slot")]
     pub fn lifo_slot(mut self, on: bool) -> Self {
         self.config.lifo_slot = on;
@@ -193,6 +260,21 @@ impl Builder {
     }
 
     /// Whether workers take each other's tasks. Default: on.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use corio_runtime as corio;
+    /// // What a worker makes ready it runs itself, and in the order in which it became ready.
+    /// let builder = corio::Builder::new().workers(2).pollers(1);
+    /// let builder = builder.stealing(false).lifo_slot(false).watch(false);
+    /// let here = builder.run(async {
+    ///     let here = std::thread::current().id();
+    ///     let there = corio::create_task(async { std::thread::current().id() });
+    ///     here == there.await.unwrap()
+    /// });
+    /// assert!(here.unwrap());
+    /// ```
     pub fn stealing(mut self, on: bool) -> Self {
         self.config.stealing = on;
         self
@@ -200,6 +282,16 @@ impl Builder {
 
     /// Units of work that a task may do in one poll before it must yield. Default: 128. A single
     /// [`EventLoop`](crate::EventLoop) has no such limit, as asyncio has none.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use corio_runtime as corio;
+    /// // Tasks give way to each other more often than by default.
+    /// let answer = corio::Builder::new().poll_budget(32).run(async { 42 });
+    /// assert_eq!(answer.unwrap(), 42);
+    /// assert!(corio::Builder::new().poll_budget(0).build().is_err());
+    /// ```
     pub fn poll_budget(mut self, n: u32) -> Self {
         self.config.poll_budget = n;
         self
@@ -207,6 +299,15 @@ impl Builder {
 
     /// Whether `run` turns an interrupt into a cancel of its main; see
     /// [`Runner`](crate::Runner). A runtime that is built installs no handler. Default: on.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use corio_runtime as corio;
+    /// // The program has a handler of its own, or dies of Ctrl-C.
+    /// let answer = corio::Builder::new().handle_signals(false).run(async { 42 });
+    /// assert_eq!(answer.unwrap(), 42);
+    /// ```
     pub fn handle_signals(mut self, on: bool) -> Self {
         self.config.handle_signals = on;
         self
@@ -216,19 +317,58 @@ impl Builder {
     /// inside a poll and for jobs; the default is 10 s. The end of `run` waits so long for tasks that
     /// do not heed their cancel, whose bodies are then dropped, and as long again for the rest; by
     /// default it waits for tasks without limit and for jobs 5 minutes, as asyncio does.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use corio_runtime as corio;
+    /// use std::time::Duration;
+    ///
+    /// let builder = corio::Builder::new().shutdown_timeout(Duration::from_millis(1));
+    /// builder.run(async {
+    ///     // It answers its cancel with another wait, for ever.
+    ///     drop(corio::create_task(async {
+    ///         loop {
+    ///             let _ = corio::catch_cancel(std::future::pending::<()>()).await;
+    ///         }
+    ///     }));
+    ///     corio::time::yield_now().await;
+    /// }).unwrap();
+    /// ```
     pub fn shutdown_timeout(mut self, d: Duration) -> Self {
         self.config.shutdown_timeout = Some(d);
         self
     }
 
-    /// Runs on each worker thread before anything else does.
+    /// Runs on each thread of the runtime before anything else does: its workers, the threads of its
+    /// default executor, and who becomes worker 0.
+    ///
+    /// See [`on_thread_stop`](Self::on_thread_stop) for an example.
     pub fn on_thread_start(mut self, f: impl Fn() + Send + Sync + 'static) -> Self {
         let hook: Hook = Arc::new(f);
         self.config.on_thread_start = Some(hook);
         self
     }
 
-    /// Runs on each worker thread after everything else.
+    /// Runs on each thread of the runtime after everything else; see
+    /// [`on_thread_start`](Self::on_thread_start).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use corio_runtime as corio;
+    /// use std::sync::Arc;
+    /// use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+    ///
+    /// let (started, stopped) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    /// let (starts, stops) = (started.clone(), stopped.clone());
+    /// let builder = corio::Builder::new()
+    ///     .workers(2)
+    ///     .on_thread_start(move || drop(starts.fetch_add(1, SeqCst)))
+    ///     .on_thread_stop(move || drop(stops.fetch_add(1, SeqCst)));
+    /// builder.build().unwrap().shutdown(None);
+    /// assert_eq!((started.load(SeqCst), stopped.load(SeqCst)), (2, 2));
+    /// ```
     pub fn on_thread_stop(mut self, f: impl Fn() + Send + Sync + 'static) -> Self {
         let hook: Hook = Arc::new(f);
         self.config.on_thread_stop = Some(hook);
@@ -294,6 +434,18 @@ impl Builder {
     ///
     /// [`BuildError`]: a setting makes no sense, or the system refuses a thread or a poller. What
     /// was started by then has ended.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use corio_runtime as corio;
+    /// let runtime = corio::Builder::new().workers(2).build().unwrap();
+    /// let task = runtime.create_task(async { 6 * 7 });
+    /// assert_eq!(runtime.block_on(async { task.await.unwrap() }), 42);
+    ///
+    /// let error = corio::Builder::new().workers(0).build().unwrap_err();
+    /// assert!(error.to_string().contains("workers"), "{error}");
+    /// ```
     #[track_caller]
     pub fn build(mut self) -> Result<Runtime, BuildError> {
         self.config.built_at = Location::caller();
@@ -311,6 +463,17 @@ impl Builder {
     /// # Panics
     ///
     /// If `main` does, with its panic.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use corio_runtime as corio;
+    /// let error = corio::Builder::new().run(async {
+    ///     corio::current_task().unwrap().cancel();
+    ///     std::future::pending::<()>().await;
+    /// });
+    /// assert!(matches!(error, Err(corio::RunError::Cancelled(_))));
+    /// ```
     #[track_caller]
     pub fn run<F: Future>(mut self, main: F) -> Result<F::Output, RunError> {
         let at = Location::caller();

@@ -152,6 +152,22 @@ impl<T> Coroutine<T> {
     ///
     /// [`CoroError::Cancelled`] with the request if the body has not caught it;
     /// [`CoroError::Finished`] if it had ended.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use corio_runtime as corio;
+    /// use corio::{Cancelled, CoroError, Coroutine};
+    ///
+    /// # corio::run(async {
+    /// let mut coroutine = Coroutine::new(std::future::pending::<()>());
+    /// coroutine.send(()).unwrap();
+    /// let thrown = coroutine.throw(Cancelled::new("enough"));
+    /// let Err(CoroError::Cancelled(said)) = thrown else { panic!("it catches nothing") };
+    /// assert_eq!(said.msg(), Some("enough"));
+    /// assert!(coroutine.done());
+    /// # });
+    /// ```
     pub fn throw(&mut self, request: Cancelled) -> Result<CoroState<T>, CoroError> {
         let again = self.thrown.replace(request.clone()).is_some();
         if again || !self.started {
@@ -163,7 +179,7 @@ impl<T> Coroutine<T> {
                 None => Err(CoroError::Finished),
             };
         }
-        self.resume(|body, cx| body.stop_uncounted(cx, || request))
+        self.resume(|body, cx| body.stop_by_hand(cx, request))
     }
 
     /// Ends it: raises a request to stop where it waits, as [`throw`](Self::throw) does, and drops the
@@ -198,21 +214,17 @@ impl<T> Coroutine<T> {
             self.body = None;
             return Ok(());
         }
-        let mut asked = false;
-        let resumed = self.resume(|mut body, cx| {
-            let polled = body.as_mut().stop_uncounted(cx, || request);
-            asked = body.is_asked();
-            polled
-        });
+        let resumed = self.resume(|body, cx| body.stop_by_hand(cx, request));
         self.body = None;
-        // A cancel of the task around goes first, so that nobody was asked: nobody has refused.
         match resumed {
-            Ok(CoroState::Yielded) if asked => Err(CoroError::IgnoredClose),
-            Ok(_) | Err(_) => Ok(()),
+            Ok(CoroState::Yielded) => Err(CoroError::IgnoredClose),
+            Ok(CoroState::Complete(_)) | Err(_) => Ok(()),
         }
     }
 
     /// True once it has ended.
+    ///
+    /// See [`throw`](Self::throw) for an example.
     #[must_use]
     pub fn done(&self) -> bool {
         self.body.is_none()
@@ -265,6 +277,22 @@ impl<T> fmt::Debug for Coroutine<T> {
 }
 
 /// The body of a task; made by [`Task::get_coro`].
+///
+/// # Examples
+///
+/// ```
+/// # use corio_runtime as corio;
+/// use corio::{Cancelled, CoroError};
+///
+/// # corio::run(async {
+/// let task = corio::create_task(std::future::pending::<()>());
+/// let body = task.get_coro().unwrap();
+/// assert!(matches!(body.send(), Err(CoroError::OwnedByTask)));
+/// assert!(matches!(body.throw(Cancelled::new("stop")), Err(CoroError::OwnedByTask)));
+/// body.close();
+/// assert!(task.await.unwrap_err().is_cancelled());
+/// # });
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CoroHandle(TaskRef);
 
@@ -314,7 +342,7 @@ impl CoroHandle {
 impl<T> Task<T> {
     /// The task's body; `None` if it has ended inside an [eager start](crate::TaskBuilder::eager).
     ///
-    /// asyncio: `Task.get_coro`.
+    /// asyncio: `Task.get_coro`. See [`CoroHandle`] for an example.
     #[must_use]
     pub fn get_coro(&self) -> Option<CoroHandle> {
         self.task_ref().get_coro()

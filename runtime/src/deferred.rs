@@ -132,12 +132,29 @@ impl<T> Deferred<T> {
 
     /// Ends it as cancelled; `false` if it has ended already. A failure is then no longer reported as
     /// one that nobody has looked at.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use corio_runtime as corio;
+    /// # corio::run(async {
+    /// let answer = corio::Deferred::<u32>::new();
+    /// assert!(!answer.done());
+    /// assert!(answer.cancel_with("nobody asks any more"));
+    /// assert!(answer.done() && answer.cancelled());
+    /// assert!(!answer.cancel(), "it has ended");
+    /// let corio::DeferredError::Cancelled(said) = answer.await.unwrap_err() else { panic!() };
+    /// assert_eq!(said.msg(), Some("nobody asks any more"));
+    /// # });
+    /// ```
     #[track_caller]
     pub fn cancel(&self) -> bool {
         self.cancel_at(None, Location::caller())
     }
 
     /// As [`Deferred::cancel`], with a message for the error.
+    ///
+    /// See [`cancel`](Self::cancel) for an example.
     #[track_caller]
     pub fn cancel_with(&self, msg: impl Into<Arc<str>>) -> bool {
         self.cancel_at(Some(msg.into()), Location::caller())
@@ -152,12 +169,16 @@ impl<T> Deferred<T> {
     }
 
     /// True once it has ended, in whatever way.
+    ///
+    /// See [`cancel`](Self::cancel) for an example.
     #[must_use]
     pub fn done(&self) -> bool {
         self.0.core.done()
     }
 
     /// True if it was cancelled.
+    ///
+    /// See [`cancel`](Self::cancel) for an example.
     #[must_use]
     pub fn cancelled(&self) -> bool {
         self.0.core.cancelled()
@@ -173,6 +194,8 @@ impl<T> Deferred<T> {
     }
 
     /// The error that it ended with; `None` if it has a value.
+    ///
+    /// See [`set_exception`](Self::set_exception) for an example.
     ///
     /// # Errors
     ///
@@ -225,6 +248,18 @@ impl<T> Deferred<T> {
     /// # Errors
     ///
     /// [`NoLoop`] if it was made outside of any.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use corio_runtime as corio;
+    /// let outside = corio::Deferred::<u32>::new();
+    /// assert!(outside.get_loop().is_err());
+    /// # corio::run(async {
+    /// let inside = corio::Deferred::<u32>::new();
+    /// assert!(inside.get_loop().unwrap().is_running());
+    /// # });
+    /// ```
     pub fn get_loop(&self) -> Result<Handle, NoLoop> {
         self.0.home.clone().ok_or_else(NoLoop::new)
     }
@@ -276,6 +311,18 @@ impl<T> Deferred<T> {
     }
 
     /// Drops a callback that was added before; `false` if it was removed already, or the loop has it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use corio_runtime as corio;
+    /// # corio::run(async {
+    /// let answer = corio::Deferred::new();
+    /// let id = answer.add_done_callback(|_| unreachable!("it was removed"));
+    /// assert!(answer.remove_done_callback(id));
+    /// answer.set_result(1).unwrap();
+    /// # });
+    /// ```
     pub fn remove_done_callback(&self, id: CallbackId) -> bool {
         self.0.observers.remove(id.number()).is_some()
     }

@@ -31,6 +31,7 @@ pub use run::{BuildError, RunError};
 ///
 /// asyncio: the exception that `await task` raises, with the difference that an error *value* of
 /// the task's own is part of its output here and never ends up in a `TaskError`.
+/// See [`create_task`](crate::create_task) for an example.
 #[doc(alias = "JoinError")]
 pub struct TaskError {
     repr: Box<Repr>,
@@ -242,6 +243,7 @@ impl Error for TaskError {
 ///
 /// asyncio: `CancelledError`. It is a value here: what catches a cancel hands it out, and dropping
 /// it silently would swallow the request, hence `#[must_use]`.
+/// See [`raise`](Self::raise) for an example.
 #[doc(alias = "CancelledError")]
 #[derive(Clone)]
 #[must_use = "a cancel that is dropped is swallowed: raise it again, or say `.suppress()`"]
@@ -334,6 +336,7 @@ impl fmt::Display for Cancelled {
 impl Error for Cancelled {}
 
 /// What is known of a panic apart from its payload; several readers may share it.
+/// See [`create_task`](crate::create_task) for an example.
 pub struct PanicInfo {
     message: Option<Box<str>>,
     name: TaskName,

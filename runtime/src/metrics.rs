@@ -158,6 +158,18 @@ impl Page {
 
 impl Handle {
     /// Counters of the runtime.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use corio_runtime as corio;
+    /// # corio::run(async {
+    /// let handle = corio::Handle::current();
+    /// let metrics = handle.metrics();
+    /// assert_eq!(metrics.workers.len(), handle.loops().len());
+    /// assert_eq!(metrics.tasks, handle.all_tasks().len());
+    /// # });
+    /// ```
     #[must_use]
     pub fn metrics(&self) -> Metrics {
         Metrics::collect(self.shared())

@@ -42,6 +42,26 @@ pub enum ReportKind {
 }
 
 /// Something that the runtime has to tell.
+///
+/// # Examples
+///
+/// ```
+/// # use corio_runtime as corio;
+/// use corio::debug::{ReportKind, set_report_hook};
+/// use std::sync::{Arc, Mutex};
+///
+/// let said = Arc::new(Mutex::new(Vec::new()));
+/// let says = said.clone();
+/// let before = set_report_hook(Some(Arc::new(move |report| {
+///     says.lock().unwrap().push((report.kind(), report.text().to_owned()));
+/// })));
+/// let debug = corio::Builder::new().debug(true);
+/// debug.run(async { drop(corio::time::sleep(std::time::Duration::ZERO)) }).unwrap();
+/// set_report_hook(before);
+/// let said = said.lock().unwrap();
+/// let never = said.iter().find(|(kind, _)| *kind == ReportKind::NeverAwaited).unwrap();
+/// assert!(never.1.contains("was never awaited"), "{said:?}");
+/// ```
 #[derive(Clone, Debug)]
 pub struct Report {
     kind: ReportKind,

@@ -35,7 +35,10 @@ use start::Started;
 /// How long a dropped runtime waits for what is stuck unless the builder says otherwise.
 const DROP_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Event loops on threads of their own. Dropping it shuts it down.
+/// Event loops on threads of their own. Dropping it shuts it down: on a worker, this runtime's or
+/// another's, without waiting; anywhere else, a future in `block_on` included, it waits for what is
+/// inside a poll or a job, for 10 s at most or as
+/// [`shutdown_timeout`](Builder::shutdown_timeout) says.
 ///
 /// asyncio has no counterpart: there a loop is run by the thread that made it. Use [`run`] for a
 /// program's `main`; use this where the thread has something else to do, or for several runtimes.
@@ -66,12 +69,29 @@ impl Runtime {
     /// # Errors
     ///
     /// If the system refuses a thread or a poller.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use corio_runtime as corio;
+    /// let runtime = corio::Runtime::new()?;
+    /// assert_eq!(runtime.block_on(async { 5 }), 5);
+    /// # std::io::Result::Ok(())
+    /// ```
     #[track_caller]
     pub fn new() -> io::Result<Self> {
         Ok(Builder::new().build()?)
     }
 
     /// The settings to start from.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use corio_runtime as corio;
+    /// let runtime = corio::Runtime::builder().workers(2).build().unwrap();
+    /// assert_eq!(runtime.handle().loops().len(), 2);
+    /// ```
     #[track_caller]
     pub fn builder() -> Builder {
         Builder::new()
@@ -84,6 +104,17 @@ impl Runtime {
     }
 
     /// The handle of the runtime, for other threads.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use corio_runtime as corio;
+    /// let runtime = corio::Runtime::new().unwrap();
+    /// let handle = runtime.handle().clone();
+    /// let thread = std::thread::spawn(move || handle.create_task(async { 6 * 7 }));
+    /// let task = thread.join().unwrap();
+    /// assert_eq!(runtime.block_on(async { task.await.unwrap() }), 42);
+    /// ```
     #[must_use]
     pub fn handle(&self) -> &Handle {
         &self.handle
@@ -96,6 +127,20 @@ impl Runtime {
     ///
     /// On a worker of this runtime, which would wait for itself; `.await` there instead. If the
     /// future panics.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use corio_runtime as corio;
+    /// let runtime = corio::Runtime::new().unwrap();
+    /// let words = vec!["a", "b"];
+    /// // The future may borrow, and need not be `Send`.
+    /// let count = runtime.block_on(async {
+    ///     corio::time::sleep(std::time::Duration::from_millis(1)).await;
+    ///     words.len()
+    /// });
+    /// assert_eq!(count, 2);
+    /// ```
     #[track_caller]
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
         let nested = worker::with(|worker| {
@@ -116,6 +161,16 @@ impl Runtime {
     /// # Cancel safety
     ///
     /// As [`create_task`](crate::create_task).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use corio_runtime as corio;
+    /// let runtime = corio::Runtime::new().unwrap();
+    /// let tasks: Vec<_> = (0..3).map(|n| runtime.create_task(async move { n * n })).collect();
+    /// let squares = runtime.block_on(corio::gather_all(tasks));
+    /// assert!(squares.into_iter().map(Result::unwrap).eq([0, 1, 4]));
+    /// ```
     #[doc(alias = "spawn")]
     #[track_caller]
     pub fn create_task<F>(&self, future: F) -> Task<F::Output>
@@ -127,6 +182,18 @@ impl Runtime {
     }
 
     /// Makes this runtime the calling thread's until the guard is dropped.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use corio_runtime as corio;
+    /// let runtime = corio::Runtime::new().unwrap();
+    /// let task = {
+    ///     let _inside = runtime.enter();
+    ///     corio::create_task(async { 5 })
+    /// };
+    /// assert_eq!(runtime.block_on(async { task.await.unwrap() }), 5);
+    /// ```
     #[must_use = "the runtime is left again when the guard is dropped"]
     pub fn enter(&self) -> EnterGuard<'_> {
         self.handle.enter()
@@ -136,15 +203,30 @@ impl Runtime {
     /// `deadline` is over (`None`: however long it takes). What is stuck by then is left behind
     /// and reported.
     ///
-    /// On one of the runtime's own threads nothing is waited for.
+    /// On a worker of the runtime itself nothing is waited for, and the report tells of nothing. On a
+    /// worker of another runtime the call blocks that one: [`to_thread`](crate::to_thread) is better.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use corio_runtime as corio;
+    /// let runtime = corio::Runtime::new().unwrap();
+    /// let task = runtime.create_task(std::future::pending::<()>());
+    /// let report = runtime.shutdown(Some(std::time::Duration::from_secs(5)));
+    /// assert!(report.is_clean(), "{report}");
+    /// assert_eq!(report.stopped, 1);
+    /// assert!(task.done() && task.cancelled());
+    /// ```
     #[doc(alias("shutdown_timeout", "shutdown_background"))]
     pub fn shutdown(mut self, deadline: Option<Duration>) -> ShutdownReport {
-        self.shut_down(deadline)
+        self.shut_down(deadline, false)
     }
 
-    fn shut_down(&mut self, timeout: Option<Duration>) -> ShutdownReport {
+    fn shut_down(&mut self, timeout: Option<Duration>, in_drop: bool) -> ShutdownReport {
         let threads = std::mem::take(&mut self.threads);
-        start::shut_down(self.handle.shared(), threads, timeout, timeout)
+        // True: waits for nobody. Who ends a runtime by name on a worker of another wants to wait there.
+        let stays = start::is_own_thread(self.handle.shared()) || in_drop && worker::is_one();
+        start::shut_down(self.handle.shared(), threads, timeout, timeout, !stays)
     }
 }
 
@@ -152,7 +234,7 @@ impl Drop for Runtime {
     fn drop(&mut self) {
         if self.handle.shared().phase().is_open() {
             let timeout = self.handle.shared().config.shutdown_timeout;
-            let left = self.shut_down(timeout.or(Some(DROP_TIMEOUT)));
+            let left = self.shut_down(timeout.or(Some(DROP_TIMEOUT)), true);
             if !left.is_clean() {
                 report(ReportKind::Shutdown, format_args!("shutdown of a dropped runtime: {left}"));
             }

@@ -40,6 +40,28 @@ use crate::task::registry::TaskRef;
 /// });
 /// # }
 /// ```
+///
+/// How a task has ended, if not well, is in its error:
+///
+/// ```
+/// # use corio_runtime as corio;
+/// use corio::ResultError;
+///
+/// # corio::run(async {
+/// let body = async { if true { panic!("no luck") } };
+/// let task = corio::task().name("reader").spawn(body);
+/// drop((&task).await);
+/// let Err(ResultError::Panicked(info)) = task.result() else { unreachable!("it panics") };
+/// assert_eq!((info.message(), info.task_name()), (Some("no luck"), "reader"));
+/// assert!(info.panicked_at().unwrap().starts_with(info.spawned_at().file()));
+///
+/// let error = task.await.unwrap_err();
+/// assert!(error.is_panic() && !error.is_cancelled() && error.cancelled().is_none());
+/// assert_eq!((error.panic_message(), error.task_name()), (Some("no luck"), "reader"));
+/// assert!(error.panicked_at().unwrap().starts_with(error.spawned_at().file()));
+/// assert_eq!(*error.into_panic().downcast::<&str>().unwrap(), "no luck");
+/// # });
+/// ```
 #[doc(alias = "spawn")]
 #[track_caller]
 pub fn create_task<F>(future: F) -> Task<F::Output>
@@ -49,8 +71,8 @@ where
 {
     let at = Location::caller();
     let spawned = worker::with(|worker| match worker {
-        Some(worker) => worker.spawn_at(future, at),
-        None => Err(future),
+        Some(worker) if !context::is_guest() => worker.spawn_at(future, at),
+        _ => Err(future),
     });
     match spawned {
         Ok(task) => task,
@@ -66,8 +88,8 @@ where
     F::Output: Send + 'static,
 {
     let spawned = worker::with(|worker| match worker {
-        Some(worker) => worker.spawn(future, birth),
-        None => Err(future),
+        Some(worker) if !context::is_guest() => worker.spawn(future, birth),
+        _ => Err(future),
     });
     match spawned {
         Ok(task) => task,
@@ -326,6 +348,20 @@ impl TaskBuilder {
     /// whoever else has it. Default: a copy of the caller's.
     ///
     /// asyncio: `create_task(.., context=..)`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use corio_runtime as corio;
+    /// static USER: corio::ContextVar<&str> = corio::ContextVar::new("user");
+    ///
+    /// # corio::run(async {
+    /// let shared = corio::copy_context();
+    /// let task = corio::task().context(shared.clone()).spawn(async { drop(USER.set("ann")) });
+    /// task.await.unwrap();
+    /// assert_eq!(shared.get(&USER), Some("ann"));
+    /// # });
+    /// ```
     pub fn context(mut self, context: Context) -> Self {
         self.context = Some(context);
         self
@@ -367,6 +403,8 @@ impl TaskBuilder {
 
     /// As [`create_task`].
     ///
+    /// See [`task`] for an example.
+    ///
     /// # Panics
     ///
     /// Outside a runtime.
@@ -386,8 +424,8 @@ impl TaskBuilder {
             return create_task_from(future, birth);
         }
         let spawned = worker::with(|worker| match worker {
-            Some(worker) => worker.spawn_eager(future, birth),
-            None => Err(future),
+            Some(worker) if !context::is_guest() => worker.spawn_eager(future, birth),
+            _ => Err(future),
         });
         spawned.unwrap_or_else(|future| create_task_from(future, birth))
     }
@@ -401,6 +439,17 @@ impl TaskBuilder {
     /// # Cancel safety
     ///
     /// As [`create_task`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use corio_runtime as corio;
+    /// # corio::run(async {
+    /// let word = std::rc::Rc::new("word");
+    /// let task = corio::task().name("local").spawn_local(async move { word.len() });
+    /// assert_eq!(task.await.unwrap(), 4);
+    /// # });
+    /// ```
     #[track_caller]
     pub fn spawn_local<F>(self, future: F) -> Task<F::Output>
     where
@@ -423,6 +472,16 @@ impl TaskBuilder {
     /// # Cancel safety
     ///
     /// As [`create_task`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use corio_runtime as corio;
+    /// let runtime = corio::Runtime::new().unwrap();
+    /// let task = corio::task().name("there").spawn_on(runtime.handle(), async { 5 });
+    /// assert_eq!(&*task.name(), "there");
+    /// assert_eq!(runtime.block_on(async { task.await.unwrap() }), 5);
+    /// ```
     #[track_caller]
     pub fn spawn_on<F>(self, handle: &Handle, future: F) -> Task<F::Output>
     where

@@ -4,13 +4,14 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
+use std::task::Poll;
 use std::time::Instant;
 
 use corio::{
     catch_cancel, create_local_task, defer_cancel, join, select, timeout, timeout_scope, yield_now,
 };
 
-use crate::support::{Flag, Log, for_ever, ms, run, select2, unordered, until};
+use crate::support::{Flag, Log, for_ever, join2, ms, run, select2, unordered, until};
 
 type Kept = Pin<Box<dyn Future<Output = ()> + Send>>;
 
@@ -159,5 +160,68 @@ fn a_limit_that_waits_for_a_mask_sleeps() {
         log.is(&["committed"]);
         let polls = polls.load(Ordering::Relaxed);
         assert!(polls < 50, "the mask was polled {polls} times");
+    });
+}
+
+/// A limit beside a mask, in either order: `polls` of the part that has the limit.
+async fn limit_beside_a_mask(mask_first: bool) -> usize {
+    let (polls, log) = (Arc::new(AtomicUsize::new(0)), Log::default());
+    let (counted, inner) = (polls.clone(), log.clone());
+    let task = create_local_task(async move {
+        let masked = defer_cancel(async move {
+            corio::sleep(ms(200)).await;
+            inner.say("committed");
+        });
+        let limited = timeout(
+            ms(20),
+            poll_fn(move |_| {
+                counted.fetch_add(1, Ordering::Relaxed);
+                Poll::<()>::Pending
+            }),
+        );
+        if mask_first {
+            let _ = join2(masked, limited).await;
+        } else {
+            let _ = join2(limited, masked).await;
+        }
+    });
+    corio::sleep(ms(5)).await;
+    // The limit comes while the cancel is held back.
+    assert!(task.cancel_with("m"));
+    let error = task.await.unwrap_err();
+    assert_eq!(error.cancelled().unwrap().msg(), Some("m"), "the cancel goes first");
+    log.is(&["committed"]);
+    polls.load(Ordering::Relaxed)
+}
+
+#[test]
+fn a_limit_beside_a_mask_looks_now_and_then() {
+    run(|| async {
+        for mask_first in [true, false] {
+            let polls = limit_beside_a_mask(mask_first).await;
+            assert!(polls < 400, "polled {polls} times in 200 ms");
+        }
+    });
+}
+
+/// What went first is taken by the mask's own part when the mask is over: the limit comes then.
+#[test]
+fn a_limit_beside_a_mask_comes_when_the_cancel_was_caught() {
+    run(|| async {
+        let task = create_local_task(async {
+            let masked = catch_cancel(async {
+                defer_cancel(corio::sleep(ms(50))).await;
+                for_ever().await;
+            });
+            let limited = timeout(ms(20), for_ever());
+            unordered(vec![
+                Box::pin(async { assert!(masked.await.is_err()) }) as Kept,
+                Box::pin(async { assert!(limited.await.is_err()) }),
+            ])
+            .await;
+        });
+        corio::sleep(ms(5)).await;
+        assert!(task.cancel());
+        task.await.unwrap();
     });
 }

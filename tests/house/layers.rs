@@ -41,7 +41,7 @@ const LEVELS: [&[&str]; 11] = [
     &["task"],
     &["context"],
     &["scheduler"],
-    &["handle", "cancel"],
+    &["alarm", "handle", "cancel"],
     &["spawn"],
     &["bridge", "event_loop", "time", "compose", "deferred", "coroutine"],
     &["debug", "metrics"],

@@ -14,6 +14,7 @@ mod conformance;
 mod dependencies;
 mod docs;
 mod evidence;
+mod examples;
 mod layers;
 mod lexer;
 mod msrv;

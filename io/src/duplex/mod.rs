@@ -56,6 +56,32 @@ pub fn duplex(max_buf: usize) -> (DuplexStream, DuplexStream) {
 
 /// One of the two streams of [`duplex`]. Dropping it ends what the other one reads, and fails what
 /// it writes.
+///
+/// # Examples
+///
+/// ```
+/// use corio_io::duplex::duplex;
+///
+/// # corio_runtime::run(async {
+/// let (mut client, server) = duplex(4);
+/// let (mut reads, mut writes) = server.into_split();
+/// let echo = corio_runtime::create_task(async move {
+///     let mut buf = [0; 4];
+///     while let Ok(n @ 1..) = reads.read(&mut buf).await {
+///         writes.write_all(&buf[..n]).await.unwrap();
+///     }
+///     writes.shutdown();
+/// });
+/// assert_eq!(client.write(b"hello").await?, 4, "there is room for no more");
+/// let mut answer = [0; 4];
+/// client.read_exact(&mut answer).await?;
+/// client.shutdown();
+/// let (reader, _writer) = client.split();
+/// assert_eq!((&answer, reader.read(&mut [0; 1]).await?), (b"hell", 0));
+/// # echo.await.unwrap();
+/// # std::io::Result::Ok(())
+/// # }).unwrap();
+/// ```
 #[derive(Debug)]
 pub struct DuplexStream {
     pub(crate) reader: DuplexReader,
@@ -151,6 +177,22 @@ impl DuplexReader {
     }
 
     /// As [`read`](Self::read), for hand-written futures.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::{future::poll_fn, io::IoSlice};
+    ///
+    /// # corio_runtime::run(async {
+    /// let (one, other) = corio_io::duplex::duplex(16);
+    /// let ((_, mut writes), (mut reads, _)) = (one.into_split(), other.into_split());
+    /// let parts = [IoSlice::new(b"one"), IoSlice::new(b"two")];
+    /// assert_eq!(poll_fn(|cx| writes.poll_write_vectored(cx, &parts)).await?, 6);
+    /// let mut buf = [0; 16];
+    /// assert_eq!(poll_fn(|cx| reads.poll_read(cx, &mut buf)).await?, 6);
+    /// # std::io::Result::Ok(())
+    /// # }).unwrap();
+    /// ```
     pub fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
         moves::poll_slice(self, self.at, cx, buf)
     }
@@ -203,6 +245,8 @@ impl DuplexWriter {
     }
 
     /// As [`write`](Self::write), for several buffers and for hand-written futures.
+    ///
+    /// See [`DuplexReader::poll_read`] for an example.
     pub fn poll_write_vectored(
         &mut self,
         cx: &mut Context<'_>,

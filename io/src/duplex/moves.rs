@@ -40,6 +40,23 @@ pub struct DuplexReadExact<'a> {
 
 impl DuplexReadExact<'_> {
     /// Bytes that were read so far.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use corio_io::duplex::duplex;
+    /// use corio_runtime::time::timeout;
+    ///
+    /// # corio_runtime::run(async {
+    /// let (mut one, mut other) = duplex(16);
+    /// one.write_all(b"hel").await?;
+    /// let mut buf = [0; 5];
+    /// let mut read = other.read_exact(&mut buf);
+    /// assert!(timeout(std::time::Duration::from_millis(1), &mut read).await.is_err());
+    /// assert_eq!(read.filled(), 3);
+    /// # std::io::Result::Ok(())
+    /// # }).unwrap();
+    /// ```
     #[must_use]
     pub fn filled(&self) -> usize {
         self.filled
@@ -92,6 +109,21 @@ pub struct DuplexWriteAll<'a> {
 
 impl DuplexWriteAll<'_> {
     /// Bytes that were written so far.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use corio_io::duplex::duplex;
+    /// use corio_runtime::time::timeout;
+    ///
+    /// # corio_runtime::run(async {
+    /// let (mut one, _other) = duplex(3);
+    /// let mut write = one.write_all(b"hello");
+    /// assert!(timeout(std::time::Duration::from_millis(1), &mut write).await.is_err());
+    /// assert_eq!(write.written(), 3);
+    /// # std::io::Result::Ok(())
+    /// # }).unwrap();
+    /// ```
     #[must_use]
     pub fn written(&self) -> usize {
         self.written

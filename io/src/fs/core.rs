@@ -26,6 +26,8 @@ pub(super) struct Core {
     writing: bool,
     /// 0: nothing is buffered.
     capacity: usize,
+    /// Without a buffer: whether a write goes on until the system has taken all.
+    whole: bool,
     mode: Mode,
     /// What an operation failed with that nobody waited for.
     pub(super) deferred: Option<io::Error>,
@@ -57,6 +59,7 @@ impl Core {
             start: 0,
             writing: false,
             capacity,
+            whole: false,
             mode,
             deferred: None,
             place: None,
@@ -64,6 +67,12 @@ impl Core {
             spare: Vec::new(),
             told: None,
         }
+    }
+
+    /// A file whose writes are ready when the system has all of them; it has no buffer.
+    pub(super) fn written_through(mut self) -> Self {
+        self.whole = true;
+        self
     }
 
     /// A file in memory that goes to the disk when it is larger than `max`.
@@ -318,6 +327,9 @@ impl Core {
         if self.capacity == 0 {
             // Only what a trait's method has accepted can be there.
             self.flush()?;
+            if self.whole {
+                return self.file.write_all(bytes).map(|()| bytes.len());
+            }
             return uninterrupted(|| self.file.write(bytes));
         }
         if self.buffer.len() + bytes.len() > self.capacity {

@@ -9,7 +9,6 @@ use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use corio_runtime::debug::never_awaited;
 use corio_runtime::{Handle, Job};
 use corio_sync::oneshot;
 use corio_sync::place::{self, WaitKind};
@@ -19,6 +18,7 @@ use super::core::Core;
 use super::finish::{FileTell, ReadInto};
 use super::lines::FileLines;
 use super::mode::Mode;
+use super::op::{FileOp, Started, Step, settle};
 use super::open::OpenOptions;
 use super::operations::ReadIntoOp;
 use crate::made::Made;
@@ -66,7 +66,7 @@ use crate::made::Made;
 pub struct File {
     pub(super) state: State,
     /// What is to be done with the file when it comes back from its thread.
-    unheard: Option<Unheard>,
+    pub(super) unheard: Option<Unheard>,
     pub(super) path: PathBuf,
     mode: Mode,
     /// Where it was opened: what dumps say when a trait's method waits, which does not know its
@@ -118,120 +118,42 @@ pub struct Call<R>(pub(super) Lent<R>);
 
 pub(super) type Lent<R> = Box<dyn FnOnce(&mut Core) -> io::Result<R> + Send>;
 
-/// An operation on a [`File`]: `io::Result` of what it results in.
-#[must_use = "nothing is done unless this is awaited"]
-pub struct FileOp<'a, O: Operation> {
-    pub(super) file: &'a mut File,
-    pub(super) step: Step<O>,
-}
-
-/// An operation, on whichever file it is polled with.
-pub(super) struct Step<O: Operation> {
-    /// Until it has begun.
-    pub(super) operation: Option<O>,
-    /// Where the result arrives before the file comes back.
-    result: Option<oneshot::Receiver<io::Result<O::Output>>>,
-    pub(super) begun: bool,
-    at: &'static Location<'static>,
-}
-
-impl<O: Operation> Step<O> {
-    #[track_caller]
-    pub(super) fn new(operation: O) -> Self {
-        Self { operation: Some(operation), result: None, begun: false, at: Location::caller() }
-    }
-
-    pub(super) fn poll(
-        &mut self,
-        file: &mut File,
-        cx: &mut Context<'_>,
-    ) -> Poll<io::Result<O::Output>> {
-        let Self { operation, result, begun, at } = self;
-        *begun = true;
-        loop {
-            ready!(file.poll_idle(cx, at))?;
-            if let Some(mut result) = result.take() {
-                let result = result.try_recv();
-                return Poll::Ready(result.unwrap_or_else(|_| Err(lost())));
-            }
-            match file.start(operation) {
-                Ok(Started::Done(output)) => return Poll::Ready(Ok(output)),
-                Ok(Started::Running(receiver)) => *result = Some(receiver),
-                Err(error) => return Poll::Ready(Err(error)),
-            }
-        }
-    }
-
-    /// Nobody waits for it any more. The result may have come since the last poll: it is kept for
-    /// the next operation.
-    pub(super) fn leave(&mut self, file: &mut File) {
-        let Some(mut receiver) = self.result.take() else {
-            if !self.begun {
-                never_awaited("an operation of a file", self.at);
-            }
-            return;
-        };
-        receiver.close();
-        if let Ok(unheard) = receiver.try_recv() {
-            file.unheard = Some(Box::new(move |core| settle::<O>(core, unheard)));
-        }
-    }
-}
-
-impl<O: Operation> Future for FileOp<'_, O> {
-    type Output = io::Result<O::Output>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Self { file, step } = self.get_mut();
-        step.poll(file, cx)
-    }
-}
-
-impl<O: Operation> Drop for FileOp<'_, O> {
-    fn drop(&mut self) {
-        self.step.leave(self.file);
-    }
-}
-
-/// Does what is to be done with a result that nobody waited for.
-fn settle<O: Operation>(core: &mut Core, unheard: io::Result<O::Output>) {
-    match unheard {
-        Ok(output) => O::unheard(&mut CoreAccess(core), output),
-        Err(error) => core.deferred = Some(error),
-    }
-}
-
-impl<O: Operation> fmt::Debug for FileOp<'_, O> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("FileOp")
-            .field("file", self.file)
-            .field("at", &format_args!("{}", self.step.at))
-            .finish_non_exhaustive()
-    }
-}
-
-enum Started<R> {
-    Done(R),
-    Running(oneshot::Receiver<io::Result<R>>),
-}
-
 impl File {
     /// How to open a file that [`open`](super::open)'s modes do not say.
+    ///
+    /// See [`OpenOptions`] for an example.
     pub fn options() -> OpenOptions {
         OpenOptions::new()
     }
 
     /// Takes a file of std's over, for reading and writing as far as the system allows it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use corio_io::fs::File;
+    ///
+    /// # corio_runtime::run(async {
+    /// let file = File::from_std(std::fs::File::open("/dev/null")?);
+    /// assert!(file.readable() && file.writable(), "as far as the system allows it");
+    /// assert!(!file.is_terminal());
+    /// let back: std::fs::File = file.into_std().await?;
+    /// assert_eq!(back.metadata()?.len(), 0);
+    /// # std::io::Result::Ok(())
+    /// # }).unwrap();
+    /// ```
     #[must_use]
     #[track_caller]
     pub fn from_std(file: std::fs::File) -> Self {
-        Self::from_std_buffered(file, BUFFER)
+        let mode = Mode::CLOSED.with(|mode| (mode.read, mode.write) = (true, true));
+        Self::new(Core::new(file, BUFFER, mode), PathBuf::new(), mode)
     }
 
+    /// The same without a buffer: a write is ready when the system has all of it.
     #[track_caller]
-    pub(crate) fn from_std_buffered(file: std::fs::File, buffer: usize) -> Self {
+    pub(crate) fn from_std_written_through(file: std::fs::File) -> Self {
         let mode = Mode::CLOSED.with(|mode| (mode.read, mode.write) = (true, true));
-        Self::new(Core::new(file, buffer, mode), PathBuf::new(), mode)
+        Self::new(Core::new(file, 0, mode).written_through(), PathBuf::new(), mode)
     }
 
     /// The descriptor. Python: `fileno`. What is buffered is not in it: flush before it is written
@@ -240,6 +162,24 @@ impl File {
     /// # Errors
     ///
     /// If the file is closed, or a thread has it because an operation was dropped half-way.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use corio_io::fs;
+    ///
+    /// # corio_runtime::run(async {
+    /// # let folder = fs::temporary_directory().await?;
+    /// # let path = folder.path().join("file");
+    /// let mut file = fs::open(&path, "w+").await?;
+    /// assert!(fs::sameopenfile(file.fileno()?, std::fs::File::open(&path)?)?);
+    /// assert_eq!((file.path(), file.mode()), (&*path, "wb+"));
+    /// assert!(file.readable() && file.writable() && file.seekable());
+    /// file.close().await?;
+    /// assert!(file.closed() && file.fileno().is_err());
+    /// # std::io::Result::Ok(())
+    /// # }).unwrap();
+    /// ```
     pub fn fileno(&self) -> io::Result<BorrowedFd<'_>> {
         self.idle().map(|core| core.file().as_fd()).ok_or_else(|| closed(&self.path))
     }
@@ -319,7 +259,10 @@ impl File {
     }
 
     /// Begins an operation on an idle file; after an error it is still there.
-    fn start<O: Operation>(&mut self, operation: &mut Option<O>) -> io::Result<Started<O::Output>> {
+    pub(super) fn start<O: Operation>(
+        &mut self,
+        operation: &mut Option<O>,
+    ) -> io::Result<Started<O::Output>> {
         let State::Idle(core) = &mut self.state else { return Err(closed(&self.path)) };
         if !O::IN_ANY_CASE {
             core.deferred.take().map_or(Ok(()), Err)?;
@@ -351,6 +294,8 @@ impl File {
     }
 
     /// The path that it was opened by. Python: `name`.
+    ///
+    /// See [`fileno`](Self::fileno) for an example.
     #[must_use]
     #[doc(alias = "name")]
     pub fn path(&self) -> &Path {
@@ -358,30 +303,40 @@ impl File {
     }
 
     /// The mode as Python writes it, such as `"rb+"`.
+    ///
+    /// See [`fileno`](Self::fileno) for an example.
     #[must_use]
     pub fn mode(&self) -> &'static str {
         self.mode.name()
     }
 
     /// Whether it was opened for reading.
+    ///
+    /// See [`fileno`](Self::fileno) for an example.
     #[must_use]
     pub fn readable(&self) -> bool {
         self.mode.read
     }
 
     /// Whether it was opened for writing.
+    ///
+    /// See [`fileno`](Self::fileno) for an example.
     #[must_use]
     pub fn writable(&self) -> bool {
         self.mode.write
     }
 
     /// Whether it has positions; a pipe has none. False while a thread has the file.
+    ///
+    /// See [`fileno`](Self::fileno) for an example.
     #[must_use]
     pub fn seekable(&self) -> bool {
         self.idle().is_some_and(|core| rustix::fs::tell(core.file()).is_ok())
     }
 
     /// Whether it is a terminal. Python: `isatty`. False while a thread has the file.
+    ///
+    /// See [`from_std`](Self::from_std) for an example.
     #[must_use]
     #[doc(alias = "isatty")]
     pub fn is_terminal(&self) -> bool {
@@ -389,6 +344,8 @@ impl File {
     }
 
     /// Whether it was closed.
+    ///
+    /// See [`fileno`](Self::fileno) for an example.
     #[must_use]
     pub fn closed(&self) -> bool {
         matches!(self.state, State::Closed)
@@ -487,6 +444,27 @@ impl File {
     /// # })
     /// # }
     /// ```
+    ///
+    /// The other ways to read:
+    ///
+    /// ```
+    /// use std::io::SeekFrom;
+    ///
+    /// # corio_runtime::run(async {
+    /// let mut file = corio_io::fs::temporary_file().await?;
+    /// file.write("one\ntwo\nthree\n").await?;
+    /// file.seek(SeekFrom::Start(0)).await?;
+    /// assert_eq!(file.read(Some(2)).await?, b"on");
+    /// assert_eq!(file.peek(Some(1)).await?, b"e");
+    /// assert_eq!(file.read_line(None).await?, b"e\n");
+    /// assert_eq!(file.read1(Some(1)).await?, b"t");
+    /// assert_eq!(file.read_lines(None).await?, [b"wo\n".to_vec(), b"three\n".to_vec()]);
+    /// assert!(file.read_all().await?.is_empty());
+    /// let (n, buffer) = file.read_at(4, vec![0; 3]).await?;
+    /// assert_eq!((n, &buffer[..]), (3, &b"two"[..]));
+    /// # std::io::Result::Ok(())
+    /// # }).unwrap();
+    /// ```
     #[doc(alias = "readinto")]
     #[track_caller]
     pub fn read_into(&mut self, buffer: Vec<u8>) -> ReadInto<'_> {
@@ -534,6 +512,6 @@ pub(super) fn closed(path: &Path) -> io::Error {
 }
 
 #[cold]
-fn lost() -> io::Error {
+pub(super) fn lost() -> io::Error {
     io::Error::other("the thread that had the file ended without a result")
 }

@@ -5,7 +5,8 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use super::file::{File, FileOp, State, closed};
+use super::file::{File, State, closed};
+use super::op::FileOp;
 use super::operations::{FinishWritesOp, ReadIntoOp};
 use super::task::{FsTask, poll_task, run_blocking};
 use crate::made::Made;

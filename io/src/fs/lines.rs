@@ -6,7 +6,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use super::core::{Core, Told};
-use super::file::{File, FileOp, handle};
+use super::file::{File, handle};
+use super::op::FileOp;
 use super::operations::ReadLineOp;
 
 impl Core {

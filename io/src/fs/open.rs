@@ -56,6 +56,28 @@ pub fn open(path: impl AsRef<Path>, mode: &str) -> Open {
 }
 
 /// How to open a file; see [`File::options`].
+///
+/// # Examples
+///
+/// ```
+/// use corio_io::fs::{self, File};
+///
+/// # corio_runtime::run(async {
+/// # let folder = fs::temporary_directory().await?;
+/// # let path = folder.path().join("file");
+/// let new = File::options().write(true).create_new(true);
+/// new.clone().open(&path).await?.write("one\n").await?;
+/// assert!(new.open(&path).await.is_err(), "it is there");
+///
+/// let mut log = File::options().append(true).create(true).buffer(0).open(&path).await?;
+/// log.write("two\n").await?;
+/// assert!(fs::read(&path).await?.ends_with(b"two\n"), "nothing is held back");
+///
+/// let both = File::options().read(true).write(true).truncate(true).open(&path).await?;
+/// assert_eq!((both.mode(), fs::getsize(&path).await?), ("wb+", 0));
+/// # std::io::Result::Ok(())
+/// # }).unwrap();
+/// ```
 #[derive(Clone, Debug)]
 #[must_use = "options do nothing until `open`"]
 pub struct OpenOptions {

@@ -4,8 +4,9 @@
 use std::io::{self, SeekFrom};
 
 use super::core::Core;
-use super::file::{Call, CoreAccess, File, FileOp, Operation};
+use super::file::{Call, CoreAccess, File, Operation};
 use super::finish::{CloseFile, IntoStd};
+use super::op::FileOp;
 use crate::made::Made;
 
 /// Defines operations: a method of [`File`], the operation's type, its two bodies.
@@ -68,12 +69,16 @@ macro_rules! operations {
 
 operations! {
     /// Reads exactly `n` bytes, fewer only at the end of the file; with `None` all until the end.
+    ///
+    /// See [`read_into`](Self::read_into) for an example.
     fn read(n: Option<usize>) -> Vec<u8>, ReadOp;
     at_once: |core| core.try_read(*n);
     on_thread: |core| core.read(n);
     unheard: |core, bytes| core.unread(&bytes);
 
     /// Reads all until the end. Python: `readall`.
+    ///
+    /// See [`read_into`](Self::read_into) for an example.
     #[doc(alias = "readall")]
     fn read_all() -> Vec<u8>, ReadAllOp;
     at_once: |_core| None;
@@ -81,17 +86,23 @@ operations! {
     unheard: |core, bytes| core.unread(&bytes);
 
     /// Reads at most `n` bytes by at most one system call, at least one unless the file ends.
+    ///
+    /// See [`read_into`](Self::read_into) for an example.
     fn read1(n: Option<usize>) -> Vec<u8>, Read1Op;
     at_once: |core| core.try_some(*n, false);
     on_thread: |core| core.some(n, false);
     unheard: |core, bytes| core.unread(&bytes);
 
     /// As [`File::read1`], but the position stays.
+    ///
+    /// See [`read_into`](Self::read_into) for an example.
     fn peek(n: Option<usize>) -> Vec<u8>, PeekOp;
     at_once: |core| core.try_some(*n, true);
     on_thread: |core| core.some(n, true);
 
     /// Reads a line with its `\n`, at most `limit` bytes of it; nothing at the end of the file.
+    ///
+    /// See [`read_into`](Self::read_into) for an example.
     #[doc(alias = "readline")]
     fn read_line(limit: Option<usize>) -> Vec<u8>, ReadLineOp;
     at_once: |core| core.try_line(*limit);
@@ -99,6 +110,8 @@ operations! {
     unheard: |core, bytes| core.unread(&bytes);
 
     /// Reads all lines; with a hint only until they have more than so many bytes together.
+    ///
+    /// See [`read_into`](Self::read_into) for an example.
     #[doc(alias = "readlines")]
     fn read_lines(hint: Option<usize>) -> Vec<Vec<u8>>, ReadLinesOp;
     at_once: |_core| None;
@@ -106,39 +119,53 @@ operations! {
     unheard: |core, lines| core.unread(&lines.concat());
 
     /// Moves the position, and returns it in bytes from the start.
+    ///
+    /// See [`tell`](Self::tell) for an example.
     fn seek(to: SeekFrom) -> u64, SeekOp;
     at_once: |_core| None;
     on_thread: |core| core.seek(to);
 
     /// Cuts or extends the file, to the position by default, and returns the size. The position
     /// stays.
+    ///
+    /// See [`into_std`](Self::into_std) for an example.
     fn truncate(size: Option<u64>) -> u64, TruncateOp;
     at_once: |_core| None;
     on_thread: |core| core.truncate(size);
 
     /// Gives what was written to the system: it outlives this process then.
+    ///
+    /// See [`into_std`](Self::into_std) for an example.
     fn flush() -> (), FlushOp;
     at_once: |core| (!core.is_dirty()).then_some(());
     on_thread: |core| core.flush();
 
     /// Flushes for the last time: what cannot be written is lost.
+    ///
+    /// See [`into_std`](Self::into_std) for an example.
     fn finish_writes() -> (), FinishWritesOp;
     at_once: |core| (!core.is_dirty() && core.deferred.is_none()).then_some(());
     on_thread: |core| core.finish();
     in_any_case: true;
 
     /// Gives what was written to the disk, with the file's metadata.
+    ///
+    /// See [`into_std`](Self::into_std) for an example.
     fn sync_all() -> (), SyncAllOp;
     at_once: |_core| None;
     on_thread: |core| core.sync(true);
 
     /// Gives what was written to the disk.
+    ///
+    /// See [`into_std`](Self::into_std) for an example.
     fn sync_data() -> (), SyncDataOp;
     at_once: |_core| None;
     on_thread: |core| core.sync(false);
 
     /// Reads at a place, up to the length of `buffer`; the position stays. Returns how much was
     /// read, and the buffer.
+    ///
+    /// See [`read_into`](Self::read_into) for an example.
     fn read_at(at: u64, buffer: Vec<u8>) -> (usize, Vec<u8>), ReadAtOp;
     at_once: |_core| None;
     on_thread: |core| {
@@ -147,6 +174,8 @@ operations! {
     };
 
     /// Writes at a place; the position stays. Returns how much was written, and the bytes.
+    ///
+    /// See [`into_std`](Self::into_std) for an example.
     fn write_at(at: u64, bytes: Vec<u8>) -> (usize, Vec<u8>), WriteAtOp;
     at_once: |_core| None;
     on_thread: |core| core.write_at(at, &bytes).map(|n| (n, bytes));
@@ -334,6 +363,25 @@ impl File {
     /// # Cancel safety
     ///
     /// Lossy: the file is flushed and closed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use corio_io::fs;
+    ///
+    /// # corio_runtime::run(async {
+    /// let mut file = fs::temporary_file().await?;
+    /// file.write("hello world").await?;
+    /// file.flush().await?; // or sync_data(), sync_all(): now the disk has it
+    /// file.write_at(0, b"H".to_vec()).await?;
+    /// assert_eq!(file.truncate(Some(5)).await?, 5);
+    /// file.sync_data().await?;
+    /// file.sync_all().await?;
+    /// file.finish_writes().await?;
+    /// assert_eq!(file.into_std().await?.metadata()?.len(), 5);
+    /// # std::io::Result::Ok(())
+    /// # }).unwrap();
+    /// ```
     #[doc(alias = "detach")]
     #[track_caller]
     pub fn into_std(self) -> IntoStd {

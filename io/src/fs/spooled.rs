@@ -10,10 +10,11 @@ use std::ops::{Deref, DerefMut};
 use std::path::PathBuf;
 
 use super::BUFFER;
+use super::copying::copy_all;
 use super::core::Core;
-use super::file::{Call, CoreAccess, File, FileOp, Operation};
+use super::file::{Call, CoreAccess, File, Operation};
 use super::mode::Mode;
-use super::ops::copy_all;
+use super::op::FileOp;
 use super::task::run_blocking;
 use super::temp::{MakeTemp, TempBuilder};
 
@@ -71,6 +72,19 @@ fn in_memory() -> Option<fs::File> {
 }
 
 /// A temporary file that lies in memory while it is small; otherwise a [`File`].
+///
+/// # Examples
+///
+/// ```
+/// # corio_runtime::run(async {
+/// let mut file = corio_io::fs::spooled_temporary_file(4).await?;
+/// file.write("hi").await?;
+/// assert!(!file.is_rolled(), "it lies in memory");
+/// file.rollover().await?; // which a fifth byte would do, too
+/// assert!(file.is_rolled() || cfg!(not(target_os = "linux")));
+/// # std::io::Result::Ok(())
+/// # }).unwrap();
+/// ```
 #[derive(Debug)]
 pub struct SpooledFile(File);
 

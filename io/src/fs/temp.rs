@@ -32,6 +32,26 @@ const FILE_MODE: u32 = 0o600;
 const FOLDER_MODE: u32 = 0o700;
 
 /// How names of temporary files and folders are made.
+///
+/// # Examples
+///
+/// ```
+/// use corio_io::fs::{self, TempBuilder};
+///
+/// # corio_runtime::run(async {
+/// let folder = TempBuilder::new().prefix("work-").directory().await?;
+/// let names = TempBuilder::new().folder(folder.path()).prefix("page-").suffix(".html");
+/// let file = names.clone().named().await?;
+/// let name = file.path().file_name().unwrap().to_str().unwrap();
+/// assert!(name.starts_with("page-") && name.ends_with(".html"), "{name}");
+/// let kept = names.clone().delete(false).named().await?;
+/// drop(kept);
+/// assert!(fs::listdir(folder.path()).await?.len() >= 1);
+/// let mut nameless = names.unnamed().await?;
+/// nameless.write("gone when it is closed").await?;
+/// # std::io::Result::Ok(())
+/// # }).unwrap();
+/// ```
 #[derive(Clone, Debug)]
 #[must_use = "nothing is made unless it is asked for"]
 pub struct TempBuilder {
@@ -158,6 +178,20 @@ fn opened(file: fs::File, path: PathBuf) -> File {
 /// # Cancel safety
 ///
 /// Strict: what was made in vain is removed.
+///
+/// # Examples
+///
+/// ```
+/// use std::io::SeekFrom;
+///
+/// # corio_runtime::run(async {
+/// let mut file = corio_io::fs::temporary_file().await?;
+/// file.write("hello").await?;
+/// file.seek(SeekFrom::Start(0)).await?;
+/// assert_eq!(file.read(None).await?, b"hello");
+/// # std::io::Result::Ok(())
+/// # }).unwrap();
+/// ```
 #[doc(alias = "TemporaryFile")]
 #[track_caller]
 pub fn temporary_file() -> MakeTemp<File> {
@@ -208,6 +242,20 @@ pub fn named_temporary_file() -> MakeTemp<NamedTempFile> {
 /// # Cancel safety
 ///
 /// Strict: what was made in vain is removed.
+///
+/// # Examples
+///
+/// ```
+/// use corio_io::fs;
+///
+/// # corio_runtime::run(async {
+/// let mut folder = fs::temporary_directory().await?;
+/// fs::write(folder.path().join("file"), "text").await?;
+/// folder.close().await?;
+/// assert!(!fs::exists(folder.path()).await?);
+/// # std::io::Result::Ok(())
+/// # }).unwrap();
+/// ```
 #[doc(alias = "TemporaryDirectory")]
 #[track_caller]
 pub fn temporary_directory() -> MakeTemp<TempDir> {
@@ -244,6 +292,8 @@ pub struct NamedTempFile {
 impl NamedTempFile {
     /// Flushes, closes, and removes the file.
     ///
+    /// See [`named_temporary_file`] for an example.
+    ///
     /// # Errors
     ///
     /// The system's; another call tries again to remove it, and so does the drop. That the file is gone
@@ -259,6 +309,21 @@ impl NamedTempFile {
     }
 
     /// Keeps the file; it is an ordinary one from now on.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use corio_io::fs;
+    ///
+    /// # corio_runtime::run(async {
+    /// let file = fs::named_temporary_file().await?;
+    /// let mut kept = file.keep();
+    /// kept.close().await?;
+    /// assert!(fs::exists(kept.path()).await?);
+    /// # fs::remove(kept.path()).await?;
+    /// # std::io::Result::Ok(())
+    /// # }).unwrap();
+    /// ```
     pub fn keep(mut self) -> File {
         self.remove.what = None;
         // The file leaves by value; nothing is left for `remove` to do.
@@ -324,12 +389,16 @@ pub struct TempDir {
 
 impl TempDir {
     /// Its path. Python: `name`.
+    ///
+    /// See [`temporary_directory`] for an example.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
     /// Removes it with everything in it. Python: `cleanup`.
+    ///
+    /// See [`temporary_directory`] for an example.
     ///
     /// # Errors
     ///

@@ -65,6 +65,8 @@ pub struct WalkStep {
 impl Walk {
     /// The next folder; `None` after the last one.
     ///
+    /// See [`walk`] for an example.
+    ///
     /// # Errors
     ///
     /// The system's, with the path: that a folder may not be read, or is gone. The walk goes on with
@@ -90,6 +92,27 @@ impl Walk {
     }
 
     /// Leaves out what is below the folder that was returned last. Python: `dirs.clear()`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use corio_io::fs;
+    ///
+    /// # corio_runtime::run(async {
+    /// let top = fs::temporary_directory().await?;
+    /// fs::makedirs(top.path().join("target/debug")).await?;
+    /// let mut walk = fs::walk(top.path());
+    /// let mut folders = 0;
+    /// while let Some(step) = walk.next().await.transpose()? {
+    ///     folders += 1;
+    ///     if step.folder.ends_with("target") {
+    ///         walk.skip_below(&step);
+    ///     }
+    /// }
+    /// assert_eq!(folders, 2);
+    /// # std::io::Result::Ok(())
+    /// # }).unwrap();
+    /// ```
     pub fn skip_below(&mut self, step: &WalkStep) {
         self.todo.retain(|folder| folder.parent() != Some(&step.folder));
     }

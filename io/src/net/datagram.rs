@@ -221,12 +221,28 @@ macro_rules! datagram_methods {
             /// # Cancel safety
             ///
             /// Strict.
+            ///
+            /// # Examples
+            ///
+            /// ```
+            /// use corio_io::net::UnixDatagram;
+            ///
+            /// # corio_runtime::run(async {
+            /// let (a, b) = UnixDatagram::pair()?;
+            /// a.send(b"hello").await?;
+            /// assert_eq!(b.peek(&mut [0; 16]).await?, 5);
+            /// assert_eq!(b.recv(&mut [0; 16]).await?, 5);
+            /// # std::io::Result::Ok(())
+            /// # }).unwrap();
+            /// ```
             #[track_caller]
             pub fn peek<'a>(&'a self, buf: &'a mut [u8]) -> DatagramPeek<'a> {
                 DatagramPeek::new(self.wire(), buf, Location::caller())
             }
 
             /// Sends without waiting.
+            ///
+            /// See [`try_recv`](Self::try_recv) for an example.
             ///
             /// # Errors
             ///
@@ -240,17 +256,52 @@ macro_rules! datagram_methods {
             /// # Errors
             ///
             /// `WouldBlock` if there is no message; else as [`recv`](Self::recv).
+            ///
+            /// # Examples
+            ///
+            /// ```
+            /// use corio_io::net::UnixDatagram;
+            ///
+            /// # corio_runtime::run(async {
+            /// let (a, b) = UnixDatagram::pair()?;
+            /// let mut buf = [0; 16];
+            /// assert!(b.try_recv(&mut buf).is_err());
+            /// assert_eq!(a.try_send(b"hello")?, 5);
+            /// b.readable().await?;
+            /// assert_eq!(b.try_recv(&mut buf)?, 5);
+            /// # std::io::Result::Ok(())
+            /// # }).unwrap();
+            /// ```
             pub fn try_recv(&self, buf: &mut [u8]) -> io::Result<usize> {
                 self.try_io(Direction::Read, || sys::recv_init(self.io.fd(), buf))
             }
 
             /// For hand-written futures: as [`send`](Self::send). Of several tasks that wait by
             /// the `poll_` calls in one direction the last one is woken.
+            ///
+            /// See [`poll_recv`](Self::poll_recv) for an example.
             pub fn poll_send(&self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
                 self.wire().poll_message(Direction::Write, cx, || sys::send(self.io.fd(), buf))
             }
 
             /// For hand-written futures: as [`recv`](Self::recv).
+            ///
+            /// # Examples
+            ///
+            /// ```
+            /// use corio_io::net::UnixDatagram;
+            /// use std::future::poll_fn;
+            ///
+            /// # corio_runtime::run(async {
+            /// let (a, b) = UnixDatagram::pair()?;
+            /// poll_fn(|cx| a.poll_send_ready(cx)).await?;
+            /// assert_eq!(poll_fn(|cx| a.poll_send(cx, b"hello")).await?, 5);
+            /// poll_fn(|cx| b.poll_recv_ready(cx)).await?;
+            /// let mut buf = [0; 16];
+            /// assert_eq!(poll_fn(|cx| b.poll_recv(cx, &mut buf)).await?, 5);
+            /// # std::io::Result::Ok(())
+            /// # }).unwrap();
+            /// ```
             pub fn poll_recv(
                 &self,
                 cx: &mut Context<'_>,
@@ -260,11 +311,15 @@ macro_rules! datagram_methods {
             }
 
             /// For hand-written futures: as [`readable`](Self::readable).
+            ///
+            /// See [`poll_recv`](Self::poll_recv) for an example.
             pub fn poll_recv_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
                 self.wire().poll_ready(Direction::Read, cx)
             }
 
             /// For hand-written futures: as [`writable`](Self::writable).
+            ///
+            /// See [`poll_recv`](Self::poll_recv) for an example.
             pub fn poll_send_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
                 self.wire().poll_ready(Direction::Write, cx)
             }
@@ -318,11 +373,42 @@ macro_rules! addressed_methods {
             /// # Errors
             ///
             /// `WouldBlock` if there is no message; else as [`recv`](Self::recv).
+            ///
+            /// # Examples
+            ///
+            /// ```
+            /// use corio_io::net::UdpSocket;
+            ///
+            /// # corio_runtime::run(async {
+            /// let a = UdpSocket::bind("127.0.0.1:0").await?;
+            /// let b = UdpSocket::bind("127.0.0.1:0").await?;
+            /// a.send_to(b"hello", b.local_addr()?).await?;
+            /// b.readable().await?;
+            /// assert_eq!(b.try_recv_from(&mut [0; 16])?, (5, a.local_addr()?));
+            /// # std::io::Result::Ok(())
+            /// # }).unwrap();
+            /// ```
             pub fn try_recv_from(&self, buf: &mut [u8]) -> io::Result<(usize, $address)> {
                 self.try_io(Direction::Read, || self.recv_from_now(buf))
             }
 
             /// For hand-written futures: as [`recv_from`](Self::recv_from).
+            ///
+            /// # Examples
+            ///
+            /// ```
+            /// use corio_io::net::UdpSocket;
+            ///
+            /// # corio_runtime::run(async {
+            /// let a = UdpSocket::bind("127.0.0.1:0").await?;
+            /// let b = UdpSocket::bind("127.0.0.1:0").await?;
+            /// a.send_to(b"hello", b.local_addr()?).await?;
+            /// let mut buf = [0; 16];
+            /// let (n, from) = std::future::poll_fn(|cx| b.poll_recv_from(cx, &mut buf)).await?;
+            /// assert_eq!((n, from), (5, a.local_addr()?));
+            /// # std::io::Result::Ok(())
+            /// # }).unwrap();
+            /// ```
             pub fn poll_recv_from(
                 &self,
                 cx: &mut Context<'_>,
@@ -336,11 +422,27 @@ macro_rules! addressed_methods {
             /// # Errors
             ///
             /// The system's.
+            ///
+            /// # Examples
+            ///
+            /// ```
+            /// use corio_io::net::UdpSocket;
+            ///
+            /// # corio_runtime::run(async {
+            /// let a = UdpSocket::bind("127.0.0.1:0").await?;
+            /// assert!(a.peer_addr().is_err(), "it is not connected");
+            /// a.connect(a.local_addr()?).await?;
+            /// assert_eq!(a.peer_addr()?, a.local_addr()?);
+            /// # std::io::Result::Ok(())
+            /// # }).unwrap();
+            /// ```
             pub fn local_addr(&self) -> io::Result<$address> {
                 self.io.get().local_addr()
             }
 
             /// The address that the socket is connected to.
+            ///
+            /// See [`local_addr`](Self::local_addr) for an example.
             ///
             /// # Errors
             ///

@@ -105,6 +105,20 @@ pub fn create_unix_datagram_endpoint(
 }
 
 /// Future of [`create_datagram_endpoint`]: `io::Result<UdpSocket>`.
+///
+/// # Examples
+///
+/// ```
+/// use corio_io::net::create_datagram_endpoint;
+///
+/// # corio_runtime::run(async {
+/// let shared = || create_datagram_endpoint().reuse_port(true).allow_broadcast(true);
+/// let one = shared().local_addr("127.0.0.1:0").await?;
+/// let two = shared().local_addr(one.local_addr()?).remote_addr("127.0.0.1:9").await?;
+/// assert!(one.broadcast()? && two.peer_addr()?.port() == 9);
+/// # std::io::Result::Ok(())
+/// # }).unwrap();
+/// ```
 #[must_use = "nothing is made unless this is awaited"]
 pub struct CreateDatagramEndpoint {
     local: Side,

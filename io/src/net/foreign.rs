@@ -45,6 +45,27 @@ use crate::source::{Registered, step};
 /// # })
 /// # }
 /// ```
+///
+/// Readiness alone, for calls that a library makes:
+///
+/// ```
+/// use corio_io::net::{Async, Direction};
+/// use std::io::{Read, Write};
+/// use std::os::unix::net::UnixStream;
+///
+/// # corio_runtime::run(async {
+/// let (ours, mut theirs) = UnixStream::pair()?;
+/// let ours = Async::new(ours)?;
+/// ours.writable().await?;
+/// theirs.write_all(b"hi")?;
+/// ours.readable().await?;
+/// assert_eq!(ours.try_io(Direction::Read, |mut socket| socket.read(&mut [0; 8]))?, 2);
+/// assert!(ours.get_ref().peer_addr()?.is_unnamed());
+/// let back: UnixStream = ours.into_inner()?;
+/// # drop(back);
+/// # std::io::Result::Ok(())
+/// # }).unwrap();
+/// ```
 #[doc(alias("AsyncFd", "add_reader", "add_writer"))]
 pub struct Async<T: AsFd> {
     io: Registered<T>,

@@ -24,6 +24,24 @@ const FIRST: RawFd = 3;
 const MAX: usize = 1024;
 
 /// A socket that this process was started with; made by [`inherited_sockets`].
+///
+/// # Examples
+///
+/// ```
+/// use corio_io::net::inherited_sockets;
+/// use std::os::fd::OwnedFd;
+///
+/// # corio_runtime::run(async {
+/// for socket in inherited_sockets()? {
+///     match socket.name() {
+///         Some("web") => drop(socket.into_tcp()?),
+///         Some("control") => drop(socket.into_unix()?),
+///         _ => drop::<OwnedFd>(socket.into_fd()),
+///     }
+/// }
+/// # std::io::Result::Ok(())
+/// # }).unwrap();
+/// ```
 #[derive(Debug)]
 pub struct Inherited {
     name: Option<String>,

@@ -78,6 +78,8 @@ impl TcpListener {
     }
 
     /// Settings to bind with: reuse of addresses and ports, the length of the queue, IPv6 alone.
+    ///
+    /// See [`ListenerBuilder`] for an example.
     pub fn builder() -> ListenerBuilder {
         ListenerBuilder::new()
     }
@@ -124,6 +126,20 @@ impl TcpListener {
     /// # Errors
     ///
     /// As `accept`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use corio_io::net::{TcpListener, TcpStream};
+    ///
+    /// # corio_runtime::run(async {
+    /// let listener = TcpListener::bind("127.0.0.1:0").await?;
+    /// let client = TcpStream::connect(listener.local_addr()?).await?;
+    /// let (_server, peer) = std::future::poll_fn(|cx| listener.poll_accept(cx)).await?;
+    /// assert_eq!(peer, client.local_addr()?);
+    /// # std::io::Result::Ok(())
+    /// # }).unwrap();
+    /// ```
     #[track_caller]
     pub fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(TcpStream, SocketAddr)>> {
         self.poll_accept_at(cx, Location::caller())
@@ -141,6 +157,8 @@ impl TcpListener {
 
     /// The address that this socket is bound to.
     ///
+    /// See [`bind`](Self::bind) for an example.
+    ///
     /// # Errors
     ///
     /// The system's.
@@ -149,6 +167,8 @@ impl TcpListener {
     }
 
     /// The pending error of the socket, and clears it.
+    ///
+    /// See [`from_std`](Self::from_std) for an example.
     ///
     /// # Errors
     ///
@@ -162,12 +182,28 @@ impl TcpListener {
     /// # Errors
     ///
     /// The system's.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use corio_io::net::TcpListener;
+    ///
+    /// # corio_runtime::run(async {
+    /// let listener = TcpListener::from_std(std::net::TcpListener::bind("127.0.0.1:0")?)?;
+    /// assert!(listener.take_error()?.is_none());
+    /// let back: std::net::TcpListener = listener.into_std()?;
+    /// back.set_nonblocking(false)?;
+    /// # std::io::Result::Ok(())
+    /// # }).unwrap();
+    /// ```
     pub fn from_std(listener: std::net::TcpListener) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
         Ok(Self::new(listener))
     }
 
     /// Gives the listener to std; it stays non-blocking.
+    ///
+    /// See [`from_std`](Self::from_std) for an example.
     ///
     /// # Errors
     ///

@@ -44,6 +44,13 @@ pub fn lookup_host(host: &str, port: u16) -> LookupHost {
 }
 
 /// Future of [`lookup_host`]: `io::Result<Vec<SocketAddr>>`, never an empty one.
+///
+/// # Examples
+///
+/// ```
+/// let lookup = corio_io::net::lookup_host("localhost", 80);
+/// assert_eq!((lookup.host(), lookup.port()), ("localhost", 80));
+/// ```
 #[must_use = "a lookup does nothing unless it is awaited"]
 pub struct LookupHost {
     host: Box<str>,

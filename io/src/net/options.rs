@@ -19,6 +19,23 @@ use crate::sys;
 const BACKLOG: u32 = 1024;
 
 /// Settings of a listener; see [`TcpListener::builder`](super::TcpListener::builder).
+///
+/// # Examples
+///
+/// ```
+/// use corio_io::net::TcpListener;
+///
+/// # corio_runtime::run(async {
+/// let builder = TcpListener::builder().reuse_addr(true).reuse_port(true).backlog(64);
+/// let first = builder.clone().bind("127.0.0.1:0").await?;
+/// let second = builder.bind(first.local_addr()?).await?;
+/// assert_eq!(first.local_addr()?, second.local_addr()?);
+/// // Leaves IPv4 to another socket; there may be no IPv6 here.
+/// let only = TcpListener::builder().only_v6(true).bind("[::1]:0").await;
+/// assert!(only.is_err() || only?.local_addr()?.is_ipv6());
+/// # std::io::Result::Ok(())
+/// # }).unwrap();
+/// ```
 #[derive(Clone, Debug)]
 #[must_use = "a builder does nothing until `bind`"]
 pub struct ListenerBuilder {
@@ -104,6 +121,27 @@ pub(super) fn reuse_port(_socket: &Socket) -> io::Result<()> {
 }
 
 /// Settings of a connection; see [`TcpStream::builder`](super::TcpStream::builder).
+///
+/// # Examples
+///
+/// ```
+/// use corio_io::net::{Keepalive, TcpListener, TcpStream};
+///
+/// # corio_runtime::run(async {
+/// let listener = TcpListener::bind("127.0.0.1:0").await?;
+/// let stream = TcpStream::builder()
+///     .local_addr("127.0.0.1:0".parse().unwrap())
+///     .nodelay(true)
+///     .keepalive(Keepalive::default())
+///     .send_buffer_size(32 << 10)
+///     .recv_buffer_size(32 << 10)
+///     .happy_eyeballs(None)
+///     .connect(listener.local_addr()?)
+///     .await?;
+/// assert!(stream.nodelay()?);
+/// # std::io::Result::Ok(())
+/// # }).unwrap();
+/// ```
 #[derive(Clone, Debug)]
 #[must_use = "a builder does nothing until `connect`"]
 pub struct StreamBuilder {

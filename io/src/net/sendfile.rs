@@ -76,6 +76,26 @@ pub fn sendfile<'a, S: StreamSocket, F: AsFd>(
 }
 
 /// Future of [`sendfile`]: `io::Result<u64>`.
+///
+/// # Examples
+///
+/// ```
+/// use corio_io::net::{UnixStream, sendfile};
+/// use std::io::Write;
+///
+/// # corio_runtime::run(async {
+/// let (ours, theirs) = UnixStream::pair()?;
+/// let mut file = corio_io::fs::temporary_file().await?.into_std().await?;
+/// file.write_all(b"hello")?;
+/// let mut send = sendfile(&ours, &file, 1, None).fallback(true);
+/// assert_eq!((&mut send).await?, 4);
+/// assert_eq!(send.sent(), 4);
+/// let mut buf = [0; 4];
+/// theirs.read_exact(&mut buf).await?;
+/// assert_eq!(&buf, b"ello");
+/// # std::io::Result::Ok(())
+/// # }).unwrap();
+/// ```
 #[must_use = "nothing is sent unless this is awaited"]
 pub struct SendFile<'a> {
     wire: Wire<'a>,

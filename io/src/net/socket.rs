@@ -250,6 +250,21 @@ macro_rules! socket_methods {
             /// # Cancel safety
             ///
             /// Strict.
+            ///
+            /// # Examples
+            ///
+            /// ```
+            /// use corio_io::net::UnixStream;
+            ///
+            /// # corio_runtime::run(async {
+            /// let (a, b) = UnixStream::pair()?;
+            /// // As much as goes without waiting.
+            /// while a.try_write(&[0; 4096]).is_ok() {}
+            /// b.read(&mut vec![0; 1 << 20]).await?;
+            /// a.writable().await?;
+            /// # std::io::Result::Ok(())
+            /// # }).unwrap();
+            /// ```
             #[track_caller]
             pub fn writable(&self) -> Ready<'_> {
                 Ready::new(self.wire(), Direction::Write, Location::caller())
@@ -263,6 +278,24 @@ macro_rules! socket_methods {
             ///
             /// Those of `op`; `WouldBlock` without a call while the socket is known not to be
             /// ready.
+            ///
+            /// # Examples
+            ///
+            /// ```
+            /// use corio_io::net::{Direction, UnixStream};
+            /// use std::io::ErrorKind;
+            ///
+            /// # corio_runtime::run(async {
+            /// let (a, b) = UnixStream::pair()?;
+            /// let nothing = || Err::<(), _>(ErrorKind::WouldBlock.into());
+            /// let refused = b.try_io(Direction::Read, nothing).unwrap_err();
+            /// assert_eq!(refused.kind(), ErrorKind::WouldBlock);
+            /// a.write_all(b"hello").await?;
+            /// b.readable().await?;
+            /// assert_eq!(b.try_io(Direction::Read, || Ok(5))?, 5);
+            /// # std::io::Result::Ok(())
+            /// # }).unwrap();
+            /// ```
             pub fn try_io<R>(
                 &self,
                 direction: Direction,
@@ -276,6 +309,18 @@ macro_rules! socket_methods {
             /// # Errors
             ///
             /// If the system does not tell.
+            ///
+            /// # Examples
+            ///
+            /// ```
+            /// use corio_io::net::UnixStream;
+            ///
+            /// # corio_runtime::run(async {
+            /// let (a, _b) = UnixStream::pair()?;
+            /// assert!(a.take_error()?.is_none());
+            /// # std::io::Result::Ok(())
+            /// # }).unwrap();
+            /// ```
             pub fn take_error(&self) -> io::Result<Option<io::Error>> {
                 socket2::SockRef::from(self).take_error()
             }
@@ -285,6 +330,21 @@ macro_rules! socket_methods {
             /// # Errors
             ///
             /// The system's, if it does not let go of the socket.
+            ///
+            /// # Examples
+            ///
+            /// ```
+            /// use corio_io::net::UnixDatagram;
+            ///
+            /// # corio_runtime::run(async {
+            /// let (a, b) = UnixDatagram::pair()?;
+            /// a.send(b"hello").await?;
+            /// let b = b.into_std()?;
+            /// b.set_nonblocking(false)?;
+            /// assert_eq!(b.recv(&mut [0; 16])?, 5);
+            /// # std::io::Result::Ok(())
+            /// # }).unwrap();
+            /// ```
             pub fn into_std(self) -> io::Result<$std> {
                 self.io.into_inner()
             }

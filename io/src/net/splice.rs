@@ -75,6 +75,23 @@ pub fn splice<'a, A: StreamSocket, B: StreamSocket>(from: &'a A, to: &'a B) -> S
 }
 
 /// Future of [`splice`]: `io::Result<u64>`.
+///
+/// # Examples
+///
+/// ```
+/// use corio_io::net::{UnixStream, splice};
+/// use corio_runtime::time::timeout;
+///
+/// # corio_runtime::run(async {
+/// let ((source, feed), (target, _sink)) = (UnixStream::pair()?, UnixStream::pair()?);
+/// feed.write_all(b"hello").await?;
+/// let mut splice = splice(&source, &target);
+/// let endless = timeout(std::time::Duration::from_millis(1), &mut splice).await;
+/// assert!(endless.is_err(), "the source has not ended");
+/// assert_eq!((splice.copied(), splice.held()), (5, 0));
+/// # std::io::Result::Ok(())
+/// # }).unwrap();
+/// ```
 #[must_use = "nothing is copied unless this is awaited"]
 pub struct Splice<'a> {
     from: End<'a>,

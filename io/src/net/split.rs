@@ -58,6 +58,23 @@ impl<S: StreamSocket> OwnedReadHalf<S> {
     /// # Errors
     ///
     /// [`ReuniteError`] gives both back if they are halves of different streams.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use corio_io::net::UnixStream;
+    ///
+    /// # corio_runtime::run(async {
+    /// let (a, b) = UnixStream::pair()?;
+    /// let (read, write) = a.into_split();
+    /// write.write_all(b"hello").await?;
+    /// let whole = read.reunite(write).unwrap();
+    /// drop(whole);
+    /// let mut all = [0; 5];
+    /// b.read_exact(&mut all).await?;
+    /// # std::io::Result::Ok(())
+    /// # }).unwrap();
+    /// ```
     pub fn reunite(self, write: OwnedWriteHalf<S>) -> Result<S, ReuniteError<S>> {
         if !Arc::ptr_eq(&self.stream, &write.stream) {
             return Err(ReuniteError(self, write));
@@ -78,6 +95,22 @@ impl<S: StreamSocket> OwnedWriteHalf<S> {
     }
 
     /// Drops the half without ending the outgoing stream.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use corio_io::net::UnixStream;
+    ///
+    /// # corio_runtime::run(async {
+    /// let (a, b) = UnixStream::pair()?;
+    /// let (read, write) = a.into_split();
+    /// write.forget();
+    /// assert!(b.try_read(&mut [0; 1]).is_err(), "the stream has not ended");
+    /// drop(read);
+    /// assert_eq!(b.read(&mut [0; 1]).await?, 0);
+    /// # std::io::Result::Ok(())
+    /// # }).unwrap();
+    /// ```
     pub fn forget(mut self) {
         self.end_on_drop = false;
     }
@@ -247,6 +280,8 @@ macro_rules! addresses {
         impl $half {
             /// The address of this end.
             ///
+            /// See [`TcpStream::local_addr`].
+            ///
             /// # Errors
             ///
             /// The system's.
@@ -255,6 +290,8 @@ macro_rules! addresses {
             }
 
             /// The address of the other end.
+            ///
+            /// See [`TcpStream::peer_addr`].
             ///
             /// # Errors
             ///

@@ -41,6 +41,34 @@ use crate::sys;
 /// # Ok(())
 /// # }
 /// ```
+///
+/// Each call has a form that does not wait, and one for futures that are written by hand:
+///
+/// ```
+/// use corio_io::net::{TcpListener, TcpStream};
+/// use std::future::poll_fn;
+/// use std::io::{IoSlice, IoSliceMut};
+///
+/// # corio_runtime::run(async {
+/// let listener = TcpListener::bind("127.0.0.1:0").await?;
+/// let client = TcpStream::connect(listener.local_addr()?).await?;
+/// let (server, _) = listener.accept().await?;
+/// assert_eq!(client.write(b"a").await?, 1);
+/// client.writable().await?;
+/// assert_eq!(client.try_write(b"b")?, 1);
+/// poll_fn(|cx| client.poll_write_ready(cx)).await?;
+/// assert_eq!(poll_fn(|cx| client.poll_write(cx, b"c")).await?, 1);
+/// assert_eq!(poll_fn(|cx| client.poll_write_vectored(cx, &[IoSlice::new(b"d")])).await?, 1);
+///
+/// let (mut a, mut b, mut c) = ([0; 1], [0; 1], [0; 1]);
+/// server.read_vectored(&mut [IoSliceMut::new(&mut a)]).await?;
+/// poll_fn(|cx| server.poll_read_ready(cx)).await?;
+/// poll_fn(|cx| server.poll_read(cx, &mut b)).await?;
+/// poll_fn(|cx| server.poll_read_vectored(cx, &mut [IoSliceMut::new(&mut c)])).await?;
+/// assert_eq!([a, b, c], [*b"a", *b"b", *b"c"]);
+/// # std::io::Result::Ok(())
+/// # }).unwrap();
+/// ```
 pub struct TcpStream {
     pub(super) io: Registered<std::net::TcpStream>,
     /// Where the connection was made: what dumps say when a trait's method waits, which does not
@@ -89,6 +117,8 @@ impl TcpStream {
     }
 
     /// Settings to connect with: the local address, options of the socket.
+    ///
+    /// See [`StreamBuilder`] for an example.
     pub fn builder() -> StreamBuilder {
         StreamBuilder::default()
     }
@@ -98,6 +128,22 @@ impl TcpStream {
     /// # Errors
     ///
     /// The system's.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use corio_io::net::TcpStream;
+    ///
+    /// # corio_runtime::run(async {
+    /// let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// let stream = std::net::TcpStream::connect(listener.local_addr()?)?;
+    /// let stream = TcpStream::from_std(stream)?;
+    /// stream.write_all(b"hello").await?;
+    /// // And back again, where it blocks if it is told to.
+    /// stream.into_std()?.set_nonblocking(false)?;
+    /// # std::io::Result::Ok(())
+    /// # }).unwrap();
+    /// ```
     #[track_caller]
     pub fn from_std(stream: std::net::TcpStream) -> io::Result<Self> {
         stream.set_nonblocking(true)?;
@@ -110,6 +156,8 @@ impl TcpStream {
 
     /// The address of this end.
     ///
+    /// See [`connect`](Self::connect) for an example.
+    ///
     /// # Errors
     ///
     /// The system's.
@@ -118,6 +166,8 @@ impl TcpStream {
     }
 
     /// The address of the other end.
+    ///
+    /// See [`connect`](Self::connect) for an example.
     ///
     /// # Errors
     ///
@@ -130,37 +180,51 @@ impl TcpStream {
 /// Options of the socket; the errors are the system's.
 impl TcpStream {
     /// Whether small writes are sent at once (`TCP_NODELAY`), not gathered.
+    ///
+    /// See [`keepalive`](Self::keepalive) for an example.
     pub fn set_nodelay(&self, on: bool) -> io::Result<()> {
         self.io.get().set_nodelay(on)
     }
 
     /// Whether small writes are sent at once.
+    ///
+    /// See [`keepalive`](Self::keepalive) for an example.
     pub fn nodelay(&self) -> io::Result<bool> {
         self.io.get().nodelay()
     }
 
     /// How many routers a packet may pass (`IP_TTL`).
+    ///
+    /// See [`keepalive`](Self::keepalive) for an example.
     pub fn set_ttl(&self, hops: u32) -> io::Result<()> {
         self.io.get().set_ttl(hops)
     }
 
     /// How many routers a packet may pass.
+    ///
+    /// See [`keepalive`](Self::keepalive) for an example.
     pub fn ttl(&self) -> io::Result<u32> {
         self.io.get().ttl()
     }
 
     /// What closing does with unsent data (`SO_LINGER`): zero drops it and resets the connection,
     /// another time *blocks the thread that closes* for so long, `None` leaves it to the system.
+    ///
+    /// See [`keepalive`](Self::keepalive) for an example.
     pub fn set_linger(&self, wait: Option<Duration>) -> io::Result<()> {
         SockRef::from(self).set_linger(wait)
     }
 
     /// What closing does with unsent data.
+    ///
+    /// See [`keepalive`](Self::keepalive) for an example.
     pub fn linger(&self) -> io::Result<Option<Duration>> {
         SockRef::from(self).linger()
     }
 
     /// Probes of a silent connection; `None` turns them off.
+    ///
+    /// See [`keepalive`](Self::keepalive) for an example.
     pub fn set_keepalive(&self, keepalive: Option<Keepalive>) -> io::Result<()> {
         let socket = SockRef::from(self);
         match keepalive {
@@ -170,26 +234,68 @@ impl TcpStream {
     }
 
     /// Whether a silent connection is probed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use corio_io::net::{Keepalive, TcpListener, TcpStream};
+    /// use std::time::Duration;
+    ///
+    /// # corio_runtime::run(async {
+    /// let listener = TcpListener::bind("127.0.0.1:0").await?;
+    /// let stream = TcpStream::connect(listener.local_addr()?).await?;
+    /// stream.set_nodelay(true)?;
+    /// stream.set_ttl(32)?;
+    /// stream.set_linger(Some(Duration::ZERO))?;
+    /// let probe = Keepalive { idle: Some(Duration::from_secs(60)), ..Keepalive::default() };
+    /// stream.set_keepalive(Some(probe))?;
+    /// assert!(stream.nodelay()? && stream.keepalive()?);
+    /// assert_eq!((stream.ttl()?, stream.linger()?), (32, Some(Duration::ZERO)));
+    /// # std::io::Result::Ok(())
+    /// # }).unwrap();
+    /// ```
     pub fn keepalive(&self) -> io::Result<bool> {
         SockRef::from(self).keepalive()
     }
 
     /// Size of the system's send buffer in bytes; Linux takes twice what is asked for.
+    ///
+    /// See [`recv_buffer_size`](Self::recv_buffer_size) for an example.
     pub fn set_send_buffer_size(&self, bytes: usize) -> io::Result<()> {
         SockRef::from(self).set_send_buffer_size(bytes)
     }
 
     /// Size of the system's send buffer in bytes.
+    ///
+    /// See [`recv_buffer_size`](Self::recv_buffer_size) for an example.
     pub fn send_buffer_size(&self) -> io::Result<usize> {
         SockRef::from(self).send_buffer_size()
     }
 
     /// Size of the system's receive buffer in bytes; Linux takes twice what is asked for.
+    ///
+    /// See [`recv_buffer_size`](Self::recv_buffer_size) for an example.
     pub fn set_recv_buffer_size(&self, bytes: usize) -> io::Result<()> {
         SockRef::from(self).set_recv_buffer_size(bytes)
     }
 
     /// Size of the system's receive buffer in bytes.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use corio_io::net::{TcpListener, TcpStream};
+    ///
+    /// # corio_runtime::run(async {
+    /// let listener = TcpListener::bind("127.0.0.1:0").await?;
+    /// let stream = TcpStream::connect(listener.local_addr()?).await?;
+    /// stream.set_send_buffer_size(32 << 10)?;
+    /// stream.set_recv_buffer_size(32 << 10)?;
+    /// assert!(stream.send_buffer_size()? >= 32 << 10);
+    /// assert!(stream.recv_buffer_size()? >= 32 << 10);
+    /// # std::io::Result::Ok(())
+    /// # }).unwrap();
+    /// ```
     pub fn recv_buffer_size(&self) -> io::Result<usize> {
         SockRef::from(self).recv_buffer_size()
     }

@@ -57,6 +57,24 @@ impl<'a> ReadExact<'a> {
     }
 
     /// How much of the buffer is filled so far.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use corio_io::net::UnixStream;
+    /// use corio_runtime::time::timeout;
+    ///
+    /// # corio_runtime::run(async {
+    /// let (a, b) = UnixStream::pair()?;
+    /// a.write_all(b"hel").await?;
+    /// let mut buf = [0; 5];
+    /// let mut read = b.read_exact(&mut buf);
+    /// let late = timeout(std::time::Duration::from_millis(1), &mut read).await;
+    /// assert!(late.is_err());
+    /// assert_eq!(read.filled(), 3);
+    /// # std::io::Result::Ok(())
+    /// # }).unwrap();
+    /// ```
     #[must_use]
     pub fn filled(&self) -> usize {
         self.filled
@@ -191,6 +209,23 @@ impl<'a> WriteAll<'a> {
     }
 
     /// How much has been written so far.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use corio_io::net::UnixStream;
+    /// use corio_runtime::time::timeout;
+    ///
+    /// # corio_runtime::run(async {
+    /// let (a, _b) = UnixStream::pair()?;
+    /// let all = vec![0; 16 << 20];
+    /// let mut write = a.write_all(&all);
+    /// let late = timeout(std::time::Duration::from_millis(1), &mut write).await;
+    /// assert!(late.is_err());
+    /// assert!(write.written() > 0 && write.written() < all.len());
+    /// # std::io::Result::Ok(())
+    /// # }).unwrap();
+    /// ```
     #[must_use]
     pub fn written(&self) -> usize {
         self.written

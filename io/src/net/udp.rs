@@ -106,6 +106,19 @@ impl UdpSocket {
     /// # Errors
     ///
     /// The system's.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use corio_io::net::UdpSocket;
+    ///
+    /// # corio_runtime::run(async {
+    /// let socket = UdpSocket::from_std(std::net::UdpSocket::bind("127.0.0.1:0")?)?;
+    /// let own = socket.local_addr()?;
+    /// assert_eq!(socket.send_to(b"hello", own).await?, 5);
+    /// # std::io::Result::Ok(())
+    /// # }).unwrap();
+    /// ```
     #[track_caller]
     pub fn from_std(socket: std::net::UdpSocket) -> io::Result<Self> {
         socket.set_nonblocking(true)?;
@@ -186,11 +199,38 @@ impl UdpSocket {
     /// # Errors
     ///
     /// `WouldBlock` if there is no room; else as [`send`](Self::send).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use corio_io::net::UdpSocket;
+    ///
+    /// # corio_runtime::run(async {
+    /// let a = UdpSocket::bind("127.0.0.1:0").await?;
+    /// let b = UdpSocket::bind("127.0.0.1:0").await?;
+    /// assert_eq!(a.try_send_to(b"hello", b.local_addr()?)?, 5);
+    /// # std::io::Result::Ok(())
+    /// # }).unwrap();
+    /// ```
     pub fn try_send_to(&self, buf: &[u8], target: SocketAddr) -> io::Result<usize> {
         self.try_io(Direction::Write, || self.io.get().send_to(buf, target))
     }
 
     /// For hand-written futures: as [`send_to`](Self::send_to).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use corio_io::net::UdpSocket;
+    ///
+    /// # corio_runtime::run(async {
+    /// let a = UdpSocket::bind("127.0.0.1:0").await?;
+    /// let to = a.local_addr()?;
+    /// let sent = std::future::poll_fn(|cx| a.poll_send_to(cx, b"hello", to)).await?;
+    /// assert_eq!(sent, 5);
+    /// # std::io::Result::Ok(())
+    /// # }).unwrap();
+    /// ```
     pub fn poll_send_to(
         &self,
         cx: &mut Context<'_>,
@@ -204,51 +244,115 @@ impl UdpSocket {
 /// Options of the socket; the errors are the system's.
 impl UdpSocket {
     /// Whether messages may be sent to broadcast addresses (`SO_BROADCAST`).
+    ///
+    /// See [`ttl`](Self::ttl) for an example.
     pub fn set_broadcast(&self, on: bool) -> io::Result<()> {
         self.io.get().set_broadcast(on)
     }
 
     /// Whether messages may be sent to broadcast addresses.
+    ///
+    /// See [`ttl`](Self::ttl) for an example.
     pub fn broadcast(&self) -> io::Result<bool> {
         self.io.get().broadcast()
     }
 
     /// How many routers a packet may pass (`IP_TTL`).
+    ///
+    /// See [`ttl`](Self::ttl) for an example.
     pub fn set_ttl(&self, hops: u32) -> io::Result<()> {
         self.io.get().set_ttl(hops)
     }
 
     /// How many routers a packet may pass.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use corio_io::net::UdpSocket;
+    ///
+    /// # corio_runtime::run(async {
+    /// let socket = UdpSocket::bind("127.0.0.1:0").await?;
+    /// socket.set_ttl(32)?;
+    /// socket.set_broadcast(true)?;
+    /// assert_eq!((socket.ttl()?, socket.broadcast()?), (32, true));
+    /// # std::io::Result::Ok(())
+    /// # }).unwrap();
+    /// ```
     pub fn ttl(&self) -> io::Result<u32> {
         self.io.get().ttl()
     }
 
     /// Whether this host receives what it sends to IPv4 groups (`IP_MULTICAST_LOOP`).
+    ///
+    /// See [`join_multicast_v4`](Self::join_multicast_v4) for an example.
     pub fn set_multicast_loop_v4(&self, on: bool) -> io::Result<()> {
         self.io.get().set_multicast_loop_v4(on)
     }
 
     /// How many routers a packet to an IPv4 group may pass (`IP_MULTICAST_TTL`).
+    ///
+    /// See [`join_multicast_v4`](Self::join_multicast_v4) for an example.
     pub fn set_multicast_ttl_v4(&self, hops: u32) -> io::Result<()> {
         self.io.get().set_multicast_ttl_v4(hops)
     }
 
     /// Joins an IPv4 group on the interface with that address; unspecified lets the system choose.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use corio_io::net::UdpSocket;
+    /// use std::net::Ipv4Addr;
+    ///
+    /// # corio_runtime::run(async {
+    /// let socket = UdpSocket::bind("0.0.0.0:0").await?;
+    /// let group = Ipv4Addr::new(224, 0, 0, 251);
+    /// socket.set_multicast_loop_v4(true)?;
+    /// socket.set_multicast_ttl_v4(1)?;
+    /// // On the loopback interface; there may be none that takes part.
+    /// if socket.join_multicast_v4(group, Ipv4Addr::LOCALHOST).is_ok() {
+    ///     socket.leave_multicast_v4(group, Ipv4Addr::LOCALHOST)?;
+    /// }
+    /// # std::io::Result::Ok(())
+    /// # }).unwrap();
+    /// ```
     pub fn join_multicast_v4(&self, group: Ipv4Addr, interface: Ipv4Addr) -> io::Result<()> {
         self.io.get().join_multicast_v4(&group, &interface)
     }
 
     /// Leaves an IPv4 group.
+    ///
+    /// See [`join_multicast_v4`](Self::join_multicast_v4) for an example.
     pub fn leave_multicast_v4(&self, group: Ipv4Addr, interface: Ipv4Addr) -> io::Result<()> {
         self.io.get().leave_multicast_v4(&group, &interface)
     }
 
     /// Joins an IPv6 group on the interface with that index; 0 lets the system choose.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use corio_io::net::UdpSocket;
+    ///
+    /// # corio_runtime::run(async {
+    /// // There may be no IPv6 here.
+    /// if let Ok(socket) = UdpSocket::bind("[::1]:0").await {
+    ///     let group = "ff02::fb".parse().unwrap();
+    ///     if socket.join_multicast_v6(group, 0).is_ok() {
+    ///         socket.leave_multicast_v6(group, 0)?;
+    ///     }
+    /// }
+    /// # std::io::Result::Ok(())
+    /// # }).unwrap();
+    /// ```
     pub fn join_multicast_v6(&self, group: Ipv6Addr, interface: u32) -> io::Result<()> {
         self.io.get().join_multicast_v6(&group, interface)
     }
 
     /// Leaves an IPv6 group.
+    ///
+    /// See [`join_multicast_v6`](Self::join_multicast_v6) for an example.
     pub fn leave_multicast_v6(&self, group: Ipv6Addr, interface: u32) -> io::Result<()> {
         self.io.get().leave_multicast_v6(&group, interface)
     }

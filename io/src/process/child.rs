@@ -68,6 +68,8 @@ impl Child {
     }
 
     /// Its number. Once the child has been reaped it may be another process' number.
+    ///
+    /// See [`Command::process_group`](super::Command::process_group) for an example.
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.owner.process.pid()
@@ -187,6 +189,8 @@ impl Child {
     /// Sends a signal to the process group that the child leads, as to those that a shell has started
     /// and not waited for. It does nothing once the child was reaped: the number may be that of
     /// another group then. asyncio: `os.killpg(process.pid, signal)`.
+    ///
+    /// See [`Command::process_group`](super::Command::process_group) for an example.
     ///
     /// # Errors
     ///

@@ -127,6 +127,8 @@ impl Command {
     }
 
     /// One more argument.
+    ///
+    /// See [`env_clear`](Self::env_clear) for an example.
     pub fn arg(mut self, arg: impl AsRef<OsStr>) -> Self {
         self.std.arg(arg);
         self
@@ -160,12 +162,28 @@ impl Command {
     }
 
     /// Removes a variable from the child's environment.
+    ///
+    /// See [`env_clear`](Self::env_clear) for an example.
     pub fn env_remove(mut self, name: impl AsRef<OsStr>) -> Self {
         self.std.env_remove(name);
         self
     }
 
     /// Removes all variables, also those that were set before.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use corio_io::process::{Command, Stdio};
+    ///
+    /// # corio_runtime::run(async {
+    /// let show = Command::new("/bin/sh").arg("-c").arg("echo $WORD$HOME$MORE");
+    /// let show = show.env("MORE", "x").env_clear().env("WORD", "hi").env("MORE", "!");
+    /// let output = show.env_remove("MORE").stdout(Stdio::Pipe).await?.communicate("").await?;
+    /// assert_eq!(output.stdout, b"hi\n");
+    /// # std::io::Result::Ok(())
+    /// # }).unwrap();
+    /// ```
     pub fn env_clear(mut self) -> Self {
         self.std.env_clear();
         self
@@ -192,6 +210,8 @@ impl Command {
     }
 
     /// Where the standard input comes from. Default: inherited.
+    ///
+    /// See [`stderr`](Self::stderr) for an example.
     pub fn stdin(mut self, from: impl Into<Stdio>) -> Self {
         self.stdin = from.into();
         self
@@ -220,6 +240,20 @@ impl Command {
     }
 
     /// Where the standard error goes to. Default: inherited.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use corio_io::process::{Command, Stdio};
+    ///
+    /// # corio_runtime::run(async {
+    /// let both = Command::new("sh").args(["-c", "cat; echo no >&2"]);
+    /// let both = both.stdin(Stdio::Pipe).stdout(Stdio::Pipe).stderr(Stdio::Pipe);
+    /// let output = both.limit(1 << 10).spawn().await?.communicate("yes\n").await?;
+    /// assert_eq!((&*output.stdout, &*output.stderr), (&b"yes\n"[..], &b"no\n"[..]));
+    /// # std::io::Result::Ok(())
+    /// # }).unwrap();
+    /// ```
     pub fn stderr(mut self, to: impl Into<Stdio>) -> Self {
         self.stderr = to.into();
         self
@@ -227,6 +261,24 @@ impl Command {
 
     /// Puts the child into a process group: 0 makes a new one, which [`Child::send_signal_to_group`]
     /// reaches.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use corio_io::process::Command;
+    /// use corio_io::signal::SignalKind;
+    ///
+    /// # corio_runtime::run(async {
+    /// // The shell and its child; of `pidfd(false)` a thread awaits the end.
+    /// let child = Command::new("sh").args(["-c", "sleep 600 & wait"]).process_group(0);
+    /// let child = child.pidfd(false).await?;
+    /// assert_ne!(child.pid(), std::process::id());
+    /// child.send_signal_to_group(SignalKind::terminate())?;
+    /// child.wait().await?;
+    /// assert_eq!(child.returncode(), Some(-15));
+    /// # std::io::Result::Ok(())
+    /// # }).unwrap();
+    /// ```
     pub fn process_group(mut self, group: i32) -> Self {
         self.std.process_group(group);
         self
@@ -234,6 +286,21 @@ impl Command {
 
     /// Whether the child begins a session of its own, without a terminal; it leads a new process
     /// group then. Default: no.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use corio_io::process::Command;
+    /// use std::os::unix::process::CommandExt;
+    ///
+    /// # corio_runtime::run(async {
+    /// let mut daemon = Command::new("sh").args(["-c", "exit 3"]).start_new_session(true);
+    /// // What this builder does not say, std's does.
+    /// daemon.as_std_mut().arg0("my-daemon");
+    /// assert_eq!(daemon.await?.wait().await?.code(), Some(3));
+    /// # std::io::Result::Ok(())
+    /// # }).unwrap();
+    /// ```
     pub fn start_new_session(mut self, on: bool) -> Self {
         self.new_session = on;
         self
@@ -262,6 +329,8 @@ impl Command {
 
     /// Whether the end is awaited by a descriptor of the process, if the system has them; else by a
     /// thread. Default: yes. asyncio: `PidfdChildWatcher` and `ThreadedChildWatcher`.
+    ///
+    /// See [`process_group`](Self::process_group) for an example.
     pub fn pidfd(mut self, on: bool) -> Self {
         self.watch = if on { Watch::Descriptor } else { Watch::Thread };
         self
@@ -269,6 +338,8 @@ impl Command {
 
     /// The most that a line of the child's output may be long, in bytes. Default:
     /// [`DEFAULT_LIMIT`].
+    ///
+    /// See [`stderr`](Self::stderr) for an example.
     ///
     /// # Panics
     ///
@@ -281,11 +352,15 @@ impl Command {
 
     /// std's command, for what this one does not say, such as the user. The three streams that are
     /// set there do not count.
+    ///
+    /// See [`start_new_session`](Self::start_new_session) for an example.
     pub fn as_std_mut(&mut self) -> &mut StdCommand {
         &mut self.std
     }
 
     /// Starts it, on a thread of the default executor: making a process may take milliseconds.
+    ///
+    /// See [`stderr`](Self::stderr) for an example.
     ///
     /// # Errors
     ///

@@ -76,6 +76,20 @@ pub trait SignalHandlers {
 
     /// Removes the handler; true if there was one. If nobody else listens to the kind, its default
     /// action is back.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use corio_io::signal::{SignalHandlers, SignalKind};
+    ///
+    /// # corio_runtime::run(async {
+    /// let (handle, kind) = (corio_runtime::Handle::current(), SignalKind::user_defined1());
+    /// handle.add_signal_handler(kind, || println!("as you wish"))?;
+    /// assert!(handle.remove_signal_handler(kind));
+    /// assert!(!handle.remove_signal_handler(kind), "it is gone");
+    /// # std::io::Result::Ok(())
+    /// # }).unwrap();
+    /// ```
     fn remove_signal_handler(&self, kind: SignalKind) -> bool;
 }
 

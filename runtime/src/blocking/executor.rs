@@ -64,6 +64,17 @@ impl ThreadPoolExecutor {
     ///
     /// The priority is a nice value 10 above the calling thread's. It takes effect on Linux only:
     /// elsewhere nice belongs to the whole process. Threads that a job makes inherit it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use corio_runtime as corio;
+    /// let executor = corio::ThreadPoolExecutor::for_cpu();
+    /// # corio::run(async {
+    /// let sum = corio::run_in_executor(Some(&executor), || (1..=1000_u64).sum::<u64>());
+    /// assert_eq!(sum.await.unwrap(), 500_500);
+    /// # });
+    /// ```
     #[doc(alias("ProcessPoolExecutor", "rayon"))]
     #[must_use]
     pub fn for_cpu() -> Self {
@@ -132,6 +143,25 @@ impl ThreadPoolExecutor {
     /// from a job of this executor it does not wait.
     ///
     /// asyncio: `executor.shutdown(wait=True)`, which has no timeout.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use corio_runtime as corio;
+    /// use std::time::Duration;
+    ///
+    /// let executor = corio::ThreadPoolExecutor::new(1).name("stuck");
+    /// let (go, waits) = std::sync::mpsc::channel::<()>();
+    /// let (started, starts) = std::sync::mpsc::channel();
+    /// let job = executor.submit(move || {
+    ///     started.send(()).unwrap();
+    ///     drop(waits.recv());
+    /// });
+    /// starts.recv().unwrap();
+    /// assert_eq!(executor.shutdown(Some(Duration::from_millis(1))).len(), 1);
+    /// drop(go);
+    /// corio::run(job).unwrap();
+    /// ```
     pub fn shutdown(&self, timeout: Option<Duration>) -> Vec<StuckJob> {
         // A timeout too long for the clock is none.
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));

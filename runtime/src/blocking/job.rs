@@ -152,6 +152,21 @@ impl<R> Job<R> {
     /// # Panics
     ///
     /// If the drop of the closure does.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use corio_runtime as corio;
+    /// let executor = corio::ThreadPoolExecutor::new(1);
+    /// let (go, waits) = std::sync::mpsc::channel();
+    /// let first = executor.submit(move || waits.recv());
+    /// let second = executor.submit(|| unreachable!("it is cancelled while the first one runs"));
+    /// assert!(second.cancel());
+    /// assert!(second.done() && !second.cancel(), "it has ended");
+    /// go.send(5).unwrap();
+    /// assert_eq!(corio::run(first).unwrap(), Ok(5));
+    /// assert!(corio::run(second).unwrap_err().is_cancelled());
+    /// ```
     #[track_caller]
     pub fn cancel(&self) -> bool {
         let claimed = self.cell.header().state.claim();
@@ -179,6 +194,8 @@ impl<R> Job<R> {
     }
 
     /// True if awaiting it gives its outcome at once.
+    ///
+    /// See [`cancel`](Self::cancel) for an example.
     #[must_use]
     pub fn done(&self) -> bool {
         self.cell.header().state.is_done()

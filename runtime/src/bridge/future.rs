@@ -18,6 +18,11 @@ use crate::task::join::Task;
 
 /// The result of a submitted coroutine, for threads and for other loops. asyncio:
 /// `concurrent.futures.Future`. Dropping it detaches the coroutine.
+///
+/// # Panics
+///
+/// When it is awaited after it gave a value or an error of the task, be it by an await or by
+/// [`result`](Self::result).
 #[doc(alias = "concurrent.futures.Future")]
 #[must_use = "a coroutine that nobody waits for runs detached"]
 pub struct ConcurrentFuture<T> {
@@ -86,6 +91,24 @@ impl<T> ConcurrentFuture<T> {
     /// # Panics
     ///
     /// When it is called again after it gave a value or an error of the task.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use corio_runtime as corio;
+    /// use corio::ConcurrentError;
+    /// use std::time::Duration;
+    ///
+    /// let runtime = corio::Runtime::new().unwrap();
+    /// let answer = corio::Deferred::new();
+    /// let asked = answer.clone();
+    /// let waits = async move { asked.await };
+    /// let mut future = corio::run_coroutine_threadsafe(waits, runtime.handle());
+    /// let early = future.result(Some(Duration::from_millis(1)));
+    /// assert!(matches!(early, Err(ConcurrentError::Timeout)));
+    /// answer.set_result(42).unwrap();
+    /// assert_eq!(future.result(None).unwrap().unwrap(), 42);
+    /// ```
     pub fn result(&mut self, timeout: Option<Duration>) -> Result<T, ConcurrentError> {
         if let Some(error) = self.cancelled_here() {
             return Err(ConcurrentError::Task(error));
@@ -124,6 +147,18 @@ impl<T> ConcurrentFuture<T> {
     }
 
     /// True once the coroutine has ended, or was cancelled here.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use corio_runtime as corio;
+    /// let runtime = corio::Runtime::new().unwrap();
+    /// let mut future = corio::run_coroutine_threadsafe(async { 5 }, runtime.handle());
+    /// while !future.done() {
+    ///     std::thread::yield_now();
+    /// }
+    /// assert_eq!(future.result(None).unwrap(), 5);
+    /// ```
     #[must_use]
     pub fn done(&self) -> bool {
         self.cancelled_at.get().is_some() || self.task.done()
@@ -133,6 +168,18 @@ impl<T> ConcurrentFuture<T> {
     ///
     /// As in asyncio the future is cancelled from then on, whatever the coroutine does: nobody waits
     /// for its clean-up, and a value that it may still give is dropped. A second call asks nothing.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use corio_runtime as corio;
+    /// let runtime = corio::Runtime::new().unwrap();
+    /// let endless = std::future::pending::<()>();
+    /// let mut future = corio::run_coroutine_threadsafe(endless, runtime.handle());
+    /// assert!(future.cancel());
+    /// assert!(future.cancelled() && future.done());
+    /// assert!(future.result(None).is_err());
+    /// ```
     #[track_caller]
     pub fn cancel(&self) -> bool {
         if self.cancelled_at.get().is_some() {
@@ -147,6 +194,8 @@ impl<T> ConcurrentFuture<T> {
     }
 
     /// True if the coroutine was cancelled, or is asked to stop by [`ConcurrentFuture::cancel`].
+    ///
+    /// See [`cancel`](Self::cancel) for an example.
     #[must_use]
     pub fn cancelled(&self) -> bool {
         self.cancelled_at.get().is_some() || self.gave_cancel || self.task.cancelled()
@@ -160,6 +209,17 @@ impl<T> ConcurrentFuture<T> {
     ///
     /// asyncio: `concurrent.futures.Future.add_done_callback`, which calls it inside the end, or at
     /// once; after a cancel without waiting for the coroutine.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use corio_runtime as corio;
+    /// let runtime = corio::Runtime::new().unwrap();
+    /// let future = corio::run_coroutine_threadsafe(async { 5 }, runtime.handle());
+    /// let (said, hear) = std::sync::mpsc::channel();
+    /// future.add_done_callback(move || said.send("done").unwrap());
+    /// assert_eq!(hear.recv(), Ok("done"));
+    /// ```
     #[track_caller]
     pub fn add_done_callback(&self, f: impl FnOnce() + Send + 'static) {
         let call = CallAnyway(Some(f));

@@ -36,6 +36,29 @@ where
     handle.run_coroutine_threadsafe(future)
 }
 
+/// # Examples
+///
+/// ```
+/// # use corio_runtime as corio;
+/// # corio::run(async {
+/// let handle = corio::Handle::current();
+/// let thread = std::thread::spawn(move || {
+///     assert!(corio::Handle::try_current().is_err() && handle.is_running());
+///     let _inside = handle.enter();
+///     assert_eq!(corio::Handle::current(), handle);
+///     let called = handle.call_soon_threadsafe(|| println!("on a loop")).is_ok();
+///     let due = handle.call_at(handle.time(), || println!("on a loop, too"));
+///     let job = handle.run_in_executor(None, || "on a thread that may block");
+///     let pinned = handle.loops()[0].create_pinned_task(|| async { *std::rc::Rc::new(25) });
+///     let refused = handle.try_create_task(async { 5 }).is_err();
+///     (called && !due.cancelled() && !refused && !handle.is_closed(), job, pinned)
+/// });
+/// let (went_well, job, pinned) = corio::to_thread(|| thread.join().unwrap()).await.unwrap();
+/// assert!(went_well);
+/// assert_eq!(job.await.unwrap(), "on a thread that may block");
+/// assert_eq!(pinned.await.unwrap(), 25);
+/// # });
+/// ```
 impl Handle {
     /// Submits a coroutine from any thread, also from one that knows no runtime; see
     /// [`run_coroutine_threadsafe`].

@@ -154,6 +154,18 @@ impl Condition {
     /// # Panics
     ///
     /// If `guard` is not held.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use {corio_runtime::Condition, corio_sync::Lock};
+    /// use std::time::Duration;
+    ///
+    /// let (ready, changed) = (Lock::new(false), Condition::new());
+    /// let mut ready = ready.try_acquire().unwrap();
+    /// assert!(!changed.wait_blocking(&mut ready, Some(Duration::from_millis(1))));
+    /// assert!(!*ready, "nobody has notified, and the lock is held again");
+    /// ```
     #[track_caller]
     pub fn wait_blocking<T>(
         &self,
@@ -168,12 +180,36 @@ impl Condition {
     /// # Panics
     ///
     /// If `guard` is not held.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use corio_runtime as corio;
+    /// # use {corio_runtime::Condition, corio_sync::Lock, std::sync::Arc};
+    /// # corio::run(async {
+    /// let state = Arc::new((Lock::new(0), Condition::new()));
+    /// let waits = state.clone();
+    /// let waiter = corio::create_task(async move {
+    ///     let (number, changed) = &*waits;
+    ///     let mut number = number.acquire().await;
+    ///     changed.wait_for(&mut number, |number| *number == 1).await;
+    /// });
+    /// let (number, changed) = &*state;
+    /// let mut number = number.acquire().await;
+    /// *number = 1;
+    /// changed.notify(&number, 1); // or notify_all(&number)
+    /// drop(number);
+    /// waiter.await.unwrap();
+    /// # });
+    /// ```
     #[track_caller]
     pub fn notify<T>(&self, guard: &LockGuard<'_, T>, n: usize) {
         self.inner.notify(guard, n);
     }
 
     /// Wakes everybody who waits; each still has to wait for the lock.
+    ///
+    /// See [`notify`](Self::notify) for an example.
     ///
     /// # Panics
     ///

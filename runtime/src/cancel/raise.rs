@@ -40,6 +40,7 @@ impl Cancelled {
     /// });
     /// let error = task.await.unwrap_err();
     /// assert_eq!(error.cancelled().unwrap().msg(), Some("no number"));
+    /// assert_eq!(error.cancelled().unwrap().requested_at().unwrap().file(), file!());
     /// # });
     /// ```
     #[track_caller]
@@ -68,13 +69,12 @@ impl Cancelled {
     /// ```
     /// # use corio_runtime as corio;
     /// # corio::run(async {
-    /// let task = corio::create_task(async {
+    /// let task = corio::task().eager(true).spawn(async {
     ///     if let Err(request) = corio::catch_cancel(std::future::pending::<()>()).await {
     ///         request.suppress();
     ///     }
     ///     corio::current_task().unwrap().cancelling()
     /// });
-    /// corio::time::yield_now().await;
     /// task.cancel();
     /// assert_eq!(task.await.unwrap(), 0);
     /// # });

@@ -46,6 +46,20 @@ pub fn as_completed<A: IntoTask>(aws: impl IntoIterator<Item = A>) -> AsComplete
 }
 
 /// Results as they come; made by [`as_completed`].
+///
+/// # Examples
+///
+/// ```
+/// # use corio_runtime as corio;
+/// # corio::run(async {
+/// let mut results = corio::as_completed((0..2).map(|_| async { 1 }));
+/// assert_eq!(results.len(), 2);
+/// while let Some((_, result)) = results.next().await {
+///     assert_eq!(result.unwrap(), 1);
+/// }
+/// assert!(results.is_empty());
+/// # });
+/// ```
 pub struct AsCompleted<T> {
     tasks: Watched<T>,
     made: bool,
@@ -148,6 +162,21 @@ impl<T> Future for NextCompleted<'_, T> {
 }
 
 /// Results as they come, up to a limit; made by [`AsCompleted::with_timeout`].
+///
+/// # Examples
+///
+/// ```
+/// # use corio_runtime as corio;
+/// use std::time::Duration;
+///
+/// # corio::run(async {
+/// let never = corio::create_task(std::future::pending::<()>());
+/// let mut results = corio::as_completed([never]).with_timeout(Duration::from_millis(1));
+/// assert_eq!(results.len(), 1);
+/// assert!(results.next().await.unwrap().is_err(), "its time was up");
+/// assert!(results.is_empty() && results.next().await.is_none());
+/// # });
+/// ```
 pub struct AsCompletedWithin<T> {
     all: AsCompleted<T>,
     /// Gone when the limit has come, or everything else.

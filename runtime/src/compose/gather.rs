@@ -144,6 +144,18 @@ pub enum GatherError<E> {
 
 impl<E> GatherError<E> {
     /// The place of the task in the order of the arguments.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use corio_runtime as corio;
+    /// # corio::run(async {
+    /// let halves = corio::try_gather([4, 7].map(|n| async move {
+    ///     if n % 2 == 0 { Ok(n / 2) } else { Err("odd") }
+    /// }));
+    /// assert_eq!(halves.await.unwrap_err().index(), 1);
+    /// # });
+    /// ```
     #[must_use]
     pub fn index(&self) -> usize {
         match self {

@@ -7,6 +7,23 @@ use crate::task::join::Task;
 /// A task, or a future that can become one.
 ///
 /// asyncio: what `ensure_future` accepts.
+///
+/// # Examples
+///
+/// ```
+/// # use corio_runtime as corio;
+/// use corio::IntoTask;
+///
+/// /// Takes tasks and futures.
+/// fn start<A: IntoTask>(what: A) -> corio::Task<A::Output> {
+///     what.into_task()
+/// }
+///
+/// # corio::run(async {
+/// let task = start(async { 5 });
+/// assert_eq!(start(task).await.unwrap(), 5);
+/// # });
+/// ```
 pub trait IntoTask {
     /// What the task gives.
     type Output;

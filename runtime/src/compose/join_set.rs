@@ -54,18 +54,38 @@ impl<T> JoinSet<T> {
     }
 
     /// How many tasks were not joined.
+    ///
+    /// See [`join_next`](Self::join_next) for an example.
     #[must_use]
     pub fn len(&self) -> usize {
         self.tasks.len()
     }
 
     /// True if there are no tasks.
+    ///
+    /// See [`join_next`](Self::join_next) for an example.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
     /// Takes a task into the set that was made elsewhere.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use corio_runtime as corio;
+    /// # corio::run(async {
+    /// let mut set = corio::JoinSet::new();
+    /// set.insert(corio::task().name("named").spawn(async { 1 }));
+    /// // A task that may not leave the loop, and one for another loop.
+    /// set.spawn_local(async { *std::rc::Rc::new(2) });
+    /// set.spawn_on(async { 3 }, &corio::Handle::current().loops()[0]);
+    /// let mut all = set.join_all().await;
+    /// all.sort();
+    /// assert_eq!(all, [1, 2, 3]);
+    /// # });
+    /// ```
     #[track_caller]
     pub fn insert(&mut self, task: Task<T>) -> TaskRef {
         let task_ref = task.task_ref();
@@ -88,6 +108,8 @@ impl<T> JoinSet<T> {
     }
 
     /// Spawns a task of the set on a given loop or runtime.
+    ///
+    /// See [`insert`](Self::insert) for an example.
     #[track_caller]
     pub fn spawn_on<F>(&mut self, future: F, handle: &Handle) -> TaskRef
     where
@@ -98,6 +120,8 @@ impl<T> JoinSet<T> {
     }
 
     /// Spawns a task of the set that stays on the calling loop.
+    ///
+    /// See [`insert`](Self::insert) for an example.
     ///
     /// # Panics
     ///
@@ -116,12 +140,28 @@ impl<T> JoinSet<T> {
     /// # Cancel safety
     ///
     /// Strict: a task is taken out only when its result is returned.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use corio_runtime as corio;
+    /// # corio::run(async {
+    /// let mut set = corio::JoinSet::new();
+    /// assert!(set.is_empty() && set.join_next().await.is_none());
+    /// let first = set.spawn(async { 1 }).id();
+    /// assert_eq!(set.len(), 1);
+    /// let (id, result) = set.join_next_with_id().await.unwrap();
+    /// assert_eq!((id, result.unwrap()), (first, 1));
+    /// # });
+    /// ```
     #[track_caller]
     pub fn join_next(&mut self) -> JoinNext<'_, T> {
         JoinNext { set: self, made: Made::here(WaitKind::JoinSet) }
     }
 
     /// As [`join_next`](JoinSet::join_next), with the task's id.
+    ///
+    /// See [`join_next`](Self::join_next) for an example.
     ///
     /// # Cancel safety
     ///
@@ -132,6 +172,24 @@ impl<T> JoinSet<T> {
     }
 
     /// The result of a task that has ended already, which is taken out.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use corio_runtime as corio;
+    /// # corio::run(async {
+    /// let mut set = corio::JoinSet::new();
+    /// assert!(set.try_join_next().is_none());
+    /// let task = set.spawn(async { 1 });
+    /// let (id, result) = loop {
+    ///     match set.try_join_next_with_id() {
+    ///         Some(ended) => break ended,
+    ///         None => corio::time::yield_now().await,
+    ///     }
+    /// };
+    /// assert_eq!((id, result.unwrap()), (task.id(), 1));
+    /// # });
+    /// ```
     #[track_caller]
     pub fn try_join_next(&mut self) -> Option<Result<T, TaskError>> {
         let index = self.tasks.next_ended(Location::caller())?;
@@ -139,6 +197,8 @@ impl<T> JoinSet<T> {
     }
 
     /// As [`try_join_next`](JoinSet::try_join_next), with the task's id.
+    ///
+    /// See [`try_join_next`](Self::try_join_next) for an example.
     #[track_caller]
     pub fn try_join_next_with_id(&mut self) -> Option<(TaskId, Result<T, TaskError>)> {
         let index = self.tasks.next_ended(Location::caller())?;
@@ -146,6 +206,19 @@ impl<T> JoinSet<T> {
     }
 
     /// What [`join_next`](JoinSet::join_next) polls.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use corio_runtime as corio;
+    /// use std::future::poll_fn;
+    ///
+    /// # corio::run(async {
+    /// let mut set: corio::JoinSet<_> = (0..2).map(|_| async { 1 }).collect();
+    /// assert_eq!(poll_fn(|cx| set.poll_join_next(cx)).await.unwrap().unwrap(), 1);
+    /// assert_eq!(set.len(), 1);
+    /// # });
+    /// ```
     #[track_caller]
     pub fn poll_join_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<T, TaskError>>> {
         let index = ready!(self.tasks.poll_ended(cx, Location::caller()));
@@ -153,6 +226,18 @@ impl<T> JoinSet<T> {
     }
 
     /// Aborts all tasks; they stay in the set until they are joined.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use corio_runtime as corio;
+    /// # corio::run(async {
+    /// let mut set = corio::JoinSet::new();
+    /// set.spawn(std::future::pending::<()>());
+    /// set.abort_all();
+    /// assert!(set.join_next().await.unwrap().unwrap_err().is_cancelled());
+    /// # });
+    /// ```
     pub fn abort_all(&mut self) {
         for task in self.tasks.iter() {
             task.abort();
@@ -160,6 +245,19 @@ impl<T> JoinSet<T> {
     }
 
     /// Takes all tasks out and lets them go on.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use corio_runtime as corio;
+    /// # corio::run(async {
+    /// let mut set = corio::JoinSet::new();
+    /// let task = set.spawn(std::future::pending::<()>());
+    /// set.detach_all();
+    /// drop(set);
+    /// assert_eq!(task.cancelling(), 0, "it runs on");
+    /// # });
+    /// ```
     pub fn detach_all(&mut self) {
         self.tasks.drain().for_each(drop);
     }
@@ -169,6 +267,18 @@ impl<T> JoinSet<T> {
     /// # Cancel safety
     ///
     /// Strict: the tasks are aborted by the call.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use corio_runtime as corio;
+    /// # corio::run(async {
+    /// let mut set = corio::JoinSet::new();
+    /// let task = set.spawn(std::future::pending::<()>());
+    /// set.shutdown().await;
+    /// assert!(task.done() && set.is_empty());
+    /// # });
+    /// ```
     #[track_caller]
     pub fn shutdown(&mut self) -> JoinShutdown<'_, T> {
         self.abort_all();
@@ -177,6 +287,8 @@ impl<T> JoinSet<T> {
 
     /// Waits for all tasks and gives their values, in the order in which they ended. If one has
     /// panicked or was cancelled the others are aborted.
+    ///
+    /// See [`insert`](Self::insert) for an example.
     ///
     /// # Panics
     ///

@@ -44,6 +44,15 @@ impl Handle {
     /// What all tasks of the runtime are doing, grouped by the place where they wait: for a log, a
     /// debug page, or a terminal. Nothing is stopped for it, so neighbouring lines may be of
     /// different moments. Costs about a microsecond for each task.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use corio_runtime as corio;
+    /// let runtime = corio::Builder::new().name("web").build().unwrap();
+    /// let dump = runtime.handle().dump().to_string();
+    /// assert!(dump.contains("web"), "{dump}");
+    /// ```
     #[must_use]
     pub fn dump(&self) -> Dump {
         Dump {

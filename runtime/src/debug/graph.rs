@@ -86,6 +86,26 @@ impl Tasks {
 /// A task, the tasks that await it, those that await them, and so on. asyncio: `FutureCallGraph`.
 ///
 /// `Display` prints it as asyncio's `format_call_graph` does.
+///
+/// # Examples
+///
+/// ```
+/// # use corio_runtime as corio;
+/// # corio::run(async {
+/// let inner = corio::task().name("inner").spawn(std::future::pending::<()>());
+/// let inner_ref = inner.task_ref();
+/// let outer = corio::task().name("outer").spawn(async { drop(inner.await) });
+/// let graph = loop {
+///     let graph = corio::debug::capture_call_graph(Some(&inner_ref)).unwrap();
+///     if graph.awaited_by().count() == 1 {
+///         break graph;
+///     }
+///     corio::time::yield_now().await;
+/// };
+/// assert_eq!(*graph.task(), inner_ref);
+/// assert_eq!(graph.entries()[1].task, outer.task_ref());
+/// # });
+/// ```
 #[derive(Clone, Debug)]
 pub struct CallGraph {
     entries: Vec<CallGraphEntry>,
@@ -193,6 +213,15 @@ pub fn capture_call_graph(task: Option<&TaskRef>) -> Option<CallGraph> {
 }
 
 /// [`capture_call_graph`] as text; empty outside of tasks. asyncio: `asyncio.format_call_graph`.
+///
+/// # Examples
+///
+/// ```
+/// # use corio_runtime as corio;
+/// let text = corio::run(async { corio::debug::format_call_graph(None) });
+/// assert!(text.starts_with("* Task(name='main'"), "{text}");
+/// assert_eq!(corio::debug::format_call_graph(None), "");
+/// ```
 #[must_use]
 pub fn format_call_graph(task: Option<&TaskRef>) -> String {
     capture_call_graph(task).map_or(String::new(), |graph| graph.to_string())
@@ -204,6 +233,16 @@ pub fn format_call_graph(task: Option<&TaskRef>) -> String {
 /// # Errors
 ///
 /// Those of the writer.
+///
+/// # Examples
+///
+/// ```
+/// # use corio_runtime as corio;
+/// let mut page = Vec::new();
+/// corio::run(async { corio::debug::print_call_graph(None, Some(&mut page)) })?;
+/// assert!(page.starts_with(b"* Task(name='main'"));
+/// # std::io::Result::Ok(())
+/// ```
 pub fn print_call_graph(task: Option<&TaskRef>, out: Option<&mut dyn Write>) -> io::Result<()> {
     let mut stderr = io::stderr();
     out.unwrap_or(&mut stderr).write_all(format_call_graph(task).as_bytes())

@@ -6,6 +6,8 @@ impl Handle {
     /// Whether the runtime is in debug mode; see [`Builder::debug`](crate::Builder::debug).
     ///
     /// asyncio: `loop.get_debug`.
+    ///
+    /// See [`set_debug`](Self::set_debug) for an example.
     #[must_use]
     pub fn get_debug(&self) -> bool {
         self.shared().is_debug()

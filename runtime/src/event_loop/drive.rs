@@ -36,6 +36,20 @@ impl Handle {
     /// # Panics
     ///
     /// If `main` does, with its panic.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use corio_runtime as corio;
+    /// let event_loop = corio::new_event_loop()?;
+    /// let mut task = event_loop.create_task(std::future::pending::<()>());
+    /// event_loop.stop();
+    /// let stopped = event_loop.run_until_complete(&mut task);
+    /// assert!(matches!(stopped, Err(corio::RunError::Stopped)));
+    /// task.cancel();
+    /// assert!(event_loop.run_until_complete(task).unwrap().is_err());
+    /// # std::io::Result::Ok(())
+    /// ```
     #[doc(alias = "block_on")]
     #[track_caller]
     pub fn run_until_complete<F: IntoFuture>(&self, main: F) -> Result<F::Output, RunError> {
@@ -61,6 +75,18 @@ impl Handle {
     ///
     /// As [`run_until_complete`](Handle::run_until_complete), except that to be stopped is its
     /// proper end.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use corio_runtime as corio;
+    /// let event_loop = corio::new_event_loop()?;
+    /// let handle = event_loop.clone();
+    /// let thread = std::thread::spawn(move || handle.stop());
+    /// event_loop.run_forever().unwrap();
+    /// thread.join().unwrap();
+    /// # std::io::Result::Ok(())
+    /// ```
     #[track_caller]
     pub fn run_forever(&self) -> Result<(), RunError> {
         let worker = self.own_loop()?;
@@ -73,6 +99,8 @@ impl Handle {
     ///
     /// asyncio: `loop.stop`. From another thread it is submitted like a callback. On a `Runtime` it
     /// does nothing: that ends by its shutdown.
+    ///
+    /// See [`run_forever`](Handle::run_forever) for an example.
     pub fn stop(&self) {
         let here =
             self.shared().with_own_worker(|worker| worker.map(Worker::stop_single).is_some());
@@ -95,6 +123,20 @@ impl Handle {
     ///
     /// [`LoopRunning`] while it runs, on another thread than its own, and for a `Runtime` that was
     /// not shut down.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use corio_runtime as corio;
+    /// let event_loop = corio::new_event_loop()?;
+    /// let handle = event_loop.clone();
+    /// let inside = event_loop.run_until_complete(async { handle.close() });
+    /// assert!(inside.unwrap().is_err(), "it runs");
+    /// event_loop.close().unwrap();
+    /// assert!(handle.is_closed());
+    /// assert!(matches!(handle.run_forever(), Err(corio::RunError::Closed)));
+    /// # std::io::Result::Ok(())
+    /// ```
     pub fn close(&self) -> Result<(), LoopRunning> {
         if self.is_closed() {
             return Ok(());
@@ -142,7 +184,7 @@ impl<'a> Turning<'a> {
     fn begin(worker: &'a Rc<Worker>, at: &'static Location<'static>) -> Self {
         // Ordering: Relaxed; a word for people of other threads, see `Handle::is_running`.
         worker.shared().turning.store(true, Relaxed);
-        Self { worker, outer: main_task::set_running_at(Some(at)) }
+        Self { worker, outer: worker::set_running_at(Some(at)) }
     }
 }
 
@@ -150,7 +192,7 @@ impl Drop for Turning<'_> {
     fn drop(&mut self) {
         // Ordering: Relaxed; as above.
         self.worker.shared().turning.store(false, Relaxed);
-        main_task::set_running_at(self.outer);
+        worker::set_running_at(self.outer);
         if self.worker.is_orphan() {
             if let Some(worker) = single::disown(self.worker.shared()) {
                 end(&worker);

@@ -46,6 +46,23 @@ impl Handle {
     }
 
     /// Tells the exception handler. asyncio: `call_exception_handler`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use corio_runtime as corio;
+    /// use std::sync::{Arc, Mutex};
+    ///
+    /// # corio::run(async {
+    /// let (heard, handle) = (Arc::new(Mutex::new(String::new())), corio::Handle::current());
+    /// let hears = heard.clone();
+    /// handle.set_exception_handler(Some(Arc::new(move |_, context| {
+    ///     hears.lock().unwrap().push_str(context.message());
+    /// })));
+    /// handle.call_exception_handler(&corio::ErrorContext::new("the cache is full"));
+    /// assert_eq!(*heard.lock().unwrap(), "the cache is full");
+    /// # });
+    /// ```
     pub fn call_exception_handler(&self, context: &ErrorContext) {
         self.shared().call_exception_handler(context);
     }

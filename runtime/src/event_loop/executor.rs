@@ -46,6 +46,10 @@ impl Handle {
     /// asyncio: `shutdown_default_executor`, which warns of a timeout. A job that is submitted
     /// later ends with a cancelled error, where asyncio raises `RuntimeError`.
     ///
+    /// # Panics
+    ///
+    /// When polled outside a corio runtime, if it has to wait and has a limit.
+    ///
     /// # Cancel safety
     ///
     /// Strict: dropped, it only waits no longer. The executor is stopped by this call, awaited or
@@ -91,6 +95,10 @@ impl DefaultExecutor {
 }
 
 /// Future of [`Handle::shutdown_default_executor`]: the jobs that were running at the deadline.
+///
+/// # Panics
+///
+/// When polled outside a corio runtime, if it has to wait and has a limit.
 #[must_use = "nothing is waited for unless this is awaited"]
 pub struct ShutdownExecutor {
     executor: DefaultExecutor,

@@ -36,9 +36,16 @@ use crate::scheduler::callback::{CallHandle, Callback};
 use crate::scheduler::worker::{Worker, single};
 use crate::task::join::Task;
 
-/// A loop of one thread, with asyncio's order to the letter: callbacks, steps of tasks and wake-ups
-/// stand in one queue, first in, first out; what runs in an iteration makes things ready for the
-/// next one. Code between two awaits is atomic.
+/// A loop of one thread, with asyncio's order: callbacks, steps of tasks and wake-ups stand in one
+/// queue, first in, first out; what runs in an iteration makes things ready for the next one. Code
+/// between two awaits is atomic.
+///
+/// As in asyncio a task that waits for a timer, a socket or another thread is woken in the iteration of
+/// that event, among the callbacks that are due, and goes on in the next one; who waits for tasks in a
+/// `gather`, `wait`, `as_completed`, `shield` or task group goes on two iterations after they end. What
+/// differs: a cancel takes an iteration for each task that it is passed on through, where asyncio's
+/// reaches the innermost at once; a `wait` or `as_completed` of what has ended goes on at once; and the
+/// macros, `gather!` and its kin, poll futures within one task and have no iterations between.
 ///
 /// As in asyncio, an `await` of something that is ready runs on: here a poll has no
 /// [budget](crate::Builder::poll_budget), which on a runtime makes a task give way after so many calls
@@ -92,6 +99,20 @@ impl EventLoop {
     /// Calls `f` in the next iteration, after everything that is ready now. asyncio: `call_soon`.
     ///
     /// As [`Handle::call_soon`], which is hidden by this one, but `f` need not be `Send`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use corio_runtime as corio;
+    /// use std::{cell::Cell, rc::Rc};
+    ///
+    /// let (event_loop, called) = (corio::new_event_loop()?, Rc::new(Cell::new(false)));
+    /// let calls = called.clone();
+    /// event_loop.call_soon(move || calls.set(true));
+    /// event_loop.run_until_complete(async {}).unwrap();
+    /// assert!(called.get());
+    /// # std::io::Result::Ok(())
+    /// ```
     #[track_caller]
     pub fn call_soon(&self, f: impl FnOnce() + 'static) -> CallHandle {
         let (call, handle) = Callback::new(Box::new(f) as Box<dyn FnOnce()>);
@@ -107,6 +128,19 @@ impl EventLoop {
     /// Calls `f` when `delay` is over. asyncio: `call_later`.
     ///
     /// As [`Handle::call_later`], but `f` need not be `Send`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use corio_runtime as corio;
+    /// use std::time::Duration;
+    ///
+    /// let event_loop = corio::new_event_loop()?;
+    /// let stops = event_loop.clone();
+    /// event_loop.call_later(Duration::from_millis(1), move || stops.stop());
+    /// event_loop.run_forever().unwrap();
+    /// # std::io::Result::Ok(())
+    /// ```
     #[track_caller]
     pub fn call_later(&self, delay: Duration, f: impl FnOnce() + 'static) -> TimerHandle {
         self.handle.call_later(delay, self.bound(f))
@@ -115,6 +149,23 @@ impl EventLoop {
     /// Calls `f` at a time of [`Handle::time`]. asyncio: `call_at`.
     ///
     /// As [`Handle::call_at`], but `f` need not be `Send`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use corio_runtime as corio;
+    /// use std::{cell::RefCell, rc::Rc, time::Duration};
+    ///
+    /// let (event_loop, lines) = (corio::new_event_loop()?, Rc::new(RefCell::new(Vec::new())));
+    /// let now = event_loop.time();
+    /// for n in [2, 1] {
+    ///     let lines = lines.clone();
+    ///     event_loop.call_at(now + Duration::from_millis(n), move || lines.borrow_mut().push(n));
+    /// }
+    /// event_loop.run_until_complete(corio::time::sleep(Duration::from_millis(5))).unwrap();
+    /// assert_eq!(*lines.borrow(), [1, 2]);
+    /// # std::io::Result::Ok(())
+    /// ```
     #[track_caller]
     pub fn call_at(&self, when: Instant, f: impl FnOnce() + 'static) -> TimerHandle {
         self.handle.call_at(when, self.bound(f))
@@ -133,6 +184,18 @@ impl EventLoop {
     /// # Cancel safety
     ///
     /// As [`create_task`](crate::create_task).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use corio_runtime as corio;
+    /// use std::rc::Rc;
+    ///
+    /// let (event_loop, word) = (corio::new_event_loop()?, Rc::new("word"));
+    /// let task = event_loop.create_task(async move { word.len() });
+    /// assert_eq!(event_loop.run_until_complete(task).unwrap().unwrap(), 4);
+    /// # std::io::Result::Ok(())
+    /// ```
     #[doc(alias = "spawn_local")]
     #[track_caller]
     pub fn create_task<F>(&self, future: F) -> Task<F::Output>

@@ -41,6 +41,17 @@ pub fn set_event_loop(event_loop: Option<&Handle>) {
 /// # Errors
 ///
 /// [`NoLoop`] if there is neither.
+///
+/// # Examples
+///
+/// ```
+/// # use corio_runtime as corio;
+/// let event_loop = corio::new_event_loop()?;
+/// let inside = event_loop.run_until_complete(async { corio::get_event_loop() });
+/// assert_eq!(inside.unwrap().unwrap(), *event_loop);
+/// assert!(corio::get_event_loop().is_err(), "none runs, and none was set");
+/// # std::io::Result::Ok(())
+/// ```
 pub fn get_event_loop() -> Result<Handle, NoLoop> {
     get_running_loop().or_else(|error| {
         let set = CURRENT.try_with(|current| current.borrow().clone());

@@ -17,7 +17,7 @@ use crate::handle::Handle;
 ///
 /// The calling thread is worker 0 while it is in [`run`](Runner::run). Between two runs its own loop
 /// stands still, and with it what is pinned there and timers that were armed there; the other
-/// workers go on. asyncio's one loop is had by [`Runner::on`] a single loop.
+/// workers go on, and hear of the sockets that this one looks after. asyncio's one loop is had by [`Runner::on`] a single loop.
 ///
 /// Dropping the runner, or [`close`](Runner::close), ends it as [`run`](crate::run) ends: every task
 /// that is left is cancelled and awaited, then the executor and the threads are joined.
@@ -105,6 +105,16 @@ impl Runner {
     /// # Panics
     ///
     /// If `main` does, with its panic.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use corio_runtime as corio;
+    /// let mut runner = corio::Runner::new();
+    /// let task = runner.run(async { corio::create_task(async { 5 }) }).unwrap();
+    /// // The loops are still there, and so are their tasks.
+    /// assert_eq!(runner.run(async { task.await.unwrap() }).unwrap(), 5);
+    /// ```
     #[track_caller]
     pub fn run<F: Future>(&mut self, main: F) -> Result<F::Output, RunError> {
         let at = Location::caller();
@@ -123,6 +133,18 @@ impl Runner {
     /// # Panics
     ///
     /// If they cannot be made, or if the runner was closed before it made any.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use corio_runtime as corio;
+    /// let mut runner = corio::Runner::new();
+    /// let handle = runner.get_loop();
+    /// let task = handle.create_task(async { 5 });
+    /// assert_eq!(runner.run(async { task.await.unwrap() }).unwrap(), 5);
+    /// runner.close();
+    /// assert!(handle.is_closed());
+    /// ```
     #[must_use]
     pub fn get_loop(&self) -> Handle {
         let opened = open(&mut self.state.borrow_mut());
@@ -137,6 +159,17 @@ impl Runner {
     }
 
     /// Ends the runner; see the type. Closing it again does nothing. asyncio: `Runner.close`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use corio_runtime as corio;
+    /// let mut runner = corio::Runner::new();
+    /// let task = runner.run(async { corio::create_task(std::future::pending::<()>()) }).unwrap();
+    /// runner.close();
+    /// assert!(task.cancelled());
+    /// assert!(matches!(runner.run(async {}), Err(corio::RunError::Closed)));
+    /// ```
     #[track_caller]
     pub fn close(&mut self) {
         self.close_at(Location::caller());

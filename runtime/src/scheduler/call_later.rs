@@ -25,6 +25,23 @@ use crate::timer::Timer;
 use crate::timer::clock::from_instant;
 
 /// A callback that waits for its time; dropping the handle changes nothing. asyncio: `TimerHandle`.
+///
+/// # Examples
+///
+/// ```
+/// # use corio_runtime as corio;
+/// use std::time::Duration;
+///
+/// # corio::run(async {
+/// let handle = corio::Handle::current();
+/// let hour = Duration::from_secs(3600);
+/// let alarm = handle.call_later(hour, || println!("wake up"));
+/// assert!(alarm.when() <= handle.time() + hour && !alarm.cancelled());
+/// alarm.cancel();
+/// assert!(alarm.cancelled());
+/// assert_eq!(alarm.submitted_at().file(), file!());
+/// # });
+/// ```
 #[derive(Clone)]
 pub struct TimerHandle {
     when: Instant,

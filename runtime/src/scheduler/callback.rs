@@ -60,6 +60,23 @@ const CALLED: u8 = 1;
 const CANCELLED: u8 = 2;
 
 /// A submitted callback; dropping the handle changes nothing. asyncio: `Handle`.
+///
+/// # Examples
+///
+/// ```
+/// # use corio_runtime as corio;
+/// # corio::run(async {
+/// let handle = corio::Handle::current();
+/// let call = corio::create_local_task(async move {
+///     let call = handle.call_soon(|| unreachable!("it is cancelled before the task waits"));
+///     call.cancel();
+///     call
+/// });
+/// let call = call.await.unwrap();
+/// assert!(call.cancelled());
+/// assert_eq!(call.submitted_at().file(), file!());
+/// # });
+/// ```
 #[derive(Clone)]
 pub struct CallHandle {
     shared: Arc<Fate>,

@@ -88,6 +88,22 @@ impl HandlerSlot {
 /// let context = ErrorContext::new("the cache is full").exception("42 entries");
 /// assert_eq!(context.to_string(), "the cache is full: 42 entries");
 /// ```
+///
+/// ```
+/// # use corio_runtime as corio;
+/// use std::panic::Location;
+///
+/// # corio::run(async {
+/// let task = corio::current_task().unwrap();
+/// let call = corio::Handle::current().call_soon(|| {});
+/// let context = corio::ErrorContext::new("the cache is full").exception("42 entries");
+/// let context = context.task(task.clone()).handle(call.clone()).source(Location::caller());
+/// assert_eq!(context.message(), "the cache is full");
+/// assert_eq!(context.get_exception(), Some("42 entries"));
+/// assert_eq!((context.get_task(), context.get_handle()), (Some(&task), Some(&call)));
+/// assert_eq!(context.get_source().unwrap().file(), file!());
+/// # });
+/// ```
 #[derive(Clone, Debug)]
 pub struct ErrorContext {
     message: Cow<'static, str>,

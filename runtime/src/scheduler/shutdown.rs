@@ -46,6 +46,8 @@ pub struct ShutdownReport {
 impl ShutdownReport {
     /// True if every task ended and every thread was joined; also of a shutdown by one of the
     /// runtime's own workers, which waits for none.
+    ///
+    /// See [`Runtime::shutdown`](crate::Runtime::shutdown) for an example.
     #[must_use]
     pub fn is_clean(&self) -> bool {
         self.stuck.is_empty() && self.busy_threads.is_empty()
@@ -158,6 +160,7 @@ impl Drop for Ending {
 impl Worker {
     /// Step 2, on the worker's own thread after its loop.
     pub(crate) fn finish(&self) {
+        self.wait_for_lenders();
         let shared = self.shared();
         let remote = self.remote();
         let mut stopped = 0;

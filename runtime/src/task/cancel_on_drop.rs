@@ -9,6 +9,21 @@ use super::join::Task;
 use crate::error::TaskError;
 
 /// A handle that cancels its task when it is dropped; made by [`Task::cancel_on_drop`].
+///
+/// # Examples
+///
+/// ```
+/// # use corio_runtime as corio;
+/// # corio::run(async {
+/// let watched = corio::create_task(std::future::pending::<()>());
+/// let watcher = watched.task_ref();
+/// drop(watched.cancel_on_drop());
+/// assert!(watcher.cancelling() == 1 || watcher.cancelled());
+///
+/// let kept = corio::create_task(async { 5 }).cancel_on_drop();
+/// assert_eq!(kept.into_inner().await.unwrap(), 5);
+/// # });
+/// ```
 #[doc(alias = "AbortOnDropHandle")]
 #[must_use = "dropping it cancels the task"]
 #[derive(Debug)]

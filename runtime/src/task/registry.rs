@@ -158,12 +158,35 @@ impl TaskRef {
     /// ([`catch_cancel`](crate::catch_cancel) and its kin), or, if it has none, by dropping its
     /// body; then it ends cancelled. Requests that come before the first of them is delivered are
     /// delivered as one, with the first one's message. asyncio: `Task.cancel`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use corio_runtime as corio;
+    /// # corio::run(async {
+    /// let task = corio::create_task(std::future::pending::<()>());
+    /// assert!(task.cancel());
+    /// assert!(task.await.unwrap_err().is_cancelled());
+    /// # });
+    /// ```
     #[track_caller]
     pub fn cancel(&self) -> bool {
         self.request(None, Location::caller())
     }
 
     /// As [`TaskRef::cancel`], with a message for the error.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use corio_runtime as corio;
+    /// # corio::run(async {
+    /// let task = corio::create_task(std::future::pending::<()>());
+    /// task.cancel_with("too slow");
+    /// let error = task.await.unwrap_err();
+    /// assert_eq!(error.cancelled().unwrap().msg(), Some("too slow"));
+    /// # });
+    /// ```
     #[track_caller]
     pub fn cancel_with(&self, msg: impl Into<Arc<str>>) -> bool {
         self.request(Some(msg.into()), Location::caller())
@@ -174,8 +197,13 @@ impl TaskRef {
         if header.state.load().is_done() {
             return false;
         }
-        header.push_request(msg, at);
-        match header.state.request_cancel() {
+        // Only the first one's message counts of those that are delivered as one.
+        let joined = header.state.join_cancel();
+        let woken = joined.or_else(|| {
+            header.push_request(msg, at);
+            header.state.request_cancel()
+        });
+        match woken {
             None => false,
             Some(Woken::Enqueue) => {
                 self.0.schedule(self.0.header().state.load_relaxed());
@@ -201,16 +229,19 @@ impl TaskRef {
     #[cold]
     pub(crate) fn wake_at_end(&self, waker: &Waker) -> bool {
         let header = self.0.header();
-        let place = header.ext_or_make().observers.add_wait();
+        let observers = &header.ext_or_make().observers;
+        let place = observers.add_wait();
         place.register(waker);
         if header.state.observe() {
-            place.vacate();
+            observers.vacate(place);
             return false;
         }
         true
     }
 
     /// How many cancels were requested and not taken back; at most 4095.
+    ///
+    /// See [`uncancel`](Self::uncancel) for an example.
     #[must_use]
     pub fn cancelling(&self) -> u32 {
         self.0.header().state.load().cancelling()
@@ -218,6 +249,21 @@ impl TaskRef {
 
     /// Takes one cancel back and returns how many are left. With the last one a cancel that was
     /// not delivered yet is forgotten.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use corio_runtime as corio;
+    /// # corio::run(async {
+    /// let stubborn = corio::task().eager(true).spawn(async {
+    ///     let caught = corio::catch_cancel(std::future::pending::<()>()).await;
+    ///     let me = corio::current_task().unwrap();
+    ///     (caught.is_err(), me.cancelling(), me.uncancel())
+    /// });
+    /// stubborn.cancel();
+    /// assert_eq!(stubborn.await.unwrap(), (true, 1, 0));
+    /// # });
+    /// ```
     pub fn uncancel(&self) -> u32 {
         let header = self.0.header();
         let left = header.state.uncancel();
@@ -231,6 +277,21 @@ impl TaskRef {
     }
 
     /// Drops the task's body as soon as no poll is inside it; nothing in the body can refuse.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use corio_runtime as corio;
+    /// # corio::run(async {
+    /// let stubborn = corio::create_task(async {
+    ///     loop {
+    ///         let _ = corio::catch_cancel(std::future::pending::<()>()).await;
+    ///     }
+    /// });
+    /// stubborn.abort();
+    /// assert!(stubborn.await.unwrap_err().is_cancelled());
+    /// # });
+    /// ```
     #[track_caller]
     pub fn abort(&self) {
         let header = self.0.header();
@@ -247,6 +308,8 @@ impl TaskRef {
     /// its body.
     ///
     /// asyncio: `Task.get_name`; there the default is `Task-` with a counter.
+    ///
+    /// See [`set_name`](Self::set_name) for an example.
     #[doc(alias = "get_name")]
     #[must_use]
     pub fn name(&self) -> Arc<str> {
@@ -257,11 +320,33 @@ impl TaskRef {
     }
 
     /// Gives the task a name for dumps and errors.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use corio_runtime as corio;
+    /// # corio::run(async {
+    /// let task = corio::current_task().unwrap();
+    /// task.set_name("request 7");
+    /// assert_eq!(&*task.name(), "request 7");
+    /// # });
+    /// ```
     pub fn set_name(&self, name: impl Into<Arc<str>>) {
         self.0.header().ext_or_make().set_name(name.into());
     }
 
     /// A number that no other task of this runtime ever has.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use corio_runtime as corio;
+    /// # corio::run(async {
+    /// let task = corio::create_task(async { corio::current_task().unwrap().id() });
+    /// let id = task.id();
+    /// assert_eq!(task.await.unwrap(), id);
+    /// # });
+    /// ```
     #[must_use]
     pub fn id(&self) -> TaskId {
         // SAFETY: the reference keeps the cell.
@@ -269,18 +354,43 @@ impl TaskRef {
     }
 
     /// The line that spawned the task.
+    ///
+    /// See [`status`](Self::status) for an example.
     #[must_use]
     pub fn spawned_at(&self) -> &'static Location<'static> {
         self.0.header().spawned_at
     }
 
     /// Bytes of the task's future.
+    ///
+    /// See [`status`](Self::status) for an example.
     #[must_use]
     pub fn future_size(&self) -> usize {
         self.0.future_size()
     }
 
     /// What the task is doing at this moment.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use corio_runtime as corio;
+    /// use corio::TaskStatus;
+    ///
+    /// # corio::run(async {
+    /// let minute = std::time::Duration::from_secs(60);
+    /// let task = corio::create_task(corio::time::sleep(minute)).task_ref();
+    /// assert!(task.future_size() > 0 && task.get_loop().is_running());
+    /// while !matches!(task.status(), TaskStatus::Waiting(_)) {
+    ///     corio::time::yield_now().await;
+    /// }
+    /// let stack = task.stack(None);
+    /// assert_eq!((stack[0].what, stack[1].at), ("sleep", task.spawned_at()));
+    /// let mut page = Vec::new();
+    /// task.print_stack(None, Some(&mut page)).unwrap();
+    /// assert!(page.starts_with(b"Stack for "));
+    /// # });
+    /// ```
     #[must_use]
     pub fn status(&self) -> TaskStatus {
         let header = self.0.header();
@@ -327,6 +437,8 @@ impl TaskRef {
     ///
     /// asyncio: `Task.get_stack`, outermost first; of a task that waits it knows one frame, of one
     /// that has failed those of the exception, which here the panic's message names.
+    ///
+    /// See [`status`](Self::status) for an example.
     #[doc(alias = "get_stack")]
     #[must_use]
     pub fn stack(&self, limit: Option<usize>) -> Vec<Frame> {
@@ -341,6 +453,8 @@ impl TaskRef {
     }
 
     /// Prints where the task waits; `None` prints to standard error.
+    ///
+    /// See [`status`](Self::status) for an example.
     ///
     /// # Errors
     ///
@@ -389,8 +503,12 @@ impl std::hash::Hash for TaskRef {
 impl fmt::Debug for TaskRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "<Task {} name='{}' ", self.id(), self.name())?;
+        if self.cancelling() > 0 && !self.done() {
+            f.write_str("cancelling, ")?;
+        }
         match self.status() {
-            TaskStatus::Done => f.write_str("done")?,
+            TaskStatus::Done if self.cancelled() => f.write_str("cancelled")?,
+            TaskStatus::Done => f.write_str("finished")?,
             TaskStatus::Running => f.write_str("running")?,
             TaskStatus::Scheduled => f.write_str("scheduled")?,
             TaskStatus::Waiting(Some(frame)) => write!(f, "waiting for {frame}")?,

@@ -10,7 +10,7 @@ use corio_sync::coop;
 use corio_sync::place::{self, Made, WaitKind};
 use futures_core::Stream;
 
-use super::alarm::{self, Alarm};
+use crate::alarm::{self, Alarm};
 use crate::timer::clock;
 
 /// A tick that comes later than this counts as missed, unless the period is shorter still. As in
@@ -135,6 +135,19 @@ impl Interval {
     /// # Panics
     ///
     /// When polled outside a corio runtime, if it has to wait.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use corio_runtime as corio;
+    /// use std::{future::poll_fn, time::Duration};
+    ///
+    /// # corio::run(async {
+    /// let mut interval = corio::time::interval(Duration::from_millis(1));
+    /// let first = poll_fn(|cx| interval.poll_tick(cx)).await;
+    /// assert!(poll_fn(|cx| interval.poll_tick(cx)).await > first);
+    /// # });
+    /// ```
     pub fn poll_tick(&mut self, cx: &mut Context<'_>) -> Poll<Instant> {
         self.poll_tick_at(cx, self.at)
     }
@@ -158,17 +171,36 @@ impl Interval {
     }
 
     /// Lets the next tick come one period from now.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use corio_runtime as corio;
+    /// use std::time::Duration;
+    ///
+    /// # corio::run(async {
+    /// let minute = Duration::from_secs(60);
+    /// let mut interval = corio::time::interval(minute);
+    /// interval.reset();
+    /// let early = corio::time::timeout(Duration::from_millis(1), interval.tick()).await;
+    /// assert!(early.is_err(), "the first tick is a minute away");
+    /// # });
+    /// ```
     pub fn reset(&mut self) {
         self.alarm.set(clock::after(alarm::now(), self.period));
     }
 
     /// The time between two ticks.
+    ///
+    /// See [`interval_at`] for an example.
     #[must_use]
     pub fn period(&self) -> Duration {
         self.period
     }
 
     /// What happens after ticks were missed; [`MissedTick::Burst`] at first.
+    ///
+    /// See [`set_missed_tick`](Self::set_missed_tick) for an example.
     #[doc(alias = "missed_tick_behavior")]
     #[must_use]
     pub fn missed_tick(&self) -> MissedTick {
@@ -176,6 +208,24 @@ impl Interval {
     }
 
     /// Sets what happens after ticks were missed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use corio_runtime as corio;
+    /// use corio::time::MissedTick;
+    /// use std::time::Duration;
+    ///
+    /// # corio::run(async {
+    /// let mut interval = corio::time::interval(Duration::from_millis(1));
+    /// assert_eq!(interval.missed_tick(), MissedTick::Burst);
+    /// interval.set_missed_tick(MissedTick::Delay);
+    /// let first = interval.tick().await;
+    /// std::thread::sleep(Duration::from_millis(20));
+    /// let late = interval.tick().await;
+    /// assert!(interval.tick().await >= first + Duration::from_millis(21) && late > first);
+    /// # });
+    /// ```
     #[doc(alias = "set_missed_tick_behavior")]
     pub fn set_missed_tick(&mut self, missed: MissedTick) {
         self.missed = missed;

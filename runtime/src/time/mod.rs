@@ -4,7 +4,6 @@
 //! the first poll that has to wait. Before that it is a number: a timeout around something that is
 //! ready at once costs next to nothing.
 
-mod alarm;
 mod interval;
 mod scoped;
 mod sleep;
@@ -31,7 +30,7 @@ pub use timeout::{Timeout, TimeoutError, WaitFor, timeout, timeout_at, wait_for}
 /// ```
 #[must_use]
 pub fn now() -> Instant {
-    crate::timer::clock::to_instant(alarm::now())
+    crate::timer::clock::to_instant(crate::alarm::now())
 }
 
 #[cfg(all(test, not(any(corio_loom, corio_shuttle))))]

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use corio_sync::place::{self, Made, WaitKind};
 use pin_project_lite::pin_project;
 
-use super::alarm::{self, Alarm};
 use super::timeout::{Limit, TimeoutError, note, stopped, stopped_later, timed_out};
+use crate::alarm::{self, Alarm};
 use crate::cancel::Limited;
 use crate::error::InvalidState;
 use crate::timer::clock;
@@ -84,6 +84,27 @@ where
 /// The limit of a [`timeout_scope`]; clones are the same limit.
 ///
 /// May be sent elsewhere: any task or thread may move the limit.
+///
+/// # Examples
+///
+/// ```
+/// # use corio_runtime as corio;
+/// use std::time::Duration;
+///
+/// # corio::run(async {
+/// let work = corio::time::timeout_scope(None, async |limit| {
+///     assert_eq!(limit.when(), None);
+///     limit.reschedule(Some(corio::time::now() + Duration::from_millis(1))).unwrap();
+///     assert!(!limit.expired());
+///     let cleaned_up = limit.clone();
+///     corio::finally(std::future::pending::<()>(), async move {
+///         assert!(cleaned_up.expired() && cleaned_up.reschedule(None).is_err());
+///     })
+///     .await
+/// });
+/// assert!(work.await.is_err());
+/// # });
+/// ```
 #[derive(Clone)]
 pub struct TimeoutScope(Arc<Deadline>);
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use corio_sync::coop;
 use corio_sync::place::{Made, WaitKind};
 
-use super::alarm::{self, Alarm};
+use crate::alarm::{self, Alarm};
 use crate::task::inside;
 use crate::timer::clock;
 
@@ -114,12 +114,25 @@ impl Sleep {
     }
 
     /// When the sleep ends. Centuries away if it never does.
+    ///
+    /// See [`reset`](Self::reset) for an example.
     #[must_use]
     pub fn deadline(&self) -> Instant {
         clock::to_instant(self.alarm.deadline())
     }
 
     /// True if the deadline has passed, by the clock of the caller's runtime.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use corio_runtime as corio;
+    /// use std::time::Duration;
+    ///
+    /// let deadline = corio::time::now();
+    /// assert!(corio::time::sleep_until(deadline).is_elapsed());
+    /// assert!(!corio::time::sleep(Duration::from_secs(60)).is_elapsed());
+    /// ```
     #[must_use]
     pub fn is_elapsed(&self) -> bool {
         alarm::now() >= self.alarm.deadline()

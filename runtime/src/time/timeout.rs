@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use corio_sync::place::{self, Made, Place, WaitKind};
 use pin_project_lite::pin_project;
 
-use super::alarm::Alarm;
+use crate::alarm::Alarm;
 use crate::cancel::Limited;
 use crate::error::Cancelled;
 use crate::timer::clock;
@@ -193,18 +193,34 @@ impl<F> Timeout<F> {
     }
 
     /// The future that is awaited.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use corio_runtime as corio;
+    /// use std::{future::ready, time::Duration};
+    ///
+    /// let mut limited = corio::time::timeout(Duration::from_secs(1), ready(1));
+    /// assert_eq!(format!("{:?}", limited.get_ref()), "Ready(Some(1))");
+    /// *limited.get_mut() = ready(2);
+    /// assert_eq!(limited.into_inner().into_inner(), 2);
+    /// ```
     #[must_use]
     pub fn get_ref(&self) -> &F {
         self.inside.get_ref()
     }
 
     /// The future that is awaited.
+    ///
+    /// See [`get_ref`](Self::get_ref) for an example.
     #[must_use]
     pub fn get_mut(&mut self) -> &mut F {
         self.inside.get_mut()
     }
 
     /// The future without its limit.
+    ///
+    /// See [`get_ref`](Self::get_ref) for an example.
     #[must_use]
     pub fn into_inner(mut self) -> F {
         self.made.begin();
@@ -340,6 +356,20 @@ impl TimeoutError {
     }
 
     /// How long the future was given; `None` if it was given a deadline.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use corio_runtime as corio;
+    /// use std::time::Duration;
+    ///
+    /// # corio::run(async {
+    /// let limit = Duration::from_millis(1);
+    /// let error = corio::time::timeout(limit, std::future::pending::<()>()).await.unwrap_err();
+    /// assert_eq!(error.limit(), Some(limit));
+    /// assert_eq!(error.at().file(), file!());
+    /// # });
+    /// ```
     #[must_use]
     pub fn limit(&self) -> Option<Duration> {
         match self.limit {
@@ -349,6 +379,8 @@ impl TimeoutError {
     }
 
     /// The place where the limit was set.
+    ///
+    /// See [`limit`](Self::limit) for an example.
     #[must_use]
     pub fn at(&self) -> &'static Location<'static> {
         self.at

@@ -41,6 +41,8 @@ pub struct Module<'a> {
 pub struct Item<'a> {
     /// For everybody who can reach the module, and in the documentation.
     public: bool,
+    /// Where its keyword stands.
+    pub at: Piece<'a>,
     pub what: What<'a>,
 }
 
@@ -61,6 +63,7 @@ pub struct Function<'a> {
     pub output: Vec<Piece<'a>>,
     pub is_async: bool,
     pub public: bool,
+    hidden: bool,
 }
 
 /// One branch of a `use`.
@@ -74,6 +77,8 @@ struct Use<'a> {
 /// An implementation.
 pub struct Impl<'a> {
     pub module: usize,
+    /// Where `impl` stands, or its opening brace.
+    pub at: Piece<'a>,
     /// The last segment of the trait's path.
     pub of: Option<&'a str>,
     pub subject: Vec<Piece<'a>>,
@@ -157,19 +162,26 @@ impl<'a> World<'a> {
             match word(0) {
                 "fn" => {
                     let function = Function::read(code, start, &head);
-                    self.put(module, head.public, name, What::Function(function));
+                    self.put((module, head.public), code[start], name, What::Function(function));
                 }
                 "struct" | "enum" | "union" => {
-                    self.put(module, head.public, name, What::Type(Vec::new()));
+                    self.put((module, head.public), code[start], name, What::Type(Vec::new()));
                 }
                 "trait" => {
                     let mut body = members(module, &code[start..end]);
-                    body.functions.iter_mut().for_each(|function| function.public = true);
-                    self.put(module, head.public, name, What::Type(body.functions));
+                    body.functions
+                        .iter_mut()
+                        .for_each(|function| function.public = !function.hidden);
+                    self.put((module, head.public), code[start], name, What::Type(body.functions));
                 }
                 "type" => {
                     let to = until(code, start, |text| text == "=");
-                    self.put(module, head.public, name, What::Alias(code[to + 1..end].to_vec()));
+                    self.put(
+                        (module, head.public),
+                        code[start],
+                        name,
+                        What::Alias(code[to + 1..end].to_vec()),
+                    );
                 }
                 "mod" => self.read_module(tree, module, folder, (&code[start..end], &head)),
                 "use" => {
@@ -189,9 +201,15 @@ impl<'a> World<'a> {
         }
     }
 
-    fn put(&mut self, module: usize, public: bool, name: &'a str, what: What<'a>) {
+    fn put(
+        &mut self,
+        (module, public): (usize, bool),
+        at: Piece<'a>,
+        name: &'a str,
+        what: What<'a>,
+    ) {
         // The first of several by `cfg` is as good as the others.
-        self.modules[module].items.entry(name).or_insert(Item { public, what });
+        self.modules[module].items.entry(name).or_insert(Item { public, at, what });
     }
 
     fn read_module(
@@ -209,7 +227,7 @@ impl<'a> World<'a> {
             return;
         }
         self.modules.push(Module::new(self.modules[parent].root, parent));
-        self.put(parent, head.public, name, What::Module(id));
+        self.put((parent, head.public), code[0], name, What::Module(id));
         match file {
             Some(file) if code.len() <= 2 => self.read(tree, id, &below, &pieces(file)),
             _ => self.read(tree, id, &below, &code[3..]),
@@ -227,7 +245,7 @@ impl<'a> World<'a> {
         };
         let subject = subject.to_vec();
         let members = members(module, &code[open..]);
-        self.impls.push(Impl { module, of, subject, ..members });
+        self.impls.push(Impl { at: code[0], of, subject, ..members });
     }
 
     /// The items that an invocation at `start` becomes, and where its bracket opens.
@@ -319,6 +337,22 @@ impl<'a> World<'a> {
                 }
             })
         })
+    }
+
+    /// The item that a type's first path names; aliases are followed.
+    pub fn head(&self, module: usize, pieces: &[Piece<'a>]) -> Option<Target<'a>> {
+        let mut at = 0;
+        while let Some("&" | "'" | "mut") = pieces.get(at).map(|piece| piece.text) {
+            at += if pieces[at].text == "'" { 2 } else { 1 };
+        }
+        match self.resolve(module, &segments(&pieces[at..]))? {
+            target @ Target::Item(module, name) => match &self.modules[module].items[name].what {
+                What::Alias(to) => self.head(module, to),
+                What::Type(_) => Some(target),
+                _ => None,
+            },
+            Target::Module(_) => None,
+        }
     }
 
     /// Every item that a user of the facade can name, with the path to it; macros end in `!`.
@@ -436,14 +470,15 @@ impl<'a> Function<'a> {
         let to = until(code, from, |text| matches!(text, "where" | "{" | ";"));
         let output = if has { code[from..to].to_vec() } else { Vec::new() };
         let (name, keyword) = (code[start + 1], code[start]);
-        Self { name, keyword, output, is_async: head.is_async, public: head.public }
+        let Head { public, hidden, is_async } = *head;
+        Self { name, keyword, output, is_async, public, hidden }
     }
 }
 
 /// The functions and types in the braces of an `impl` or a trait.
 fn members<'a>(module: usize, code: &[Piece<'a>]) -> Impl<'a> {
     let (functions, types) = (Vec::new(), Vec::new());
-    let mut found = Impl { module, of: None, subject: Vec::new(), functions, types };
+    let mut found = Impl { module, at: code[0], of: None, subject: Vec::new(), functions, types };
     let mut at = until(code, 0, |text| text == "{") + 1;
     while at < code.len() {
         let (head, start) = Head::of(code, at);

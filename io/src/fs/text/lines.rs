@@ -8,7 +8,8 @@ use std::task::{Context, Poll, ready};
 use super::decode::{Decoded, Format, Goal};
 use super::{ReadTextOp, TextFile};
 use crate::fs::core::{Core, Told};
-use crate::fs::file::{FileOp, handle};
+use crate::fs::file::handle;
+use crate::fs::op::FileOp;
 
 /// The lines of a text file; made by [`TextFile::lines`].
 #[derive(Debug)]

@@ -13,8 +13,9 @@ use std::os::fd::BorrowedFd;
 use std::path::Path;
 
 use super::core::Core;
-use super::file::{Call, CoreAccess, File, FileOp, Operation};
+use super::file::{Call, CoreAccess, File, Operation};
 use super::finish::{CloseFile, FileTell};
+use super::op::FileOp;
 use super::operations::{FlushOp, SyncAllOp, TruncateOp, WriteOp};
 pub use decode::{DecodeError, DecodeErrors, Newline};
 use decode::{Decoded, Format, Goal, encode};
@@ -24,6 +25,35 @@ pub use open::{OpenText, open_text};
 /// A text file. What [`File`] promises about dropped operations, flushing and closing holds here.
 ///
 /// aiofiles: `AsyncTextIOWrapper`.
+///
+/// # Examples
+///
+/// ```
+/// use corio_io::fs::{self, DecodeErrors, Newline};
+///
+/// # corio_runtime::run(async {
+/// # let folder = fs::temporary_directory().await?;
+/// # let path = folder.path().join("text");
+/// let mut file = fs::open_text(&path, "w+").newline(Newline::Lf).await?;
+/// assert!(file.readable() && file.writable() && file.seekable() && !file.is_terminal());
+/// assert_eq!((file.path(), file.mode().as_str()), (&*path, "w+"));
+/// assert_eq!(file.write_lines(["día\n", "noche\n", "más"]).await?, 13, "characters");
+/// file.flush().await?;
+/// file.truncate(Some(11)).await?;
+/// file.sync_all().await?;
+/// assert_eq!(file.get_ref().mode(), "wb+");
+/// file.close().await?;
+/// assert!(file.closed());
+///
+/// let mut file = fs::open_text(&path, "r").errors(DecodeErrors::Replace).await?;
+/// assert_eq!(file.read(Some(2)).await?, "dí");
+/// assert_eq!(file.read_line(None).await?, "a\n");
+/// assert_eq!(file.lines().next_line().await.unwrap()?, "noche\n");
+/// assert!(file.read_lines(None).await?.is_empty());
+/// assert_eq!(file.into_inner().tell().await?, 11, "bytes");
+/// # std::io::Result::Ok(())
+/// # }).unwrap();
+/// ```
 pub struct TextFile {
     file: File,
     format: Format,

@@ -74,6 +74,27 @@ impl UnixDatagram {
     /// # Errors
     ///
     /// The system's, with the path in the message: `AddrInUse` also if a file is left there.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use corio_io::net::UnixDatagram;
+    ///
+    /// # corio_runtime::run(async {
+    /// # let path = std::env::temp_dir().join(format!("corio-datagram-{}", std::process::id()));
+    /// let server = UnixDatagram::bind(&path)?;
+    /// let client = UnixDatagram::unbound()?;
+    /// client.send_to(b"one", &path).await?;
+    /// client.try_send_to(b"two", &path)?;
+    /// client.connect(&path)?;
+    /// client.send(b"three").await?;
+    /// let mut buf = [0; 16];
+    /// assert_eq!((server.recv(&mut buf).await?, server.recv(&mut buf).await?), (3, 3));
+    /// assert_eq!(server.recv(&mut buf).await?, 5);
+    /// # std::fs::remove_file(path)?;
+    /// # std::io::Result::Ok(())
+    /// # }).unwrap();
+    /// ```
     #[track_caller]
     pub fn bind(path: impl AsRef<Path>) -> io::Result<Self> {
         let address = address(path.as_ref())?;
@@ -83,6 +104,8 @@ impl UnixDatagram {
     }
 
     /// A socket without an address, to send from.
+    ///
+    /// See [`bind`](Self::bind) for an example.
     ///
     /// # Errors
     ///
@@ -108,6 +131,23 @@ impl UnixDatagram {
     /// # Errors
     ///
     /// The system's.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use corio_io::net::UnixDatagram;
+    /// use std::net::Shutdown;
+    ///
+    /// # corio_runtime::run(async {
+    /// let (a, b) = std::os::unix::net::UnixDatagram::pair()?;
+    /// let a = UnixDatagram::from_std(a)?;
+    /// a.send(b"hello").await?;
+    /// assert_eq!(b.recv(&mut [0; 16])?, 5);
+    /// a.shutdown(Shutdown::Write)?;
+    /// assert!(a.send(b"hello").await.is_err());
+    /// # std::io::Result::Ok(())
+    /// # }).unwrap();
+    /// ```
     #[track_caller]
     pub fn from_std(socket: std::os::unix::net::UnixDatagram) -> io::Result<Self> {
         socket.set_nonblocking(true)?;
@@ -115,6 +155,8 @@ impl UnixDatagram {
     }
 
     /// Sets whom [`send`](Self::send) sends to and whose messages are received.
+    ///
+    /// See [`bind`](Self::bind) for an example.
     ///
     /// # Errors
     ///
@@ -128,6 +170,8 @@ impl UnixDatagram {
 
     /// Sends a message to the socket at a path. It waits while that socket's queue is full; if it is
     /// full of others' messages, it is tried again after 1 ms, then after longer rests up to 64 ms.
+    ///
+    /// See [`bind`](Self::bind) for an example.
     ///
     /// # Errors
     ///
@@ -145,6 +189,8 @@ impl UnixDatagram {
 
     /// Sends to the socket at a path without waiting.
     ///
+    /// See [`bind`](Self::bind) for an example.
+    ///
     /// # Errors
     ///
     /// `WouldBlock` if there is no room; else as [`send_to`](Self::send_to).
@@ -156,6 +202,8 @@ impl UnixDatagram {
     }
 
     /// Ends one direction or both.
+    ///
+    /// See [`from_std`](Self::from_std) for an example.
     ///
     /// # Errors
     ///

@@ -61,6 +61,24 @@ impl UnixListener {
     /// # Errors
     ///
     /// As [`bind`](Self::bind).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use corio_io::net::{UnixListener, UnixStream};
+    ///
+    /// # corio_runtime::run(async {
+    /// # let path = std::env::temp_dir().join(format!("corio-bind-addr-{}", std::process::id()));
+    /// let address = std::os::unix::net::SocketAddr::from_pathname(&path)?;
+    /// let listener = UnixListener::bind_addr(&address)?;
+    /// let client = UnixStream::connect_addr(&address).await?;
+    /// assert_eq!(client.peer_addr()?.as_pathname(), Some(&*path));
+    /// assert_eq!(listener.local_addr()?.as_pathname(), Some(&*path));
+    /// assert!(client.local_addr()?.is_unnamed());
+    /// # std::fs::remove_file(path)?;
+    /// # std::io::Result::Ok(())
+    /// # }).unwrap();
+    /// ```
     pub fn bind_addr(address: &SocketAddr) -> io::Result<Self> {
         let listener = std::os::unix::net::UnixListener::bind_addr(address)
             .map_err(|error| failed("bind", Shown(address), error))?;
@@ -72,12 +90,30 @@ impl UnixListener {
     /// # Errors
     ///
     /// The system's.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use corio_io::net::UnixListener;
+    ///
+    /// # corio_runtime::run(async {
+    /// # let path = std::env::temp_dir().join(format!("corio-from-std-{}", std::process::id()));
+    /// let listener = UnixListener::from_std(std::os::unix::net::UnixListener::bind(&path)?)?;
+    /// assert!(listener.take_error()?.is_none());
+    /// let back: std::os::unix::net::UnixListener = listener.into_std()?;
+    /// # drop(back);
+    /// # std::fs::remove_file(path)?;
+    /// # std::io::Result::Ok(())
+    /// # }).unwrap();
+    /// ```
     pub fn from_std(listener: std::os::unix::net::UnixListener) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
         Ok(Self { io: Registered::new(listener, SourceKind::Listener) })
     }
 
     /// Gives the listener to std; it stays non-blocking.
+    ///
+    /// See [`from_std`](Self::from_std) for an example.
     ///
     /// # Errors
     ///
@@ -107,6 +143,22 @@ impl UnixListener {
     /// # Errors
     ///
     /// As `accept`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use corio_io::net::{UnixListener, UnixStream};
+    ///
+    /// # corio_runtime::run(async {
+    /// # let path = std::env::temp_dir().join(format!("corio-poll-accept-{}", std::process::id()));
+    /// let listener = UnixListener::bind(&path)?;
+    /// let _client = UnixStream::connect(&path).await?;
+    /// let (_server, peer) = std::future::poll_fn(|cx| listener.poll_accept(cx)).await?;
+    /// assert!(peer.is_unnamed());
+    /// # std::fs::remove_file(path)?;
+    /// # std::io::Result::Ok(())
+    /// # }).unwrap();
+    /// ```
     #[track_caller]
     pub fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(UnixStream, SocketAddr)>> {
         let wire = Wire::of(&self.io, Location::caller());
@@ -116,6 +168,8 @@ impl UnixListener {
 
     /// The address that this socket is bound to.
     ///
+    /// See [`bind_addr`](Self::bind_addr) for an example.
+    ///
     /// # Errors
     ///
     /// The system's.
@@ -124,6 +178,8 @@ impl UnixListener {
     }
 
     /// The pending error of the socket, and clears it.
+    ///
+    /// See [`from_std`](Self::from_std) for an example.
     ///
     /// # Errors
     ///

@@ -28,6 +28,20 @@ pub use seqpacket::{
 pub use stream::UnixStream;
 
 /// Who is at the other end of a Unix connection, as the system saw it when the connection was made.
+///
+/// # Examples
+///
+/// ```
+/// use corio_io::net::UnixStream;
+///
+/// # corio_runtime::run(async {
+/// let (a, _b) = UnixStream::pair()?;
+/// let peer = a.peer_cred()?;
+/// assert_eq!(peer.pid(), i32::try_from(std::process::id()).ok());
+/// println!("user {}, group {}", peer.uid(), peer.gid());
+/// # std::io::Result::Ok(())
+/// # }).unwrap();
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct UCred {
     pid: Option<i32>,

@@ -58,6 +58,8 @@ datagram_methods!(UnixSeqpacket, OwnedFd);
 impl UnixSeqpacket {
     /// Connects to the listener at a path; as [`UnixStream::connect`](super::UnixStream::connect).
     ///
+    /// See [`UnixSeqpacketListener`] for an example.
+    ///
     /// # Errors
     ///
     /// As there.
@@ -93,6 +95,8 @@ impl UnixSeqpacket {
 
     /// Who is at the other end.
     ///
+    /// See [`UnixSeqpacketListener`] for an example.
+    ///
     /// # Errors
     ///
     /// The system's; `Unsupported` on systems other than Linux.
@@ -101,6 +105,8 @@ impl UnixSeqpacket {
     }
 
     /// Ends one direction or both: after `Write` the peer receives 0 bytes.
+    ///
+    /// See [`UnixSeqpacketListener`] for an example.
     ///
     /// # Errors
     ///
@@ -137,6 +143,27 @@ impl fmt::Debug for UnixSeqpacketConnect {
 
 /// A socket that accepts [`UnixSeqpacket`] connections. Dropping it closes it and leaves its file
 /// where it is.
+///
+/// # Examples
+///
+/// ```
+/// use corio_io::net::{UnixSeqpacket, UnixSeqpacketListener};
+/// use std::net::Shutdown;
+///
+/// # corio_runtime::run(async {
+/// # let path = std::env::temp_dir().join(format!("corio-seqpacket-{}", std::process::id()));
+/// let listener = UnixSeqpacketListener::bind(&path)?;
+/// let client = UnixSeqpacket::connect(&path).await?;
+/// let (server, _) = listener.accept().await?;
+/// assert_eq!(server.peer_cred()?.pid(), i32::try_from(std::process::id()).ok());
+/// client.send(b"hello").await?;
+/// client.shutdown(Shutdown::Write)?;
+/// let mut buf = [0; 16];
+/// assert_eq!((server.recv(&mut buf).await?, server.recv(&mut buf).await?), (5, 0));
+/// # std::fs::remove_file(path)?;
+/// # std::io::Result::Ok(())
+/// # }).unwrap();
+/// ```
 pub struct UnixSeqpacketListener {
     io: Registered<Socket>,
 }

@@ -40,6 +40,32 @@ use crate::sys;
 /// # })
 /// # }
 /// ```
+///
+/// Each call has a form that does not wait, and one for futures that are written by hand:
+///
+/// ```
+/// use corio_io::net::UnixStream;
+/// use std::future::poll_fn;
+/// use std::io::{IoSlice, IoSliceMut};
+///
+/// # corio_runtime::run(async {
+/// let (client, server) = UnixStream::pair()?;
+/// assert_eq!(client.write(b"a").await?, 1);
+/// client.writable().await?;
+/// assert_eq!(client.try_write(b"b")?, 1);
+/// poll_fn(|cx| client.poll_write_ready(cx)).await?;
+/// assert_eq!(poll_fn(|cx| client.poll_write(cx, b"c")).await?, 1);
+/// assert_eq!(poll_fn(|cx| client.poll_write_vectored(cx, &[IoSlice::new(b"d")])).await?, 1);
+///
+/// let (mut a, mut b, mut c) = ([0; 1], [0; 1], [0; 1]);
+/// server.read_vectored(&mut [IoSliceMut::new(&mut a)]).await?;
+/// poll_fn(|cx| server.poll_read_ready(cx)).await?;
+/// poll_fn(|cx| server.poll_read(cx, &mut b)).await?;
+/// poll_fn(|cx| server.poll_read_vectored(cx, &mut [IoSliceMut::new(&mut c)])).await?;
+/// assert_eq!([a, b, c], [*b"a", *b"b", *b"c"]);
+/// # std::io::Result::Ok(())
+/// # }).unwrap();
+/// ```
 pub struct UnixStream {
     io: Registered<std::os::unix::net::UnixStream>,
     at: &'static Location<'static>,
@@ -84,6 +110,8 @@ impl UnixStream {
 
     /// As [`connect`](Self::connect), to an address of std's, which need not be a path.
     ///
+    /// See [`UnixListener::bind_addr`](crate::net::UnixListener::bind_addr) for an example.
+    ///
     /// # Errors
     ///
     /// As [`connect`](Self::connect).
@@ -112,6 +140,21 @@ impl UnixStream {
     /// # Errors
     ///
     /// The system's.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use corio_io::net::UnixStream;
+    ///
+    /// # corio_runtime::run(async {
+    /// let (a, mut b) = std::os::unix::net::UnixStream::pair()?;
+    /// UnixStream::from_std(a)?.write_all(b"hello").await?;
+    /// let mut all = String::new();
+    /// std::io::Read::read_to_string(&mut b, &mut all)?;
+    /// assert_eq!(all, "hello");
+    /// # std::io::Result::Ok(())
+    /// # }).unwrap();
+    /// ```
     #[track_caller]
     pub fn from_std(stream: std::os::unix::net::UnixStream) -> io::Result<Self> {
         stream.set_nonblocking(true)?;
@@ -127,6 +170,8 @@ impl UnixStream {
 
     /// Who is at the other end.
     ///
+    /// See [`UCred`] for an example.
+    ///
     /// # Errors
     ///
     /// The system's; `Unsupported` on systems other than Linux.
@@ -136,6 +181,8 @@ impl UnixStream {
 
     /// The address of this end; that of most clients is unnamed.
     ///
+    /// See [`UnixListener::bind_addr`](crate::net::UnixListener::bind_addr) for an example.
+    ///
     /// # Errors
     ///
     /// The system's.
@@ -144,6 +191,8 @@ impl UnixStream {
     }
 
     /// The address of the other end.
+    ///
+    /// See [`UnixListener::bind_addr`](crate::net::UnixListener::bind_addr) for an example.
     ///
     /// # Errors
     ///

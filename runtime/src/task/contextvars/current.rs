@@ -43,6 +43,25 @@ pub(super) type Map = Arc<[(usize, Value)]>;
 /// assert_eq!(context.get(&REQUEST), Some(7));
 /// assert_eq!(REQUEST.get(), None);
 /// ```
+///
+/// ```
+/// # use corio_runtime as corio;
+/// use corio::{Context, ContextVar};
+///
+/// static USER: ContextVar<&str> = ContextVar::new("user");
+///
+/// let context = Context::new();
+/// assert!(context.is_empty());
+/// context.run(|| {
+///     drop(USER.set("ann"));
+///     assert_eq!(Context::current().get(&USER), Some("ann"));
+/// });
+/// assert_eq!((context.len(), context.get(&USER)), (1, Some("ann")));
+/// assert_eq!(USER.get(), None, "it was set in the context alone");
+/// let copy = context.copy();
+/// copy.run(|| drop(USER.set("bob")));
+/// assert_eq!(context.get(&USER), Some("ann"));
+/// ```
 #[derive(Clone)]
 pub struct Context(Arc<Inner>);
 
@@ -337,6 +356,24 @@ impl TaskRef {
     /// The context that the task runs in: the very one, not a copy.
     ///
     /// asyncio: `Task.get_context`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use corio_runtime as corio;
+    /// static USER: corio::ContextVar<&str> = corio::ContextVar::new("user");
+    ///
+    /// # corio::run(async {
+    /// let task = corio::create_task(async {
+    ///     drop(USER.set("ann"));
+    ///     std::future::pending::<()>().await;
+    /// });
+    /// while task.get_context().is_empty() {
+    ///     corio::time::yield_now().await;
+    /// }
+    /// assert_eq!(task.get_context().get(&USER), Some("ann"));
+    /// # });
+    /// ```
     #[must_use]
     pub fn get_context(&self) -> Context {
         self.ptr().header().ext_or_make().context.get_or_make()

@@ -45,6 +45,8 @@ static LAST_NUMBER: AtomicUsize = AtomicUsize::new(0);
 
 impl<T> ContextVar<T> {
     /// A variable without a default.
+    ///
+    /// See [`set`](Self::set) for an example.
     #[must_use]
     pub const fn new(name: &'static str) -> Self {
         Self { name, default: None, number: AtomicUsize::new(0) }
@@ -57,6 +59,8 @@ impl<T> ContextVar<T> {
     }
 
     /// The name, for people.
+    ///
+    /// See [`set`](Self::set) for an example.
     #[must_use]
     pub fn name(&self) -> &'static str {
         self.name
@@ -89,6 +93,18 @@ impl<T: Clone + Send + Sync + 'static> ContextVar<T> {
     /// [`Context::run`], or else its thread. The token sets it back.
     ///
     /// asyncio: `ContextVar.set`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use corio_runtime as corio;
+    /// static USER: corio::ContextVar<&str> = corio::ContextVar::new("user");
+    ///
+    /// let before = USER.set("ann");
+    /// assert_eq!((USER.name(), USER.get()), ("user", Some("ann")));
+    /// USER.reset(before).unwrap();
+    /// assert_eq!(USER.get(), None);
+    /// ```
     pub fn set(&self, value: T) -> Token<T> {
         let context = Context::current();
         let number = self.number();
@@ -99,6 +115,8 @@ impl<T: Clone + Send + Sync + 'static> ContextVar<T> {
     /// Sets the variable back to what it was before the `set` that gave the token, or unsets it.
     ///
     /// asyncio: `ContextVar.reset`. A token can be used once; there that is checked when it runs.
+    ///
+    /// See [`set`](Self::set) for an example.
     ///
     /// # Errors
     ///
@@ -147,6 +165,16 @@ impl<T: Clone + 'static> Token<T> {
     /// What the variable was set to before; `None` if it was not set.
     ///
     /// asyncio: `Token.old_value`, which is `Token.MISSING` then.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use corio_runtime as corio;
+    /// static USER: corio::ContextVar<&str> = corio::ContextVar::new("user");
+    ///
+    /// assert_eq!(USER.set("ann").old_value(), None);
+    /// assert_eq!(USER.set("bob").old_value(), Some("ann"));
+    /// ```
     #[must_use]
     pub fn old_value(&self) -> Option<T> {
         self.old.as_ref()?.downcast_ref::<T>().cloned()
@@ -167,6 +195,18 @@ pub struct ResetError<T> {
 
 impl<T> ResetError<T> {
     /// The token, which has not been used.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use corio_runtime as corio;
+    /// static USER: corio::ContextVar<&str> = corio::ContextVar::new("user");
+    ///
+    /// let token = USER.set("ann");
+    /// let elsewhere = corio::Context::new().run(|| USER.reset(token)).unwrap_err();
+    /// assert_eq!(elsewhere.to_string(), "the token was made in another context");
+    /// USER.reset(elsewhere.into_token()).unwrap();
+    /// ```
     #[must_use]
     pub fn into_token(self) -> Token<T> {
         self.token

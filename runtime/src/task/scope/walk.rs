@@ -125,6 +125,10 @@ pub(super) fn held(first: Option<NodeRef>) -> bool {
     })
 }
 
+pub(super) fn any_mask(first: Option<NodeRef>) -> bool {
+    siblings(first).any(|node| node.kind.get() == Kind::Mask || any_mask(node.child.get()))
+}
+
 /// Asks the masks whether they are still polled.
 pub(super) fn ask(first: Option<NodeRef>, mark: u32) {
     for node in siblings(first) {
@@ -160,5 +164,14 @@ pub(super) fn unmark(first: Option<NodeRef>, mark: u32) {
             node.mark.set(0);
         }
         unmark(node.child.get(), mark);
+    }
+}
+
+/// Nothing is offered to the scopes any more, and no mask has been asked.
+#[cfg_attr(any(corio_loom, corio_shuttle), allow(dead_code, reason = "no model asks by hand"))]
+pub(super) fn clear_marks(first: Option<NodeRef>) {
+    for node in siblings(first) {
+        node.mark.set(0);
+        clear_marks(node.child.get());
     }
 }

@@ -19,14 +19,14 @@ use crate::timer::{Clock, Expiry, Timer, Timers, clock};
 
 /// Nanoseconds since the clock's base, by the calling thread's clock.
 #[inline]
-pub(super) fn now() -> u64 {
+pub(crate) fn now() -> u64 {
     let here = with_home(|home| home.map(|home| home.timers().clock().now()));
     here.unwrap_or_else(|| Clock::real().now())
 }
 
 /// The time from which a wait counts that begins now; see [`Clock::start`].
 #[inline]
-pub(super) fn start() -> u64 {
+pub(crate) fn start() -> u64 {
     let here = with_home(|home| home.map(|home| home.timers().clock().start()));
     here.unwrap_or_else(|| Clock::real().start())
 }
@@ -66,7 +66,7 @@ fn with_home<R>(f: impl FnOnce(Option<Home<'_>>) -> R) -> R {
 
 /// A deadline; see the module.
 #[derive(Debug)]
-pub(super) struct Alarm {
+pub(crate) struct Alarm {
     /// Never zero, so that an alarm that is not there takes no word to say so.
     deadline: NonZeroU64,
     /// A time at which the deadline lay ahead; 0 if none is known.
@@ -86,13 +86,13 @@ const fn never_zero(deadline: u64) -> NonZeroU64 {
 
 impl Alarm {
     #[inline]
-    pub(super) const fn new(deadline: u64) -> Self {
+    pub(crate) const fn new(deadline: u64) -> Self {
         Self { deadline: never_zero(deadline), ahead_at: 0, timer: None }
     }
 
     /// An alarm whose deadline lies ahead, seen from `now`, which the caller has just read.
     #[inline]
-    pub(super) const fn new_ahead(deadline: u64, now: u64) -> Self {
+    pub(crate) const fn new_ahead(deadline: u64, now: u64) -> Self {
         Self { deadline: never_zero(deadline), ahead_at: now, timer: None }
     }
 
@@ -103,7 +103,7 @@ impl Alarm {
     ///
     /// As [`poll`](Self::poll).
     #[inline]
-    pub(super) fn after(
+    pub(crate) fn after(
         limit: Duration,
         waker: &Waker,
         what: &str,
@@ -133,7 +133,7 @@ impl Alarm {
     }
 
     #[inline]
-    pub(super) const fn deadline(&self) -> u64 {
+    pub(crate) const fn deadline(&self) -> u64 {
         self.deadline.get()
     }
 
@@ -145,7 +145,7 @@ impl Alarm {
     /// On a thread that is in no runtime, or in one that has shut down, unless the timer is armed
     /// already.
     #[inline]
-    pub(super) fn poll(
+    pub(crate) fn poll(
         &mut self,
         waker: &Waker,
         what: &str,
@@ -198,7 +198,7 @@ impl Alarm {
 
     /// Changes the deadline. An alarm that somebody waits for stays armed: the task is woken at the
     /// new deadline, even if it does not poll again.
-    pub(super) fn set(&mut self, deadline: u64) {
+    pub(crate) fn set(&mut self, deadline: u64) {
         self.deadline = never_zero(deadline);
         self.ahead_at = 0;
         let Some(timer) = self.timer.take() else { return };
