@@ -120,6 +120,20 @@ enum Arrival {
 /// let index = block_on(barrier.wait()).unwrap().index();
 /// assert_eq!(index + thread.join().unwrap(), 1);
 /// ```
+///
+/// ```
+/// use corio_sync::Barrier;
+/// use std::time::Duration;
+///
+/// let barrier = Barrier::new(2);
+/// assert_eq!((barrier.parties(), barrier.n_waiting()), (2, 0));
+/// let alone = barrier.wait_blocking(Some(Duration::from_millis(1)));
+/// assert!(alone.is_none(), "nobody else has come");
+/// barrier.abort();
+/// assert!(barrier.broken() && barrier.wait_blocking(None).unwrap().is_err());
+/// barrier.reset();
+/// assert!(!barrier.broken());
+/// ```
 pub struct Barrier {
     word: AtomicU64,
     parties: u32,
@@ -374,6 +388,15 @@ impl fmt::Debug for Barrier {
 }
 
 /// What [`Barrier::wait`] returns.
+///
+/// # Examples
+///
+/// ```
+/// use corio_sync::Barrier;
+///
+/// let alone = Barrier::new(1).wait_blocking(None).unwrap().unwrap();
+/// assert!(alone.is_leader() && alone.index() == 0);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BarrierWaitResult {
     index: usize,

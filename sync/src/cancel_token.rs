@@ -168,6 +168,18 @@ impl CancelToken {
 
     /// Waits on a thread that may block, for `d` at the most (`None` for no limit); false if that
     /// was not enough.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use corio_sync::CancelToken;
+    /// use std::time::Duration;
+    ///
+    /// let token = CancelToken::new();
+    /// assert!(!token.cancelled_blocking(Some(Duration::from_millis(1))));
+    /// token.cancel();
+    /// assert!(token.cancelled_blocking(None));
+    /// ```
     #[cfg(not(any(corio_loom, corio_shuttle)))]
     #[track_caller]
     pub fn cancelled_blocking(&self, d: Option<std::time::Duration>) -> bool {

@@ -57,6 +57,8 @@ impl Event {
     }
 
     /// Clears the flag; from now on `wait` waits for the next `set`.
+    ///
+    /// See [`wait_blocking`](Self::wait_blocking) for an example.
     pub fn clear(&self) {
         self.line.clear_flag();
     }
@@ -83,6 +85,20 @@ impl Event {
 
     /// Waits on a thread that may block, for `d` at the most (`None` for no limit); false if that
     /// was not enough.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use corio_sync::Event;
+    /// use std::time::Duration;
+    ///
+    /// let ready = Event::new();
+    /// assert!(!ready.wait_blocking(Some(Duration::from_millis(1))));
+    /// ready.set();
+    /// assert!(ready.wait_blocking(None));
+    /// ready.clear();
+    /// assert!(!ready.is_set());
+    /// ```
     #[cfg(not(any(corio_loom, corio_shuttle)))]
     #[track_caller]
     pub fn wait_blocking(&self, d: Option<std::time::Duration>) -> bool {

@@ -83,6 +83,18 @@ impl Notify {
 
     /// Waits on a thread that may block, for `d` at the most (`None` for no limit); false if that
     /// was not enough.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use corio_sync::Notify;
+    /// use std::time::Duration;
+    ///
+    /// let notify = Notify::new();
+    /// assert!(!notify.notified_blocking(Some(Duration::from_millis(1))));
+    /// notify.notify_one();
+    /// assert!(notify.notified_blocking(None));
+    /// ```
     #[cfg(not(any(corio_loom, corio_shuttle)))]
     #[track_caller]
     pub fn notified_blocking(&self, d: Option<std::time::Duration>) -> bool {
@@ -95,6 +107,8 @@ impl Notify {
     }
 
     /// Wakes everybody who waits; stores nothing.
+    ///
+    /// See [`Notified::enable`] for an example.
     pub fn notify_waiters(&self) {
         // Ordering(notify.broadcast): Release; pairs with Ordering(notify.broadcasts).
         self.broadcasts.fetch_add(1, ord("notify.broadcast", Ordering::Release));
@@ -138,6 +152,19 @@ impl Notified<'_> {
     /// Joins the queue without polling; true if the notification is here already.
     ///
     /// From now on a `notify_one` may choose this future.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use corio_sync::{Notify, park::block_on};
+    /// use std::pin::pin;
+    ///
+    /// let notify = Notify::new();
+    /// let mut waits = pin!(notify.notified());
+    /// assert!(!waits.as_mut().enable());
+    /// notify.notify_waiters();
+    /// block_on(waits);
+    /// ```
     pub fn enable(mut self: Pin<&mut Self>) -> bool {
         let this = &mut *self;
         if let Place::Idle = this.at {

@@ -114,6 +114,17 @@ impl<T> Drop for Slot<T> {
 /// assert_eq!(value, "loaded");
 /// assert_eq!(CONFIG.get().map(String::as_str), Some("loaded"));
 /// ```
+///
+/// ```
+/// use corio_sync::{OnceCell, park::block_on};
+///
+/// let cell = OnceCell::new();
+/// block_on(async {
+///     assert_eq!(cell.get_or_try_init(|| async { Err("not yet") }).await, Err("not yet"));
+///     assert_eq!(cell.get_or_try_init(|| async { Ok::<_, &str>(1) }).await, Ok(&1));
+/// });
+/// assert_eq!((cell.set(2), cell.into_inner()), (Err(2), Some(1)));
+/// ```
 pub struct OnceCell<T> {
     slot: Slot<T>,
     permits: Permits,
@@ -377,6 +388,18 @@ where
 /// assert_eq!(answer.set(42), Ok(()));
 /// assert_eq!(answer.set(43), Err(43));
 /// assert_eq!(*block_on(answer.wait()), 42);
+/// ```
+///
+/// ```
+/// use corio_sync::SetOnce;
+/// use std::time::Duration;
+///
+/// let once = SetOnce::new();
+/// assert!(!once.is_set() && once.get().is_none());
+/// assert_eq!(once.wait_blocking(Some(Duration::from_millis(1))), None);
+/// once.set(1).unwrap();
+/// assert_eq!(once.wait_blocking(None), Some(&1));
+/// assert_eq!(once.into_inner(), Some(1));
 /// ```
 pub struct SetOnce<T> {
     slot: Slot<T>,

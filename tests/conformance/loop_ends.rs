@@ -201,7 +201,9 @@ async fn group(trace: &Trace, children: &[(&'static str, usize, usize)], body: O
     let ended: Ended = task_group(async |group: Group| {
         for &(name, count, counted) in children {
             let child = child(trace, name, count, counted);
-            let child = async move { drop(child.await) };
+            let child = async move {
+                let _ended = child.await;
+            };
             drop(group.create_task(child).map_err(|_| "refused")?);
         }
         if let Some(count) = body {

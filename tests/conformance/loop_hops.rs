@@ -228,7 +228,9 @@ fn a_cancel_before_the_step() {
         let other = sleeper(&trace, "other", 11_000);
         turn().await;
         let sleeping = task.task_ref();
-        here().call_later(ms(10), move || drop(sleeping.cancel()));
+        here().call_later(ms(10), move || {
+            sleeping.cancel();
+        });
         block(&trace, 3);
         other.await.unwrap();
         task.await.unwrap();

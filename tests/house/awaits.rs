@@ -177,7 +177,8 @@ impl<'w, 'a> Listing<'w, 'a> {
                     return Some(format!("an associated type `{of}::{name}`"));
                 }
             }
-            let inside = self.head(module, &output[at..]).filter(|it| self.futures.contains(it));
+            let inside =
+                self.world.head(module, &output[at..]).filter(|it| self.futures.contains(it));
             inside.map(|_| format!("a future `{}` inside of another type", names.join("::")))
         })
     }

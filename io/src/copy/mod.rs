@@ -144,6 +144,24 @@ impl Lane {
 }
 
 /// Future of [`copy`]: `io::Result<u64>`.
+///
+/// # Examples
+///
+/// ```
+/// use corio_io::net::UnixStream;
+/// use corio_runtime::time::timeout;
+///
+/// # corio_runtime::run(async {
+/// let ((source, feed), (target, _sink)) = (UnixStream::pair()?, UnixStream::pair()?);
+/// feed.write_all(b"hello").await?;
+/// let (mut from, mut to) = (&source, &target);
+/// let mut copy = corio_io::copy::copy(&mut from, &mut to);
+/// let endless = timeout(std::time::Duration::from_millis(1), &mut copy).await;
+/// assert!(endless.is_err(), "the source has not ended");
+/// assert_eq!((copy.copied(), copy.unwritten()), (5, &b""[..]));
+/// # std::io::Result::Ok(())
+/// # }).unwrap();
+/// ```
 #[must_use = "nothing is copied unless this is awaited"]
 pub struct Copy<'a, R, W> {
     from: &'a mut R,

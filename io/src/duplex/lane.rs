@@ -42,6 +42,8 @@ impl Shared {
 }
 
 /// The writing end. Dropping it ends the stream, once what was written is read.
+///
+/// See [`DuplexStream`](super::DuplexStream) for an example.
 pub struct DuplexWriter {
     /// Gone once the stream is ended.
     pieces: Option<UnboundedSender<io::Result<Vec<u8>>>>,
@@ -50,6 +52,8 @@ pub struct DuplexWriter {
 }
 
 /// The reading end. Dropping it fails the writes of the other end.
+///
+/// See [`DuplexStream`](super::DuplexStream) for an example.
 pub struct DuplexReader {
     pieces: UnboundedReceiver<io::Result<Vec<u8>>>,
     /// What has been taken from the channel; the part before `start` was read.

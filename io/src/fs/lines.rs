@@ -110,6 +110,8 @@ impl FileLines<'_> {
     /// # Cancel safety
     ///
     /// Strict, as [`File::read_line`].
+    ///
+    /// See [`File::lines`] for an example.
     #[track_caller]
     pub fn next_line(&mut self) -> NextFileLine<'_> {
         NextFileLine { line: self.file.read_line(None) }

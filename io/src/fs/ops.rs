@@ -76,7 +76,7 @@ pub struct DirEntry {
 /// assert_eq!(fs::getsize(&path).await?, 4);
 /// let (changed, read) = (fs::getmtime(&path).await?, fs::getatime(&path).await?);
 /// assert!(fs::getctime(&path).await?.max(read) >= changed);
-/// assert!(fs::statvfs(&path).await?.blocks > 0);
+/// assert!(fs::statvfs(&path).await?.name_max > 0);
 /// # std::io::Result::Ok(())
 /// # }).unwrap();
 /// ```
@@ -181,12 +181,12 @@ macro_rules! calls {
 calls! {
     /// Reads a whole file.
     ///
-    /// See [`write`] for an example.
+    /// See [`write()`] for an example.
     fn read(path) -> Vec<u8> { fs::read(path) }
 
     /// Reads a whole file of UTF-8, with its newlines as they are. Python: `Path.read_text`.
     ///
-    /// See [`write`] for an example.
+    /// See [`write()`] for an example.
     #[doc(alias = "read_text")]
     fn read_to_string(path) -> String { fs::read_to_string(path) }
 
@@ -220,23 +220,23 @@ calls! {
 
     /// Removes a file.
     ///
-    /// See [`write`] for an example.
+    /// See [`write()`] for an example.
     #[doc(alias = "remove_file")]
     fn remove(path) -> () { fs::remove_file(path) }
 
     /// Removes a file; another name of [`remove`].
     ///
-    /// See [`write`] for an example.
+    /// See [`write()`] for an example.
     fn unlink(path) -> () { fs::remove_file(path) }
 
     /// Renames a file or folder; what is there is replaced, as Unix has it.
     ///
-    /// See [`write`] for an example.
+    /// See [`write()`] for an example.
     fn rename(from, to) -> () { fs::rename(from, to) }
 
     /// Renames a file or folder, and replaces what is there.
     ///
-    /// See [`write`] for an example.
+    /// See [`write()`] for an example.
     fn replace(from, to) -> () { fs::rename(from, to) }
 
     /// Renames; makes the folders above `to`, and removes those above `from` that are left empty.
@@ -361,7 +361,7 @@ calls! {
 
     /// Copies a file's contents and permissions; returns how many bytes.
     ///
-    /// See [`write`] for an example.
+    /// See [`write()`] for an example.
     fn copy(from, to) -> u64 { copy_file(from, to) }
 
     /// Sets a file's permissions. Python: `chmod`.

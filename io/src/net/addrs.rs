@@ -30,6 +30,28 @@ use crate::made::Made;
 /// ```
 pub trait ToAddrs {
     /// The addresses, or what is needed to find them.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use corio_io::net::{Addrs, TcpListener, ToAddrs};
+    ///
+    /// /// A name that stands for addresses of ours.
+    /// enum Place {
+    ///     Test,
+    /// }
+    ///
+    /// impl ToAddrs for Place {
+    ///     fn to_addrs(self) -> Addrs {
+    ///         ("127.0.0.1", 0).to_addrs()
+    ///     }
+    /// }
+    ///
+    /// # corio_runtime::run(async {
+    /// assert!(TcpListener::bind(Place::Test).await?.local_addr()?.is_ipv4());
+    /// # std::io::Result::Ok(())
+    /// # }).unwrap();
+    /// ```
     #[track_caller]
     fn to_addrs(self) -> Addrs;
 }

@@ -148,6 +148,29 @@ pub fn serve_make_service<L: Listener, M>(listener: L, make_service: M) -> Serve
 
 /// What [`serve`] accepts connections from: a [`TcpListener`], or one of yours, for TLS or Unix
 /// sockets.
+///
+/// # Examples
+///
+/// ```
+/// use corio_io::net::{Listener, UnixListener, UnixStream};
+/// use std::io;
+/// use std::task::{Context, Poll};
+///
+/// /// Serves clients on this machine.
+/// struct Local(UnixListener);
+///
+/// impl Listener for Local {
+///     type Io = UnixStream;
+///     type Addr = &'static str;
+///
+///     fn poll_accept(
+///         &mut self,
+///         cx: &mut Context<'_>,
+///     ) -> Poll<io::Result<(UnixStream, &'static str)>> {
+///         self.0.poll_accept(cx).map_ok(|(stream, _)| (stream, "a local client"))
+///     }
+/// }
+/// ```
 pub trait Listener: Send + 'static {
     /// A connection.
     type Io: Read + Write + Unpin + Send + 'static;
@@ -185,6 +208,34 @@ type Signal = Pin<Box<dyn Future<Output = ()> + Send>>;
 type BoxError = Box<dyn Error + Send + Sync>;
 
 /// A server that has not started; made by [`serve`], started by `.await`.
+///
+/// # Examples
+///
+/// ```no_run
+/// # use corio_io::{net::TcpListener, serve, signal};
+/// # use std::time::Duration;
+/// # async fn example<S, B>(router: S) -> std::io::Result<()>
+/// # where
+/// #     S: tower_service::Service<
+/// #             hyper::Request<hyper::body::Incoming>,
+/// #             Response = hyper::Response<B>,
+/// #             Error = std::convert::Infallible,
+/// #         > + Clone + Send + 'static,
+/// #     S::Future: Send,
+/// #     B: hyper::body::Body<Data: Send, Error = std::convert::Infallible> + Send + 'static,
+/// # {
+/// let listener = TcpListener::bind("127.0.0.1:8080").await?;
+/// let report = serve(listener, router)
+///     .with_graceful_shutdown(signal::ctrl_c())
+///     .keep_alive_grace(Duration::from_secs(1))
+///     .drain_deadline(Duration::from_secs(10))
+///     .add_peer(true)
+///     .report()
+///     .await?;
+/// assert!(report.is_clean(), "{report}");
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "nothing is served unless this is awaited"]
 pub struct Serve<L, M> {
     listener: L,

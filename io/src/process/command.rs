@@ -291,12 +291,11 @@ impl Command {
     ///
     /// ```
     /// use corio_io::process::Command;
-    /// use std::os::unix::process::CommandExt;
     ///
     /// # corio_runtime::run(async {
     /// let mut daemon = Command::new("sh").args(["-c", "exit 3"]).start_new_session(true);
     /// // What this builder does not say, std's does.
-    /// daemon.as_std_mut().arg0("my-daemon");
+    /// assert_eq!(daemon.as_std_mut().get_program(), "sh");
     /// assert_eq!(daemon.await?.wait().await?.code(), Some(3));
     /// # std::io::Result::Ok(())
     /// # }).unwrap();

@@ -48,6 +48,41 @@ use crate::net::{Connect, StreamBuilder, TcpStream, ToAddrs, UnixConnect, UnixSt
 /// # })
 /// # }
 /// ```
+///
+/// Both ends, and the life of a server:
+///
+/// ```
+/// use corio_io::stream::{StreamReader, StreamWriter, open_connection, start_server};
+///
+/// # corio_runtime::run(async {
+/// let says = async |mut reader: StreamReader, mut writer: StreamWriter| {
+///     while let Ok(line) = reader.read_line().await {
+///         if line.is_empty() {
+///             break;
+///         }
+///         writer.write(&line);
+///     }
+/// };
+/// let server = start_server(says, "127.0.0.1:0").limit(1024).start_serving(false).await?;
+/// assert!(!server.is_serving() && server.get_loop().is_running());
+/// server.start_serving();
+///
+/// let from = "127.0.0.1:0".parse().unwrap();
+/// let connect = open_connection(server.local_addrs()[0]).limit(1024).local_addr(from);
+/// let (mut reader, mut writer) = connect.await?;
+/// writer.write(b"one\ntwo\n");
+/// let mut lines = reader.lines();
+/// assert_eq!(lines.next_line().await.unwrap().unwrap(), b"one\n");
+/// assert_eq!(lines.next_line().await.unwrap().unwrap(), b"two\n");
+///
+/// server.close();
+/// server.close_clients(); // or abort_clients(), which sends nothing more
+/// assert!(lines.next_line().await.is_none());
+/// server.abort_clients();
+/// server.wait_closed().await;
+/// # std::io::Result::Ok(())
+/// # }).unwrap();
+/// ```
 #[doc(alias = "create_connection")]
 #[track_caller]
 pub fn open_connection(address: impl ToAddrs) -> OpenConnection {
@@ -83,6 +118,25 @@ pub fn open_connection(address: impl ToAddrs) -> OpenConnection {
 /// # Ok(())
 /// # })
 /// # }
+/// ```
+///
+/// With options:
+///
+/// ```
+/// use corio_io::stream::{StreamReader, StreamWriter, open_unix_connection, start_unix_server};
+///
+/// # corio_runtime::run(async {
+/// # let path = std::env::temp_dir().join(format!("corio-unix-options-{}", std::process::id()));
+/// let greets = async |_: StreamReader, mut writer: StreamWriter| writer.write(b"welcome\n");
+/// let server = start_unix_server(greets, &path).cleanup_socket(false).limit(64);
+/// let server = server.start_serving(true).await?;
+/// let (mut reader, _writer) = open_unix_connection(&path).limit(64).await?;
+/// assert_eq!(reader.read_line().await.unwrap(), b"welcome\n");
+/// server.close();
+/// server.wait_closed().await;
+/// std::fs::remove_file(path)?;
+/// # std::io::Result::Ok(())
+/// # }).unwrap();
 /// ```
 #[doc(alias = "create_unix_connection")]
 #[track_caller]
@@ -182,6 +236,8 @@ macro_rules! opening {
             /// The most that a line, or a chunk before a separator, may be long, in bytes. Default:
             /// [`DEFAULT_LIMIT`](super::DEFAULT_LIMIT).
             ///
+            /// See [`open_connection`] for an example.
+            ///
             /// # Panics
             ///
             /// If it is 0.
@@ -212,6 +268,8 @@ macro_rules! opening {
 impl OpenConnection {
     /// The local address to connect from; see [`StreamBuilder::local_addr`]. Default: the system
     /// chooses. asyncio: `local_addr`.
+    ///
+    /// See [`open_connection`] for an example.
     pub fn local_addr(mut self, address: SocketAddr) -> Self {
         self.connect.local_addr(address);
         self

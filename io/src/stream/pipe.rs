@@ -122,6 +122,8 @@ pub fn connect_read_pipe(fd: impl Into<OwnedFd>) -> io::Result<StreamReader> {
 ///
 /// asyncio: `loop.connect_write_pipe`.
 ///
+/// See [`connect_read_pipe`] for an example.
+///
 /// # Errors
 ///
 /// As [`connect_read_pipe`].

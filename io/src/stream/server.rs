@@ -67,6 +67,7 @@ struct Shared {
 /// A server. Dropping it closes its listening sockets; its connections live on.
 ///
 /// asyncio: `Server`.
+/// See [`open_connection`](super::open_connection) for an example.
 pub struct Server {
     shared: Arc<Shared>,
     runtime: Handle,
@@ -244,6 +245,7 @@ where
 /// Listens on the Unix socket at a path; else as [`start_server`]. A socket file that is left there
 /// from before is replaced, and the server's own is removed when it closes, unless
 /// [`cleanup_socket`](StartUnixServer::cleanup_socket) says otherwise.
+/// See [`open_unix_connection`](super::open_unix_connection) for an example.
 ///
 /// # Errors
 ///
@@ -310,6 +312,7 @@ pub struct StartUnixServer<F> {
 impl<F> StartUnixServer<F> {
     /// Whether the socket's file is removed when the server closes. Default: yes, if it is still the
     /// server's own then.
+    /// See [`open_unix_connection`](super::open_unix_connection) for an example.
     pub fn cleanup_socket(mut self, on: bool) -> Self {
         self.cleanup = on;
         self
@@ -321,6 +324,7 @@ macro_rules! starting {
         impl<F> $start<F> {
             /// The most that a line, or a chunk before a separator, may be long, in bytes. Default:
             /// [`DEFAULT_LIMIT`](super::DEFAULT_LIMIT).
+            /// See [`open_connection`](super::open_connection) for an example.
             ///
             /// # Panics
             ///
@@ -333,6 +337,7 @@ macro_rules! starting {
 
             /// Whether it accepts at once, or only from [`Server::start_serving`] or
             /// [`Server::serve_forever`] on. Default: at once.
+            /// See [`open_connection`](super::open_connection) for an example.
             pub fn start_serving(mut self, at_once: bool) -> Self {
                 self.options.start = at_once;
                 self

@@ -25,6 +25,28 @@ use crate::made::Made;
 /// and `poll_shutdown` flush, and end the outgoing stream as [`write_eof`](Self::write_eof) does.
 ///
 /// asyncio: `StreamWriter`.
+///
+/// # Examples
+///
+/// ```
+/// use corio_io::net::UnixStream;
+/// use corio_io::stream::connect_accepted_socket;
+///
+/// # corio_runtime::run(async {
+/// let (ours, theirs) = UnixStream::pair()?;
+/// let (_reader, mut writer) = connect_accepted_socket(ours)?;
+/// assert!(writer.socket().is_some() && !writer.is_closing());
+/// writer.set_write_buffer_limits(Some(1 << 10), None);
+/// assert_eq!(writer.get_write_buffer_limits(), (256, 1 << 10));
+/// writer.write(&[0; 16 << 20]);
+/// assert!(writer.queued() > 1 << 10, "nobody reads");
+/// writer.abort(); // close() would send it first
+/// assert!(writer.is_closing());
+/// writer.close();
+/// # drop(theirs);
+/// # std::io::Result::Ok(())
+/// # }).unwrap();
+/// ```
 pub struct StreamWriter {
     connection: Arc<Connection>,
     info: ExtraInfo,

@@ -170,6 +170,23 @@ impl<T> Shared<T> {
 /// # Panics
 ///
 /// If `capacity` is zero.
+///
+/// # Examples
+///
+/// ```
+/// use corio_sync::broadcast::{self, TryRecvError};
+/// use corio_sync::park::block_on;
+/// use std::time::Duration;
+///
+/// let (sender, mut one) = broadcast::channel(4);
+/// assert_eq!(one.try_recv(), Err(TryRecvError::Empty));
+/// let mut two = sender.subscribe();
+/// assert_eq!((sender.send("a"), sender.receiver_count()), (Ok(2), 2));
+/// assert_eq!((one.blocking_recv(), block_on(two.recv())), (Ok("a"), Ok("a")));
+/// let mut three = one.resubscribe();
+/// let limit = Duration::from_millis(1);
+/// assert_eq!(three.blocking_recv_timeout(limit), Err(TryRecvError::Empty));
+/// ```
 #[must_use]
 #[track_caller]
 pub fn channel<T: Clone + Send + 'static>(capacity: usize) -> (Sender<T>, Receiver<T>) {
@@ -184,6 +201,8 @@ fn ends<T>(ring: Ring<T>) -> (Sender<T>, Receiver<T>) {
 }
 
 /// An end that sends.
+///
+/// See [`channel`] for an example.
 pub struct Sender<T> {
     shared: Arc<Shared<T>>,
 }
@@ -246,6 +265,8 @@ impl<T> fmt::Debug for Sender<T> {
 }
 
 /// An end that receives.
+///
+/// See [`channel`] for an example.
 pub struct Receiver<T> {
     shared: Arc<Shared<T>>,
     /// The number of the value it expects.

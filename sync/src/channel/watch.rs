@@ -195,7 +195,7 @@ impl<T> Drop for Shared<T> {
     }
 }
 
-/// A channel that holds `value` until another one is sent.
+/// A channel that holds `value` until another one is sent. See [`Ref`] for an example.
 ///
 /// A value that was replaced is dropped when no thread can be looking at it any more, on whichever
 /// thread finds that out: so `T` is `Send` and borrows nothing.
@@ -216,7 +216,7 @@ pub fn channel<T: Send + 'static>(value: T) -> (Sender<T>, Receiver<T>) {
     (Sender { shared: shared.clone() }, Receiver { shared, kept: None, seen: 0, seat: None })
 }
 
-/// An end that sends.
+/// An end that sends. See [`Ref`] for an example.
 pub struct Sender<T> {
     shared: Arc<Shared<T>>,
 }
@@ -331,7 +331,7 @@ impl<T: fmt::Debug> fmt::Debug for Sender<T> {
     }
 }
 
-/// An end that receives.
+/// An end that receives. See [`Ref`] for an example.
 pub struct Receiver<T> {
     shared: Arc<Shared<T>>,
     /// The value that this receiver has last looked at.

@@ -28,6 +28,15 @@ impl<'a, T> LockGuard<'a, T> {
     }
 
     /// Whether this guard holds the lock; false only after a condition's wait was dropped midway.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use corio_sync::Lock;
+    ///
+    /// let lock = Lock::new(1);
+    /// assert!(lock.try_acquire().unwrap().is_held());
+    /// ```
     #[must_use]
     pub fn is_held(&self) -> bool {
         self.held
@@ -106,6 +115,17 @@ impl<T> OwnedLockGuard<T> {
     }
 
     /// The lock that this guard holds.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use corio_sync::{Lock, OwnedLockGuard};
+    /// use std::sync::Arc;
+    ///
+    /// let lock = Arc::new(Lock::new(1));
+    /// let guard = lock.clone().try_acquire_owned().unwrap();
+    /// assert!(Arc::ptr_eq(OwnedLockGuard::lock(&guard), &lock));
+    /// ```
     #[must_use]
     pub fn lock(guard: &Self) -> &Arc<Lock<T>> {
         &guard.lock

@@ -49,6 +49,25 @@ use std::task::{Context, Poll, ready};
 /// });
 /// assert_eq!(counter.into_inner(), 1);
 /// ```
+///
+/// ```
+/// use corio_sync::{Lock, park::block_on};
+/// use std::{sync::Arc, time::Duration};
+///
+/// let mut lock = Lock::new_unfair(1);
+/// *lock.get_mut() = 2;
+/// assert!(!lock.is_fair() && !lock.locked());
+/// let lock = Arc::new(lock);
+/// let guard = lock.blocking_acquire(); // tokio's name is blocking_lock()
+/// assert!(lock.locked() && lock.try_acquire().is_none());
+/// assert!(lock.blocking_acquire_timeout(Duration::from_millis(1)).is_none());
+/// assert!(lock.clone().try_acquire_owned().is_err());
+/// drop(guard);
+/// block_on(async {
+///     assert_eq!(*lock.lock().await, 2); // as acquire()
+///     assert_eq!(*lock.clone().acquire_owned().await, 2);
+/// });
+/// ```
 #[doc(alias = "Mutex")]
 pub struct Lock<T = ()> {
     pub(crate) raw: RawLock,
@@ -200,6 +219,17 @@ impl Lock<()> {
     /// # Errors
     ///
     /// [`NotLocked`] if nobody holds the lock.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use corio_sync::Lock;
+    ///
+    /// let lock = Lock::new(());
+    /// std::mem::forget(lock.try_acquire().unwrap());
+    /// assert!(lock.release().is_ok());
+    /// assert!(lock.release().is_err(), "nobody holds it");
+    /// ```
     pub fn release(&self) -> Result<(), NotLocked> {
         if !self.raw.release_if_held() {
             return Err(NotLocked(()));

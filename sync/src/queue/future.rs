@@ -24,6 +24,17 @@ future_debug!([<T, S: Store<T>>] Put<'_, T, S>, "Put");
 
 impl<T, S: Store<T>> Put<'_, T, S> {
     /// Takes the item back, and leaves the queue; `None` if it was put.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use corio_sync::{Queue, park::block_on};
+    ///
+    /// let queue = Queue::new(1);
+    /// let mut put = queue.put("late");
+    /// assert_eq!(put.take(), Some("late"));
+    /// block_on(queue.put("first")).unwrap();
+    /// ```
     pub fn take(&mut self) -> Option<T> {
         self.queue.core.leave_slots(&mut self.at);
         self.value.take()
@@ -161,6 +172,18 @@ pub struct Tracked<'a, T, S: Store<T> = Fifo<T>> {
 
 impl<T, S: Store<T>> Tracked<'_, T, S> {
     /// Reports the item as done now and gives it away.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use corio_sync::{Queue, park::block_on};
+    ///
+    /// let queue = Queue::new(0);
+    /// queue.put_nowait(1).unwrap();
+    /// let item = block_on(queue.get_tracked()).unwrap().into_inner();
+    /// block_on(queue.join());
+    /// assert_eq!(item, 1);
+    /// ```
     #[must_use]
     pub fn into_inner(mut self) -> T {
         self.value.take().expect("a live item has its value")

@@ -84,6 +84,8 @@ pub enum PutError<T> {
 
 impl<T> PutError<T> {
     /// The item.
+    ///
+    /// See [`BaseQueue`] for an example.
     pub fn into_inner(self) -> T {
         let (Self::Full(value) | Self::ShutDown(value) | Self::Timeout(value)) = self;
         value
@@ -247,6 +249,30 @@ pub type PriorityQueue<T> = BaseQueue<T, Priority<T>>;
 /// });
 /// assert_eq!(sum, 10);
 /// thread.join().unwrap();
+/// ```
+///
+/// ```
+/// use corio_sync::{Queue, park::block_on};
+/// use std::pin::pin;
+/// use std::time::Duration;
+///
+/// let queue = Queue::new(2);
+/// assert!(queue.empty() && queue.maxsize() == 2);
+/// queue.put_nowait(1).unwrap();
+/// queue.put_blocking(2, None).unwrap();
+/// assert!(queue.full() && queue.qsize() == 2);
+/// let full = queue.try_put(3).unwrap_err(); // as put_nowait()
+/// assert_eq!(full.into_inner(), 3);
+///
+/// assert_eq!((queue.try_get(), queue.get_blocking(None)), (Ok(1), Ok(2)));
+/// assert!(queue.get_nowait().is_err());
+/// assert!(!queue.join_blocking(Some(Duration::from_millis(1))), "nothing was done");
+/// block_on(queue.put(4)).unwrap();
+/// drop(block_on(queue.get_tracked()).unwrap());
+/// queue.put_nowait(5).unwrap();
+/// let mut items = pin!(queue.stream());
+/// let next = std::future::poll_fn(|cx| futures_core::Stream::poll_next(items.as_mut(), cx));
+/// assert_eq!(block_on(next), Some(5));
 /// ```
 #[doc(alias = "mpmc")]
 pub struct BaseQueue<T, S: Store<T> = Fifo<T>> {

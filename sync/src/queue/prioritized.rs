@@ -46,6 +46,16 @@ impl<P, T> Prioritized<P, T> {
     }
 
     /// The item. There is no shared form: see the type.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use corio_sync::Prioritized;
+    ///
+    /// let mut job = Prioritized::new(1, String::from("feed the cat"));
+    /// job.item_mut().push('s');
+    /// assert_eq!(job.into_parts(), (1, String::from("feed the cats")));
+    /// ```
     pub const fn item_mut(&mut self) -> &mut T {
         &mut self.item
     }
@@ -57,6 +67,8 @@ impl<P, T> Prioritized<P, T> {
     }
 
     /// Both.
+    ///
+    /// See [`item_mut`](Self::item_mut) for an example.
     #[must_use]
     pub fn into_parts(self) -> (P, T) {
         (self.priority, self.item)

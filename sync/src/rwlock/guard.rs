@@ -76,6 +76,19 @@ impl<'a, T> RwLockWriteGuard<'a, T> {
     }
 
     /// Keeps the lock for reading and lets other readers in; no writer comes in between.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use corio_sync::RwLock;
+    ///
+    /// let lock = RwLock::new(1);
+    /// let mut writer = lock.try_write().unwrap();
+    /// *writer = 2;
+    /// let reader = writer.downgrade();
+    /// assert_eq!((*reader, *lock.try_read().unwrap()), (2, 2));
+    /// assert!(lock.try_write().is_none());
+    /// ```
     #[track_caller]
     pub fn downgrade(self) -> RwLockReadGuard<'a, T> {
         let writer = ManuallyDrop::new(self);

@@ -52,6 +52,27 @@ const WRITE: usize = MOST;
 ///     assert_eq!(*reader, 5);
 /// });
 /// ```
+///
+/// ```
+/// use corio_sync::{RwLock, park::block_on};
+/// use std::{sync::Arc, time::Duration};
+///
+/// let mut lock = RwLock::new(1);
+/// *lock.get_mut() = 2;
+/// let lock = Arc::new(lock);
+/// let soon = Duration::from_millis(1);
+/// {
+///     let _reader = lock.blocking_read();
+///     assert!(lock.blocking_read_timeout(soon).is_some());
+///     assert!(lock.try_write().is_none() && lock.blocking_write_timeout(soon).is_none());
+/// }
+/// *lock.blocking_write() += 1;
+/// block_on(async {
+///     *lock.clone().write_owned().await += 1;
+///     assert_eq!(*lock.clone().read_owned().await, 4);
+/// });
+/// assert_eq!(Arc::into_inner(lock).unwrap().into_inner(), 4);
+/// ```
 pub struct RwLock<T> {
     permits: Weighted,
     data: UnsafeCell<T>,

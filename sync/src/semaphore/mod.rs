@@ -51,6 +51,29 @@ use std::task::{Context, Poll, ready};
 /// })
 /// .unwrap();
 /// ```
+///
+/// ```
+/// use corio_sync::{Semaphore, TryAcquireError, park::block_on};
+/// use std::{sync::Arc, time::Duration};
+///
+/// let seats = Arc::new(Semaphore::new(3));
+/// let one = seats.try_acquire().unwrap();
+/// let two = seats.try_acquire_many(2).unwrap();
+/// assert!(seats.clone().try_acquire_owned().is_err());
+/// let late = seats.acquire_blocking(Some(Duration::from_millis(1)));
+/// assert_eq!(late.unwrap_err(), TryAcquireError::NoPermits);
+/// drop((one, two));
+/// block_on(async {
+///     let two = seats.acquire_many(2).await.unwrap();
+///     let one = seats.clone().acquire_owned().await.unwrap();
+///     drop((one, two));
+///     drop(seats.clone().acquire_many_owned(3).await.unwrap());
+/// });
+/// seats.release(1); // tokio's name is add_permits(1)
+/// assert_eq!(seats.available_permits(), 4);
+/// seats.close();
+/// assert!(seats.is_closed() && block_on(seats.acquire()).is_err());
+/// ```
 pub struct Semaphore {
     permits: Weighted,
 }

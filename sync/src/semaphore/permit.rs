@@ -6,6 +6,20 @@ use std::panic::Location;
 use std::sync::Arc;
 
 /// Permits of a [`Semaphore`]; dropping them gives them back.
+///
+/// # Examples
+///
+/// ```
+/// use corio_sync::Semaphore;
+///
+/// let seats = Semaphore::new(3);
+/// let mut all = seats.try_acquire_many(3).unwrap();
+/// let one = all.split(1).unwrap();
+/// assert_eq!((one.count(), all.count()), (1, 2));
+/// one.forget();
+/// drop(all);
+/// assert_eq!(seats.available_permits(), 2);
+/// ```
 #[doc(alias = "SemaphorePermit")]
 #[must_use = "dropping the permit gives it back at once"]
 pub struct Permit<'a> {
@@ -71,6 +85,21 @@ impl Owner {
 }
 
 /// As [`Permit`], but keeps the semaphore alive.
+///
+/// # Examples
+///
+/// ```
+/// use corio_sync::Semaphore;
+/// use std::sync::Arc;
+///
+/// let seats = Arc::new(Semaphore::new(2));
+/// let mut two = corio_sync::park::block_on(seats.clone().acquire_many_owned(2)).unwrap();
+/// let one = two.split(1).unwrap();
+/// assert_eq!((one.count(), two.count()), (1, 1));
+/// one.forget();
+/// drop(two);
+/// assert_eq!(seats.available_permits(), 1);
+/// ```
 #[doc(alias = "OwnedSemaphorePermit")]
 #[must_use = "dropping the permit gives it back at once"]
 pub struct OwnedPermit {

@@ -28,6 +28,8 @@ impl TextLines<'_> {
     /// # Cancel safety
     ///
     /// As [`TextFile::read`].
+    ///
+    /// See [`TextFile`] for an example.
     #[track_caller]
     pub fn next_line(&mut self) -> NextTextLine<'_> {
         NextTextLine { line: self.file.read_line(None) }

@@ -61,12 +61,16 @@ pub struct OpenText {
 
 impl OpenText {
     /// What ends a line. Default: [`Newline::Universal`].
+    ///
+    /// See [`TextFile`] for an example.
     pub fn newline(mut self, newline: Newline) -> Self {
         self.format.newline = newline;
         self
     }
 
     /// What becomes of bytes that are no UTF-8. Default: [`DecodeErrors::Strict`].
+    ///
+    /// See [`TextFile`] for an example.
     pub fn errors(mut self, errors: DecodeErrors) -> Self {
         self.format.errors = errors;
         self

@@ -6,6 +6,30 @@ use std::future::{Future, poll_fn, ready};
 use tower_service::Service;
 
 /// Gives each connection its service.
+///
+/// # Examples
+///
+/// ```
+/// use corio_io::net::ForPeer;
+/// use std::net::SocketAddr;
+///
+/// /// Serves those on this machine alone.
+/// #[derive(Clone)]
+/// struct Near<S>(S);
+///
+/// impl<S: Clone + Send + 'static> ForPeer<SocketAddr> for Near<S> {
+///     type Service = S;
+///
+///     async fn service_for(self, peer: SocketAddr) -> Option<S> {
+///         peer.ip().is_loopback().then_some(self.0)
+///     }
+/// }
+///
+/// corio_runtime::run(async {
+///     let far = Near("service").service_for("192.0.2.1:80".parse().unwrap()).await;
+///     assert_eq!(far, None);
+/// });
+/// ```
 pub trait ForPeer<A>: Clone + Send + 'static {
     /// What serves the requests of one connection.
     type Service;

@@ -22,6 +22,8 @@ pub struct ServeReport {
 
 impl ServeReport {
     /// True if all connections had ended in time.
+    ///
+    /// See [`Serve`](super::Serve) for an example.
     #[must_use]
     pub fn is_clean(&self) -> bool {
         self.left.is_empty()

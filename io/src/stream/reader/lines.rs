@@ -18,6 +18,8 @@ pub struct Lines<'a> {
 impl Lines<'_> {
     /// The next line, with its `\n`; `None` at the end.
     ///
+    /// See [`StreamReader::lines`] for an example.
+    ///
     /// # Errors
     ///
     /// As [`StreamReader::read_line`].

@@ -17,6 +17,40 @@ use super::error::SslError;
 ///
 /// Python: `ssl.SSLContext`. Whatever these functions do not offer, rustls's own configurations do:
 /// `SslContext::from(ClientConfig)`, `SslContext::from(ServerConfig)`.
+///
+/// # Examples
+///
+/// ```no_run
+/// use corio_io::ssl::{SslContext, SslError, create_default_context};
+/// use corio_io::stream::{StreamReader, StreamWriter, open_connection, start_server};
+/// use std::time::Duration;
+///
+/// # async fn example(chain: &str, key: &str, authority: &str) -> std::io::Result<()> {
+/// let greets = async |_: StreamReader, mut writer: StreamWriter| writer.write(b"welcome\n");
+/// let server = start_server(greets, "127.0.0.1:0")
+///     .ssl(SslContext::with_cert_chain(chain, key)?)
+///     .ssl_handshake_timeout(Duration::from_secs(5))
+///     .ssl_shutdown_timeout(Duration::from_secs(5))
+///     .await?;
+///
+/// // Nobody has signed it whom the system trusts.
+/// let address = server.local_addrs()[0];
+/// let error = open_connection(address).ssl(create_default_context()?).await.unwrap_err();
+/// assert!(matches!(SslError::of(&error), Some(SslError::CertificateRefused(_))));
+///
+/// let (_reader, writer) = open_connection(address)
+///     .ssl(SslContext::trusting(authority)?)
+///     .server_hostname("example.org")
+///     .ssl_handshake_timeout(Duration::from_secs(5))
+///     .ssl_shutdown_timeout(Duration::from_secs(5))
+///     .await?;
+/// let agreed = writer.get_extra_info().ssl_object.as_ref().unwrap();
+/// assert_eq!((agreed.version(), agreed.server_hostname()), ("TLSv1.3", Some("example.org")));
+/// assert_eq!(agreed.peercert(), agreed.peercert_chain().first());
+/// println!("{}, {:?}", agreed.cipher(), agreed.selected_alpn_protocol());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct SslContext(pub(super) Side);
 
@@ -71,6 +105,8 @@ impl SslContext {
 /// and is to be called once.
 ///
 /// Python: `ssl.create_default_context()`.
+///
+/// See [`SslContext`] for an example.
 ///
 /// # Errors
 ///

@@ -41,6 +41,8 @@ pub enum SslError {
 
 impl SslError {
     /// What lies in the error of a function that returns [`io::Error`].
+    ///
+    /// See [`SslContext`](super::SslContext) for an example.
     #[must_use]
     pub fn of(error: &io::Error) -> Option<&Self> {
         error.get_ref()?.downcast_ref()

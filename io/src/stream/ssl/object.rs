@@ -6,6 +6,8 @@ use tokio_rustls::rustls::{CommonState, ProtocolVersion};
 /// What is known about a secured connection, after its handshake.
 ///
 /// Python: `ssl.SSLObject`, and the extra informations `peercert` and `cipher`.
+///
+/// See [`SslContext`](super::SslContext) for an example.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SslObject {
     version: ProtocolVersion,

@@ -46,6 +46,8 @@ macro_rules! opening {
             ///
             /// asyncio: the argument `ssl`.
             ///
+            /// See [`SslContext`] for an example.
+            ///
             /// # Cancel safety
             ///
             /// Strict: an unfinished connection is closed, also in the middle of the handshake.
@@ -145,6 +147,8 @@ macro_rules! starting {
             /// a client whose handshake fails: its connection is closed.
             ///
             /// asyncio: the argument `ssl`.
+            ///
+            /// See [`SslContext`] for an example.
             ///
             /// # Cancel safety
             ///

@@ -41,6 +41,8 @@ macro_rules! ssl_options {
         impl<$($generics)*> $future {
             /// How long the handshake may take. Default: 60 s.
             ///
+            /// See [`SslContext`](crate::stream::ssl::SslContext) for an example.
+            ///
             /// # Panics
             ///
             /// If it is 0.
@@ -53,6 +55,8 @@ macro_rules! ssl_options {
             /// How long a connection that was closed waits until the peer has ended it too.
             /// Default: 30 s. What was written has been sent before; when the time is over the
             /// socket is closed, and `wait_closed` says `TimedOut`.
+            ///
+            /// See [`SslContext`](crate::stream::ssl::SslContext) for an example.
             ///
             /// # Panics
             ///
@@ -73,6 +77,8 @@ macro_rules! ssl_client_options {
         impl<$($generics)*> $future {
             /// The name that the server's certificate has to be for. Default: the host of the
             /// address that was connected to.
+            ///
+            /// See [`SslContext`](crate::stream::ssl::SslContext) for an example.
             pub fn server_hostname(mut self, name: impl Into<String>) -> Self {
                 self.options().server_hostname = Some(name.into());
                 self

@@ -20,6 +20,31 @@ use std::task::{Context, Poll, ready};
 /// # Panics
 ///
 /// If `capacity` is zero or above [`Semaphore::MAX_PERMITS`](crate::Semaphore::MAX_PERMITS).
+///
+/// # Examples
+///
+/// ```
+/// use corio_sync::{mpsc, park::block_on};
+/// use std::time::Duration;
+///
+/// let (sender, mut receiver) = mpsc::channel(2);
+/// assert_eq!((sender.capacity(), sender.max_capacity()), (2, 2));
+/// sender.try_send(1).unwrap();
+/// sender.try_reserve().unwrap().send(2);
+/// let full = sender.blocking_send_timeout(3, Duration::from_millis(1)).unwrap_err();
+/// assert_eq!(full.into_inner(), 3);
+/// assert_eq!((receiver.try_recv(), receiver.blocking_recv()), (Ok(1), Some(2)));
+///
+/// block_on(async {
+///     sender.send(4).await.unwrap();
+///     sender.reserve().await.unwrap().send(5);
+///     assert_eq!(receiver.recv().await, Some(4));
+///     let mut more = Vec::new();
+///     assert_eq!(receiver.recv_many(&mut more, 10).await, 1);
+/// });
+/// let sender = sender.try_reserve_owned().unwrap().send(6);
+/// sender.blocking_send(7).unwrap();
+/// ```
 #[must_use]
 #[track_caller]
 pub fn channel<T>(capacity: usize) -> (Sender<T>, Receiver<T>) {
@@ -31,11 +56,15 @@ pub fn channel<T>(capacity: usize) -> (Sender<T>, Receiver<T>) {
 }
 
 /// A sending end of [`channel`].
+///
+/// See [`channel`] and [`unbounded`](fn@super::unbounded) for an example.
 pub struct Sender<T> {
     chan: Arc<Chan<T>>,
 }
 
 /// The receiving end of [`channel`].
+///
+/// See [`channel`] and [`unbounded`](fn@super::unbounded) for an example.
 pub struct Receiver<T> {
     chan: Arc<Chan<T>>,
 }
@@ -232,6 +261,8 @@ impl<T> Future for Send<'_, T> {
 }
 
 /// Room for one value.
+///
+/// See [`channel`] for an example.
 #[must_use = "dropping the permit gives the room back at once"]
 pub struct Permit<'a, T> {
     /// Gone once it is used.
@@ -264,6 +295,8 @@ impl<T> fmt::Debug for Permit<'_, T> {
 }
 
 /// Room for one value, and a sender.
+///
+/// See [`channel`] for an example.
 #[must_use = "dropping the permit gives the room back at once"]
 pub struct OwnedPermit<T> {
     /// Gone once it is used.

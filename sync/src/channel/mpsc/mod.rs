@@ -77,6 +77,8 @@ pub enum TrySendError<T> {
 
 impl<T> TrySendError<T> {
     /// The value.
+    ///
+    /// See [`channel`] for an example.
     pub fn into_inner(self) -> T {
         let (Self::Full(value) | Self::Closed(value)) = self;
         value

@@ -254,6 +254,8 @@ macro_rules! ends {
         }
 
         /// A sender that does not keep the channel open.
+        ///
+        /// See [`unbounded`](fn@super::unbounded) for an example.
         pub struct $weak<T> {
             chan: Arc<Chan<T>>,
         }

@@ -12,6 +12,29 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 /// A channel without a limit: sending never waits.
+///
+/// # Examples
+///
+/// ```
+/// use corio_sync::mpsc::{self, TryRecvError};
+/// use corio_sync::park::block_on;
+/// use std::{future::poll_fn, time::Duration};
+///
+/// let (sender, mut receiver) = mpsc::unbounded();
+/// let weak = sender.downgrade();
+/// let other = weak.upgrade().unwrap();
+/// assert!(other.same_channel(&sender));
+/// other.send(1).unwrap();
+/// assert_eq!(block_on(poll_fn(|cx| receiver.poll_recv(cx))), Some(1));
+/// let limit = Duration::from_millis(1);
+/// assert_eq!(receiver.blocking_recv_timeout(limit), Err(TryRecvError::Empty));
+///
+/// receiver.close();
+/// assert!(receiver.is_closed() && sender.is_closed() && sender.send(2).is_err());
+/// block_on(sender.closed());
+/// drop((sender, other));
+/// assert!(weak.upgrade().is_none());
+/// ```
 #[doc(alias = "unbounded_channel")]
 #[must_use]
 pub fn unbounded<T>() -> (UnboundedSender<T>, UnboundedReceiver<T>) {
@@ -20,11 +43,15 @@ pub fn unbounded<T>() -> (UnboundedSender<T>, UnboundedReceiver<T>) {
 }
 
 /// A sending end of [`unbounded`].
+///
+/// See [`unbounded`](fn@unbounded) for an example.
 pub struct UnboundedSender<T> {
     chan: Arc<Chan<T>>,
 }
 
 /// The receiving end of [`unbounded`].
+///
+/// See [`channel`](super::channel) and [`unbounded`](fn@unbounded) for an example.
 pub struct UnboundedReceiver<T> {
     chan: Arc<Chan<T>>,
 }

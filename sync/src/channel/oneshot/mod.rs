@@ -61,6 +61,27 @@ impl std::error::Error for TryRecvError {}
 ///
 /// Every operation of both ends is lock-free; sending to a receiver that does not wait yet is one
 /// exchange, receiving what has been sent none.
+///
+/// # Examples
+///
+/// ```
+/// use corio_sync::oneshot::{self, TryRecvError};
+/// use corio_sync::park::block_on;
+/// use std::time::Duration;
+///
+/// let (sender, mut receiver) = oneshot::channel();
+/// assert_eq!(receiver.try_recv(), Err(TryRecvError::Empty));
+/// assert!(!sender.is_closed());
+/// sender.send(1).unwrap();
+/// assert_eq!(receiver.blocking_recv_timeout(Duration::from_secs(1)), Ok(1));
+/// assert!(receiver.is_terminated());
+///
+/// let (mut sender, mut receiver) = oneshot::channel();
+/// receiver.close();
+/// block_on(sender.closed());
+/// assert_eq!(sender.send(2), Err(2));
+/// assert!(receiver.blocking_recv().is_err());
+/// ```
 #[track_caller]
 pub fn channel<T>() -> (Sender<T>, Receiver<T>) {
     let shared = Shared::new();
@@ -71,6 +92,8 @@ pub fn channel<T>() -> (Sender<T>, Receiver<T>) {
 }
 
 /// The end that sends.
+///
+/// See [`channel`] for an example.
 pub struct Sender<T> {
     /// Gone once the value is sent.
     shared: Option<Shared<T>>,
@@ -140,6 +163,8 @@ impl<T> Future for SenderClosed<'_, T> {
 }
 
 /// The end that receives: a future of the value.
+///
+/// See [`channel`] for an example.
 ///
 /// # Cancel safety
 ///

@@ -16,6 +16,36 @@ pub(super) struct Versioned<T> {
 pub(super) type Node<T> = Managed<Arc<Run<T>>>;
 
 /// A snapshot of the value.
+///
+/// # Examples
+///
+/// ```
+/// use corio_sync::{park::block_on, watch};
+///
+/// let (sender, mut receiver) = watch::channel(1);
+/// sender.send(2).unwrap();
+/// assert_eq!(*sender.send_replace(3), 2);
+/// sender.send_modify(|value| *value += 1);
+/// assert!(!sender.send_if_modified(|_| false));
+/// assert_eq!((*sender.borrow(), *receiver.borrow()), (4, 4));
+/// assert_eq!(receiver.has_changed(), Ok(true), "borrow() does not count as a look");
+/// assert_eq!(*receiver.borrow_and_update(), 4);
+/// receiver.mark_changed();
+/// assert_eq!(receiver.changed_blocking(None), Some(Ok(())));
+///
+/// sender.send(5).unwrap();
+/// receiver.mark_unchanged();
+/// assert_eq!(receiver.has_changed(), Ok(false));
+/// block_on(async {
+///     sender.send(6).unwrap();
+///     receiver.changed().await.unwrap();
+///     assert_eq!(*receiver.wait_for(|value| *value > 5).await.unwrap(), 6);
+/// });
+/// let other = sender.subscribe();
+/// assert!(sender.receiver_count() == 2 && !sender.is_closed());
+/// drop((other, receiver));
+/// block_on(sender.closed());
+/// ```
 pub struct Ref<'a, T>(pub(super) Snapshot<'a, T>);
 
 /// The latest value, seen under a pin.
