@@ -14,8 +14,9 @@
 //! What wakes a task on the loop's own thread otherwise (a future that is set, a lock, a queue, the end
 //! of a task that is awaited alone) is a completed future in asyncio too, and needs no entry.
 //!
-//! A composition (`gather`, `wait`, `as_completed`) may wait for several ends at once, and must not see
-//! one before its turn because it was woken for another. So its part is marked only when the step is
+//! A composition (`gather`, `wait`, `as_completed`, a set of other crates) waits by wakers of its own, and
+//! so is told from a task that awaits another one alone. It may wait for several ends at once, and must
+//! not see one before its turn because it was woken for another. So its part is marked only when the step is
 //! due, by [`Ready::Look`], which runs the step in its own place. Of such entries in a row those for one
 //! task make one step.
 //!
