@@ -153,7 +153,7 @@ fn test_task_repr() {
         assert!(format!("{task:?}").contains("name='TestTask' waiting"), "{task:?}");
         event.set();
         turns(2).await;
-        assert!(format!("{task:?}").contains("name='TestTask' done"), "{task:?}");
+        assert!(format!("{task:?}").contains("name='TestTask' finished"), "{task:?}");
     });
 }
 
