@@ -33,6 +33,7 @@ usage: web [--addr HOST:PORT] [--workers N] [--misbehave]
   GET /             plain text        GET /sleep/{ms}  waits for a timer
   GET /json         JSON              GET /hash/{n}    n rounds of CPU work in an executor
   POST /echo        the body          GET /tasks       all tasks, and where they wait
+  GET /counts       how many tasks, timers and registered sockets there are
 ";
 
 /// How long requests in progress may take after Ctrl-C.
@@ -101,7 +102,8 @@ fn router(misbehave: bool) -> Router {
         .route("/echo", post(async |body: Bytes| body))
         .route("/sleep/{ms}", get(sleep))
         .route("/hash/{n}", get(hash))
-        .route("/tasks", get(tasks));
+        .route("/tasks", get(tasks))
+        .route("/counts", get(counts));
     let router = match misbehave {
         true => router.route("/block/{ms}", get(block)).route("/panic", get(panic)),
         false => router,
@@ -148,6 +150,11 @@ async fn tasks() -> String {
         let _ = writeln!(list, "{}: {does}, spawned at {}", task.name(), task.spawned_at());
     }
     list
+}
+
+async fn counts() -> String {
+    let now = corio::Handle::current().metrics();
+    format!("tasks {}\ntimers {}\nsources {}\n", now.tasks, now.timers, now.sources)
 }
 
 /// What a handler must not do: the other loops take over what waits here.

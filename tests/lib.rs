@@ -3,6 +3,7 @@
 //!
 //! No test sleeps and hopes: it waits for the thing itself, and says what did not come.
 
+use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::mpsc;
 use std::thread;
@@ -61,6 +62,32 @@ pub fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
         assert!(start.elapsed() < PATIENCE, "{what}: did not come within {PATIENCE:?}");
         thread::sleep(LOOK_EVERY);
     }
+}
+
+/// What the machine has and the tests must therefore use, in words with spaces between them.
+pub const MUST_RUN: &str = "CORIO_MUST_RUN";
+
+/// Says that `test` has nothing to do, because the machine lacks what `need` stands for: past the
+/// harness, which hides what a test says.
+///
+/// # Panics
+///
+/// If the environment variable `CORIO_MUST_RUN` names the need. `.ci/run` looks what the machine has and
+/// sets it: there a skip is a gap that would not be seen.
+#[track_caller]
+pub fn skipped(need: &str, test: &str, why: &str) {
+    let listed = std::env::var(MUST_RUN).unwrap_or_default();
+    if let Err(refused) = may_skip(&listed, need, test, why) {
+        panic!("{refused}");
+    }
+    let _ = writeln!(std::io::stderr(), "{test} skipped: {why}");
+}
+
+fn may_skip(listed: &str, need: &str, test: &str, why: &str) -> Result<(), String> {
+    if listed.split_whitespace().any(|word| word == need) {
+        return Err(format!("{test} must run, as {MUST_RUN} has {need}, and cannot: {why}"));
+    }
+    Ok(())
 }
 
 /// The number of descriptors that the process holds.
@@ -160,6 +187,14 @@ mod tests {
             (looks == 3).then_some(looks)
         });
         assert_eq!(third, 3);
+    }
+
+    #[test]
+    fn what_must_run_is_not_skipped() {
+        assert_eq!(may_skip("", "wrk", "t", "why"), Ok(()));
+        assert_eq!(may_skip("h2load wrkx", "wrk", "t", "why"), Ok(()));
+        let refused = may_skip("h2load wrk", "wrk", "t", "not installed").unwrap_err();
+        assert_eq!(refused, "t must run, as CORIO_MUST_RUN has wrk, and cannot: not installed");
     }
 
     #[test]

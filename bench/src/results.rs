@@ -72,13 +72,28 @@ impl RowResults {
     /// no promise or no figure.
     pub fn verdict(&self) -> Option<(bool, String)> {
         let corio = self.runtime("corio")?;
-        let first = corio.summary(0)?.median;
+        let summary = corio.summary(0)?;
+        let first = summary.median;
         let metric = self.row.metrics.first()?;
         let ratio = || self.ratio(corio, 0);
-        let at_most = |limit| format!("at most {}", crate::report::figure(limit, metric.unit));
+        let show = |value| crate::report::figure(value, metric.unit);
+        let at_most = |limit| format!("at most {}", show(limit));
         Some(match self.row.target? {
             Target::TimesTokio(times) => (ratio()? >= times, format!("{times:.2}x tokio")),
             Target::AtMost(limit) => (first <= limit, at_most(limit)),
+            Target::AtMostEver(limit, ever) => {
+                let (worst, rounds) = (summary.max, corio.rounds.len());
+                (
+                    first <= limit && worst <= ever,
+                    format!(
+                        "median {} (is {}) and none of {rounds} above {} (worst is {})",
+                        at_most(limit),
+                        show(first),
+                        show(ever),
+                        show(worst)
+                    ),
+                )
+            }
             Target::Both(times, limit) => (
                 ratio()? >= times && first <= limit,
                 format!("{times:.2}x tokio and {}", at_most(limit)),
@@ -186,6 +201,9 @@ pub(crate) mod tests {
         let kept = |target| sample(Some(target)).verdict().unwrap().0;
         assert!(kept(Target::TimesTokio(3.0)) && !kept(Target::TimesTokio(3.1)));
         assert!(kept(Target::AtMost(100.0)) && !kept(Target::AtMost(99.0)));
+        // The rounds are 90, 100 and 110.
+        assert!(kept(Target::AtMostEver(100.0, 111.0)));
+        assert!(!kept(Target::AtMostEver(99.0, 111.0)) && !kept(Target::AtMostEver(100.0, 109.0)));
         assert!(kept(Target::Both(2.5, 128.0)) && !kept(Target::Both(2.5, 99.0)));
         assert!(kept(Target::Either(1.0)));
         let cross = |times_other| Target::Cross { times: 3.0, other: "cpu", times_other };
@@ -193,6 +211,16 @@ pub(crate) mod tests {
         assert!(kept(Target::TimesOf(&[("tokio", 3.0), ("tokio-best", 4.0)])));
         assert!(!kept(Target::TimesOf(&[("tokio", 3.0), ("tokio-best", 4.1)])));
         assert!(sample(None).verdict().is_none());
+    }
+
+    #[test]
+    fn the_worst_round_is_judged_and_shown() {
+        let (kept, words) = sample(Some(Target::AtMostEver(100.0, 109.0))).verdict().unwrap();
+        assert!(!kept);
+        assert_eq!(
+            words,
+            "median at most 100 ns (is 100 ns) and none of 3 above 109 ns (worst is 110 ns)"
+        );
     }
 
     #[test]

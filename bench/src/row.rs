@@ -67,6 +67,8 @@ pub enum Target {
     TimesTokio(f64),
     /// At most this figure.
     AtMost(f64),
+    /// The median of the rounds at most the first figure, and no round above the second.
+    AtMostEver(f64, f64),
     /// At least so many times better than stock tokio, and at most this figure.
     Both(f64, f64),
     /// At most this figure, or no worse than stock tokio.

@@ -4,7 +4,7 @@
 //! cargo-fuzz's targets (`fuzz/`) and the property tests below share the bodies. Each lies beside its
 //! parser, which is private; none is part of the crate's interface.
 
-pub use crate::fs::fuzz::{decoding, modes};
+pub use crate::fs::fuzz::{decoding, file_lines, modes};
 pub use crate::net::fuzz::{addresses, inherited_names};
 pub use crate::stream::fuzz::reads;
 
@@ -56,6 +56,11 @@ mod tests {
         #[test]
         fn decoding_agrees(input in proptest::collection::vec(any::<u8>(), 0..80)) {
             super::decoding(&input);
+        }
+
+        #[test]
+        fn file_lines_agree(input in proptest::collection::vec(any::<u8>(), 0..200)) {
+            super::file_lines(&input);
         }
 
         #[test]

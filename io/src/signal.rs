@@ -2,9 +2,10 @@
 //!
 //! # How a signal travels
 //!
-//! Each listener owns a pair of connected sockets. A signal handler may call almost nothing, but it
-//! may write to a descriptor: it writes a byte to one end of every listener's pair, and the
-//! listener's task waits for the other end like for any other descriptor. So there is no thread
+//! Each listener owns a bell: a counter of the system's (eventfd), or elsewhere than on Linux a pair
+//! of connected sockets. A signal handler may call almost nothing, but it may write to a descriptor:
+//! it rings every listener's bell, and the listener's task waits for it like for any other
+//! descriptor. So there is no thread
 //! that hands signals on, no waker is called in a handler, and one signal reaches the listeners of
 //! several runtimes.
 //!
@@ -16,14 +17,14 @@
 //! When the last listener has been dropped it happens again: a program that has waited for one
 //! Ctrl-C and no longer listens is ended by the next. See `default`.
 
+mod bell;
 mod default;
 mod handler;
 
 use std::fmt;
 use std::future::Future;
 use std::io;
-use std::os::fd::AsFd;
-use std::os::unix::net::UnixStream;
+use std::os::fd::OwnedFd;
 use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -36,7 +37,6 @@ use signal_hook_registry::SigId;
 use crate::context::failed;
 use crate::made::Made;
 use crate::source::{Registered, step};
-use crate::sys;
 
 pub use handler::SignalHandlers;
 
@@ -196,24 +196,19 @@ impl fmt::Debug for SignalKind {
 pub struct Signals {
     kind: SignalKind,
     id: SigId,
-    ours: Registered<UnixStream>,
+    ours: Registered<OwnedFd>,
 }
 
 impl Signals {
     fn listen(kind: SignalKind) -> io::Result<Self> {
         default::prepare(kind)?;
-        let (ours, theirs) = UnixStream::pair()?;
-        ours.set_nonblocking(true)?;
-        theirs.set_nonblocking(true)?;
-        let ring = move || {
-            // If there is no room, the listener has signals to take already.
-            let _ = sys::send(theirs.as_fd(), &[0]);
-        };
+        let (ours, theirs) = bell::bell()?;
+        let ring = move || bell::ring(&theirs);
         // SAFETY: the action makes one system call that may be made in a handler, does not
         // allocate, lock or panic, and keeps what it uses alive.
         let id = unsafe { signal_hook_registry::register(kind.0, ring) }?;
         default::suspend(kind);
-        Ok(Self { kind, id, ours: Registered::new(ours, SourceKind::UnixStream) })
+        Ok(Self { kind, id, ours: Registered::new(ours, SourceKind::Other) })
     }
 
     /// Waits for a signal since the last one was taken.
@@ -272,9 +267,7 @@ impl Signals {
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
         let (fd, source) = (self.ours.fd(), self.ours.source());
-        // Takes all that have come, unless there are very many.
-        let mut taken = [0; 64];
-        let take = || sys::recv_init(fd, &mut taken);
+        let take = || bell::take(fd);
         ready!(step(WaitKind::Signal, at, cx, |cx| match waiter {
             Some(waiter) => source.poll_io_with(fd, Direction::Read, waiter, cx, take),
             None => source.poll_io(fd, Direction::Read, cx, take),

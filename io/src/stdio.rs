@@ -10,9 +10,6 @@ use std::os::fd::AsFd;
 
 use crate::fs::File;
 
-/// Nothing is held back: what was written is there when the write is ready, all of it.
-const AT_ONCE: usize = 1;
-
 /// The standard input, buffered. A read that is dropped while a thread waits for input does not lose
 /// what comes: the next read gets it. Use one for the whole program: a second one does not see what
 /// the first has read ahead.
@@ -31,10 +28,11 @@ const AT_ONCE: usize = 1;
 /// # }
 /// ```
 pub fn stdin() -> io::Result<File> {
-    stream(io::stdin(), crate::fs::BUFFER)
+    Ok(File::from_std(copy(io::stdin())?))
 }
 
-/// The standard output. Every write is a system call, at least one: join small pieces.
+/// The standard output. Nothing is held back: what was written is there when the write is ready, all of
+/// it. Every write is a system call, at least one: join small pieces.
 ///
 /// # Errors
 ///
@@ -52,7 +50,7 @@ pub fn stdin() -> io::Result<File> {
 /// # }
 /// ```
 pub fn stdout() -> io::Result<File> {
-    stream(io::stdout(), AT_ONCE)
+    Ok(File::from_std_written_through(copy(io::stdout())?))
 }
 
 /// The standard error; as [`stdout`].
@@ -71,10 +69,9 @@ pub fn stdout() -> io::Result<File> {
 /// # }).unwrap();
 /// ```
 pub fn stderr() -> io::Result<File> {
-    stream(io::stderr(), AT_ONCE)
+    Ok(File::from_std_written_through(copy(io::stderr())?))
 }
 
-fn stream(of: impl AsFd, buffer: usize) -> io::Result<File> {
-    let copy = of.as_fd().try_clone_to_owned()?;
-    Ok(File::from_std_buffered(copy.into(), buffer))
+fn copy(of: impl AsFd) -> io::Result<std::fs::File> {
+    of.as_fd().try_clone_to_owned().map(Into::into)
 }

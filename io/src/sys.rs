@@ -14,6 +14,8 @@ use std::path::Path;
 use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags};
 use socket2::{Domain, Protocol, Socket, Type};
 
+use crate::context::failed;
+
 /// Reads into memory that need not be initialized; the first part of the result is what was read.
 #[cfg(any(feature = "tokio-io", feature = "hyper"))]
 #[inline]
@@ -123,12 +125,18 @@ fn new_socket(domain: Domain, kind: Type, protocol: Option<Protocol>) -> io::Res
     Ok(socket)
 }
 
-/// Removes a socket's file that is left from before; anything else stays, and binding fails.
+/// Removes a socket's file that is left from before; anything else stays, and binding fails. So does
+/// what this process may not look at: it may be allowed to make a file there all the same.
 pub(crate) fn remove_stale_socket(path: &Path) -> io::Result<()> {
-    match fs::symlink_metadata(path) {
+    let removed = match fs::symlink_metadata(path) {
         Ok(found) if found.file_type().is_socket() => fs::remove_file(path),
-        _ => Ok(()),
-    }
+        Ok(_) => Ok(()),
+        Err(error) => match error.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied => Ok(()),
+            _ => Err(error),
+        },
+    };
+    removed.map_err(|error| failed("bind", path.display(), error))
 }
 
 /// Two connected sockets that keep messages apart.
@@ -212,6 +220,7 @@ pub(crate) fn uninterrupted<R>(mut call: impl FnMut() -> io::Result<R>) -> io::R
 }
 
 /// True if the system has no room for one more descriptor, or (ENOSPC) none to watch it.
+#[cfg(feature = "axum_0_8")]
 pub(crate) fn is_exhausted(error: &io::Error) -> bool {
     use rustix::io::Errno;
 
@@ -221,7 +230,6 @@ pub(crate) fn is_exhausted(error: &io::Error) -> bool {
 
 /// True if `accept` hands over an error of one connection (accept(2), "Error handling"), and not of
 /// the listener: the next call may do well.
-#[cfg(feature = "axum_0_8")]
 pub(crate) fn is_of_a_connection(error: &io::Error) -> bool {
     use io::ErrorKind::*;
     use rustix::io::Errno;

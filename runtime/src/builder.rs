@@ -340,7 +340,8 @@ impl Builder {
         self
     }
 
-    /// Runs on each worker thread before anything else does.
+    /// Runs on each thread of the runtime before anything else does: its workers, the threads of its
+    /// default executor, and who becomes worker 0.
     ///
     /// See [`on_thread_stop`](Self::on_thread_stop) for an example.
     pub fn on_thread_start(mut self, f: impl Fn() + Send + Sync + 'static) -> Self {
@@ -349,7 +350,8 @@ impl Builder {
         self
     }
 
-    /// Runs on each worker thread after everything else.
+    /// Runs on each thread of the runtime after everything else; see
+    /// [`on_thread_start`](Self::on_thread_start).
     ///
     /// # Examples
     ///

@@ -166,6 +166,56 @@ fn leave(outer: &mut Vec<Outer>, number: u64) -> Option<Left> {
     Some(Left::Between { _unused: own })
 }
 
+/// How often the thread has become a worker inside of what it was before, and how many guards of
+/// `Handle::enter` that were made since then it has.
+#[derive(Clone, Copy)]
+pub(crate) struct Guests {
+    depth: u32,
+    guards: u32,
+}
+
+thread_local! {
+    static GUESTS: Cell<Guests> = const { Cell::new(Guests { depth: 0, guards: 0 }) };
+}
+
+/// True if a worker has entered another runtime, or its own once more, by hand: what it spawns is
+/// not for its own queue.
+#[inline]
+pub(crate) fn is_guest() -> bool {
+    GUESTS.get().guards > 0
+}
+
+/// A guard is made; gives what [`end_guest`] is to be told, and [`depth`] to be compared with.
+pub(crate) fn begin_guest() -> u32 {
+    let Guests { depth, guards } = GUESTS.get();
+    GUESTS.set(Guests { depth, guards: guards + 1 });
+    depth
+}
+
+/// The guard is dropped. One that outlives the worker which made it counts for nothing any more.
+pub(crate) fn end_guest(depth: u32) {
+    let now = GUESTS.get();
+    if now.depth == depth {
+        GUESTS.set(Guests { depth, guards: now.guards.saturating_sub(1) });
+    }
+}
+
+/// How often the thread has become a worker inside of what it was before.
+pub(crate) fn depth() -> u32 {
+    GUESTS.get().depth
+}
+
+/// The thread becomes a worker: the guards that it has wait until [`leave_worker`] is told this.
+pub(crate) fn become_worker() -> Guests {
+    let outer = GUESTS.get();
+    GUESTS.set(Guests { depth: outer.depth + 1, guards: 0 });
+    outer
+}
+
+pub(crate) fn leave_worker(outer: Guests) {
+    GUESTS.set(outer);
+}
+
 /// Names the task that the calling thread is inside; returns the one before.
 #[inline]
 pub(crate) fn set_task(task: Option<TaskPtr>) -> Option<TaskPtr> {

@@ -179,7 +179,7 @@ impl<T> Coroutine<T> {
                 None => Err(CoroError::Finished),
             };
         }
-        self.resume(|body, cx| body.stop_uncounted(cx, || request))
+        self.resume(|body, cx| body.stop_by_hand(cx, request))
     }
 
     /// Ends it: raises a request to stop where it waits, as [`throw`](Self::throw) does, and drops the
@@ -214,17 +214,11 @@ impl<T> Coroutine<T> {
             self.body = None;
             return Ok(());
         }
-        let mut asked = false;
-        let resumed = self.resume(|mut body, cx| {
-            let polled = body.as_mut().stop_uncounted(cx, || request);
-            asked = body.is_asked();
-            polled
-        });
+        let resumed = self.resume(|body, cx| body.stop_by_hand(cx, request));
         self.body = None;
-        // A cancel of the task around goes first, so that nobody was asked: nobody has refused.
         match resumed {
-            Ok(CoroState::Yielded) if asked => Err(CoroError::IgnoredClose),
-            Ok(_) | Err(_) => Ok(()),
+            Ok(CoroState::Yielded) => Err(CoroError::IgnoredClose),
+            Ok(CoroState::Complete(_)) | Err(_) => Ok(()),
         }
     }
 

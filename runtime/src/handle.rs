@@ -1,11 +1,11 @@
 //! Handles: how any thread reaches a runtime or one of its loops.
 
+mod entered;
+
 use std::any::Any;
-use std::cell::RefCell;
 use std::error::Error;
 use std::fmt;
 use std::future::Future;
-use std::marker::PhantomData;
 use std::panic::Location;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -25,6 +25,7 @@ use crate::task::registry::TaskRef;
 use crate::timer::clock;
 use crate::tokio_context::Inside;
 use crate::visit::{self, Host};
+pub(crate) use entered::Named;
 
 /// A runtime, or one of its loops. Cheap to clone, usable from any thread, and harmless after the
 /// runtime is gone: everything is then refused. asyncio: the loop object.
@@ -43,11 +44,6 @@ pub struct Handle {
     shared: Arc<Shared>,
     /// The loop that this handle names; `None`: the runtime as a whole.
     home: Option<usize>,
-}
-
-thread_local! {
-    /// Runtimes that the thread entered by hand, innermost last, each with the number of its guard.
-    static ENTERED: RefCell<Vec<(u64, Handle)>> = const { RefCell::new(Vec::new()) };
 }
 
 impl Handle {
@@ -80,8 +76,7 @@ impl Handle {
     /// [`NoLoop`] outside a runtime.
     pub fn try_current() -> Result<Handle, NoLoop> {
         let known = || {
-            let entered = ENTERED.try_with(|entered| entered.borrow().last().cloned());
-            if let Ok(Some((_, handle))) = entered {
+            if let Some(handle) = Self::entered() {
                 return Some(handle);
             }
             worker::with(|worker| worker.map(|worker| Handle::new(worker.shared().clone())))
@@ -154,20 +149,6 @@ impl Handle {
             return f();
         }
         visit::during(self.shared, f)
-    }
-
-    /// Makes this handle what [`Handle::current`] gives on the calling thread, until the guard is
-    /// dropped.
-    pub(crate) fn name_here(self) -> Named {
-        visit::arrive();
-        // A thread whose locals are gone has no place for it.
-        let number = ENTERED.try_with(|entered| {
-            let mut entered = entered.borrow_mut();
-            let number = entered.last().map_or(0, |(last, _)| last + 1);
-            entered.push((number, self));
-            number
-        });
-        Named { number: number.unwrap_or(u64::MAX), here: PhantomData }
     }
 
     /// Spawns a task on the runtime, or on the loop that this handle names.
@@ -399,10 +380,9 @@ impl Handle {
     #[track_caller]
     pub(crate) fn to_thread<R: Send + 'static>(f: impl FnOnce() -> R + Send + 'static) -> Job<R> {
         let at = Location::caller();
-        let entered = ENTERED.try_with(|entered| !entered.borrow().is_empty()).unwrap_or(false);
         let mut f = Some(f);
         let own = worker::with(|worker| {
-            let worker = worker.filter(|_| !entered)?;
+            let worker = worker.filter(|_| !context::is_guest())?;
             Some(to_thread_of(worker.shared(), None, f.take()?, at))
         });
         if let Some(job) = own {
@@ -498,25 +478,6 @@ pub struct EnterGuard<'a> {
     _named: Named,
     _drivers: context::Entered,
     _tokio: Inside<'a>,
-}
-
-/// Undoes [`Handle::name_here`]; stays on its thread.
-#[derive(Debug)]
-pub(crate) struct Named {
-    number: u64,
-    here: PhantomData<*const ()>,
-}
-
-impl Drop for Named {
-    fn drop(&mut self) {
-        let left = ENTERED.try_with(|entered| {
-            let mut entered = entered.borrow_mut();
-            let at = entered.iter().rposition(|(number, _)| *number == self.number)?;
-            Some(entered.remove(at))
-        });
-        // The last handle of a runtime is dropped outside the borrow.
-        drop(left);
-    }
 }
 
 impl<T> Task<T> {

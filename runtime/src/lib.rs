@@ -89,7 +89,8 @@ mod exports {
     pub use crate::task::callback::CallbackId;
     pub use crate::task::cancel_on_drop::CancelOnDrop;
     pub use crate::task::contextvars::{Context, ContextVar, ResetError, Token, copy_context};
-    pub use crate::task::join::{Task, TaskJoin, TaskObserve};
+    pub use crate::task::join::{Task, TaskJoin};
+    pub use crate::task::observe::TaskObserve;
     pub use crate::task::registry::{Frame, TaskId, TaskRef, TaskStatus};
 }
 #[cfg(not(any(corio_loom, corio_shuttle)))]

@@ -35,7 +35,10 @@ use start::Started;
 /// How long a dropped runtime waits for what is stuck unless the builder says otherwise.
 const DROP_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Event loops on threads of their own. Dropping it shuts it down.
+/// Event loops on threads of their own. Dropping it shuts it down: on a worker, this runtime's or
+/// another's, without waiting; anywhere else, a future in `block_on` included, it waits for what is
+/// inside a poll or a job, for 10 s at most or as
+/// [`shutdown_timeout`](Builder::shutdown_timeout) says.
 ///
 /// asyncio has no counterpart: there a loop is run by the thread that made it. Use [`run`] for a
 /// program's `main`; use this where the thread has something else to do, or for several runtimes.
@@ -200,7 +203,8 @@ impl Runtime {
     /// `deadline` is over (`None`: however long it takes). What is stuck by then is left behind
     /// and reported.
     ///
-    /// On one of the runtime's own threads nothing is waited for.
+    /// On a worker of the runtime itself nothing is waited for, and the report tells of nothing. On a
+    /// worker of another runtime the call blocks that one: [`to_thread`](crate::to_thread) is better.
     ///
     /// # Examples
     ///
@@ -215,12 +219,14 @@ impl Runtime {
     /// ```
     #[doc(alias("shutdown_timeout", "shutdown_background"))]
     pub fn shutdown(mut self, deadline: Option<Duration>) -> ShutdownReport {
-        self.shut_down(deadline)
+        self.shut_down(deadline, false)
     }
 
-    fn shut_down(&mut self, timeout: Option<Duration>) -> ShutdownReport {
+    fn shut_down(&mut self, timeout: Option<Duration>, in_drop: bool) -> ShutdownReport {
         let threads = std::mem::take(&mut self.threads);
-        start::shut_down(self.handle.shared(), threads, timeout, timeout)
+        // True: waits for nobody. Who ends a runtime by name on a worker of another wants to wait there.
+        let stays = start::is_own_thread(self.handle.shared()) || in_drop && worker::is_one();
+        start::shut_down(self.handle.shared(), threads, timeout, timeout, !stays)
     }
 }
 
@@ -228,7 +234,7 @@ impl Drop for Runtime {
     fn drop(&mut self) {
         if self.handle.shared().phase().is_open() {
             let timeout = self.handle.shared().config.shutdown_timeout;
-            let left = self.shut_down(timeout.or(Some(DROP_TIMEOUT)));
+            let left = self.shut_down(timeout.or(Some(DROP_TIMEOUT)), true);
             if !left.is_clean() {
                 report(ReportKind::Shutdown, format_args!("shutdown of a dropped runtime: {left}"));
             }

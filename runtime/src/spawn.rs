@@ -71,8 +71,8 @@ where
 {
     let at = Location::caller();
     let spawned = worker::with(|worker| match worker {
-        Some(worker) => worker.spawn_at(future, at),
-        None => Err(future),
+        Some(worker) if !context::is_guest() => worker.spawn_at(future, at),
+        _ => Err(future),
     });
     match spawned {
         Ok(task) => task,
@@ -88,8 +88,8 @@ where
     F::Output: Send + 'static,
 {
     let spawned = worker::with(|worker| match worker {
-        Some(worker) => worker.spawn(future, birth),
-        None => Err(future),
+        Some(worker) if !context::is_guest() => worker.spawn(future, birth),
+        _ => Err(future),
     });
     match spawned {
         Ok(task) => task,
@@ -424,8 +424,8 @@ impl TaskBuilder {
             return create_task_from(future, birth);
         }
         let spawned = worker::with(|worker| match worker {
-            Some(worker) => worker.spawn_eager(future, birth),
-            None => Err(future),
+            Some(worker) if !context::is_guest() => worker.spawn_eager(future, birth),
+            _ => Err(future),
         });
         spawned.unwrap_or_else(|future| create_task_from(future, birth))
     }

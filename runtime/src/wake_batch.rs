@@ -59,6 +59,15 @@ impl WakeBatch {
             quietly(|| waker.wake());
         }
     }
+
+    /// Gives all to `f`, in the order in which they came.
+    pub(crate) fn drain(&mut self, mut f: impl FnMut(Waker)) {
+        let count = std::mem::take(&mut self.len);
+        for slot in &mut self.wakers[..count] {
+            // SAFETY: as in `wake_all`.
+            f(unsafe { slot.assume_init_read() });
+        }
+    }
 }
 
 impl Drop for WakeBatch {

@@ -6,7 +6,7 @@ use std::io::SeekFrom;
 use corio::fs::File;
 
 use crate::driver::{Make, awaits, case};
-use crate::support::{Folder, Gate, lend, lent, poll_once, settle, turns};
+use crate::support::{Folder, Gate, lend, lent, next, poll_once, settle, turns};
 
 const TEXT: &[u8] = b"one\ntwo\nthree\n";
 
@@ -103,6 +103,9 @@ pub const TABLE: &[(&str, Make)] = awaits! {
     "fs::File::read_lines" => reads!(|file| file.read_lines(Some(5)).await.unwrap().concat());
     "fs::FileLines::next_line" => {
         reads!(|file| file.lines().next_line().await.unwrap().unwrap())
+    };
+    "fs::FileLines as Stream" => {
+        reads!(|file| next(&mut file.lines()).await.unwrap().unwrap())
     };
     "fs::File::read_into" => reads!(|file| {
         let (read, mut buffer) = file.read_into(vec![0; 4]).await;

@@ -5,7 +5,7 @@ use std::io::SeekFrom;
 use corio::fs::{self, TextFile};
 
 use crate::driver::{Make, awaits, case};
-use crate::support::{Folder, Gate, lend, lent, poll_once, settle, turns};
+use crate::support::{Folder, Gate, lend, lent, next, poll_once, settle, turns};
 
 const TEXT: &str = "één\nzwei\ntrois\n";
 
@@ -78,6 +78,9 @@ pub const TABLE: &[(&str, Make)] = awaits! {
     "fs::TextFile::read_lines" => reads!(|file| file.read_lines(Some(5)).await.unwrap().concat());
     "fs::TextLines::next_line" => {
         reads!(|file| file.lines().next_line().await.unwrap().unwrap())
+    };
+    "fs::TextLines as Stream" => {
+        reads!(|file| next(&mut file.lines()).await.unwrap().unwrap())
     };
     "fs::TextFile::tell" => on_text!(
         ("r", ""),

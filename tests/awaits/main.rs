@@ -23,6 +23,7 @@ mod sockets_local;
 mod sockets_make;
 mod ssl;
 mod streams;
+mod streams_over;
 mod support;
 mod tasks;
 mod timers;
@@ -38,7 +39,7 @@ use corio_tests::PATIENCE;
 use driver::{ANOMALIES, Make, at_every_poll};
 
 /// The entries by area.
-const AREAS: [(&str, &[(&str, Make)]); 18] = [
+const AREAS: [(&str, &[(&str, Make)]); 19] = [
     ("channels", channels::TABLE),
     ("compositions", compositions::TABLE),
     ("duplex", duplex::TABLE),
@@ -55,6 +56,7 @@ const AREAS: [(&str, &[(&str, Make)]); 18] = [
     ("sockets_make", sockets_make::TABLE),
     ("ssl", ssl::TABLE),
     ("streams", streams::TABLE),
+    ("streams_over", streams_over::TABLE),
     ("tasks", tasks::TABLE),
     ("timers", timers::TABLE),
 ];

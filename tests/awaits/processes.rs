@@ -13,7 +13,7 @@ use crate::driver::{Case, Make, awaits, case, until};
 use crate::support::{Gate, lend, lent, next, settle, turns};
 
 /// The processes whose parent this one is.
-fn children() -> usize {
+pub fn children() -> usize {
     let parent = std::process::id().to_string();
     let processes = std::fs::read_dir("/proc").expect("/proc is mounted").flatten();
     let stats = processes.filter_map(|process| {

@@ -2,7 +2,7 @@
 //! server outlives it.
 
 #[path = "../io/ssl/papers.rs"]
-mod papers;
+pub mod papers;
 
 use std::io;
 

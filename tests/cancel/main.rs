@@ -10,6 +10,7 @@ mod group_ends;
 mod groups;
 mod joins;
 mod masks;
+mod moved;
 mod scopes;
 mod sets;
 mod support;

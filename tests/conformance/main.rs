@@ -17,6 +17,8 @@ mod event_loop;
 mod future;
 mod introspection;
 mod lock;
+mod loop_ends;
+mod loop_hops;
 mod loop_order;
 mod outcomes;
 mod queue;

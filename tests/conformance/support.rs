@@ -104,6 +104,7 @@ fn recorded(scenario: &str) -> Vec<&'static str> {
         include_str!("recorded/compose.txt"),
         include_str!("recorded/event_loop.txt"),
         include_str!("recorded/groups.txt"),
+        include_str!("recorded/hops.txt"),
     ];
     let head = format!("== {scenario}");
     let lines = texts.into_iter().flat_map(str::lines);

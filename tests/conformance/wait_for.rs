@@ -34,7 +34,6 @@ fn an_outer_cancel_waits_for_the_inner_task() {
 }
 
 // conforms: 16 test_asyncio_wait_for_timeout
-// conforms: 16 test_wait_for_waits_for_task_cancellation
 #[test]
 fn at_the_limit_the_inner_task_is_awaited() {
     on_loop(|| async {
@@ -76,7 +75,6 @@ fn no_time_for_a_future() {
 }
 
 // conforms: 16 test_wait_for_timeout_less_then_0_or_0
-// conforms: 16 test_wait_for_waits_for_task_cancellation_w_timeout_0
 #[test]
 fn no_time_for_a_running_task() {
     on_loop(|| async {
@@ -87,6 +85,27 @@ fn no_time_for_a_running_task() {
         assert!(wait_for(inner, ms(0)).await.is_err());
         assert!(watched.done());
         trace.expect(&["inner cleans", "inner cleaned"]);
+    });
+}
+
+// conforms: 16 test_wait_for_waits_for_task_cancellation
+// conforms: 16 test_wait_for_waits_for_task_cancellation_w_timeout_0
+// differs: the error says what the limit was and where it was set, in place of a cause
+#[test]
+fn the_error_of_a_limit_comes_after_the_clean_up_and_has_no_cause() {
+    on_loop(|| async {
+        for limit in [ms(2), ms(0)] {
+            let trace = Trace::default();
+            let inner = slow_to_stop(&trace);
+            let watched = inner.task_ref();
+            turn().await;
+            let (line, ended) = (line!(), wait_for(inner, limit).await);
+            trace.expect(&["inner cleans", "inner cleaned"]);
+            let error = ended.unwrap_err();
+            assert!(watched.cancelled() && std::error::Error::source(&error).is_none());
+            let place = format!("timed out after {limit:?} (limit set at {}:{line}:", file!());
+            assert!(error.to_string().starts_with(&place), "{error}");
+        }
     });
 }
 
@@ -107,7 +126,7 @@ fn test_wait_for() {
         });
         let watched = inner.task_ref();
         let ended: Result<_, TimeoutError> = wait_for(inner, ms(2)).await;
-        assert!(ended.is_err() && watched.done());
+        assert!(ended.is_err() && watched.done() && watched.cancelled());
         trace.expect(&["finally"]);
     });
 }

@@ -62,9 +62,7 @@ fn is_child(test: &str) -> bool {
 // conforms: 17 test_asyncio_run_debug
 // conforms: 17 test_debug
 // conforms: 17 test_non_debug
-// conforms: 19 test_set_debug
 // conforms: 19 BaseEventLoopTests.test_env_var_debug
-// differs: a loop is in debug mode or not from its start on
 #[test]
 fn the_variable_turns_debug_mode_on_and_the_builder_beats_it() {
     const TEST: &str = "process::the_variable_turns_debug_mode_on_and_the_builder_beats_it";
@@ -179,4 +177,23 @@ fn after_the_runtime_sigquit_ends_the_program_as_ever() {
     }
     let (ended, said) = child(TEST, &[("CORIO_DUMP", "1")], "no cue");
     assert!(!ended && said.is_empty(), "{said}");
+}
+
+#[test]
+fn a_main_that_nobody_can_wake_is_told() {
+    const TEST: &str = "process::a_main_that_nobody_can_wake_is_told";
+    if is_child(TEST) {
+        let end = |code: i32, when: fn()| {
+            std::thread::spawn(move || {
+                when();
+                std::process::exit(code);
+            })
+        };
+        end(0, || drop(std::io::stdin().read(&mut [0])));
+        end(1, || std::thread::sleep(PATIENCE / 4));
+        let main = std::future::pending::<()>();
+        let _ = corio::Builder::new().debug(true).handle_signals(true).run(main);
+    }
+    let (well, said) = child(TEST, &[], "lost task");
+    assert!(well && said.contains("lost task: <Task "), "{said}");
 }

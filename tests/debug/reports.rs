@@ -304,6 +304,44 @@ fn a_task_that_nobody_can_wake_is_told_once() {
     });
 }
 
+/// What a group and a kept request have of their tasks are no wakers.
+#[test]
+fn a_task_that_nobody_can_wake_is_told_whatever_is_kept_of_it_inside() {
+    bounded(|| {
+        let runtime = debug_rt();
+        let group = corio::task().name("its-group").spawn_on(runtime.handle(), async {
+            corio::task_group(async |group: corio::TaskGroup<()>| {
+                let lost = async {
+                    std::future::pending::<()>().await;
+                    Ok::<_, ()>(())
+                };
+                let sleeps = async {
+                    corio::sleep(HOUR).await;
+                    Ok::<_, ()>(())
+                };
+                group.create_task(lost).unwrap().task_ref().set_name("lost-in-a-group");
+                group.create_task(sleeps).unwrap().task_ref().set_name("sleeps-in-a-group");
+                Ok(())
+            })
+            .await
+        });
+        let cleans = corio::task().name("lost-cleaning-up").spawn_on(runtime.handle(), async {
+            corio::finally(corio::sleep(HOUR), std::future::pending::<()>()).await;
+        });
+        corio_tests::eventually("its sleep", || {
+            matches!(cleans.task_ref().status(), corio::TaskStatus::Waiting(Some(_))).then_some(())
+        });
+        cleans.cancel();
+        report(ReportKind::LostTask, "'lost-in-a-group'");
+        report(ReportKind::LostTask, "'lost-cleaning-up'");
+        assert_eq!(told(ReportKind::LostTask, "'sleeps-in-a-group'").len(), 0);
+        assert_eq!(told(ReportKind::LostTask, "'its-group'").len(), 0);
+        group.cancel();
+        runtime.block_on(async { assert!(group.await.is_err()) });
+        drop(cleans);
+    });
+}
+
 #[test]
 fn a_task_that_nobody_can_wake_is_told_on_an_event_loop() {
     bounded(|| {
@@ -438,6 +476,7 @@ fn an_error_of_a_task_in_the_background_is_told_if_it_is_asked_for() {
     });
 }
 
+// conforms: 19 test_set_debug
 #[test]
 fn debug_mode_is_switched_while_a_runtime_runs() {
     bounded(|| {

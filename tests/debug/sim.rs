@@ -173,3 +173,33 @@ fn a_panic_tells_its_seed_and_a_value_does_not() {
     assert_eq!(sim::run(43, async { 1 }), 1);
     assert_eq!(told(ReportKind::Simulation, "seed 43 failed").len(), 0);
 }
+
+/// Which of two ready branches 64 selects take.
+fn picks(seed: u64) -> Vec<u32> {
+    sim::run(seed, async {
+        let mut picks = Vec::new();
+        for _ in 0..64 {
+            picks.push(corio::select! {
+                _ = std::future::ready(()) => 0,
+                _ = std::future::ready(()) => 1,
+            });
+        }
+        picks
+    })
+}
+
+#[test]
+fn a_seed_chooses_the_branches_of_a_select() {
+    bounded(|| {
+        let all: Vec<_> = (0..20).map(picks).collect();
+        for (seed, first) in all.iter().enumerate() {
+            assert_eq!(&picks(seed as u64), first, "seed {seed}");
+            // On another thread, too, and after others have drawn.
+            let elsewhere = std::thread::spawn(move || picks(seed as u64)).join().unwrap();
+            assert_eq!(&elsewhere, first, "seed {seed}");
+            assert!(first.contains(&0) && first.contains(&1), "seed {seed} is unfair: {first:?}");
+        }
+        let distinct: HashSet<_> = all.iter().collect();
+        assert_eq!(distinct.len(), 20, "seeds differ");
+    });
+}

@@ -111,6 +111,7 @@ pub const ALL: &[Call] = &[
     call("fstat", libc::SYS_fstat, MEMORY, Length::None),
     call("newfstatat", libc::SYS_newfstatat, MEMORY, Length::None),
     call("statx", libc::SYS_statx, MEMORY, Length::None),
+    call("statfs", libc::SYS_statfs, SIGNAL | DEVICE | MEMORY, Length::None),
     // A file system on a network asks its server for the end.
     call("lseek", libc::SYS_lseek, DEVICE, Length::None),
     call("getdents64", libc::SYS_getdents64, DEVICE | MEMORY, Length::None),

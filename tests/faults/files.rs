@@ -8,7 +8,7 @@ use corio::Runtime;
 use corio::fs::{self, File};
 
 use crate::plan::{self, Plan};
-use crate::trial::Fault::{Errno, Interrupts, Lengths, Survivable};
+use crate::trial::Fault::{Errno, Full, Interrupts, Lengths, Survivable};
 use crate::trial::{Outcome, apart, behind_the_seam, fresh_tasks, tasks};
 use crate::{pattern, scratch_path};
 
@@ -77,6 +77,7 @@ fn the_life_of_a_file() {
         Survivable(libc::EINTR),
         Interrupts,
         Lengths(40),
+        Full,
     ];
     tasks("files::the_life_of_a_file", FAULTS, run);
 }
@@ -129,6 +130,7 @@ fn the_life_of_a_file_by_traits() {
         Survivable(libc::EINTR),
         Interrupts,
         Lengths(40),
+        Full,
     ];
     tasks("files::the_life_of_a_file_by_traits", FAULTS, run);
 }
@@ -247,6 +249,88 @@ fn calls_without_a_buffer() {
     }
     const FAULTS: &[crate::Fault] = &[Survivable(libc::EINTR), Interrupts];
     tasks("files::calls_without_a_buffer", FAULTS, run);
+}
+
+/// A file that is in memory first, and text, with a second attempt for each call.
+#[test]
+fn spooled_files_and_text() {
+    async fn spooled() -> Outcome {
+        let mut file = again!(fs::spooled_temporary_file(20))?;
+        let all = lines().concat();
+        for line in lines() {
+            again!(file.write(&line))?;
+        }
+        again!(file.rollover())?;
+        assert!(file.is_rolled());
+        again!(file.seek(SeekFrom::Start(3)))?;
+        let found = again!(file.read_all())?;
+        assert_eq!(found, all[3..]);
+        Ok(again!(file.close())?)
+    }
+    async fn text() -> Outcome {
+        let path = scratch_path("file");
+        let mut file = again!(fs::open_text(&path, "w"))?;
+        for line in ["eins\n", "zwölf\n", "drei"] {
+            again!(file.write(line))?;
+        }
+        again!(file.flush())?;
+        again!(file.close())?;
+        let mut file = again!(fs::open_text(&path, "r"))?;
+        let found = again!(file.read(Some(7)))?;
+        assert_eq!(found, "eins\nzw");
+        let found = again!(file.read_line(None))?;
+        assert_eq!(found, "ölf\n");
+        again!(file.seek(SeekFrom::Start(0)))?;
+        let found = again!(file.read_lines(None))?;
+        assert_eq!(found, ["eins\n", "zwölf\n", "drei"]);
+        Ok(again!(file.close())?)
+    }
+    async fn run() -> Outcome {
+        spooled().await?;
+        text().await
+    }
+    const FAULTS: &[crate::Fault] = &[
+        Survivable(libc::EIO),
+        Survivable(libc::ENOSPC),
+        Survivable(libc::EMFILE),
+        Survivable(libc::ENOMEM),
+        Survivable(libc::EINTR),
+        Interrupts,
+        Lengths(40),
+        Full,
+    ];
+    tasks("files::spooled_files_and_text", FAULTS, run);
+}
+
+/// What asks the system once and for all: who is interrupted asks again.
+#[test]
+fn calls_on_paths() {
+    async fn run() -> Outcome {
+        let (from, to) = (scratch_path("file"), scratch_path("sent"));
+        fs::write(&from, pattern(500)).await?;
+        assert!(fs::statvfs(&from).await?.block_size > 0);
+        let (source, target) = apart(|| {
+            Ok::<_, io::Error>((std::fs::File::open(&from)?, std::fs::File::create(&to)?))
+        })?;
+        let mut sent = 0;
+        while sent < 500 {
+            sent += fs::sendfile(&target, &source, sent as u64, 500 - sent).await?;
+        }
+        assert_eq!(fs::read(&to).await?, pattern(500));
+        assert_eq!(fs::copy(&from, &to).await?, 500);
+        assert_eq!(fs::read(&to).await?, pattern(500));
+        Ok(())
+    }
+    const FAULTS: &[crate::Fault] = &[
+        Survivable(libc::EINTR),
+        Interrupts,
+        Lengths(40),
+        Errno(libc::ENOSPC),
+        Errno(libc::EIO),
+        Errno(libc::EMFILE),
+        Errno(libc::ENOMEM),
+    ];
+    tasks("files::calls_on_paths", FAULTS, run);
 }
 
 /// Threads that cannot be made: the call fails and says so, or another thread does it.

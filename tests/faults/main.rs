@@ -17,9 +17,11 @@ macro_rules! again {
 mod calls;
 mod copies;
 mod files;
+mod local;
 #[path = "../io/ssl/papers.rs"]
 mod papers;
 mod plan;
+mod process;
 mod programs;
 mod seam;
 mod servers;

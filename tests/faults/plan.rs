@@ -30,6 +30,9 @@ pub enum Plan {
     Interrupt,
     /// No transfer moves more than `to` bytes.
     Shorten { to: u64 },
+    /// The disk has room for so many bytes: the write that needs more is cut short, the next one is
+    /// refused, and then somebody has made room.
+    Full { room: u64 },
     /// Before its `nth` transfer the connection is reset, for both ends.
     Reset { nth: u64 },
     /// Before its `nth` transfer this end of the connection stops sending.
@@ -62,6 +65,7 @@ const SHORTEN: u32 = 3;
 const RESET: u32 = 4;
 const HALF_CLOSE: u32 = 5;
 const SIGNALS: u32 = 6;
+const FULL: u32 = 7;
 
 /// Calls that the plan could have changed.
 static SEEN: AtomicU64 = AtomicU64::new(0);
@@ -93,6 +97,7 @@ pub fn arm(plan: Plan) {
         Plan::Reset { nth } => (RESET, libc::ECONNRESET, nth),
         Plan::HalfClose { nth } => (HALF_CLOSE, 0, nth),
         Plan::Signals => (SIGNALS, 0, 0),
+        Plan::Full { room } => (FULL, libc::ENOSPC, room),
     };
     ERRNO.store(errno.into(), SeqCst);
     NUMBER.store(number, SeqCst);
@@ -132,6 +137,7 @@ pub fn meet(number: i64, args: Args) -> i64 {
         SHORTEN => shorten(call, args),
         RESET | HALF_CLOSE => break_off(kind, call, args),
         SIGNALS => signal(call, args),
+        FULL => fill(call, args),
         _ => pass(number, &args),
     }
 }
@@ -212,16 +218,41 @@ fn is_signal_stack(call: &Call, args: &Args) -> bool {
 
 /// std panics where a folder is not closed well: nothing was written to it, so nothing can be lost.
 fn is_end_of_folder(call: &Call, args: &Args) -> bool {
-    if call.number != libc::SYS_close {
-        return false;
-    }
+    call.number == libc::SYS_close && kind_of(args[0]) == libc::S_IFDIR
+}
+
+/// What a descriptor is of: a file, a folder, and so on.
+fn kind_of(descriptor: u64) -> libc::mode_t {
     let mut found = std::mem::MaybeUninit::<libc::stat>::zeroed();
-    let asked = [args[0], found.as_mut_ptr() as u64, 0, 0, 0, 0];
+    let asked = [descriptor, found.as_mut_ptr() as u64, 0, 0, 0, 0];
     // SAFETY: the call writes to the place that it is given, and no more than that holds.
     unsafe { gate(libc::SYS_fstat, &asked) };
     // SAFETY: zeros are a value, too, should the call have failed.
     let found = unsafe { found.assume_init() };
-    found.st_mode & libc::S_IFMT == libc::S_IFDIR
+    found.st_mode & libc::S_IFMT
+}
+
+/// A write to a file on a disk that gets full, once.
+fn fill(call: &Call, mut args: Args) -> i64 {
+    let (file, length) = match call.number {
+        libc::SYS_write | libc::SYS_pwrite64 => (0, 2),
+        libc::SYS_copy_file_range => (2, 4),
+        _ => return pass(call.number, &args),
+    };
+    // Somebody has made room since.
+    let refused = TIMES.load(SeqCst) > 0;
+    if refused || args[length] == 0 || kind_of(args[file]) != libc::S_IFREG {
+        return pass(call.number, &args);
+    }
+    let room = NUMBER.load(SeqCst);
+    if room == 0 {
+        strike(call);
+        return -ERRNO.load(SeqCst);
+    }
+    args[length] = args[length].min(room);
+    let result = pass(call.number, &args);
+    NUMBER.fetch_sub(u64::try_from(result).unwrap_or(0), SeqCst);
+    result
 }
 
 fn shorten(call: &Call, asked: Args) -> i64 {

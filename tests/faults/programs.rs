@@ -12,16 +12,25 @@ use crate::pattern;
 use crate::plan::{self, Plan};
 use crate::seam::refuse_children;
 use crate::trial::Fault::{Errno, Interrupts, Survivable};
-use crate::trial::{Outcome, behind_the_seam, fresh_tasks, stack, tasks, threads};
+use crate::trial::{Outcome, apart, behind_the_seam, fresh_tasks, stack, tasks, threads};
 
 async fn a_child_that_answers() -> Outcome {
+    a_child_that_is_watched(true).await
+}
+
+async fn a_child_that_a_thread_waits_for() -> Outcome {
+    a_child_that_is_watched(false).await
+}
+
+async fn a_child_that_is_watched(pidfd: bool) -> Outcome {
     let cat = create_subprocess_exec("cat", [""; 0]).stdin(Stdio::Pipe).stdout(Stdio::Pipe);
-    let mut cat = cat.await?;
+    let mut cat = cat.pidfd(pidfd).await?;
     let question = pattern(100_000);
     let output = cat.communicate(question.clone()).await?;
     assert!(output.stdout == question, "{} bytes came back", output.stdout.len());
     assert!(output.status.success());
-    let status = create_subprocess_exec("sh", ["-c", "exit 3"]).await?.wait().await?;
+    let sh = create_subprocess_exec("sh", ["-c", "exit 3"]).pidfd(pidfd);
+    let status = sh.await?.wait().await?;
     assert_eq!(status.code(), Some(3));
     Ok(())
 }
@@ -38,6 +47,44 @@ fn a_child_answers() {
         Interrupts,
     ];
     tasks("programs::a_child_answers", FAULTS, a_child_that_answers);
+}
+
+#[test]
+fn a_child_that_a_thread_waits_for_answers() {
+    const FAULTS: &[crate::Fault] = &[
+        Errno(libc::EMFILE),
+        Errno(libc::ENOMEM),
+        Errno(libc::EIO),
+        Survivable(libc::EINTR),
+        Interrupts,
+    ];
+    let test = "programs::a_child_that_a_thread_waits_for_answers";
+    tasks(test, FAULTS, a_child_that_a_thread_waits_for);
+}
+
+/// Without a thread to wait for it there is no child: who waits for one hears of its end.
+#[test]
+fn a_child_without_a_thread_to_wait_for_it() {
+    async fn run() -> Outcome {
+        // That of the run before is reaped although nobody has heard of it.
+        // SAFETY: the call takes numbers, and tells nothing where it is given no place for it.
+        let waited = || unsafe { libc::waitpid(-1, std::ptr::null_mut(), libc::WNOHANG) };
+        apart(|| {
+            corio_tests::eventually("the end of all children", || (waited() < 0).then_some(()))
+        });
+        let sh = create_subprocess_exec("sh", ["-c", "read line; exit 3"]).stdin(Stdio::Pipe);
+        let mut child = sh.pidfd(false).await?;
+        let mut input = child.stdin.take().expect("a pipe");
+        let (status, ()) = corio::join!(child.wait(), async {
+            // It is waited for when it ends.
+            corio::yield_now().await;
+            input.close();
+        });
+        assert_eq!(status?.code(), Some(3));
+        Ok(())
+    }
+    const FAULTS: &[crate::Fault] = &[Errno(libc::EAGAIN), Errno(libc::ENOMEM)];
+    fresh_tasks("programs::a_child_without_a_thread_to_wait_for_it", FAULTS, run);
 }
 
 #[test]

@@ -262,3 +262,28 @@ fn pieces_go_out_together() {
         assert_eq!(runtime.block_on(task.into_future()).unwrap(), 1);
     });
 }
+
+/// A wait that the system refused to begin spoils nothing: not the call that finds nothing after it
+/// without waiting, and not the wait after that.
+#[test]
+fn who_waits_after_a_refusal_is_woken() {
+    behind_the_seam("sockets::who_waits_after_a_refusal_is_woken", || {
+        let runtime = Runtime::new().unwrap();
+        let task = runtime.create_task(corio::timeout(corio_tests::PATIENCE, async {
+            let (near, far) = UnixStream::pair().unwrap();
+            plan::arm(Plan::Fail { errno: libc::ENOSPC, nth: 1 });
+            let refused = near.read(&mut [0]).await.unwrap_err();
+            let struck = plan::disarm();
+            assert_eq!((struck.times, struck.call), (1, "epoll_ctl"), "{refused}");
+            assert_eq!(refused.raw_os_error(), Some(libc::ENOSPC));
+            let nothing = near.try_read(&mut [0]).unwrap_err();
+            assert_eq!(nothing.kind(), io::ErrorKind::WouldBlock);
+            let (read, sent) = corio::join!(async { near.read(&mut [0]).await.unwrap() }, async {
+                corio::yield_now().await;
+                far.write(b"x").await.unwrap()
+            });
+            assert_eq!((read, sent), (1, 1));
+        }));
+        runtime.block_on(task.into_future()).unwrap().unwrap();
+    });
+}

@@ -5,7 +5,8 @@
 //! that can be awaited though no function returns it, and a `Stream`. The list is made from the
 //! sources; tests/awaits holds for each of them an entry `"path" => ..`, which drops and cancels it
 //! at every poll, and tests/debug/unpolled another one, which says whether debug mode tells of it if
-//! nobody polls it.
+//! nobody polls it. There may be more entries `"path, where"` for what is the same function over
+//! something else.
 //!
 //! `CORIO_LIST=1 cargo test -p corio-tests --test house awaits -- --nocapture` prints the list.
 
@@ -30,6 +31,31 @@ const SECTION: &str = "# Cancel safety";
 const FUTURES: [&str; 2] = ["Future", "IntoFuture"];
 /// Types of std that an await may be wrapped in.
 const WRAPPERS: [&str; 4] = ["Result", "Option", "Box", "Pin"];
+/// Traits that are none of a future, for a function that returns an `impl` of one.
+const OTHERS: [&str; 12] = [
+    "AsRef",
+    "Debug",
+    "Deref",
+    "DerefMut",
+    "Display",
+    "DoubleEndedIterator",
+    "Error",
+    "ExactSizeIterator",
+    "Fn",
+    "FnMut",
+    "FnOnce",
+    "Iterator",
+];
+/// Associated types of std's traits that are no futures here.
+const VALUES: [&str; 5] = ["Err", "Error", "Item", "Output", "Target"];
+
+/// What functions return that is looked at elsewhere, or is no future.
+const CLEAR: [(&str, &str); 4] = [
+    ("GroupOutput::split", "a result"),
+    ("Shieldable::into_wait", "what `shield` waits for, which is listed"),
+    ("net::Listener::poll_accept", "a stream of bytes"),
+    ("sync::oneshot::channel", "a receiver, which is listed as a type that is awaited"),
+];
 
 /// An await: its path below `corio::`, and where its function is.
 struct Await<'a> {
@@ -47,9 +73,16 @@ struct Listing<'w, 'a> {
     found: Vec<Await<'a>>,
     /// Types that functions return.
     returned: BTreeSet<Target<'a>>,
+    /// Functions of which this list cannot say whether they return something to await.
+    unclear: Vec<String>,
 }
 
 fn awaits<'a>(world: &World<'a>) -> Vec<Await<'a>> {
+    listed(world).0
+}
+
+/// The awaits, and what cannot be classified.
+fn listed<'a>(world: &World<'a>) -> (Vec<Await<'a>>, Vec<String>) {
     let mut list = Listing::new(world);
     let (public, macros) = world.public();
     for (id, path) in &public {
@@ -59,13 +92,14 @@ fn awaits<'a>(world: &World<'a>) -> Vec<Await<'a>> {
     list.found.extend(macros.into_iter().map(|path| Await { path, places: None }));
     list.found.sort_by(|a, b| a.path.cmp(&b.path));
     list.found.dedup_by(|a, b| a.path == b.path);
-    list.found
+    (list.found, list.unclear)
 }
 
 impl<'w, 'a> Listing<'w, 'a> {
     fn new(world: &'w World<'a>) -> Self {
         let (futures, returned) = (BTreeSet::new(), BTreeSet::new());
-        let mut list = Self { world, subjects: Vec::new(), futures, found: Vec::new(), returned };
+        let (subjects, found, unclear) = (Vec::new(), Vec::new(), Vec::new());
+        let mut list = Self { world, subjects, futures, found, returned, unclear };
         for one in &world.impls {
             let subject = world.head(one.module, &one.subject);
             list.subjects.push(subject);
@@ -115,7 +149,38 @@ impl<'w, 'a> Listing<'w, 'a> {
         if function.is_async || returned.is_some() {
             self.returned.extend(returned.flatten());
             self.found.push(Await { path, places: Some([function.keyword, function.name]) });
+        } else if let Some(why) = self
+            .unclear(module, &function.output)
+            .filter(|_| CLEAR.iter().all(|(clear, _)| *clear != path))
+        {
+            let place = function.keyword.file.place(function.keyword.at);
+            self.unclear.push(format!("{place}: {path:?} returns {why}; name it in this test"));
         }
+    }
+
+    /// What an output has that may be awaited, though it is no future itself.
+    fn unclear(&self, module: usize, output: &[Piece<'a>]) -> Option<String> {
+        (0..output.len()).find_map(|at| {
+            let (names, before) = (segments(&output[at..]), at.checked_sub(1));
+            if output[at].text == "impl" {
+                let of = segments(&output[at + 1..]).last().copied().unwrap_or("?");
+                return (!OTHERS.contains(&of)).then(|| format!("`impl {of}`"));
+            }
+            if before.is_some_and(|before| output[before].text == "::") {
+                // Of `<T as Trait>::Type`, and the later parts of a path that was looked at.
+                let whole = at > 1 && output[at - 2].text == ">";
+                return whole.then(|| format!("an associated type `{}`", output[at].text));
+            }
+            if let [of, name] = names[..] {
+                let generic = of == "Self" || of.len() == 1;
+                if generic && !VALUES.contains(&name) {
+                    return Some(format!("an associated type `{of}::{name}`"));
+                }
+            }
+            let inside =
+                self.world.head(module, &output[at..]).filter(|it| self.futures.contains(it));
+            inside.map(|_| format!("a future `{}` inside of another type", names.join("::")))
+        })
     }
 
     /// Whether a function's output is a future, perhaps in a wrapper; and its type, if it has a
@@ -193,7 +258,8 @@ fn untabled(tree: &Tree, list: &[Await<'_>], (table, folder): (&str, &str)) -> V
     let known: BTreeSet<_> = list.iter().map(|one| one.path.as_str()).collect();
     let mut tabled = BTreeSet::new();
     for (path, place) in &entries {
-        if !known.contains(path.as_str()) {
+        // "path, where": once more, over something else.
+        if !known.contains(path.split(", ").next().unwrap_or_default()) {
             found.push(format!("{place}: {path:?} is no public await; drop the entry"));
         }
         if !tabled.insert(path.as_str()) {
@@ -239,10 +305,17 @@ fn undocumented(list: &[Await<'_>]) -> Vec<String> {
 
 /// The awaits of the workspace, listed once.
 fn all() -> (&'static World<'static>, &'static [Await<'static>]) {
+    let (world, list) = whole();
+    (world, &list.0)
+}
+
+type Listed<'a> = (Vec<Await<'a>>, Vec<String>);
+
+fn whole() -> (&'static World<'static>, &'static Listed<'static>) {
     static WORLD: OnceLock<World<'_>> = OnceLock::new();
-    static LIST: OnceLock<Vec<Await<'_>>> = OnceLock::new();
+    static LIST: OnceLock<Listed<'_>> = OnceLock::new();
     let world = WORLD.get_or_init(|| World::of(Tree::load()));
-    (world, LIST.get_or_init(|| awaits(world)))
+    (world, LIST.get_or_init(|| listed(world)))
 }
 
 #[test]
@@ -256,6 +329,40 @@ fn awaits_are_in_the_tables() {
     for table in TABLES {
         expect_none(table.0, untabled(Tree::load(), list, table));
         expect_none(table.0, unrun(Tree::load(), table));
+    }
+}
+
+#[test]
+fn what_functions_return_is_known_to_be_awaited_or_not() {
+    expect_none("what a function returns", whole().1.1.clone());
+    assert!(CLEAR.is_sorted());
+}
+
+#[test]
+fn what_cannot_be_classified_is_found() {
+    let facade = "pub struct Wait; impl Future for Wait {}\nimpl<T> Wait {\n\
+         pub fn stream() -> impl Stream<Item = u8> {}\n\
+         pub fn own() -> Box<dyn Fn() -> impl OwnTrait> {}\n\
+         pub fn tuple() -> (u8, Wait) {}\n\
+         pub fn many() -> Vec<Wait> {}\n\
+         pub fn turned() -> T::IntoFuture {}\n\
+         pub fn its_own() -> Option<Self::Waiting> {}\n\
+         pub fn cast() -> <T as IntoFuture>::IntoFuture {}\n\
+         pub fn known() -> Result<T::Output, impl Iterator<Item = T>> {} }";
+    let tree = Tree::of(&[("src/lib.rs", facade)]);
+    let unclear = listed(&World::of(&tree)).1;
+    let expected = [
+        ("stream", "`impl Stream`"),
+        ("own", "`impl OwnTrait`"),
+        ("tuple", "a future `Wait` inside of another type"),
+        ("many", "a future `Wait` inside of another type"),
+        ("turned", "an associated type `T::IntoFuture`"),
+        ("its_own", "an associated type `Self::Waiting`"),
+        ("cast", "an associated type `IntoFuture`"),
+    ];
+    assert_eq!(unclear.len(), expected.len(), "{unclear:#?}");
+    for (found, (name, what)) in unclear.iter().zip(expected) {
+        assert!(found.contains(&format!("\"Wait::{name}\" returns {what};")), "{found}");
     }
 }
 

@@ -157,6 +157,42 @@ fn the_readme_and_ci_agree() {
     assert!(readme.contains("cargo run --release --example web"), "the README names the main job");
 }
 
+/// What tests may be skipped for: the first word of each call.
+fn needs(text: &str) -> BTreeSet<&str> {
+    let said =
+        text.split("skipped(").skip(1).filter_map(|rest| rest.trim_start().strip_prefix('"'));
+    said.filter_map(|rest| rest.split('"').next()).collect()
+}
+
+/// The words that `.ci/run` looks for: the keys of its table.
+fn looked_for(run: &str) -> BTreeSet<&str> {
+    let table = run.split("declare -A lacking=(").nth(1).and_then(|rest| rest.split("\n)").next());
+    let keys = table.unwrap_or("").split('[').skip(1);
+    keys.filter_map(|rest| rest.split(']').next()).collect()
+}
+
+/// A test that is skipped for a reason that CI does not look for is skipped there unseen. `none`: what
+/// is not promised under a sanitizer or on the other poller.
+#[test]
+fn ci_looks_for_all_that_tests_need() {
+    let run = fs::read_to_string(root().join(".ci/run")).expect("it is there");
+    let tree = Tree::load();
+    let tests = tree.below(&["tests/"]).filter(|f| !f.path.starts_with("tests/house/"));
+    let mut needs: BTreeSet<&str> = tests.flat_map(|f| needs(&f.text)).collect();
+    assert!(needs.remove("none") && needs.len() > 5, "{needs:?}");
+    assert_eq!(needs, looked_for(&run), "tests on the left, .ci/run on the right");
+}
+
+#[test]
+fn needs_are_found() {
+    let texts =
+        ["return skipped(\"wrk\", test)", "skipped(\n    \"wrk\",", "fn skipped(need: &str)"];
+    assert_eq!(texts.map(|text| needs(text).len()), [1, 1, 0]);
+    let table = "declare -A lacking=(\n  [wrk]=\"no [x\"\n  [files]=\"few\"\n)\n[other]=1";
+    assert!(looked_for(table).is_superset(&BTreeSet::from(["wrk", "files"])));
+    assert!(!looked_for(table).contains("other"));
+}
+
 #[test]
 fn unfinished_work_is_found() {
     let [first, ..] = unfinished();

@@ -422,6 +422,12 @@ fn serving_for_ever_ends_with_its_task() {
         task.abort();
         server.wait_closed().await;
         assert!(std::net::TcpStream::connect(address).is_err());
+        assert!(!server.is_serving());
+        assert!(server.serve_forever().await.is_err(), "it is closed");
+        // Whether its own task has noticed or not.
+        let server = start_server(handler, "127.0.0.1:0").await.unwrap();
+        server.close();
+        assert!(server.serve_forever().await.is_err(), "it is closed");
     });
 }
 

@@ -423,6 +423,59 @@ fn the_standard_streams() {
     assert!(String::from_utf8_lossy(&said.stderr).contains("err hello\n"));
 }
 
+/// A prompt is often one byte, and who reads it answers only then.
+#[test]
+fn a_single_byte_is_not_held_back() {
+    let (test, part) = ("copies::a_single_byte_is_not_held_back", "prompt");
+    if plays(part) {
+        return once(async {
+            let mut input = corio::io::stdin().unwrap();
+            let (mut output, mut errors) =
+                (corio::io::stdout().unwrap(), corio::io::stderr().unwrap());
+            assert_eq!(output.write([1]).await.unwrap(), 1);
+            assert_eq!(input.read_line(None).await.unwrap(), b"yes\n");
+            assert_eq!(errors.write([2]).await.unwrap(), 1);
+            assert_eq!(input.read_line(None).await.unwrap(), b"no\n");
+            // More than a pipe holds, whose other end is read only then: all of it is written.
+            assert_eq!(output.write(vec![3; 1 << 20]).await.unwrap(), 1 << 20);
+        });
+    }
+    once(async {
+        let mut child = play(test, part, &[]);
+        child.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = child.spawn().unwrap();
+        let mut input = child.stdin.take().unwrap();
+        let (mut output, mut errors) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
+        output = read_to(output, 1).await;
+        input.write_all(b"yes\n").unwrap();
+        errors = read_to(errors, 2).await;
+        input.write_all(b"no\n").unwrap();
+        let (text, all) = corio::to_thread(move || {
+            let (mut all, mut text) = (Vec::new(), String::new());
+            output.read_to_end(&mut all).unwrap();
+            errors.read_to_string(&mut text).unwrap();
+            (text, all)
+        })
+        .await
+        .unwrap();
+        assert!(child.wait().unwrap().success(), "{text}");
+        assert_eq!(all.iter().filter(|byte| **byte == 3).count(), 1 << 20);
+    });
+}
+
+/// Reads to a byte that a child has written, and gives the stream back.
+async fn read_to<R: Read + Send + Sync + 'static>(mut from: R, byte: u8) -> R {
+    corio::to_thread(move || {
+        let mut seen = [0];
+        while seen != [byte] {
+            assert_eq!(from.read(&mut seen).unwrap(), 1, "the child has ended");
+        }
+        from
+    })
+    .await
+    .unwrap()
+}
+
 #[test]
 fn a_child_s_output_is_copied() {
     once(async {

@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 use corio::net::{TcpListener, TcpStream};
 #[cfg(target_os = "linux")]
 use corio_tests::eventually;
+use corio_tests::skipped;
 use socket2::{Domain, Socket, Type};
 
-use crate::{closed, everywhere, once, skipped};
+use crate::{closed, everywhere, once};
 
 /// An address that does not answer: a listener whose queue is full drops what comes.
 struct Silent {
@@ -129,7 +130,7 @@ fn families_take_turns_on_real_sockets() {
         let v6 = || Socket::new(Domain::IPV6, Type::STREAM, None);
         let local = SocketAddr::from((std::net::Ipv6Addr::LOCALHOST, 0));
         let Some(taken) = v6().ok().filter(|socket| socket.bind(&local.into()).is_ok()) else {
-            return skipped("families_take_turns_on_real_sockets", "there is no IPv6 here");
+            return skipped("ipv6", "families_take_turns_on_real_sockets", "there is no IPv6 here");
         };
         // Bound, and nobody listens.
         let refuses = taken.local_addr().unwrap().as_socket().unwrap();

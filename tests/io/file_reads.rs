@@ -131,6 +131,29 @@ fn what_a_dropped_read_into_has_read_is_not_lost() {
     });
 }
 
+/// Who has another descriptor of the file may seek behind its reader's back. What was read ahead is
+/// of no place then, which is said as well as it can be, and a seek finds back.
+#[test]
+fn a_position_that_somebody_else_moved() {
+    everywhere(async || {
+        let folder = scratch();
+        let path = folder.path().join("file");
+        std::fs::write(&path, b"0123456789").unwrap();
+        let mut file = fs::open(&path, "r").await.unwrap();
+        assert_eq!(file.read(Some(1)).await.unwrap(), b"0");
+        let other = file.fileno().unwrap().try_clone_to_owned().unwrap();
+        rustix::fs::seek(&other, rustix::fs::SeekFrom::Start(2)).unwrap();
+        assert_eq!(file.tell().await.unwrap(), 0);
+        assert_eq!(file.seek(SeekFrom::Start(5)).await.unwrap(), 5);
+        assert_eq!(file.read(Some(2)).await.unwrap(), b"56");
+        assert_eq!(file.seek(SeekFrom::Current(1)).await.unwrap(), 8);
+        let beyond = file.seek(SeekFrom::Current(i64::MIN)).await.unwrap_err();
+        assert_eq!(beyond.kind(), std::io::ErrorKind::InvalidInput);
+        assert_eq!(file.read(None).await.unwrap(), b"89");
+        file.close().await.unwrap();
+    });
+}
+
 #[test]
 fn large_writes_share_their_memory_and_nothing_else() {
     once(async {

@@ -7,6 +7,7 @@ use std::process::Stdio;
 use std::time::{Duration, UNIX_EPOCH};
 
 use corio::fs::{self, Access, File};
+use corio_tests::kit::poll_once;
 
 use crate::unix::{Scratch, scratch};
 use crate::{everywhere, once, play, plays, until};
@@ -212,6 +213,32 @@ fn an_unheard_error_is_told_by_the_next_operation() {
             Ok(_) => full.flush().await.unwrap_err(),
         };
         assert_eq!(error.kind(), ErrorKind::StorageFull);
+        assert_eq!(full.close().await.unwrap_err().kind(), ErrorKind::StorageFull);
+        assert!(full.closed());
+    });
+}
+
+/// A close flushes whatever was before it, and tells of what it could not write; else of what nobody
+/// has heard yet. So does who takes the file away.
+#[test]
+fn the_last_operation_tells_what_nobody_has_heard() {
+    once(async {
+        // The read is refused before anything else is done.
+        let refuse = async |file: &mut fs::File| {
+            file.write(b"0123").await.unwrap();
+            while poll_once(file.read(Some(1))).is_ready() {}
+        };
+        let (_folder, path) = file(b"");
+        let mut written = fs::open(&path, "w").await.unwrap();
+        refuse(&mut written).await;
+        assert_eq!(written.close().await.unwrap_err().kind(), ErrorKind::Unsupported);
+        assert_eq!(std::fs::read(&path).unwrap(), b"0123");
+        let mut written = fs::open(&path, "w").await.unwrap();
+        refuse(&mut written).await;
+        assert_eq!(written.into_std().await.unwrap_err().kind(), ErrorKind::Unsupported);
+        assert_eq!(std::fs::read(&path).unwrap(), b"0123");
+        let mut full = fs::open("/dev/full", "w").await.unwrap();
+        refuse(&mut full).await;
         assert_eq!(full.close().await.unwrap_err().kind(), ErrorKind::StorageFull);
         assert!(full.closed());
     });

@@ -16,6 +16,7 @@ use axum::routing::{any, get};
 use corio::hyper::{CorioExecutor, CorioTimer};
 use corio::net::{TcpListener, TcpStream};
 use corio_tests::kit::{Ledger, Signal, Token};
+use corio_tests::skipped;
 use hyper::body::{Frame, Incoming};
 use hyper::client::conn::http2::SendRequest;
 use hyper::ext::Protocol;
@@ -24,7 +25,7 @@ use hyper::upgrade::{OnUpgrade, Upgraded};
 use socket2::SockRef;
 
 use crate::serve::Server;
-use crate::{everywhere, once, skipped, until};
+use crate::{everywhere, once, until};
 
 /// A client's side of one connection.
 struct Client {
@@ -306,7 +307,11 @@ fn h2load_is_served_and_leaves_nothing() {
         let load = h2load(server.address, &["-n4000", "-c8", "-m20"], "/").await;
         let Some(load) = load else {
             server.end().await;
-            return skipped("h2load_is_served", "h2load is not installed");
+            return skipped(
+                "h2load",
+                "http2::h2load_is_served_and_leaves_nothing",
+                "h2load is not installed",
+            );
         };
         let said = load.await.unwrap().stdout;
         let said = String::from_utf8_lossy(&said);
@@ -329,7 +334,11 @@ fn h2load_is_cut_off_at_the_deadline() {
         let load = h2load(server.address, &["-n100", "-c2", "-m50"], "/waits").await;
         let Some(load) = load else {
             server.end().await;
-            return skipped("h2load_is_cut_off", "h2load is not installed");
+            return skipped(
+                "h2load",
+                "http2::h2load_is_cut_off_at_the_deadline",
+                "h2load is not installed",
+            );
         };
         until("all are waiting", || endless.ledger.live() == STREAMS).await;
         let report = server.end().await;

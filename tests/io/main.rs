@@ -15,13 +15,17 @@ mod eyeballs;
 mod file_reads;
 mod file_traits;
 mod files;
+mod full_buffers;
+mod half_closes;
 mod http2;
+mod killed;
 mod many;
 mod places;
 mod portable;
 mod restart;
 mod serve;
 mod serve_accepts;
+mod server_ends;
 mod signals;
 mod sigpipe;
 mod ssl;
@@ -33,7 +37,6 @@ mod text;
 mod traits;
 mod unix;
 
-use std::io::Write;
 use std::net::SocketAddr;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -163,9 +166,4 @@ pub fn well(output: Output) -> String {
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{}\n{text}\n{errors}", output.status);
     text + &errors
-}
-
-/// Says why a test had nothing to do.
-pub fn skipped(test: &str, why: &str) {
-    let _ = writeln!(std::io::stderr(), "{test} skipped: {why}");
 }

@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 
 use corio::net::{TcpListener, TcpStream};
 use corio_tests::kit::poll_once;
-use corio_tests::{PATIENCE, open_descriptors};
+use corio_tests::{PATIENCE, open_descriptors, skipped};
 
-use crate::{once, patiently, play, plays, skipped, until, well};
+use crate::{once, patiently, play, plays, until, well};
 
 const CONNECTIONS: usize = 1000;
 const ROUNDS: u32 = 5;
@@ -231,7 +231,7 @@ fn ten_thousand_connections_are_silent() {
         return patiently(10, silent_server());
     }
     if files_max() < SILENT + OTHER_FILES {
-        return skipped(SILENT_TEST, "the system allows fewer descriptors");
+        return skipped("files", SILENT_TEST, "the system allows fewer descriptors");
     }
     well(play(SILENT_TEST, "silent server", &MANY_FILES).output().unwrap());
 }

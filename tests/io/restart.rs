@@ -13,10 +13,10 @@ use axum::Router;
 use axum::routing::get;
 use corio::net::{TcpListener, inherited_sockets};
 use corio::signal::{SignalKind, stream};
-use corio_tests::eventually;
+use corio_tests::{eventually, skipped};
 
 use crate::unix::scratch;
-use crate::{once, play, plays, skipped, well};
+use crate::{once, play, plays, well};
 
 /// Longer than the clients here pause between two requests, on a machine that keeps them waiting too.
 /// They ask soon and are then told to close, so nobody waits for the end of it.
@@ -107,7 +107,7 @@ fn wrk_notices_no_restart() {
         return serve();
     }
     if Command::new("wrk").arg("-v").output().is_err() {
-        return skipped(test, "wrk is not installed");
+        return skipped("wrk", test, "wrk is not installed");
     }
     let load = |address| {
         // As long as the restarts take; an answer may take longer than its usual two seconds.

@@ -12,9 +12,11 @@ use std::net::{SocketAddr, TcpStream};
 use std::process::{Command, Stdio};
 
 use corio::net::TcpListener;
+use corio_tests::skipped;
 
-use crate::{once, play, plays, skipped, well};
+use crate::{once, play, plays, well};
 
+const TEST: &str = "syscalls::an_echo_costs_two_calls_and_a_wait";
 const PART: &str = "echo";
 const CONNECTIONS: &str = "CORIO_TEST_CONNECTIONS";
 const MESSAGE: usize = 64;
@@ -56,7 +58,7 @@ fn calls(set: &str, connections: usize, rounds: usize) -> Option<usize> {
     let file = std::env::temp_dir().join(format!("corio-calls-{}", std::process::id()));
     let file = file.to_str().unwrap();
     let strace = ["strace", "-f", "--seccomp-bpf", "-qq", "-c", "-e", set, "-o", file];
-    let mut child = play("syscalls::an_echo_costs_two_calls_and_a_wait", PART, &strace)
+    let mut child = play(TEST, PART, &strace)
         .env(CONNECTIONS, connections.to_string())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -101,16 +103,16 @@ fn an_echo_costs_two_calls_and_a_wait() {
         return server();
     }
     if std::env::var_os("CORIO_POLLER").is_some_and(|poller| poller == "portable") {
-        return skipped("syscalls", "the portable poller makes more calls, and promises nothing");
+        return skipped("none", TEST, "the portable poller makes more calls, and promises nothing");
     }
     if std::env::var_os("ASAN_OPTIONS").is_some() {
-        return skipped("syscalls", "a sanitizer looks for leaks, and cannot while it is traced");
+        return skipped("none", TEST, "a sanitizer looks for leaks, and cannot while it is traced");
     }
     // A container may have strace and not be allowed to use it.
     let works =
         Command::new("strace").args(["-f", "--seccomp-bpf", "-o", "/dev/null", "true"]).output();
     if !works.is_ok_and(|output| output.status.success()) {
-        return skipped("syscalls", "strace is not there, or may not trace");
+        return skipped("strace", TEST, "strace is not there, or may not trace");
     }
     for (connections, rounds, limit) in [(1, 1000, 4.0), (64, 100, 2.2)] {
         let mut seen = Vec::new();

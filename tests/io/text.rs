@@ -5,7 +5,8 @@ use std::io::{ErrorKind, SeekFrom};
 use std::pin::Pin;
 use std::task::Poll;
 
-use corio::fs::{self, DecodeError, DecodeErrors, Newline, TextFile};
+use corio::fs::{self, DecodeError, DecodeErrors, File, Newline, TextFile};
+use futures_core::Stream;
 
 use crate::unix::{Scratch, scratch};
 use crate::{everywhere, once};
@@ -194,6 +195,132 @@ fn a_dropped_read_loses_nothing() {
             let line = bytes.read_line(None).await.unwrap();
             assert_eq!(line, format!("line {n}\r\n").into_bytes());
         }
+    });
+}
+
+/// Each line once, in order, though every other poll is not repeated, and the other way of reading
+/// comes between.
+#[test]
+fn lines_are_streams() {
+    async fn next<S: Stream + Unpin>(mut stream: S) -> Option<S::Item> {
+        poll_fn(|cx| Pin::new(&mut stream).poll_next(cx)).await
+    }
+    async fn abandoned<S: Stream + Unpin>(mut stream: S) -> Option<S::Item> {
+        poll_fn(|cx| match Pin::new(&mut stream).poll_next(cx) {
+            Poll::Ready(item) => Poll::Ready(item),
+            Poll::Pending => Poll::Ready(None),
+        })
+        .await
+    }
+    everywhere(async || {
+        let long = "é".repeat(50_000);
+        let expected = ["one\n", "\n", &format!("{long}\n"), "two\n", &format!("{long}end")];
+        let (_folder, path) = file(expected.concat().as_bytes());
+        for buffer in [1, 3, 4096, fs::BUFFER] {
+            let mut text = fs::open_text(&path, "r").buffer(buffer).await.unwrap();
+            let mut bytes = File::options().read(true).buffer(buffer).open(&path).await.unwrap();
+            for (n, line) in expected.iter().enumerate() {
+                let mut found = None;
+                if n % 2 == 0 {
+                    found = abandoned(text.lines()).await.transpose().unwrap();
+                }
+                let found = match found {
+                    None if n == 2 => text.read_line(None).await.unwrap(),
+                    None => next(text.lines()).await.unwrap().unwrap(),
+                    Some(found) => found,
+                };
+                assert!(found == *line, "text, line {n}, buffer {buffer}");
+                let mut found = None;
+                if n % 2 == 0 {
+                    found = abandoned(bytes.lines()).await.transpose().unwrap();
+                }
+                let found = match found {
+                    None if n == 2 => bytes.read_line(None).await.unwrap(),
+                    None => next(bytes.lines()).await.unwrap().unwrap(),
+                    Some(found) => found,
+                };
+                assert!(found == line.as_bytes(), "bytes, line {n}, buffer {buffer}");
+            }
+            for _ in 0..2 {
+                assert!(next(text.lines()).await.is_none() && next(bytes.lines()).await.is_none());
+            }
+            text.close().await.unwrap();
+            bytes.close().await.unwrap();
+            assert!(next(text.lines()).await.unwrap().is_err(), "it is closed");
+            assert!(next(bytes.lines()).await.unwrap().is_err(), "it is closed");
+        }
+        let (_folder, path) = file(b"one\n\xff\ntwo");
+        let mut text = fs::open_text(&path, "r").await.unwrap();
+        assert_eq!(next(text.lines()).await.unwrap().unwrap(), "one\n");
+        let error = next(text.lines()).await.unwrap().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidData);
+        assert_eq!(next(text.lines()).await.unwrap().unwrap(), "\n");
+        assert_eq!(next(text.lines()).await.unwrap().unwrap(), "two");
+        text.close().await.unwrap();
+        let mut writer = fs::open(&path, "w").await.unwrap();
+        let refused = next(writer.lines()).await.unwrap().unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Unsupported);
+        writer.close().await.unwrap();
+    });
+}
+
+/// CPython: `buffering=1`, which is also what a terminal gets.
+#[test]
+fn lines_are_flushed_where_they_are_to_be() {
+    everywhere(async || {
+        let (_folder, path) = file(b"");
+        let there = || std::fs::read_to_string(&path).unwrap();
+        let mut text = fs::open_text(&path, "w").line_buffering(true).await.unwrap();
+        for (piece, flushed) in [
+            ("one", ""),
+            (" two\nthr", "one two\nthr"),
+            ("ee", "one two\nthr"),
+            ("\r", "one two\nthree\r"),
+        ] {
+            assert_eq!(text.write(piece).await.unwrap(), piece.len());
+            assert_eq!(there(), flushed);
+        }
+        text.close().await.unwrap();
+        let mut text = fs::open_text(&path, "w").buffer(4).await.unwrap();
+        for (piece, flushed) in [("1\n", ""), ("23", ""), ("4", "1\n23"), ("56789", "1\n23456789")]
+        {
+            text.write(piece).await.unwrap();
+            assert_eq!(there(), flushed);
+        }
+        text.close().await.unwrap();
+        let none = std::panic::catch_unwind(|| drop(fs::open_text("", "r").buffer(0)));
+        assert!(none.is_err(), "text without a buffer");
+        // What is refused was not taken.
+        let mut full = fs::open_text("/dev/full", "w").line_buffering(true).await.unwrap();
+        full.write("begun").await.unwrap();
+        for _ in 0..2 {
+            assert_eq!(full.write(" ended\n").await.unwrap_err().kind(), ErrorKind::StorageFull);
+            assert_eq!(full.tell().await.unwrap(), 5);
+        }
+        full.close().await.unwrap_err();
+    });
+}
+
+#[test]
+fn lines_are_flushed_on_a_terminal() {
+    once(async {
+        use std::io::Read;
+        let flags = rustix::pty::OpenptFlags::RDWR | rustix::pty::OpenptFlags::NOCTTY;
+        let mut ours = std::fs::File::from(rustix::pty::openpt(flags).unwrap());
+        rustix::pty::grantpt(&ours).unwrap();
+        rustix::pty::unlockpt(&ours).unwrap();
+        let theirs = rustix::pty::ptsname(&ours, Vec::new()).unwrap();
+        let theirs = theirs.to_str().unwrap().to_owned();
+        let mut text = fs::open_text(&theirs, "w").await.unwrap();
+        text.write("hello\n").await.unwrap();
+        let shown = corio::to_thread(move || {
+            let mut shown = [0; 7];
+            ours.read_exact(&mut shown).map(|()| (ours, shown))
+        });
+        // The terminal makes two characters of the end.
+        let (_ours, shown) = shown.await.unwrap().unwrap();
+        assert_eq!(&shown, b"hello\r\n");
+        text.close().await.unwrap();
     });
 }
 

@@ -13,6 +13,8 @@ use corio::{BuildError, Builder, RunError, Runtime, ThreadPoolExecutor};
 use corio_tests::child::alone;
 use corio_tests::eventually;
 use corio_tests::kit::{block_on, threads_named};
+#[cfg(target_os = "linux")]
+use corio_tests::skipped;
 
 use crate::support::{bounded, builder, wait};
 
@@ -73,11 +75,11 @@ const ON_ONE_CORE: &str =
 #[cfg(target_os = "linux")]
 #[test]
 fn the_default_is_a_worker_for_each_core_that_is_allowed() {
+    let test = "builder::the_default_is_a_worker_for_each_core_that_is_allowed";
     let has_taskset = std::process::Command::new("taskset").arg("--version").output();
     if !has_taskset.is_ok_and(|output| output.status.success()) {
-        return eprintln!("skipped: there is no taskset");
+        return skipped("taskset", test, "there is no taskset");
     }
-    let test = "builder::the_default_is_a_worker_for_each_core_that_is_allowed";
     alone(test, ON_ONE_CORE, || {
         assert_eq!(Runtime::new().unwrap().handle().loops().len(), 1);
         assert_eq!(corio::run(async { corio::Handle::current().loops().len() }), 1);
@@ -134,8 +136,7 @@ fn the_default_is_no_more_workers_than_a_quota_allows() {
         return alone(test, "", body);
     }
     let Some(group) = OneCoresTime::new() else {
-        let _ = writeln!(std::io::stderr(), "{test} skipped: no control group can be made here");
-        return;
+        return skipped("quota", test, "no control group can be made here");
     };
     let member = group.0.join("cgroup.procs");
     let join = format!("export {MEMBER}=1; echo $$ > '{}' || exit 1", member.display());

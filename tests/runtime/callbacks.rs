@@ -1,8 +1,12 @@
 //! Done-callbacks and deferreds on several workers: order, races, leaks.
 
+use std::future::{Future, IntoFuture, pending};
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::task::{Context, Waker};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use corio::sync::{Deferred, oneshot};
 use corio::{ContextVar, Task};
@@ -214,5 +218,88 @@ fn callbacks_wait_for_a_bounded_number_of_polls() {
         // The task that ends has its own turn first, behind each of the others once.
         let longest = waits.into_iter().max().unwrap();
         assert!(longest <= WAIT_MAX + busy.len() as u64, "{longest} polls");
+    });
+}
+
+/// What `n` of something cost; the least of three times, because other programs run, too.
+fn time_of(n: usize, mut all: impl FnMut(usize)) -> Duration {
+    let once = |all: &mut dyn FnMut(usize)| {
+        let start = Instant::now();
+        all(n);
+        start.elapsed()
+    };
+    (0..3).map(|_| once(&mut all)).min().unwrap()
+}
+
+/// Four times as many take four times as long, and not sixteen times.
+#[track_caller]
+fn costs_as_much_each(what: &str, mut all: impl FnMut(usize)) {
+    const MANY: usize = 100_000;
+    let few = time_of(MANY / 4, &mut all);
+    let many = time_of(MANY, &mut all);
+    assert!(many < few * 9, "{what}: {few:?} for a quarter, and {many:?} for all");
+}
+
+#[test]
+fn each_of_many_observers_costs_as_much_as_one_of_few() {
+    bounded(|| {
+        let runtime = one_worker().build().unwrap();
+        let mut cx = Context::from_waker(Waker::noop());
+        costs_as_much_each("callbacks of a task", |n| {
+            let task = runtime.create_task(pending::<()>());
+            for _ in 0..n {
+                task.add_done_callback(|_| {});
+            }
+            task.abort();
+        });
+        costs_as_much_each("waits for a deferred, which come, go and come again", |n| {
+            let deferred = Deferred::<u8>::new();
+            for _ in 0..2 {
+                let mut waits: Vec<_> = (0..n).map(|_| (&deferred).into_future()).collect();
+                for wait in &mut waits {
+                    assert!(Pin::new(wait).poll(&mut cx).is_pending());
+                }
+            }
+        });
+        costs_as_much_each("waits for a task, one leaving before another comes", |n| {
+            let task = runtime.create_task(pending::<()>());
+            let mut waits: Vec<_> = (0..n).map(|_| (&task).into_future()).collect();
+            for wait in &mut waits {
+                assert!(Pin::new(wait).poll(&mut cx).is_pending());
+            }
+            for place in 0..n {
+                drop(waits.swap_remove(place * 7919 % n));
+                waits.push((&task).into_future());
+                assert!(Pin::new(waits.last_mut().unwrap()).poll(&mut cx).is_pending());
+            }
+            drop(waits);
+            task.abort();
+        });
+    });
+}
+
+#[test]
+fn many_callbacks_come_in_order() {
+    bounded(|| {
+        const MANY: usize = 100_000;
+        let runtime = one_worker().build().unwrap();
+        let called = Arc::new(Mutex::new(Vec::new()));
+        let task = runtime.create_task(pending::<()>());
+        let add = |number: usize| {
+            let called = called.clone();
+            task.add_done_callback(move |_| called.lock().unwrap().push(number))
+        };
+        // Some are removed, so that later ones lie in earlier places.
+        let ids: Vec<_> = (0..8).map(add).collect();
+        assert!(ids[1..7].iter().all(|id| task.remove_done_callback(*id)));
+        let expected: Vec<_> = [0, 7].into_iter().chain(8..MANY).collect();
+        for number in 8..MANY {
+            add(number);
+        }
+        task.abort();
+        eventually("the callbacks", || {
+            (called.lock().unwrap().len() == expected.len()).then_some(())
+        });
+        assert!(*called.lock().unwrap() == expected, "out of order");
     });
 }

@@ -1,13 +1,14 @@
 //! Names, numbers and lists of tasks.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::thread;
 
 use corio::{Handle, TaskRef};
 use corio_tests::eventually;
 use corio_tests::kit::Signal;
 
-use crate::support::{bounded, on_runtime, rt, variant, wait};
+use crate::support::{bounded, on_runtime, one_worker, rt, variant, wait};
 
 #[test]
 fn a_name_is_the_bodys_type_until_one_is_given() {
@@ -24,6 +25,77 @@ fn a_name_is_the_bodys_type_until_one_is_given() {
         let built =
             corio::task().name("built").spawn(async { corio::current_task().unwrap().name() });
         assert_eq!((&*built.name(), &*built.await.unwrap()), ("built", "built"));
+    });
+}
+
+/// asyncio: pending, cancelling, cancelled, finished; what is pending says what it does.
+#[test]
+fn a_task_shows_how_far_it_is() {
+    bounded(|| {
+        let runtime = one_worker().build().unwrap();
+        let gate = Signal::new();
+        let shows = |task: &TaskRef, what: &str| {
+            eventually(what, || format!("{task:?}").contains(what).then_some(()));
+        };
+        let masked = runtime.create_task(corio::defer_cancel(gate.wait()));
+        let watched = masked.task_ref();
+        shows(&watched, "' waiting");
+        watched.cancel();
+        shows(&watched, "' cancelling, waiting");
+        gate.set();
+        assert!(wait(&runtime, masked).is_err());
+        shows(&watched, "' cancelled spawned");
+        let finished = runtime.create_task(async {});
+        let watched = finished.task_ref();
+        wait(&runtime, finished).unwrap();
+        shows(&watched, "' finished spawned");
+    });
+}
+
+/// Of cancels that are delivered as one the first one's message counts; the others leave none.
+#[test]
+fn cancels_that_are_held_back_keep_one_message() {
+    bounded(|| {
+        let runtime = one_worker().build().unwrap();
+        let gate = Signal::new();
+        let inside = gate.clone();
+        let masked = runtime.create_task(async move {
+            corio::defer_cancel(inside.wait()).await;
+            corio::catch_cancel(std::future::pending::<()>())
+                .await
+                .unwrap_err()
+                .msg()
+                .map(Arc::from)
+        });
+        let messages: Vec<Arc<str>> = (0..100).map(|i| Arc::from(format!("no. {i}"))).collect();
+        for message in &messages {
+            assert!(masked.cancel_with(message.clone()));
+        }
+        let kept = messages.iter().filter(|message| Arc::strong_count(message) > 1).count();
+        assert_eq!(kept, 1);
+        gate.set();
+        let said: Option<Arc<str>> = wait(&runtime, masked).unwrap();
+        assert_eq!(said.as_deref(), Some("no. 0"));
+    });
+}
+
+#[test]
+fn a_name_that_was_replaced_is_freed() {
+    bounded(|| {
+        let runtime = rt();
+        let gate = Signal::new();
+        let task = runtime.create_task(gate.wait());
+        let names: Vec<Arc<str>> = (0..100).map(|i| Arc::from(format!("name {i}"))).collect();
+        for name in &names {
+            task.set_name(name.clone());
+        }
+        let (last, replaced) = names.split_last().unwrap();
+        for name in replaced {
+            assert_eq!(Arc::strong_count(name), 1, "{name} is kept");
+        }
+        assert_eq!((Arc::strong_count(last), &*task.name()), (2, &**last));
+        gate.set();
+        wait(&runtime, task).unwrap();
     });
 }
 

@@ -3,12 +3,14 @@
 //! [`variants`] runs all of it again with other settings: one worker, no stealing, no LIFO slot, a
 //! budget of one, no Watch.
 
+mod between;
 mod bridge;
 mod builder;
 mod callbacks;
 mod cancel;
 mod executors;
 mod identity;
+mod in_place;
 mod later;
 mod lifecycle;
 mod outputs;

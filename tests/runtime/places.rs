@@ -81,7 +81,7 @@ fn a_wait_of_somebody_elses_future_has_no_place() {
         assert_eq!(task.stack(None).len(), 1);
         gate.set();
         eventually("its end", || (task.task_ref().status() == TaskStatus::Done).then_some(()));
-        assert!(format!("{task:?}").contains(" done "), "{task:?}");
+        assert!(format!("{task:?}").contains(" finished "), "{task:?}");
     });
 }
 

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::future::poll_fn;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
 use std::task::{Poll, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -380,5 +380,49 @@ fn more_tasks_than_a_queue_holds() {
             sum += task.await.unwrap();
         }
         assert_eq!(sum, 5000 * 4999 / 2);
+    });
+}
+
+/// A callback runs before the tasks that lie elsewhere: whoever brought these has relied on its worker.
+#[test]
+fn a_callback_may_wait_for_a_task_that_was_submitted_before() {
+    if variant().workers == 1 || !variant().stealing {
+        return;
+    }
+    bounded(|| {
+        let runtime = rt();
+        for _ in 0..60 {
+            // All sleep.
+            thread::sleep(Duration::from_millis(5));
+            let ((ran, has_ran), (done, is_done)) = (mpsc::channel(), mpsc::channel());
+            drop(runtime.create_task(async move { ran.send(()).unwrap() }));
+            let call = move || done.send(has_ran.recv_timeout(Duration::from_secs(5))).unwrap();
+            runtime.handle().call_soon(call);
+            is_done.recv().unwrap().expect("the task ran beside the callback");
+        }
+    });
+}
+
+/// Likewise what comes while the callback runs.
+#[test]
+fn a_callback_that_takes_long_keeps_no_other_worker_asleep() {
+    if variant().workers == 1 || !variant().stealing {
+        return;
+    }
+    bounded(|| {
+        let runtime = rt();
+        for _ in 0..60 {
+            thread::sleep(Duration::from_millis(5));
+            let ((begun, has_begun), (ran, has_ran)) = (mpsc::channel(), mpsc::channel());
+            let (done, is_done) = mpsc::channel();
+            let call = move || {
+                begun.send(()).unwrap();
+                done.send(has_ran.recv_timeout(Duration::from_secs(5))).unwrap();
+            };
+            runtime.handle().call_soon(call);
+            has_begun.recv().unwrap();
+            drop(runtime.create_task(async move { ran.send(()).unwrap() }));
+            is_done.recv().unwrap().expect("the task ran beside the callback");
+        }
     });
 }

@@ -26,6 +26,8 @@ pub(super) struct Core {
     writing: bool,
     /// 0: nothing is buffered.
     capacity: usize,
+    /// Without a buffer: whether a write goes on until the system has taken all.
+    whole: bool,
     mode: Mode,
     /// What an operation failed with that nobody waited for.
     pub(super) deferred: Option<io::Error>,
@@ -40,15 +42,12 @@ pub(super) struct Core {
 }
 
 /// The answer of a thread to a trait's method, which may be called again or not.
-#[cfg_attr(
-    not(any(feature = "futures-io", feature = "tokio-io")),
-    expect(dead_code, reason = "nobody can ask")
-)]
 #[derive(Debug)]
 pub(super) enum Told {
     /// The file has ended.
     End,
     /// Where the position is after this seek.
+    #[cfg(any(feature = "futures-io", feature = "tokio-io"))]
     At(SeekFrom, u64),
 }
 
@@ -60,6 +59,7 @@ impl Core {
             start: 0,
             writing: false,
             capacity,
+            whole: false,
             mode,
             deferred: None,
             place: None,
@@ -67,6 +67,12 @@ impl Core {
             spare: Vec::new(),
             told: None,
         }
+    }
+
+    /// A file whose writes are ready when the system has all of them; it has no buffer.
+    pub(super) fn written_through(mut self) -> Self {
+        self.whole = true;
+        self
     }
 
     /// A file in memory that goes to the disk when it is larger than `max`.
@@ -124,7 +130,7 @@ impl Core {
         if self.mode.write { Ok(()) } else { Err(refused("writing", self.mode)) }
     }
 
-    fn take(&mut self, n: usize) -> Vec<u8> {
+    pub(super) fn take(&mut self, n: usize) -> Vec<u8> {
         let taken = self.buffer[self.start..self.start + n].to_vec();
         self.skip(n);
         taken
@@ -167,7 +173,12 @@ impl Core {
             self.buffer.extend_from_slice(&byte[..n]);
             return Ok(n);
         }
-        self.buffer.reserve_exact(self.capacity);
+        if self.buffer.len() < self.capacity {
+            self.buffer.reserve_exact(self.capacity);
+        } else {
+            // A long line: by doubling, or each step could copy what the ones before have read.
+            self.buffer.reserve(self.capacity);
+        }
         append_once(&self.file, &mut self.buffer)
     }
 
@@ -278,58 +289,6 @@ impl Core {
         Ok(self.try_some(n, keep).unwrap_or_default())
     }
 
-    /// A line if it was read ahead.
-    pub(super) fn try_line(&mut self, limit: Option<usize>) -> Option<Vec<u8>> {
-        if !self.mode.read || self.writing {
-            return None;
-        }
-        let limit = limit.unwrap_or(usize::MAX);
-        let ahead = self.ahead();
-        let seen = &ahead[..ahead.len().min(limit)];
-        match memchr::memchr(b'\n', seen) {
-            Some(at) => Some(self.take(at + 1)),
-            None if seen.len() == limit => Some(self.take(limit)),
-            None => None,
-        }
-    }
-
-    /// A line with its `\n`, or `limit` bytes of it, or what is left at the end of the file.
-    pub(super) fn line(&mut self, limit: Option<usize>) -> io::Result<Vec<u8>> {
-        self.begin_read()?;
-        loop {
-            if let Some(line) = self.try_line(limit) {
-                return Ok(line);
-            }
-            if self.fill()? == 0 {
-                return Ok(self.take(self.ahead().len()));
-            }
-        }
-    }
-
-    /// All lines; with a hint only until more than so many bytes are together. If it fails, what it
-    /// has read is there for the next read.
-    pub(super) fn lines(&mut self, hint: Option<usize>) -> io::Result<Vec<Vec<u8>>> {
-        let mut lines: Vec<Vec<u8>> = Vec::new();
-        let mut total = 0;
-        loop {
-            let line = match self.line(None) {
-                Ok(line) => line,
-                Err(error) => {
-                    self.unread(&lines.concat());
-                    return Err(error);
-                }
-            };
-            total += line.len();
-            if line.is_empty() {
-                return Ok(lines);
-            }
-            lines.push(line);
-            if hint.is_some_and(|hint| hint > 0 && total > hint) {
-                return Ok(lines);
-            }
-        }
-    }
-
     /// Takes `bytes` into the buffer if they fit and nothing has to be done before.
     pub(super) fn try_write(&mut self, bytes: &[u8]) -> bool {
         let fits = self.mode.write
@@ -349,8 +308,8 @@ impl Core {
     }
 
     /// Writes memory of [`Core::take_spare`], and keeps it for the next time.
-    pub(super) fn write_spare(&mut self, mut bytes: Vec<u8>) -> io::Result<usize> {
-        let written = self.write(&bytes);
+    pub(super) fn write_spare(&mut self, mut bytes: Vec<u8>, through: bool) -> io::Result<usize> {
+        let written = if through { self.write_through(&bytes) } else { self.write(&bytes) };
         if bytes.capacity() <= PIECE_MAX {
             bytes.clear();
             self.spare = bytes;
@@ -358,7 +317,7 @@ impl Core {
         written
     }
 
-    pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.may_write()?;
         self.forget_ahead()?;
         if self.outgrows(bytes.len()) {
@@ -368,21 +327,48 @@ impl Core {
         if self.capacity == 0 {
             // Only what a trait's method has accepted can be there.
             self.flush()?;
+            if self.whole {
+                return self.file.write_all(bytes).map(|()| bytes.len());
+            }
             return uninterrupted(|| self.file.write(bytes));
         }
         if self.buffer.len() + bytes.len() > self.capacity {
             self.flush()?;
         }
-        if bytes.len() >= self.capacity {
-            self.file.write_all(bytes)?;
-        } else {
+        if bytes.len() < self.capacity {
             self.buffer.extend_from_slice(bytes);
+            return Ok(bytes.len());
+        }
+        match write_all(&self.file, bytes) {
+            // Nobody can tell who is refused how much of it is there: so he is refused nothing,
+            // and the rest is written, or refused, by what comes next.
+            (written, Err(_)) if written > 0 => self.buffer.extend_from_slice(&bytes[written..]),
+            (_, written) => written?,
+        }
+        Ok(bytes.len())
+    }
+
+    /// Writes, and flushes. If it fails, nothing of `bytes` was taken.
+    fn write_through(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.may_write()?;
+        self.forget_ahead()?;
+        if self.outgrows(bytes.len()) {
+            self.roll()?;
+        }
+        self.writing = true;
+        self.buffer.extend_from_slice(bytes);
+        if let Err(error) = self.flush() {
+            let left = self.buffer.len();
+            if left >= bytes.len() {
+                self.buffer.truncate(left - bytes.len());
+                return Err(error);
+            }
         }
         Ok(bytes.len())
     }
 
     /// Takes the system's position back to where the reader is.
-    fn forget_ahead(&mut self) -> io::Result<()> {
+    pub(super) fn forget_ahead(&mut self) -> io::Result<()> {
         let ahead = self.ahead().len();
         if ahead > 0 {
             self.file.seek(SeekFrom::Current(-(ahead as i64)))?;
@@ -397,30 +383,21 @@ impl Core {
         if !self.is_dirty() {
             return Ok(());
         }
-        let mut written = 0;
-        let result = loop {
-            match self.file.write(&self.buffer[written..]) {
-                Ok(0) => break Err(io::ErrorKind::WriteZero.into()),
-                Ok(n) => written += n,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => break Err(error),
-            }
-            if written == self.buffer.len() {
-                break Ok(());
-            }
-        };
+        let (written, result) = write_all(&self.file, &self.buffer);
         // What could not be written stays, for another attempt.
         self.buffer.drain(..written);
         result
     }
 
-    /// Flushes for the last time: what cannot be written is lost.
+    /// Flushes for the last time: what cannot be written is lost. Then it tells what an operation
+    /// failed with that nobody waited for.
     pub(super) fn finish(&mut self) -> io::Result<()> {
+        let deferred = self.deferred.take().map_or(Ok(()), Err);
         let flushed = self.flush();
         if flushed.is_err() {
             self.buffer.clear();
         }
-        flushed
+        flushed.and(deferred)
     }
 
     pub(super) fn sync(&mut self, all: bool) -> io::Result<()> {
@@ -430,15 +407,29 @@ impl Core {
 
     pub(super) fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
         self.flush()?;
-        self.forget_ahead()?;
-        self.file.seek(to)
+        let ahead = self.ahead().len() as i64;
+        let to = match to {
+            // From where the reader is, which the system does not know.
+            SeekFrom::Current(n) => match n.checked_sub(ahead) {
+                Some(n) => SeekFrom::Current(n),
+                None => return Err(io::ErrorKind::InvalidInput.into()),
+            },
+            SeekFrom::Start(_) | SeekFrom::End(_) => to,
+        };
+        let at = self.file.seek(to)?;
+        self.skip(ahead as usize);
+        Ok(at)
     }
 
     /// Where the next byte is read or written.
     pub(super) fn tell(&mut self) -> io::Result<u64> {
         let at = self.file.stream_position()?;
-        let held = self.buffer.len() as u64;
-        Ok(if self.writing { at + held } else { at - self.ahead().len() as u64 })
+        if self.writing {
+            return Ok(at + self.buffer.len() as u64);
+        }
+        // Somebody may have sought back by another descriptor of the file: then what was read ahead
+        // has no place any more. CPython says 0, too.
+        Ok(at.saturating_sub(self.ahead().len() as u64))
     }
 
     /// Cuts or extends the file; the position stays. Returns the size.
@@ -469,11 +460,14 @@ impl Core {
         uninterrupted(|| self.file.write_at(bytes, at))
     }
 
-    /// The file, flushed.
+    /// The file, flushed, unless an operation has failed that nobody waited for.
     pub(super) fn detach(mut self) -> io::Result<File> {
         self.flush()?;
         self.forget_ahead()?;
-        self.file.try_clone()
+        match self.deferred.take() {
+            Some(error) => Err(error),
+            None => self.file.try_clone(),
+        }
     }
 }
 
@@ -518,6 +512,20 @@ impl Core {
         }
         self.flush()
     }
+}
+
+/// Writes, and tells how much was written if it fails half-way.
+fn write_all(mut file: &File, bytes: &[u8]) -> (usize, io::Result<()>) {
+    let mut written = 0;
+    while written < bytes.len() {
+        match file.write(&bytes[written..]) {
+            Ok(0) => return (written, Err(io::ErrorKind::WriteZero.into())),
+            Ok(n) => written += n,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return (written, Err(error)),
+        }
+    }
+    (written, Ok(()))
 }
 
 /// One read into initialized memory.

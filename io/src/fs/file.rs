@@ -9,15 +9,16 @@ use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use corio_runtime::debug::never_awaited;
 use corio_runtime::{Handle, Job};
 use corio_sync::oneshot;
 use corio_sync::place::{self, WaitKind};
 
 use super::BUFFER;
 use super::core::Core;
-use super::finish::{FileLines, FileTell, ReadInto};
+use super::finish::{FileTell, ReadInto};
+use super::lines::FileLines;
 use super::mode::Mode;
+use super::op::{FileOp, Started, Step, settle};
 use super::open::OpenOptions;
 use super::operations::ReadIntoOp;
 use crate::made::Made;
@@ -65,7 +66,7 @@ use crate::made::Made;
 pub struct File {
     pub(super) state: State,
     /// What is to be done with the file when it comes back from its thread.
-    unheard: Option<Unheard>,
+    pub(super) unheard: Option<Unheard>,
     pub(super) path: PathBuf,
     mode: Mode,
     /// Where it was opened: what dumps say when a trait's method waits, which does not know its
@@ -98,6 +99,10 @@ pub trait Operation: Unpin {
     #[doc(hidden)]
     fn on_thread(self) -> Call<Self::Output>;
 
+    /// Whether it is done although one before it has failed that nobody waited for, and tells so.
+    #[doc(hidden)]
+    const IN_ANY_CASE: bool = false;
+
     /// What becomes of a result that nobody waited for. Reads give their bytes back.
     #[doc(hidden)]
     fn unheard(_core: &mut CoreAccess<'_>, _output: Self::Output) {}
@@ -112,77 +117,6 @@ pub struct CoreAccess<'a>(pub(super) &'a mut Core);
 pub struct Call<R>(pub(super) Lent<R>);
 
 pub(super) type Lent<R> = Box<dyn FnOnce(&mut Core) -> io::Result<R> + Send>;
-
-/// An operation on a [`File`]: `io::Result` of what it results in.
-#[must_use = "nothing is done unless this is awaited"]
-pub struct FileOp<'a, O: Operation> {
-    pub(super) file: &'a mut File,
-    /// Until it has begun.
-    pub(super) operation: Option<O>,
-    /// Where the result arrives before the file comes back.
-    result: Option<oneshot::Receiver<io::Result<O::Output>>>,
-    pub(super) begun: bool,
-    at: &'static Location<'static>,
-}
-
-impl<O: Operation> Future for FileOp<'_, O> {
-    type Output = io::Result<O::Output>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Self { file, operation, result, begun, at } = self.get_mut();
-        *begun = true;
-        loop {
-            ready!(file.poll_idle(cx, at))?;
-            if let Some(mut result) = result.take() {
-                let result = result.try_recv();
-                return Poll::Ready(result.unwrap_or_else(|_| Err(lost())));
-            }
-            match file.start(operation) {
-                Ok(Started::Done(output)) => return Poll::Ready(Ok(output)),
-                Ok(Started::Running(receiver)) => *result = Some(receiver),
-                Err(error) => return Poll::Ready(Err(error)),
-            }
-        }
-    }
-}
-
-/// The result may have come between the last poll and this drop: it is kept for the next operation.
-impl<O: Operation> Drop for FileOp<'_, O> {
-    fn drop(&mut self) {
-        let Some(mut receiver) = self.result.take() else {
-            if !self.begun {
-                never_awaited("an operation of a file", self.at);
-            }
-            return;
-        };
-        receiver.close();
-        if let Ok(unheard) = receiver.try_recv() {
-            self.file.unheard = Some(Box::new(move |core| settle::<O>(core, unheard)));
-        }
-    }
-}
-
-/// Does what is to be done with a result that nobody waited for.
-fn settle<O: Operation>(core: &mut Core, unheard: io::Result<O::Output>) {
-    match unheard {
-        Ok(output) => O::unheard(&mut CoreAccess(core), output),
-        Err(error) => core.deferred = Some(error),
-    }
-}
-
-impl<O: Operation> fmt::Debug for FileOp<'_, O> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("FileOp")
-            .field("file", self.file)
-            .field("at", &format_args!("{}", self.at))
-            .finish_non_exhaustive()
-    }
-}
-
-enum Started<R> {
-    Done(R),
-    Running(oneshot::Receiver<io::Result<R>>),
-}
 
 impl File {
     /// How to open a file that [`open`](super::open)'s modes do not say.
@@ -211,13 +145,15 @@ impl File {
     #[must_use]
     #[track_caller]
     pub fn from_std(file: std::fs::File) -> Self {
-        Self::from_std_buffered(file, BUFFER)
+        let mode = Mode::CLOSED.with(|mode| (mode.read, mode.write) = (true, true));
+        Self::new(Core::new(file, BUFFER, mode), PathBuf::new(), mode)
     }
 
+    /// The same without a buffer: a write is ready when the system has all of it.
     #[track_caller]
-    pub(crate) fn from_std_buffered(file: std::fs::File, buffer: usize) -> Self {
+    pub(crate) fn from_std_written_through(file: std::fs::File) -> Self {
         let mode = Mode::CLOSED.with(|mode| (mode.read, mode.write) = (true, true));
-        Self::new(Core::new(file, buffer, mode), PathBuf::new(), mode)
+        Self::new(Core::new(file, 0, mode).written_through(), PathBuf::new(), mode)
     }
 
     /// The descriptor. Python: `fileno`. What is buffered is not in it: flush before it is written
@@ -292,11 +228,44 @@ impl File {
         }))
     }
 
+    /// The file when no thread has it, or what went wrong before.
+    pub(super) fn poll_usable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<&mut Core>> {
+        let at = self.opened_at;
+        ready!(self.poll_idle(cx, at))?;
+        Poll::Ready(match &mut self.state {
+            State::Idle(core) => match core.deferred.take() {
+                Some(error) => Err(error),
+                None => Ok(core),
+            },
+            State::Busy(_) | State::Closed => Err(closed(&self.path)),
+        })
+    }
+
+    /// Lends the file to a thread; the next poll hears of an error.
+    pub(super) fn lend(
+        &mut self,
+        handle: &Handle,
+        call: impl FnOnce(&mut Core) -> io::Result<()> + Send + 'static,
+    ) {
+        self.state = match std::mem::replace(&mut self.state, State::Closed) {
+            State::Idle(mut core) => State::Busy(handle.run_in_executor(None, move || {
+                if let Err(error) = call(&mut core) {
+                    core.deferred.get_or_insert(error);
+                }
+                core
+            })),
+            other => other,
+        };
+    }
+
     /// Begins an operation on an idle file; after an error it is still there.
-    fn start<O: Operation>(&mut self, operation: &mut Option<O>) -> io::Result<Started<O::Output>> {
+    pub(super) fn start<O: Operation>(
+        &mut self,
+        operation: &mut Option<O>,
+    ) -> io::Result<Started<O::Output>> {
         let State::Idle(core) = &mut self.state else { return Err(closed(&self.path)) };
-        if let Some(error) = core.deferred.take() {
-            return Err(error);
+        if !O::IN_ANY_CASE {
+            core.deferred.take().map_or(Ok(()), Err)?;
         }
         core.told = None;
         let begun = operation.as_mut().expect("a file operation is polled until it is ready");
@@ -304,7 +273,7 @@ impl File {
             *operation = None;
             return Ok(Started::Done(output));
         }
-        let handle = Handle::try_current().map_err(io::Error::other)?;
+        let handle = handle()?;
         let Some(Call(call)) = operation.take().map(O::on_thread) else { return Err(lost()) };
         let State::Idle(mut core) = std::mem::replace(&mut self.state, State::Closed) else {
             return Err(closed(&self.path));
@@ -321,8 +290,7 @@ impl File {
 
     #[track_caller]
     pub(super) fn operation<O: Operation>(&mut self, operation: O) -> FileOp<'_, O> {
-        let operation = Some(operation);
-        FileOp { file: self, operation, result: None, begun: false, at: Location::caller() }
+        FileOp { file: self, step: Step::new(operation) }
     }
 
     /// The path that it was opened by. Python: `name`.
@@ -533,12 +501,17 @@ impl fmt::Debug for File {
     }
 }
 
+/// Whose threads files are lent to.
+pub(super) fn handle() -> io::Result<Handle> {
+    Handle::try_current().map_err(io::Error::other)
+}
+
 #[cold]
 pub(super) fn closed(path: &Path) -> io::Error {
     io::Error::other(format!("I/O operation on closed file {}", path.display()))
 }
 
 #[cold]
-fn lost() -> io::Error {
+pub(super) fn lost() -> io::Error {
     io::Error::other("the thread that had the file ended without a result")
 }

@@ -5,8 +5,9 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use super::file::{File, FileOp, State, closed};
-use super::operations::{FinishWritesOp, ReadIntoOp, ReadLineOp};
+use super::file::{File, State, closed};
+use super::op::FileOp;
+use super::operations::{FinishWritesOp, ReadIntoOp};
 use super::task::{FsTask, poll_task, run_blocking};
 use crate::made::Made;
 
@@ -22,7 +23,7 @@ impl Future for CloseFile<'_> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         if self.last.file.closed() {
-            self.last.begun = true;
+            self.last.step.begun = true;
             return Poll::Ready(Ok(()));
         }
         let finished = ready!(Pin::new(&mut self.last).poll(cx));
@@ -96,53 +97,9 @@ impl Future for ReadInto<'_> {
         Poll::Ready(match ready!(Pin::new(&mut self.read).poll(cx)) {
             Ok(done) => done,
             Err(error) => {
-                let unread = self.read.operation.take().map(|operation| operation.buffer);
+                let unread = self.read.step.operation.take().map(|operation| operation.buffer);
                 (Err(error), unread.unwrap_or_default())
             }
-        })
-    }
-}
-
-/// The lines of a file; made by [`File::lines`].
-#[derive(Debug)]
-#[must_use = "lines do nothing unless they are awaited"]
-pub struct FileLines<'a> {
-    pub(super) file: &'a mut File,
-}
-
-impl FileLines<'_> {
-    /// The next line, with its `\n`; `None` at the end.
-    ///
-    /// See [`File::lines`] for an example.
-    ///
-    /// # Errors
-    ///
-    /// As [`File::read_line`].
-    ///
-    /// # Cancel safety
-    ///
-    /// Strict, as [`File::read_line`].
-    #[track_caller]
-    pub fn next_line(&mut self) -> NextFileLine<'_> {
-        NextFileLine { line: self.file.read_line(None) }
-    }
-}
-
-/// Future of [`FileLines::next_line`]: `Option<io::Result<Vec<u8>>>`.
-#[derive(Debug)]
-#[must_use = "nothing is read unless this is awaited"]
-pub struct NextFileLine<'a> {
-    line: FileOp<'a, ReadLineOp>,
-}
-
-impl Future for NextFileLine<'_> {
-    type Output = Option<io::Result<Vec<u8>>>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let line = ready!(Pin::new(&mut self.line).poll(cx));
-        Poll::Ready(match line {
-            Ok(line) if line.is_empty() => None,
-            line => Some(line),
         })
     }
 }

@@ -1,6 +1,10 @@
-//! The parsers of files against oracles: modes and text.
+//! The parsers of files against oracles: modes, lines and text.
 
+use std::io::{Seek, SeekFrom, Write};
+
+use super::core::Core;
 use super::mode::Mode;
+use super::temp::TempBuilder;
 use super::text::decode::{DecodeErrors, Decoded, Format, Goal};
 use super::{DecodeError, Newline};
 use crate::fuzz::Input;
@@ -69,6 +73,88 @@ pub fn decoding(input: &[u8]) {
         }
         (Err(_), _) => panic!("only a strict read fails"),
     }
+}
+
+/// Reads a file by lines, and in other ways between them, each against what it should find; the size of
+/// the buffer is part of the input.
+pub fn file_lines(input: &[u8]) {
+    let mut input = Input(input);
+    let buffer = [0, 1, 2, 3, 5, 8, 64, 4096][input.below(8)];
+    let plan: Vec<u8> = input.bytes(8).to_vec();
+    // Ends of lines are to come up.
+    let bytes: Vec<u8> = input.0.iter().map(|&byte| if byte < 40 { b'\n' } else { byte }).collect();
+    let mut core = Core::new(file_of(&bytes), buffer, Mode::parse("r").expect("a mode"));
+    let mut rest = &bytes[..];
+    for step in plan.iter().cycle().take(2 * bytes.len() + 2) {
+        let n = usize::from(step >> 3);
+        match step % 8 {
+            0 | 1 => line(&mut core, None, &mut rest),
+            2 => line(&mut core, Some(n), &mut rest),
+            3 | 4 => several(&mut core, Some(n), &mut rest),
+            5 => assert_eq!(core.read(Some(n)).expect("it is read"), take(&mut rest, n)),
+            6 => {
+                let found = core.some(Some(n), false).expect("it is read");
+                assert!(n == 0 || rest.is_empty() || !found.is_empty());
+                assert_eq!(found, take(&mut rest, found.len()));
+            }
+            // Nobody has heard of it.
+            _ => {
+                let found = core.line(None).expect("it is read");
+                core.unread(&found);
+            }
+        }
+        let at = core.tell().expect("it has positions");
+        assert_eq!(at, (bytes.len() - rest.len()) as u64);
+        if n == 31 {
+            let back = SeekFrom::Current(-(at.min(3) as i64));
+            assert_eq!(core.seek(back).expect("it has positions"), at - at.min(3));
+            rest = &bytes[(at - at.min(3)) as usize..];
+        }
+    }
+    several(&mut core, None, &mut rest);
+    assert_eq!(rest, b"");
+}
+
+fn file_of(bytes: &[u8]) -> std::fs::File {
+    thread_local! {
+        /// One for all inputs: to make one takes longer than to read it.
+        static FILE: std::fs::File = TempBuilder::new().make_unnamed().expect("a file");
+    }
+    let mut file = FILE.with(std::fs::File::try_clone).expect("a descriptor");
+    file.set_len(0).expect("a file can be cut");
+    file.rewind().expect("it has positions");
+    file.write_all(bytes).expect("there is room");
+    file.rewind().expect("it has positions");
+    file
+}
+
+fn take<'a>(rest: &mut &'a [u8], n: usize) -> &'a [u8] {
+    let (taken, more) = rest.split_at(n.min(rest.len()));
+    *rest = more;
+    taken
+}
+
+/// What a line should be.
+fn expected<'a>(rest: &mut &'a [u8], limit: Option<usize>) -> &'a [u8] {
+    let end = rest.iter().position(|&byte| byte == b'\n').map_or(rest.len(), |at| at + 1);
+    take(rest, end.min(limit.unwrap_or(usize::MAX)))
+}
+
+fn line(core: &mut Core, limit: Option<usize>, rest: &mut &[u8]) {
+    // As an operation does: at once, or on a thread.
+    let found = core.try_line(limit).map_or_else(|| core.line(limit), Ok);
+    assert_eq!(found.expect("it is read"), expected(rest, limit));
+}
+
+fn several(core: &mut Core, hint: Option<usize>, rest: &mut &[u8]) {
+    let mut total = 0;
+    for line in core.lines(hint).expect("they are read") {
+        assert!(hint.is_none_or(|hint| hint == 0 || total <= hint), "one line more than asked for");
+        assert_eq!(line, expected(rest, None));
+        total += line.len();
+    }
+    let enough = hint.is_some_and(|hint| hint > 0 && total > hint);
+    assert!(enough || rest.is_empty(), "{} bytes are left", rest.len());
 }
 
 type Parts = Vec<String>;

@@ -9,12 +9,15 @@
 //! them to the system, where they outlive this process; `sync_all` has given them to the disk. A
 //! file that is dropped is flushed by a thread, and errors of that are lost: call `close`.
 
+mod copying;
 mod core;
 mod file;
 mod finish;
 #[cfg(any(test, feature = "__fuzz"))]
 pub(crate) mod fuzz;
+mod lines;
 mod mode;
+mod op;
 mod open;
 mod operations;
 mod ops;
@@ -26,8 +29,10 @@ mod temp;
 mod text;
 mod walk;
 
-pub use file::{File, FileOp, Operation};
-pub use finish::{CloseFile, FileLines, FileTell, IntoStd, NextFileLine, ReadInto};
+pub use file::{File, Operation};
+pub use finish::{CloseFile, FileTell, IntoStd, ReadInto};
+pub use lines::{FileLines, NextFileLine};
+pub use op::FileOp;
 pub use open::{Open, OpenOptions, open};
 pub use operations::{
     FinishWritesOp, FlushOp, PeekOp, Read1Op, ReadAllOp, ReadAtOp, ReadIntoOp, ReadLineOp,

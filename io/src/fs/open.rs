@@ -151,7 +151,7 @@ pub struct Open {
     task: FsTask<std::fs::File>,
     path: PathBuf,
     mode: Mode,
-    buffer: usize,
+    pub(super) buffer: usize,
 }
 
 /// As Python, which looks before it hands out a file that cannot be read.

@@ -4,8 +4,9 @@
 use std::io::{self, SeekFrom};
 
 use super::core::Core;
-use super::file::{Call, CoreAccess, File, FileOp, Operation};
+use super::file::{Call, CoreAccess, File, Operation};
 use super::finish::{CloseFile, IntoStd};
+use super::op::FileOp;
 use crate::made::Made;
 
 /// Defines operations: a method of [`File`], the operation's type, its two bodies.
@@ -15,6 +16,7 @@ macro_rules! operations {
         fn $method:ident($($arg:ident: $type:ty),*) -> $output:ty, $op:ident;
         at_once: |$quick:ident| $at_once:expr;
         on_thread: |$core:ident| $on_thread:expr;
+        $(in_any_case: $in_any_case:literal;)?
         $(unheard: |$back:ident, $output_back:ident| $unheard:expr;)?
     )*) => {$(
         #[doc = concat!("The operation of [`File::", stringify!($method), "`].")]
@@ -25,6 +27,7 @@ macro_rules! operations {
 
         impl Operation for $op {
             type Output = $output;
+            $(const IN_ANY_CASE: bool = $in_any_case;)?
 
             fn at_once(&mut self, core: &mut CoreAccess<'_>) -> Option<$output> {
                 let Self { $($arg),* } = self;
@@ -141,8 +144,9 @@ operations! {
     ///
     /// See [`into_std`](Self::into_std) for an example.
     fn finish_writes() -> (), FinishWritesOp;
-    at_once: |core| (!core.is_dirty()).then_some(());
+    at_once: |core| (!core.is_dirty() && core.deferred.is_none()).then_some(());
     on_thread: |core| core.finish();
+    in_any_case: true;
 
     /// Gives what was written to the disk, with the file's metadata.
     ///
@@ -183,11 +187,17 @@ pub struct WriteOp<B> {
     bytes: B,
     /// Memory of the file, for the thread that is to write.
     copy: Vec<u8>,
+    /// Whether it is flushed.
+    through: bool,
 }
 
 impl<B: AsRef<[u8]>> WriteOp<B> {
     pub(super) fn new(bytes: B) -> Self {
-        Self { bytes, copy: Vec::new() }
+        Self { bytes, copy: Vec::new(), through: false }
+    }
+
+    pub(super) fn flushed(self, through: bool) -> Self {
+        Self { through, ..self }
     }
 }
 
@@ -196,7 +206,7 @@ impl<B: AsRef<[u8]> + Unpin> Operation for WriteOp<B> {
 
     fn at_once(&mut self, core: &mut CoreAccess<'_>) -> Option<usize> {
         let bytes = self.bytes.as_ref();
-        if core.0.try_write(bytes) {
+        if !self.through && core.0.try_write(bytes) {
             return Some(bytes.len());
         }
         self.copy = core.0.take_spare();
@@ -204,9 +214,9 @@ impl<B: AsRef<[u8]> + Unpin> Operation for WriteOp<B> {
     }
 
     fn on_thread(self) -> Call<usize> {
-        let Self { bytes, mut copy } = self;
+        let Self { bytes, mut copy, through } = self;
         copy.extend_from_slice(bytes.as_ref());
-        Call(Box::new(move |core| core.write_spare(copy)))
+        Call(Box::new(move |core| core.write_spare(copy, through)))
     }
 }
 
@@ -246,7 +256,10 @@ impl File {
     /// # Errors
     ///
     /// The system's; that the file is closed, or not open for writing; or what an operation failed
-    /// with that was dropped before.
+    /// with that was dropped before. None of the bytes was taken then, and all of them may be written
+    /// again. If the system takes a part of them and refuses the rest, as where the disk is full, this
+    /// is no error yet: the rest stays in the buffer, and the next call that writes, a
+    /// [`flush`](Self::flush) for one, tries again and tells.
     ///
     /// # Cancel safety
     ///
@@ -313,7 +326,8 @@ impl File {
     ///
     /// # Errors
     ///
-    /// The system's: what could not be written is lost, and the file is closed all the same.
+    /// The system's: what could not be written is lost, and the file is closed all the same; or what an
+    /// operation failed with that was dropped before.
     ///
     /// # Cancel safety
     ///
@@ -343,7 +357,8 @@ impl File {
     ///
     /// # Errors
     ///
-    /// The system's; that the file is closed.
+    /// The system's; that the file is closed; or what an operation failed with that was dropped
+    /// before. The file is flushed and closed then.
     ///
     /// # Cancel safety
     ///

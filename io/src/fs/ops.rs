@@ -8,6 +8,9 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use rustix::io::retry_on_intr;
+
+use super::copying::copy_file;
 use super::task::{FsTask, run_blocking};
 use crate::context::failed;
 #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -203,7 +206,7 @@ calls! {
     ///
     /// See [`Access`] for an example.
     fn statvfs(path) -> StatVfs {
-        let found = rustix::fs::statvfs(path)?;
+        let found = retry_on_intr(|| rustix::fs::statvfs(path))?;
         Ok(StatVfs {
             block_size: found.f_frsize,
             blocks: found.f_blocks,
@@ -359,7 +362,7 @@ calls! {
     /// Copies a file's contents and permissions; returns how many bytes.
     ///
     /// See [`write()`] for an example.
-    fn copy(from, to) -> u64 { fs::copy(from, to) }
+    fn copy(from, to) -> u64 { copy_file(from, to) }
 
     /// Sets a file's permissions. Python: `chmod`.
     ///
@@ -555,7 +558,8 @@ pub fn sendfile(out: &impl AsFd, from: &impl AsFd, offset: u64, count: usize) ->
     run_blocking(move || {
         let (out, from) = both?;
         let mut offset = offset;
-        Sigpipe::look().call(|| Ok(rustix::fs::sendfile(out, from, Some(&mut offset), count)?))
+        let mut send = || rustix::fs::sendfile(&out, &from, Some(&mut offset), count);
+        Sigpipe::look().call(|| Ok(retry_on_intr(&mut send)?))
     })
 }
 

@@ -6,42 +6,10 @@
 use std::io::{self, SeekFrom};
 use std::task::{Context, Poll, ready};
 
-use corio_runtime::Handle;
-
 use super::core::{Core, Told};
-use super::file::{File, State, closed};
+use super::file::{File, State, handle};
 
 impl File {
-    /// The file when no thread has it, or what went wrong before.
-    fn poll_usable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<&mut Core>> {
-        let at = self.opened_at;
-        ready!(self.poll_idle(cx, at))?;
-        Poll::Ready(match &mut self.state {
-            State::Idle(core) => match core.deferred.take() {
-                Some(error) => Err(error),
-                None => Ok(core),
-            },
-            State::Busy(_) | State::Closed => Err(closed(&self.path)),
-        })
-    }
-
-    /// Lends the file to a thread; the next poll hears of an error.
-    fn lend(
-        &mut self,
-        handle: &Handle,
-        call: impl FnOnce(&mut Core) -> io::Result<()> + Send + 'static,
-    ) {
-        self.state = match std::mem::replace(&mut self.state, State::Closed) {
-            State::Idle(mut core) => State::Busy(handle.run_in_executor(None, move || {
-                if let Err(error) = call(&mut core) {
-                    core.deferred.get_or_insert(error);
-                }
-                core
-            })),
-            other => other,
-        };
-    }
-
     /// Reads ahead unless something was, with room for so many bytes; false at the end of the file.
     fn poll_ahead(&mut self, cx: &mut Context<'_>, room: usize) -> Poll<io::Result<bool>> {
         loop {
@@ -159,8 +127,4 @@ impl File {
     pub(crate) fn poll_place(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<u64>> {
         Poll::Ready(ready!(self.poll_usable(cx))?.tell())
     }
-}
-
-fn handle() -> io::Result<Handle> {
-    Handle::try_current().map_err(io::Error::other)
 }

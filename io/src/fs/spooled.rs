@@ -10,9 +10,11 @@ use std::ops::{Deref, DerefMut};
 use std::path::PathBuf;
 
 use super::BUFFER;
+use super::copying::copy_all;
 use super::core::Core;
-use super::file::{Call, CoreAccess, File, FileOp, Operation};
+use super::file::{Call, CoreAccess, File, Operation};
 use super::mode::Mode;
+use super::op::FileOp;
 use super::task::run_blocking;
 use super::temp::{MakeTemp, TempBuilder};
 
@@ -150,13 +152,12 @@ impl Core {
         if self.spool().is_none() {
             return Ok(());
         }
+        self.flush()?;
+        self.forget_ahead()?;
         let at = self.tell()?;
-        self.seek(SeekFrom::Start(0))?;
+        // Whatever fails, the file in memory is what it was, and so is its position.
         let mut copy = TempBuilder::new().make_unnamed()?;
-        let copied = io::copy(&mut self.file(), &mut copy);
-        // The position is what it was, whatever came of it.
-        self.seek(SeekFrom::Start(at))?;
-        copied?;
+        copy_all(self.file(), &copy)?;
         copy.seek(SeekFrom::Start(at))?;
         self.replace(copy);
         Ok(())

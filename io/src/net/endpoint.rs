@@ -194,7 +194,9 @@ impl CreateDatagramEndpoint {
             socket.bind(&local.into()).map_err(|error| failed("bind", local, error))?;
         }
         if let Some(remote) = remote {
-            socket.connect(&remote.into()).map_err(|error| failed("connect", remote, error))?;
+            // It is done at once, or not at all.
+            let connected = sys::uninterrupted(|| socket.connect(&remote.into()));
+            connected.map_err(|error| failed("connect", remote, error))?;
         }
         Ok(UdpSocket::new(socket.into(), self.made.at()))
     }

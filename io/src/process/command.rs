@@ -363,8 +363,9 @@ impl Command {
     ///
     /// # Errors
     ///
-    /// The system's, with the program's name: that there is no such program, for example. Or one
-    /// that says that there is no runtime.
+    /// The system's, with the program's name: that there is no such program, for example; or that
+    /// there is neither a descriptor nor a thread to learn of the end by, for which the child is
+    /// killed. Or one that says that there is no runtime.
     ///
     /// # Cancel safety
     ///
@@ -393,8 +394,10 @@ impl Command {
             .ok_or_else(|| io::Error::other("the system gave a child without a number"))?;
         // std's child does nothing when it is dropped, and its streams were not its own to make.
         drop(child);
+        let process = Process::new(pid, self.watch)
+            .map_err(|error| failed("wait for", program.to_string_lossy(), error))?;
         Ok(Started {
-            owner: Owner::new(Process::new(pid, self.watch)),
+            owner: Owner::new(process),
             stdin: stdin.ours,
             stdout: stdout.ours,
             stderr: stderr.ours,

@@ -69,8 +69,9 @@ pub(super) struct Process {
 }
 
 impl Process {
-    /// Takes over a child that nobody else waits for.
-    pub(super) fn new(pid: Pid, watch: Watch) -> Arc<Self> {
+    /// Takes over a child that nobody else waits for. If its end cannot be learnt, it is killed and
+    /// reaped, which blocks: a child that is never heard of would be waited for in vain.
+    pub(super) fn new(pid: Pid, watch: Watch) -> io::Result<Arc<Self>> {
         let process = Arc::new(Self {
             pid,
             #[cfg(target_os = "linux")]
@@ -78,10 +79,17 @@ impl Process {
             ended: Event::new(),
             status: Mutex::new(None),
         });
-        if process.watch() == Watch::Thread {
-            process.clone().watch_by_thread();
+        let watched = match process.watch() {
+            Watch::Descriptor => Ok(()),
+            Watch::Thread => process.clone().watch_by_thread(),
+        };
+        if watched.is_err() {
+            // Both fail only if somebody else has reaped it.
+            let _ = process.signal(SignalKind::from_raw(libc::SIGKILL), false);
+            let _ = process.ask(WaitIdOptions::EXITED | WaitIdOptions::NOWAIT);
+            process.reap();
         }
-        process
+        watched.map(|()| process)
     }
 
     #[cfg(target_os = "linux")]
@@ -241,19 +249,15 @@ impl Process {
     }
 
     /// Blocks a thread of its own until the process has ended, and reaps it.
-    fn watch_by_thread(self: Arc<Self>) {
+    fn watch_by_thread(self: Arc<Self>) -> io::Result<()> {
         let builder = thread::Builder::new().name("corio-child".into()).stack_size(STACK);
-        let this = self.clone();
         let started = builder.spawn(move || {
             // A process that somebody else has reaped has ended, too.
-            let _ = this.ask(WaitIdOptions::EXITED | WaitIdOptions::NOWAIT);
-            this.reap();
-            this.ended.set();
+            let _ = self.ask(WaitIdOptions::EXITED | WaitIdOptions::NOWAIT);
+            self.reap();
+            self.ended.set();
         });
-        if let Err(error) = started {
-            // Whoever asks for the return code reaps it then; nobody who waits is woken.
-            tell(format_args!("no thread to wait for child {}: {error}", self.pid()));
-        }
+        started.map(drop)
     }
 
     /// Sees to it that the process is reaped although nobody waits for it any more.
@@ -308,8 +312,12 @@ impl Future for Orphan {
 
 impl Drop for Orphan {
     fn drop(&mut self) {
-        if self.process.reap().is_none() {
-            self.process.clone().watch_by_thread();
+        if self.process.reap().is_some() {
+            return;
+        }
+        if let Err(error) = self.process.clone().watch_by_thread() {
+            // Nobody waits for it any more, and the system reaps it when this process has ended.
+            tell(format_args!("no thread to wait for child {}: {error}", self.process.pid()));
         }
     }
 }
@@ -360,7 +368,7 @@ mod tests {
     #[expect(clippy::zombie_processes, reason = "reaping is what is tested")]
     fn start(watch: Watch, script: &str) -> Arc<Process> {
         let child = Command::new("sh").args(["-c", script]).spawn().expect("sh is there");
-        Process::new(number(&child), watch)
+        Process::new(number(&child), watch).expect("a thread can be made")
     }
 
     /// A child with default signals, whatever this process was started with; it says when it has them.
@@ -370,7 +378,7 @@ mod tests {
         command.args(["--default-signal", "sh", "-c", "echo; exec sleep 60"]);
         let mut child = command.stdout(Stdio::piped()).spawn().expect("env is there");
         child.stdout.take().expect("a pipe").read_exact(&mut [0]).expect("it says so");
-        Process::new(number(&child), watch)
+        Process::new(number(&child), watch).expect("a thread can be made")
     }
 
     fn end(process: &Process) -> ExitStatus {
@@ -399,7 +407,7 @@ mod tests {
     fn bereft() -> Arc<Process> {
         let child = Command::new("true").spawn().expect("true is there");
         let pid = number(&child);
-        let process = Process::new(pid, Watch::Descriptor);
+        let process = Process::new(pid, Watch::Descriptor).expect("a descriptor needs no thread");
         rustix::process::waitpid(Some(pid), rustix::process::WaitOptions::empty()).unwrap();
         process
     }

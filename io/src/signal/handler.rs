@@ -5,10 +5,17 @@
 
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
+use corio_runtime::time::sleep;
 use corio_runtime::{Handle, TaskRef};
 
 use super::{SignalKind, Signals, stream};
+use crate::sys;
+
+/// How long a handler does not listen when the system has nothing left to listen with. A signal that
+/// comes meanwhile is heard afterwards.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// One handler.
 struct Entry {
@@ -147,7 +154,16 @@ async fn listen<F: Fn() + Send + Sync + 'static>(
     f: Arc<F>,
     _registered: Registered,
 ) {
-    while signals.recv().await.is_ok() {
+    loop {
+        match signals.recv().await {
+            Ok(()) => {}
+            // Nothing is left to watch it with. It may have come meanwhile, and is taken then.
+            Err(error) if sys::is_exhausted(&error) => {
+                sleep(PAUSE).await;
+                continue;
+            }
+            Err(_) => return,
+        }
         let f = f.clone();
         // A callback that panics is reported like any other, and does not end the listening.
         handle.call_soon(move || f());

@@ -32,7 +32,11 @@ pub fn reads(input: &[u8]) {
         let n = usize::from(step >> 3) % 16;
         match step % 4 {
             0 => until(&mut reader, &separators, limit, &mut rest),
-            1 if limit > bytes.len() => line(&mut reader, &mut rest),
+            1 => {
+                if !line(&mut reader, limit, &mut rest) {
+                    return;
+                }
+            }
             2 => exactly(&mut reader, n, &mut rest),
             _ => some(&mut reader, n, &mut rest),
         }
@@ -127,9 +131,29 @@ fn until(reader: &mut StreamReader, separators: &[&[u8]], limit: usize, rest: &m
     }
 }
 
-fn line(reader: &mut StreamReader, rest: &mut &[u8]) {
-    let end = rest.iter().position(|&byte| byte == b'\n').map_or(rest.len(), |at| at + 1);
-    assert_eq!(now(reader.read_line()).expect("it is within the limit"), take(rest, end));
+/// A line; one that overruns the limit is removed as far as it is there. False if all was read.
+fn line(reader: &mut StreamReader, limit: usize, rest: &mut &[u8]) -> bool {
+    let length = rest.iter().position(|&byte| byte == b'\n');
+    let found = match now(reader.read_line()) {
+        Ok(found) => {
+            assert!(length.unwrap_or(rest.len()) <= limit);
+            found
+        }
+        Err(ReadError::LimitOverrun { consumed }) => {
+            assert!(limit < consumed && consumed <= length.unwrap_or(rest.len()));
+            take(rest, consumed);
+            if length == Some(consumed) {
+                // The end of the line goes with it if it has come: what is left tells.
+                let left = now(reader.read(None)).expect("a socket can be read");
+                assert!(left == *rest || left == rest[1..]);
+                return false;
+            }
+            return true;
+        }
+        Err(error) => panic!("{error}"),
+    };
+    assert_eq!(found, take(rest, length.map_or(rest.len(), |length| length + 1)));
+    true
 }
 
 fn exactly(reader: &mut StreamReader, n: usize, rest: &mut &[u8]) {

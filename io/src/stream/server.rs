@@ -1,7 +1,8 @@
 //! Servers that hand each connection to a function.
 //!
 //! One task accepts, on all addresses, and keeps the list of clients: whoever wants something of the
-//! server sends it a command, so nothing is locked. Each client is a task of its own.
+//! server sends it a command. Each client is a task of its own. Only the listening sockets are closed by
+//! whoever asks for it: see `listeners`.
 
 use std::fmt;
 use std::future::{Future, poll_fn};
@@ -29,9 +30,11 @@ use crate::net::{Addrs, ListenerBuilder, TcpListener, ToAddrs, UnixListener};
 use crate::sys;
 
 mod forever;
+mod listeners;
 mod unix_path;
 
 pub use forever::{ServeForever, ServerClosed};
+use listeners::{Listeners, Source};
 use unix_path::SocketFile;
 
 /// How long accepting pauses when the system has no room for another connection: asyncio's.
@@ -45,11 +48,14 @@ enum Command {
     Close,
     CloseClients,
     AbortClients,
-    /// A client's connection is closed.
+    /// A client's connection is closed, and its handler has ended.
     Left,
+    /// A client's handler was ended by a panic or a cancel; its connection is not closed yet.
+    LeftOpen(Arc<Connection>),
 }
 
 struct Shared {
+    listeners: Listeners,
     commands: Queue<Command>,
     serving: AtomicBool,
     /// The listening sockets are closed.
@@ -128,13 +134,13 @@ impl Server {
     #[must_use]
     pub fn is_serving(&self) -> bool {
         // Ordering(server.serving): Relaxed. A flag for whoever asks.
-        self.shared.serving.load(Ordering::Relaxed)
+        self.shared.serving.load(Ordering::Relaxed) && !self.shared.stopped.is_set()
     }
 
-    /// Closes the listening sockets; connections live on.
+    /// Closes the listening sockets; connections live on. Their addresses are free when it returns, and
+    /// the file of a Unix socket is gone.
     pub fn close(&self) {
-        // Ordering(server.close): Relaxed. A flag for whoever asks.
-        self.shared.serving.store(false, Ordering::Relaxed);
+        self.shared.stop();
         self.shared.tell(Command::Close);
     }
 
@@ -178,6 +184,14 @@ impl fmt::Debug for Server {
 }
 
 impl Shared {
+    /// Closes the listening sockets.
+    fn stop(&self) {
+        // Ordering(server.close): Relaxed. A flag for whoever asks.
+        self.serving.store(false, Ordering::Relaxed);
+        self.listeners.close();
+        self.stopped.set();
+    }
+
     fn tell(&self, command: Command) {
         // A queue that is shut belongs to a server that is over.
         let _ = self.commands.put_nowait(command);
@@ -386,33 +400,8 @@ where
         let listener = UnixListener::bind(&self.path)?;
         let file = if self.cleanup { Some(SocketFile::new(&self.path)?) } else { None };
         let handler = self.handler.take().expect("polled once after it was ready");
-        let sources = vec![Source::Unix(listener, file)];
+        let sources = vec![Source::Unix(file, listener)];
         Poll::Ready(start(handler, sources, Vec::new(), self.options.clone()))
-    }
-}
-
-/// A listening socket.
-enum Source {
-    Tcp(TcpListener),
-    /// With the file that goes when the socket does.
-    Unix(
-        UnixListener,
-        #[expect(dead_code, reason = "it is there to be dropped")] Option<SocketFile>,
-    ),
-}
-
-impl Source {
-    fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(Socket, String)>> {
-        match self {
-            Self::Tcp(listener) => listener.poll_accept(cx).map_ok(|(stream, peer)| {
-                // It fails if the peer is gone already, which the first read will say.
-                let _ = stream.set_nodelay(true);
-                (Socket::Tcp(stream), peer.to_string())
-            }),
-            Self::Unix(listener, _) => listener
-                .poll_accept(cx)
-                .map_ok(|(stream, _)| (Socket::Unix(stream), "of a Unix socket".to_owned())),
-        }
     }
 }
 
@@ -428,6 +417,7 @@ where
 {
     let runtime = Handle::try_current().map_err(io::Error::other)?;
     let shared = Arc::new(Shared {
+        listeners: Listeners::new(sources),
         commands: Queue::new(0),
         serving: AtomicBool::new(options.start),
         stopped: Event::new(),
@@ -436,7 +426,6 @@ where
     let acceptor = Acceptor {
         shared: shared.clone(),
         handler: Arc::new(handler),
-        sources,
         clients: Vec::new(),
         count: 0,
         serving: options.start,
@@ -454,9 +443,7 @@ struct Over(Arc<Shared>);
 
 impl Drop for Over {
     fn drop(&mut self) {
-        // Ordering(server.over): Relaxed. A flag for whoever asks.
-        self.0.serving.store(false, Ordering::Relaxed);
-        self.0.stopped.set();
+        self.0.stop();
         self.0.closed.set();
         self.0.commands.shutdown(true);
     }
@@ -466,9 +453,8 @@ impl Drop for Over {
 struct Acceptor<F> {
     shared: Arc<Shared>,
     handler: Arc<F>,
-    sources: Vec<Source>,
     clients: Vec<Weak<Connection>>,
-    /// Connections that are not closed yet.
+    /// Connections that are not closed yet, or whose handler has not ended.
     count: usize,
     serving: bool,
     /// While the system has no room for a connection.
@@ -499,12 +485,11 @@ where
                 Command::Close => {
                     open = false;
                     self.serving = false;
-                    self.sources.clear();
-                    shared.stopped.set();
                 }
                 Command::CloseClients => self.each_client(Connection::close),
                 Command::AbortClients => self.each_client(|client| client.abort()),
                 Command::Left => self.count -= 1,
+                Command::LeftOpen(connection) => self.leave(connection),
             }
             // Ordering(server.told): Relaxed. A flag for whoever asks.
             shared.serving.store(self.serving, Ordering::Relaxed);
@@ -523,7 +508,7 @@ where
             }
             self.pause = None;
         }
-        for index in 0..self.sources.len() {
+        for index in 0.. {
             for turn in 0.. {
                 if !self.serving || self.pause.is_some() {
                     return;
@@ -532,7 +517,9 @@ where
                     cx.waker().wake_by_ref();
                     break;
                 }
-                match self.sources[index].poll_accept(cx) {
+                // That was the last one, or the server is closed, and the command that says so on its way.
+                let Some(accepted) = self.shared.listeners.poll_accept(index, cx) else { return };
+                match accepted {
                     Poll::Ready(Ok((socket, peer))) => self.client(socket, &peer),
                     Poll::Ready(Err(error)) => self.refused(&error, cx),
                     Poll::Pending => break,
@@ -541,10 +528,11 @@ where
         }
     }
 
-    /// Most errors are those of one connection; a lack of room is waited out, and told to the
-    /// exception handler, as asyncio does.
+    /// An error of one connection passes by. A lack of room is waited out, and told to the exception
+    /// handler, as asyncio does; so is what a listener fails with that is no good any more, which may
+    /// fail in the same way for ever.
     fn refused(&mut self, error: &io::Error, cx: &mut Context<'_>) {
-        if sys::is_exhausted(error) {
+        if !sys::is_of_a_connection(error) {
             let context = ErrorContext::new("the server cannot accept; it tries again in 1 s");
             let context = context.exception(error.to_string()).source(self.options.at);
             Handle::current().call_exception_handler(&context);
@@ -568,7 +556,7 @@ where
         #[cfg(feature = "tls")]
         let ssl = self.options.ssl.clone();
         let handler = self.handler.clone();
-        let leaving = Leaving(self.shared.clone());
+        let leaving = Leaving { shared: self.shared.clone(), connection: connection.clone() };
         drop(task().name(format!("client {peer}")).spawn(async move {
             let _leaving = leaving;
             #[cfg(feature = "tls")]
@@ -581,13 +569,29 @@ where
             connection.closed().wait().await;
         }));
     }
+
+    /// Counts a client that has no handler any more until what is queued for it was sent.
+    fn leave(&self, connection: Arc<Connection>) {
+        let leaving = Leaving { shared: self.shared.clone(), connection };
+        drop(task().name("client without a handler").spawn(async move {
+            leaving.connection.closed().wait().await;
+        }));
+    }
 }
 
 /// Tells the server that a client's task is over, however it ended.
-struct Leaving(Arc<Shared>);
+struct Leaving {
+    shared: Arc<Shared>,
+    connection: Arc<Connection>,
+}
 
 impl Drop for Leaving {
     fn drop(&mut self) {
-        self.0.tell(Command::Left);
+        let closed = self.connection.closed().is_set();
+        self.shared.tell(if closed {
+            Command::Left
+        } else {
+            Command::LeftOpen(self.connection.clone())
+        });
     }
 }

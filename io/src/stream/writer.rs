@@ -52,9 +52,30 @@ pub struct StreamWriter {
     info: ExtraInfo,
     /// The pipe that it writes to, until it is closed.
     pipe: Option<Arc<Pipe>>,
+    eof: Eof,
     /// What a trait's method waits for.
     #[cfg(any(feature = "futures-io", feature = "tokio-io"))]
     polled: Option<(Until, Polled)>,
+}
+
+/// Whether the outgoing stream was ended, while the connection goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Eof {
+    No,
+    Asked,
+    /// And somebody has tried to write after that.
+    WrittenAfter,
+}
+
+impl Eof {
+    /// What drains say of a write that was refused. asyncio raises it at the write.
+    fn refusal(self) -> Option<io::Error> {
+        (self == Self::WrittenAfter).then(after_eof)
+    }
+}
+
+fn after_eof() -> io::Error {
+    io::Error::new(io::ErrorKind::BrokenPipe, "cannot write after write_eof")
 }
 
 /// What a trait's method may wait for: room in the queue, or its end.
@@ -76,6 +97,7 @@ impl StreamWriter {
             connection,
             info,
             pipe: None,
+            eof: Eof::No,
             #[cfg(any(feature = "futures-io", feature = "tokio-io"))]
             polled: None,
         }
@@ -102,7 +124,8 @@ impl StreamWriter {
     /// of the connection, so nothing waits here: await [`drain`](Self::drain) after it, or the
     /// queue grows without end.
     ///
-    /// Nothing happens after [`close`](Self::close), or once the connection is lost; `drain` tells.
+    /// Nothing happens after [`close`](Self::close) or [`write_eof`](Self::write_eof), or once the
+    /// connection is lost; `drain` tells.
     ///
     /// # Examples
     ///
@@ -124,7 +147,17 @@ impl StreamWriter {
     /// # }
     /// ```
     pub fn write(&mut self, bytes: &[u8]) {
-        self.connection.write(&[IoSlice::new(bytes)]);
+        if self.may_write() {
+            self.connection.write(&[IoSlice::new(bytes)]);
+        }
+    }
+
+    /// The peer was told of the end; the system would refuse more, and take the connection for lost.
+    fn may_write(&mut self) -> bool {
+        if self.eof != Eof::No {
+            self.eof = Eof::WrittenAfter;
+        }
+        self.eof == Eof::No
     }
 
     /// Writes several pieces, in one system call if it can be.
@@ -153,7 +186,9 @@ impl StreamWriter {
     pub fn write_lines<'a>(&mut self, lines: impl IntoIterator<Item = &'a [u8]>) {
         let lines: Vec<IoSlice<'_>> =
             lines.into_iter().filter(|line| !line.is_empty()).map(IoSlice::new).collect();
-        self.connection.write(&lines);
+        if self.may_write() {
+            self.connection.write(&lines);
+        }
     }
 
     /// Waits until the queue is short enough for more: if more is queued than the high-water mark
@@ -161,7 +196,8 @@ impl StreamWriter {
     ///
     /// # Errors
     ///
-    /// What the connection was lost with; `ConnectionReset` after [`close`](Self::close).
+    /// What the connection was lost with; `ConnectionReset` after [`close`](Self::close); `BrokenPipe`
+    /// if something was written after [`write_eof`](Self::write_eof), which asyncio's `write` raises.
     ///
     /// # Cancel safety
     ///
@@ -195,7 +231,7 @@ impl StreamWriter {
     #[track_caller]
     pub fn drain(&self) -> Drain<'_> {
         let made = Made::here("StreamWriter::drain");
-        Drain { connection: &self.connection, waiting: None, all: false, made }
+        Drain { connection: &self.connection, eof: self.eof, waiting: None, all: false, made }
     }
 
     /// Ends the outgoing stream after what is queued; reading goes on. A pipe is closed by it. With
@@ -233,7 +269,12 @@ impl StreamWriter {
                 self.close();
                 Ok(())
             }
-            None => self.connection.write_eof(),
+            None => {
+                if self.eof == Eof::No {
+                    self.eof = Eof::Asked;
+                }
+                self.connection.write_eof()
+            }
         }
     }
 
@@ -362,17 +403,18 @@ impl StreamWriter {
         let at = self.connection.made_at();
         if self.polled.as_ref().is_none_or(|(what, _)| *what != until) {
             self.polled = None;
-            let connection = self.connection.clone();
+            let (connection, eof) = (self.connection.clone(), self.eof);
             let wait = async move {
                 if until == Until::Closed {
                     let wait = connection.closed().wait();
                     return WaitClosed { connection: &connection, wait }.await;
                 }
                 let (all, made) = (until == Until::Sent, Made::inside(at));
-                Drain { connection: &connection, waiting: None, all, made }.await
+                Drain { connection: &connection, eof, waiting: None, all, made }.await
             };
             let (all, made) = (until == Until::Sent, Made::inside(at));
-            let mut at_once = Drain { connection: &self.connection, waiting: None, all, made };
+            let connection = &self.connection;
+            let mut at_once = Drain { connection, eof, waiting: None, all, made };
             if until != Until::Closed {
                 if let Poll::Ready(done) = Pin::new(&mut at_once).poll(cx) {
                     return Poll::Ready(done);
@@ -399,6 +441,9 @@ impl StreamWriter {
         cx: &mut Context<'_>,
         parts: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        if self.eof != Eof::No && !self.is_closing() {
+            return Poll::Ready(Err(after_eof()));
+        }
         ready!(self.poll_until(Until::Room, cx))?;
         let unit = ready!(coop::poll_proceed(cx));
         // No more than the queue may hold at a time: what comes after it waits for room.
@@ -451,6 +496,7 @@ impl fmt::Debug for StreamWriter {
 #[must_use = "nothing is awaited unless this is"]
 pub struct Drain<'a> {
     connection: &'a Connection,
+    eof: Eof,
     /// Made before the look at the queue that follows, so that no news is missed.
     waiting: Option<Notified<'a>>,
     /// Whether nothing may be left.
@@ -462,7 +508,7 @@ impl Future for Drain<'_> {
     type Output = io::Result<()>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Self { connection, waiting, all, made } = self.get_mut();
+        let Self { connection, eof, waiting, all, made } = self.get_mut();
         let at = made.begin();
         loop {
             if let Some(error) = connection.error() {
@@ -471,6 +517,9 @@ impl Future for Drain<'_> {
             if connection.is_closing() {
                 let message = "the connection is closed";
                 return Poll::Ready(Err(io::Error::new(io::ErrorKind::ConnectionReset, message)));
+            }
+            if let Some(error) = eof.refusal() {
+                return Poll::Ready(Err(error));
             }
             let (low, high) = connection.limits();
             let enough = match (&all, &waiting) {

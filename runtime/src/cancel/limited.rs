@@ -17,7 +17,7 @@ use pin_project_lite::pin_project;
 use super::raise::Raising;
 use crate::alarm::{self, Alarm};
 use crate::error::Cancelled;
-use crate::task::scope::{Held, Kind, Part, Polled, Scope};
+use crate::task::scope::{self, Held, Kind, Part, Polled, Request, Scope};
 use crate::timer::clock;
 
 pin_project! {
@@ -50,8 +50,8 @@ enum Asked {
 const LOOK_AGAIN: Duration = Duration::from_millis(1);
 
 /// A future that was asked to stop.
-#[derive(Default)]
 struct Stopping {
+    request: Request,
     /// A cancel of the whole task that goes on outwards.
     raise: Option<Raising>,
 }
@@ -76,13 +76,14 @@ fn forget(asked: Asked) {
 
 impl Rarely {
     /// From now on the future is asked.
-    fn ask(&mut self) -> &mut Stopping {
-        if !matches!(self.0, Asked::Yes(_)) {
-            self.0 = Asked::Yes(Box::default());
-        }
+    fn ask(&mut self, request: Request) {
+        self.0 = Asked::Yes(Box::new(Stopping { request, raise: None }));
+    }
+
+    fn stopping(&mut self) -> &mut Stopping {
         match &mut self.0 {
             Asked::Yes(stopping) => stopping,
-            _ => unreachable!("it was asked just now"),
+            _ => unreachable!("only who was asked stops"),
         }
     }
 
@@ -156,25 +157,6 @@ impl<F: Future> Limited<F> {
         cx: &mut Context<'_>,
         said: impl FnOnce() -> Cancelled,
     ) -> Poll<Option<F::Output>> {
-        self.stop_as(true, cx, said)
-    }
-
-    /// As [`Limited::stop`], for a request that the task does not count among its cancels.
-    #[cold]
-    pub(crate) fn stop_uncounted(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        said: impl FnOnce() -> Cancelled,
-    ) -> Poll<Option<F::Output>> {
-        self.stop_as(false, cx, said)
-    }
-
-    fn stop_as(
-        self: Pin<&mut Self>,
-        counted: bool,
-        cx: &mut Context<'_>,
-        said: impl FnOnce() -> Cancelled,
-    ) -> Poll<Option<F::Output>> {
         if Scope::is_task_cancelled() {
             // That goes first; if another part of the task takes it, this is polled again.
             match self.scope.held_back() {
@@ -185,15 +167,42 @@ impl<F: Future> Limited<F> {
             }
             return Poll::Pending;
         }
-        let mut this = self;
-        let parts = this.as_mut().project();
-        if !parts.scope.is_known() {
+        self.ask_and_poll(cx, Request::new(said()))
+    }
+
+    /// As [`Limited::stop`], for who resumes the future by hand: it is asked now, whatever is asked of the
+    /// whole task, which does not count this among its cancels; and pending it has taken the request, or
+    /// a mask holds that back.
+    #[cold]
+    pub(crate) fn stop_by_hand(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        said: Cancelled,
+    ) -> Poll<Option<F::Output>> {
+        // The scopes inside are in the tree of the task that has polled them last. Those of another one
+        // come here by a poll.
+        let known = self.scope.is_known();
+        if known && self.as_mut().project().scope.leave_elsewhere() && Scope::is_in_task() {
+            if let Poll::Ready(value) = self.as_mut().poll_freely(cx) {
+                return Poll::Ready(Some(value));
+            }
+        }
+        self.ask_and_poll(cx, Request::by_hand(said))
+    }
+
+    fn ask_and_poll(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        request: Request,
+    ) -> Poll<Option<F::Output>> {
+        let this = self.as_mut().project();
+        if !this.scope.is_known() {
             return Poll::Ready(None);
         }
-        parts.asked.ask();
-        match parts.scope.begin_part(said(), counted) {
-            Part::Nobody => this.give_up(None),
-            Part::Offered | Part::Held | Part::Waiting | Part::Again => this.poll_asked(cx),
+        this.asked.ask(request);
+        match this.asked.stopping().request.begin(this.scope) {
+            Part::Nobody => self.give_up(None),
+            _ => self.poll_asked(cx),
         }
     }
 
@@ -209,7 +218,7 @@ impl<F: Future> Limited<F> {
         }
     }
 
-    /// Polls a future that was asked to stop; as [`Limited::stop`].
+    /// Polls a future that was asked to stop, be it in another task or in none; as [`Limited::stop`].
     #[cold]
     pub(crate) fn poll_asked(
         mut self: Pin<&mut Self>,
@@ -223,7 +232,7 @@ impl<F: Future> Limited<F> {
             }
             this.scope.ask_part();
             let future = this.future.as_mut();
-            match this.scope.poll(Kind::Limit, cx, |cx| future.poll(cx)) {
+            match this.scope.poll_part(Kind::Limit, cx, |cx| future.poll(cx)) {
                 Polled::Ready(value) => {
                     this.scope.close_part();
                     return Poll::Ready(Some(value));
@@ -231,7 +240,7 @@ impl<F: Future> Limited<F> {
                 Polled::Unwound(said) => return self.give_up(Some(said)),
                 Polled::Pending => {}
             }
-            match this.scope.look_at_part(again) {
+            match this.asked.stopping().request.look(this.scope, again) {
                 Part::Offered => {}
                 Part::Held => again = true,
                 Part::Nobody => return self.give_up(None),
@@ -247,8 +256,16 @@ impl<F: Future> Limited<F> {
     /// The future has stopped, or nobody inside of it can take the request.
     fn give_up(self: Pin<&mut Self>, said: Option<Cancelled>) -> Poll<Option<F::Output>> {
         let this = self.project();
+        let stopping = this.asked.stopping();
+        let said = said.filter(|said| !stopping.request.is(said));
+        if stopping.request.is_by_hand() || !Scope::is_in_task() {
+            this.scope.close_part();
+            // Whoever resumes it hears of its own request, and the task of any other.
+            said.into_iter().for_each(scope::return_request);
+            return Poll::Ready(None);
+        }
         let Some(said) = this.scope.end_part(said) else { return Poll::Ready(None) };
-        this.asked.ask().raise.insert(said.raising()).go();
+        stopping.raise.insert(said.raising()).go();
         Poll::Pending
     }
 }

@@ -18,8 +18,10 @@
 //!   abort   4   ABORT; wakes the group
 //!   close   5   CLOSED, if nobody is adding and no child is left
 //!   abandon 6   CLOSED and ABORT, whatever the counts
+//!   linger  7   children + 1, right after the last one has left on a single loop: asyncio's groups hear
+//!               of an end by a callback, so that one leaves in the next turn
 //! ```
-//! Edges 1 to 4 are anybody's, 5 and 6 the group's own. The group leaves its waker before it looks; so
+//! Edges 1 to 4 and 7 are anybody's, 5 and 6 the group's own. The group leaves its waker before it looks; so
 //! it sees what came before, or is woken for it. Every edge is lock-free, 2 to 4 and 6 are wait-free but
 //! for the waking.
 //!
@@ -127,13 +129,27 @@ impl Roster {
 
     /// Edge 3. A child's body is gone.
     pub(crate) fn leave(&self) {
+        self.leave_or(|| false);
+    }
+
+    /// As [`leave`](Self::leave), unless nobody else is left and `lingers` has found somebody who leaves
+    /// later.
+    pub(crate) fn leave_or(&self, lingers: impl FnOnce() -> bool) {
         // Ordering(roster.leave): Release; pairs with Ordering(roster.close): who closes the group
         // sees what its children have left behind.
         let old = self.word.fetch_sub(CHILD, ord("roster.leave", Release));
         let left = children(old) - 1;
-        if left & left.wrapping_sub(1) == 0 && !mutant("roster.leaves_silently") {
+        let tells = left & left.wrapping_sub(1) == 0 && !mutant("roster.leaves_silently");
+        if tells && (left > 0 || !lingers()) {
             self.group.wake();
         }
+    }
+
+    /// Edge 7. Somebody stays for the child that has just left. A group that closes in between, on
+    /// another thread, has missed nothing: who stays leaves behind no more than the child has.
+    pub(crate) fn linger(&self) {
+        // Ordering: Relaxed; as in `admit`.
+        self.word.fetch_add(CHILD, Relaxed);
     }
 
     /// Edge 4. Asks the group to stop; its own poll does it.

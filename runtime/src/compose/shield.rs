@@ -9,8 +9,11 @@ use corio_sync::place::{Made, WaitKind};
 use pin_project_lite::pin_project;
 
 use crate::error::TaskError;
+use crate::scheduler::worker::hops;
 use crate::spawn::create_task;
-use crate::task::join::{Task, TaskObserve};
+use crate::task::inside;
+use crate::task::join::Task;
+use crate::task::observe::TaskObserve;
 
 /// Awaits a task that goes on if its waiter is cancelled.
 ///
@@ -42,7 +45,7 @@ use crate::task::join::{Task, TaskObserve};
 /// ```
 #[track_caller]
 pub fn shield<S: Shieldable>(inner: S) -> Shield<S> {
-    Shield { wait: inner.into_wait(), made: Made::here(WaitKind::Shield) }
+    Shield { wait: inner.into_wait(), waited: false, made: Made::here(WaitKind::Shield) }
 }
 
 /// What [`shield`] accepts: a future that can become a task, a task, or a borrowed task.
@@ -56,6 +59,9 @@ pub trait Shieldable {
     #[doc(hidden)]
     #[track_caller]
     fn into_wait(self) -> Self::Wait;
+
+    #[doc(hidden)]
+    fn has_ended(wait: &Self::Wait) -> bool;
 }
 
 pin_project! {
@@ -64,6 +70,8 @@ pin_project! {
     pub struct Shield<S: Shieldable> {
         #[pin]
         wait: S::Wait,
+        // The end has not been seen yet.
+        waited: bool,
         made: Made,
     }
 }
@@ -74,7 +82,16 @@ impl<S: Shieldable> Future for Shield<S> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<S::Output> {
         let this = self.project();
         this.made.begin();
-        this.wait.poll(cx)
+        // On a single loop the end is told a turn later: asyncio's outer future is completed by a
+        // done-callback of the inner one.
+        if *this.waited && hops::is_in_single() && S::has_ended(&this.wait) {
+            *this.waited = false;
+            inside::poll_again(cx);
+            return Poll::Pending;
+        }
+        let polled = this.wait.poll(cx);
+        *this.waited = polled.is_pending();
+        polled
     }
 }
 
@@ -109,6 +126,10 @@ impl<T> Shieldable for Task<T> {
     fn into_wait(self) -> Unforwarded<T> {
         Unforwarded { task: self, at: Location::caller() }
     }
+
+    fn has_ended(wait: &Unforwarded<T>) -> bool {
+        wait.task.done()
+    }
 }
 
 impl<F> Shieldable for F
@@ -123,6 +144,10 @@ where
     fn into_wait(self) -> Self::Wait {
         create_task(self).into_wait()
     }
+
+    fn has_ended(wait: &Self::Wait) -> bool {
+        wait.task.done()
+    }
 }
 
 impl<'a, T> Shieldable for &'a Task<T> {
@@ -132,5 +157,9 @@ impl<'a, T> Shieldable for &'a Task<T> {
     #[track_caller]
     fn into_wait(self) -> TaskObserve<'a, T> {
         self.into_future()
+    }
+
+    fn has_ended(wait: &TaskObserve<'a, T>) -> bool {
+        wait.has_ended()
     }
 }

@@ -6,12 +6,11 @@
 //! nothing else), and waits until no child is left and all are done. A cancel of the waiting task stops
 //! it too and is remembered.
 mod child;
+mod ends;
 
 use std::any::Any;
-use std::error::Error;
 use std::fmt;
 use std::future::Future;
-use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -21,16 +20,18 @@ use corio_sync::debug;
 use corio_sync::place::{Made, WaitKind};
 use pin_project_lite::pin_project;
 
-use self::child::{Adding, Child, Member};
+use self::child::{Adding, Child, Member, poll_caught};
+pub use self::ends::{GroupClosed, GroupError, GroupOutput};
 use super::roster::Roster;
 use crate::cancel::Raising;
 use crate::error::{Cancelled, Passed, payload_message};
+use crate::scheduler::worker::hops;
 use crate::spawn::create_task;
 use crate::task::awaited;
 use crate::task::join::Task;
-use crate::task::registry::TaskRef;
 use crate::task::requests::Pushed;
-use crate::task::scope::{Covering, Kept, Kind, Part, Polled, Scope};
+use crate::task::scope::{Covering, Kept, Kind, Part, Polled, Request, Scope};
+use crate::task::silent::SilentRef;
 
 /// What is said to those that a group cancels.
 const STOPS: &str = "its task group stops";
@@ -92,7 +93,7 @@ where
     let state = Ending {
         group,
         children: Vec::new(),
-        asked: false,
+        asked: None,
         aborted: false,
         late: None,
         cancelled: Kept::new(),
@@ -112,7 +113,7 @@ pub struct TaskGroup<E>(Arc<Group<E>>);
 struct Group<E> {
     roster: Roster,
     /// Children that the group's future has not seen yet.
-    added: Pushed<TaskRef>,
+    added: Pushed<SilentRef>,
     errors: Pushed<E>,
     panics: Pushed<Box<dyn Any + Send>>,
 }
@@ -167,7 +168,7 @@ impl<E: Send + 'static> TaskGroup<E> {
         let adding = Adding(&self.0);
         let member = Member(self.0.clone());
         let task = create_task(Child::new(future, member));
-        self.0.added.push(task.task_ref());
+        self.0.added.push(SilentRef::new(task.task_ref()));
         drop(adding);
         Ok(task)
     }
@@ -238,126 +239,6 @@ impl<E> fmt::Debug for TaskGroup<E> {
     }
 }
 
-/// What a task of a group may return: nothing, or a `Result` whose error fails the group.
-pub trait GroupOutput<E> {
-    /// What the task's handle gives.
-    type Value;
-
-    #[doc(hidden)]
-    fn split(self) -> Result<Self::Value, E>;
-}
-
-impl<E> GroupOutput<E> for () {
-    type Value = ();
-
-    fn split(self) -> Result<(), E> {
-        Ok(())
-    }
-}
-
-impl<T, E> GroupOutput<E> for Result<T, E> {
-    type Value = T;
-
-    fn split(self) -> Self {
-        self
-    }
-}
-
-/// A task was refused because its group is ending; holds the future.
-///
-/// `?` makes an [`io::Error`] of it, and a `Box<dyn Error + Send + Sync>` if the future is `Sync`; if
-/// not, `map_err(GroupClosed::without_future)?` does.
-///
-/// # Examples
-///
-/// ```
-/// # use corio_runtime as corio;
-/// use std::io;
-///
-/// # corio::run(async {
-/// let stopped = corio::task_group(async |group: corio::TaskGroup<io::Error>| {
-///     let _one = group.create_task(async { Ok::<_, io::Error>(1) })?;
-///     group.cancel();
-///     let _late = group.create_task(async { println!("too late") })?;
-///     Ok(())
-/// })
-/// .await;
-/// assert!(stopped.unwrap_err().to_string().contains("takes no more tasks"));
-/// # });
-/// ```
-pub struct GroupClosed<F>(pub F);
-
-impl<F> GroupClosed<F> {
-    /// The error alone: an error type that wants `Send` and `Sync` takes it, whatever the future was.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # use corio_runtime as corio;
-    /// use std::error::Error;
-    ///
-    /// type Anything = Box<dyn Error + Send + Sync>;
-    ///
-    /// # corio::run(async {
-    /// let group = corio::task_group(async |group: corio::TaskGroup<Anything>| {
-    ///     let not_sync = std::cell::Cell::new(1);
-    ///     let task = group.create_task(async move { not_sync.set(2) });
-    ///     task.map_err(corio::GroupClosed::without_future)?;
-    ///     Ok(())
-    /// });
-    /// group.await.unwrap();
-    /// # });
-    /// ```
-    #[must_use]
-    pub fn without_future(self) -> GroupClosed<()> {
-        GroupClosed(())
-    }
-}
-
-impl<F> From<GroupClosed<F>> for io::Error {
-    fn from(closed: GroupClosed<F>) -> Self {
-        Self::other(closed.without_future())
-    }
-}
-
-impl<F> fmt::Debug for GroupClosed<F> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("GroupClosed(..)")
-    }
-}
-
-impl<F> fmt::Display for GroupClosed<F> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the task group is ending and takes no more tasks")
-    }
-}
-
-impl<F> Error for GroupClosed<F> {}
-
-/// How a task group failed. asyncio: `ExceptionGroup`.
-#[doc(alias = "ExceptionGroup")]
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum GroupError<E> {
-    /// The errors of tasks in the order in which they came, then the body's own.
-    Errors(Vec<E>),
-    /// [`TaskGroup::cancel`] stopped the body before it had a value.
-    Stopped,
-}
-
-impl<E: fmt::Display> fmt::Display for GroupError<E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Stopped => f.write_str("the task group was cancelled"),
-            Self::Errors(errors) => {
-                write!(f, "{} errors in a task group", errors.len())?;
-                errors.iter().try_for_each(|error| write!(f, "; {error}"))
-            }
-        }
-    }
-}
-
-impl<E: fmt::Debug + fmt::Display> Error for GroupError<E> {}
-
 pin_project! {
     /// Future of [`task_group`].
     #[must_use = "futures do nothing unless you `.await` or poll them"]
@@ -372,9 +253,9 @@ pin_project! {
 /// What a group's future knows.
 struct Ending<T, E> {
     group: Arc<Group<E>>,
-    children: Vec<TaskRef>,
-    /// The body was asked to stop.
-    asked: bool,
+    children: Vec<SilentRef>,
+    /// What the body was asked to stop with.
+    asked: Option<Box<Request>>,
     /// The children were cancelled.
     aborted: bool,
     /// What the last of the children wakes when it is done.
@@ -406,6 +287,18 @@ impl<T, E> Ending<T, E> {
         } else {
             self.children.extend(added);
         }
+    }
+
+    /// On a single loop the siblings of a child that has failed are cancelled a turn before the body is:
+    /// asyncio's group does it in a callback, and cancels its own task there. True if that was done now.
+    fn lets_children_go_first(&mut self) -> bool {
+        let group = &self.group;
+        let failed = || !group.errors.is_empty() || !group.panics.is_empty();
+        let goes = !self.aborted && failed() && hops::is_in_single();
+        if goes {
+            self.look_after_children();
+        }
+        goes
     }
 
     /// True if all children have left and are done. Who has left is perhaps not done: another thread
@@ -483,7 +376,7 @@ where
             if this.body.is_none() {
                 this.state.made.note();
             }
-            awaited::note(this.state.children.iter().map(TaskRef::ptr));
+            awaited::note(this.state.children.iter().map(|child| child.ptr()));
             return Poll::Pending;
         }
         self.finish()
@@ -511,14 +404,16 @@ where
         loop {
             let mut this = self.as_mut().project();
             let Some(body) = this.body.as_mut().as_pin_mut() else { return };
-            if this.state.asked {
+            let asked = this.state.asked.is_some();
+            if asked {
                 this.scope.ask_part();
             }
-            let caught = |cx: &mut Context<'_>| {
-                let polled = catch_unwind(AssertUnwindSafe(|| body.poll(cx)));
-                polled.map_or_else(|payload| Poll::Ready(Err(payload)), |ready| ready.map(Ok))
+            let caught = |cx: &mut Context<'_>| poll_caught(body, cx);
+            let polled = match asked {
+                true => this.scope.poll_part(Kind::Group, cx, caught),
+                false => this.scope.poll(Kind::Group, cx, caught),
             };
-            match this.scope.poll(Kind::Group, cx, caught) {
+            match polled {
                 Polled::Ready(result) => {
                     match result {
                         Ok(Ok(value)) => this.state.value = Some(value),
@@ -531,7 +426,9 @@ where
                     return self.drop_body();
                 }
                 // The group's own request ends here.
-                Polled::Unwound(request) if this.state.asked && this.scope.is_own(&request) => {
+                Polled::Unwound(request)
+                    if this.state.asked.as_ref().is_some_and(|asked| asked.is(&request)) =>
+                {
                     return self.stop_body();
                 }
                 Polled::Unwound(request) => {
@@ -543,13 +440,16 @@ where
             if !this.state.group.roster.is_aborted() {
                 return;
             }
+            if this.state.lets_children_go_first() {
+                return cx.waker().wake_by_ref();
+            }
             this.scope.suspend(Kind::Group, cx);
-            let part = if this.state.asked {
-                this.scope.look_at_part(again)
-            } else {
-                this.state.asked = true;
-                let said = Cancelled::from_parts(Some(STOPS.into()), None);
-                this.scope.begin_part(said, true)
+            let part = match &mut this.state.asked {
+                Some(asked) => asked.look(this.scope, again),
+                never => {
+                    let said = Cancelled::from_parts(Some(STOPS.into()), None);
+                    never.insert(Box::new(Request::new(said))).begin(this.scope)
+                }
             };
             match part {
                 Part::Offered => {}

@@ -51,10 +51,10 @@ impl Waits {
     }
 
     /// The wait is over; the caller still holds the deferred.
-    fn leave(&mut self) -> bool {
+    fn leave<T>(&mut self, deferred: &Deferred<T>) -> bool {
         let Some(place) = self.place.take() else { return false };
         // SAFETY: as in `poll`.
-        unsafe { place.as_ref() }.vacate();
+        deferred.0.observers.vacate(unsafe { place.as_ref() });
         true
     }
 }
@@ -87,14 +87,14 @@ impl<T: Clone> Future for DeferredWait<T> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         std::task::ready!(this.waits.poll(&this.deferred, cx));
-        this.waits.leave();
+        this.waits.leave(&this.deferred);
         Poll::Ready(this.deferred.result().cloned())
     }
 }
 
 impl<T> Drop for DeferredWait<T> {
     fn drop(&mut self) {
-        if self.waits.leave() {
+        if self.waits.leave(&self.deferred) {
             self.deferred.cancel_at(None, self.waits.made.at());
         }
     }
@@ -133,7 +133,7 @@ impl<'a, T> Future for DeferredObserve<'a, T> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         std::task::ready!(this.waits.poll(this.deferred, cx));
-        this.waits.leave();
+        this.waits.leave(this.deferred);
         let outcome = this.deferred.0.core.get().expect("the end comes after the outcome");
         Poll::Ready(lend(outcome))
     }
@@ -141,7 +141,7 @@ impl<'a, T> Future for DeferredObserve<'a, T> {
 
 impl<T> Drop for DeferredObserve<'_, T> {
     fn drop(&mut self) {
-        self.waits.leave();
+        self.waits.leave(self.deferred);
     }
 }
 

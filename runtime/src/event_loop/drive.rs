@@ -184,7 +184,7 @@ impl<'a> Turning<'a> {
     fn begin(worker: &'a Rc<Worker>, at: &'static Location<'static>) -> Self {
         // Ordering: Relaxed; a word for people of other threads, see `Handle::is_running`.
         worker.shared().turning.store(true, Relaxed);
-        Self { worker, outer: main_task::set_running_at(Some(at)) }
+        Self { worker, outer: worker::set_running_at(Some(at)) }
     }
 }
 
@@ -192,7 +192,7 @@ impl Drop for Turning<'_> {
     fn drop(&mut self) {
         // Ordering: Relaxed; as above.
         self.worker.shared().turning.store(false, Relaxed);
-        main_task::set_running_at(self.outer);
+        worker::set_running_at(self.outer);
         if self.worker.is_orphan() {
             if let Some(worker) = single::disown(self.worker.shared()) {
                 end(&worker);

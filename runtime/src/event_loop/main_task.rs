@@ -7,7 +7,7 @@
 use std::any::Any;
 use std::cell::Cell;
 use std::future::Future;
-use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::ptr::NonNull;
 use std::task::{Context, Poll};
@@ -154,23 +154,11 @@ pub(crate) fn run<F: Future>(
     }
 }
 
-thread_local! {
-    /// Where the calling thread is inside `run`.
-    static RUNNING_AT: Cell<Option<&'static Location<'static>>> = const { Cell::new(None) };
-}
-
 /// Refuses a `run` inside a `run`, or on a worker.
 pub(crate) fn check_not_nested() -> Result<(), RunError> {
     let on_worker = || worker::with(|worker| Some(worker?.shared().config.built_at));
-    match RUNNING_AT.get().or_else(on_worker) {
+    match worker::running_at().or_else(on_worker) {
         Some(outer) => Err(RunError::Nested { outer }),
         None => Ok(()),
     }
-}
-
-/// Names the place that made the calling thread a worker; returns the one before.
-pub(crate) fn set_running_at(
-    at: Option<&'static Location<'static>>,
-) -> Option<&'static Location<'static>> {
-    RUNNING_AT.replace(at)
 }

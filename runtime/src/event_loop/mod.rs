@@ -36,9 +36,16 @@ use crate::scheduler::callback::{CallHandle, Callback};
 use crate::scheduler::worker::{Worker, single};
 use crate::task::join::Task;
 
-/// A loop of one thread, with asyncio's order to the letter: callbacks, steps of tasks and wake-ups
-/// stand in one queue, first in, first out; what runs in an iteration makes things ready for the
-/// next one. Code between two awaits is atomic.
+/// A loop of one thread, with asyncio's order: callbacks, steps of tasks and wake-ups stand in one
+/// queue, first in, first out; what runs in an iteration makes things ready for the next one. Code
+/// between two awaits is atomic.
+///
+/// As in asyncio a task that waits for a timer, a socket or another thread is woken in the iteration of
+/// that event, among the callbacks that are due, and goes on in the next one; who waits for tasks in a
+/// `gather`, `wait`, `as_completed`, `shield` or task group goes on two iterations after they end. What
+/// differs: a cancel takes an iteration for each task that it is passed on through, where asyncio's
+/// reaches the innermost at once; a `wait` or `as_completed` of what has ended goes on at once; and the
+/// macros, `gather!` and its kin, poll futures within one task and have no iterations between.
 ///
 /// As in asyncio, an `await` of something that is ready runs on: here a poll has no
 /// [budget](crate::Builder::poll_budget), which on a runtime makes a task give way after so many calls

@@ -42,6 +42,11 @@ impl WakeBatch {
         self.wakers.wake_all();
     }
 
+    /// Gives all wakers in the batch to `f`, in the order in which they came.
+    pub(crate) fn drain(&mut self, f: impl FnMut(Waker)) {
+        self.wakers.drain(f);
+    }
+
     /// Notes that an adopted sibling has events.
     pub(super) fn mark_adopted(&mut self, sibling: u32) {
         if let Some(word) = self.adopted.get_mut(sibling as usize / 64) {

@@ -63,17 +63,34 @@ fn among(pollers: &Pollers) -> Poller {
     better.clone()
 }
 
+thread_local! {
+    static RANDOM: Cell<u32> = Cell::new(seed());
+}
+
+fn seed() -> u32 {
+    // The address of a local differs from thread to thread; zero is the one bad seed.
+    let local = 0_u8;
+    (std::ptr::from_ref(&local).addr() >> 4) as u32 | 1
+}
+
+/// The random numbers of the calling thread follow from a seed, until this is dropped.
+pub(crate) struct Seeded(u32);
+
+impl Seeded {
+    pub(crate) fn begin(seed: u32) -> Self {
+        Self(RANDOM.replace(seed.max(1)))
+    }
+}
+
+impl Drop for Seeded {
+    fn drop(&mut self) {
+        RANDOM.set(self.0);
+    }
+}
+
 /// A number below `count`, by a xorshift generator of the calling thread (Marsaglia, 2003).
 pub(crate) fn random(count: usize) -> usize {
-    thread_local! {
-        static STATE: Cell<u32> = Cell::new(seed());
-    }
-    fn seed() -> u32 {
-        // The address of a local differs from thread to thread; zero is the one bad seed.
-        let local = 0_u8;
-        (std::ptr::from_ref(&local).addr() >> 4) as u32 | 1
-    }
-    let state = STATE.with(|state| {
+    let state = RANDOM.with(|state| {
         let mut x = state.get();
         x ^= x << 13;
         x ^= x >> 17;

@@ -32,7 +32,7 @@ mod testing;
 #[cfg(not(any(corio_loom, corio_shuttle)))]
 pub(crate) use batch::WakeBatch;
 #[cfg(not(any(corio_loom, corio_shuttle)))]
-pub(crate) use home::{Pollers, random, set_pollers};
+pub(crate) use home::{Pollers, Seeded, random, set_pollers};
 #[cfg(not(any(corio_loom, corio_shuttle)))]
 pub(crate) use poller::Poller;
 pub use readiness::Direction;

@@ -1,5 +1,16 @@
 //! What a poller keeps of one source, as far as tasks and events meet in it.
+//!
+//! # Who may sleep
+//!
+//! "Not ready" is a reason to sleep only if the system is going to say when that changes. A call that
+//! was tried without waiting may have cleared the bit of a direction that nobody asked the system
+//! about, and the system may have refused to be asked. So whoever finds the bit cleared asks for the
+//! promise himself, and does not believe the bit without it. A promise is never taken back, and what
+//! is so when it is given is announced, however long ago the bit was cleared.
+use std::io;
 use std::task::{Poll, Waker};
+
+use corio_sync::shim::mutant;
 
 use super::readiness::{Direction, Proof, Readiness, Ready, State};
 use super::waiters::Waiters;
@@ -46,17 +57,19 @@ impl Record {
 
     /// Tries, as long as the source is ready; leaves the waker in the `cell` when it is not.
     ///
-    /// If the source is not ready no attempt is made at all.
+    /// If the source is not ready no attempt is made at all, unless the system has not `promised` to
+    /// say when it will be.
     pub(super) fn poll<'a, R>(
         &self,
         direction: Direction,
         mut cell: impl FnMut() -> &'a WakerCell,
         waker: &Waker,
+        mut promised: impl FnMut() -> bool,
         mut attempt: impl FnMut(State) -> Attempt<R>,
     ) -> Poll<R> {
         loop {
             let seen = self.readiness.load();
-            if seen.is_ready(direction) {
+            if seen.is_ready(direction) || !(mutant("record.promised") || promised()) {
                 match attempt(seen) {
                     Attempt::Done(result) => return Poll::Ready(result),
                     Attempt::Short(result) => {
@@ -77,17 +90,23 @@ impl Record {
         }
     }
 
-    /// Waits until the kernel says that a call in `direction` may succeed.
+    /// Waits until the kernel says that a call in `direction` may succeed, once it has `promised` to.
     pub(super) fn poll_ready<'a>(
         &self,
         direction: Direction,
         mut cell: impl FnMut() -> &'a WakerCell,
         waker: &Waker,
-    ) -> Poll<State> {
+        mut promised: impl FnMut() -> io::Result<bool>,
+    ) -> Poll<io::Result<State>> {
         loop {
             let seen = self.readiness.load();
             if seen.is_ready(direction) || seen.is_closed(direction) {
-                return Poll::Ready(seen);
+                return Poll::Ready(Ok(seen));
+            }
+            if !mutant("record.promised_ready") && !promised()? {
+                // Another thread is about to get the promise.
+                waker.wake_by_ref();
+                return Poll::Pending;
             }
             if self.wait(direction, cell(), waker) {
                 return Poll::Pending;

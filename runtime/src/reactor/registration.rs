@@ -108,6 +108,12 @@ impl Registration {
         self.interest.load(Relaxed) >= READ
     }
 
+    /// True if the system has promised to announce changes of `direction`. It never takes that back.
+    pub(super) fn announces(&self, direction: Direction) -> bool {
+        // Relaxed: see `ensure`.
+        self.interest.load(Relaxed) >= needed(direction)
+    }
+
     /// Sees to it that the system will announce changes of `direction`. `Ok(false)` if another
     /// thread is about to; the caller must not sleep then.
     ///
@@ -122,15 +128,11 @@ impl Registration {
         direction: Direction,
         interest: Interest,
     ) -> io::Result<bool> {
-        let needed = match direction {
-            Direction::Read => READ,
-            Direction::Write => BOTH,
-        };
         // Relaxed, as all accesses here: nothing of ours is published with it. Who finds the
         // interest there sleeps on the system's promise, and if that should take effect only a
         // moment later, it announces at that moment what there is.
         let now = self.interest.load(Relaxed);
-        if now >= needed {
+        if now >= needed(direction) {
             return Ok(true);
         }
         if now == BUSY || self.interest.compare_exchange(now, BUSY, Relaxed, Relaxed).is_err() {
@@ -175,5 +177,13 @@ impl Registration {
         // AcqRel would add nothing: Relaxed, a hint.
         let sources = &self.home().shared.sources;
         sources.fetch_add(change as usize, Relaxed);
+    }
+}
+
+/// What a direction needs.
+const fn needed(direction: Direction) -> u8 {
+    match direction {
+        Direction::Read => READ,
+        Direction::Write => BOTH,
     }
 }

@@ -27,7 +27,7 @@ use std::io;
 use std::os::fd::BorrowedFd;
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use super::home;
 use super::lazy::Lazy;
@@ -238,7 +238,10 @@ impl Source {
     ) -> io::Result<R> {
         let registration = self.registration.get();
         let seen = registration.map(|registration| registration.record.readiness.load());
-        if seen.is_some_and(|seen| !seen.is_ready(direction)) {
+        // Without the system's promise nobody would ever say that it is ready again.
+        let announces = |registration: &Registration| registration.announces(direction);
+        if seen.is_some_and(|seen| !seen.is_ready(direction)) && registration.is_some_and(announces)
+        {
             return Err(io::ErrorKind::WouldBlock.into());
         }
         match attempt(&mut op) {
@@ -297,9 +300,12 @@ impl Source {
             },
         };
         let cell = || cell(registration, direction, waiter.as_deref_mut());
-        registration.record.poll(direction, cell, cx.waker(), |seen| match op() {
+        let ensure = || registration.ensure(fd, direction, self.kind.interest());
+        // What keeps the system from promising shows when the call would block.
+        let promised = || ensure().unwrap_or(false);
+        registration.record.poll(direction, cell, cx.waker(), promised, |seen| match op() {
             Attempt::WouldBlock if seen.is_shut_down() => Attempt::Done(Err(shut_down())),
-            Attempt::WouldBlock => match registration.ensure(fd, direction, self.kind.interest()) {
+            Attempt::WouldBlock => match ensure() {
                 Ok(true) => Attempt::WouldBlock,
                 Ok(false) => Attempt::Yield,
                 Err(error) => Attempt::Done(Err(error)),
@@ -325,18 +331,10 @@ impl Source {
                 self.register(fd, asked)?
             }
         };
-        let readiness = &registration.record.readiness;
-        if !readiness.load().is_ready(direction)
-            && !registration.ensure(fd, direction, self.kind.interest())?
-        {
-            cx.waker().wake_by_ref();
-            return Poll::Pending;
-        }
         let cell = || cell(registration, direction, waiter.as_deref_mut());
-        registration
-            .record
-            .poll_ready(direction, cell, cx.waker())
-            .map(|state| if state.is_shut_down() { Err(shut_down()) } else { Ok(()) })
+        let promised = || registration.ensure(fd, direction, self.kind.interest());
+        let state = ready!(registration.record.poll_ready(direction, cell, cx.waker(), promised))?;
+        Poll::Ready(if state.is_shut_down() { Err(shut_down()) } else { Ok(()) })
     }
 
     fn attempt_transfer(

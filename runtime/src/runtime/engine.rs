@@ -12,13 +12,13 @@ use super::teardown;
 use crate::builder::Settled;
 use crate::debug::{DebugSocket, QuitDump};
 use crate::error::{BuildError, RunError};
-use crate::event_loop::main_task::{self, Ended, set_running_at};
+use crate::event_loop::main_task::{self, Ended};
 use crate::event_loop::{EventLoop, drive};
 use crate::handle::Handle;
 use crate::reactor::set_timer_slack;
 use crate::report::ReportKind;
 use crate::scheduler::shared::{Phase, Shared};
-use crate::scheduler::worker::{Worker, single};
+use crate::scheduler::worker::{self, Worker, single};
 use crate::task::birth::Birth;
 use crate::task::contextvars::{Context, copy_context};
 use crate::task::ext::TaskExt;
@@ -121,9 +121,10 @@ impl Engine {
             Own::Worker(worker) => {
                 main_task::check_not_nested()?;
                 let _slack = set_timer_slack();
-                let _at = RunningAt(set_running_at(Some(at)));
+                let _at = RunningAt(worker::set_running_at(Some(at)));
                 let _tokio = self.shared.config.tokio.enter();
                 let _entered = worker.enter();
+                worker.go_on();
                 let ended = main_task::run(
                     worker,
                     main,
@@ -180,7 +181,7 @@ impl Engine {
         }
         debug_assert!(shared.phase() > Phase::Single);
         let executor = timeout.or(Some(EXECUTOR_TIMEOUT));
-        let report = start::shut_down(&shared, threads, timeout, executor);
+        let report = start::shut_down(&shared, threads, timeout, executor, !worker::is_one());
         if !report.is_clean() {
             crate::report::report(
                 ReportKind::Shutdown,
@@ -195,6 +196,6 @@ struct RunningAt(Option<&'static Location<'static>>);
 
 impl Drop for RunningAt {
     fn drop(&mut self) {
-        set_running_at(self.0);
+        worker::set_running_at(self.0);
     }
 }

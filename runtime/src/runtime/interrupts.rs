@@ -15,6 +15,7 @@ use crate::reactor::{Direction, Source, SourceKind};
 use crate::scheduler::shared::Shared;
 use crate::sys::interrupt::Bell;
 use crate::task::registry::TaskRef;
+use crate::task::silent::SilentRef;
 
 /// What a run knows of SIGINT; listens until it is dropped.
 pub(super) struct Interrupts(Option<Arc<Listening>>);
@@ -22,7 +23,7 @@ pub(super) struct Interrupts(Option<Arc<Listening>>);
 struct Listening {
     bell: Bell,
     source: Source,
-    main: TaskRef,
+    main: SilentRef,
     shared: Arc<Shared>,
     heard: AtomicU32,
     late: AtomicBool,
@@ -45,6 +46,7 @@ impl Interrupts {
         }
         let listening = Bell::install().map(|bell| {
             let source = Source::new(SourceKind::UnixStream);
+            let main = SilentRef::counted(main);
             let (shared, heard, late) = (shared.clone(), AtomicU32::new(0), AtomicBool::new(false));
             Some(Arc::new(Listening { bell: bell?, source, main, shared, heard, late }))
         });
@@ -70,11 +72,21 @@ impl Interrupts {
 
     /// Listens no more, and says what the run has heard. Main has ended: what comes only now is late.
     pub(super) fn end(self) -> Heard {
-        let Some(listening) = self.0 else { return Heard::default() };
+        let Some(listening) = &self.0 else { return Heard::default() };
         listening.act(listening.bell.hear());
         // Ordering: Relaxed, both; they carry nothing.
         let (come, late) = (listening.heard.load(Relaxed), listening.late.load(Relaxed));
         Heard { come, late }
+    }
+}
+
+/// A sibling that has harvested an event may look at the bell for a while yet; the next run is not to wait
+/// for that.
+impl Drop for Interrupts {
+    fn drop(&mut self) {
+        if let Some(listening) = &self.0 {
+            listening.bell.take_down();
+        }
     }
 }
 

@@ -17,7 +17,7 @@ use crate::handle::Handle;
 ///
 /// The calling thread is worker 0 while it is in [`run`](Runner::run). Between two runs its own loop
 /// stands still, and with it what is pinned there and timers that were armed there; the other
-/// workers go on. asyncio's one loop is had by [`Runner::on`] a single loop.
+/// workers go on, and hear of the sockets that this one looks after. asyncio's one loop is had by [`Runner::on`] a single loop.
 ///
 /// Dropping the runner, or [`close`](Runner::close), ends it as [`run`](crate::run) ends: every task
 /// that is left is cancelled and awaited, then the executor and the threads are joined.

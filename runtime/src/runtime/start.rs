@@ -126,7 +126,7 @@ impl Starting {
         for _ in 0..unborn {
             self.shared.worker_left();
         }
-        shut_down(&self.shared, self.threads, None, None);
+        shut_down(&self.shared, self.threads, None, None, !worker::is_one());
         BuildError::Thread(error)
     }
 }
@@ -192,20 +192,27 @@ fn work(worker: Box<Worker>) {
     shared.worker_left();
 }
 
+/// True on a thread that runs a worker of the runtime, or is in `block_in_place` there.
+pub(super) fn is_own_thread(shared: &Arc<Shared>) -> bool {
+    worker::has_stepped_out_of(shared)
+        || worker::with(|worker| worker.is_some_and(|it| Arc::ptr_eq(it.shared(), shared)))
+}
+
 /// Ends a runtime; waits for its threads until `timeout` is over, for those of the default executor
-/// until `executor` is, and not at all on a worker.
+/// until `executor` is, and not at all unless the caller `waits`.
 pub(crate) fn shut_down(
     shared: &Arc<Shared>,
     threads: Vec<JoinHandle<()>>,
     timeout: Option<Duration>,
     executor: Option<Duration>,
+    waits: bool,
 ) -> ShutdownReport {
     let began = Instant::now();
     let after = |timeout: Option<Duration>| began.checked_add(timeout?);
     let (deadline, executor) = (after(timeout), after(executor));
     shared.begin_shutdown();
     let mut report = ShutdownReport::default();
-    if worker::with(|worker| worker.is_some()) || worker::has_stepped_out_of(shared) {
+    if !waits {
         // The last worker to leave does the rest.
         shared.pool.shutdown_now();
         if let Some(set) = shared.executor.iter().next() {
@@ -214,7 +221,9 @@ pub(crate) fn shut_down(
         return report;
     }
     if shared.wait_for_workers(deadline) {
-        for thread in threads.into_iter().chain(shared.watch.take()) {
+        let here = thread::current().id();
+        let others = |thread: &JoinHandle<()>| thread.thread().id() != here;
+        for thread in threads.into_iter().chain(shared.watch.take()).filter(others) {
             // A worker catches every panic, so its thread ends well.
             let _ = thread.join();
         }

@@ -7,8 +7,9 @@
 //! [`is_lost`](crate::task::state::Snapshot::is_lost)), and once it is lost it stays so: that makes a
 //! look now and then as good as a look at each drop of a waker, and costs the drops nothing.
 //!
-//! The Watch looks, in debug mode, and a single loop does itself when it goes to sleep. A task whose [`TaskRef`] somebody keeps counts as one that can
-//! still be woken.
+//! The Watch looks, in debug mode, and a single loop does itself when it goes to sleep. References that
+//! the runtime itself keeps and that wake nobody are [counted out](crate::task::silent). A task whose
+//! [`TaskRef`] a program keeps counts as one that can still be woken.
 
 use std::collections::HashSet;
 use std::thread;
@@ -42,8 +43,7 @@ impl Lost {
         self.is_settled = true;
         let mut found = HashSet::new();
         shared.for_each_task(|task| {
-            // The walk has made one reference.
-            if task.ptr().header().state.load().is_lost(1) {
+            if task.is_lost() {
                 found.insert(task.id());
                 if !self.known.contains(&task.id()) {
                     tell(&task);

@@ -1,5 +1,6 @@
 //! Workers, their queues and who sleeps.
 
+pub(crate) mod baton;
 pub(crate) mod callback;
 pub(crate) mod calling;
 pub(crate) mod hog;
@@ -7,7 +8,6 @@ pub(crate) mod idle;
 pub(crate) mod inbox;
 pub(crate) mod life;
 pub(crate) mod lifo;
-pub(crate) mod loan;
 pub(crate) mod once_slot;
 pub(crate) mod queue;
 pub(crate) mod watch_sleep;

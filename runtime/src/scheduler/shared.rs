@@ -243,6 +243,12 @@ impl Shared {
     pub(crate) fn push_remote(&self, task: TaskPtr, home: Option<usize>) {
         match home {
             Some(home) => {
+                if self.phase() == Phase::Single {
+                    // Its own thread, while the loop stands still.
+                    if let Some(worker) = worker::single::own(self) {
+                        return worker.push_pinned(task, home);
+                    }
+                }
                 // SAFETY: the entry keeps the header until it is drained.
                 let pushed = unsafe { self.remotes[home].inbox.push(task.header_ptr()) };
                 let Ok(first) = pushed else {
@@ -519,6 +525,7 @@ impl Shared {
             head: RuntimeHead {
                 schedule: worker::schedule,
                 call_done: worker::call_done,
+                pass_on: worker::hops::pass_on,
                 report_panic: super::exception::report_panic,
             },
             remotes: parts.remotes,

@@ -160,6 +160,7 @@ impl Drop for Ending {
 impl Worker {
     /// Step 2, on the worker's own thread after its loop.
     pub(crate) fn finish(&self) {
+        self.wait_for_lenders();
         let shared = self.shared();
         let remote = self.remote();
         let mut stopped = 0;

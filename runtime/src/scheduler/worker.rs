@@ -23,6 +23,7 @@
 
 use std::cell::{Cell, UnsafeCell};
 use std::collections::VecDeque;
+use std::panic::Location;
 use std::ptr::NonNull;
 use std::sync::Arc;
 
@@ -30,6 +31,7 @@ use corio_sync::coop;
 use corio_sync::shim::Ordering::{Relaxed, Release};
 use corio_sync::spin::Gate;
 
+use super::baton::Baton;
 use super::kinds::Pushes;
 use super::queue::Local;
 use super::shared::{Phase, Remote, Shared};
@@ -80,7 +82,13 @@ pub(crate) struct Worker {
     watched: Cell<bool>,
     /// The sibling that hears of this worker's events while it is in a poll that was announced.
     lent_to: Cell<Option<usize>>,
-    /// A stand-in runs the loop for a thread inside `block_in_place`: pinned tasks wait.
+    /// Says which thread may use all of this.
+    baton: Arc<Baton>,
+    /// Threads inside `block_in_place` that are to come back.
+    away: Cell<u32>,
+    /// The owner has let go of the baton until it goes on. It alone asks and says so.
+    adrift: Cell<bool>,
+    /// Another thread than the owner holds the baton: pinned tasks wait.
     standing_in: Cell<bool>,
     random: Cell<u32>,
     last_victim: Cell<usize>,
@@ -98,7 +106,9 @@ pub(crate) struct Worker {
 unsafe impl Send for Worker {}
 
 mod eager;
+pub(crate) mod hops;
 mod keeping;
+mod lent;
 mod queues;
 mod rest;
 mod search;
@@ -114,11 +124,30 @@ thread_local! {
     static WORKER: Cell<*const Worker> = const { Cell::new(std::ptr::null()) };
     /// The runtime of the worker that the thread has stepped out of; compared, never followed.
     static OUT_OF: Cell<*const Shared> = const { Cell::new(std::ptr::null()) };
+    /// Where the thread is inside `run`, unless it has stepped out.
+    static RUNNING_AT: Cell<Option<&'static Location<'static>>> = const { Cell::new(None) };
+}
+
+/// The `run` that the calling thread is inside of.
+pub(crate) fn running_at() -> Option<&'static Location<'static>> {
+    RUNNING_AT.get()
+}
+
+/// Names the place that made the calling thread a worker; returns the one before.
+pub(crate) fn set_running_at(
+    at: Option<&'static Location<'static>>,
+) -> Option<&'static Location<'static>> {
+    RUNNING_AT.replace(at)
 }
 
 /// True inside a poll of this runtime whose worker was lent to another thread.
 pub(crate) fn has_stepped_out_of(shared: &Shared) -> bool {
     std::ptr::eq(OUT_OF.get(), shared)
+}
+
+/// True if the calling thread runs a worker.
+pub(crate) fn is_one() -> bool {
+    !WORKER.get().is_null()
 }
 
 /// Calls `f` with the worker that the calling thread runs.
@@ -228,6 +257,9 @@ impl Worker {
             in_poll: Cell::new(false),
             watched: Cell::new(false),
             lent_to: Cell::new(None),
+            baton: Arc::new(Baton::held()),
+            away: Cell::new(0),
+            adrift: Cell::new(false),
             standing_in: Cell::new(false),
             random: Cell::new(0x9E37_79B9 ^ (index as u32 + 1).wrapping_mul(0x85EB_CA6B)),
             last_victim: Cell::new(index),
@@ -264,7 +296,14 @@ impl Worker {
         let outer = WORKER.replace(std::ptr::from_ref(self));
         let outer_arena = raw::own_arena();
         raw::set_own_arena(Some(self.arena));
-        EnteredWorker { outer, outer_arena, _drivers: context::enter(drivers), _worker: self }
+        let guests = context::become_worker();
+        EnteredWorker {
+            outer,
+            outer_arena,
+            guests,
+            _drivers: context::enter(drivers),
+            _worker: self,
+        }
     }
 }
 
@@ -272,6 +311,7 @@ impl Worker {
 pub(crate) struct EnteredWorker<'a> {
     outer: *const Worker,
     outer_arena: Option<NonNull<Arena>>,
+    guests: context::Guests,
     _drivers: context::Entered,
     _worker: &'a Worker,
 }
@@ -280,29 +320,7 @@ impl Drop for EnteredWorker<'_> {
     fn drop(&mut self) {
         WORKER.set(self.outer);
         raw::set_own_arena(self.outer_arena);
-    }
-}
-
-/// Undoes [`Worker::step_out`].
-pub(crate) struct SteppedOut<'a> {
-    worker: &'a Worker,
-    task: Option<TaskPtr>,
-    out_of: *const Shared,
-    _drivers: context::Entered,
-}
-
-impl Drop for SteppedOut<'_> {
-    fn drop(&mut self) {
-        OUT_OF.set(self.out_of);
-        WORKER.set(std::ptr::from_ref(self.worker));
-        raw::set_own_arena(Some(self.worker.arena));
-        context::set_task(self.task);
-        self.worker.in_poll.set(true);
-        // Without a stand-in it is still inside the poll.
-        if !self.worker.remote().hog.sight().in_poll() {
-            self.worker.get_up();
-            self.worker.begin_poll();
-        }
+        context::leave_worker(self.guests);
     }
 }
 
@@ -331,7 +349,7 @@ impl Worker {
         let mut switched = false;
         while !stop() && !switched {
             if let Some(task) = self.next::<DEBUG>() {
-                self.run_task::<DEBUG>(task);
+                self.run_task::<DEBUG, false>(task);
                 continue;
             }
             if self.shared.phase() != Phase::Running || stop() {
@@ -349,52 +367,6 @@ impl Worker {
         // Producers may have relied on this worker's search.
         self.shared.notify();
         switched
-    }
-
-    /// Runs the loop for the thread that owns the worker and is inside `block_in_place`.
-    pub(crate) fn stand_in(&self, stop: impl Fn() -> bool) {
-        // The owner's task may wait for one that blocks in place itself: a loan of what is lent.
-        let outer = self.standing_in.replace(true);
-        // Until now it was stuck in the owner's poll, also for the Watch.
-        self.remote().hog.end_poll();
-        self.run(stop);
-        self.standing_in.set(outer);
-    }
-
-    /// True inside a poll. A single loop stands still while its thread blocks.
-    pub(crate) fn can_be_lent(&self) -> bool {
-        self.in_poll.get() && self.single.is_none()
-    }
-
-    /// True while another thread runs the loop than the one that pinned tasks run on.
-    pub(crate) fn is_lent(&self) -> bool {
-        self.standing_in.get()
-    }
-
-    /// Ends the sleep of whoever runs this worker's loop.
-    pub(crate) fn wake_own_poller(&self) {
-        self.driver.poller.wake();
-    }
-
-    /// Leaves the worker in the middle of a poll, until the guard is dropped.
-    pub(crate) fn step_out(&self) -> SteppedOut<'_> {
-        self.share_queue();
-        self.in_poll.set(false);
-        self.stepped_out.set(true);
-        raw::set_own_arena(None);
-        let drivers = Drivers {
-            all: self.shared.drivers.clone(),
-            pollers: self.shared.pollers.clone(),
-            mine: self.index,
-            is_worker: false,
-        };
-        WORKER.set(std::ptr::null());
-        SteppedOut {
-            worker: self,
-            task: context::set_task(None),
-            out_of: OUT_OF.replace(Arc::as_ptr(&self.shared)),
-            _drivers: context::enter(drivers),
-        }
     }
 
     /// The next task, without sleeping; none as well if the runtime closes, or debug mode is not what
@@ -453,7 +425,7 @@ impl Worker {
     }
 
     #[inline]
-    fn run_task<const DEBUG: bool>(&self, task: TaskPtr) {
+    fn run_task<const DEBUG: bool, const SINGLE: bool>(&self, task: TaskPtr) {
         let remote = self.remote();
         // Ordering: Relaxed; Watch compares the address with live tasks and never follows it.
         remote.running.store(task.as_raw().cast_mut(), Relaxed);
@@ -469,9 +441,12 @@ impl Worker {
         let again = if DEBUG {
             // SAFETY: as below.
             unsafe { self.run_watched(task) }
+        } else if SINGLE {
+            // SAFETY: as below.
+            unsafe { task.run_apart() }
         } else {
             // SAFETY: the entry was popped here; pinned tasks come only from this loop's own queues.
-            unsafe { task.run(|| self.keeping.count_end()) }
+            unsafe { task.run::<false>(|| self.keeping.count_end()) }
         };
         // The mark of the Watch stays until the next poll.
         let was_marked = remote.hog.is_hog();

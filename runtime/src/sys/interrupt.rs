@@ -27,7 +27,7 @@ use std::os::unix::net::UnixStream;
 use std::ptr;
 
 use corio_sync::shim::Ordering::{Acquire, Relaxed, Release};
-use corio_sync::shim::atomic::{AtomicU32, AtomicUsize};
+use corio_sync::shim::atomic::{AtomicBool, AtomicU32, AtomicUsize};
 use rustix::net::SendFlags;
 
 /// A signal that comes while its run ends finds nobody at the other end, and must not raise another
@@ -73,6 +73,8 @@ pub(crate) fn is_ringing() -> bool {
 pub(crate) struct Bell {
     /// What was there before.
     previous: libc::sigaction,
+    /// The handler rings here.
+    is_up: AtomicBool,
     ours: UnixStream,
     /// Kept for the handler, which knows its number.
     _theirs: OwnedFd,
@@ -108,7 +110,8 @@ impl Bell {
             BELL.store(NOBODY, Relaxed);
             return Err(error);
         }
-        Ok(Some(Self { previous, ours, _theirs: theirs.into() }))
+        let is_up = AtomicBool::new(true);
+        Ok(Some(Self { previous, is_up, ours, _theirs: theirs.into() }))
     }
 
     /// What becomes readable when the signal comes.
@@ -127,8 +130,13 @@ impl Bell {
         Ok(())
     }
 
-    /// How many signals have come; they count as heard.
+    /// How many signals have come; they count as heard. None once it was taken down.
     pub(crate) fn hear(&self) -> u32 {
+        // Ordering: Relaxed; a look that comes too late counts a signal of the next run as heard, which
+        // that hears all the same.
+        if !self.is_up.load(Relaxed) {
+            return 0;
+        }
         // Ordering: Relaxed, both; numbers that carry nothing.
         let come = COME.load(Relaxed);
         HEARD.fetch_max(come, Relaxed);
@@ -136,25 +144,36 @@ impl Bell {
     }
 }
 
-impl Drop for Bell {
-    fn drop(&mut self) {
+impl Bell {
+    /// The run listens no more, and the next one may. Whoever still looks at the socket hears nothing.
+    pub(crate) fn take_down(&self) {
+        // Ordering: Relaxed; it carries nothing. The run takes the bell down, and its drop, which may come
+        // in the middle of the next run, finds that done.
+        if !self.is_up.swap(false, Relaxed) {
+            return;
+        }
         // Ordering: Relaxed; a handler that is at it on another thread writes to a socket that
         // nobody reads, or, once that is closed, to no descriptor or to another one's: the window
         // is that between its load and its write.
         BELL.store(NOBODY, Relaxed);
         // Ordering: Relaxed; a number that carries nothing.
-        let heard = HEARD.load(Relaxed);
-        let unheard = self.hear() > heard;
+        let (come, heard) = (COME.load(Relaxed), HEARD.load(Relaxed));
         let ours: extern "C" fn(libc::c_int) = on_interrupt;
         if disposition().is_ok_and(|now| now.sa_sigaction == ours as libc::sighandler_t) {
             // SAFETY: `previous` is what the system gave, and the old value is not asked for.
             unsafe { libc::sigaction(libc::SIGINT, &raw const self.previous, ptr::null_mut()) };
         }
-        if unheard {
+        if come > heard {
             // It came after the run had looked for the last time, and is nobody's.
             // SAFETY: the call takes a number.
             unsafe { libc::raise(libc::SIGINT) };
         }
+    }
+}
+
+impl Drop for Bell {
+    fn drop(&mut self) {
+        self.take_down();
     }
 }
 

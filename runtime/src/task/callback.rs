@@ -81,7 +81,7 @@ impl TaskRef {
         let callback = DoneCallback { call, variables: contextvars::capture(), at };
         let number = header.ext_or_make().observers.add_callback(callback);
         if header.state.observe() {
-            task.tell_observers(None, false);
+            task.tell_observers::<true>(None, false);
         }
         CallbackId(number)
     }
@@ -114,7 +114,11 @@ impl TaskPtr {
     /// Wakes and queues whoever wants to hear of the end, which has come; `join_waker` is what lay in
     /// the join slot. If no handle is left (`unwatched`), nobody waits for that and the output goes.
     #[cold]
-    pub(super) fn tell_observers(self, mut join_waker: Option<Waker>, unwatched: bool) {
+    pub(super) fn tell_observers<const PASS: bool>(
+        self,
+        mut join_waker: Option<Waker>,
+        unwatched: bool,
+    ) {
         if unwatched {
             drop_quietly(join_waker.take());
             // SAFETY: the caller is the completer, and no handle is left to own the output.
@@ -123,7 +127,8 @@ impl TaskPtr {
         let ext = self.header().ext_or_make();
         // Ordering: Relaxed; the number was written before the join waker was published.
         let also = join_waker.map(|waker| (ext.join_number.load(Relaxed), waker));
-        ext.observers.tell(also, |callback| self.queue_callback(callback));
+        let wake = |waker| self.wake_waiter::<PASS>(waker);
+        ext.observers.tell_by(also, |callback| self.queue_callback(callback), wake);
     }
 
     /// The join slot is about to be filled, after others have begun to observe.

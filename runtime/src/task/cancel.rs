@@ -55,7 +55,7 @@ impl TaskPtr {
         match verdict {
             None => {
                 // SAFETY: the output is written.
-                unsafe { self.finish(End::Itself, false) };
+                unsafe { self.finish::<true>(End::Itself, false) };
                 false
             }
             Some(Verdict::End(said)) => {

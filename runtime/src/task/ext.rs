@@ -1,15 +1,16 @@
 //! The lazy part of a task: what most tasks never need.
 //!
 //! The extension is made on first use by a compare-exchange (the loser frees its own) and lives
-//! as long as the cell. It holds the task's given names, the context that its variables live in, and
+//! as long as the cell. It holds the task's given name, the context that its variables live in, and
 //! its [*observers*](super::observers): futures that wait for the task through a shared reference,
 //! and done-callbacks.
 //!
 //! A cancel without a message needs none: where it was asked for lies in the word that the extension
 //! hangs off, see [`ext_slot`](super::ext_slot).
 //!
-//! Names are few: each `set_name` adds a node to a list that only grows, and the newest one counts.
+//! A name is replaced as a whole, while others may read the one before.
 
+use std::fmt;
 use std::panic::Location;
 use std::sync::{Arc, OnceLock};
 
@@ -17,9 +18,9 @@ use corio_sync::shim::Ordering::Relaxed;
 use corio_sync::shim::atomic::{AtomicPtr, AtomicU32, AtomicU64};
 
 use super::callback::DoneCallback;
+use super::contextvars::slot::Slot;
 use super::contextvars::{self, Context, ContextCell};
 use super::ext_slot::Extension;
-use super::grow_list::GrowList;
 use super::observers::Observers;
 use super::raw::{Header, TaskPtr};
 use super::registry::TaskId;
@@ -34,7 +35,9 @@ pub(crate) struct TaskExt {
     polls: AtomicU64,
     /// The task that awaits this one, by its address, as far as [`awaited`](super::awaited) goes.
     awaited_by: AtomicPtr<()>,
-    names: GrowList<Arc<str>>,
+    name: GivenName,
+    /// References to the task that wake nobody, as far as [`silent`](super::silent) goes.
+    silent: AtomicU32,
     /// Who wants to hear of the end.
     pub(super) observers: Observers<DoneCallback>,
     /// When the join slot was filled, among the observers; 0 is before all of them.
@@ -46,6 +49,21 @@ pub(crate) struct TaskExt {
     /// What the cancels of the task have said.
     pub(crate) requests: Requests,
     scopes: RunnersOwn<Tree>,
+}
+
+/// The name that the task was given last, if any.
+struct GivenName(Slot<Arc<str>>);
+
+impl Default for GivenName {
+    fn default() -> Self {
+        Self(Slot::new(None))
+    }
+}
+
+impl fmt::Debug for GivenName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.read(|name| name.fmt(f))
+    }
 }
 
 /// What only the runner of a task may touch.
@@ -101,11 +119,8 @@ impl TaskExt {
     /// That of a task that is not spawned yet; without a context it gets a copy of the caller's.
     pub(crate) fn for_birth(name: Option<Arc<str>>, context: Option<Context>) -> Box<Self> {
         let context = ContextCell::new(context.or_else(contextvars::inherited));
-        let ext = Box::new(Self { context, ..Self::default() });
-        if let Some(name) = name {
-            ext.set_name(name);
-        }
-        ext
+        let name = GivenName(Slot::new(name));
+        Box::new(Self { context, name, ..Self::default() })
     }
 
     /// That of a task which its spawner gave nothing: none, unless the spawner has a context.
@@ -116,11 +131,11 @@ impl TaskExt {
 
     /// Gives the task a name.
     pub(crate) fn set_name(&self, name: Arc<str>) {
-        self.names.push(name);
+        self.name.0.update(|_| name.clone());
     }
 
-    pub(crate) fn name(&self) -> Option<&Arc<str>> {
-        self.names.iter().next()
+    pub(crate) fn name(&self) -> Option<Arc<str>> {
+        self.name.0.read(|name| name.cloned())
     }
 
     pub(super) fn set_awaited_by(&self, who: *const ()) {
@@ -133,6 +148,21 @@ impl TaskExt {
         // Ordering: Relaxed; as above.
         let who = self.awaited_by.load(Relaxed).cast_const();
         self.observers.waiters().chain((!who.is_null()).then_some(who))
+    }
+
+    pub(super) fn add_silent(&self) {
+        // Ordering: Relaxed; whoever compares it looks at the state word before and after.
+        self.silent.fetch_add(1, Relaxed);
+    }
+
+    pub(super) fn sub_silent(&self) {
+        // Ordering: Relaxed; as above.
+        self.silent.fetch_sub(1, Relaxed);
+    }
+
+    pub(super) fn silent(&self) -> u64 {
+        // Ordering: Relaxed; as above.
+        self.silent.load(Relaxed).into()
     }
 
     /// One poll more; the runner's to call.
@@ -162,7 +192,7 @@ impl TaskPtr {
     /// The given name, else the default one.
     pub(crate) fn name(self) -> TaskName {
         match self.header().ext().and_then(TaskExt::name) {
-            Some(name) => TaskName::from(name.clone()),
+            Some(name) => TaskName::from(name),
             None => {
                 // SAFETY: the caller keeps the cell alive.
                 let id = unsafe { TaskId::of(self) }.parts();

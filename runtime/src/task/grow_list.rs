@@ -15,6 +15,9 @@ use corio_sync::shim::ord;
 /// The list, latest first.
 pub(crate) struct GrowList<T>(AtomicPtr<Node<T>>);
 
+/// Where a search of a list goes on, as far as those that search know: null is its beginning.
+pub(crate) struct Cursor<T>(AtomicPtr<Node<T>>);
+
 struct Node<T> {
     value: T,
     next: *mut Node<T>,
@@ -68,6 +71,52 @@ impl<T> GrowList<T> {
     }
 }
 
+impl<T> GrowList<T> {
+    /// Goes on with a search: from where the last one has ended, and round the list once, to a value that
+    /// `takes` it.
+    ///
+    /// # Safety
+    ///
+    /// The cursor is used with this list only, and for no longer than the list.
+    pub(crate) unsafe fn find_on(
+        &self,
+        cursor: &Cursor<T>,
+        mut takes: impl FnMut(&T) -> bool,
+    ) -> Option<&T> {
+        // Ordering(grow_list.go_on): Acquire; pairs with Ordering(grow_list.leave_off): a node that this
+        // thread has not come to by the list is seen as it was pushed.
+        let from = cursor.0.load(ord("grow_list.go_on", Acquire));
+        let (mut at, mut end, mut is_second) = (from, ptr::null_mut(), false);
+        loop {
+            if at == end {
+                if is_second {
+                    return None;
+                }
+                // Ordering: Acquire; as Ordering(grow_list.walk).
+                (at, end, is_second) = (self.0.load(Acquire), from, true);
+                continue;
+            }
+            // SAFETY: nodes live as long as the list, which the borrow keeps; the cursor's are its own,
+            // says the caller.
+            let node: &Node<T> = unsafe { &*at };
+            node.watched.with(|_| ());
+            at = node.next;
+            if takes(&node.value) {
+                // Ordering(grow_list.leave_off): Release; pairs with Ordering(grow_list.go_on): this
+                // thread has seen the next node as it was pushed, and passes that on.
+                cursor.0.store(at, ord("grow_list.leave_off", Release));
+                return Some(&node.value);
+            }
+        }
+    }
+}
+
+impl<T> Cursor<T> {
+    pub(crate) fn new() -> Self {
+        Self(AtomicPtr::new(ptr::null_mut()))
+    }
+}
+
 impl<T> Default for GrowList<T> {
     fn default() -> Self {
         Self::new()
@@ -99,7 +148,28 @@ mod loom {
     use corio_sync::shim::sync::Arc;
     use corio_sync::shim::thread;
 
-    use super::GrowList;
+    use super::{Cursor, GrowList};
+
+    model! {
+        /// Two pushes and a search, while another thread goes on with that.
+        grow_list_search_goes_on(threads = 2, bound = 3, claim = "a search that goes on sees nodes as they were pushed") {
+            let list = Arc::new((GrowList::new(), Cursor::new()));
+            let other = list.clone();
+            // SAFETY: the two are one pair.
+            let find = |list: &(GrowList<i32>, Cursor<i32>)| unsafe {
+                list.0.find_on(&list.1, |_| true).copied()
+            };
+            let pushes = thread::spawn(move || {
+                other.0.push(1);
+                other.0.push(2);
+                find(&other)
+            });
+            let found = find(&list);
+            let first = pushes.join().unwrap();
+            assert!(first.is_some() && found != Some(0));
+            assert!(find(&list).is_some(), "it goes round the list");
+        }
+    }
 
     model! {
         /// A push, and a walk at any moment.
@@ -138,7 +208,31 @@ mod loom {
 
 #[cfg(all(test, not(any(corio_loom, corio_shuttle))))]
 mod tests {
-    use super::GrowList;
+    use super::{Cursor, GrowList};
+
+    #[test]
+    fn a_search_goes_on_and_round_the_list_once() {
+        let (list, cursor) = (GrowList::new(), Cursor::new());
+        for value in 0..4 {
+            list.push(value);
+        }
+        let find = |wanted: &dyn Fn(i32) -> bool| {
+            let mut seen = Vec::new();
+            let takes = |value: &i32| {
+                seen.push(*value);
+                wanted(*value)
+            };
+            // SAFETY: the two are one pair.
+            let found = unsafe { list.find_on(&cursor, takes) }.copied();
+            (found, seen)
+        };
+        assert_eq!(find(&|value| value == 2), (Some(2), vec![3, 2]));
+        assert_eq!(find(&|value| value == 3), (Some(3), vec![1, 0, 3]));
+        assert_eq!(find(&|_| false), (None, vec![2, 1, 0, 3]));
+        list.push(4);
+        assert_eq!(find(&|value| value == 0), (Some(0), vec![2, 1, 0]));
+        assert_eq!(find(&|_| true), (Some(4), vec![4]));
+    }
 
     #[test]
     fn values_come_latest_first_and_are_dropped_with_the_list() {

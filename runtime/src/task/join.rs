@@ -11,7 +11,6 @@ use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
 use std::panic::Location;
 use std::pin::Pin;
-use std::ptr::{self, NonNull};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 
@@ -19,12 +18,10 @@ use corio_sync::place::{self, WaitKind};
 
 use super::callback::CallbackId;
 use super::cancel_on_drop::CancelOnDrop;
-use super::observers::WaitPlace;
 use super::raw::TaskPtr;
 use super::registry::{Frame, TaskId, TaskRef};
 use super::scope::Waits;
 use super::state::{Detached, Join, Snapshot};
-use super::waker::task_of;
 use crate::error::{ResultError, TaskError};
 
 /// A handle to a task: what `create_task` returns.
@@ -263,7 +260,7 @@ impl<T> Task<T> {
     }
 
     /// As [`outcome`](Self::outcome), for a user's eyes: a panic is not told as unseen any more.
-    fn seen_outcome(&self) -> Option<&Result<T, TaskError>> {
+    pub(super) fn seen_outcome(&self) -> Option<&Result<T, TaskError>> {
         let outcome = self.outcome();
         if let Some(Err(error)) = outcome {
             error.mark_retrieved();
@@ -436,7 +433,7 @@ impl TaskPtr {
     /// Refuses a wait of the task for its own end, which would never come. A waker of somebody
     /// between, as some combinators have, hides who waits.
     #[inline]
-    fn refuse_itself(self, waiting: &Waker, at: &'static Location<'static>) {
+    pub(super) fn refuse_itself(self, waiting: &Waker, at: &'static Location<'static>) {
         if waiting.data() == self.as_raw() {
             self.awaits_itself(at);
         }
@@ -522,79 +519,5 @@ impl<T> Future for &mut Task<T> {
     #[track_caller]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         self.get_mut().poll_join(cx, Location::caller())
-    }
-}
-
-impl<'a, T> IntoFuture for &'a Task<T> {
-    type Output = Result<&'a T, &'a TaskError>;
-    type IntoFuture = TaskObserve<'a, T>;
-
-    #[track_caller]
-    fn into_future(self) -> TaskObserve<'a, T> {
-        TaskObserve { task: self, place: None, at: Location::caller() }
-    }
-}
-
-/// The wait for a task through a shared reference; made by awaiting `&task`.
-///
-/// # Panics
-///
-/// In a task that awaits its own handle.
-///
-/// # Cancel safety
-///
-/// Strict: nothing happens to the task.
-#[must_use = "futures do nothing unless you `.await` or poll them"]
-pub struct TaskObserve<'a, T> {
-    task: &'a Task<T>,
-    place: Option<NonNull<WaitPlace>>,
-    at: &'static Location<'static>,
-}
-
-// SAFETY: the place is shared by atomics only and lives as long as the cell, which `task` keeps.
-unsafe impl<T: Send + Sync> Send for TaskObserve<'_, T> {}
-// SAFETY: as above.
-unsafe impl<T: Send + Sync> Sync for TaskObserve<'_, T> {}
-
-impl<'a, T> Future for TaskObserve<'a, T> {
-    type Output = Result<&'a T, &'a TaskError>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.get_mut();
-        let header = this.task.ptr.header();
-        if !header.state.load().is_done() {
-            this.task.ptr.refuse_itself(cx.waker(), this.at);
-            let observers = &header.ext_or_make().observers;
-            let place = *this.place.get_or_insert_with(|| NonNull::from(observers.add_wait()));
-            // SAFETY: the place lives as long as the cell.
-            let place = unsafe { place.as_ref() };
-            place.set_who(task_of(cx.waker()).map_or(ptr::null(), TaskPtr::as_raw));
-            place.register(cx.waker());
-            if !header.state.observe() {
-                place::note(WaitKind::Join, this.at);
-                return Poll::Pending;
-            }
-        }
-        let outcome = this.task.seen_outcome();
-        Poll::Ready(
-            outcome
-                .expect("the result was taken through `&mut`, which excludes this borrow")
-                .as_ref(),
-        )
-    }
-}
-
-impl<T> Drop for TaskObserve<'_, T> {
-    fn drop(&mut self) {
-        if let Some(place) = self.place {
-            // SAFETY: the place lives as long as the cell, which `task` keeps.
-            unsafe { place.as_ref() }.vacate();
-        }
-    }
-}
-
-impl<T> fmt::Debug for TaskObserve<'_, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TaskObserve").field("task", self.task).finish_non_exhaustive()
     }
 }

@@ -21,6 +21,8 @@ pub(crate) mod inside;
 pub(crate) mod join;
 #[cfg(not(any(corio_loom, corio_shuttle)))]
 mod join_slot;
+#[cfg(not(any(corio_loom, corio_shuttle)))]
+pub(crate) mod observe;
 pub(crate) mod observers;
 #[cfg(not(any(corio_loom, corio_shuttle)))]
 pub(crate) mod raw;
@@ -30,6 +32,8 @@ pub(crate) mod requests;
 #[cfg(not(any(corio_loom, corio_shuttle)))]
 pub(crate) mod run;
 pub(crate) mod scope;
+#[cfg(not(any(corio_loom, corio_shuttle)))]
+pub(crate) mod silent;
 pub(crate) mod slab;
 pub(crate) mod state;
 #[cfg(not(any(corio_loom, corio_shuttle)))]

@@ -49,8 +49,8 @@ use corio_sync::shim::{mutant, ord};
 use corio_sync::waker_slot::WakerSlot;
 
 use super::contextvars::Captured;
-use super::grow_list::GrowList;
 use crate::quiet::quietly;
+use places::Places;
 
 /// A done-callback on its way to its loop, with the context and place of who added it.
 pub(crate) struct DoneCall {
@@ -64,8 +64,8 @@ pub(crate) struct Observers<C> {
     /// Numbers drawn so far.
     drawn: AtomicU64,
     tellers: AtomicUsize,
-    waits: GrowList<WaitPlace>,
-    callbacks: GrowList<CallPlace<C>>,
+    waits: Places<WaitPlace>,
+    callbacks: Places<CallPlace<C>>,
 }
 
 /// A place for the waker of a future that waits for the end.
@@ -110,8 +110,8 @@ impl<C> Observers<C> {
         Self {
             drawn: AtomicU64::new(0),
             tellers: AtomicUsize::new(0),
-            waits: GrowList::new(),
-            callbacks: GrowList::new(),
+            waits: Places::new(),
+            callbacks: Places::new(),
         }
     }
 
@@ -124,19 +124,25 @@ impl<C> Observers<C> {
     /// A place for one more future.
     pub(crate) fn add_wait(&self) -> &WaitPlace {
         let number = self.draw();
-        let free = self.waits.iter().find(|place| {
+        let takes = |place: &WaitPlace| {
+            // Ordering: Relaxed; the exchange below validates it, and spares used places a write.
+            let vacant = place.number.load(Relaxed) == VACANT;
             // Ordering(observers.take_place): Acquire; pairs with Ordering(observers.vacate): the
             // slot is used after its last user has left it.
             let acquire = ord("observers.take_place", Acquire);
-            place.number.compare_exchange(VACANT, number, acquire, Relaxed).is_ok()
-        });
-        free.unwrap_or_else(|| {
-            self.waits.push(WaitPlace {
-                number: AtomicU64::new(number),
-                slot: WakerSlot::new(),
-                who: AtomicPtr::new(ptr::null_mut()),
-            })
+            vacant && place.number.compare_exchange(VACANT, number, acquire, Relaxed).is_ok()
+        };
+        self.waits.take(takes, || WaitPlace {
+            number: AtomicU64::new(number),
+            slot: WakerSlot::new(),
+            who: AtomicPtr::new(ptr::null_mut()),
         })
+    }
+
+    /// Leaves a place of this end to the next future.
+    pub(crate) fn vacate(&self, place: &WaitPlace) {
+        place.vacate();
+        self.waits.left(1);
     }
 
     /// The tasks that said that they wait.
@@ -153,16 +159,16 @@ impl<C> Observers<C> {
     pub(crate) fn add_callback(&self, call: C) -> u64 {
         let number = self.draw();
         let busy = number | BUSY;
-        let free = self.callbacks.iter().find(|place| {
+        let takes = |place: &CallPlace<C>| {
+            // Ordering: Relaxed; the exchange below validates it, and spares used places a write.
+            let vacant = place.word.load(Relaxed) == VACANT;
             // Ordering(observers.claim): Acquire; pairs with Ordering(observers.empty): the value is
             // written after the last one was taken out.
             let acquire = ord("observers.claim", Acquire);
-            place.word.compare_exchange(VACANT, busy, acquire, Relaxed).is_ok()
-        });
-        let place = free.unwrap_or_else(|| {
-            let call = UnsafeCell::new(None);
-            self.callbacks.push(CallPlace { word: AtomicU64::new(busy), call })
-        });
+            vacant && place.word.compare_exchange(VACANT, busy, acquire, Relaxed).is_ok()
+        };
+        let make = || CallPlace { word: AtomicU64::new(busy), call: UnsafeCell::new(None) };
+        let place = self.callbacks.take(takes, make);
         // SAFETY: BUSY is this thread's.
         place.call.with_mut(|slot| unsafe { *slot = Some(call) });
         // Ordering(observers.fill): Release; pairs with Ordering(observers.take): who takes the
@@ -173,27 +179,41 @@ impl<C> Observers<C> {
 
     /// Edge 4. The callback of this number, unless it was removed or handed out.
     pub(crate) fn remove(&self, number: u64) -> Option<C> {
-        self.callbacks.iter().find_map(|place| place.take(number))
+        // Ordering: Relaxed; `take` validates it.
+        let place = self.callbacks.iter().find(|place| place.word.load(Relaxed) == number)?;
+        let call = place.take(number)?;
+        self.callbacks.left(1);
+        Some(call)
     }
 
     /// Edges 1 and 2. The end has come: wakes who waits, and gives the callbacks to `call`, which
     /// must not panic. `also` is a waker with its number that lies elsewhere.
-    pub(crate) fn tell(&self, mut also: Option<(u64, Waker)>, mut call: impl FnMut(C)) {
+    pub(crate) fn tell(&self, also: Option<(u64, Waker)>, call: impl FnMut(C)) {
+        // A foreign waker may panic; the others are woken all the same.
+        self.tell_by(also, call, |waker| quietly(|| waker.wake()));
+    }
+
+    /// As [`tell`](Self::tell), with a way to wake, which must not panic.
+    pub(crate) fn tell_by(
+        &self,
+        mut also: Option<(u64, Waker)>,
+        mut call: impl FnMut(C),
+        mut wake: impl FnMut(Waker),
+    ) {
         // Ordering(observers.count): AcqRel; pairs with Ordering(observers.leave): who finds no other
         // teller comes after all that the last one handed out; and with Ordering(observers.again):
         // who finds one leaves its callback to it, which sees it then.
         let mut count = self.tellers.fetch_add(1, ord("observers.count", AcqRel)) + 1;
         if count > 1 && !mutant("observers.two_tellers") {
             if let Some((_, waker)) = also {
-                quietly(|| waker.wake());
+                wake(waker);
             }
             return;
         }
         loop {
             for told in self.collect(also.take()) {
                 match told {
-                    // A foreign waker may panic; the others are woken all the same.
-                    Told::Wake(waker) => quietly(|| waker.wake()),
+                    Told::Wake(waker) => wake(waker),
                     Told::Call(found) => call(found),
                 }
             }
@@ -217,6 +237,7 @@ impl<C> Observers<C> {
             also.into_iter().map(|(number, waker)| (number, Told::Wake(waker))).collect();
         loop {
             let before = found.len();
+            let mut emptied = 0;
             // What was added before something that is found is found too, if not by this walk then
             // by the next.
             found.extend(self.callbacks.iter().filter_map(|place| {
@@ -224,8 +245,10 @@ impl<C> Observers<C> {
                 let number = place.word.load(Relaxed);
                 let full = number != VACANT && number & BUSY == 0;
                 let call = if full { place.take(number) } else { None };
+                emptied += u32::from(call.is_some());
                 call.map(|call| (number, Told::Call(call)))
             }));
+            self.callbacks.left(emptied);
             found.extend(self.waits.iter().filter_map(|place| {
                 // Ordering: Relaxed; should the place change hands now, an order goes wrong that
                 // nobody can know.
@@ -268,8 +291,7 @@ impl WaitPlace {
         self.who.store(who.cast_mut(), Relaxed);
     }
 
-    /// Leaves the place to the next future.
-    pub(crate) fn vacate(&self) {
+    fn vacate(&self) {
         drop(self.slot.take());
         self.set_who(ptr::null());
         // Ordering(observers.vacate): Release; pairs with Ordering(observers.take_place): the next
@@ -320,6 +342,8 @@ impl End {
         self.0.fetch_or(ENDED, ord("observers.end", AcqRel)) & OBSERVED != 0
     }
 }
+
+mod places;
 
 #[cfg(all(test, any(corio_loom, corio_shuttle)))]
 mod loom;

@@ -44,6 +44,9 @@ pub(crate) struct RuntimeHead {
     /// Queues a done-callback of a task of this runtime for the loop of this number, counted from 1; 0
     /// leaves the choice to the runtime. Returns the loop's number.
     pub(crate) call_done: unsafe fn(TaskPtr, u32, DoneCall) -> u32,
+    /// Wakes what waits for the end of a task by a waker that is no task's, as a composition does: now or
+    /// in its turn.
+    pub(crate) pass_on: fn(Waker),
     /// Tells of the panic of a task of this runtime that nobody has looked at.
     pub(crate) report_panic: unsafe fn(TaskPtr, &TaskError),
 }

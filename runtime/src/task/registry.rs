@@ -197,8 +197,13 @@ impl TaskRef {
         if header.state.load().is_done() {
             return false;
         }
-        header.push_request(msg, at);
-        match header.state.request_cancel() {
+        // Only the first one's message counts of those that are delivered as one.
+        let joined = header.state.join_cancel();
+        let woken = joined.or_else(|| {
+            header.push_request(msg, at);
+            header.state.request_cancel()
+        });
+        match woken {
             None => false,
             Some(Woken::Enqueue) => {
                 self.0.schedule(self.0.header().state.load_relaxed());
@@ -224,10 +229,11 @@ impl TaskRef {
     #[cold]
     pub(crate) fn wake_at_end(&self, waker: &Waker) -> bool {
         let header = self.0.header();
-        let place = header.ext_or_make().observers.add_wait();
+        let observers = &header.ext_or_make().observers;
+        let place = observers.add_wait();
         place.register(waker);
         if header.state.observe() {
-            place.vacate();
+            observers.vacate(place);
             return false;
         }
         true
@@ -497,8 +503,12 @@ impl std::hash::Hash for TaskRef {
 impl fmt::Debug for TaskRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "<Task {} name='{}' ", self.id(), self.name())?;
+        if self.cancelling() > 0 && !self.done() {
+            f.write_str("cancelling, ")?;
+        }
         match self.status() {
-            TaskStatus::Done => f.write_str("done")?,
+            TaskStatus::Done if self.cancelled() => f.write_str("cancelled")?,
+            TaskStatus::Done => f.write_str("finished")?,
             TaskStatus::Running => f.write_str("running")?,
             TaskStatus::Scheduled => f.write_str("scheduled")?,
             TaskStatus::Waiting(Some(frame)) => write!(f, "waiting for {frame}")?,

@@ -65,6 +65,12 @@ impl<T> Pushed<T> {
         }
     }
 
+    /// True if nothing lies here: of any time, and exact for what the caller has seen pushed.
+    pub(crate) fn is_empty(&self) -> bool {
+        // Ordering: Relaxed; nothing is read through it.
+        self.0.load(Relaxed).is_null()
+    }
+
     /// Takes all of them and gives each to `f`, latest first.
     fn take_each(&self, mut f: impl FnMut(T)) {
         // Ordering(requests.take): Acquire; pairs with Ordering(requests.push): the nodes are read as
@@ -115,8 +121,7 @@ impl<T> Default for Pushed<T> {
 
 impl<T> Drop for Pushed<T> {
     fn drop(&mut self) {
-        // Ordering: Relaxed; the list is dropped by its last user.
-        if !self.0.load(Relaxed).is_null() {
+        if !self.is_empty() {
             drop(self.take_all());
         }
     }

@@ -1,6 +1,6 @@
 //! Running a task: one poll, or its end.
 
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use corio_sync::place;
 use corio_sync::shim::Ordering::Relaxed;
@@ -9,7 +9,7 @@ use super::inside;
 use super::raw::TaskPtr;
 use super::scope;
 use super::state::{Claim, End, Finished, Paused, Snapshot};
-use super::waker::WakerRef;
+use super::waker::{WakerRef, is_ours};
 use crate::error::Cancelled;
 use crate::quiet::{drop_quietly, quietly};
 
@@ -17,7 +17,8 @@ use crate::quiet::{drop_quietly, quietly};
 const SHUT_DOWN: &str = "its event loop was shut down";
 
 impl TaskPtr {
-    /// Runs the task once. If it was woken meanwhile, the caller owes it a queue entry, and gets the
+    /// Runs the task once. `PASS`: who waits for its end by a waker that is no task's hears of it as the
+    /// runtime wants, see [`RuntimeHead::pass_on`](super::raw::RuntimeHead). If it was woken meanwhile, the caller owes it a queue entry, and gets the
     /// word that it had when it was started, to tell which queue is its. `ended` is called if this was
     /// the last of its polls; not for one that is cancelled.
     ///
@@ -25,7 +26,7 @@ impl TaskPtr {
     ///
     /// The caller took the task's queue entry; a pinned task runs on its home.
     #[inline(always)]
-    pub(crate) unsafe fn run(self, ended: impl FnOnce()) -> Option<Snapshot> {
+    pub(crate) unsafe fn run<const PASS: bool>(self, ended: impl FnOnce()) -> Option<Snapshot> {
         let header = self.header();
         let seen = header.state.start();
         let outer = inside::begin(self);
@@ -38,7 +39,7 @@ impl TaskPtr {
                 Poll::Pending => self.park(seen),
                 Poll::Ready(()) => {
                     // SAFETY: the output is written.
-                    unsafe { self.finish(End::Itself, false) };
+                    unsafe { self.finish::<PASS>(End::Itself, false) };
                     ended();
                     false
                 }
@@ -56,7 +57,7 @@ impl TaskPtr {
     #[inline(never)]
     pub(crate) unsafe fn run_apart(self) -> Option<Snapshot> {
         // SAFETY: passed on.
-        unsafe { self.run(|| ()) }
+        unsafe { self.run::<true>(|| ()) }
     }
 
     /// Polls the body once.
@@ -102,7 +103,7 @@ impl TaskPtr {
         // SAFETY: the caller is the runner.
         let end = unsafe { self.cancel_body(error) };
         // SAFETY: the output is written.
-        unsafe { self.finish(end, queued) };
+        unsafe { self.finish::<true>(end, queued) };
     }
 
     /// Drops the body of a task whose event loop ends. A cancel that was asked for before is why;
@@ -128,7 +129,7 @@ impl TaskPtr {
     ///
     /// The caller is the runner and has written the output.
     #[inline]
-    pub(super) unsafe fn finish(self, mut end: End, queued: bool) {
+    pub(super) unsafe fn finish<const PASS: bool>(self, mut end: End, queued: bool) {
         let header = self.header();
         let state = &header.state;
         if let Some(ext) = header.ext() {
@@ -154,7 +155,7 @@ impl TaskPtr {
                     return;
                 }
                 Finished::Done { join_waker, unwatched, observed } => {
-                    self.tell(join_waker, unwatched, observed);
+                    self.tell::<PASS>(join_waker, unwatched, observed);
                     if !queued {
                         self.release();
                     }
@@ -166,12 +167,12 @@ impl TaskPtr {
 
     /// What a completer owes; it still holds the runtime's reference.
     #[inline]
-    fn tell(self, join_waker: bool, unwatched: bool, observed: bool) {
+    fn tell<const PASS: bool>(self, join_waker: bool, unwatched: bool, observed: bool) {
         let header = self.header();
         if observed {
             // SAFETY: as below.
             let waker = join_waker.then(|| unsafe { header.take_join_waker() });
-            return self.tell_observers(waker, unwatched);
+            return self.tell_observers::<PASS>(waker, unwatched);
         }
         if join_waker {
             // SAFETY: JOIN_WAKER was set at `finish`, so the slot is full and the completer's.
@@ -179,14 +180,28 @@ impl TaskPtr {
             if unwatched {
                 drop_quietly(waker);
             } else {
-                // A foreign waker may panic; the task is done all the same.
-                quietly(|| waker.wake());
+                self.wake_waiter::<PASS>(waker);
             }
         }
         if unwatched {
             // SAFETY: no handle is left to own the output.
             unsafe { self.drop_output() };
         }
+    }
+
+    /// Wakes who waits for the end; the completer's.
+    #[inline]
+    pub(super) fn wake_waiter<const PASS: bool>(self, waker: Waker) {
+        // A foreign waker may panic; the task is done all the same.
+        quietly(|| {
+            if PASS && !is_ours(waker.vtable()) {
+                // SAFETY: the arena keeps the runtime's shared part alive.
+                let pass_on = unsafe { self.head().as_ref() }.pass_on;
+                pass_on(waker);
+            } else {
+                waker.wake();
+            }
+        });
     }
 
     /// A shutdown ends the task if nobody is inside it; `false` if somebody is.

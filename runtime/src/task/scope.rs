@@ -46,7 +46,7 @@ pub(crate) use kept::{Covering, Kept, answered};
 pub(crate) use look::{Look, Verdict};
 pub(crate) use node::Kind;
 #[cfg(not(any(corio_loom, corio_shuttle)))]
-pub(crate) use part::{Held, Part};
+pub(crate) use part::{Held, Part, Request};
 #[cfg(not(any(corio_loom, corio_shuttle)))]
 pub(crate) use shared::{Landing, Shared};
 pub(crate) use tree::Tree;

@@ -345,15 +345,17 @@ def result_of_a_future(loop):
 
 @scenario
 def io_before_timers(loop):
-    """What can be read comes after what was ready, and before the timers that are due."""
+    """What can be read comes after what was ready, and before the timers that are due; who waits for it
+    goes on in the next turn."""
     near, far = socket.socketpair()
+    near.setblocking(False)
 
-    def readable():
+    async def reads():
+        await loop.sock_recv(near, 1)
         say("readable")
-        loop.remove_reader(near)
 
     async def main():
-        loop.add_reader(near, readable)
+        loop.create_task(reads())
         await asyncio.sleep(0)
         say("main")
         far.send(b"x")
@@ -372,6 +374,7 @@ def io_before_timers(loop):
 def yields_do_not_starve_io(loop):
     """A task that always yields does not keep the loop from its sockets."""
     near, far = socket.socketpair()
+    near.setblocking(False)
     done = []
 
     async def busy():
@@ -379,14 +382,14 @@ def yields_do_not_starve_io(loop):
             await asyncio.sleep(0)
         say("busy end")
 
-    def readable():
+    async def reads():
+        await loop.sock_recv(near, 1)
         say("readable")
-        loop.remove_reader(near)
         done.append(True)
 
     async def main():
         task = loop.create_task(busy())
-        loop.add_reader(near, readable)
+        loop.create_task(reads())
         await asyncio.sleep(0)
         say("main")
         far.send(b"x")

@@ -6,7 +6,7 @@ use std::os::unix::net::{SocketAddr, UnixListener};
 use std::process::{Command, Stdio};
 
 use corio::{Builder, Runtime};
-use corio_tests::{eventually, open_descriptors};
+use corio_tests::{eventually, open_descriptors, skipped};
 
 use super::{Asked, PART, READY, be_asked, complaint, crowd, is_child, line, said, tool};
 use crate::support::bounded;
@@ -191,11 +191,10 @@ fn another_user_is_turned_away_and_told_why() {
         be_asked();
         return drop(runtime);
     }
-    // Only root can become somebody else.
     if std::fs::metadata("/proc/self")
         .is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) != 0)
     {
-        return;
+        return skipped("root", TEST, "only root can become somebody else");
     }
     bounded(|| {
         let asked = Asked::start(TEST, &[("CORIO_TOP", "1")]);
@@ -233,7 +232,7 @@ fn a_client_of_another_pid_namespace_is_told_so() {
     };
     // Root may make one, unless it is confined.
     if !inside("true").output().is_ok_and(|output| output.status.success()) {
-        return;
+        return skipped("unshare", TEST, "no namespace of processes can be made here");
     }
     bounded(move || {
         let asked = Asked::start(TEST, &[("CORIO_TOP", "1")]);

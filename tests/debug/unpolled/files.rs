@@ -4,7 +4,7 @@ use std::io::SeekFrom;
 
 use corio::fs::{self, File, SpooledFile, TempBuilder, TextFile};
 
-use super::{Make, forget, unpolled};
+use super::{Make, STREAM, forget, no_future, unpolled};
 
 const NEVER: &str = "/tmp/never";
 
@@ -42,6 +42,7 @@ pub const TABLE: &[(&str, Make)] = unpolled! {
     "fs::File::write_at" => forget(bytes().await.write_at(0, b"lost".to_vec()));
     "fs::File::write_lines" => forget(bytes().await.write_lines([b"lost"]));
     "fs::FileLines::next_line" => forget(bytes().await.lines().next_line());
+    "fs::FileLines as Stream" => no_future(STREAM);
 
     "fs::TextFile::close" => forget(text().await.close());
     "fs::TextFile::flush" => forget(text().await.flush());
@@ -55,6 +56,7 @@ pub const TABLE: &[(&str, Make)] = unpolled! {
     "fs::TextFile::write" => forget(text().await.write("lost"));
     "fs::TextFile::write_lines" => forget(text().await.write_lines(["lost"]));
     "fs::TextLines::next_line" => forget(text().await.lines().next_line());
+    "fs::TextLines as Stream" => no_future(STREAM);
 
     "fs::open" => forget(fs::open(NEVER, "r"));
     "fs::OpenOptions::open" => forget(File::options().read(true).open(NEVER));

@@ -4,11 +4,12 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 
 use corio::stream::{StreamReader, StreamWriter, open_connection, start_server};
+use corio_tests::skipped;
 
 use super::converse;
 use super::papers::{papers, serving, trusting};
 use crate::unix::{Scratch, scratch};
-use crate::{once, skipped, well};
+use crate::{once, well};
 
 /// More than a record holds, and more than the sockets do.
 const LARGE: usize = 3 << 20;
@@ -91,7 +92,7 @@ fn has_openssl(test: &str) -> bool {
     let works = Command::new("python3").args(["-c", "import ssl"]).output();
     let works = works.is_ok_and(|output| output.status.success());
     if !works {
-        skipped(test, "there is no Python with ssl");
+        skipped("openssl", test, "there is no Python with ssl");
     }
     works
 }

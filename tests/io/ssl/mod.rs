@@ -2,7 +2,7 @@
 
 mod edges;
 mod foreign;
-mod papers;
+pub mod papers;
 
 use std::sync::Arc;
 

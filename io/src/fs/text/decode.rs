@@ -80,6 +80,8 @@ pub(in crate::fs) struct Goal {
 pub(in crate::fs) struct Decoded {
     pub(in crate::fs) text: String,
     count: usize,
+    /// The last character was a `\r`, and what it is part of is not known yet.
+    carriage: bool,
     done: bool,
 }
 
@@ -111,6 +113,15 @@ impl Decoded {
         let mut used = 0;
         while !self.is_done(goal) {
             let rest = &bytes[used..];
+            if self.carriage {
+                let skipped = ignored(rest, last, format);
+                used += skipped;
+                match self.after_carriage(&rest[skipped..], last, format, goal) {
+                    Some(more) => used += more,
+                    None => break,
+                }
+                continue;
+            }
             match next(rest, last) {
                 Step::More => break,
                 Step::Bad(n) => {
@@ -126,17 +137,13 @@ impl Decoded {
                     used += n;
                 }
                 Step::Char(n, '\r') => {
-                    let skipped = ignored(&rest[n..], last, format);
-                    match self.carriage(&rest[n + skipped..], last, format, goal) {
-                        Some(0) => used += n,
-                        Some(more) => used += n + skipped + more,
-                        None => break,
-                    }
+                    self.carriage = true;
+                    used += n;
                 }
                 Step::Char(n, c) => {
                     self.push(c);
                     used += n;
-                    // After `\r\n` only where that is what ends a line; see `carriage`.
+                    // After `\r\n` only where that is what ends a line; see `after_carriage`.
                     let ends = c == '\n' && !matches!(format.newline, Newline::Cr | Newline::CrLf);
                     self.done = goal.line && ends;
                 }
@@ -150,8 +157,8 @@ impl Decoded {
         self.count += 1;
     }
 
-    /// A `\r`; returns how many bytes of what follows belong to it. `None`: too little follows.
-    fn carriage(
+    /// Behind a `\r`; returns how many bytes of what follows belong to it. `None`: too little follows.
+    fn after_carriage(
         &mut self,
         follows: &[u8],
         last: bool,
@@ -167,6 +174,7 @@ impl Decoded {
         if pairs && unknown && !last {
             return None;
         }
+        self.carriage = false;
         let pair = pairs && follows.first() == Some(&b'\n');
         match format.newline {
             Newline::Universal => self.push('\n'),
@@ -308,6 +316,22 @@ mod tests {
             let rest = read.feed(&bytes[used..], true, format, goal).unwrap();
             assert_eq!((read.text.as_str(), used + rest), ("a\n\nb", bytes.len()), "cut at {cut}");
         }
+    }
+
+    /// Else each piece would be looked at again with all those before it.
+    #[test]
+    fn ignored_bytes_behind_a_carriage_return_are_not_kept() {
+        let format = Format { newline: Newline::Universal, errors: DecodeErrors::Ignore };
+        let goal = Goal { limit: usize::MAX, line: true };
+        let (mut read, mut held) = (Decoded::default(), vec![b'\r']);
+        for _ in 0..100 {
+            held.push(0xff);
+            held.drain(..read.feed(&held, false, format, goal).unwrap());
+            assert!(held.len() <= 1 && !read.is_done(goal), "{held:?}");
+        }
+        held.push(b'\n');
+        assert_eq!(read.feed(&held, false, format, goal).unwrap(), held.len());
+        assert_eq!((read.text.as_str(), read.is_done(goal)), ("\n", true));
     }
 
     #[test]

@@ -4,95 +4,23 @@
 //! does not need, so there is no second buffer, and the position is always that of a character.
 
 pub(in crate::fs) mod decode;
+mod lines;
+mod open;
 
 use std::fmt;
-use std::future::Future;
 use std::io::{self, SeekFrom};
+use std::os::fd::BorrowedFd;
 use std::path::Path;
-use std::pin::Pin;
-use std::task::{Context, Poll, ready};
 
 use super::core::Core;
-use super::file::{Call, CoreAccess, File, FileOp, Operation};
+use super::file::{Call, CoreAccess, File, Operation};
 use super::finish::{CloseFile, FileTell};
-use super::open::{Open, open};
+use super::op::FileOp;
 use super::operations::{FlushOp, SyncAllOp, TruncateOp, WriteOp};
 pub use decode::{DecodeError, DecodeErrors, Newline};
 use decode::{Decoded, Format, Goal, encode};
-
-/// Opens a text file as Python does: `"r"`, `"w"`, `"a"`, `"x"`, with `+`; a `t` changes nothing.
-///
-/// # Errors
-///
-/// The system's, with the path; `InvalidInput` for another mode.
-///
-/// # Cancel safety
-///
-/// Strict: a file that was opened in vain is closed (but `"w"` may have emptied it).
-///
-/// # Examples
-///
-/// ```
-/// use corio_io::fs;
-///
-/// # fn main() -> std::io::Result<()> {
-/// # corio_runtime::run(async {
-/// # let path = std::env::temp_dir().join(format!("corio-text-{}", std::process::id()));
-/// let mut file = fs::open_text(&path, "w").await?;
-/// assert_eq!(file.write("día\n").await?, 4, "characters");
-/// file.close().await?;
-/// let mut file = fs::open_text(&path, "r").await?;
-/// assert_eq!(file.read_line(None).await?, "día\n");
-/// # fs::remove(path).await
-/// # })
-/// # }
-/// ```
-#[track_caller]
-pub fn open_text(path: impl AsRef<Path>, mode: &str) -> OpenText {
-    let open = if mode.contains('b') {
-        let message = format!("invalid mode {mode:?}: text has no b; see open for bytes");
-        let refused = io::Error::new(io::ErrorKind::InvalidInput, message);
-        Open::file(path.as_ref(), Err(refused))
-    } else {
-        open(path, &mode.replacen('t', "", 1))
-    };
-    OpenText { open, format: Format::default() }
-}
-
-/// Future of [`open_text`]: `io::Result<TextFile>`.
-#[derive(Debug)]
-#[must_use = "nothing is opened unless this is awaited"]
-pub struct OpenText {
-    open: Open,
-    format: Format,
-}
-
-impl OpenText {
-    /// What ends a line. Default: [`Newline::Universal`].
-    ///
-    /// See [`TextFile`] for an example.
-    pub fn newline(mut self, newline: Newline) -> Self {
-        self.format.newline = newline;
-        self
-    }
-
-    /// What becomes of bytes that are no UTF-8. Default: [`DecodeErrors::Strict`].
-    ///
-    /// See [`TextFile`] for an example.
-    pub fn errors(mut self, errors: DecodeErrors) -> Self {
-        self.format.errors = errors;
-        self
-    }
-}
-
-impl Future for OpenText {
-    type Output = io::Result<TextFile>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let file = ready!(Pin::new(&mut self.open).poll(cx))?;
-        Poll::Ready(Ok(TextFile { file, format: self.format }))
-    }
-}
+pub use lines::{NextTextLine, TextLines};
+pub use open::{OpenText, open_text};
 
 /// A text file. What [`File`] promises about dropped operations, flushing and closing holds here.
 ///
@@ -129,6 +57,8 @@ impl Future for OpenText {
 pub struct TextFile {
     file: File,
     format: Format,
+    /// Whether each line is flushed.
+    by_lines: bool,
 }
 
 /// The operation of [`TextFile::read`] and [`TextFile::read_line`].
@@ -363,7 +293,9 @@ impl TextFile {
     #[track_caller]
     pub fn write(&mut self, text: impl AsRef<str>) -> FileOp<'_, WriteTextOp> {
         let text = text.as_ref();
-        let bytes = WriteOp::new(encode(text, self.format.newline));
+        let bytes = encode(text, self.format.newline);
+        let through = self.by_lines && memchr::memchr2(b'\n', b'\r', &bytes).is_some();
+        let bytes = WriteOp::new(bytes).flushed(through);
         self.file.operation(WriteTextOp { bytes, characters: text.chars().count() })
     }
 
@@ -513,6 +445,15 @@ impl TextFile {
         self.file.is_terminal()
     }
 
+    /// As [`File::fileno`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn fileno(&self) -> io::Result<BorrowedFd<'_>> {
+        self.file.fileno()
+    }
+
     /// Whether it was closed.
     #[must_use]
     pub fn closed(&self) -> bool {
@@ -541,46 +482,5 @@ impl fmt::Debug for TextFile {
             .field("newline", &self.format.newline)
             .field("errors", &self.format.errors)
             .finish()
-    }
-}
-
-/// The lines of a text file; made by [`TextFile::lines`].
-#[derive(Debug)]
-#[must_use = "lines do nothing unless they are awaited"]
-pub struct TextLines<'a> {
-    file: &'a mut TextFile,
-}
-
-impl TextLines<'_> {
-    /// The next line with its end; `None` at the end of the file.
-    ///
-    /// See [`TextFile`] for an example.
-    ///
-    /// # Errors
-    ///
-    /// As [`TextFile::read`].
-    ///
-    /// # Cancel safety
-    ///
-    /// As [`TextFile::read`].
-    #[track_caller]
-    pub fn next_line(&mut self) -> NextTextLine<'_> {
-        NextTextLine { line: self.file.read_line(None) }
-    }
-}
-
-/// Future of [`TextLines::next_line`]: `Option<io::Result<String>>`.
-#[derive(Debug)]
-#[must_use = "nothing is read unless this is awaited"]
-pub struct NextTextLine<'a> {
-    line: FileOp<'a, ReadTextOp>,
-}
-
-impl Future for NextTextLine<'_> {
-    type Output = Option<io::Result<String>>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let line = ready!(Pin::new(&mut self.line).poll(cx));
-        Poll::Ready(Some(line).filter(|line| !line.as_ref().is_ok_and(String::is_empty)))
     }
 }

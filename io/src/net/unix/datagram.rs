@@ -163,7 +163,8 @@ impl UnixDatagram {
     /// The system's, with the path in the message.
     pub fn connect(&self, path: impl AsRef<Path>) -> io::Result<()> {
         let address = address(path.as_ref())?;
-        let connected = self.io.get().connect_addr(&address);
+        // It is done at once, or not at all.
+        let connected = sys::uninterrupted(|| self.io.get().connect_addr(&address));
         connected.map_err(|error| failed("connect", Shown(&address), error))
     }
 

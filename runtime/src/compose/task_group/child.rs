@@ -3,13 +3,15 @@ use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Wake};
+use std::thread;
 
 use pin_project_lite::pin_project;
 
 use super::{Group, GroupOutput, STOPS};
 use crate::cancel::Raising;
 use crate::error::Cancelled;
+use crate::scheduler::worker::hops;
 
 /// A child that was admitted and is on its way to the group's list.
 pub(super) struct Adding<'a, E>(pub(super) &'a Group<E>);
@@ -26,17 +28,39 @@ impl<E> Drop for Adding<'_, E> {
 }
 
 /// A child's place in its group; given back however the child ends, before its task is done.
-pub(super) struct Member<E>(pub(super) Arc<Group<E>>);
+pub(super) struct Member<E: Send + 'static>(pub(super) Arc<Group<E>>);
 
-impl<E> Drop for Member<E> {
+impl<E: Send + 'static> Drop for Member<E> {
     fn drop(&mut self) {
-        self.0.roster.leave();
+        self.0.roster.leave_or(|| self.lingers());
+    }
+}
+
+impl<E: Send + 'static> Member<E> {
+    /// On a single loop the last child leaves in the next turn: asyncio's group hears of an end by a
+    /// done-callback.
+    fn lingers(&self) -> bool {
+        hops::next_turn(|| {
+            self.0.roster.linger();
+            self.0.clone().into()
+        })
+    }
+}
+
+/// The turn of a child that has lingered.
+impl<E: Send + 'static> Wake for Group<E> {
+    fn wake(self: Arc<Self>) {
+        self.roster.leave();
     }
 }
 
 pin_project! {
     /// The body of a child.
-    pub(super) struct Child<F, E> {
+    pub(super) struct Child<F, E>
+    where
+        E: Send,
+        E: 'static,
+    {
         // None in the end.
         #[pin]
         future: Option<F>,
@@ -45,7 +69,11 @@ pin_project! {
         member: Member<E>,
     }
 
-    impl<F, E> PinnedDrop for Child<F, E> {
+    impl<F, E> PinnedDrop for Child<F, E>
+    where
+        E: Send,
+        E: 'static,
+    {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
             let drop_it = AssertUnwindSafe(|| this.future.set(None));
@@ -56,7 +84,7 @@ pin_project! {
     }
 }
 
-impl<F, E> Child<F, E> {
+impl<F, E: Send + 'static> Child<F, E> {
     pub(super) fn new(future: F, member: Member<E>) -> Self {
         Self { future: Some(future), raise: None, member }
     }
@@ -66,6 +94,7 @@ impl<F, E> Future for Child<F, E>
 where
     F: Future,
     F::Output: GroupOutput<E>,
+    E: Send + 'static,
 {
     type Output = <F::Output as GroupOutput<E>>::Value;
 
@@ -92,4 +121,13 @@ where
             }
         }
     }
+}
+
+/// Polls the body of a group; its panic is the group's to pass on, once the children have ended.
+pub(super) fn poll_caught<F: Future>(
+    body: Pin<&mut F>,
+    cx: &mut Context<'_>,
+) -> Poll<thread::Result<F::Output>> {
+    let polled = catch_unwind(AssertUnwindSafe(|| body.poll(cx)));
+    polled.map_or_else(|payload| Poll::Ready(Err(payload)), |ready| ready.map(Ok))
 }

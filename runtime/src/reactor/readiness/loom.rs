@@ -79,6 +79,7 @@ impl Source {
                     Direction::Read,
                     || cell,
                     waker,
+                    || true,
                     |_| match self.sent.load(Relaxed) - read {
                         0 => Attempt::WouldBlock,
                         new => Attempt::Short(new),
@@ -117,7 +118,7 @@ model! {
                 // SAFETY: the node lives as long as the source.
                 let cell = unsafe { &node.as_ref().cell };
                 block_on(|waker| {
-                    source.record.poll(Direction::Read, || cell, waker, |_| {
+                    source.record.poll(Direction::Read, || cell, waker, || true, |_| {
                         match source.sent.load(Relaxed) {
                             0 => Attempt::WouldBlock,
                             _ => Attempt::Done(()),
@@ -181,7 +182,7 @@ model! {
             let (source, room) = (source.clone(), room.clone());
             thread::spawn(move || block_on(|waker| {
                 let cell = source.record.waiters.inline(Direction::Write);
-                source.record.poll(Direction::Write, || cell, waker, |_| {
+                source.record.poll(Direction::Write, || cell, waker, || true, |_| {
                     if room.load(Relaxed) == 1 { Attempt::Done(()) } else { Attempt::WouldBlock }
                 })
             }))
@@ -208,7 +209,7 @@ model! {
             thread::spawn(move || for read in 0..2 {
                 block_on(|waker| {
                     let cell = source.record.waiters.inline(Direction::Read);
-                    source.record.poll(Direction::Read, || cell, waker, |_| {
+                    source.record.poll(Direction::Read, || cell, waker, || true, |_| {
                         if source.sent.load(Relaxed) > read {
                             Attempt::Short(())
                         } else {
@@ -244,5 +245,107 @@ model! {
         let state = source.record.readiness.load();
         assert!(!state.is_ready(Direction::Read) && !state.is_closed(Direction::Read));
         assert_eq!(state.generation(), 1);
+    }
+}
+
+/// The kernel's side of a direction: room comes once, and is announced if somebody has asked, or to
+/// who asks then. Relaxed everywhere: what orders the writer behind the peer has to be the event.
+struct Room {
+    record: Record,
+    kernel: AtomicUsize,
+}
+
+impl Room {
+    const ROOM: usize = 1;
+    const ASKED: usize = 2;
+
+    fn new() -> Arc<Self> {
+        Arc::new(Self { record: Record::new(), kernel: AtomicUsize::new(0) })
+    }
+
+    fn change(&self, mine: usize, other: usize) {
+        if self.kernel.fetch_or(mine, Relaxed) & other != 0 {
+            self.record.event(0, Ready::WRITE, Waker::wake);
+        }
+    }
+
+    fn make_room(&self) {
+        self.change(Self::ROOM, Self::ASKED);
+    }
+
+    /// The system promises to tell.
+    fn ask(&self) -> bool {
+        if self.kernel.load(Relaxed) & Self::ASKED == 0 {
+            self.change(Self::ASKED, Self::ROOM);
+        }
+        true
+    }
+
+    fn has_room(&self) -> bool {
+        self.kernel.load(Relaxed) & Self::ROOM != 0
+    }
+
+    /// A call that does not wait, by somebody who cannot ask.
+    fn try_once(&self) {
+        let seen = self.record.readiness.load();
+        if !self.has_room() {
+            self.record.readiness.clear(Direction::Write, seen, Proof::WouldBlock);
+        }
+    }
+}
+
+model! {
+    /// A call that does not wait clears what the kernel was never asked about, while a task tries
+    /// and goes to sleep.
+    readiness_promise(
+        threads = 3, bound = 2,
+        claim = "nobody sleeps on a bit that was cleared before the system promised to set it again"
+    ) {
+        let room = Room::new();
+        let writer = {
+            let room = room.clone();
+            thread::spawn(move || block_on(|waker| {
+                let cell = room.record.waiters.inline(Direction::Write);
+                room.record.poll(Direction::Write, || cell, waker, || room.ask(), |_| {
+                    if room.has_room() {
+                        return Attempt::Done(());
+                    }
+                    room.ask();
+                    Attempt::WouldBlock
+                })
+            }))
+        };
+        let peer = {
+            let room = room.clone();
+            thread::spawn(move || room.make_room())
+        };
+        room.try_once();
+        peer.join().unwrap();
+        writer.join().unwrap();
+    }
+}
+
+model! {
+    /// The same for a task that waits for room and makes no call.
+    readiness_promise_ready(
+        threads = 3, bound = 2,
+        claim = "who waits until a call is worth trying has the system's promise before it sleeps"
+    ) {
+        let room = Room::new();
+        let writer = {
+            let room = room.clone();
+            thread::spawn(move || block_on(|waker| {
+                let cell = room.record.waiters.inline(Direction::Write);
+                let promised = || Ok(room.ask());
+                room.record.poll_ready(Direction::Write, || cell, waker, promised)
+            }).map(drop))
+        };
+        let peer = {
+            let room = room.clone();
+            thread::spawn(move || room.make_room())
+        };
+        room.try_once();
+        peer.join().unwrap();
+        writer.join().unwrap().unwrap();
     }
 }

@@ -42,7 +42,7 @@ fn node(record: &Record) -> NonNull<Node> {
 fn sleep(record: &Record, node: NonNull<Node>, waker: &Waker) -> bool {
     // SAFETY: the record outlives the model's threads.
     let node = unsafe { node.as_ref() };
-    record.poll_ready(READ, || &node.cell, waker).is_pending()
+    record.poll_ready(READ, || &node.cell, waker, || Ok(true)).is_pending()
 }
 
 fn release(node: NonNull<Node>) {

@@ -9,7 +9,6 @@ use corio_sync::waking;
 
 use super::Worker;
 use super::keeping::POLL_LONG;
-use super::single::Ready;
 use crate::context;
 use crate::scheduler::queue::Deque;
 use crate::scheduler::shared::Phase;
@@ -101,12 +100,12 @@ impl Worker {
     }
 
     #[cold]
-    pub(super) fn push_pinned(&self, task: TaskPtr, home: usize) {
+    pub(crate) fn push_pinned(&self, task: TaskPtr, home: usize) {
         if home != self.index {
             self.shared.push_remote(task, Some(home));
         } else if let Some(single) = &self.single {
             self.take_in_remote();
-            single.ready.push(Ready::Task(task));
+            single.land(task);
         } else {
             // SAFETY: one thread at a time uses the worker, and no reference to the queue is held
             // across a call.
@@ -254,6 +253,9 @@ impl Worker {
 
     pub(super) fn run_callbacks(&self) -> bool {
         let remote = self.remote();
+        // It has found something, and what it runs may take long, or wait for what lies elsewhere: no
+        // producer may rely on its search.
+        self.stop_searching(true);
         self.begin_poll();
         let count = match self.shared.is_debug() {
             false => remote.callbacks.run(CALLBACKS_IN_A_ROW, |payload, from| {

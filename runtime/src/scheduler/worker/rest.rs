@@ -44,6 +44,9 @@ impl Worker {
         self.polls_left.set(every);
         self.consider_keeping(ran, every);
         self.publish_metrics();
+        if self.is_wanted() {
+            self.pass_on();
+        }
         self.drain_inbox();
         self.poll_driver();
         if let Some(task) = self.take_injected() {
@@ -105,10 +108,15 @@ impl Worker {
         }
         let sleeper = (0..shared.remotes.len())
             .find(|&sibling| sibling != self.index && shared.remotes[sibling].hog.is_parked());
-        let Some(sleeper) = sleeper else { return };
-        let adopter = &shared.drivers[sleeper].poller;
+        if let Some(sleeper) = sleeper {
+            self.lend_poller_to(sleeper);
+        }
+    }
+
+    pub(super) fn lend_poller_to(&self, sibling: usize) {
+        let adopter = &self.shared.drivers[sibling].poller;
         if adopter.adopt(&self.driver.poller, self.index).is_ok() {
-            self.lent_to.set(Some(sleeper));
+            self.lent_to.set(Some(sibling));
             // Relaxed: a hint for the Watch.
             self.remote().is_lent.store(true, Relaxed);
         }
@@ -127,6 +135,9 @@ impl Worker {
 
     /// Sleeps until there may be work.
     pub(super) fn park(&self) {
+        if self.is_wanted() {
+            return self.pass_on();
+        }
         let shared = &self.shared;
         let remote = self.remote();
         if self.lent_to.get().is_some() {
@@ -199,12 +210,6 @@ impl Worker {
         woken
     }
 
-    /// The loop was left and may be run again: what any worker may run does not wait for that.
-    pub(crate) fn stand_still(&self) {
-        self.publish_metrics();
-        self.share_queue();
-    }
-
     /// Leaves to the siblings what any worker may run: this one goes on with none of it for now. Its
     /// stand-in may be late, or never come, since the executor has a limit.
     pub(super) fn share_queue(&self) {
@@ -224,6 +229,7 @@ impl Worker {
         !remote.inbox.is_empty()
             || !remote.callbacks.is_empty() && !self.standing_in.get()
             || !shared.phase().is_open()
+            || self.baton.is_wanted()
             || shared.has_stealable()
             || self.driver.timers.has_mail()
     }

@@ -9,7 +9,8 @@
 //!               -> a socket: wait for it
 //!               -> nothing: the program has stalled, and the loop ends
 //! ```
-//! Random numbers are drawn for polls only, so what does not depend on threads, sockets or the real
+//! The schedule draws its numbers for polls only, and what tasks draw, as `select!` does, follows from the
+//! seed as well. So what does not depend on threads, sockets or the real
 //! clock runs the same way each time.
 
 use std::cell::Cell;
@@ -58,9 +59,14 @@ impl Worker {
     pub(super) fn run_simulated(&self, seed: u64, stop: impl Fn() -> bool) {
         STALLED.set(None);
         let mut random = Random(seed);
+        // A generator of their own, so that a program that draws keeps the schedule of one that does not.
+        let _seeded = reactor::Seeded::begin(Random(!seed).below(1 << 32) as u32);
         let mut ready = Vec::new();
         self.get_up();
         while !stop() && self.shared.phase() == Phase::Running {
+            if self.is_wanted() {
+                self.pass_on();
+            }
             self.collect(&mut ready);
             if ready.is_empty() {
                 if !self.let_time_pass() {

@@ -1,4 +1,4 @@
-//! A worker as a single event loop: asyncio's order to the letter.
+//! A worker as a single event loop: asyncio's order.
 //!
 //! A single loop has one ready queue, first in, first out, for callbacks, task steps and wake-ups
 //! alike, and none of what makes many loops fast: no deque, no LIFO slot, no stealing, no budget, no
@@ -7,10 +7,12 @@
 //! One [turn](Worker::turn) is an iteration of asyncio's `_run_once`:
 //!
 //! 1. what other threads sent becomes ready;
-//! 2. the poller is asked; the loop sleeps there if nothing is ready and it is not to stop;
-//! 3. what the events woke becomes ready, then what other threads sent meanwhile, then what is due,
-//!    by deadline;
-//! 4. exactly the entries that are ready now run. What they make ready waits for the next turn, so
+//! 2. the poller is asked; the loop sleeps there if nothing is ready and it is not to stop. A turn that
+//!    has only passed wake-ups on is not followed by a question: the system has been told nothing new;
+//! 3. the wake-ups by events become ready, then what other threads sent meanwhile, then what is due, by
+//!    deadline: callbacks, and the wake-ups of tasks;
+//! 4. exactly the entries that are ready now run. A wake-up makes the step of its task ready, for the
+//!    next turn: see [`hops`](super::hops). What they make ready waits for the next turn, so
 //!    that a task that yields for ever does not keep the poller from being asked.
 //!
 //! What other threads submit lies in the worker's inbox and queue of callbacks until the loop's
@@ -23,18 +25,19 @@ use std::cell::{Cell, RefCell, UnsafeCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::Waker;
 use std::time::Duration;
 
+use super::hops::Landing;
 use super::tidy::earlier;
-use super::{WORKER, Worker, fire_timers};
-use crate::quiet::drop_quietly;
+use super::{WORKER, Worker};
+use crate::quiet::{drop_quietly, quietly};
 use crate::reactor;
 use crate::report::{ReportKind, report};
 use crate::scheduler::callback::{Callback, LocalCallback};
 use crate::scheduler::lost::Lost;
 use crate::scheduler::shared::{Phase, Shared, WorkerMetrics};
 use crate::task::raw::TaskPtr;
-use crate::timer::Role;
 
 /// What only a single loop has.
 #[derive(Debug, Default)]
@@ -46,6 +49,12 @@ pub(crate) struct Single {
     runs: Cell<u64>,
     /// The owner is gone: who runs the loop closes it.
     orphan: Cell<bool>,
+    /// The last turn has only passed wake-ups on: no code of a user's has run since the poller was asked.
+    passed_on: Cell<bool>,
+    /// Where a task goes that is woken now.
+    pub(super) landing: Cell<Landing>,
+    /// The one that was woken to run at once.
+    pub(super) held: Cell<Option<TaskPtr>>,
     lost: RefCell<Lost>,
 }
 
@@ -54,6 +63,21 @@ pub(super) enum Ready {
     /// The task's queue entry.
     Task(TaskPtr),
     Call(LocalCallback),
+    /// The task's queue entry, on its way from another thread: the step is the next turn's.
+    Start(TaskPtr),
+    /// Wakes a task: the step is the next turn's.
+    Wake(Waker),
+    /// The end of a task that a composition waits for, which is to look at it in the next turn.
+    Ended(Waker),
+    /// Wakes the composition, and runs its task's step at once.
+    Look(Waker),
+}
+
+impl Ready {
+    /// True if it runs no code of a user's.
+    const fn passes_on(&self) -> bool {
+        matches!(self, Self::Start(_) | Self::Wake(_) | Self::Ended(_))
+    }
 }
 
 /// First in, first out.
@@ -85,12 +109,28 @@ impl ReadyQueue {
         self.with(|queue| queue.len())
     }
 
-    /// For the end: the next task; callbacks before it are dropped.
+    /// The next entry, if `left` says that it is of this turn, and if it is such a one.
+    pub(super) fn pop_look(&self, left: &mut usize) -> Option<Waker> {
+        if *left == 0 || !self.with(|queue| matches!(queue.front(), Some(Ready::Look(_)))) {
+            return None;
+        }
+        *left -= 1;
+        match self.pop() {
+            Some(Ready::Look(waker)) => Some(waker),
+            _ => None,
+        }
+    }
+
+    /// For the end: the next task. Callbacks before it are dropped; who was to be woken is, since that
+    /// need not be a task of this loop.
     pub(super) fn pop_task(&self) -> Option<TaskPtr> {
         loop {
             match self.pop()? {
-                Ready::Task(task) => return Some(task),
+                Ready::Task(task) | Ready::Start(task) => return Some(task),
                 Ready::Call(call) => drop_quietly(call),
+                Ready::Wake(waker) | Ready::Ended(waker) | Ready::Look(waker) => {
+                    quietly(|| waker.wake());
+                }
             }
         }
     }
@@ -107,10 +147,10 @@ pub(crate) fn adopt(worker: Rc<Worker>) {
 }
 
 /// The loop of `shared`, if the calling thread has made it and not closed it.
-pub(crate) fn own(shared: &Arc<Shared>) -> Option<Rc<Worker>> {
+pub(crate) fn own(shared: &Shared) -> Option<Rc<Worker>> {
     let find = |loops: &RefCell<Vec<Rc<Worker>>>| {
         let loops = loops.borrow();
-        loops.iter().find(|worker| Arc::ptr_eq(worker.shared(), shared)).cloned()
+        loops.iter().find(|worker| std::ptr::eq(Arc::as_ptr(worker.shared()), shared)).cloned()
     };
     LOOPS.try_with(find).ok().flatten()
 }
@@ -185,7 +225,7 @@ impl Worker {
         }
         if !remote.inbox.is_empty() {
             for task in remote.inbox.drain() {
-                single.ready.push(Ready::Task(TaskPtr::from_header(task)));
+                single.ready.push(Ready::Start(TaskPtr::from_header(task)));
             }
         }
     }
@@ -225,6 +265,7 @@ impl Worker {
     pub(crate) fn run_single(&self) {
         let single = self.single().expect("the worker is a single loop");
         self.get_up();
+        single.passed_on.set(false);
         loop {
             if self.shared.is_debug() {
                 self.turn::<true>(single);
@@ -245,31 +286,40 @@ impl Worker {
         self.take_in_remote();
         let mut wakers = reactor::WakeBatch::new();
         if single.ready.len() == 0 && !single.stopping.get() {
-            self.sleep_single(&mut wakers);
-        } else {
-            self.driver.poller.poll(&mut wakers);
+            self.sleep_single(single, &mut wakers);
+        } else if !single.passed_on.get() {
+            single.landing(Landing::Hop, || self.driver.poller.poll(&mut wakers));
         }
-        wakers.wake_all();
+        single.hop_all(&mut wakers);
         self.take_in_remote();
-        fire_timers(&self.driver, Role::Owner);
+        self.fire_timers_single(single);
         self.tell_ready();
-        for _ in 0..single.ready.len() {
-            match single.ready.pop() {
-                Some(Ready::Task(task)) => self.step::<DEBUG>(task),
-                Some(Ready::Call(call)) => self.call::<DEBUG>(call),
-                None => break,
+        let mut left = single.ready.len();
+        let mut passes_on = true;
+        while left > 0 {
+            left -= 1;
+            let Some(entry) = single.ready.pop() else { break };
+            passes_on &= entry.passes_on();
+            match entry {
+                Ready::Task(task) => self.step::<DEBUG>(task),
+                Ready::Call(call) => self.call::<DEBUG>(call),
+                Ready::Start(task) => single.ready.push(Ready::Task(task)),
+                Ready::Wake(waker) => quietly(|| waker.wake()),
+                Ready::Ended(waker) => single.ready.push(Ready::Look(waker)),
+                Ready::Look(waker) => self.look::<DEBUG>(single, waker, &mut left),
             }
         }
+        single.passed_on.set(passes_on);
         self.tell_ready();
     }
 
     /// One step of a task, unless it was ended while its entry lay in the queue.
-    fn step<const DEBUG: bool>(&self, task: TaskPtr) {
+    pub(super) fn step<const DEBUG: bool>(&self, task: TaskPtr) {
         if task.header().state.load().is_done() {
             // SAFETY: the entry was popped here, and the body is gone.
             unsafe { task.stop_entry() };
         } else {
-            self.run_task::<DEBUG>(task);
+            self.run_task::<DEBUG, true>(task);
         }
     }
 
@@ -284,17 +334,19 @@ impl Worker {
     }
 
     /// Sleeps until there is something to do; takes the events in.
-    fn sleep_single(&self, wakers: &mut reactor::WakeBatch) {
+    fn sleep_single(&self, single: &Single, wakers: &mut reactor::WakeBatch) {
         self.publish_metrics();
         WorkerMetrics::add(&self.remote().metrics.parks, 1);
         let looks = self.look_for_lost();
         let chores = earlier(self.tidy(), looks);
         self.remote().hog.park();
         self.shared.idle.enter(self.index);
-        let parked = match self.park_timeout().filter(|_| !self.has_work()) {
-            Some(timeout) => self.driver.poller.park(earlier(timeout, chores), wakers),
-            None => Ok(self.driver.poller.poll(wakers)),
-        };
+        let timeout = self.park_timeout().filter(|_| !self.has_work());
+        let poller = &self.driver.poller;
+        let parked = single.landing(Landing::Hop, || match timeout {
+            Some(timeout) => poller.park(earlier(timeout, chores), wakers),
+            None => Ok(poller.poll(wakers)),
+        });
         self.get_up();
         // Only work that any worker may take claims a searcher, and here there is none.
         if !self.shared.idle.leave(self.index) {

@@ -27,7 +27,7 @@ use corio_sync::shim::{mutant, ord};
 use crate::quiet::drop_quietly;
 
 /// The place; empty at first.
-pub(super) struct Slot<T> {
+pub(in crate::task) struct Slot<T> {
     current: AtomicPtr<T>,
     inside: AtomicUsize,
     retired: AtomicPtr<Retired<T>>,
@@ -49,7 +49,7 @@ unsafe impl<T: Send + Sync> Sync for Slot<T> {}
 struct Inside<'a, T>(&'a Slot<T>);
 
 impl<T> Slot<T> {
-    pub(super) fn new(value: Option<T>) -> Self {
+    pub(in crate::task) fn new(value: Option<T>) -> Self {
         let current = value.map_or(ptr::null_mut(), |value| Box::into_raw(Box::new(value)));
         Self {
             current: AtomicPtr::new(current),
@@ -73,7 +73,7 @@ impl<T> Slot<T> {
     }
 
     /// Lends the value to `f`.
-    pub(super) fn read<R>(&self, f: impl FnOnce(Option<&T>) -> R) -> R {
+    pub(in crate::task) fn read<R>(&self, f: impl FnOnce(Option<&T>) -> R) -> R {
         if self.is_empty() {
             return f(None);
         }
@@ -85,7 +85,7 @@ impl<T> Slot<T> {
     }
 
     /// Edge 2. Replaces the value by what `make` makes of it, which it may be asked more than once.
-    pub(super) fn update(&self, mut make: impl FnMut(Option<&T>) -> T) {
+    pub(in crate::task) fn update(&self, mut make: impl FnMut(Option<&T>) -> T) {
         let inside = self.enter();
         // Ordering(slot.look): Acquire; pairs with Ordering(slot.update), also where it fails below.
         let acquire = ord("slot.look", Acquire);

@@ -172,7 +172,7 @@ model! {
             let (gone, _) = counting();
             let place = waiter.observers.add_wait();
             place.register(&gone);
-            place.vacate();
+            waiter.observers.vacate(place);
             let (waker, count) = counting();
             let place = waiter.observers.add_wait();
             place.register(&waker);
@@ -193,7 +193,7 @@ model! {
     observers_places_of_waits(threads = 2, bound = 3, claim = "a place is a future's alone until it leaves") {
         let observers = Arc::new(Observers::<Call>::new());
         let used = Arc::new(Witness::new(0_usize));
-        observers.add_wait().vacate();
+        observers.vacate(observers.add_wait());
         let other = (observers.clone(), used.clone());
         let visit = |(observers, used): (Arc<Observers<Call>>, Arc<Witness<usize>>)| {
             let place = observers.add_wait();
@@ -202,7 +202,7 @@ model! {
                 // Loom sees a second user that comes before the first has left.
                 used.set(used.get() + 1);
             }
-            place.vacate();
+            observers.vacate(place);
         };
         let visitor = thread::spawn(move || visit(other));
         visit((observers, used));

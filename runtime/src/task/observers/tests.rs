@@ -75,12 +75,49 @@ fn a_place_that_was_left_wakes_nobody_and_is_used_again() {
     let observers = Observers::<u32>::new();
     let place = observers.add_wait();
     place.register(&waker);
-    place.vacate();
+    observers.vacate(place);
     assert!(std::ptr::eq(place, observers.add_wait()));
     assert_eq!(told(&observers), [0; 0]);
     assert_eq!(counter.0.load(Ordering::Relaxed), 0);
     drop(observers);
     assert_eq!(Arc::strong_count(&counter), 2, "a waker leaked");
+}
+
+#[test]
+fn places_are_at_most_twice_as_many_as_were_used_at_once() {
+    const AT_ONCE: usize = 100;
+    let observers = Observers::<u32>::new();
+    let places = || observers.waits.iter().count();
+    let mut used: std::collections::VecDeque<_> =
+        (0..AT_ONCE).map(|_| observers.add_wait()).collect();
+    assert_eq!(places(), AT_ONCE);
+    // One that leaves for one that comes, from either end and the middle.
+    for round in 0..50 * AT_ONCE {
+        let left = used.swap_remove_back(round * 7 % AT_ONCE).unwrap();
+        observers.vacate(left);
+        used.push_front(observers.add_wait());
+    }
+    assert!(places() <= 2 * AT_ONCE + 1, "{}", places());
+    // All leave, and all come.
+    for _ in 0..50 {
+        used.drain(..).for_each(|place| observers.vacate(place));
+        used.extend((0..AT_ONCE).map(|_| observers.add_wait()));
+    }
+    assert!(places() <= 2 * AT_ONCE + 1, "{}", places());
+    let mut callbacks = Observers::new();
+    for round in 0..50 {
+        for call in 0..AT_ONCE as u32 {
+            callbacks.add_callback(call);
+        }
+        assert_eq!(told(&callbacks).len(), AT_ONCE, "round {round}");
+    }
+    assert!(callbacks.callbacks.iter().count() <= 2 * AT_ONCE + 1);
+    callbacks = Observers::new();
+    for call in 0..50 * AT_ONCE as u32 {
+        let number = callbacks.add_callback(call);
+        assert_eq!(callbacks.remove(number), Some(call));
+    }
+    assert_eq!(callbacks.callbacks.iter().count(), 1);
 }
 
 #[test]

@@ -121,19 +121,24 @@ impl Drop for Entered<'_> {
 /// The frames of `task`, innermost first.
 #[inline]
 fn frames(task: TaskPtr) -> impl Iterator<Item = &'static Frame<'static>> {
-    frames_from(innermost(), task)
+    frames_from(innermost(), Some(task))
+}
+
+/// True outside of tasks, inside of a part that was asked to stop in one.
+fn is_in_part_outside() -> bool {
+    frames_from(innermost(), None).any(|frame| frame.kind == Kind::Limit)
 }
 
 #[inline]
 fn frames_from(
     mut at: *const Frame<'static>,
-    task: TaskPtr,
+    task: Option<TaskPtr>,
 ) -> impl Iterator<Item = &'static Frame<'static>> {
     std::iter::from_fn(move || {
         loop {
             // SAFETY: the frames in the list are on the stack below (invariant of `Frame`), and the
             // caller keeps none beyond its own frame.
-            let frame = unsafe { at.as_ref() }.filter(|frame| frame.task == Some(task))?;
+            let frame = unsafe { at.as_ref() }.filter(|frame| frame.task == task)?;
             at = frame.around;
             if !frame.node.get().is_null() {
                 return Some(frame);
@@ -187,7 +192,7 @@ impl<'a> Frame<'a> {
         if let Some(node) = scope.get() {
             return node;
         }
-        let parent = frames_from(self.around, task).next().map(|around| around.node(task));
+        let parent = frames_from(self.around, Some(task)).next().map(|around| around.node(task));
         let node = make(task, self.kind, parent);
         scope.set(Some(node));
         self.eventful.set(true);
@@ -212,6 +217,21 @@ pub(crate) enum Polled<R> {
     Pending,
     /// The inside has raised this: it must be dropped.
     Unwound(Cancelled),
+}
+
+impl<R> Polled<R> {
+    #[inline]
+    fn of(polled: Poll<R>, unwind: &Slot) -> Self {
+        match (polled, unwind.take()) {
+            (Poll::Pending, None) => Polled::Pending,
+            (Poll::Ready(value), None) => Polled::Ready(value),
+            (Poll::Pending, Some(unwind)) => Polled::Unwound(unwind.1),
+            (Poll::Ready(value), Some(unwind)) => {
+                return_request(unwind.1);
+                Polled::Ready(value)
+            }
+        }
+    }
 }
 
 /// The scope of one future; empty until it first suspends.
@@ -246,15 +266,28 @@ impl Scope {
     ) -> Polled<R> {
         let unwind = Cell::new(None);
         let polled = self.poll_frame(kind, Some(&unwind), cx, inside);
-        match (polled, unwind.take()) {
-            (Poll::Pending, None) => Polled::Pending,
-            (Poll::Ready(value), None) => Polled::Ready(value),
-            (Poll::Pending, Some(unwind)) => Polled::Unwound(unwind.1),
-            (Poll::Ready(value), Some(unwind)) => {
-                return_request(unwind.1);
-                Polled::Ready(value)
-            }
+        Polled::of(polled, &unwind)
+    }
+
+    /// As [`Scope::poll`], of a part that was asked to stop. Outside of tasks what is raised inside stops
+    /// there all the same.
+    pub(crate) fn poll_part<R>(
+        &mut self,
+        kind: Kind,
+        cx: &mut Context<'_>,
+        inside: impl FnOnce(&mut Context<'_>) -> Poll<R>,
+    ) -> Polled<R> {
+        if current().is_some() {
+            return self.poll(kind, cx, inside);
         }
+        self.release();
+        let unwind = Cell::new(None);
+        let frame = Frame::new(None, Cell::from_mut(&mut self.node), Kind::Limit, Some(&unwind));
+        let polled = {
+            let _entered = frame.enter();
+            inside(cx)
+        };
+        Polled::of(polled, &unwind)
     }
 
     /// Polls the inside of a scope that unwinds pass by.
@@ -278,12 +311,30 @@ impl Scope {
     ) -> Poll<R> {
         let Some(task) = current() else {
             self.release();
-            return inside(cx);
+            return self.poll_outside(kind, unwind, cx, inside);
         };
         if self.node.is_some() {
             self.answer(task, kind);
         }
         let frame = Frame::new(Some(task), Cell::from_mut(&mut self.node), kind, unwind);
+        let _entered = frame.enter();
+        inside(cx)
+    }
+
+    /// A poll outside of tasks: nothing is raised to the scope, unless a part around was asked in one.
+    #[cold]
+    fn poll_outside<R>(
+        &mut self,
+        kind: Kind,
+        unwind: Option<&Slot>,
+        cx: &mut Context<'_>,
+        inside: impl FnOnce(&mut Context<'_>) -> Poll<R>,
+    ) -> Poll<R> {
+        if !is_in_part_outside() {
+            return inside(cx);
+        }
+        let kind = if kind == Kind::Limit { Kind::Catch } else { kind };
+        let frame = Frame::new(None, Cell::from_mut(&mut self.node), kind, unwind);
         let _entered = frame.enter();
         inside(cx)
     }
@@ -410,19 +461,24 @@ pub(crate) struct Unwind(pub(super) u64);
 
 impl Unwind {
     /// Raises a request to the scope around, or to the task if there is none. `None` outside a
-    /// task.
+    /// task, unless it is inside of a part that was asked to stop in one.
     pub(crate) fn raise(said: Cancelled) -> Option<Self> {
-        let task = current()?;
+        let task = current();
+        if task.is_none() && !is_in_part_outside() {
+            return None;
+        }
         let number = Here::with(|here| {
             here.unwinds.set(here.unwinds.get() + 1);
             here.unwinds.get()
         });
-        match frames(task).find_map(|frame| Some((frame, frame.unwind?))) {
+        let mut around = frames_from(innermost(), task);
+        match around.find_map(|frame| Some((frame, frame.unwind?))) {
             Some((frame, slot)) => {
                 frame.eventful.set(true);
                 put(slot, number, said);
             }
             None => {
+                let task = task?;
                 let tree = tree(task);
                 let state = &task.header().state;
                 put(&tree.unwind, number, said);
@@ -433,12 +489,12 @@ impl Unwind {
     }
 
     fn find<R>(self, f: impl FnOnce(&Slot) -> R) -> Option<R> {
-        let task = current()?;
-        let frame = frames(task).filter_map(|it| it.unwind).find(|slot| holds(slot, self.0));
+        let task = current();
+        let mut slots = frames_from(innermost(), task).filter_map(|it| it.unwind);
+        let frame = slots.find(|slot| holds(slot, self.0));
         let root = || {
-            let ext = task.header().ext()?;
-            // SAFETY: this thread is inside the task.
-            Some(&unsafe { ext.scopes() }.unwind).filter(|slot| holds(slot, self.0))
+            let task = task.filter(|task| task.header().ext().is_some())?;
+            Some(&tree(task).unwind).filter(|slot| holds(slot, self.0))
         };
         match frame {
             Some(slot) => Some(f(slot)),

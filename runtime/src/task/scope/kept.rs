@@ -22,6 +22,7 @@ use super::share::Share;
 use crate::error::{Cancelled, FROM_TASK};
 use crate::task::raw::TaskPtr;
 use crate::task::registry::TaskRef;
+use crate::task::silent::SilentRef;
 
 /// Requests that were taken and not passed on, first taken first, one of each origin.
 #[derive(Default)]
@@ -31,7 +32,7 @@ pub(crate) struct Kept(Vec<Keep>);
 struct Keep {
     request: Cancelled,
     /// Where it was taken.
-    task: Option<TaskRef>,
+    task: Option<SilentRef>,
     /// Shared with others that have taken it; without one nobody else is to pass it on.
     share: Option<Arc<Share>>,
     /// It is passed on even if others that have taken it have answered it.
@@ -69,7 +70,7 @@ impl Kept {
     }
 
     fn keep(&mut self, request: Cancelled, share: Option<Arc<Share>>, owes: bool) {
-        let task = current().map(TaskRef::new);
+        let task = current().map(|task| SilentRef::new(TaskRef::new(task)));
         self.add(Keep { request, share, task, owes, answered: false });
     }
 

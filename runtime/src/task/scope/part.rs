@@ -33,45 +33,119 @@ pub(crate) enum Held {
     Beside,
 }
 
-/// Scopes that ask their own part of the task to stop.
-impl Scope {
-    /// Asks the part to stop, once; `counted`: the task counts that among its cancels.
-    pub(crate) fn begin_part(&mut self, said: Cancelled, counted: bool) -> Part {
-        let (Some(node), Some(task)) = (self.node, current()) else { return Part::Nobody };
-        tree(task).begin_part(node, said, counted, &task.header().state);
-        match self.offer(node, task) {
+/// A request to a part, as who asks keeps it.
+///
+/// A part may be polled in another task than the one where it was asked, or in none. If somebody in there
+/// has taken the request, that goes on until it ends; if nobody has, the scopes that have come along are
+/// asked anew.
+#[derive(Debug)]
+pub(crate) struct Request {
+    /// With the origin that the part has heard it from, once it was asked.
+    said: Cancelled,
+    /// Whoever asks waits for no other poll, and the task does not count it among its cancels.
+    by_hand: bool,
+    progress: Progress,
+}
+
+/// How far a request has come, as the last poll left it: the tree that knows belongs to the task of that
+/// poll.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Progress {
+    Offered,
+    Held,
+    Taken,
+}
+
+impl Request {
+    pub(crate) fn new(said: Cancelled) -> Self {
+        Self { said, by_hand: false, progress: Progress::Offered }
+    }
+
+    pub(crate) fn by_hand(said: Cancelled) -> Self {
+        Self { by_hand: true, ..Self::new(said) }
+    }
+
+    pub(crate) fn is_by_hand(&self) -> bool {
+        self.by_hand
+    }
+
+    /// True if `said` is this request, raised by who has taken it.
+    pub(crate) fn is(&self, said: &Cancelled) -> bool {
+        said.origin() == self.said.origin()
+    }
+
+    /// Asks the scopes inside of `scope` that the task around knows.
+    pub(crate) fn begin(&mut self, scope: &mut Scope) -> Part {
+        let (Some(node), Some(task)) = (scope.node, current()) else { return Part::Nobody };
+        self.said = self.said.clone().with_origin(node.id.get());
+        self.progress = Progress::Offered;
+        let tree = tree(task);
+        tree.begin_part(node, self.said.clone(), !self.by_hand, &task.header().state);
+        if self.by_hand {
+            tree.go_first(node);
+        }
+        match scope.offer(node, task) {
             // Nobody has asked the masks yet.
             Part::Held => Part::Offered,
             part => part,
         }
     }
 
-    /// Before a poll of a part that was asked to stop.
-    pub(crate) fn ask_part(&self) {
-        if let (Some(node), Some(task)) = (self.node, current()) {
-            tree(task).ask_masks(Some(node));
-        }
-    }
-
     /// After a poll of the part, which said Pending; `again`: it followed [`Part::Held`].
-    pub(crate) fn look_at_part(&mut self, again: bool) -> Part {
-        let (Some(node), Some(task)) = (self.node, current()) else { return Part::Nobody };
+    pub(crate) fn look(&mut self, scope: &mut Scope, again: bool) -> Part {
+        let Some((node, task)) = scope.asked() else { return self.look_elsewhere(scope) };
         let tree = tree(task);
         let delivery = &node.delivery;
+        self.progress = if delivery.taken.get() { Progress::Taken } else { Progress::Offered };
         let woken = inside::asks_again(task) || task.header().state.load_relaxed().is_scheduled();
         let waits = delivery.attempts.get() < PATIENCE && tree.is_offered(Some(node));
-        if woken && waits {
+        if woken && waits && !self.by_hand {
             delivery.attempts.set(delivery.attempts.get() + 1);
             return Part::Again;
         }
-        if delivery.taken.get() {
+        if self.progress == Progress::Taken {
             tree.withdraw(Some(node));
             return Part::Waiting;
         }
         delivery.attempts.set(delivery.attempts.get().saturating_add(1));
-        match self.offer(node, task) {
-            Part::Held if again => Part::Waiting,
+        match scope.offer(node, task) {
+            Part::Held if again => {
+                self.progress = Progress::Held;
+                Part::Waiting
+            }
             part => part,
+        }
+    }
+
+    /// The task around, if there is one, has not heard of the request.
+    fn look_elsewhere(&mut self, scope: &mut Scope) -> Part {
+        match self.progress {
+            Progress::Taken => Part::Waiting,
+            _ if scope.is_known() => self.begin(scope),
+            Progress::Held if current().is_none() => Part::Waiting,
+            Progress::Offered | Progress::Held => Part::Nobody,
+        }
+    }
+}
+
+/// Scopes that ask their own part of the task to stop.
+impl Scope {
+    /// True if the caller is inside a task.
+    pub(crate) fn is_in_task() -> bool {
+        current().is_some()
+    }
+
+    /// The node, while a request to the part is under way in the task around.
+    fn asked(&self) -> Option<(NodeRef, TaskPtr)> {
+        let (node, task) = (self.node?, current()?);
+        node.in_flight.get().then_some((node, task))
+    }
+
+    /// Before a poll of a part that was asked to stop, perhaps in another task.
+    pub(crate) fn ask_part(&mut self) {
+        self.leave_elsewhere();
+        if let Some((node, task)) = self.asked() {
+            tree(task).ask_masks(Some(node));
         }
     }
 
@@ -117,11 +191,6 @@ impl Scope {
         let own = node.id.get();
         let foreign = said.filter(|said| said.origin() != own);
         pending.or(foreign).or_else(|| tree.under_way_above(node)).or_else(|| tree.last())
-    }
-
-    /// True if the request is the one that this scope has asked its part with.
-    pub(crate) fn is_own(&self, said: &Cancelled) -> bool {
-        self.node.is_some_and(|node| node.id.get() == said.origin())
     }
 
     /// Where a mask holds back what is asked of the whole task; `None` if a scope is offered that, or

@@ -38,8 +38,8 @@ use corio_sync::shim::mutant;
 use super::node::{Delivery, Kind, Node, NodeRef, Said};
 use super::share::Share;
 use super::walk::{
-    Found, any_marked, any_mask, ask, collect_marked, find, held, offer_leaves, offer_outermost,
-    set_mark, unmark,
+    Found, any_marked, any_mask, ask, clear_marks, collect_marked, find, held, offer_leaves,
+    offer_outermost, set_mark, unmark,
 };
 use crate::error::{Cancelled, FROM_TASK as TASK};
 use crate::quiet::{drop_quietly, quietly};
@@ -416,7 +416,6 @@ impl Tree {
     pub(super) fn begin_part(&self, owner: NodeRef, said: Cancelled, counted: bool, state: &State) {
         self.begin(Some(owner));
         owner.delivery.renew();
-        let said = said.with_origin(owner.id.get());
         owner.said.set(Some(Box::new(Said::new(said))));
         owner.in_flight.set(true);
         owner.counted.set(counted);
@@ -424,6 +423,13 @@ impl Tree {
             self.counted.set(self.counted.get() + 1);
             state.count_part();
         }
+    }
+
+    /// The request of `owner` to its part is to be heard at once: nothing else is offered inside of it any
+    /// more, and of the masks in there each is believed until this request has asked it.
+    #[cfg_attr(any(corio_loom, corio_shuttle), allow(dead_code, reason = "no model asks by hand"))]
+    pub(super) fn go_first(&self, owner: NodeRef) {
+        clear_marks(owner.child.get());
     }
 
     /// The request of `owner` to its part is over, if there was one.

@@ -166,3 +166,12 @@ pub(super) fn unmark(first: Option<NodeRef>, mark: u32) {
         unmark(node.child.get(), mark);
     }
 }
+
+/// Nothing is offered to the scopes any more, and no mask has been asked.
+#[cfg_attr(any(corio_loom, corio_shuttle), allow(dead_code, reason = "no model asks by hand"))]
+pub(super) fn clear_marks(first: Option<NodeRef>) {
+    for node in siblings(first) {
+        node.mark.set(0);
+        clear_marks(node.child.get());
+    }
+}

@@ -1,0 +1,607 @@
+#!/usr/bin/env python3
+"""Records how many turns of asyncio's loop lie between an event and who waits for it.
+
+    python3 hops.py > hops.txt
+
+As event_loop.py. Ticks are callbacks that submit the next one: they count turns, and show where in a
+turn something happens. What blocks the loop makes timers due in one turn.
+
+wait_for is that of 3.12 and later, which is a timeout around an await.
+"""
+
+import asyncio
+import platform
+import socket
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+SCENARIOS = {}
+lines = []
+
+
+def say(*words):
+    lines.append(" ".join(str(word) for word in words))
+
+
+def scenario(function):
+    SCENARIOS[f"hops {function.__name__}"] = function
+    return function
+
+
+def ticks(count, n=1):
+    say("tick", n)
+    if n < count:
+        asyncio.get_running_loop().call_soon(ticks, count, n + 1)
+
+
+def block(seconds, count=0):
+    """Stands for a callback that takes long; ticks begin in the next turn."""
+    time.sleep(seconds)
+    if count:
+        asyncio.get_running_loop().call_soon(ticks, count)
+
+
+async def turn():
+    await asyncio.sleep(0)
+
+
+def later(seconds, *words):
+    asyncio.get_running_loop().call_later(seconds, say, *words)
+
+
+def spawn(coro):
+    return asyncio.get_running_loop().create_task(coro)
+
+
+async def wait_for(aw, seconds):
+    async with asyncio.timeout(seconds):
+        return await aw
+
+
+async def sleeper(name, seconds):
+    await asyncio.sleep(seconds)
+    say(name)
+
+
+async def child(name="child", count=0, counted=5):
+    """Ends after some turns, from where the turns are counted."""
+    for _ in range(count):
+        await turn()
+    say(name)
+    if counted:
+        ticks(counted)
+    return name
+
+
+async def failing(counted=5):
+    await turn()
+    say("fails")
+    ticks(counted)
+    raise ValueError("failed")
+
+
+async def for_ever(name):
+    try:
+        await asyncio.get_running_loop().create_future()
+    except asyncio.CancelledError:
+        say(name, "cancelled")
+        raise
+
+
+@scenario
+async def a_sleep_and_a_callback():
+    task = spawn(sleeper("sleeper", 0.01))
+    await turn()
+    later(0.011, "call_later")
+    asyncio.get_running_loop().call_soon(block, 0.03, 3)
+    await task
+
+
+@scenario
+async def sleeps_in_order():
+    tasks = [spawn(sleeper(name, at)) for name, at in (("c", 0.012), ("a", 0.01), ("b", 0.011))]
+    await turn()
+    later(0.0105, "after a")
+    later(0.0115, "after b")
+    asyncio.get_running_loop().call_soon(block, 0.03, 3)
+    for task in tasks:
+        await task
+    say("main")
+
+
+@scenario
+async def a_timeout_expires():
+    async def limited():
+        try:
+            async with asyncio.timeout(0.01):
+                await for_ever("inside")
+        except TimeoutError:
+            say("timed out")
+
+    task = spawn(limited())
+    await turn()
+    later(0.009, "before")
+    later(0.011, "after")
+    asyncio.get_running_loop().call_soon(block, 0.03, 4)
+    await task
+    say("main")
+
+
+@scenario
+async def wait_for_expires():
+    async def limited():
+        try:
+            await wait_for(asyncio.Event().wait(), 0.01)
+        except TimeoutError:
+            say("timed out")
+
+    task = spawn(limited())
+    await turn()
+    later(0.009, "before")
+    later(0.011, "after")
+    asyncio.get_running_loop().call_soon(block, 0.03, 4)
+    await task
+    say("main")
+
+
+@scenario
+async def a_timeout_of_a_task_expires():
+    async def limited():
+        try:
+            await wait_for(spawn(for_ever("child")), 0.01)
+        except TimeoutError:
+            say("timed out")
+
+    task = spawn(limited())
+    await turn()
+    await turn()
+    asyncio.get_running_loop().call_soon(block, 0.03, 5)
+    await task
+    say("main")
+
+
+@scenario
+async def a_wait_expires():
+    task = spawn(for_ever("child"))
+
+    async def waits():
+        done, pending = await asyncio.wait([task], timeout=0.01)
+        say("waited", len(done), len(pending))
+
+    waiting = spawn(waits())
+    await turn()
+    later(0.009, "before")
+    later(0.011, "after")
+    asyncio.get_running_loop().call_soon(block, 0.03, 4)
+    await waiting
+
+
+@scenario
+async def a_cancel_before_the_step():
+    """What is due in the same turn cannot end a sleep that was cancelled."""
+
+    async def sleeps():
+        try:
+            await asyncio.sleep(0.012)
+            say("slept")
+        except asyncio.CancelledError:
+            say("cancelled")
+
+    task = spawn(sleeps())
+    await turn()
+    loop = asyncio.get_running_loop()
+    other = spawn(sleeper("other", 0.011))
+    await turn()
+    loop.call_later(0.01, task.cancel)
+    loop.call_soon(block, 0.03, 3)
+    await other
+    await task
+
+
+@scenario
+async def a_stop_before_the_step():
+    """The turn of the stop is the last one: the step is the next run's."""
+    task = spawn(sleeper("sleeper", 0.01))
+    await turn()
+    loop = asyncio.get_running_loop()
+    loop.call_later(0.009, loop.stop)
+    later(0.011, "later")
+    loop.call_soon(block, 0.03, 3)
+    await task
+
+
+@scenario
+async def sockets():
+    loop = asyncio.get_running_loop()
+    near, far = socket.socketpair()
+    near.setblocking(False)
+
+    async def receives():
+        say("received", len(await loop.sock_recv(near, 10)))
+
+    task = spawn(receives())
+    await turn()
+    far.send(b"x")
+    loop.call_later(0, say, "timer")
+    ticks(4)
+    await task
+    near.close()
+    far.close()
+
+
+@scenario
+async def streams():
+    near, far = socket.socketpair()
+    reader, writer = await asyncio.open_connection(sock=near)
+
+    async def reads():
+        say("read", len(await reader.read(10)))
+
+    task = spawn(reads())
+    await turn()
+    far.send(b"x")
+    asyncio.get_running_loop().call_later(0, say, "timer")
+    ticks(4)
+    await task
+    writer.close()
+    far.close()
+
+
+@scenario
+async def an_executor():
+    loop = asyncio.get_running_loop()
+    executor = ThreadPoolExecutor(1)
+    go = threading.Event()
+
+    async def runs():
+        say("ran", await loop.run_in_executor(executor, lambda: go.wait() and 7))
+
+    def join():
+        go.set()
+        # The executor has one thread: when this is done, the result before it was sent.
+        executor.submit(lambda: None).result()
+        loop.call_soon(ticks, 4)
+
+    task = spawn(runs())
+    await turn()
+    loop.call_soon(join)
+    await task
+    executor.shutdown()
+
+
+@scenario
+async def other_threads():
+    loop = asyncio.get_running_loop()
+    future = loop.create_future()
+
+    async def waits():
+        await future
+        say("future")
+
+    async def started():
+        say("coroutine")
+
+    def other():
+        loop.call_soon_threadsafe(say, "callback")
+        loop.call_soon_threadsafe(future.set_result, None)
+        asyncio.run_coroutine_threadsafe(started(), loop)
+
+    def join():
+        thread = threading.Thread(target=other)
+        thread.start()
+        thread.join()
+        loop.call_soon(ticks, 4)
+
+    task = spawn(waits())
+    await turn()
+    loop.call_soon(join)
+    await task
+    await turn()
+
+
+@scenario
+async def primitives():
+    event, lock, queue = asyncio.Event(), asyncio.Lock(), asyncio.Queue()
+    semaphore = asyncio.Semaphore(0)
+    future = asyncio.get_running_loop().create_future()
+
+    async def waits(name, aw):
+        await aw
+        say(name)
+
+    await lock.acquire()
+    waiting = [("event", event.wait()), ("lock", lock.acquire()), ("queue", queue.get())]
+    waiting += [("semaphore", semaphore.acquire()), ("future", future)]
+    tasks = [spawn(waits(name, aw)) for name, aw in waiting]
+    await turn()
+
+    async def wakes():
+        future.set_result(None)
+        semaphore.release()
+        queue.put_nowait(1)
+        lock.release()
+        event.set()
+        say("woken")
+        ticks(3)
+
+    spawn(wakes())
+    for task in tasks:
+        await task
+
+
+@scenario
+async def an_awaited_task():
+    await spawn(child())
+    say("awaited")
+    await turn()
+
+
+@scenario
+async def done_callbacks():
+    task = spawn(child())
+    task.add_done_callback(lambda _: say("callback 1"))
+    gathered = asyncio.gather(task)
+    task.add_done_callback(lambda _: say("callback 2"))
+    await gathered
+    say("gathered")
+    await turn()
+
+
+@scenario
+async def gather():
+    await asyncio.gather(spawn(child()))
+    say("gathered")
+    await turn()
+
+
+@scenario
+async def gather_of_three():
+    """Which end in one turn, with something between them."""
+    ends = [spawn(child("one", counted=0))]
+    asyncio.get_running_loop().call_soon(ticks, 4)
+    ends.append(spawn(child("two", counted=0)))
+    asyncio.get_running_loop().call_soon(say, "between")
+    ends.append(spawn(child("three", counted=0)))
+    await asyncio.gather(*ends)
+    say("gathered")
+    await turn()
+
+
+@scenario
+async def gather_of_late_ones():
+    """The first to end is behind the last one."""
+    await asyncio.gather(spawn(child("late", 1)), spawn(child("early", 0, 0)))
+    say("gathered")
+    await turn()
+    await turn()
+
+
+@scenario
+async def gather_fails():
+    rest = spawn(for_ever("rest"))
+    try:
+        await asyncio.gather(rest, spawn(failing()))
+    except ValueError:
+        say("seen")
+    await turn()
+    rest.cancel()
+    await turn()
+
+
+@scenario
+async def gather_is_cancelled():
+    async def gathers():
+        await asyncio.gather(spawn(for_ever("child")))
+
+    task = spawn(gathers())
+    await turn()
+    await turn()
+    task.cancel()
+    ticks(5)
+    try:
+        await task
+    except asyncio.CancelledError:
+        say("seen")
+    await turn()
+
+
+@scenario
+async def an_awaited_task_is_cancelled():
+    async def awaits():
+        await spawn(for_ever("child"))
+
+    task = spawn(awaits())
+    await turn()
+    await turn()
+    task.cancel()
+    ticks(5)
+    try:
+        await task
+    except asyncio.CancelledError:
+        say("seen")
+    await turn()
+
+
+@scenario
+async def wait_for_all():
+    done, _ = await asyncio.wait([spawn(child("late", 1)), spawn(child("early", 0, 0))])
+    say("waited", len(done))
+    await turn()
+    await turn()
+
+
+@scenario
+async def wait_for_the_first():
+    tasks = [spawn(child("late", 3, 0)), spawn(child("early"))]
+    done, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    say("waited", len(done), len(pending))
+    for task in tasks:
+        await task
+
+
+@scenario
+async def wait_of_ended():
+    task = spawn(child(counted=0))
+    await turn()
+    await turn()
+    ticks(4)
+    done, _ = await asyncio.wait([task])
+    say("waited", len(done))
+    await turn()
+
+
+@scenario
+async def completions():
+    tasks = [spawn(child("late", 1, 0)), spawn(child("early"))]
+    for end in asyncio.as_completed(tasks):
+        say("completed", await end)
+    await turn()
+
+
+@scenario
+async def completions_of_ended():
+    task = spawn(child(counted=0))
+    await turn()
+    await turn()
+    ticks(4)
+    for end in asyncio.as_completed([task]):
+        say("completed", await end)
+    await turn()
+
+
+@scenario
+async def shield():
+    await asyncio.shield(spawn(child()))
+    say("shielded")
+    await turn()
+
+
+@scenario
+async def shield_of_a_late_one():
+    await asyncio.shield(spawn(child(count=2)))
+    say("shielded")
+    await turn()
+
+
+@scenario
+async def wait_for_a_task():
+    await wait_for(spawn(child()), 10)
+    say("waited")
+    await turn()
+
+
+@scenario
+async def group():
+    async with asyncio.TaskGroup() as group:
+        group.create_task(child())
+    say("group")
+    await turn()
+
+
+@scenario
+async def group_of_late_ones():
+    async with asyncio.TaskGroup() as group:
+        group.create_task(child("late", 1))
+        group.create_task(child("early", 0, 0))
+    say("group")
+    await turn()
+    await turn()
+
+
+@scenario
+async def group_outlived_by_its_body():
+    async with asyncio.TaskGroup() as group:
+        group.create_task(child())
+        for _ in range(3):
+            await turn()
+        say("body")
+    say("group")
+    await turn()
+
+
+@scenario
+async def group_ends_with_its_body():
+    """The last child ends in the turn in which the body does."""
+    async with asyncio.TaskGroup() as group:
+        group.create_task(child())
+        await turn()
+        say("body")
+    say("group")
+    await turn()
+
+
+@scenario
+async def group_fails():
+    try:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(for_ever("sibling"))
+            group.create_task(failing())
+            await for_ever("body")
+    except* ValueError:
+        say("group")
+    await turn()
+
+
+@scenario
+async def group_is_cancelled():
+    async def body():
+        async with asyncio.TaskGroup() as group:
+            group.create_task(for_ever("sibling"))
+            await for_ever("body")
+
+    task = spawn(body())
+    await turn()
+    await turn()
+    task.cancel()
+    ticks(8)
+    try:
+        await task
+    except asyncio.CancelledError:
+        say("seen")
+    await turn()
+
+
+@scenario
+async def a_cancel_goes_on_later():
+    async def cleans():
+        try:
+            await for_ever("task")
+        except asyncio.CancelledError:
+            await turn()
+            say("cleaned")
+            raise
+
+    task = spawn(cleans())
+    await turn()
+    task.cancel()
+    ticks(5)
+    try:
+        await task
+    except asyncio.CancelledError:
+        say("seen")
+    await turn()
+
+
+def main():
+    print(f"# Recorded by hops.py with CPython {platform.python_version()}.")
+    for name, function in SCENARIOS.items():
+        lines.clear()
+        loop = asyncio.new_event_loop()
+        main_task = loop.create_task(function())
+        try:
+            loop.run_until_complete(main_task)
+        except RuntimeError:
+            say("stopped")
+            loop.run_until_complete(main_task)
+        said = list(lines)
+        for task in asyncio.all_tasks(loop):
+            task.cancel()
+        loop.run_until_complete(asyncio.sleep(0))
+        loop.close()
+        print(f"== {name}")
+        for line in said:
+            print(line)
+
+
+main()
