@@ -36,6 +36,8 @@ where
     handle.run_coroutine_threadsafe(future)
 }
 
+/// What a thread that is in no runtime does with a handle to one:
+///
 /// # Examples
 ///
 /// ```

@@ -10,6 +10,10 @@ use crate::error::TaskError;
 
 /// A handle that cancels its task when it is dropped; made by [`Task::cancel_on_drop`].
 ///
+/// # Panics
+///
+/// If it is awaited again after it gave its result.
+///
 /// # Examples
 ///
 /// ```
