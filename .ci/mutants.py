@@ -1,4 +1,9 @@
-"""Weakens each named site in turn and expects a model of the same crate to turn red."""
+"""Weakens each named site in turn and expects a model of the same crate to turn red.
+
+A mutant under which no model turns red, and some model does not end in ten times its time, is told apart:
+it counts as killed only if it is listed, with the reason, as one that makes a model loop for ever. A named
+ordering that is no site, and so has no mutant, must be argued for.
+"""
 
 import concurrent.futures
 import threading
@@ -17,6 +22,7 @@ class Judge:
 
     def __init__(self, found, args):
         self.args = args
+        self.argued = sites.argued()
         self.by_name = {}
         for m in found:
             self.by_name.setdefault(m.name, []).append(m)
@@ -29,7 +35,7 @@ class Judge:
     def candidates(self, mutant, site):
         """The models of the site's crate. First those whose name begins with its module, then those
         of the modules that it pairs with, then the rest; what killed last comes first, then the
-        sequential pass, which is the faster one."""
+        sequential pass, which is the faster one. What is argued for is tried on the first two only."""
         module = mutant.split(".")[0]
         crate = models.crate_of(site.path)
         chosen = [m for group in self.by_name.values() for m in group if m.crate == crate]
@@ -40,6 +46,8 @@ class Judge:
                 return 0
             return 1 if any(name.startswith(f"{other}_") for other in site.partners) else 2
 
+        if mutant in self.argued:
+            chosen = [m for m in chosen if distance(m.name) < 2]
         return sorted(chosen, key=lambda m: (distance(m.name), -last.get((m.which, m.name), 0),
                                              m.which != "sc", m.threads * 10 + m.bound))
 
@@ -69,7 +77,7 @@ class Judge:
                 self.remember(mutant, model)
                 return "killed", f"{model.which} {model.name}", start
         if late:
-            return "killed", late, start
+            return "by time", late, start
         return "survived", "", start
 
     def remember(self, mutant, model):
@@ -103,10 +111,20 @@ def chosen_mutants(found, args):
     return [(m, named[m]) for m in mutants]
 
 
-def reasons_wrong(found):
-    """Complaints about the list of argued mutants."""
-    known = {mutant: site for site in found for mutant in site.mutants()}
+def reasons_wrong(found, passed_by):
+    """Complaints about the lists of argued and endless mutants, and orderings that are in neither."""
+    mutants = {mutant: site for site in found for mutant in site.mutants()}
+    known = mutants | passed_by
     wrong = []
+    for name, reason in sites.argued(sites.ENDLESS).items():
+        if name not in mutants:
+            wrong.append(f"{sites.ENDLESS.name}: {name} is no mutant")
+        elif not reason:
+            wrong.append(f"{sites.ENDLESS.name}: {name} has no reason (mutant, tab, reason)")
+    for name, site in sorted(passed_by.items()):
+        if name not in sites.argued():
+            wrong.append(f"{site.path}:{site.line}: no mutant weakens Ordering({name}): pass it through "
+                         f"ord(), or argue for it in {sites.ARGUED.name}")
     for name, reason in sites.argued().items():
         if name not in known:
             wrong.append(f".ci/mutants-argued.txt: {name} is no site")
@@ -121,15 +139,16 @@ def reasons_wrong(found):
 def command(args):
     start = time.monotonic()
     found, wrong = sites.collect()
-    wrong += reasons_wrong(found)
+    passed_by = sites.bypassing(found)
+    wrong += reasons_wrong(found, passed_by)
     chosen = chosen_mutants(found, args)
     if args.list:
         models.table([[m, s.kind, s.order, f"{s.path}:{s.line}"] for m, s in chosen],
                      ["mutant", "kind", "order", "at"])
         return 0
     judge = Judge(models.discover("plain", args.crate) + models.discover("sc", args.crate), args)
-    reasons = sites.argued()
-    rows, counts, untried = [], {"killed": 0, "argued": 0, "survived": 0}, []
+    reasons, endless = sites.argued(), sites.argued(sites.ENDLESS)
+    rows, counts, untried = [], {"killed": 0, "by time": 0, "argued": 0, "survived": 0}, []
 
     def one(entry):
         mutant, site = entry
@@ -145,8 +164,13 @@ def command(args):
                 continue
             if verdict == "survived" and mutant in reasons:
                 verdict, by = "argued", reasons[mutant]
-            elif verdict == "killed" and mutant in reasons:
+            elif verdict in ("killed", "by time") and mutant in reasons:
                 by += "; drop its line in mutants-argued.txt"
+            elif verdict == "killed" and mutant in endless:
+                by += f"; drop its line in {sites.ENDLESS.name}"
+            elif verdict == "by time" and mutant not in endless:
+                wrong.append(f"{mutant}: no model turns red, only {by}: if it loops for ever, say so in "
+                             f"{sites.ENDLESS.name}")
             elif verdict == "broken":
                 wrong.append(f"{mutant}: red without the mutant: {by}")
                 verdict = "survived"
@@ -159,6 +183,9 @@ def command(args):
         print(f"FAILED {line}")
     if untried:
         print(f"not tried within {args.budget} s: {', '.join(untried)}")
-    print(f"mutants: {counts['killed']} killed, {counts['argued']} argued, "
+    timed = [row[0] for row in rows if row[1] == "by time"]
+    print(f"by time alone: {', '.join(timed) or 'none'}")
+    print(f"no model reaches, and argued for: {', '.join(sorted(passed_by)) or 'none'}")
+    print(f"mutants: {counts['killed']} killed, {counts['by time']} by time, {counts['argued']} argued, "
           f"{counts['survived']} survived of {len(rows)}; {time.monotonic() - start:.0f} s")
     return 1 if wrong or counts["survived"] or untried else 0

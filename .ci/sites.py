@@ -2,7 +2,8 @@
 
 A mutant is one change to one site: an ordering weakened to Relaxed, one half of AcqRel dropped
 (`a.b:acq`, `a.b:rel`), a fence or a step left out. What may survive is argued in
-`.ci/mutants-argued.txt` and, with the words `Not killable:`, at the site.
+`.ci/mutants-argued.txt` and, with the words `Not killable:`, at the site; and so is a named ordering that
+is passed to no `ord`, because no model reaches it.
 """
 
 import itertools
@@ -11,6 +12,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 ARGUED = ROOT / ".ci" / "mutants-argued.txt"
+ENDLESS = ROOT / ".ci" / "mutants-endless.txt"
 STALLS_ARGUED = ROOT / ".ci" / "stalls-argued.txt"
 FOLDERS = ["sync/src", "runtime/src", "io/src"]
 # The reason may stand this many lines above its site: one comment may serve a whole function.
@@ -89,6 +91,31 @@ def collect(root=ROOT):
                 found.append(Site(name, match.group(1), order, shown, line,
                                   partners(name, lines[:line])))
     return found, wrong
+
+
+CLAIM = re.compile(r"\s*// Ordering\(([\w., ]+)\):\s*(\w+)")
+
+
+def bypassing(found, root=ROOT):
+    """Orderings that have a name and a partner, and no site: those that no mutant weakens."""
+    have, passed_by = {site.name for site in found}, {}
+    for folder in FOLDERS:
+        for path in sorted((root / folder).rglob("*.rs")):
+            lines = path.read_text().splitlines()
+            for at, line in enumerate(lines):
+                claim = CLAIM.match(line)
+                if not claim or claim.group(2) == "Relaxed":
+                    continue
+                rest = itertools.takewhile(
+                    lambda l: l.lstrip().startswith("//") and not CLAIM.match(l), lines[at + 1 :])
+                # One that says `as Ordering(..)` is judged where that is.
+                if "pairs" not in " ".join([line, *rest]):
+                    continue
+                for name in re.split(r"[ ,]+", claim.group(1)):
+                    if name not in have:
+                        passed_by[name] = Site(name, "comment", claim.group(2),
+                                               path.relative_to(root), at + 1, set())
+    return passed_by
 
 
 def partners(name, lines):

@@ -11,7 +11,14 @@ struct Failed {
     operation: &'static str,
     address: String,
     source: io::Error,
+    /// What can be done about it, or nothing.
+    remedy: &'static str,
 }
+
+/// For an address that somebody has, and for a path at which something lies.
+const PORT_IN_USE: &str =
+    "; stop who has it, or bind another port (0 lets the system choose one that is free)";
+const PATH_IN_USE: &str = "; remove the file if nobody serves it any more, or bind another path";
 
 /// Adds an operation and an address to an error: `bind 127.0.0.1:80: permission denied`.
 pub(crate) fn failed(
@@ -19,14 +26,34 @@ pub(crate) fn failed(
     address: impl fmt::Display,
     source: io::Error,
 ) -> io::Error {
+    advised(operation, address, source, PORT_IN_USE)
+}
+
+/// As [`failed`], where the address is a path.
+pub(crate) fn failed_at_path(
+    operation: &'static str,
+    path: impl fmt::Display,
+    source: io::Error,
+) -> io::Error {
+    advised(operation, path, source, PATH_IN_USE)
+}
+
+fn advised(
+    operation: &'static str,
+    address: impl fmt::Display,
+    source: io::Error,
+    if_in_use: &'static str,
+) -> io::Error {
     let kind = source.kind();
-    io::Error::new(kind, Failed { operation, address: address.to_string(), source })
+    let in_use = operation == "bind" && kind == io::ErrorKind::AddrInUse;
+    let remedy = if in_use { if_in_use } else { "" };
+    io::Error::new(kind, Failed { operation, address: address.to_string(), source, remedy })
 }
 
 impl fmt::Display for Failed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { operation, address, source } = self;
-        write!(f, "{operation} {address}: {source}")
+        let Self { operation, address, source, remedy } = self;
+        write!(f, "{operation} {address}: {source}{remedy}")
     }
 }
 

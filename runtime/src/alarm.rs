@@ -255,7 +255,7 @@ fn outside(what: &str, at: &'static Location<'static>) -> ! {
 #[cold]
 fn too_late(what: &str, at: &'static Location<'static>) -> ! {
     panic!(
-        "{what} needs a corio runtime, and the one that this thread has entered has shut down \
-         (created at {at})"
+        "{what} needs a corio runtime, and the one that this thread has entered has shut down: await \
+         it before the shutdown, or enter a runtime that still runs with Handle::enter (created at {at})"
     )
 }

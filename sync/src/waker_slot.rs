@@ -140,7 +140,7 @@ impl WakerSlot {
         // Ordering(waker_slot.alone): Acquire; pairs with Ordering(waker_slot.take). The taker that
         // emptied the slot has read the two words before we store new ones. Not killable: as at
         // Ordering(waker_slot.evict).
-        if self.word.load(Acquire) & (FULL | REGISTERING) == 0 {
+        if self.word.load(ord("waker_slot.alone", Acquire)) & (FULL | REGISTERING) == 0 {
             self.publish(new, 0);
         } else {
             // Another waker lies here: it has to be claimed.
@@ -240,7 +240,7 @@ impl WakerSlot {
         // was faster than we has read the two words before we store new ones; without it its reads
         // could return our words, and be validated. Not killable: no model shows a load a value
         // that is stored later in the same execution.
-        let before = self.word.fetch_and(!FULL, Acquire);
+        let before = self.word.fetch_and(!FULL, ord("waker_slot.evict", Acquire));
         // SAFETY: we have cleared FULL, so the waker is ours; nobody else can have stored the two
         // words, because REGISTERING is ours (invariant of `WakerSlot`).
         (before & FULL != 0).then(|| unsafe { parts.into_waker() })

@@ -64,6 +64,11 @@ fn a_port_in_use_is_named() {
         let error = TcpListener::bind(address).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::AddrInUse);
         assert!(error.to_string().starts_with(&format!("bind {address}: ")), "{error}");
+        // The remedy.
+        assert!(error.to_string().contains("or bind another port (0 lets"), "{error}");
+        let udp = corio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let error = corio::net::UdpSocket::bind(udp.local_addr().unwrap()).await.unwrap_err();
+        assert!(error.to_string().contains("or bind another port (0 lets"), "{error}");
         // Shared ports are asked for by both.
         let builder = TcpListener::builder().reuse_port(true);
         let third = builder.clone().bind("127.0.0.1:0").await.unwrap();

@@ -176,6 +176,8 @@ fn errors_name_the_path() {
         let error = UnixListener::bind(&path).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::AddrInUse);
         assert!(error.to_string().starts_with(&format!("bind {}: ", path.display())), "{error}");
+        // The remedy.
+        assert!(error.to_string().contains("; remove the file"), "{error}");
         let error = UnixStream::connect(&path).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
         let error = UnixStream::connect("x".repeat(500)).await.unwrap_err();

@@ -36,6 +36,42 @@ fn run_borrows_from_the_stack_and_takes_what_is_not_send() {
     });
 }
 
+/// The slack of the calling thread's timers, in nanoseconds.
+#[cfg(target_os = "linux")]
+fn timer_slack() -> u64 {
+    rustix::thread::current_timer_slack().expect("Linux has it")
+}
+
+/// A run asks for exact timers on the thread that calls it. What the thread had before is its own.
+#[cfg(target_os = "linux")]
+#[test]
+fn the_callers_timer_slack_is_its_own_again_after_a_run() {
+    const OWN: u64 = 77_777;
+    bounded(|| {
+        rustix::thread::set_current_timer_slack(OWN.try_into().ok()).expect("Linux has it");
+        assert_eq!(timer_slack(), OWN);
+        let inside = builder().run(async {
+            corio::sleep(Duration::from_millis(1)).await;
+            timer_slack()
+        });
+        assert_eq!((inside.unwrap(), timer_slack()), (1, OWN), "after run");
+        // Also where the run ends by a panic.
+        panic_of(|| builder().run(async { panic!("main's end") }).unwrap());
+        assert_eq!(timer_slack(), OWN, "after a panic");
+        let runtime = rt();
+        assert_eq!(
+            runtime.block_on(async {
+                corio::yield_now().await;
+                timer_slack()
+            }),
+            OWN
+        );
+        let own_loop = builder().build_event_loop().unwrap();
+        let inside = own_loop.run_until_complete(async { timer_slack() });
+        assert_eq!((inside.unwrap(), timer_slack()), (1, OWN), "after a loop's run");
+    });
+}
+
 #[test]
 fn a_nested_run_names_the_outer_one() {
     bounded(|| {

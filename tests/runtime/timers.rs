@@ -519,7 +519,10 @@ fn a_sleep_in_a_runtime_that_has_shut_down_says_so() {
         hear.recv().unwrap();
         assert!(runtime.shutdown(None).is_clean());
         let (across, after) = thread.join().unwrap();
-        assert!(across.contains("has shut down"), "{across}");
-        assert!(after.contains("has shut down"), "{after}");
+        for said in [across, after] {
+            assert!(said.contains("sleep") && said.contains("has shut down"), "{said}");
+            // The remedy, and where to apply it.
+            assert!(said.contains("before the shutdown") && said.contains(file!()), "{said}");
+        }
     });
 }

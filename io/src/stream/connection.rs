@@ -223,7 +223,9 @@ impl Connection {
     }
 
     // Ordering(stream.queued): Acquire; pairs with Ordering(stream.sent). Zero lets the writer send
-    // by itself: its bytes must not overtake the sender's.
+    // by itself: its bytes must not overtake the sender's. Not killable: sockets are not built for
+    // models, and the order of two calls is kept by the kernel's own lock on the socket; this keeps the
+    // second from being made before the first has returned.
     pub(super) fn queued(&self) -> usize {
         self.queued.load(Ordering::Acquire)
     }
@@ -333,6 +335,9 @@ impl Connection {
         let first = !self.sending.swap(true, Ordering::Relaxed);
         if first {
             // Ordering(stream.fence_tell): SeqCst; pairs with Ordering(stream.fence_close).
+            // Not killable: connections are not built for models; the pattern, each side announces
+            // and then looks with a fence in between, is that of the scheduler's idle workers, which
+            // are.
             fence(Ordering::SeqCst);
         }
         let told = self.outgoing.put_nowait(what).is_ok();
@@ -413,7 +418,7 @@ impl Connection {
 
     pub(super) fn sent(&self, n: usize) {
         // Ordering(stream.sent): Release; pairs with Ordering(stream.queued): the system call came
-        // before.
+        // before. Not killable: as there.
         let before = self.queued.fetch_sub(n, Ordering::Release);
         let (low, left) = (self.limits().0, before - n);
         // Some wait for room, and some until all is sent.
@@ -435,7 +440,7 @@ impl Connection {
         }
         self.outgoing.shutdown(false);
         // Ordering(stream.fence_close): SeqCst; pairs with Ordering(stream.fence_tell). If no sender is
-        // seen here, what its writer is about to queue is refused.
+        // seen here, what its writer is about to queue is refused. Not killable: as there.
         fence(Ordering::SeqCst);
         // A sender that runs ends the connection when its queue is empty.
         // Ordering(stream.closing_sender): Relaxed. The fence orders it.

@@ -26,9 +26,8 @@ use std::time::{Duration, Instant};
 
 use concurrent_queue::ConcurrentQueue;
 use corio_sync::park::block_on_deadline;
-use corio_sync::shim::Ordering::{AcqRel, Acquire, Relaxed};
-use corio_sync::shim::atomic::AtomicUsize;
 
+use super::alive::Alive;
 use super::job::{self, Job, QueuedJob, quietly};
 use super::slots::{Order, Slots};
 use super::word::{Duty, SlotId, THREADS_MAX, Word};
@@ -78,7 +77,7 @@ pub(super) struct Shared {
     pub(super) queue: ConcurrentQueue<QueuedJob>,
     /// Threads that have been made and have not ended. Unlike the word's total it counts a worker
     /// to its very end.
-    alive: AtomicUsize,
+    alive: Alive,
     /// Who waits for the pool's end.
     enders: ConcurrentQueue<Waker>,
     pub(super) config: PoolConfig,
@@ -130,7 +129,7 @@ impl Pool {
             word: Word::new(config.threads),
             slots: Slots::new(config.threads),
             queue: ConcurrentQueue::unbounded(),
-            alive: AtomicUsize::new(0),
+            alive: Alive::new(),
             enders: ConcurrentQueue::unbounded(),
             nice: worker::nice_above_ours(config.nice),
             config,
@@ -321,9 +320,7 @@ impl Shared {
         if let Some(bytes) = this.config.stack_size {
             thread = thread.stack_size(bytes);
         }
-        // Ordering: Relaxed; who sees that the pool is over has acquired the word from each worker
-        // that was struck from it, and this comes before the worker.
-        this.alive.fetch_add(1, Relaxed);
+        this.alive.begins();
         let shared = this.clone();
         let result = thread.spawn(move || worker::work(&shared, slot));
         if result.is_err() {
@@ -358,22 +355,13 @@ impl Shared {
 
     /// The last thing that a thread of the pool does.
     pub(super) fn one_ended(&self) {
-        // Ordering(pool.ended): AcqRel; pairs with Ordering(pool.has_ended) and itself. All that
-        // the threads have done has happened before the pool's end is seen.
-        if self.alive.fetch_sub(1, AcqRel) == 1 {
+        if self.alive.ends() {
             self.tell_enders();
         }
     }
 
     fn has_ended(&self) -> bool {
-        // Ordering(pool.meet): AcqRel; pairs with Ordering(pool.meet), which is this one in another
-        // thread. One that waits has left its waker before, one that tells has changed the word or
-        // the count before: of the two the later one sees what the other did. A plain load could
-        // miss it on both sides.
-        self.alive.fetch_add(0, AcqRel);
-        // Ordering(pool.has_ended): Acquire; pairs with Ordering(pool.ended), which says what for.
-        // The word comes first: who leaves it is still counted.
-        self.word.look().is_over() && self.alive.load(Acquire) == 0
+        self.alive.none_left(|| self.word.look().is_over())
     }
 
     /// Wakes those who wait for the pool's end, if it has come.

@@ -18,11 +18,12 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use corio_sync::park::Unparker;
-use corio_sync::shim::Ordering::{Acquire, Relaxed, Release};
-use corio_sync::shim::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU64};
+use corio_sync::shim::Ordering::Relaxed;
+use corio_sync::shim::atomic::{AtomicPtr, AtomicU8, AtomicU64};
 use corio_sync::shim::cell::UnsafeCell;
 
 use super::job::{JobKind, JobOrigin};
+use super::taken::Taken;
 use super::word::{Link, Links, SlotId};
 
 /// Slots per chunk: a kibibyte, and as many threads as most programs ever need.
@@ -50,7 +51,7 @@ pub(super) struct Slots {
 /// Aligned to a cache line: its holder writes it for every job, and others read their own.
 #[repr(align(64))]
 struct Slot {
-    taken: AtomicBool,
+    taken: Taken,
     order: AtomicU8,
     link: Link,
     /// When the resting holder's time is up, in us since the pool was made.
@@ -84,10 +85,7 @@ impl Slots {
         loop {
             for index in 0..self.cap {
                 let chunk = self.chunks[index / CHUNK].get_or_init(Slot::chunk);
-                // Ordering(worker_slots.take): Acquire; pairs with Ordering(worker_slots.free). The last holder,
-                // and who woke it, are done with the slot's unparker, which we are about to replace.
-                let taken = &chunk[index % CHUNK].taken;
-                if taken.compare_exchange(false, true, Acquire, Relaxed).is_ok() {
+                if chunk[index % CHUNK].taken.take() {
                     return SlotId::new(index);
                 }
             }
@@ -96,8 +94,7 @@ impl Slots {
 
     /// Gives a held slot back.
     pub(super) fn free(&self, slot: SlotId) {
-        // Ordering(worker_slots.free): Release; pairs with Ordering(worker_slots.take), which says what for.
-        self.slot(slot).taken.store(false, Release);
+        self.slot(slot).taken.free();
     }
 
     /// Says how to wake the holder.
@@ -177,7 +174,7 @@ impl Links for Slots {
 impl Slot {
     fn chunk() -> Box<[Self; CHUNK]> {
         Box::new(std::array::from_fn(|_| Self {
-            taken: AtomicBool::new(false),
+            taken: Taken::default(),
             order: AtomicU8::new(NONE),
             link: Link::new(),
             deadline: AtomicU64::new(0),

@@ -68,7 +68,7 @@ impl Roster {
     fn load(&self) -> u64 {
         // Ordering(roster.load): Acquire; pairs with Ordering(roster.added): who sees a flag that
         // was set after a child was added finds the child in the list. Not killable: see there.
-        self.word.load(Acquire)
+        self.word.load(ord("roster.load", Acquire))
     }
 
     /// Children that have not left.
@@ -118,7 +118,7 @@ impl Roster {
         // first, so this sees the flag, or who sees the flag sees the child.
         // Not killable: the list is taken by an exchange, which in loom reads what was pushed
         // before it in the execution; only C11's orders of two words may disagree.
-        let old = self.word.fetch_add(ADDED - ADDING, Release);
+        let old = self.word.fetch_add(ADDED - ADDING, ord("roster.added", Release));
         let stops = old & ABORT != 0 && !mutant("roster.added_late");
         let last = children(old) == 0 && !mutant("roster.added_last");
         if stops || last || old / ADDED == u64::MAX / ADDED {
@@ -167,7 +167,7 @@ impl Roster {
     pub(crate) fn abandon(&self) {
         // Ordering(roster.abandon): Acquire; pairs with Ordering(roster.added): a child that was added
         // before is found in the list. Not killable: see there.
-        self.word.fetch_or(CLOSED | ABORT, Acquire);
+        self.word.fetch_or(CLOSED | ABORT, ord("roster.abandon", Acquire));
     }
 
     /// Edge 5. Ends the group if no child is left, and none is being added.

@@ -78,7 +78,8 @@ impl Wanted {
             let (reader, writer) = UnixStream::pair()?;
             std::thread::Builder::new().name("corio-dump".into()).spawn(|| serve(reader))?;
             // Ordering(quit.pipe): Release; pairs with Ordering(quit.look): a handler writes to a
-            // pipe that is there.
+            // pipe that is there. Not killable: no model has signals, nor the system's table of
+            // descriptors, which has an order of its own: a number is found after it was made.
             PIPE.store(writer.into_raw_fd() as u32, Release);
         }
         if self.before.is_none() {
@@ -134,7 +135,7 @@ extern "C" fn on_quit(_signal: libc::c_int) {
     // SAFETY: the number belongs to the calling thread.
     let kept = unsafe { *error };
     // Ordering(quit.look): Acquire; pairs with Ordering(quit.pipe): the descriptor is that of a
-    // socket that is there.
+    // socket that is there. Not killable: as there.
     let pipe = PIPE.load(Acquire) as libc::c_int;
     // SAFETY: one byte of a static; a pipe is never closed. A full one has dumps enough to come.
     let _ = unsafe { libc::write(pipe, b"!".as_ptr().cast(), 1) };

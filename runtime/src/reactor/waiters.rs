@@ -94,8 +94,8 @@ impl Waiters {
             // user's `take` comes before our waker; without it that `take` might come after, and
             // drop the waker of the new user. Not killable: loom executes in program order and
             // never lets the store of FREE overtake the exchanges before it.
-            let claimed =
-                node.interest.compare_exchange(FREE, interest(direction), Acquire, Relaxed);
+            let order = ord("waiters.claim", Acquire);
+            let claimed = node.interest.compare_exchange(FREE, interest(direction), order, Relaxed);
             if claimed.is_ok() {
                 return NonNull::from(node);
             }
@@ -106,9 +106,9 @@ impl Waiters {
     /// Frees a node that [`claim`](Self::claim) returned, with the waker in it.
     pub(super) fn release(node: &Node) {
         let waker = node.cell.take();
-        // Ordering(waiters.release): Release; pairs with Ordering(waiters.claim), see there. Not
-        // killable for the same reason.
-        node.interest.store(FREE, Release);
+        // Ordering(waiters.release): Release; pairs with Ordering(waiters.claim), see there.
+        // Not killable: for the same reason.
+        node.interest.store(FREE, ord("waiters.release", Release));
         // This runs while a future is dropped, maybe by a panic: the waker's own must not join in.
         drop_quietly(waker);
     }

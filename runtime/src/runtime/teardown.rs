@@ -61,7 +61,8 @@ fn all_done(tasks: &[TaskRef]) -> Arc<Event> {
         let (left, all) = (left.clone(), all.clone());
         task.add_done_callback(move |_| {
             // Ordering(teardown.left): AcqRel; pairs with itself: the last one to end sees what the
-            // others did, and so does who waits.
+            // others did, and so does who waits. Not killable: callbacks of whole tasks are not built for
+            // models; a count that is only taken from orders all before the last, as in std's `Arc`.
             if left.fetch_sub(1, AcqRel) == 1 {
                 all.set();
             }

@@ -310,7 +310,8 @@ impl Shared {
     /// switch at that very moment and theirs one comes second, and it sees the other.
     pub(crate) fn switch_debug(&self, on: bool) -> bool {
         // Ordering(shared.debug): AcqRel; pairs with itself: who comes second sees what the first one
-        // has done before, which is to leave.
+        // has done before, which is to leave. Not killable: the runtime's shared part is not built for
+        // models; of two exchanges of one word the later one reads the earlier one.
         let switched = self.debug.swap(on, AcqRel) != on;
         if switched && !on {
             corio_sync::debug::turn_off();
@@ -503,7 +504,7 @@ impl Shared {
         };
         for remote in &self.remotes {
             // Ordering(shared.arena): Acquire; pairs with Ordering(worker.arena): the arena is
-            // seen initialized.
+            // seen initialized. Not killable: as there.
             let arena = remote.arena.load(Acquire);
             if let Some(arena) = NonNull::new(arena) {
                 // SAFETY: arenas of workers are closed after the last walk; see `shutdown`.

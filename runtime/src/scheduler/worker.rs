@@ -231,7 +231,8 @@ impl Worker {
         // SAFETY: `release_tag` gives the reference back.
         let arena = unsafe { Arena::new(index as u32, tag, super::shared::release_tag) };
         // Ordering(worker.arena): Release; pairs with Ordering(shared.arena): walkers find the
-        // arena initialized.
+        // arena initialized. Not killable: workers are not built for models; the pattern, one pointer
+        // that is published once, is that of Ordering(context_cell.make), which is.
         shared.remotes[index].arena.store(arena.as_ptr(), Release);
         let driver = shared.drivers[index].clone();
         Box::new(Self {

@@ -103,7 +103,8 @@ impl Bell {
         COME.store(0, Relaxed);
         HEARD.store(0, Relaxed);
         // Ordering(interrupt.install): Release; pairs with Ordering(interrupt.find): who finds the
-        // bell finds the counters reset.
+        // bell finds the counters reset. Not killable: no model has signals. The counters are relaxed
+        // atomics that are stored before, in program order, and read after.
         BELL.store(theirs.as_raw_fd().unsigned_abs(), Release);
         if let Err(error) = set_handler() {
             // Ordering: Relaxed; no handler looks at it.
@@ -225,7 +226,7 @@ extern "C" fn on_interrupt(number: libc::c_int) {
     if LISTENERS.load(Relaxed) > 0 {
         return;
     }
-    // Ordering(interrupt.find): Acquire; pairs with Ordering(interrupt.install).
+    // Ordering(interrupt.find): Acquire; pairs with Ordering(interrupt.install). Not killable: as there.
     let bell = BELL.load(Acquire);
     // Ordering: Relaxed, both; numbers that carry nothing.
     let (come, heard) = (COME.fetch_add(1, Relaxed) + 1, HEARD.load(Relaxed));

@@ -16,6 +16,7 @@
 //! Rejected: the current context in a thread-local that each poll sets and resets, which every task
 //! would pay for.
 
+mod context_cell;
 pub(super) mod slot;
 
 #[cfg(not(any(corio_loom, corio_shuttle)))]

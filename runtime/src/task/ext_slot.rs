@@ -20,9 +20,9 @@
 use std::panic::Location;
 use std::ptr::{self, NonNull};
 
-use corio_sync::shim::Ordering::{AcqRel, Acquire, Relaxed};
+use corio_sync::shim::Ordering::{Acquire, Relaxed, Release};
 use corio_sync::shim::atomic::AtomicPtr;
-use corio_sync::shim::mutant;
+use corio_sync::shim::{mutant, ord};
 
 use super::requests::Requests;
 use crate::error::{Cancelled, FROM_TASK};
@@ -69,7 +69,8 @@ impl<E: Extension> ExtSlot<E> {
     pub(super) fn get(&self) -> Option<&E> {
         // Ordering(ext.load): Acquire; pairs with Ordering(ext.make): the extension is seen
         // initialized.
-        let ext = NonNull::new(self.0.load(Acquire)).filter(|ext| !is_place(ext.as_ptr()));
+        let ext = NonNull::new(self.0.load(ord("ext.load", Acquire)))
+            .filter(|ext| !is_place(ext.as_ptr()));
         // SAFETY: an extension lives as long as its cell, which `self` is a part of.
         ext.map(|ext| unsafe { ext.as_ref() })
     }
@@ -89,7 +90,7 @@ impl<E: Extension> ExtSlot<E> {
         // SAFETY: `made` was not published.
         let requests = unsafe { &*made }.requests();
         // Ordering: Acquire; as Ordering(ext.load).
-        let mut seen = self.0.load(Acquire);
+        let mut seen = self.0.load(ord("ext.load", Acquire));
         loop {
             if !seen.is_null() && !is_place(seen) {
                 // SAFETY: `made` was never published.
@@ -100,9 +101,11 @@ impl<E: Extension> ExtSlot<E> {
             if let Some(said) = message(seen).filter(|_| !mutant("ext.make_forgets_place")) {
                 requests.push(said);
             }
-            // Ordering(ext.make): AcqRel; pairs with Ordering(ext.load): who finds the pointer finds
-            // an initialized extension; Acquire on failure for the same reason.
-            match self.0.compare_exchange(seen, made, AcqRel, Acquire) {
+            // Ordering(ext.make): Release; pairs with Ordering(ext.load): who finds the pointer finds
+            // an initialized extension; Acquire on failure, as there. What is replaced is nothing, or
+            // the address of a static.
+            let (publish, found) = (ord("ext.make", Release), ord("ext.load", Acquire));
+            match self.0.compare_exchange(seen, made, publish, found) {
                 // SAFETY: as in `get`.
                 Ok(_) => return unsafe { &*made },
                 Err(now) => seen = now,

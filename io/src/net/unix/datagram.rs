@@ -16,7 +16,7 @@ use corio_runtime::time::{self, Sleep};
 
 use super::connect::{REST, REST_MAX};
 use super::{Shown, address};
-use crate::context::failed;
+use crate::context::{failed, failed_at_path};
 use crate::net::datagram::{
     DatagramPeek, DatagramRecv, DatagramRecvFrom, DatagramSend, DatagramSocket, Messages,
     addressed_methods, datagram_methods,
@@ -99,7 +99,7 @@ impl UnixDatagram {
     pub fn bind(path: impl AsRef<Path>) -> io::Result<Self> {
         let address = address(path.as_ref())?;
         let socket = std::os::unix::net::UnixDatagram::bind_addr(&address)
-            .map_err(|error| failed("bind", Shown(&address), error))?;
+            .map_err(|error| failed_at_path("bind", Shown(&address), error))?;
         Self::from_std(socket)
     }
 

@@ -11,7 +11,7 @@ use std::task::{Context, Poll, ready};
 use corio_runtime::reactor::SourceKind;
 
 use super::{Shown, UnixStream, address};
-use crate::context::failed;
+use crate::context::failed_at_path;
 use crate::net::socket::{Wait, as_descriptor};
 use crate::net::wire::Wire;
 use crate::source::Registered;
@@ -81,7 +81,7 @@ impl UnixListener {
     /// ```
     pub fn bind_addr(address: &SocketAddr) -> io::Result<Self> {
         let listener = std::os::unix::net::UnixListener::bind_addr(address)
-            .map_err(|error| failed("bind", Shown(address), error))?;
+            .map_err(|error| failed_at_path("bind", Shown(address), error))?;
         Self::from_std(listener)
     }
 

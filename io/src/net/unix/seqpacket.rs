@@ -17,7 +17,7 @@ use socket2::{SockRef, Socket, Type};
 
 use super::connect::Attempt;
 use super::{Shown, UCred, address, sock_addr};
-use crate::context::failed;
+use crate::context::failed_at_path;
 use crate::made::Made;
 use crate::net::datagram::{DatagramPeek, DatagramRecv, DatagramSend, datagram_methods};
 use crate::net::socket::{Ready, Wait, as_descriptor};
@@ -182,7 +182,7 @@ impl UnixSeqpacketListener {
             socket.listen(BACKLOG)?;
             Ok(socket)
         };
-        let socket = listen().map_err(|error| failed("bind", Shown(&address), error))?;
+        let socket = listen().map_err(|error| failed_at_path("bind", Shown(&address), error))?;
         Ok(Self { io: Registered::new(socket, SourceKind::Listener) })
     }
 

@@ -7,9 +7,9 @@
 //! to milliseconds. Where there is nothing to round, without a timeout or with none to wait, it
 //! serves anyway: reading the timeout from memory makes `epoll_pwait2` the slower of the two.
 //!
-//! Descriptors are registered by `epoll_ctl` and not through `polling`, which knows no
+//! Descriptors are registered by `epoll_ctl` and not through `polling`, which asks for no
 //! `EPOLLRDHUP`: without that flag the end of a stream that comes with the last bytes would be
-//! forgotten when a short read clears the readiness.
+//! forgotten when a short read clears the readiness (docs/decisions/061).
 //!
 //! The eventfd is registered edge-triggered and never read: each write is an edge. Measured
 //! against a level-triggered one that is read: 440 ns per wake-up instead of 620.

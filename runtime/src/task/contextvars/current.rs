@@ -7,9 +7,10 @@ use std::mem::ManuallyDrop;
 use std::ptr;
 use std::sync::Arc;
 
-use corio_sync::shim::Ordering::{AcqRel, Acquire, Relaxed};
-use corio_sync::shim::atomic::{AtomicBool, AtomicPtr};
+use corio_sync::shim::Ordering::Relaxed;
+use corio_sync::shim::atomic::AtomicBool;
 
+use super::context_cell::MadeOnce;
 use super::slot::Slot;
 use super::var::ContextVar;
 use crate::task::raw::TaskPtr;
@@ -299,20 +300,24 @@ impl Captured {
 /// # Safety
 ///
 /// A pointer that is not null came from `Arc::into_raw` and owns a reference.
-#[derive(Debug, Default)]
-pub(crate) struct ContextCell(AtomicPtr<Inner>);
+#[derive(Debug)]
+pub(crate) struct ContextCell(MadeOnce<Inner>);
+
+impl Default for ContextCell {
+    fn default() -> Self {
+        Self::new(None)
+    }
+}
 
 impl ContextCell {
     pub(crate) fn new(context: Option<Context>) -> Self {
         let raw = context.map_or(ptr::null(), |context| Arc::into_raw(context.0));
-        Self(AtomicPtr::new(raw.cast_mut()))
+        Self(MadeOnce::new(raw.cast_mut()))
     }
 
     pub(crate) fn get(&self) -> Option<&Inner> {
-        // Ordering(context_cell.get): Acquire; pairs with Ordering(context_cell.make): the context is
-        // seen initialized.
         // SAFETY: the cell keeps its context as long as it lives (invariant of `ContextCell`).
-        unsafe { self.0.load(Acquire).as_ref() }
+        unsafe { self.0.get().as_ref() }
     }
 
     /// The context, made if need be. Lock-free: who loses the race drops its own.
@@ -328,10 +333,8 @@ impl ContextCell {
 
     fn make(&self) -> *const Inner {
         let made = Arc::into_raw(Context::new().0).cast_mut();
-        // Ordering(context_cell.make): AcqRel; pairs with Ordering(context_cell.get); Acquire on
-        // failure for the same reason.
-        match self.0.compare_exchange(ptr::null_mut(), made, AcqRel, Acquire) {
-            Ok(_) => made,
+        match self.0.put(made) {
+            Ok(()) => made,
             Err(other) => {
                 // SAFETY: it was never published.
                 drop(unsafe { Arc::from_raw(made) });
@@ -343,8 +346,7 @@ impl ContextCell {
 
 impl Drop for ContextCell {
     fn drop(&mut self) {
-        // Ordering: Relaxed; the cell is dropped by its last user.
-        let inner = self.0.load(Relaxed);
+        let inner = self.0.take();
         if !inner.is_null() {
             // SAFETY: the reference is the cell's (invariant of `ContextCell`).
             drop(unsafe { Arc::from_raw(inner) });

@@ -1,13 +1,23 @@
 //! Models of the word that an extension hangs off.
 use corio_sync::model;
 use corio_sync::shim::sync::Arc;
-use corio_sync::shim::thread;
+use corio_sync::shim::{Witness, thread};
 
 use super::*;
 
 /// As much of an extension as the word is about.
-#[derive(Default)]
-struct Model(Requests);
+struct Model(Requests, Witness<u8>);
+
+/// What the witness of an extension says that is initialized.
+const MADE: u8 = 7;
+
+impl Default for Model {
+    fn default() -> Self {
+        let made = Self(Requests::default(), Witness::new(0));
+        made.1.set(MADE);
+        made
+    }
+}
 
 impl Extension for Model {
     fn requests(&self) -> &Requests {
@@ -17,13 +27,19 @@ impl Extension for Model {
 
 /// What a task of this slot would be told.
 fn take(slot: &ExtSlot<Model>) -> Option<Cancelled> {
-    slot.take_place().or_else(|| slot.get()?.0.take_first())
+    slot.take_place().or_else(|| {
+        let ext = slot.get()?;
+        assert_eq!(ext.1.get(), MADE);
+        ext.0.take_first()
+    })
 }
 
 /// A cancel without a message, then one of whatever kind.
 fn cancel(slot: &ExtSlot<Model>, at: &'static Location<'static>) {
     if !slot.put_place(at) {
-        slot.get_or_make().0.push_said(None, at);
+        let ext = slot.get_or_make();
+        assert_eq!(ext.1.get(), MADE);
+        ext.0.push_said(None, at);
     }
 }
 
