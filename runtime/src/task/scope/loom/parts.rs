@@ -118,7 +118,7 @@ model! {
 
 model! {
     /// Two cancels beside a scope that takes: the second joins the first, or is delivered by itself.
-    look_joined_cancels(threads = 2, bound = 3, claim = "what is delivered has a message, and the first delivery that of the first cancel") {
+    look_joined_cancels(threads = 2, bound = 3, claim = "what is delivered has the message of the first cancel of those that it is for") {
         let (twin, node) = Twin::waiting(|tree| Twin::add(tree, Kind::Catch, None));
         let canceller = twin.clone();
         let cancels = thread::spawn(move || {
@@ -139,10 +139,6 @@ model! {
         }
         assert_eq!(ran, Ran::Waits, "the scope takes all");
         let heard: Vec<_> = heard.borrow().iter().map(|said| said.clone().unwrap()).collect();
-        // Who takes the first may find the second one's message, too: then that says what was said last.
-        assert!(heard.first().is_some_and(|first| first == "1") && heard.len() <= 2, "{heard:?}");
-        twin.state.start_for_models();
-        twin.drop_scope(node);
-        twin.end(false);
+        assert!(heard == ["1"] || heard == ["1", "2"], "{heard:?}");
     }
 }
