@@ -231,13 +231,20 @@ fn time_of(n: usize, mut all: impl FnMut(usize)) -> Duration {
     (0..3).map(|_| once(&mut all)).min().unwrap()
 }
 
-/// Four times as many take four times as long, and not sixteen times.
+/// Four times as many take four times as long, or some more where they leave a cache, and not sixteen
+/// times. On a machine that others load one look may be wrong.
 #[track_caller]
 fn costs_as_much_each(what: &str, mut all: impl FnMut(usize)) {
     const MANY: usize = 100_000;
-    let few = time_of(MANY / 4, &mut all);
-    let many = time_of(MANY, &mut all);
-    assert!(many < few * 9, "{what}: {few:?} for a quarter, and {many:?} for all");
+    let mut seen = Vec::new();
+    for _ in 0..4 {
+        let (few, many) = (time_of(MANY / 4, &mut all), time_of(MANY, &mut all));
+        if many < few * 12 {
+            return;
+        }
+        seen.push((few, many));
+    }
+    panic!("{what}: for a quarter, and for all: {seen:?}");
 }
 
 #[test]

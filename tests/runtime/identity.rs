@@ -52,33 +52,6 @@ fn a_task_shows_how_far_it_is() {
     });
 }
 
-/// Of cancels that are delivered as one the first one's message counts; the others leave none.
-#[test]
-fn cancels_that_are_held_back_keep_one_message() {
-    bounded(|| {
-        let runtime = one_worker().build().unwrap();
-        let gate = Signal::new();
-        let inside = gate.clone();
-        let masked = runtime.create_task(async move {
-            corio::defer_cancel(inside.wait()).await;
-            corio::catch_cancel(std::future::pending::<()>())
-                .await
-                .unwrap_err()
-                .msg()
-                .map(Arc::from)
-        });
-        let messages: Vec<Arc<str>> = (0..100).map(|i| Arc::from(format!("no. {i}"))).collect();
-        for message in &messages {
-            assert!(masked.cancel_with(message.clone()));
-        }
-        let kept = messages.iter().filter(|message| Arc::strong_count(message) > 1).count();
-        assert_eq!(kept, 1);
-        gate.set();
-        let said: Option<Arc<str>> = wait(&runtime, masked).unwrap();
-        assert_eq!(said.as_deref(), Some("no. 0"));
-    });
-}
-
 #[test]
 fn a_name_that_was_replaced_is_freed() {
     bounded(|| {

@@ -197,13 +197,8 @@ impl TaskRef {
         if header.state.load().is_done() {
             return false;
         }
-        // Only the first one's message counts of those that are delivered as one.
-        let joined = header.state.join_cancel();
-        let woken = joined.or_else(|| {
-            header.push_request(msg, at);
-            header.state.request_cancel()
-        });
-        match woken {
+        header.push_request(msg, at);
+        match header.state.request_cancel() {
             None => false,
             Some(Woken::Enqueue) => {
                 self.0.schedule(self.0.header().state.load_relaxed());
