@@ -220,7 +220,6 @@ pub(crate) fn uninterrupted<R>(mut call: impl FnMut() -> io::Result<R>) -> io::R
 }
 
 /// True if the system has no room for one more descriptor, or (ENOSPC) none to watch it.
-#[cfg(feature = "axum_0_8")]
 pub(crate) fn is_exhausted(error: &io::Error) -> bool {
     use rustix::io::Errno;
 
