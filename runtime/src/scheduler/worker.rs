@@ -372,6 +372,7 @@ impl Worker {
 
     /// The next task, without sleeping; none as well if the runtime closes, or debug mode is not what
     /// it was.
+    #[inline(always)]
     fn next<const DEBUG: bool>(&self) -> Option<TaskPtr> {
         if self.polls_left.get() == 0 {
             self.maintain();
