@@ -70,9 +70,9 @@ where
     F::Output: Send + 'static,
 {
     let at = Location::caller();
-    let spawned = worker::with(|worker| match worker {
-        Some(worker) if !context::is_guest() => worker.spawn_at(future, at),
-        _ => Err(future),
+    let spawned = worker::with_spawner(|worker| match worker {
+        Some(worker) => worker.spawn_at(future, at),
+        None => Err(future),
     });
     match spawned {
         Ok(task) => task,
@@ -87,9 +87,9 @@ where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
-    let spawned = worker::with(|worker| match worker {
-        Some(worker) if !context::is_guest() => worker.spawn(future, birth),
-        _ => Err(future),
+    let spawned = worker::with_spawner(|worker| match worker {
+        Some(worker) => worker.spawn(future, birth),
+        None => Err(future),
     });
     match spawned {
         Ok(task) => task,
@@ -423,9 +423,9 @@ impl TaskBuilder {
         if !eager {
             return create_task_from(future, birth);
         }
-        let spawned = worker::with(|worker| match worker {
-            Some(worker) if !context::is_guest() => worker.spawn_eager(future, birth),
-            _ => Err(future),
+        let spawned = worker::with_spawner(|worker| match worker {
+            Some(worker) => worker.spawn_eager(future, birth),
+            None => Err(future),
         });
         spawned.unwrap_or_else(|future| create_task_from(future, birth))
     }

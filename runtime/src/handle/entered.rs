@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::marker::PhantomData;
 
 use super::Handle;
+use crate::scheduler::worker;
 use crate::{context, visit};
 
 thread_local! {
@@ -36,6 +37,7 @@ impl Handle {
     pub(crate) fn name_here(self) -> Named {
         visit::arrive();
         let depth = context::begin_guest();
+        worker::choose_spawner();
         // A thread whose locals are gone has no place for it.
         let number = ENTERED.try_with(|entered| {
             let mut entered = entered.borrow_mut();
@@ -63,6 +65,7 @@ impl Drop for Named {
             Some(entered.remove(at))
         });
         context::end_guest(self.depth);
+        worker::choose_spawner();
         // The last handle of a runtime is dropped outside the borrow.
         drop(left);
     }

@@ -143,6 +143,7 @@ fn make_remote(queue: &Local<TaskPtr>) -> Remote {
         callbacks: Callbacks::new(),
         hog: CachePadded::new(HogLine::new()),
         is_lent: AtomicBool::new(false),
+        stands_still: AtomicBool::new(false),
         keeps: AtomicBool::new(false),
         running: AtomicPtr::new(std::ptr::null_mut()),
         calling: Calling::default(),

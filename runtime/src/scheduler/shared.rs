@@ -90,6 +90,8 @@ pub(crate) struct Remote {
     pub(crate) hog: CachePadded<HogLine>,
     /// A sibling hears of this worker's events, by the worker's own doing.
     pub(crate) is_lent: AtomicBool,
+    /// The worker's loop was left, and nobody hears of its events: the Watch sees to that.
+    pub(crate) stands_still: AtomicBool,
     /// The worker's tasks are not worth sharing. The owner writes.
     pub(crate) keeps: AtomicBool,
     /// The task that the owner is inside, for reports; compared and named, never trusted.

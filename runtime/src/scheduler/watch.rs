@@ -161,10 +161,12 @@ impl Watch {
     /// one moment are no reason: the next message would have to wake the Watch, again and again.
     fn sleep_while_idle(&mut self) -> bool {
         let Self { shared, lost, adopted_by, is_single, .. } = self;
+        let stays = |worker: usize| stands_still(shared, worker);
         let idle = || {
             shared.remotes.iter().all(|remote| remote.hog.is_parked()) && shared.phase().is_open()
         };
-        let idles = idle() && adopted_by.iter().all(Option::is_none);
+        let mut lent = adopted_by.iter().enumerate();
+        let idles = idle() && lent.all(|(worker, by)| by.is_some() == stays(worker));
         if idles {
             let park = || if *is_single { thread::park() } else { lost.park(shared) };
             shared.watch.sleep.sleep(idle, park);
@@ -182,7 +184,14 @@ impl Watch {
     }
 
     fn bring_help(&mut self, worker: usize, verdict: &Verdict) {
-        if verdict.released {
+        if stands_still(&self.shared, worker) {
+            // It could not lend its poller itself. It stays lent until the loop runs again.
+            if self.adopted_by[worker].is_none() {
+                self.adopt(worker);
+            }
+            return;
+        }
+        if verdict.released || !self.samplers[worker].is_stuck() {
             self.release(worker);
         }
         if verdict.became_stuck {
@@ -286,6 +295,12 @@ impl Watch {
             ),
         );
     }
+}
+
+/// True if the worker's loop was left and its poller is the Watch's to lend.
+fn stands_still(shared: &Shared, worker: usize) -> bool {
+    // Ordering: Relaxed; a hint, looked at again and again.
+    shared.remotes[worker].stands_still.load(Relaxed)
 }
 
 /// Who is stuck.

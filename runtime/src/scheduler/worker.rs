@@ -122,6 +122,8 @@ pub(crate) use simulated::take_stalled;
 
 thread_local! {
     static WORKER: Cell<*const Worker> = const { Cell::new(std::ptr::null()) };
+    /// As `WORKER`, but null as well while the thread has entered another runtime by hand.
+    static SPAWNER: Cell<*const Worker> = const { Cell::new(std::ptr::null()) };
     /// The runtime of the worker that the thread has stepped out of; compared, never followed.
     static OUT_OF: Cell<*const Shared> = const { Cell::new(std::ptr::null()) };
     /// Where the thread is inside `run`, unless it has stepped out.
@@ -156,6 +158,20 @@ pub(crate) fn with<R>(f: impl FnOnce(Option<&Worker>) -> R) -> R {
     let worker = WORKER.get();
     // SAFETY: the pointer is set only while its worker runs on this thread, which keeps it alive.
     f(unsafe { worker.as_ref() })
+}
+
+/// Calls `f` with the worker that what the calling thread spawns is for.
+#[inline]
+pub(crate) fn with_spawner<R>(f: impl FnOnce(Option<&Worker>) -> R) -> R {
+    let worker = SPAWNER.get();
+    // SAFETY: as in `with`.
+    f(unsafe { worker.as_ref() })
+}
+
+/// What [`with_spawner`] gives has to follow: the thread has become a worker or is none any more, or
+/// has entered another runtime or left it.
+pub(crate) fn choose_spawner() {
+    SPAWNER.set(if context::is_guest() { std::ptr::null() } else { WORKER.get() });
 }
 
 /// Pushes a queue entry: [`RuntimeHead::schedule`].
@@ -298,6 +314,7 @@ impl Worker {
         let outer_arena = raw::own_arena();
         raw::set_own_arena(Some(self.arena));
         let guests = context::become_worker();
+        choose_spawner();
         EnteredWorker {
             outer,
             outer_arena,
@@ -322,6 +339,7 @@ impl Drop for EnteredWorker<'_> {
         WORKER.set(self.outer);
         raw::set_own_arena(self.outer_arena);
         context::leave_worker(self.guests);
+        choose_spawner();
     }
 }
 

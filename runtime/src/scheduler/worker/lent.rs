@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use corio_sync::shim::Ordering::Relaxed;
 
-use super::{OUT_OF, RUNNING_AT, WORKER, Worker};
+use super::{OUT_OF, RUNNING_AT, WORKER, Worker, choose_spawner};
 use crate::context::{self, Driver, Drivers};
 use crate::reactor;
 use crate::scheduler::baton::Baton;
@@ -29,6 +29,7 @@ impl Drop for SteppedOut<'_> {
         OUT_OF.set(self.out_of);
         RUNNING_AT.set(self.running_at);
         WORKER.set(std::ptr::from_ref(worker));
+        choose_spawner();
         raw::set_own_arena(Some(worker.arena));
         context::set_task(task);
         worker.away.set(worker.away.get() - 1);
@@ -80,6 +81,7 @@ impl Worker {
             is_worker: false,
         };
         WORKER.set(std::ptr::null());
+        choose_spawner();
         SteppedOut {
             worker: self,
             task: context::set_task(None),
@@ -138,9 +140,11 @@ impl Worker {
         self.publish_metrics();
         self.share_queue();
         let workers = self.shared.remotes.len();
-        if workers > 1 {
-            self.lend_poller_to((self.index + 1) % workers);
-        }
+        let mut siblings = (1..workers).map(|next| (self.index + next) % workers);
+        // The Watch may have lent it already, and to itself another's poller: it sees to this one then.
+        let lent = siblings.any(|sibling| self.lend_poller_to(sibling));
+        // Ordering: Relaxed; the Watch looks again and again while it has lent anything.
+        self.remote().stands_still.store(!lent, Relaxed);
         if self.away.get() > 0 {
             self.let_go();
         }
@@ -151,6 +155,8 @@ impl Worker {
         if self.adrift.get() {
             self.take_up();
         }
+        // Ordering: Relaxed; as above.
+        self.remote().stands_still.store(false, Relaxed);
         self.take_back_poller();
     }
 

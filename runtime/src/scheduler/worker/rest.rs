@@ -113,13 +113,15 @@ impl Worker {
         }
     }
 
-    pub(super) fn lend_poller_to(&self, sibling: usize) {
+    pub(super) fn lend_poller_to(&self, sibling: usize) -> bool {
         let adopter = &self.shared.drivers[sibling].poller;
-        if adopter.adopt(&self.driver.poller, self.index).is_ok() {
+        let lent = adopter.adopt(&self.driver.poller, self.index).is_ok();
+        if lent {
             self.lent_to.set(Some(sibling));
             // Relaxed: a hint for the Watch.
             self.remote().is_lent.store(true, Relaxed);
         }
+        lent
     }
 
     /// Undoes [`lend_poller`](Self::lend_poller).
