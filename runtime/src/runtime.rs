@@ -11,7 +11,7 @@ pub use new_loop::new_event_loop;
 pub use runner::Runner;
 
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, IntoFuture};
 use std::io;
 use std::panic::Location;
 use std::sync::Arc;
@@ -142,7 +142,7 @@ impl Runtime {
     /// assert_eq!(count, 2);
     /// ```
     #[track_caller]
-    pub fn block_on<F: Future>(&self, future: F) -> F::Output {
+    pub fn block_on<F: IntoFuture>(&self, future: F) -> F::Output {
         let nested = worker::with(|worker| {
             worker.is_some_and(|worker| Arc::ptr_eq(worker.shared(), self.handle.shared()))
         });
@@ -153,7 +153,7 @@ impl Runtime {
             self.handle.shared().config.name
         );
         let _entered = self.handle.enter();
-        park::block_on(future)
+        park::block_on(future.into_future())
     }
 
     /// Spawns a task; see [`Handle::create_task`].

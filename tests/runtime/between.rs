@@ -158,3 +158,15 @@ fn sockets_are_served_between_two_runs_of_a_runner() {
         drop(task);
     });
 }
+
+#[test]
+fn a_task_is_what_a_thread_may_block_on() {
+    bounded(|| {
+        let runtime = rt();
+        let task = runtime.create_task(async { 5 });
+        assert_eq!(runtime.block_on(task).unwrap(), 5);
+        let mut runner = builder().runner();
+        let task = runner.run(async { corio::create_task(async { 6 }) }).unwrap();
+        assert_eq!(runner.run(task).unwrap().unwrap(), 6);
+    });
+}

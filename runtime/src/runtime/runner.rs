@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::fmt;
-use std::future::Future;
+use std::future::IntoFuture;
 use std::marker::PhantomData;
 use std::panic::Location;
 
@@ -116,11 +116,11 @@ impl Runner {
     /// assert_eq!(runner.run(async { task.await.unwrap() }).unwrap(), 5);
     /// ```
     #[track_caller]
-    pub fn run<F: Future>(&mut self, main: F) -> Result<F::Output, RunError> {
+    pub fn run<F: IntoFuture>(&mut self, main: F) -> Result<F::Output, RunError> {
         let at = Location::caller();
         main_task::check_not_nested()?;
         match self.open()? {
-            State::Open(engine) => engine.run(main, at)?.settle(),
+            State::Open(engine) => engine.run(main.into_future(), at)?.settle(),
             State::New(_) | State::Closed(_) => Err(RunError::Closed),
         }
     }
