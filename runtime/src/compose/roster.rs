@@ -148,7 +148,11 @@ impl Roster {
     /// Edge 7. Somebody stays for the child that has just left. A group that closes in between, on
     /// another thread, has missed nothing: who stays leaves behind no more than the child has.
     pub(crate) fn linger(&self) {
-        // Ordering: Relaxed; as in `admit`.
+        if mutant("roster.lingers_uncounted") {
+            return;
+        }
+        // Ordering: Relaxed; as in `admit`. What the child left behind stays released: this
+        // exchange goes on with the sequence that its leaving has begun.
         self.word.fetch_add(CHILD, Relaxed);
     }
 

@@ -55,8 +55,8 @@ impl Lost {
         self.known = found;
     }
 
-    /// Looks for a single loop that is about to sleep, which no Watch looks after; returns for how long it
-    /// may, if there is a task that could be lost meanwhile.
+    /// Looks for a single loop that is about to sleep; its Watch, if it has one, looks for slow steps
+    /// only. Returns for how long it may, if there is a task that could be lost meanwhile.
     pub(super) fn before_sleep(&mut self, shared: &Shared) -> Option<Duration> {
         self.look(shared);
         (!self.is_settled).then_some(PERIOD)

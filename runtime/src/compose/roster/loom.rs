@@ -80,6 +80,37 @@ model! {
 }
 
 model! {
+    /// The last child ends on a single loop, and leaves once more in the next turn, while a group on
+    /// another thread goes to sleep or ends in between.
+    roster_lingers(threads = 2, bound = 3, claim = "the group ends once, with what the child left behind, however it meets who stays") {
+        let group = Group::new();
+        assert!(group.roster.admit());
+        assert!(!group.roster.added());
+        let child = group.clone();
+        let ends = thread::spawn(move || {
+            child.left.set(7);
+            child.roster.leave_or(|| {
+                child.roster.linger();
+                true
+            });
+            child.roster.leave();
+        });
+        let mut stopped = 0;
+        let mut ended = group.poll(&mut stopped);
+        if ended {
+            assert_eq!(group.left.get(), 7);
+        }
+        ends.join().unwrap();
+        if !ended {
+            assert!(group.was_woken(), "it sleeps for ever");
+            ended = group.poll(&mut stopped);
+        }
+        assert!(ended && group.roster.is_closed(), "it waits for nobody");
+        assert_eq!(group.roster.len(), 0, "who stayed is still counted");
+    }
+}
+
+model! {
     /// Somebody with a handle adds a child while the group ends.
     roster_admit_vs_close(threads = 2, bound = 3, claim = "a child is refused, or the group waits for it and knows it when it ends") {
         let group = Group::new();
