@@ -87,14 +87,16 @@ fn a_runtime_that_is_ended_on_the_worker_of_another_is_waited_for() {
         let outer = rt();
         let inner = named("inner");
         let (begun, has_begun) = mpsc::channel();
+        let (free, freed) = mpsc::channel::<()>();
         let _stuck = inner.create_task(async move {
             begun.send(()).unwrap();
-            thread::sleep(Duration::from_millis(100));
+            freed.recv().unwrap();
         });
         has_begun.recv().unwrap();
         let task = outer.create_task(async move { inner.shutdown(Some(Duration::from_millis(5))) });
         let report = wait(&outer, task).unwrap();
         assert!(!report.is_clean(), "{report}");
+        free.send(()).unwrap();
         let other = named("other");
         let job = other.handle().run_in_executor(None, || thread::sleep(Duration::from_millis(50)));
         let task = outer.create_task(async move { other.shutdown(None) });

@@ -138,20 +138,31 @@ fn a_call_that_outlives_a_run_is_waited_for_at_the_end() {
 #[test]
 fn a_shutdown_waits_for_calls_and_names_those_that_do_not_end() {
     bounded(|| {
-        for (millis, clean) in [(20, true), (2_000, false)] {
+        for clean in [true, false] {
             let runtime = one_worker().build().unwrap();
             let (begun, has_begun) = mpsc::channel();
             let (other, has_other) = mpsc::channel();
+            let (end, is_to_end) = mpsc::channel::<()>();
             let _first = runtime.create_task(async move {
                 block_in_place(|| has_other.recv_timeout(PATIENCE)).unwrap();
             });
             let _second = corio::task().name("in place").spawn_on(runtime.handle(), async move {
                 other.send(()).unwrap();
                 begun.send(()).unwrap();
-                block_in_place(|| thread::sleep(Duration::from_millis(millis)));
+                let _ended = block_in_place(|| is_to_end.recv_timeout(2 * PATIENCE));
             });
             has_begun.recv().unwrap();
-            let report = runtime.shutdown(Some(Duration::from_millis(500)));
+            // It ends with its sender: while it is waited for, or never.
+            let (_end, deadline) = if clean {
+                thread::spawn(move || {
+                    thread::sleep(Duration::from_millis(20));
+                    drop(end);
+                });
+                (None, PATIENCE)
+            } else {
+                (Some(end), Duration::from_millis(100))
+            };
+            let report = runtime.shutdown(Some(deadline));
             assert_eq!(report.is_clean(), clean, "{report}");
             assert!(clean || report.to_string().contains("in place"), "{report}");
         }
