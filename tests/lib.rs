@@ -101,6 +101,20 @@ pub fn open_descriptors() -> usize {
     std::fs::read_dir("/proc/self/fd").expect("/proc is mounted").count() - 1
 }
 
+/// A count as it is when what is on its way out has gone: the least of some looks.
+///
+/// Whoever closes a descriptor, or ends a thread, may do so a moment after a test has seen the end of
+/// its work. A count that is kept to compare with must not have that in it: it would never come again.
+#[must_use]
+pub fn at_rest(count: impl Fn() -> usize) -> usize {
+    const LOOKS: usize = 50;
+    let looks = (0..LOOKS).map(|_| {
+        thread::sleep(LOOK_EVERY);
+        count()
+    });
+    looks.min().expect("there is a look")
+}
+
 /// The memory of the process that is in RAM, in bytes.
 ///
 /// # Panics

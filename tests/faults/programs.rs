@@ -142,7 +142,7 @@ fn a_child_that_cannot_be_made() {
         // What is made once is made now.
         runtime.block_on(a_child_that_answers()).unwrap();
         runtime.block_on(async { corio::to_thread(|| ()).await }).unwrap();
-        let before = corio_tests::open_descriptors();
+        let before = corio_tests::at_rest(corio_tests::open_descriptors);
         refuse_children(libc::EAGAIN).unwrap();
         for shell in [false, true] {
             let command = match shell {
@@ -156,7 +156,7 @@ fn a_child_that_cannot_be_made() {
         // Threads are not refused.
         assert_eq!(runtime.block_on(async { corio::to_thread(|| 3).await }).unwrap(), 3);
         corio_tests::eventually("the end of all descriptors", || {
-            (corio_tests::open_descriptors() == before).then_some(())
+            (corio_tests::open_descriptors() <= before).then_some(())
         });
         assert!(runtime.shutdown(None).is_clean());
     });

@@ -268,7 +268,8 @@ fn pieces_go_out_together() {
 #[test]
 fn who_waits_after_a_refusal_is_woken() {
     behind_the_seam("sockets::who_waits_after_a_refusal_is_woken", || {
-        let runtime = Runtime::new().unwrap();
+        // Nobody else makes calls: a sibling that sleeps, and a Watch that helps, ask `epoll_ctl` too.
+        let runtime = corio::Builder::new().workers(1).watch(false).build().unwrap();
         let task = runtime.create_task(corio::timeout(corio_tests::PATIENCE, async {
             let (near, far) = UnixStream::pair().unwrap();
             plan::arm(Plan::Fail { errno: libc::ENOSPC, nth: 1 });

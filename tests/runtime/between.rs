@@ -8,6 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use corio::{Handle, Runtime, block_in_place};
+use corio_tests::PATIENCE;
 
 use crate::support::{bounded, builder, rt, variant, wait};
 
@@ -127,25 +128,13 @@ fn sockets_are_served_between_two_runs_of_a_runner() {
             .run(async {
                 let listener = corio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
                 let address = listener.local_addr().unwrap();
-                let server = corio::create_task(async move {
-                    loop {
-                        let (stream, _) = listener.accept().await.unwrap();
-                        let mut byte = [0];
-                        stream.read_exact(&mut byte).await.unwrap();
-                        stream.write_all(&byte).await.unwrap();
-                    }
-                });
+                let server = corio::create_task(answer(listener));
                 corio::sleep(Duration::from_millis(5)).await;
                 (address, server)
             })
             .unwrap();
         for round in 0..20 {
-            let mut client = TcpStream::connect(address).unwrap();
-            client.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
-            client.write_all(&[round]).unwrap();
-            let mut byte = [0];
-            client.read_exact(&mut byte).expect("an answer between two runs");
-            assert_eq!(byte, [round]);
+            ask(address, round);
         }
         // What is pinned to the loop that stands still waits, and costs nothing meanwhile.
         let handle = runner.get_loop().loops().swap_remove(0);
@@ -171,4 +160,74 @@ fn a_task_is_what_a_thread_may_block_on() {
         let task = runner.run(async { corio::create_task(async { 6 }) }).unwrap();
         assert_eq!(runner.run(task).unwrap().unwrap(), 6);
     });
+}
+
+/// Answers each client's byte, one client after the other.
+async fn answer(listener: corio::net::TcpListener) {
+    loop {
+        let (stream, _) = listener.accept().await.unwrap();
+        let mut byte = [0];
+        stream.read_exact(&mut byte).await.unwrap();
+        stream.write_all(&byte).await.unwrap();
+    }
+}
+
+fn ask(address: std::net::SocketAddr, byte: u8) {
+    let mut client = TcpStream::connect(address).unwrap();
+    client.set_read_timeout(Some(PATIENCE / 4)).unwrap();
+    client.write_all(&[byte]).unwrap();
+    let mut answer = [0];
+    client.read_exact(&mut answer).expect("an answer");
+    assert_eq!(answer, [byte]);
+}
+
+#[test]
+fn sockets_are_served_before_the_first_run() {
+    if variant().workers == 1 {
+        return;
+    }
+    bounded(|| {
+        let runner = builder().runner();
+        let (tells, told) = mpsc::channel();
+        let task = runner.get_loop().create_task(async move {
+            let listener = corio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+            tells.send(listener.local_addr().unwrap()).unwrap();
+            answer(listener).await;
+        });
+        let address = told.recv().unwrap();
+        for round in 0..20 {
+            ask(address, round);
+        }
+        drop(task);
+    });
+}
+
+/// Who hears of them for the loop that stands still is itself stuck when they come, and helped.
+#[test]
+fn sockets_between_two_runs_are_served_after_a_stuck_sibling() {
+    for workers in 2..=4 {
+        bounded(move || {
+            let mut runner = builder().workers(workers).runner();
+            let serve = async {
+                let listener = corio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+                let address = listener.local_addr().unwrap();
+                let server = corio::create_task(answer(listener));
+                corio::sleep(Duration::from_millis(5)).await;
+                (address, server)
+            };
+            let (address, task) = runner.run(serve).unwrap();
+            let handle = runner.get_loop();
+            for round in 0..5 {
+                let (begun, has_begun) = mpsc::channel();
+                let _stuck = handle.create_task(async move {
+                    begun.send(()).unwrap();
+                    thread::sleep(Duration::from_millis(50));
+                });
+                has_begun.recv().unwrap();
+                thread::sleep(Duration::from_millis(15));
+                ask(address, round);
+            }
+            drop(task);
+        });
+    }
 }

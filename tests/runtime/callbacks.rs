@@ -237,20 +237,20 @@ fn time_of(n: usize, mut all: impl FnMut(usize)) -> Duration {
     (0..3).map(|_| once(&mut all)).min().unwrap()
 }
 
-/// Four times as many take four times as long, or some more where they leave a cache, and not sixteen
-/// times. On a machine that others load one look may be wrong.
+/// Sixteen times as many take sixteen times as long, or some more where they leave a cache that others
+/// use, too; and not 256 times. One look may be wrong.
 #[track_caller]
 fn costs_as_much_each(what: &str, mut all: impl FnMut(usize)) {
     const MANY: usize = 100_000;
     let mut seen = Vec::new();
     for _ in 0..4 {
-        let (few, many) = (time_of(MANY / 4, &mut all), time_of(MANY, &mut all));
-        if many < few * 12 {
+        let (few, many) = (time_of(MANY / 16, &mut all), time_of(MANY, &mut all));
+        if many < few * 100 {
             return;
         }
         seen.push((few, many));
     }
-    panic!("{what}: for a quarter, and for all: {seen:?}");
+    panic!("{what}: for a sixteenth, and for all: {seen:?}");
 }
 
 #[test]

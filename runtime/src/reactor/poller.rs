@@ -137,20 +137,21 @@ impl Poller {
         self.deliver(&events, batch)
     }
 
-    /// Another thread than the owner takes the events that are there; 0 if anybody is inside.
-    pub(crate) fn harvest(&self, batch: &mut WakeBatch) -> usize {
+    /// Another thread than the owner takes the events that are there; `None` if anybody is inside, who
+    /// may have looked before the last of them came.
+    pub(crate) fn harvest(&self, batch: &mut WakeBatch) -> Option<usize> {
         let mut delivered = 0;
         if self.shared.is_empty() {
-            return 0;
+            return Some(0);
         }
         loop {
             let mut events = Events::new();
             let wait = || self.shared.system.wait(&mut events, Some(Duration::ZERO));
             // As in `poll`, an error is the owner's to report.
-            let _ = self.shared.ownership.harvest(wait, || self.shared.system.ring());
+            let _ = self.shared.ownership.harvest(wait, || self.shared.system.ring())?;
             delivered += self.deliver(&events, batch);
             if !events.is_full() {
-                return delivered;
+                return Some(delivered);
             }
         }
     }
@@ -206,6 +207,17 @@ impl Poller {
         // Relaxed, before the system learns of it: see `is_empty`.
         self.shared.adopted.fetch_add(1, Relaxed);
         self.shared.system.nest(&other.shared.system, key).inspect_err(|_| self.count_out())
+    }
+
+    /// Tells of the adopted `other` once more if it has events now: for who was told, and found somebody
+    /// inside.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` if `other` is not adopted.
+    pub(crate) fn tell_again(&self, other: &Self, sibling: usize) -> io::Result<()> {
+        let key = Key::Adopted { sibling: sibling as u32 };
+        self.shared.system.renest(&other.shared.system, key)
     }
 
     /// Undoes [`adopt`](Self::adopt). A last event may still be told.

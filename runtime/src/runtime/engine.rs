@@ -93,6 +93,13 @@ impl Engine {
         Handle::new(self.shared.clone())
     }
 
+    /// Nobody runs the caller's loop for now: siblings hear of what its sockets have.
+    pub(super) fn stand_still(&self) {
+        if let Own::Worker(worker) = &self.own {
+            worker.leave_poller();
+        }
+    }
+
     /// Runs `main` until it ends; interrupts cancel it, and its end is awaited.
     pub(super) fn run<F: Future>(
         &self,

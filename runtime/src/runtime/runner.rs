@@ -147,12 +147,18 @@ impl Runner {
     /// ```
     #[must_use]
     pub fn get_loop(&self) -> Handle {
+        let is_new = matches!(&*self.state.borrow(), State::New(_));
         let opened = open(&mut self.state.borrow_mut());
         if let Err(error) = opened {
             panic!("the runner's loop cannot be made: {error}");
         }
         match &*self.state.borrow() {
-            State::Open(engine) => engine.handle(),
+            State::Open(engine) => {
+                if is_new {
+                    engine.stand_still();
+                }
+                engine.handle()
+            }
             State::Closed(Some(handle)) => handle.clone(),
             State::New(_) | State::Closed(None) => panic!("the runner is closed and had no loop"),
         }

@@ -13,6 +13,8 @@ pub(crate) mod queue;
 pub(crate) mod watch_sleep;
 
 #[cfg(not(any(corio_loom, corio_shuttle)))]
+mod adopted;
+#[cfg(not(any(corio_loom, corio_shuttle)))]
 pub(crate) mod block_in_place;
 #[cfg(not(any(corio_loom, corio_shuttle)))]
 pub(crate) mod call_later;

@@ -35,13 +35,13 @@ use concurrent_queue::ConcurrentQueue;
 use corio_sync::SetOnce;
 use corio_sync::shim::Ordering::Relaxed;
 
+use super::adopted;
 use super::hog::{Limits, Pace, Sampler, Verdict};
 use super::lost::Lost;
 use super::queue::Steal;
 use super::shared::{Phase, Shared};
 use super::watch_sleep::WatchSleep;
 use super::worker;
-use crate::reactor::WakeBatch;
 use crate::report::{ReportKind, report};
 use crate::timer::Role;
 
@@ -219,8 +219,7 @@ impl Watch {
         let shared = &self.shared;
         let by = self.adopted_by[worker];
         if !is_lent && by.is_none_or(|by| !shared.remotes[by].hog.is_parked()) {
-            let mut wakers = WakeBatch::new();
-            shared.drivers[worker].poller.harvest(&mut wakers);
+            adopted::harvest(shared, worker, None);
         }
         worker::fire_timers(&shared.drivers[worker], Role::Rescuer);
         let remote = &shared.remotes[worker];
@@ -235,7 +234,7 @@ impl Watch {
         let mut siblings = (0..shared.remotes.len()).filter(|&sibling| sibling != worker);
         let sleeper = siblings.find(|&sibling| {
             // An adopter may not be adopted itself: edges must not form a circle.
-            shared.remotes[sibling].hog.is_parked()
+            adopted::sleeps_in_its_loop(&shared.remotes[sibling])
                 && self.adopted_by[sibling].is_none()
                 && !self.adopted_by.contains(&Some(worker))
         });

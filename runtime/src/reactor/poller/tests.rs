@@ -247,7 +247,7 @@ fn a_harvester_takes_more_events_than_one_wait_returns() {
         let mut readers = readers(&poller, 300);
         announce(&readers);
         let mut batch = WakeBatch::new();
-        assert_eq!(poller.harvest(&mut batch), 300);
+        assert_eq!(poller.harvest(&mut batch), Some(300));
         batch.wake_all();
         assert!(readers.iter_mut().all(|(.., task)| task.wakes() == 1));
         assert_eq!(settle(&poller), 0, "an event was left behind");
@@ -279,7 +279,7 @@ fn a_stuck_owner_is_served_by_its_adopter() {
             let mut batch = WakeBatch::new();
             adopter.park(Some(LIMIT), &mut batch).unwrap();
             assert_eq!(batch.take_adopted().collect::<Vec<_>>(), [7]);
-            assert_eq!(stuck.harvest(&mut batch), 2);
+            assert_eq!(stuck.harvest(&mut batch), Some(2));
             batch.wake_all();
             for (near, _, source, task) in &mut readers {
                 assert_eq!(task.wakes(), 1);
@@ -299,6 +299,35 @@ fn a_stuck_owner_is_served_by_its_adopter() {
         adopter.park(Some(Duration::from_millis(2)), &mut batch).unwrap();
         assert_eq!(batch.take_adopted().count(), 0);
         assert!(adopter.unadopt(&stuck).is_err());
+    });
+}
+
+/// Whoever is inside has looked before the event came.
+#[test]
+fn an_adopter_that_finds_somebody_inside_is_told_again() {
+    with_both(|new| {
+        let (stuck, adopter) = (new(), new());
+        let readers = readers(&stuck, 1);
+        adopter.adopt(&stuck, 3).unwrap();
+        let told = |timeout| {
+            let mut batch = WakeBatch::new();
+            adopter.park(Some(timeout), &mut batch).unwrap();
+            batch.take_adopted().collect::<Vec<_>>()
+        };
+        let inside = || {
+            announce(&readers);
+            assert_eq!(told(LIMIT), [3]);
+            assert_eq!(stuck.harvest(&mut WakeBatch::new()), None);
+            assert_eq!(told(Duration::from_millis(2)), [0; 0], "each change is told once");
+            adopter.tell_again(&stuck, 3).unwrap();
+        };
+        stuck.shared.ownership.harvest(inside, || stuck.shared.system.ring()).unwrap();
+        assert_eq!(told(LIMIT), [3]);
+        assert_eq!(stuck.harvest(&mut WakeBatch::new()), Some(1));
+        adopter.tell_again(&stuck, 3).unwrap();
+        assert_eq!(told(Duration::from_millis(2)), [0; 0], "there is nothing left");
+        adopter.unadopt(&stuck).unwrap();
+        adopter.tell_again(&stuck, 3).unwrap_err();
     });
 }
 

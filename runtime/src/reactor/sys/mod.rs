@@ -188,6 +188,20 @@ impl System {
         self.add(other.as_fd()?, key, Interest::Read)
     }
 
+    /// Announces it once more if it has events now.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` if it is not announced here.
+    pub(super) fn renest(&self, other: &Self, key: Key) -> io::Result<()> {
+        let (fd, interest) = (other.as_fd()?, Interest::Read);
+        match self {
+            #[cfg(target_os = "linux")]
+            Self::Linux(poller) => poller.modify(fd, key, interest),
+            Self::Portable(poller) => poller.modify(fd, key, interest),
+        }
+    }
+
     /// Undoes [`nest`](Self::nest).
     pub(super) fn unnest(&self, other: &Self) -> io::Result<()> {
         self.delete(other.as_fd()?)

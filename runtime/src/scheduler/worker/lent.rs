@@ -139,14 +139,28 @@ impl Worker {
     pub(crate) fn stand_still(&self) {
         self.publish_metrics();
         self.share_queue();
-        let workers = self.shared.remotes.len();
-        let mut siblings = (1..workers).map(|next| (self.index + next) % workers);
-        // The Watch may have lent it already, and to itself another's poller: it sees to this one then.
-        let lent = siblings.any(|sibling| self.lend_poller_to(sibling));
-        // Ordering: Relaxed; the Watch looks again and again while it has lent anything.
-        self.remote().stands_still.store(!lent, Relaxed);
+        self.leave_poller();
         if self.away.get() > 0 {
             self.let_go();
+        }
+    }
+
+    /// Lends the poller of a loop that is left, or that nobody has run yet.
+    pub(crate) fn leave_poller(&self) {
+        let workers = self.shared.remotes.len();
+        if workers == 1 {
+            return;
+        }
+        // Ordering: Relaxed; the Watch looks again and again while it has lent anything. Before the
+        // attempt: should that fail because the Watch has lent this poller, it sees the flag after it
+        // has taken it back, for the system has a lock around both.
+        self.remote().stands_still.store(true, Relaxed);
+        let mut siblings = (1..workers).map(|next| (self.index + next) % workers);
+        if siblings.any(|sibling| self.lend_poller_to(sibling)) {
+            // Ordering: Relaxed; as above.
+            self.remote().stands_still.store(false, Relaxed);
+        } else {
+            self.shared.wake_watch();
         }
     }
 

@@ -9,6 +9,7 @@ use super::tidy::earlier;
 use super::{MAINTENANCE_MIN, Worker, fire_timers};
 use crate::reactor;
 use crate::report::{ReportKind, report};
+use crate::scheduler::adopted;
 use crate::scheduler::queue::Deque;
 use crate::scheduler::shared::WorkerMetrics;
 use crate::task::raw::TaskPtr;
@@ -78,7 +79,7 @@ impl Worker {
         poller.poll(&mut wakers);
         wakers.wake_all();
         for sibling in wakers.take_adopted() {
-            self.rescue(sibling);
+            self.rescue(sibling, Some(self.index));
         }
     }
 
@@ -107,7 +108,8 @@ impl Worker {
             return;
         }
         let sleeper = (0..shared.remotes.len())
-            .find(|&sibling| sibling != self.index && shared.remotes[sibling].hog.is_parked());
+            .filter(|&sibling| sibling != self.index)
+            .find(|&sibling| adopted::sleeps_in_its_loop(&shared.remotes[sibling]));
         if let Some(sleeper) = sleeper {
             self.lend_poller_to(sleeper);
         }
@@ -179,7 +181,7 @@ impl Worker {
         }
         wakers.wake_all();
         for sibling in wakers.take_adopted() {
-            self.rescue(sibling);
+            self.rescue(sibling, Some(self.index));
         }
         if !self.driver.timers.is_quiet() {
             fire_timers(&self.driver, Role::Owner);

@@ -1,7 +1,7 @@
 //! Finding work elsewhere: the injector, siblings, and siblings that are stuck.
 
 use super::{Worker, fire_timers};
-use crate::reactor;
+use crate::scheduler::adopted;
 use crate::scheduler::queue::Deque;
 use crate::scheduler::shared::WorkerMetrics;
 use crate::task::raw::TaskPtr;
@@ -83,7 +83,7 @@ impl Worker {
             }
         }
         if remote.hog.is_hog() || self.is_stale(victim) {
-            self.rescue(victim);
+            self.rescue(victim, None);
             if remote.hog.is_hog() {
                 if let Some(task) = remote.lifo.steal() {
                     return Some(TaskPtr::from_header(task));
@@ -94,13 +94,12 @@ impl Worker {
         None
     }
 
-    /// Fires the timers and harvests the poller of a sibling that is stuck in one poll.
-    pub(super) fn rescue(&self, victim: usize) {
+    /// Fires the timers and harvests the poller of a sibling that is stuck in one poll. `told` is who
+    /// has adopted it, if that is why.
+    pub(super) fn rescue(&self, victim: usize, told: Option<usize>) {
         let Some(driver) = self.shared.drivers.get(victim) else { return };
         fire_timers(driver, Role::Rescuer);
-        let mut wakers = reactor::WakeBatch::new();
-        driver.poller.harvest(&mut wakers);
-        wakers.wake_all();
+        adopted::harvest(&self.shared, victim, told);
     }
 
     pub(super) fn stop_searching(&self, found: bool) {
@@ -146,7 +145,7 @@ impl Worker {
             }
         }
         if remote.hog.is_hog() || self.is_stale(victim) {
-            self.rescue(victim);
+            self.rescue(victim, None);
         }
     }
 
