@@ -153,6 +153,7 @@ fn a_task_lists_all_that_await_it_and_the_chain_above_them() {
         let at = depths.iter().position(|(_, name)| name == "one").unwrap();
         assert_eq!(depths[at + 1], (2, "top".to_owned()));
         assert!(depths.contains(&(1, "two".to_owned())));
+        waits(&child);
         let text = corio::format_call_graph(Some(&child));
         let first: Vec<&str> = text.lines().take(4).collect();
         assert_eq!(first[0], format!("* Task(name='shared', id={})", child.id()));
