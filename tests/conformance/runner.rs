@@ -448,6 +448,18 @@ fn a_second_interrupt_cancels_the_clean_up() {
     }
 }
 
+/// What hears the interrupt of one run does not keep the next one from hearing its own.
+#[test]
+fn each_run_hears_its_interrupt() {
+    let mut player = Player::start("run by run");
+    for _ in 0..20 {
+        player.says("ready");
+        player.interrupt();
+        player.says("interrupted");
+    }
+    player.ends(&[]);
+}
+
 #[test]
 fn a_second_interrupt_ends_a_process_that_is_stuck() {
     let mut player = Player::start("stuck");

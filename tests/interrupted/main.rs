@@ -7,6 +7,8 @@ use corio::{Builder, RunError, Runner, Runtime, catch_cancel, current_task};
 
 /// Longer than any test.
 const LONG: Duration = Duration::from_secs(60);
+/// How often `run_by_run` is interrupted.
+const RUNS: usize = 20;
 /// The bit of SIGINT in the masks of `/proc/self/status`.
 const SIGINT_BIT: u64 = 1 << 1;
 
@@ -18,6 +20,7 @@ fn main() {
         "single" => tell(&single().run(clean_up(false)).map(drop)),
         "value" => tell(&Runner::new().run(clean_up(true)).map(drop)),
         "twice" => twice(Runner::new()),
+        "run by run" => run_by_run(),
         "twice on a single loop" => twice(single()),
         "in the last step" => tell(&Runner::new().run(last_step())),
         "in the last step on a single loop" => tell(&single().run(last_step())),
@@ -78,6 +81,20 @@ fn twice(mut runner: Runner) {
     };
     tell(&runner.run(main));
     println!("and {:?}", runner.run(async { 5 }).ok());
+}
+
+/// One run after another is interrupted, each in a poll that blocks: so a sibling hears of it, and may
+/// still be at it when the next run begins.
+fn run_by_run() {
+    let mut runner = Builder::new().workers(2).runner();
+    for _ in 0..RUNS {
+        let main = async {
+            println!("ready");
+            std::thread::sleep(Duration::from_millis(10));
+            corio::sleep(LONG).await;
+        };
+        tell(&runner.run(main));
+    }
 }
 
 /// Ends when its input does.
