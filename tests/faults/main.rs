@@ -15,8 +15,11 @@ macro_rules! again {
 }
 
 mod calls;
+#[path = "../io/conversation.rs"]
+mod conversation;
 mod copies;
 mod files;
+mod lengths;
 mod local;
 #[path = "../io/ssl/papers.rs"]
 mod papers;
