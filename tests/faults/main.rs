@@ -18,6 +18,7 @@ mod calls;
 #[path = "../io/conversation.rs"]
 mod conversation;
 mod copies;
+mod file_model;
 mod files;
 mod lengths;
 mod local;
