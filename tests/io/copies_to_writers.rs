@@ -3,11 +3,14 @@
 use std::io::ErrorKind;
 use std::time::Duration;
 
-use corio::io::copy;
+use corio::io::{BufWriter, copy};
 use corio::net::UnixStream;
-use corio::stream::connect_accepted_socket;
+use corio::stream::{
+    StreamReader, StreamWriter, connect_accepted_socket, open_connection, start_server,
+};
 
 use crate::copies::pattern;
+use crate::ssl::papers::{serving, trusting};
 use crate::{everywhere, pair};
 
 const LARGE: usize = 3 << 20;
@@ -133,5 +136,37 @@ fn a_copy_to_a_writer_that_takes_no_more_fails() {
             assert_eq!(error.kind(), kind, "{ending}: {error}");
             assert_eq!(copying.unwritten(), b"too late", "{ending}");
         }
+    });
+}
+
+/// TLS has no other buffers than these: copied back by the server, collected by the client.
+#[test]
+fn a_copy_to_a_secured_writer() {
+    everywhere(async || {
+        let echo = async |mut reader: StreamReader, mut writer: StreamWriter| {
+            copy(&mut reader, &mut writer).await.expect("the client reads all of it");
+            assert_eq!(writer.queued(), 0);
+            writer.close();
+            writer.wait_closed().await.expect("the client ends, too");
+        };
+        let server = start_server(echo, "127.0.0.1:0").ssl(serving()).await.unwrap();
+        let open = open_connection(("localhost", server.local_addrs()[0].port()));
+        let (mut reader, writer) = open.ssl(trusting()).await.unwrap();
+        let bytes = pattern(LARGE / 10);
+        let sending = async {
+            let mut writer = BufWriter::new(writer);
+            for piece in bytes.chunks(1000) {
+                writer.write_all(piece).await.unwrap();
+            }
+            writer.flush().await.unwrap();
+            assert_eq!(writer.get_ref().queued(), 0);
+            writer.get_mut().write_eof().unwrap();
+            writer
+        };
+        let (answer, writer) = corio::join!(reader.read(None), sending);
+        assert!(answer.unwrap() == bytes);
+        drop(writer);
+        server.close();
+        server.wait_closed().await;
     });
 }
