@@ -3,7 +3,7 @@
 //! Users depend on the facade crate `corio`. Read in this order: `source` (a descriptor and its
 //! readiness), `sys` (the system calls), `net` (listeners, streams, name resolution, `serve`),
 //! `compat` (the same streams for futures-io, tokio's traits and hyper), `stream` (asyncio's
-//! streams, over sockets and pipes, and TLS), `fs`, `process`, `signal`.
+//! streams, over sockets and pipes, and TLS), `copy` and `buffered`, `fs`, `process`, `signal`.
 
 mod compat;
 mod context;
@@ -13,6 +13,7 @@ mod sigpipe;
 mod source;
 mod sys;
 
+pub mod buffered;
 pub mod copy;
 pub mod duplex;
 pub mod fs;

@@ -5,6 +5,7 @@
 //! completes it, and a check of what its `# Cancel safety` promises. See [`driver`] for what is done
 //! to it.
 
+mod buffered;
 mod bytes;
 mod channels;
 mod compositions;
@@ -39,7 +40,8 @@ use corio_tests::PATIENCE;
 use driver::{ANOMALIES, Make, at_every_poll};
 
 /// The entries by area.
-const AREAS: [(&str, &[(&str, Make)]); 19] = [
+const AREAS: [(&str, &[(&str, Make)]); 20] = [
+    ("buffered", buffered::TABLE),
     ("channels", channels::TABLE),
     ("compositions", compositions::TABLE),
     ("duplex", duplex::TABLE),

@@ -141,3 +141,34 @@ fn a_file_to_a_socket() {
     ];
     tasks("copies::a_file_to_a_socket", SENDING, run);
 }
+
+/// Some files the system does not send by itself, such as those that it makes up as they are read; which
+/// these are depends on its version. The rest is read and written.
+#[test]
+fn a_file_that_is_made_up_to_a_socket() {
+    async fn run() -> Outcome {
+        let path = "/proc/self/environ";
+        let (file, all) =
+            apart(|| Ok::<_, io::Error>((std::fs::File::open(path)?, std::fs::read(path)?)))?;
+        let count = SMALL.min(all.len() - 1);
+        let (client, server) = pair().await?;
+        let sending = async {
+            let sent = sendfile(&server, &file, 1, Some(count as u64)).await?;
+            server.shutdown(Shutdown::Write)?;
+            Ok::<_, io::Error>(sent)
+        };
+        let receiving = async {
+            let mut found = vec![0; count];
+            client.read_exact(&mut found).await?;
+            assert_eq!(client.read(&mut [0]).await?, 0);
+            Ok(found)
+        };
+        let (sent, found) = corio::try_join!(sending, receiving)?;
+        assert_eq!(sent, count as u64);
+        assert_eq!(found, all[1..=count]);
+        Ok(())
+    }
+    const SENDING: &[crate::Fault] =
+        &[Lengths(SMALL as u64), Survivable(libc::EINTR), Interrupts, Resets];
+    tasks("copies::a_file_that_is_made_up_to_a_socket", SENDING, run);
+}

@@ -15,8 +15,12 @@ macro_rules! again {
 }
 
 mod calls;
+#[path = "../io/conversation.rs"]
+mod conversation;
 mod copies;
+mod file_model;
 mod files;
+mod lengths;
 mod local;
 #[path = "../io/ssl/papers.rs"]
 mod papers;

@@ -14,7 +14,7 @@ use crate::{everywhere, once, pair, play, plays, read_all, until};
 
 const LARGE: usize = 3 << 20;
 
-fn pattern(size: usize) -> Vec<u8> {
+pub fn pattern(size: usize) -> Vec<u8> {
     (0..size).map(|i| (i % 251) as u8).collect()
 }
 

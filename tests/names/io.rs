@@ -5,7 +5,10 @@ use std::net::SocketAddr;
 use std::process::{ExitStatus, Output};
 
 use corio::fs::{File, TextFile};
-use corio::net::{Async, Serve, Shutdown, TcpListener, TcpStream, lookup_host};
+use corio::io::{BufReader, BufWriter};
+use corio::net::{
+    Async, OwnedReadHalf, OwnedWriteHalf, Serve, Shutdown, TcpListener, TcpStream, lookup_host,
+};
 use corio::net::{UdpSocket, UnixDatagram, UnixListener, UnixStream};
 use corio::process::{Child, Command, create_subprocess_exec, create_subprocess_shell};
 use corio::signal::{SignalHandlers, SignalKind};
@@ -20,6 +23,7 @@ pub fn names() {
     tcp(some::<TcpStream>());
     served();
     readers(some::<StreamReader>());
+    buffers(some::<OwnedReadHalf>(), some::<OwnedWriteHalf>());
     writers(some::<StreamWriter>());
     servers(&some::<Server>());
     files(some::<File>());
@@ -86,6 +90,30 @@ fn readers(mut reader: StreamReader) {
         ReadError::Io(error) => is::<io::Error>(error),
         _ => {}
     }
+}
+
+fn buffers(read: OwnedReadHalf, write: OwnedWriteHalf) {
+    let mut reader: BufReader<OwnedReadHalf> = BufReader::new(read).limit(1);
+    gives::<io::Result<Vec<u8>>>(reader.read(None));
+    gives::<Result<Vec<u8>, ReadError>>(reader.read_line());
+    gives::<Result<Vec<u8>, ReadError>>(reader.read_exact(1));
+    gives::<Result<Vec<u8>, ReadError>>(reader.read_until(&[b"\n"]));
+    is::<stream::Lines<'_, BufReader<OwnedReadHalf>>>(reader.lines());
+    is::<bool>(reader.at_eof());
+    is::<&[u8]>(reader.buffer());
+    is::<&OwnedReadHalf>(reader.get_ref());
+    is::<&mut OwnedReadHalf>(reader.get_mut());
+    is::<(OwnedReadHalf, Vec<u8>)>(reader.into_inner());
+    is::<BufReader<TcpStream>>(BufReader::with_capacity(1, some()));
+    let mut writer: BufWriter<OwnedWriteHalf> = BufWriter::new(write);
+    gives::<io::Result<usize>>(writer.write(b""));
+    gives::<io::Result<()>>(writer.write_all(b""));
+    gives::<io::Result<()>>(writer.flush());
+    is::<&[u8]>(writer.buffer());
+    is::<&OwnedWriteHalf>(writer.get_ref());
+    is::<&mut OwnedWriteHalf>(writer.get_mut());
+    is::<(OwnedWriteHalf, Vec<u8>)>(writer.into_inner());
+    is::<BufWriter<StreamWriter>>(BufWriter::with_capacity(1, some()));
 }
 
 fn writers(mut writer: StreamWriter) {

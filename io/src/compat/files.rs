@@ -1,17 +1,20 @@
-//! The traits of futures-io and of tokio for what has a buffer of its own: files, and asyncio's streams.
+//! The traits of futures-io and of tokio for what has a buffer of its own: files, asyncio's streams, and
+//! buffers before other streams.
 
 use std::io::{self, IoSlice, SeekFrom};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use crate::buffered::{BufReader, BufWriter};
+use crate::copy::{ByteSink, ByteSource};
 use crate::fs::File;
 use crate::stream::{StreamReader, StreamWriter};
 
 /// Reading, for what has `poll_read`, `poll_fill` and `consume_ahead`.
 macro_rules! reads {
-    ($type:ty) => {
+    ([$($generics:tt)*] $type:ty) => {
         #[cfg(feature = "futures-io")]
-        impl futures_io::AsyncRead for $type {
+        impl<$($generics)*> futures_io::AsyncRead for $type {
             fn poll_read(
                 self: Pin<&mut Self>,
                 cx: &mut Context<'_>,
@@ -24,7 +27,7 @@ macro_rules! reads {
         }
 
         #[cfg(feature = "tokio-io")]
-        impl tokio::io::AsyncRead for $type {
+        impl<$($generics)*> tokio::io::AsyncRead for $type {
             fn poll_read(
                 self: Pin<&mut Self>,
                 cx: &mut Context<'_>,
@@ -38,12 +41,12 @@ macro_rules! reads {
             }
         }
 
-        reads!(futures_io::AsyncBufRead, "futures-io", $type);
-        reads!(tokio::io::AsyncBufRead, "tokio-io", $type);
+        reads!(futures_io::AsyncBufRead, "futures-io", [$($generics)*] $type);
+        reads!(tokio::io::AsyncBufRead, "tokio-io", [$($generics)*] $type);
     };
-    ($trait:path, $feature:literal, $type:ty) => {
+    ($trait:path, $feature:literal, [$($generics:tt)*] $type:ty) => {
         #[cfg(feature = $feature)]
-        impl $trait for $type {
+        impl<$($generics)*> $trait for $type {
             fn poll_fill_buf(
                 self: Pin<&mut Self>,
                 cx: &mut Context<'_>,
@@ -58,14 +61,18 @@ macro_rules! reads {
     };
 }
 
-reads!(File);
-reads!(StreamReader);
+reads!([] File);
+reads!([] StreamReader);
+reads!([R: ByteSource + Unpin] BufReader<R>);
 
 /// Writing, for one family and one type; `$end` is the family's name of the last step, `$how` its body.
 macro_rules! writes {
-    ($trait:path, $feature:literal, $type:ty, $end:ident => $how:ident, [$($vectored:tt)*]) => {
+    (
+        $trait:path, $feature:literal, [$($generics:tt)*] $type:ty, $end:ident => $how:ident,
+        [$($vectored:tt)*]
+    ) => {
         #[cfg(feature = $feature)]
-        impl $trait for $type {
+        impl<$($generics)*> $trait for $type {
             fn poll_write(
                 self: Pin<&mut Self>,
                 cx: &mut Context<'_>,
@@ -90,7 +97,7 @@ macro_rules! writes {
 /// Several buffers in one call.
 macro_rules! vectored {
     ($trait:path, $feature:literal, $type:ty, $end:ident => $how:ident, [$($said:tt)*]) => {
-        writes!($trait, $feature, $type, $end => $how, [
+        writes!($trait, $feature, [] $type, $end => $how, [
             $($said)*
 
             fn poll_write_vectored(
@@ -104,8 +111,12 @@ macro_rules! vectored {
     };
 }
 
-writes!(futures_io::AsyncWrite, "futures-io", File, poll_close => poll_finish, []);
-writes!(tokio::io::AsyncWrite, "tokio-io", File, poll_shutdown => poll_flush, []);
+writes!(futures_io::AsyncWrite, "futures-io", [] File, poll_close => poll_finish, []);
+writes!(tokio::io::AsyncWrite, "tokio-io", [] File, poll_shutdown => poll_flush, []);
+writes!(futures_io::AsyncWrite, "futures-io", [W: ByteSink + Unpin] BufWriter<W>,
+    poll_close => poll_end, []);
+writes!(tokio::io::AsyncWrite, "tokio-io", [W: ByteSink + Unpin] BufWriter<W>,
+    poll_shutdown => poll_end, []);
 vectored!(futures_io::AsyncWrite, "futures-io", StreamWriter, poll_close => poll_end, []);
 vectored!(tokio::io::AsyncWrite, "tokio-io", StreamWriter, poll_shutdown => poll_end,
     [fn is_write_vectored(&self) -> bool { true }]);

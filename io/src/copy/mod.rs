@@ -19,8 +19,12 @@ pub use ends::{ByteSink, ByteSource};
 /// Size of the buffer of one direction in bytes. Twice as much gains nothing on a local connection.
 pub const BUFFER: usize = 32 << 10;
 
-/// Copies everything until the end of `from`, and returns how many bytes. `to` is
+/// Copies everything until the end of `from`, and returns how many bytes. `to` is flushed, and
 /// neither ended nor closed.
+///
+/// A slow sink slows the source: one with a buffer is waited for as [`drain`] does it.
+///
+/// [`drain`]: crate::stream::StreamWriter::drain
 ///
 /// # Errors
 ///
@@ -133,12 +137,24 @@ impl Lane {
                 self.copied += n as u64;
             }
             if self.ended {
+                ready!(to.poll_flush(self.at, cx))?;
                 return Poll::Ready(Ok(self.copied));
             }
             self.buffer.clear();
             self.start = 0;
             self.buffer.reserve(BUFFER);
-            self.ended = ready!(from.poll_give(self.at, cx, &mut self.buffer))? == 0;
+            match from.poll_give(self.at, cx, &mut self.buffer) {
+                Poll::Ready(n) => self.ended = n? == 0,
+                Poll::Pending => {
+                    // What came before may be what the source's other end waits for an answer to.
+                    if to.holds_back() {
+                        if let Poll::Ready(Err(error)) = to.poll_flush(self.at, cx) {
+                            return Poll::Ready(Err(error));
+                        }
+                    }
+                    return Poll::Pending;
+                }
+            }
         }
     }
 }

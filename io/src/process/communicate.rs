@@ -12,6 +12,7 @@ use std::task::{Context, Poll};
 
 use super::exit::{EndWaiter, Process};
 use crate::made::Made;
+use crate::stream::ahead::ReadAhead;
 use crate::stream::{StreamReader, StreamWriter};
 
 /// Future of [`Child::communicate`](super::Child::communicate): `io::Result<Output>`.

@@ -7,6 +7,7 @@
 //! not suffice, so an error is found by the read that meets it, after the data before it. There are
 //! no protocols and transports to subclass.
 
+pub(crate) mod ahead;
 mod connection;
 mod error;
 #[cfg(any(test, feature = "__fuzz"))]

@@ -1,7 +1,4 @@
-//! The reading end of a stream.
-//!
-//! *Invariant.* What is in the buffer has not been returned yet. Every read leaves the buffer as it
-//! was until the poll that returns, so dropping one loses nothing.
+//! The reading end of a stream, and the futures of whatever reads ahead.
 
 mod lines;
 
@@ -13,8 +10,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use memchr::memmem;
-
+#[cfg(any(feature = "futures-io", feature = "tokio-io"))]
+use super::ahead::polls;
+use super::ahead::{Ahead, CHUNK, ReadAhead};
 use super::connection::Connection;
 use super::error::ReadError;
 #[cfg(feature = "tls")]
@@ -22,10 +20,6 @@ use crate::duplex::DuplexReader;
 use crate::made::Made;
 
 pub use lines::{Lines, NextLine};
-
-/// Room that is made for a read from the socket, at least: a few packets. A read that asks for more
-/// gets more.
-const CHUNK: usize = 8 << 10;
 
 /// The reading end of a stream.
 ///
@@ -41,11 +35,7 @@ pub struct StreamReader {
     /// Where the bytes of a secured connection come from.
     #[cfg(feature = "tls")]
     decrypted: Option<DuplexReader>,
-    /// What was read from the socket; the part before `start` was returned.
-    buffer: Vec<u8>,
-    start: usize,
-    limit: usize,
-    eof: bool,
+    ahead: Ahead,
 }
 
 impl StreamReader {
@@ -54,10 +44,7 @@ impl StreamReader {
             connection,
             #[cfg(feature = "tls")]
             decrypted: None,
-            buffer: Vec::new(),
-            start: 0,
-            limit,
-            eof: false,
+            ahead: Ahead::new(limit, CHUNK),
         }
     }
 
@@ -212,15 +199,7 @@ impl StreamReader {
     #[track_caller]
     #[doc(alias = "readuntil")]
     pub fn read_until<'a>(&'a mut self, separators: &'a [&'a [u8]]) -> ReadUntil<'a> {
-        assert!(!separators.is_empty(), "read_until needs at least one separator");
-        let empty = separators.iter().position(|separator| separator.is_empty());
-        assert!(empty.is_none(), "separator {} of read_until is empty", empty.unwrap_or(0));
-        ReadUntil {
-            reader: self,
-            separators,
-            scanned: 0,
-            made: Made::here("StreamReader::read_until"),
-        }
+        ReadUntil::new(self, separators, "StreamReader::read_until")
     }
 
     /// The lines of the stream, one after the other; asyncio's `async for`.
@@ -276,59 +255,7 @@ impl StreamReader {
     /// ```
     #[must_use]
     pub fn at_eof(&self) -> bool {
-        self.eof && self.rest().is_empty()
-    }
-
-    /// What is in the buffer.
-    fn rest(&self) -> &[u8] {
-        &self.buffer[self.start..]
-    }
-
-    /// Takes the first `n` bytes of the buffer.
-    fn take(&mut self, n: usize) -> Vec<u8> {
-        if n == self.rest().len() && self.start == 0 {
-            return std::mem::take(&mut self.buffer);
-        }
-        let taken = self.rest()[..n].to_vec();
-        self.skip(n);
-        taken
-    }
-
-    fn skip(&mut self, n: usize) {
-        self.start += n;
-        if self.start == self.buffer.len() {
-            self.buffer.clear();
-            self.start = 0;
-        }
-    }
-
-    /// Reads from the socket, once; with room for at least `want` bytes.
-    fn poll_more(
-        &mut self,
-        want: usize,
-        at: &'static Location<'static>,
-        cx: &mut Context<'_>,
-    ) -> Poll<io::Result<()>> {
-        if self.start > 0 && self.buffer.capacity() - self.buffer.len() < want {
-            self.buffer.drain(..self.start);
-            self.start = 0;
-        }
-        self.buffer.reserve(want);
-        let n = ready!(self.poll_append(at, cx))?;
-        self.eof |= n == 0;
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_append(
-        &mut self,
-        at: &'static Location<'static>,
-        cx: &mut Context<'_>,
-    ) -> Poll<io::Result<usize>> {
-        #[cfg(feature = "tls")]
-        if let Some(decrypted) = &mut self.decrypted {
-            return decrypted.poll_read_vec(at, cx, &mut self.buffer);
-        }
-        self.connection.poll_read_vec(at, cx, &mut self.buffer)
+        self.ahead.is_over()
     }
 
     /// Reads what a session decrypts from now on; returns what was read of its handshake.
@@ -343,18 +270,9 @@ impl StreamReader {
         &self.connection
     }
 
-    /// Reads everything to the end of the stream into the buffer.
-    pub(crate) fn poll_to_end(
-        &mut self,
-        at: &'static Location<'static>,
-        cx: &mut Context<'_>,
-    ) -> Poll<io::Result<()>> {
-        while !self.eof {
-            // Twice as much each time, so that a long stream costs few copies.
-            let room = self.rest().len().max(CHUNK);
-            ready!(self.poll_more(room, at, cx))?;
-        }
-        Poll::Ready(Ok(()))
+    /// Takes the whole buffer.
+    pub(crate) fn take_all(&mut self) -> Vec<u8> {
+        self.ahead.take_all()
     }
 
     /// Moves what is there to another buffer, at least one byte unless the stream ends.
@@ -364,127 +282,76 @@ impl StreamReader {
         cx: &mut Context<'_>,
         to: &mut Vec<u8>,
     ) -> Poll<io::Result<usize>> {
-        if self.rest().is_empty() && !self.eof {
-            ready!(self.poll_more(CHUNK, at, cx))?;
-        }
-        let n = self.rest().len();
-        to.extend_from_slice(self.rest());
-        self.skip(n);
+        ready!(self.poll_some(0, at, cx))?;
+        let n = self.ahead.rest().len();
+        to.extend_from_slice(self.ahead.rest());
+        self.ahead.skip(n);
         Poll::Ready(Ok(n))
     }
+}
 
-    /// What is there, at least one byte unless the stream ends; for a trait's method.
-    #[cfg(any(feature = "futures-io", feature = "tokio-io"))]
+/// The bodies of `compat/files.rs`.
+#[cfg(any(feature = "futures-io", feature = "tokio-io"))]
+impl StreamReader {
     pub(crate) fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<&[u8]>> {
-        ready!(self.poll_ahead(cx, CHUNK))?;
-        Poll::Ready(Ok(self.rest()))
+        let at = self.connection.made_at();
+        polls::fill(self, at, cx)
     }
 
-    #[cfg(any(feature = "futures-io", feature = "tokio-io"))]
-    fn poll_ahead(&mut self, cx: &mut Context<'_>, room: usize) -> Poll<io::Result<()>> {
-        if self.rest().is_empty() && !self.eof {
-            let at = self.connection.made_at();
-            ready!(self.poll_more(room.clamp(CHUNK, super::DEFAULT_LIMIT), at, cx))?;
-        }
-        Poll::Ready(Ok(()))
-    }
-
-    /// Gives at most `room` bytes to `put`; for a trait's method.
-    #[cfg(any(feature = "futures-io", feature = "tokio-io"))]
     pub(crate) fn poll_read(
         &mut self,
         cx: &mut Context<'_>,
         room: usize,
         put: impl FnOnce(&[u8]),
     ) -> Poll<io::Result<usize>> {
-        if room > 0 {
-            ready!(self.poll_ahead(cx, room))?;
-        }
-        let n = self.rest().len().min(room);
-        put(&self.rest()[..n]);
-        self.skip(n);
-        Poll::Ready(Ok(n))
+        let at = self.connection.made_at();
+        polls::read(self, at, cx, room, put)
     }
 
-    /// Takes bytes of [`StreamReader::poll_fill`].
-    #[cfg(any(feature = "futures-io", feature = "tokio-io"))]
     pub(crate) fn consume_ahead(&mut self, n: usize) {
-        self.skip(n.min(self.rest().len()));
+        polls::consume(self, n);
+    }
+}
+
+impl ReadAhead for StreamReader {
+    fn ahead(&mut self) -> &mut Ahead {
+        &mut self.ahead
     }
 
-    /// Takes the whole buffer.
-    pub(crate) fn take_all(&mut self) -> Vec<u8> {
-        self.take(self.rest().len())
-    }
-
-    /// Looks for the end of the first separator; `scanned` bytes were searched before.
-    fn find(&self, separators: &[&[u8]], scanned: &mut usize) -> Option<(usize, usize)> {
-        let rest = self.rest();
-        let mut best: Option<(usize, usize)> = None;
-        for separator in separators {
-            let from = scanned.saturating_sub(separator.len() - 1).min(rest.len());
-            if let Some(at) = memmem::find(&rest[from..], separator) {
-                let (start, end) = (from + at, from + at + separator.len());
-                if best.is_none_or(|(s, e)| end < e || end == e && start > s) {
-                    best = Some((start, end));
-                }
-            }
-        }
-        *scanned = rest.len();
-        best
-    }
-
-    /// Where the chunk up to a separator ends.
-    fn poll_until(
+    fn poll_append(
         &mut self,
-        separators: &[&[u8]],
-        scanned: &mut usize,
         at: &'static Location<'static>,
         cx: &mut Context<'_>,
-    ) -> Poll<Result<usize, ReadError>> {
-        let longest = separators.iter().map(|separator| separator.len()).max().unwrap_or(1);
-        loop {
-            if let Some((start, end)) = self.find(separators, scanned) {
-                if start > self.limit {
-                    return Poll::Ready(Err(ReadError::LimitOverrun { consumed: start }));
-                }
-                return Poll::Ready(Ok(end));
-            }
-            // What could still be the beginning of a separator is not consumed.
-            let consumed = (self.rest().len() + 1).saturating_sub(longest);
-            if consumed > self.limit {
-                return Poll::Ready(Err(ReadError::LimitOverrun { consumed }));
-            }
-            if self.eof {
-                let partial = self.take(self.rest().len());
-                return Poll::Ready(Err(ReadError::Incomplete { partial, expected: None }));
-            }
-            ready!(self.poll_more(CHUNK, at, cx))?;
+    ) -> Poll<io::Result<usize>> {
+        #[cfg(feature = "tls")]
+        if let Some(decrypted) = &mut self.decrypted {
+            return decrypted.poll_read_vec(at, cx, self.ahead.target());
         }
+        self.connection.poll_read_vec(at, cx, self.ahead.target())
     }
 }
 
 impl fmt::Debug for StreamReader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("StreamReader")
-            .field("buffered", &self.rest().len())
-            .field("limit", &self.limit)
-            .field("eof", &self.eof)
+            .field("buffered", &self.ahead.rest().len())
+            .field("limit", &self.ahead.limit)
+            .field("eof", &self.ahead.eof)
             .field("connection", &self.connection)
             .finish()
     }
 }
 
-/// Future of [`StreamReader::read`]: `io::Result<Vec<u8>>`.
+/// Future of [`StreamReader::read`] and its like of `BufReader`: `io::Result<Vec<u8>>`.
 #[derive(Debug)]
 #[must_use = "nothing is read unless this is awaited"]
-pub struct ReadSome<'a> {
-    reader: &'a mut StreamReader,
-    n: Option<usize>,
-    made: Made,
+pub struct ReadSome<'a, R = StreamReader> {
+    pub(crate) reader: &'a mut R,
+    pub(crate) n: Option<usize>,
+    pub(crate) made: Made,
 }
 
-impl Future for ReadSome<'_> {
+impl<R: ReadAhead> Future for ReadSome<'_, R> {
     type Output = io::Result<Vec<u8>>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
@@ -492,41 +359,44 @@ impl Future for ReadSome<'_> {
         let at = made.begin();
         match *n {
             Some(n) => {
-                if n > 0 && reader.rest().is_empty() && !reader.eof {
-                    ready!(reader.poll_more(n.clamp(CHUNK, super::DEFAULT_LIMIT), at, cx))?;
+                if n > 0 {
+                    ready!(reader.poll_some(n, at, cx))?;
                 }
-                Poll::Ready(Ok(reader.take(n.min(reader.rest().len()))))
+                let ahead = reader.ahead();
+                Poll::Ready(Ok(ahead.take(n.min(ahead.rest().len()))))
             }
             None => {
                 ready!(reader.poll_to_end(at, cx))?;
-                Poll::Ready(Ok(reader.take_all()))
+                Poll::Ready(Ok(reader.ahead().take_all()))
             }
         }
     }
 }
 
-/// Future of [`StreamReader::read_line`]: `Result<Vec<u8>, ReadError>`.
+/// Future of [`StreamReader::read_line`] and its like of `BufReader`: `Result<Vec<u8>, ReadError>`.
 #[derive(Debug)]
 #[must_use = "nothing is read unless this is awaited"]
-pub struct ReadLine<'a> {
-    reader: &'a mut StreamReader,
-    scanned: usize,
-    made: Made,
+pub struct ReadLine<'a, R = StreamReader> {
+    pub(crate) reader: &'a mut R,
+    pub(crate) scanned: usize,
+    pub(crate) made: Made,
 }
 
-impl Future for ReadLine<'_> {
+impl<R: ReadAhead> Future for ReadLine<'_, R> {
     type Output = Result<Vec<u8>, ReadError>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Self { reader, scanned, made } = self.get_mut();
         let at = made.begin();
-        Poll::Ready(match ready!(reader.poll_until(&[b"\n"], scanned, at, cx)) {
-            Ok(end) => Ok(reader.take(end)),
+        let found = ready!(reader.poll_until(&[b"\n"], scanned, at, cx));
+        let ahead = reader.ahead();
+        Poll::Ready(match found {
+            Ok(end) => Ok(ahead.take(end)),
             Err(ReadError::Incomplete { partial, .. }) => Ok(partial),
             Err(ReadError::LimitOverrun { consumed }) => {
                 // The end of the line, if it is there, goes with it.
-                let ended = reader.rest().get(consumed) == Some(&b'\n');
-                reader.skip(if ended { consumed + 1 } else { reader.rest().len() });
+                let ended = ahead.rest().get(consumed) == Some(&b'\n');
+                ahead.skip(if ended { consumed + 1 } else { ahead.rest().len() });
                 Err(ReadError::LimitOverrun { consumed })
             }
             Err(error) => Err(error),
@@ -534,51 +404,60 @@ impl Future for ReadLine<'_> {
     }
 }
 
-/// Future of [`StreamReader::read_exact`]: `Result<Vec<u8>, ReadError>`.
+/// Future of [`StreamReader::read_exact`] and its like of `BufReader`: `Result<Vec<u8>, ReadError>`.
 #[derive(Debug)]
 #[must_use = "nothing is read unless this is awaited"]
-pub struct ReadExactly<'a> {
-    reader: &'a mut StreamReader,
-    n: usize,
-    made: Made,
+pub struct ReadExactly<'a, R = StreamReader> {
+    pub(crate) reader: &'a mut R,
+    pub(crate) n: usize,
+    pub(crate) made: Made,
 }
 
-impl Future for ReadExactly<'_> {
+impl<R: ReadAhead> Future for ReadExactly<'_, R> {
     type Output = Result<Vec<u8>, ReadError>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Self { reader, n, made } = self.get_mut();
-        let at = made.begin();
-        while reader.rest().len() < *n {
-            if reader.eof {
-                let partial = reader.take(reader.rest().len());
-                return Poll::Ready(Err(ReadError::Incomplete { partial, expected: Some(*n) }));
-            }
-            // A peer that promises much and sends little does not get the memory for all of it.
-            let missing = *n - reader.rest().len();
-            ready!(reader.poll_more(missing.clamp(CHUNK, super::DEFAULT_LIMIT), at, cx))?;
+        ready!(reader.poll_at_least(*n, made.begin(), cx))?;
+        let ahead = reader.ahead();
+        if ahead.rest().len() < *n {
+            let partial = ahead.take_all();
+            return Poll::Ready(Err(ReadError::Incomplete { partial, expected: Some(*n) }));
         }
-        Poll::Ready(Ok(reader.take(*n)))
+        Poll::Ready(Ok(ahead.take(*n)))
     }
 }
 
-/// Future of [`StreamReader::read_until`]: `Result<Vec<u8>, ReadError>`.
+/// Future of [`StreamReader::read_until`] and its like of `BufReader`: `Result<Vec<u8>, ReadError>`.
 #[derive(Debug)]
 #[must_use = "nothing is read unless this is awaited"]
-pub struct ReadUntil<'a> {
-    reader: &'a mut StreamReader,
+pub struct ReadUntil<'a, R = StreamReader> {
+    reader: &'a mut R,
     separators: &'a [&'a [u8]],
     scanned: usize,
     made: Made,
 }
 
-impl Future for ReadUntil<'_> {
+impl<'a, R> ReadUntil<'a, R> {
+    /// # Panics
+    ///
+    /// If there is no separator, or one of them is empty.
+    #[track_caller]
+    pub(crate) fn new(reader: &'a mut R, separators: &'a [&'a [u8]], what: &'static str) -> Self {
+        assert!(!separators.is_empty(), "read_until needs at least one separator");
+        let empty = separators.iter().position(|separator| separator.is_empty());
+        assert!(empty.is_none(), "separator {} of read_until is empty", empty.unwrap_or(0));
+        Self { reader, separators, scanned: 0, made: Made::here(what) }
+    }
+}
+
+impl<R: ReadAhead> Future for ReadUntil<'_, R> {
     type Output = Result<Vec<u8>, ReadError>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Self { reader, separators, scanned, made } = self.get_mut();
         let at = made.begin();
         let end = ready!(reader.poll_until(separators, scanned, at, cx))?;
-        Poll::Ready(Ok(reader.take(end)))
+        Poll::Ready(Ok(reader.ahead().take(end)))
     }
 }

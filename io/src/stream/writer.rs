@@ -1,5 +1,7 @@
 //! The writing end of a stream.
 
+mod polls;
+
 use std::fmt;
 use std::future::Future;
 use std::io::{self, IoSlice};
@@ -8,8 +10,6 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-#[cfg(any(feature = "futures-io", feature = "tokio-io"))]
-use corio_sync::coop;
 use corio_sync::place::{self, WaitKind};
 use corio_sync::{EventWait, Notified};
 
@@ -17,12 +17,15 @@ use super::connection::{Connection, ExtraInfo};
 use super::pipe::Pipe;
 use crate::made::Made;
 
+use polls::{Polled, Until};
+
 /// The writing end of a stream. Dropping it closes the connection after what was written is sent.
 ///
 /// It has `AsyncWrite` of futures-io and of tokio, by the features `futures-io` and `tokio-io`. A
 /// `poll_write` waits as [`drain`](Self::drain) does, and then takes bytes into the queue, so they are
 /// sent also if the writer is dropped; `poll_flush` waits until the system has them all. `poll_close`
 /// and `poll_shutdown` flush, and end the outgoing stream as [`write_eof`](Self::write_eof) does.
+/// [`copy`](crate::copy::copy) and [`BufWriter`](crate::buffered::BufWriter) write to it in the same way.
 ///
 /// asyncio: `StreamWriter`.
 ///
@@ -53,8 +56,7 @@ pub struct StreamWriter {
     /// The pipe that it writes to, until it is closed.
     pipe: Option<Arc<Pipe>>,
     eof: Eof,
-    /// What a trait's method waits for.
-    #[cfg(any(feature = "futures-io", feature = "tokio-io"))]
+    /// What a poll without a future of its own waits for.
     polled: Option<(Until, Polled)>,
 }
 
@@ -78,29 +80,10 @@ fn after_eof() -> io::Error {
     io::Error::new(io::ErrorKind::BrokenPipe, "cannot write after write_eof")
 }
 
-/// What a trait's method may wait for: room in the queue, or its end.
-#[cfg(any(feature = "futures-io", feature = "tokio-io"))]
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Until {
-    Room,
-    Sent,
-    Closed,
-}
-
-#[cfg(any(feature = "futures-io", feature = "tokio-io"))]
-type Polled = Pin<Box<dyn Future<Output = io::Result<()>> + Send + Sync>>;
-
 impl StreamWriter {
     pub(super) fn new(connection: Arc<Connection>) -> Self {
         let info = connection.extra_info();
-        Self {
-            connection,
-            info,
-            pipe: None,
-            eof: Eof::No,
-            #[cfg(any(feature = "futures-io", feature = "tokio-io"))]
-            polled: None,
-        }
+        Self { connection, info, pipe: None, eof: Eof::No, polled: None }
     }
 
     pub(super) fn of_pipe(connection: Arc<Connection>, pipe: Arc<Pipe>) -> Self {
@@ -391,89 +374,6 @@ impl StreamWriter {
     #[must_use]
     pub fn get_write_buffer_limits(&self) -> (usize, usize) {
         self.connection.limits()
-    }
-}
-
-/// The bodies of `compat/files.rs`.
-#[cfg(any(feature = "futures-io", feature = "tokio-io"))]
-impl StreamWriter {
-    /// Waits without a future of the caller's; what it needs is made when there is something to wait
-    /// for.
-    fn poll_until(&mut self, until: Until, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let at = self.connection.made_at();
-        if self.polled.as_ref().is_none_or(|(what, _)| *what != until) {
-            self.polled = None;
-            let (connection, eof) = (self.connection.clone(), self.eof);
-            let wait = async move {
-                if until == Until::Closed {
-                    let wait = connection.closed().wait();
-                    return WaitClosed { connection: &connection, wait }.await;
-                }
-                let (all, made) = (until == Until::Sent, Made::inside(at));
-                Drain { connection: &connection, eof, waiting: None, all, made }.await
-            };
-            let (all, made) = (until == Until::Sent, Made::inside(at));
-            let connection = &self.connection;
-            let mut at_once = Drain { connection, eof, waiting: None, all, made };
-            if until != Until::Closed {
-                if let Poll::Ready(done) = Pin::new(&mut at_once).poll(cx) {
-                    return Poll::Ready(done);
-                }
-            }
-            self.polled = Some((until, Box::pin(wait)));
-        }
-        let Some((_, waiting)) = &mut self.polled else { return Poll::Pending };
-        let done = ready!(waiting.as_mut().poll(cx));
-        self.polled = None;
-        Poll::Ready(done)
-    }
-
-    pub(crate) fn poll_write(
-        &mut self,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        self.poll_write_parts(cx, &[IoSlice::new(bytes)])
-    }
-
-    pub(crate) fn poll_write_parts(
-        &mut self,
-        cx: &mut Context<'_>,
-        parts: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        if self.eof != Eof::No && !self.is_closing() {
-            return Poll::Ready(Err(after_eof()));
-        }
-        ready!(self.poll_until(Until::Room, cx))?;
-        let unit = ready!(coop::poll_proceed(cx));
-        // No more than the queue may hold at a time: what comes after it waits for room.
-        let room = self.connection.limits().1.max(1);
-        let total = parts.iter().map(|part| part.len()).sum::<usize>();
-        let n = if total <= room {
-            self.connection.write(parts);
-            total
-        } else {
-            let first = parts.iter().find(|part| !part.is_empty()).map_or(&[][..], |part| &**part);
-            let piece = &first[..first.len().min(room)];
-            self.connection.write(&[IoSlice::new(piece)]);
-            piece.len()
-        };
-        unit.made_progress();
-        Poll::Ready(match self.connection.error() {
-            Some(error) => Err(error),
-            None => Ok(n),
-        })
-    }
-
-    pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let until = if self.is_closing() { Until::Closed } else { Until::Sent };
-        self.poll_until(until, cx)
-    }
-
-    /// Ends the outgoing stream when all is sent.
-    pub(crate) fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(self.poll_flush(cx))?;
-        Poll::Ready(if self.is_closing() { Ok(()) } else { self.write_eof() })
     }
 }
 

@@ -1,6 +1,9 @@
 //! asyncio's streams, servers, copies, and streams in memory.
 
-use corio::io::{DuplexReader, DuplexStream, DuplexWriter, copy, copy_bidirectional, duplex};
+use corio::io::{
+    BufReader, BufWriter, DuplexReader, DuplexStream, DuplexWriter, copy, copy_bidirectional,
+    duplex,
+};
 use corio::net::UnixStream;
 use corio::stream::{
     Server, StreamReader, StreamWriter, connect_accepted_socket, open_connection,
@@ -71,6 +74,13 @@ pub const TABLE: &[(&str, Make)] = unpolled! {
     "io::DuplexStream::write_all" => forget(memory().write_all(b"lost"));
     "io::DuplexWriter::write" => forget(memory_writer().write(b"lost"));
     "io::DuplexWriter::write_all" => forget(memory_writer().write_all(b"lost"));
+    "io::BufReader::read" => forget(BufReader::new(memory()).read(None));
+    "io::BufReader::read_exact" => forget(BufReader::new(memory()).read_exact(1));
+    "io::BufReader::read_line" => forget(BufReader::new(memory()).read_line());
+    "io::BufReader::read_until" => forget(BufReader::new(memory()).read_until(&[b";"]));
+    "io::BufWriter::flush" => forget(BufWriter::new(memory()).flush());
+    "io::BufWriter::write" => forget(BufWriter::new(memory()).write(b"lost"));
+    "io::BufWriter::write_all" => forget(BufWriter::new(memory()).write_all(b"lost"));
     "io::copy" => forget(copy(&mut memory_reader(), &mut memory_writer()));
     "io::copy_bidirectional" => forget(copy_bidirectional(&mut memory(), &mut memory()));
 };

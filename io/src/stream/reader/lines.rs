@@ -6,16 +6,17 @@ use std::task::{Context, Poll, ready};
 
 use super::{ReadLine, StreamReader};
 use crate::made::Made;
+use crate::stream::ahead::ReadAhead;
 use crate::stream::error::ReadError;
 
-/// The lines of a stream; made by [`StreamReader::lines`].
+/// The lines of a stream; made by [`StreamReader::lines`] and its like of `BufReader`.
 #[derive(Debug)]
 #[must_use = "lines do nothing unless they are awaited"]
-pub struct Lines<'a> {
-    pub(super) reader: &'a mut StreamReader,
+pub struct Lines<'a, R = StreamReader> {
+    pub(crate) reader: &'a mut R,
 }
 
-impl Lines<'_> {
+impl<R> Lines<'_, R> {
     /// The next line, with its `\n`; `None` at the end.
     ///
     /// See [`StreamReader::lines`] for an example.
@@ -28,7 +29,7 @@ impl Lines<'_> {
     ///
     /// Strict.
     #[track_caller]
-    pub fn next_line(&mut self) -> NextLine<'_> {
+    pub fn next_line(&mut self) -> NextLine<'_, R> {
         let made = Made::here("Lines::next_line");
         NextLine { line: ReadLine { reader: self.reader, scanned: 0, made } }
     }
@@ -37,11 +38,11 @@ impl Lines<'_> {
 /// Future of [`Lines::next_line`]: `Option<Result<Vec<u8>, ReadError>>`.
 #[derive(Debug)]
 #[must_use = "nothing is read unless this is awaited"]
-pub struct NextLine<'a> {
-    line: ReadLine<'a>,
+pub struct NextLine<'a, R = StreamReader> {
+    line: ReadLine<'a, R>,
 }
 
-impl Future for NextLine<'_> {
+impl<R: ReadAhead> Future for NextLine<'_, R> {
     type Output = Option<Result<Vec<u8>, ReadError>>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
@@ -53,7 +54,7 @@ impl Future for NextLine<'_> {
     }
 }
 
-impl futures_core::Stream for Lines<'_> {
+impl<R: ReadAhead> futures_core::Stream for Lines<'_, R> {
     type Item = Result<Vec<u8>, ReadError>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
