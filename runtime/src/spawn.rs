@@ -9,6 +9,7 @@ use crate::context;
 use crate::handle::Handle;
 use crate::scheduler::block_in_place as place;
 use crate::scheduler::worker::{self, Worker};
+use crate::task::awaited::Awaiter;
 use crate::task::birth::Birth;
 use crate::task::contextvars::{self, Context};
 use crate::task::ext::TaskExt;
@@ -78,6 +79,16 @@ where
         Ok(task) => task,
         Err(future) => Handle::current().create_task_from(future, &mut at.into()),
     }
+}
+
+/// [`create_task`] for a composition, which awaits the task.
+#[track_caller]
+pub(crate) fn create_awaited_task<F>(future: F, awaiter: Awaiter) -> Task<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    create_task_from(future, &mut Birth { awaiter, ..Birth::from(Location::caller()) })
 }
 
 /// [`create_task`] with what the task is born with.
@@ -500,6 +511,6 @@ impl TaskBuilder {
     fn birth(self, caller: &'static Location<'static>) -> Birth {
         let given = self.name.is_some() || self.context.is_some();
         let ext = given.then(|| TaskExt::for_birth(self.name, self.context));
-        Birth { spawned_at: self.at.unwrap_or(caller), ext }
+        Birth { ext, ..Birth::from(self.at.unwrap_or(caller)) }
     }
 }

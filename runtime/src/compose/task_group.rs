@@ -28,7 +28,7 @@ use super::roster::Roster;
 use crate::cancel::Raising;
 use crate::error::{Cancelled, Passed, payload_message};
 use crate::scheduler::worker::hops;
-use crate::spawn::create_task;
+use crate::spawn::create_awaited_task;
 use crate::task::awaited::Awaiter;
 use crate::task::join::Task;
 use crate::task::requests::Pushed;
@@ -187,8 +187,7 @@ impl<E: Send + 'static> TaskGroup<E> {
         // Also if the spawn panics; then the future has gone with it, and its membership.
         let adding = Adding(&self.0);
         let member = Member(self.0.clone());
-        let task = create_task(Child::new(future, member));
-        self.0.awaiter().awaits(task.ptr());
+        let task = create_awaited_task(Child::new(future, member), self.0.awaiter());
         self.0.added.push(SilentRef::new(task.task_ref()));
         drop(adding);
         Ok(task)

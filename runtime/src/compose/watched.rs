@@ -6,6 +6,7 @@ use std::fmt;
 use std::panic::Location;
 use std::task::{Context, Poll};
 
+use super::into_task::IntoTask;
 use super::ready::Ready;
 use crate::error::TaskError;
 use crate::task::awaited::Awaiter;
@@ -31,15 +32,26 @@ impl<T> Watched<T> {
     }
 
     /// All of an iterator, numbered in order; `at` is where they are awaited.
-    pub(crate) fn collect(
-        tasks: impl Iterator<Item = Task<T>>,
+    #[track_caller]
+    pub(crate) fn collect<A: IntoTask<Output = T>>(
+        aws: impl IntoIterator<Item = A>,
         at: &'static Location<'static>,
     ) -> Self {
-        let mut all = Self::with_capacity(tasks.size_hint().0);
-        for task in tasks {
-            all.insert(task, at);
+        let aws = aws.into_iter();
+        let mut all = Self::with_capacity(aws.size_hint().0);
+        for a in aws {
+            let child = a.into_child(all.awaiter.addr());
+            match child.born {
+                true => all.insert_born(child.task, at),
+                false => all.insert(child.task, at),
+            };
         }
         all
+    }
+
+    /// Who awaits the tasks, for one that is born.
+    pub(crate) fn awaiter(&self) -> Awaiter {
+        self.awaiter
     }
 
     /// How many there are.
@@ -49,6 +61,14 @@ impl<T> Watched<T> {
 
     /// Adds a task; its number.
     pub(crate) fn insert(&mut self, task: Task<T>, at: &'static Location<'static>) -> usize {
+        if !self.awaiter.is_none() {
+            self.awaiter.awaits(task.ptr());
+        }
+        self.insert_born(task, at)
+    }
+
+    /// Adds a task that was born with [`awaiter`](Self::awaiter).
+    pub(crate) fn insert_born(&mut self, task: Task<T>, at: &'static Location<'static>) -> usize {
         let index = match self.free.pop() {
             Some(index) => index,
             None => {
@@ -61,8 +81,6 @@ impl<T> Watched<T> {
         let waker = self.ready.waker(index);
         if task.poll_done(&mut Context::from_waker(&waker), at).is_ready() {
             self.ready.mark(index);
-        } else if !self.awaiter.is_none() {
-            self.awaiter.awaits(task.ptr());
         }
         index
     }

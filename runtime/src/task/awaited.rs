@@ -3,9 +3,9 @@
 //! A plain `.await` leaves the awaiting task's waker in the join slot, where it can be seen (see
 //! [`Header::joined_by`](super::raw::Header::joined_by)). A future that waits for many tasks leaves
 //! wakers that point into its own memory instead, which nobody else may follow; and who waits for a
-//! group leaves no waker with its children. Such a future names its task in each of them: one
-//! exchange of a word of the child's header, when the child joins it (see
-//! [`ext_slot`](super::ext_slot)). An address may be that of a task that has ended since, and of the next
+//! group leaves no waker with its children. Such a future names its task in each of them: a word of the
+//! child's header that the spawn writes anyway, or, if the child was there before, an exchange of that
+//! word (see [`ext_slot`](super::ext_slot)). An address may be that of a task that has ended since, and of the next
 //! one in its cell, if the future was carried to another task and has not been polled there.
 //!
 //! Rejected: to tell a gather by the wakers' addresses, which costs the child nothing: whoever looks must

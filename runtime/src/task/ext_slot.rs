@@ -65,6 +65,12 @@ fn awaiter<E>(word: *mut E) -> Option<usize> {
     marked.then(|| word.addr() & !AWAITER)
 }
 
+/// The word that names a task as the awaiter; 0: nobody.
+#[inline]
+fn marked<E>(awaiter: usize) -> *mut E {
+    ptr::without_provenance_mut(if awaiter == 0 { 0 } else { awaiter | AWAITER })
+}
+
 /// The message of a cancel that was asked for at this place.
 fn message<E>(word: *mut E) -> Option<Cancelled> {
     if !is_place(word) {
@@ -81,9 +87,17 @@ impl<E: Extension> ExtSlot<E> {
         assert!(align_of::<E>() > PLACE | AWAITER && align_of::<Location<'static>>() > PLACE);
 
     #[inline]
-    pub(super) fn new(given: Option<Box<E>>) -> Self {
+    pub(super) fn new(given: Option<Box<E>>, awaiter: usize) -> Self {
         const { Self::MARKED_APART };
-        Self(AtomicPtr::new(given.map_or(ptr::null_mut(), Box::into_raw)))
+        let word = match given {
+            None => marked(awaiter),
+            Some(given) => {
+                // Ordering: Relaxed; nobody else has the extension yet.
+                given.awaited_by().store(awaiter, Relaxed);
+                Box::into_raw(given)
+            }
+        };
+        Self(AtomicPtr::new(word))
     }
 
     #[inline]
@@ -162,8 +176,7 @@ impl<E: Extension> ExtSlot<E> {
     /// Edge 4. Names the task that awaits this one, by its address; 0: nobody does.
     #[inline]
     pub(super) fn set_awaiter(&self, who: usize) {
-        let word = if who == 0 { 0 } else { who | AWAITER };
-        let word = ptr::without_provenance_mut(word);
+        let word = marked(who);
         // Ordering: Relaxed; compared with tasks that a walker keeps alive, never followed. On failure
         // nothing is read through the word here.
         if let Err(seen) = self.0.compare_exchange(ptr::null_mut(), word, Relaxed, Relaxed) {

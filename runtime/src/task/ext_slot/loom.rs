@@ -54,7 +54,7 @@ fn place(said: Option<Cancelled>) -> Option<&'static Location<'static>> {
 model! {
     /// A cancel, somebody who needs an extension, and a runner that takes what was said.
     ext_place_vs_make(threads = 3, bound = 3, claim = "what a cancel has said is taken once, from the word or from the extension") {
-        let slot = Arc::new(ExtSlot::new(None));
+        let slot = Arc::new(ExtSlot::new(None, 0));
         let at = Location::caller();
         let canceller = slot.clone();
         let cancels = thread::spawn(move || cancel(&canceller, at));
@@ -76,7 +76,7 @@ model! {
 model! {
     /// Two takers, one of which retracts the cancel.
     ext_place_two_takers(threads = 2, bound = 3, claim = "of two takers one has what was said") {
-        let slot = Arc::new(ExtSlot::new(None));
+        let slot = Arc::new(ExtSlot::new(None, 0));
         cancel(&slot, Location::caller());
         let other = slot.clone();
         let retracts = thread::spawn(move || take(&other).is_some());
@@ -89,7 +89,7 @@ model! {
 model! {
     /// The first cancel fits the word, and the second comes after it.
     ext_first_wins(threads = 2, bound = 3, claim = "of what two cancels have said the first is kept") {
-        let slot = Arc::new(ExtSlot::new(None));
+        let slot = Arc::new(ExtSlot::new(None, 0));
         let (first, second) = (Location::caller(), here());
         let other = slot.clone();
         let cancels = thread::spawn(move || {
@@ -111,7 +111,7 @@ model! {
 model! {
     /// Somebody begins to await the task and stops, beside a cancel.
     ext_awaiter_vs_place(threads = 3, bound = 3, claim = "what a cancel has said is taken once, whoever awaits the task meanwhile") {
-        let slot = Arc::new(ExtSlot::new(None));
+        let slot = Arc::new(ExtSlot::new(None, 0));
         let at = Location::caller();
         let canceller = slot.clone();
         let cancels = thread::spawn(move || cancel(&canceller, at));
@@ -134,8 +134,7 @@ model! {
 model! {
     /// Two tasks await this one in turn while somebody needs an extension.
     ext_awaiter_vs_make(threads = 2, bound = 3, claim = "who awaits the task last is known, in the word or in the extension") {
-        let slot = Arc::new(ExtSlot::<Model>::new(None));
-        slot.set_awaiter(64);
+        let slot = Arc::new(ExtSlot::<Model>::new(None, 64));
         let other = slot.clone();
         let makes = thread::spawn(move || {
             assert!(other.get_or_make().2.load(Relaxed) != 0, "it was awaited all the time");
