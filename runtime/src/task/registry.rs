@@ -196,8 +196,11 @@ impl TaskRef {
         if header.state.load().is_done() {
             return false;
         }
-        header.push_request(msg, at);
-        match header.state.request_cancel() {
+        let woken = header.state.join_cancel().or_else(|| {
+            header.push_request(msg, at);
+            header.state.request_cancel()
+        });
+        match woken {
             None => false,
             Some(Woken::Enqueue) => {
                 self.0.schedule(self.0.header().state.load_relaxed());
