@@ -70,25 +70,28 @@ where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
-    let at = Location::caller();
-    let spawned = worker::with_spawner(|worker| match worker {
-        Some(worker) => worker.spawn_at(future, at),
-        None => Err(future),
-    });
-    match spawned {
-        Ok(task) => task,
-        Err(future) => Handle::current().create_task_from(future, &mut at.into()),
-    }
+    create_awaited_task(future, Awaiter::none())
 }
 
 /// [`create_task`] for a composition, which awaits the task.
+#[inline]
 #[track_caller]
 pub(crate) fn create_awaited_task<F>(future: F, awaiter: Awaiter) -> Task<F::Output>
 where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
-    create_task_from(future, &mut Birth { awaiter, ..Birth::from(Location::caller()) })
+    let at = Location::caller();
+    let spawned = worker::with_spawner(|worker| match worker {
+        Some(worker) => worker.spawn_at(future, at, awaiter),
+        None => Err(future),
+    });
+    match spawned {
+        Ok(task) => task,
+        Err(future) => {
+            Handle::current().create_task_from(future, &mut Birth { awaiter, ..at.into() })
+        }
+    }
 }
 
 /// [`create_task`] with what the task is born with.

@@ -289,6 +289,14 @@ struct Ending<T, E> {
 }
 
 impl<T, E> Ending<T, E> {
+    /// This task awaits the group. Children that are added from now on are born with that.
+    fn comes_to(&mut self, awaiter: Awaiter) {
+        if self.group.comes_to(awaiter) && !self.group.roster.is_closed() {
+            self.look_after_children();
+            self.children.iter().for_each(|child| awaiter.awaits(child.ptr()));
+        }
+    }
+
     /// Takes new children in, and cancels all that are left if the group is to stop.
     fn look_after_children(&mut self) {
         let aborted = self.group.roster.is_aborted();
@@ -383,7 +391,7 @@ where
             return Poll::Pending;
         }
         self.state.group.roster.watch(cx.waker());
-        let moved = self.state.group.comes_to(Awaiter::here());
+        self.as_mut().project().state.comes_to(Awaiter::here());
         let this = self.as_mut().project();
         if let Some(request) = this.scope.take() {
             this.state.remember_taken(request);
@@ -398,10 +406,6 @@ where
             this.scope.suspend(Kind::Group, cx);
             if this.body.is_none() {
                 this.state.made.note();
-            }
-            if moved {
-                let awaiter = this.state.group.awaiter();
-                this.state.children.iter().for_each(|child| awaiter.awaits(child.ptr()));
             }
             return Poll::Pending;
         }
