@@ -163,7 +163,7 @@ fn what_outlives_its_group_is_awaited_by_nobody() {
                     says.send(()).unwrap();
                     corio::sleep(HOUR).await;
                 });
-                group.create_task(async { ignore(stays.await) }).unwrap().set_name("stays");
+                group.create_task(stays).unwrap().set_name("stays");
                 Ok(())
             }));
             std::future::poll_fn(|cx| {
