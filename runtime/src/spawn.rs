@@ -9,6 +9,7 @@ use crate::context;
 use crate::handle::Handle;
 use crate::scheduler::block_in_place as place;
 use crate::scheduler::worker::{self, Worker};
+use crate::task::awaited::Awaiter;
 use crate::task::birth::Birth;
 use crate::task::contextvars::{self, Context};
 use crate::task::ext::TaskExt;
@@ -69,14 +70,27 @@ where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
+    create_awaited_task(future, Awaiter::none())
+}
+
+/// [`create_task`] for a composition, which awaits the task.
+#[inline]
+#[track_caller]
+pub(crate) fn create_awaited_task<F>(future: F, awaiter: Awaiter) -> Task<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
     let at = Location::caller();
     let spawned = worker::with_spawner(|worker| match worker {
-        Some(worker) => worker.spawn_at(future, at),
+        Some(worker) => worker.spawn_at(future, at, awaiter),
         None => Err(future),
     });
     match spawned {
         Ok(task) => task,
-        Err(future) => Handle::current().create_task_from(future, &mut at.into()),
+        Err(future) => {
+            Handle::current().create_task_from(future, &mut Birth { awaiter, ..at.into() })
+        }
     }
 }
 
@@ -500,6 +514,6 @@ impl TaskBuilder {
     fn birth(self, caller: &'static Location<'static>) -> Birth {
         let given = self.name.is_some() || self.context.is_some();
         let ext = given.then(|| TaskExt::for_birth(self.name, self.context));
-        Birth { spawned_at: self.at.unwrap_or(caller), ext }
+        Birth { ext, ..Birth::from(self.at.unwrap_or(caller)) }
     }
 }

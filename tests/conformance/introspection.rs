@@ -332,8 +332,8 @@ fn test_single_task_tree() {
         let task = sleeper();
         turns(2).await;
         let dump = corio::dump().to_string();
-        assert!(dump.contains("1 task waits for sleep at "), "{dump}");
-        assert!(dump.contains("  'sleeper', spawned at "), "{dump}");
+        assert!(dump.contains("1 task waiting for sleep at "), "{dump}");
+        assert!(dump.contains("── 'sleeper' "), "{dump}");
         drop(task);
     });
 }
@@ -358,6 +358,10 @@ fn test_complex_tree() {
         // The top awaits both; its own line stands below each.
         assert_eq!(text.matches("\n        * Task(name='top', ").count(), 2, "{text}");
         assert_eq!(text.matches("+ as above").count(), 1, "{text}");
+        let dump = corio::dump().to_string();
+        let has = |line: &str| dump.contains(line);
+        assert!(has("└── 'top' ") && has("    ├── 'left' ") && has("    └── 'right' "), "{dump}");
+        assert!(has("    │   └── 'sleeper' ") && has("        └── 'sleeper' "), "{dump}");
         drop(top);
     });
 }

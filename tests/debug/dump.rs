@@ -105,11 +105,16 @@ fn tasks_that_wait_at_two_lines_are_two_groups() {
         }
         let dump = runtime.handle().dump().to_string();
         for (line, task) in &tasks {
-            let wait = format!("1 task waits for Event::wait at {}:{line}:", file!());
-            let mut lines = dump.lines().skip_while(|shown| !shown.starts_with(&wait));
-            assert!(lines.next().is_some(), "{wait} is not in\n{dump}");
-            let spawned = format!("spawned at {}:{line}:", file!());
-            assert!(lines.next().is_some_and(|shown| shown.contains(&spawned)), "{dump}");
+            let wait = format!("waiting for Event::wait at {}:{line}:", file!());
+            let crowd = format!("1 task {wait}");
+            assert!(
+                dump.lines().any(|shown| shown.starts_with(&crowd)),
+                "{crowd} is not in\n{dump}"
+            );
+            let spawned = format!(", spawned at {}:{line}:", file!());
+            let row =
+                |shown: &str| shown.contains(&format!(", {wait}")) && shown.contains(&spawned);
+            assert!(dump.lines().any(row), "{dump}");
             task.abort();
         }
     });
@@ -185,12 +190,15 @@ fn a_dump_groups_tasks_by_their_place_the_largest_crowd_first() {
         let dump = runtime.handle().dump().to_string();
         let lines: Vec<&str> = dump.lines().collect();
         assert!(lines[0].starts_with("runtime 'dumped': 6 tasks, 2 workers, "), "{dump}");
-        let head = format!("5 tasks wait for Event::wait at {}:", file!());
-        assert!(lines[1].starts_with(&head), "{dump}");
-        assert!(lines[2].starts_with("  5 x 'crowd', spawned at "), "{dump}");
-        assert!(lines[3].starts_with("1 task waits for sleep at "), "{dump}");
-        assert!(lines[4].starts_with("  'single', spawned at "), "{dump}");
-        assert_eq!(lines.len(), 5, "{dump}");
+        let event = format!("waiting for Event::wait at {}:", file!());
+        let sleep = format!("waiting for sleep at {}:", file!());
+        assert!(lines[1].starts_with(&format!("5 tasks {event}")), "{dump}");
+        assert!(lines[2].starts_with(&format!("1 task {sleep}")), "{dump}");
+        assert_eq!(lines[3], "each above those that it awaits:");
+        assert!(lines[4].starts_with(&format!("├── 5 x 'crowd', {event}")), "{dump}");
+        assert!(lines[4].ends_with(", ..)"), "{dump}");
+        assert!(lines[5].starts_with(&format!("└── 'single' {}, {sleep}", single.id())), "{dump}");
+        assert_eq!(lines.len(), 6, "{dump}");
         crowd.iter().for_each(Task::abort);
         drop(single);
     });
@@ -211,18 +219,16 @@ fn a_dump_names_who_awaits_whom_and_who_runs() {
         waits(&asleep);
         let dump = eventually("the edge", || {
             let dump = runtime.handle().dump().to_string();
-            dump.contains("awaited by").then_some(dump)
+            dump.contains("    └── 'inner' ").then_some(dump)
         });
-        let line = dump.lines().find(|line| line.contains("'inner'")).unwrap();
-        let id = outer.id();
-        assert!(line.ends_with(&format!(", awaited by 'outer' {id}")), "{dump}");
-        assert!(dump.contains("1 task waits for a task at "), "{dump}");
+        assert!(dump.contains(&format!("\n└── 'outer' {}, waiting for a task at ", outer.id())));
+        assert!(dump.contains("1 task waiting for a task at "), "{dump}");
         let own = runtime.create_task(async {
             corio::current_task().expect("inside a task").set_name("dumps");
             corio::dump().to_string()
         });
         let own = runtime.block_on(async { own.await.unwrap() });
-        assert!(own.contains("1 task running\n  'dumps', spawned at "), "{own}");
+        assert!(own.contains("1 task running\n") && own.contains("── 'dumps' "), "{own}");
     });
 }
 
@@ -247,6 +253,7 @@ fn a_circle_of_tasks_is_shown() {
             dump.contains("in a circle").then_some(dump)
         });
         let circle = dump.lines().last().unwrap();
+        assert!(dump.contains(" (as above)\n"), "{dump}");
         let (l, r) = (format!("'left' {}", left.id()), format!("'right' {}", right.id()));
         let ways = [
             format!("in a circle: {l} awaits {r} awaits {l}"),

@@ -14,4 +14,5 @@ mod single;
 mod support;
 #[cfg(target_os = "linux")]
 mod top;
+mod tree;
 mod unpolled;

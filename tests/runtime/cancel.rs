@@ -324,3 +324,33 @@ fn main_may_be_cancelled() {
         assert_eq!(ledger.live(), 0);
     });
 }
+
+/// Of cancels that are delivered as one the first one's message counts, and no other is kept: a task
+/// that is masked for long may be asked as often as anybody likes.
+#[test]
+fn a_million_cancels_of_a_masked_task_keep_one_message() {
+    bounded(|| {
+        let runtime = rt();
+        let (gate, began) = (Signal::new(), Signal::new());
+        let (inside, says) = (gate.clone(), began.clone());
+        let masked = runtime.create_task(async move {
+            corio::defer_cancel(async move {
+                says.set();
+                inside.wait().await;
+            })
+            .await;
+            let caught = corio::catch_cancel(std::future::pending::<()>()).await;
+            caught.unwrap_err().msg().map(str::to_owned)
+        });
+        runtime.block_on(began.wait());
+        assert!(masked.cancel_with("the first"));
+        let later: Arc<str> = "a later one".into();
+        for _ in 0..1_000_000 {
+            assert!(masked.cancel_with(later.clone()));
+        }
+        assert_eq!(Arc::strong_count(&later), 1, "messages are kept that nobody will read");
+        assert_eq!(masked.cancelling(), 4095);
+        gate.set();
+        assert_eq!(wait(&runtime, masked).unwrap().as_deref(), Some("the first"));
+    });
+}

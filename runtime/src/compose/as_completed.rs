@@ -41,7 +41,7 @@ use crate::time::{Sleep, TimeoutError, sleep};
 #[track_caller]
 pub fn as_completed<A: IntoTask>(aws: impl IntoIterator<Item = A>) -> AsCompleted<A::Output> {
     let at = Location::caller();
-    let tasks = Watched::collect(aws.into_iter().map(A::into_task), at);
+    let tasks = Watched::collect(aws, at);
     AsCompleted { tasks, made: A::MAKES, at }
 }
 

@@ -219,7 +219,7 @@ impl<T> Gathering<T> {
     #[track_caller]
     fn new<A: IntoTask<Output = T>>(aws: impl IntoIterator<Item = A>) -> Self {
         let place = Made::here(WaitKind::Gather);
-        let tasks = Watched::collect(aws.into_iter().map(A::into_task), place.at());
+        let tasks = Watched::collect(aws, place.at());
         let results = (0..tasks.len()).map(|_| None).collect();
         Self { tasks, results, passing: Passing::new(), made: A::MAKES, place }
     }

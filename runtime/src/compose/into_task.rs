@@ -1,7 +1,8 @@
 //! What compositions accept: tasks, and futures that become tasks.
 use std::future::Future;
 
-use crate::spawn::create_task;
+use crate::spawn::{create_awaited_task, create_task};
+use crate::task::awaited::Awaiter;
 use crate::task::join::Task;
 
 /// A task, or a future that can become one.
@@ -43,6 +44,20 @@ pub trait IntoTask {
     /// True if [`into_task`](IntoTask::into_task) makes a new task.
     #[doc(hidden)]
     const MAKES: bool;
+
+    /// The same, for a composition; a new task is born with the address of the one that awaits it.
+    #[doc(hidden)]
+    #[track_caller]
+    fn into_child(self, awaiter: usize) -> Child<Self::Output>;
+}
+
+/// A task of a composition.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct Child<T> {
+    pub(super) task: Task<T>,
+    /// It was born with the one that awaits it.
+    pub(super) born: bool,
 }
 
 impl<T> IntoTask for Task<T> {
@@ -51,6 +66,10 @@ impl<T> IntoTask for Task<T> {
 
     fn into_task(self) -> Self {
         self
+    }
+
+    fn into_child(self, _awaiter: usize) -> Child<T> {
+        Child { task: self, born: false }
     }
 }
 
@@ -65,6 +84,11 @@ where
     #[track_caller]
     fn into_task(self) -> Task<F::Output> {
         create_task(self)
+    }
+
+    #[track_caller]
+    fn into_child(self, awaiter: usize) -> Child<F::Output> {
+        Child { task: create_awaited_task(self, Awaiter::of_addr(awaiter)), born: true }
     }
 }
 

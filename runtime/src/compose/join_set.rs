@@ -10,7 +10,7 @@ use corio_sync::place::{Made, WaitKind};
 use super::watched::Watched;
 use crate::error::TaskError;
 use crate::handle::Handle;
-use crate::spawn::{create_local_task, create_task};
+use crate::spawn::{create_awaited_task, create_local_task};
 use crate::task::join::Task;
 use crate::task::registry::{TaskId, TaskRef};
 
@@ -104,7 +104,10 @@ impl<T> JoinSet<T> {
         F: Future<Output = T> + Send + 'static,
         T: Send + 'static,
     {
-        self.insert(create_task(future))
+        let task = create_awaited_task(future, self.tasks.awaiter());
+        let task_ref = task.task_ref();
+        self.tasks.insert_born(task, Location::caller());
+        task_ref
     }
 
     /// Spawns a task of the set on a given loop or runtime.

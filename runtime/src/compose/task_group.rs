@@ -18,6 +18,8 @@ use std::task::{Context, Poll, Waker};
 
 use corio_sync::debug;
 use corio_sync::place::{Made, WaitKind};
+use corio_sync::shim::Ordering::Relaxed;
+use corio_sync::shim::atomic::AtomicUsize;
 use pin_project_lite::pin_project;
 
 use self::child::{Adding, Child, Member, poll_caught};
@@ -26,8 +28,8 @@ use super::roster::Roster;
 use crate::cancel::Raising;
 use crate::error::{Cancelled, Passed, payload_message};
 use crate::scheduler::worker::hops;
-use crate::spawn::create_task;
-use crate::task::awaited;
+use crate::spawn::create_awaited_task;
+use crate::task::awaited::Awaiter;
 use crate::task::join::Task;
 use crate::task::requests::Pushed;
 use crate::task::scope::{Covering, Kept, Kind, Part, Polled, Request, Scope};
@@ -85,6 +87,7 @@ where
 {
     let group = Arc::new(Group {
         roster: Roster::new(),
+        awaiter: AtomicUsize::new(0),
         added: Pushed::new(),
         errors: Pushed::new(),
         panics: Pushed::new(),
@@ -112,6 +115,8 @@ pub struct TaskGroup<E>(Arc<Group<E>>);
 /// What a group's handles, children and future share.
 struct Group<E> {
     roster: Roster,
+    /// The task that awaits the group, by its address; 0 before its first poll, and when it is gone.
+    awaiter: AtomicUsize,
     /// Children that the group's future has not seen yet.
     added: Pushed<SilentRef>,
     errors: Pushed<E>,
@@ -119,6 +124,21 @@ struct Group<E> {
 }
 
 impl<E> Group<E> {
+    fn awaiter(&self) -> Awaiter {
+        // Ordering: Relaxed; a number for people, that is compared and never followed.
+        Awaiter::of_addr(self.awaiter.load(Relaxed))
+    }
+
+    /// True if another task has awaited the group so far.
+    fn comes_to(&self, awaiter: Awaiter) -> bool {
+        let changed = self.awaiter() != awaiter;
+        if changed {
+            // Ordering: Relaxed; as above.
+            self.awaiter.store(awaiter.addr(), Relaxed);
+        }
+        changed
+    }
+
     /// The group stops, and raises this again when all have ended.
     fn panicked(&self, payload: Box<dyn Any + Send>) {
         self.panics.push(payload);
@@ -167,7 +187,7 @@ impl<E: Send + 'static> TaskGroup<E> {
         // Also if the spawn panics; then the future has gone with it, and its membership.
         let adding = Adding(&self.0);
         let member = Member(self.0.clone());
-        let task = create_task(Child::new(future, member));
+        let task = create_awaited_task(Child::new(future, member), self.0.awaiter());
         self.0.added.push(SilentRef::new(task.task_ref()));
         drop(adding);
         Ok(task)
@@ -269,6 +289,14 @@ struct Ending<T, E> {
 }
 
 impl<T, E> Ending<T, E> {
+    /// This task awaits the group. Children that are added from now on are born with that.
+    fn comes_to(&mut self, awaiter: Awaiter) {
+        if self.group.comes_to(awaiter) && !self.group.roster.is_closed() {
+            self.look_after_children();
+            self.children.iter().for_each(|child| awaiter.awaits(child.ptr()));
+        }
+    }
+
     /// Takes new children in, and cancels all that are left if the group is to stop.
     fn look_after_children(&mut self) {
         let aborted = self.group.roster.is_aborted();
@@ -343,8 +371,10 @@ impl<T, E> Ending<T, E> {
 impl<T, E> Drop for Ending<T, E> {
     fn drop(&mut self) {
         if !self.group.roster.is_closed() {
+            self.group.comes_to(Awaiter::none());
             self.group.roster.abandon();
             self.look_after_children();
+            self.children.iter().for_each(|child| Awaiter::none().awaits(child.ptr()));
         }
     }
 }
@@ -361,6 +391,7 @@ where
             return Poll::Pending;
         }
         self.state.group.roster.watch(cx.waker());
+        self.as_mut().project().state.comes_to(Awaiter::here());
         let this = self.as_mut().project();
         if let Some(request) = this.scope.take() {
             this.state.remember_taken(request);
@@ -376,7 +407,6 @@ where
             if this.body.is_none() {
                 this.state.made.note();
             }
-            awaited::note(this.state.children.iter().map(|child| child.ptr()));
             return Poll::Pending;
         }
         self.finish()

@@ -59,7 +59,7 @@ pub enum ReturnWhen {
 #[track_caller]
 pub fn wait<T>(tasks: Vec<Task<T>>, when: ReturnWhen, timeout: Option<Duration>) -> Wait<T> {
     let made = Made::here(WaitKind::WaitTasks);
-    let tasks = Watched::collect(tasks.into_iter(), made.at());
+    let tasks = Watched::collect(tasks, made.at());
     let left = tasks.len();
     Wait { tasks, left, when, timeout: timeout.map(|limit| sleep(limit).inside()), made }
 }

@@ -3,13 +3,13 @@
 //! Each task's join slot holds a waker of its own, so that an end costs one look however many tasks
 //! there are: see [`Ready`]. Nothing here forwards a cancel; who owns the tasks does.
 use std::fmt;
-use std::iter;
 use std::panic::Location;
 use std::task::{Context, Poll};
 
+use super::into_task::IntoTask;
 use super::ready::Ready;
 use crate::error::TaskError;
-use crate::task::awaited;
+use crate::task::awaited::Awaiter;
 use crate::task::join::Task;
 
 /// Tasks by number; see the module.
@@ -20,24 +20,38 @@ pub(crate) struct Watched<T> {
     free: Vec<usize>,
     ready: Ready,
     len: usize,
+    /// Whom the tasks know as the one who awaits them.
+    awaiter: Awaiter,
 }
 
 impl<T> Watched<T> {
     pub(crate) fn with_capacity(len: usize) -> Self {
         let tasks = Vec::with_capacity(len);
-        Self { tasks, free: Vec::new(), ready: Ready::with_capacity(len), len: 0 }
+        let (ready, awaiter) = (Ready::with_capacity(len), Awaiter::here());
+        Self { tasks, free: Vec::new(), ready, len: 0, awaiter }
     }
 
     /// All of an iterator, numbered in order; `at` is where they are awaited.
-    pub(crate) fn collect(
-        tasks: impl Iterator<Item = Task<T>>,
+    #[track_caller]
+    pub(crate) fn collect<A: IntoTask<Output = T>>(
+        aws: impl IntoIterator<Item = A>,
         at: &'static Location<'static>,
     ) -> Self {
-        let mut all = Self::with_capacity(tasks.size_hint().0);
-        for task in tasks {
-            all.insert(task, at);
+        let aws = aws.into_iter();
+        let mut all = Self::with_capacity(aws.size_hint().0);
+        for a in aws {
+            let child = a.into_child(all.awaiter.addr());
+            match child.born {
+                true => all.insert_born(child.task, at),
+                false => all.insert(child.task, at),
+            };
         }
         all
+    }
+
+    /// Who awaits the tasks, for one that is born.
+    pub(crate) fn awaiter(&self) -> Awaiter {
+        self.awaiter
     }
 
     /// How many there are.
@@ -47,6 +61,14 @@ impl<T> Watched<T> {
 
     /// Adds a task; its number.
     pub(crate) fn insert(&mut self, task: Task<T>, at: &'static Location<'static>) -> usize {
+        if !self.awaiter.is_none() {
+            self.awaiter.awaits(task.ptr());
+        }
+        self.insert_born(task, at)
+    }
+
+    /// Adds a task that was born with [`awaiter`](Self::awaiter).
+    pub(crate) fn insert_born(&mut self, task: Task<T>, at: &'static Location<'static>) -> usize {
         let index = match self.free.pop() {
             Some(index) => index,
             None => {
@@ -81,7 +103,10 @@ impl<T> Watched<T> {
             Some(index) => Poll::Ready(Some(index)),
             None => {
                 corio_sync::place::note(corio_sync::place::WaitKind::Join, at);
-                awaited::note(self.iter().map(Task::ptr));
+                let here = Awaiter::here();
+                if here != self.awaiter {
+                    self.comes_to(here);
+                }
                 Poll::Pending
             }
         }
@@ -114,7 +139,6 @@ impl<T> Watched<T> {
         let task = self.tasks[index].take().expect("each number is given once");
         self.free.push(index);
         self.len -= 1;
-        awaited::clear(iter::once(task.ptr()));
         task
     }
 
@@ -134,9 +158,19 @@ impl<T> Watched<T> {
 }
 
 impl<T> Watched<T> {
+    /// Another task awaits them now.
+    #[cold]
+    fn comes_to(&mut self, awaiter: Awaiter) {
+        self.awaiter = awaiter;
+        self.iter().for_each(|task| awaiter.awaits(task.ptr()));
+    }
+
     /// They may live on, and nobody awaits them any more.
     fn let_go(&self) {
-        awaited::clear(self.iter().map(Task::ptr));
+        if self.len > 0 && !self.awaiter.is_none() {
+            let lives = self.iter().filter(|task| !task.done());
+            lives.for_each(|task| Awaiter::none().awaits(task.ptr()));
+        }
     }
 }
 

@@ -1,10 +1,12 @@
 //! Who awaits whom: the graph of tasks, and the chain of one of them.
 //!
 //! A task that awaits another one leaves its waker in the other one's join slot, or, through a shared
-//! reference, in one of its observers. All of corio's compositions wait in this way, so `gather`,
-//! `wait`, `shield`, `timeout` and their like leave the same edges as a plain `.await`. The graph
+//! reference, in one of its observers; the compositions that have wakers of their own name their task in
+//! each of their children ([`awaited`](crate::task::awaited)). So `gather`, `wait`, a task group and
+//! their like leave the same edges as a plain `.await`. The graph
 //! reads the addresses in those wakers and compares them with the tasks that it holds; it stops
-//! nobody, and an edge may be gone when it is shown.
+//! nobody, and an edge may be gone when it is shown. A future of another library that makes wakers of its
+//! own (`FuturesUnordered`) leaves none.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -28,14 +30,10 @@ impl Tasks {
         let mut all = shared.all_tasks();
         let more = more.filter(|more| !all.contains(more)).cloned();
         all.extend(more);
-        let places: HashMap<*const (), usize> =
-            all.iter().enumerate().map(|(i, task)| (task.ptr().as_raw(), i)).collect();
+        let places: HashMap<usize, usize> =
+            all.iter().enumerate().map(|(i, task)| (task.ptr().as_raw().addr(), i)).collect();
         let awaiters = all.iter().map(|task| {
-            let header = task.ptr();
-            let header = header.header();
-            let observers = header.ext().map(|ext| ext.awaiters());
-            let mut found: Vec<*const ()> = observers.into_iter().flatten().collect();
-            found.extend(header.joined_by());
+            let found = task.ptr().header().awaiters();
             let mut found: Vec<_> =
                 found.iter().filter_map(|who| places.get(who)).copied().collect();
             found.sort_unstable();
@@ -44,6 +42,20 @@ impl Tasks {
         });
         let awaiters = awaiters.collect();
         Self { all, awaiters }
+    }
+
+    /// The number of a task.
+    pub(super) fn place_of(&self, task: &TaskRef) -> Option<usize> {
+        self.all.iter().position(|other| other == task)
+    }
+
+    /// The tasks that each of `all` awaits.
+    pub(super) fn awaits(&self) -> Vec<Vec<usize>> {
+        let mut awaits = vec![Vec::new(); self.all.len()];
+        for (task, awaiters) in self.awaiters.iter().enumerate() {
+            awaiters.iter().for_each(|&who| awaits[who].push(task));
+        }
+        awaits
     }
 
     /// Each circle of tasks that await each other, as a path that ends before it comes back.
@@ -83,7 +95,8 @@ impl Tasks {
     }
 }
 
-/// A task, the tasks that await it, those that await them, and so on. asyncio: `FutureCallGraph`.
+/// A task, the tasks that await it, those that await them, and so on; and those that it awaits. asyncio:
+/// `FutureCallGraph`, which looks upwards only.
 ///
 /// `Display` prints it as asyncio's `format_call_graph` does.
 ///
@@ -109,6 +122,7 @@ impl Tasks {
 #[derive(Clone, Debug)]
 pub struct CallGraph {
     entries: Vec<CallGraphEntry>,
+    awaits: Vec<CallGraphEntry>,
 }
 
 /// A task in a [`CallGraph`].
@@ -117,37 +131,65 @@ pub struct CallGraph {
 pub struct CallGraphEntry {
     /// The task.
     pub task: TaskRef,
-    /// Awaits up to this one: 0 for the task that was asked for; it is awaited by those of 1 that
-    /// follow, and so on.
+    /// Awaits between the task that was asked for and this one: 0 for that task itself; it is awaited
+    /// by those of 1 that follow, or awaits them, and so on.
     pub depth: usize,
     /// As [`TaskRef::stack`] said.
     pub stack: Vec<Frame>,
-    /// The task stood in the graph before: what awaits it is shown there. So circles end.
+    /// The task stood in the graph before: what is beyond it is shown there. So circles end.
     pub again: bool,
 }
 
 impl CallGraph {
     fn capture(task: &TaskRef) -> Self {
         let tasks = Tasks::of(&Shared::of(task.ptr()), Some(task));
-        let start = tasks.all.iter().position(|other| other == task);
-        let mut open: Vec<(usize, usize)> = start.into_iter().map(|start| (start, 0)).collect();
-        let (mut entries, mut seen) = (Vec::new(), HashSet::new());
-        while let Some((at, depth)) = open.pop() {
-            let again = !seen.insert(at);
-            let task = tasks.all[at].clone();
-            let stack = task.stack(None);
-            entries.push(CallGraphEntry { task, depth, stack, again });
-            if !again {
-                open.extend(tasks.awaiters[at].iter().rev().map(|&who| (who, depth + 1)));
+        let start = tasks.place_of(task);
+        let walk = |next: &[Vec<usize>]| {
+            let mut open: Vec<(usize, usize)> = start.into_iter().map(|start| (start, 0)).collect();
+            let (mut entries, mut seen) = (Vec::new(), HashSet::new());
+            while let Some((at, depth)) = open.pop() {
+                let again = !seen.insert(at);
+                let task = tasks.all[at].clone();
+                let stack = task.stack(None);
+                entries.push(CallGraphEntry { task, depth, stack, again });
+                if !again {
+                    open.extend(next[at].iter().rev().map(|&beyond| (beyond, depth + 1)));
+                }
             }
-        }
-        Self { entries }
+            entries
+        };
+        Self { entries: walk(&tasks.awaiters), awaits: walk(&tasks.awaits()) }
     }
 
     /// The task, then depth by depth who awaits it.
     #[must_use]
     pub fn entries(&self) -> &[CallGraphEntry] {
         &self.entries
+    }
+
+    /// The other way: the task, then depth by depth whom it awaits. This is its await chain, with the kind
+    /// and the line of each wait in the stacks.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use corio_runtime as corio;
+    /// # corio::run(async {
+    /// let inner = corio::task().name("inner").spawn(std::future::pending::<()>());
+    /// let (inner_ref, outer) = (inner.task_ref(), corio::create_task(async { drop(inner.await) }));
+    /// let chain = loop {
+    ///     let graph = corio::debug::capture_call_graph(Some(&outer.task_ref())).unwrap();
+    ///     if graph.awaits().len() == 2 {
+    ///         break graph;
+    ///     }
+    ///     corio::time::yield_now().await;
+    /// };
+    /// assert_eq!(chain.awaits()[1].task, inner_ref);
+    /// # });
+    /// ```
+    #[must_use]
+    pub fn awaits(&self) -> &[CallGraphEntry] {
+        &self.awaits
     }
 
     /// The task that was asked for.

@@ -21,8 +21,10 @@ mod dump;
 mod graph;
 mod observer;
 mod quit;
+mod stack;
 mod switch;
 mod top;
+mod tree;
 
 use std::fmt::Display;
 use std::panic::Location;

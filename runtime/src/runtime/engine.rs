@@ -123,7 +123,7 @@ impl Engine {
         begin: impl FnOnce(&Task<()>),
     ) -> Result<Ended<F::Output>, RunError> {
         let ext = TaskExt::for_birth(None, Some(self.context.clone()));
-        let birth = Birth { spawned_at: at, ext: Some(ext) };
+        let birth = Birth { ext: Some(ext), ..Birth::from(at) };
         match &self.own {
             Own::Worker(worker) => {
                 main_task::check_not_nested()?;

@@ -32,7 +32,6 @@ use crate::task::birth::Birth;
 use crate::task::grow_list::GrowList;
 use crate::task::join::Task;
 use crate::task::raw::{Header, RuntimeHead, TaskPtr};
-use crate::task::registry::TaskRef;
 use crate::task::slab::{Arena, SharedArenas};
 use crate::tokio_context::TokioContext;
 use crate::visit::Host;
@@ -483,42 +482,6 @@ impl Shared {
                 && self.remotes.iter().any(|r| !r.stealer.is_empty() && !r.keeps_tasks())
     }
 
-    /// All tasks that are not done; see `Handle::all_tasks`.
-    pub(crate) fn all_tasks(&self) -> Vec<TaskRef> {
-        let mut tasks = Vec::new();
-        self.for_each_task(|task| {
-            if !task.done() {
-                tasks.push(task);
-            }
-        });
-        tasks
-    }
-
-    /// Calls `f` with a reference to every cell in use, once each: a task keeps its cell, and a walk
-    /// comes to each cell once.
-    pub(crate) fn for_each_task(&self, mut f: impl FnMut(TaskRef)) {
-        let mut visit = |cell: NonNull<u8>| {
-            let task = TaskPtr::from_cell(cell);
-            if task.header().state.try_ref() {
-                // SAFETY: `try_ref` made the reference that passes to the handle.
-                f(unsafe { TaskRef::from_ptr(task) });
-            }
-        };
-        for remote in &self.remotes {
-            // Ordering(shared.arena): Acquire; pairs with Ordering(worker.arena): the arena is
-            // seen initialized. Not killable: as there.
-            let arena = remote.arena.load(Acquire);
-            if let Some(arena) = NonNull::new(arena) {
-                // SAFETY: arenas of workers are closed after the last walk; see `shutdown`.
-                unsafe { Arena::for_each(arena, &mut visit) };
-            }
-        }
-        self.arenas.for_each_arena(|arena| {
-            // SAFETY: the list keeps its arenas.
-            unsafe { Arena::for_each(arena, &mut visit) };
-        });
-    }
-
     pub(crate) fn new(parts: Parts) -> Arc<Self> {
         crate::panic_place::install();
         let workers = parts.config.workers;
@@ -598,3 +561,5 @@ unsafe impl Link for Header {
         unsafe { &(*node.as_ptr()).link }
     }
 }
+
+mod walk;

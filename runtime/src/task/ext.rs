@@ -15,7 +15,7 @@ use std::panic::Location;
 use std::sync::{Arc, OnceLock};
 
 use corio_sync::shim::Ordering::Relaxed;
-use corio_sync::shim::atomic::{AtomicPtr, AtomicU32, AtomicU64};
+use corio_sync::shim::atomic::{AtomicU32, AtomicU64, AtomicUsize};
 
 use super::callback::DoneCallback;
 use super::contextvars::slot::Slot;
@@ -33,8 +33,8 @@ use crate::error::{Cancelled, TaskError, TaskName};
 pub(crate) struct TaskExt {
     /// Polls that were counted, which is done in debug mode only.
     polls: AtomicU64,
-    /// The task that awaits this one, by its address, as far as [`awaited`](super::awaited) goes.
-    awaited_by: AtomicPtr<()>,
+    /// The task that awaits this one, by its address, as far as [`awaited`](super::awaited) goes; or 0.
+    awaited_by: AtomicUsize,
     name: GivenName,
     /// References to the task that wake nobody, as far as [`silent`](super::silent) goes.
     silent: AtomicU32,
@@ -96,6 +96,22 @@ impl Header {
         }
     }
 
+    /// The tasks that await this one, by their addresses: to be compared with tasks that the caller
+    /// keeps alive, never followed. Each may have just stopped waiting.
+    pub(crate) fn awaiters(&self) -> Vec<usize> {
+        let observers = self.ext().map(|ext| ext.observers.waiters().map(|who| who.addr()));
+        let mut found: Vec<usize> = observers.into_iter().flatten().collect();
+        found.extend(self.joined_by().map(|who| who.addr()));
+        found.extend(self.ext.awaiter());
+        found
+    }
+
+    /// Names the task that awaits this one through a composition; 0: nobody does.
+    #[inline]
+    pub(super) fn set_awaiter(&self, who: usize) {
+        self.ext.set_awaiter(who);
+    }
+
     /// Frees the extension with the cell.
     #[inline]
     pub(super) fn free_ext(&self) {
@@ -112,6 +128,10 @@ impl Extension for TaskExt {
     #[inline]
     fn requests(&self) -> &Requests {
         &self.requests
+    }
+
+    fn awaited_by(&self) -> &AtomicUsize {
+        &self.awaited_by
     }
 }
 
@@ -136,18 +156,6 @@ impl TaskExt {
 
     pub(crate) fn name(&self) -> Option<Arc<str>> {
         self.name.0.read(|name| name.cloned())
-    }
-
-    pub(super) fn set_awaited_by(&self, who: *const ()) {
-        // Ordering: Relaxed; compared with tasks that a walker keeps alive, never followed.
-        self.awaited_by.store(who.cast_mut(), Relaxed);
-    }
-
-    /// The tasks that are known here to await this one, by their addresses.
-    pub(crate) fn awaiters(&self) -> impl Iterator<Item = *const ()> {
-        // Ordering: Relaxed; as above.
-        let who = self.awaited_by.load(Relaxed).cast_const();
-        self.observers.waiters().chain((!who.is_null()).then_some(who))
     }
 
     pub(super) fn add_silent(&self) {

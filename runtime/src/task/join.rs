@@ -208,7 +208,7 @@ impl<T> Task<T> {
         self.as_ref().stack(limit)
     }
 
-    /// Prints where the task waits; `None` prints to standard error.
+    /// Prints where the task waits, and the await chain; `None` prints to standard error.
     /// See [`TaskRef::print_stack`] for an example.
     ///
     /// # Errors

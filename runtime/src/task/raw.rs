@@ -207,7 +207,7 @@ impl TaskPtr {
         // SAFETY: as for `link`.
         let ext = unsafe { &raw mut (*header).ext };
         // SAFETY: `ext` is valid for writes.
-        unsafe { ext.write(ExtSlot::new(given)) };
+        unsafe { ext.write(ExtSlot::new(given, birth.awaiter.addr())) };
         // SAFETY: as for `link`.
         let place = unsafe { &raw mut (*header).spawned_at };
         // SAFETY: `place` is valid for writes.

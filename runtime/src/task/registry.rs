@@ -1,7 +1,6 @@
 //! Untyped handles and identities of tasks.
 
 use std::fmt;
-use std::io::{self, Write};
 use std::panic::Location;
 use std::sync::Arc;
 use std::task::Waker;
@@ -197,8 +196,11 @@ impl TaskRef {
         if header.state.load().is_done() {
             return false;
         }
-        header.push_request(msg, at);
-        match header.state.request_cancel() {
+        let woken = header.state.join_cancel().or_else(|| {
+            header.push_request(msg, at);
+            header.state.request_cancel()
+        });
+        match woken {
             None => false,
             Some(Woken::Enqueue) => {
                 self.0.schedule(self.0.header().state.load_relaxed());
@@ -312,6 +314,11 @@ impl TaskRef {
             Some(name) => name.clone(),
             None => default_name(self.id().parts(), self.0.type_name()).into(),
         }
+    }
+
+    /// The task's name, if it was given one; else the type of its body, which others may share.
+    pub(crate) fn name_or_type(&self) -> Result<Arc<str>, &'static str> {
+        self.0.header().ext().and_then(|ext| ext.name()).ok_or_else(|| self.0.type_name())
     }
 
     /// Gives the task a name for dumps and errors.
@@ -430,6 +437,13 @@ impl TaskRef {
     /// Where the task waits, then where it was spawned; nothing once it has ended. At most `limit`
     /// lines, innermost first.
     ///
+    /// A frame is a line that a wait has noted, and no frame of a thread's stack: a task that waits has
+    /// none. Of futures inside each other (a lock inside an async function inside `timeout` inside a scope)
+    /// one frame is known, that of the one of corio's that was polled last: a composition that notes its
+    /// own place, or the innermost wait. The async functions around it leave no trace at run time. What a
+    /// task that is awaited waits for is in [`print_stack`](Self::print_stack) and
+    /// [`CallGraph::awaits`](crate::debug::CallGraph::awaits).
+    ///
     /// asyncio: `Task.get_stack`, outermost first; of a task that waits it knows one frame, of one
     /// that has failed those of the exception, which here the panic's message names.
     ///
@@ -445,27 +459,6 @@ impl TaskRef {
         let spawned = Frame { what: "spawned", at: self.spawned_at() };
         let frames = waits.into_iter().chain([spawned]);
         frames.take(limit.unwrap_or(usize::MAX)).collect()
-    }
-
-    /// Prints where the task waits; `None` prints to standard error.
-    ///
-    /// See [`status`](Self::status) for an example.
-    ///
-    /// # Errors
-    ///
-    /// Those of the writer.
-    pub fn print_stack(&self, limit: Option<usize>, out: Option<&mut dyn Write>) -> io::Result<()> {
-        let mut stderr = io::stderr();
-        let out = out.unwrap_or(&mut stderr);
-        let stack = self.stack(limit);
-        if stack.is_empty() {
-            return writeln!(out, "No stack for {self:?}");
-        }
-        writeln!(out, "Stack for {self:?}:")?;
-        for frame in stack {
-            writeln!(out, "  {frame}")?;
-        }
-        Ok(())
     }
 }
 

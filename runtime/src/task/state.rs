@@ -467,6 +467,13 @@ impl State {
         old < 2 * ONE_REF
     }
 
+    /// A walker's look at a cell that may be free: whether it is a task's that has not ended.
+    pub(crate) fn is_of_a_task(&self) -> bool {
+        // Ordering: Relaxed; nothing else of the cell is read.
+        let seen = Snapshot(self.0.load(Relaxed));
+        seen.refs() > 0 && !seen.is_done()
+    }
+
     /// A walker's attempt to keep a cell that may be free: fails on zero references.
     pub(crate) fn try_ref(&self) -> bool {
         let mut old = self.0.load(Relaxed);

@@ -12,6 +12,7 @@ use super::keeping::POLL_LONG;
 use crate::context;
 use crate::scheduler::queue::Deque;
 use crate::scheduler::shared::Phase;
+use crate::task::awaited::Awaiter;
 use crate::task::birth::Birth;
 use crate::task::join::Task;
 use crate::task::raw::TaskPtr;
@@ -138,21 +139,23 @@ impl Worker {
         Ok(self.spawn_running(future, birth.take()))
     }
 
-    /// [`spawn`](Self::spawn) of a task that is given nothing but its place.
+    /// [`spawn`](Self::spawn) of a task that is given nothing but its place, and perhaps who awaits it.
     #[inline]
     pub(crate) fn spawn_at<F>(
         &self,
         future: F,
         at: &'static Location<'static>,
+        awaiter: Awaiter,
     ) -> Result<Task<F::Output>, F>
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
+        let mut birth = Birth { awaiter, ..Birth::from(at) };
         if self.shared.phase() != Phase::Running {
-            return self.spawn_single(future, &mut at.into());
+            return self.spawn_single(future, &mut birth);
         }
-        Ok(self.spawn_running(future, at.into()))
+        Ok(self.spawn_running(future, birth))
     }
 
     #[inline]

@@ -6,14 +6,14 @@ use corio_sync::shim::{Witness, thread};
 use super::*;
 
 /// As much of an extension as the word is about.
-struct Model(Requests, Witness<u8>);
+struct Model(Requests, Witness<u8>, AtomicUsize);
 
 /// What the witness of an extension says that is initialized.
 const MADE: u8 = 7;
 
 impl Default for Model {
     fn default() -> Self {
-        let made = Self(Requests::default(), Witness::new(0));
+        let made = Self(Requests::default(), Witness::new(0), AtomicUsize::new(0));
         made.1.set(MADE);
         made
     }
@@ -22,6 +22,10 @@ impl Default for Model {
 impl Extension for Model {
     fn requests(&self) -> &Requests {
         &self.0
+    }
+
+    fn awaited_by(&self) -> &AtomicUsize {
+        &self.2
     }
 }
 
@@ -50,7 +54,7 @@ fn place(said: Option<Cancelled>) -> Option<&'static Location<'static>> {
 model! {
     /// A cancel, somebody who needs an extension, and a runner that takes what was said.
     ext_place_vs_make(threads = 3, bound = 3, claim = "what a cancel has said is taken once, from the word or from the extension") {
-        let slot = Arc::new(ExtSlot::new(None));
+        let slot = Arc::new(ExtSlot::new(None, 0));
         let at = Location::caller();
         let canceller = slot.clone();
         let cancels = thread::spawn(move || cancel(&canceller, at));
@@ -72,7 +76,7 @@ model! {
 model! {
     /// Two takers, one of which retracts the cancel.
     ext_place_two_takers(threads = 2, bound = 3, claim = "of two takers one has what was said") {
-        let slot = Arc::new(ExtSlot::new(None));
+        let slot = Arc::new(ExtSlot::new(None, 0));
         cancel(&slot, Location::caller());
         let other = slot.clone();
         let retracts = thread::spawn(move || take(&other).is_some());
@@ -85,7 +89,7 @@ model! {
 model! {
     /// The first cancel fits the word, and the second comes after it.
     ext_first_wins(threads = 2, bound = 3, claim = "of what two cancels have said the first is kept") {
-        let slot = Arc::new(ExtSlot::new(None));
+        let slot = Arc::new(ExtSlot::new(None, 0));
         let (first, second) = (Location::caller(), here());
         let other = slot.clone();
         let cancels = thread::spawn(move || {
@@ -100,6 +104,44 @@ model! {
             None => assert_eq!(late, Some(first)),
         }
         assert_eq!(place(take(&slot)), None);
+        slot.free();
+    }
+}
+
+model! {
+    /// Somebody begins to await the task and stops, beside a cancel.
+    ext_awaiter_vs_place(threads = 3, bound = 3, claim = "what a cancel has said is taken once, whoever awaits the task meanwhile") {
+        let slot = Arc::new(ExtSlot::new(None, 0));
+        let at = Location::caller();
+        let canceller = slot.clone();
+        let cancels = thread::spawn(move || cancel(&canceller, at));
+        let other = slot.clone();
+        let awaits = thread::spawn(move || {
+            other.set_awaiter(64);
+            other.set_awaiter(0);
+        });
+        let early = place(take(&slot));
+        cancels.join().unwrap();
+        awaits.join().unwrap();
+        let late = place(take(&slot));
+        assert_eq!(early.or(late), Some(at), "it was lost");
+        assert!(early.is_none() || late.is_none(), "it was taken twice");
+        assert_eq!(slot.awaiter(), None);
+        slot.free();
+    }
+}
+
+model! {
+    /// Two tasks await this one in turn while somebody needs an extension.
+    ext_awaiter_vs_make(threads = 2, bound = 3, claim = "who awaits the task last is known, in the word or in the extension") {
+        let slot = Arc::new(ExtSlot::<Model>::new(None, 64));
+        let other = slot.clone();
+        let makes = thread::spawn(move || {
+            assert!(other.get_or_make().2.load(Relaxed) != 0, "it was awaited all the time");
+        });
+        slot.set_awaiter(128);
+        makes.join().unwrap();
+        assert_eq!(slot.awaiter(), Some(128));
         slot.free();
     }
 }

@@ -77,18 +77,6 @@ impl Twin {
         tree.add(std::ptr::null(), kind, parent)
     }
 
-    fn cancel(&self) -> bool {
-        self.requests.push(Cancelled::from_parts(None, None).with_origin(1));
-        match self.state.request_cancel() {
-            None => false,
-            Some(Woken::Enqueue) => {
-                assert_eq!(self.entries.fetch_add(1, AcqRel), 0, "two entries of one task");
-                true
-            }
-            Some(_) => true,
-        }
-    }
-
     /// A scope's poll: takes what it is offered.
     fn poll_scope(&self, node: NodeRef) -> bool {
         let took = self.tree.take(node, &self.state, &self.requests).is_some();

@@ -15,9 +15,20 @@ use super::{
 impl State {
     /// Edge 1. Counts a cancel and schedules its delivery. `None` if the task is done.
     pub(crate) fn request_cancel(&self) -> Option<Woken> {
+        self.request_cancel_if(|_| true)
+    }
+
+    /// As [`State::request_cancel`], if a cancel is pending anyhow, which this one joins: it brings no
+    /// message, for of those that are delivered as one the first one's counts.
+    pub(crate) fn join_cancel(&self) -> Option<Woken> {
+        self.request_cancel_if(|old| old & CANCEL != 0 || mutant("state.joins_anyhow"))
+    }
+
+    #[inline]
+    fn request_cancel_if(&self, may: impl Fn(u64) -> bool) -> Option<Woken> {
         let mut old = self.0.load(Relaxed);
         loop {
-            if old & DONE != 0 {
+            if old & DONE != 0 || !may(old) {
                 return None;
             }
             let mut new = old | CANCEL | SCHEDULED;

@@ -1,6 +1,28 @@
 //! Models of a scope that asks its own part of the task to stop, beside cancels of the whole task.
 use super::*;
 
+impl Twin {
+    pub(super) fn cancel(&self) -> bool {
+        self.cancel_saying(None)
+    }
+
+    /// As `TaskRef::request`.
+    fn cancel_saying(&self, msg: Option<std::sync::Arc<str>>) -> bool {
+        let woken = self.state.join_cancel().or_else(|| {
+            self.requests.push(Cancelled::from_parts(msg, None).with_origin(1));
+            self.state.request_cancel()
+        });
+        match woken {
+            None => false,
+            Some(Woken::Enqueue) => {
+                assert_eq!(self.entries.fetch_add(1, AcqRel), 0, "two entries of one task");
+                true
+            }
+            Some(_) => true,
+        }
+    }
+}
+
 model! {
     /// A cancel comes at any moment of the poll in which a limit begins; a scope below catches it,
     /// and the part is dropped while that one cleans up.
@@ -90,6 +112,37 @@ model! {
         assert!(weight() <= began);
         twin.state.start_for_models();
         twin.drop_scope(limit);
+        twin.end(false);
+    }
+}
+
+model! {
+    /// Two cancels beside a scope that takes: the second joins the first, or is delivered by itself.
+    look_joined_cancels(threads = 2, bound = 3, claim = "what is delivered has a message, and the first delivery that of the first cancel") {
+        let (twin, node) = Twin::waiting(|tree| Twin::add(tree, Kind::Catch, None));
+        let canceller = twin.clone();
+        let cancels = thread::spawn(move || {
+            for said in ["1", "2"] {
+                assert!(canceller.cancel_saying(Some(said.into())));
+            }
+        });
+        let heard = std::cell::RefCell::new(Vec::new());
+        let run = || twin.drain(|twin| {
+            let said = twin.tree.take(node, &twin.state, &twin.requests);
+            heard.borrow_mut().extend(said.map(|said| said.msg().map(String::from)));
+            Step::Pending
+        });
+        let mut ran = run();
+        cancels.join().unwrap();
+        if ran == Ran::Waits {
+            ran = run();
+        }
+        assert_eq!(ran, Ran::Waits, "the scope takes all");
+        let heard: Vec<_> = heard.borrow().iter().map(|said| said.clone().unwrap()).collect();
+        // Who takes the first may find the second one's message, too: then that says what was said last.
+        assert!(heard.first().is_some_and(|first| first == "1") && heard.len() <= 2, "{heard:?}");
+        twin.state.start_for_models();
+        twin.drop_scope(node);
         twin.end(false);
     }
 }
