@@ -151,11 +151,12 @@ impl Worker {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        let mut birth = Birth { awaiter, ..Birth::from(at) };
+        // Made twice: one that is lent to the first call would lie in memory for the second one, too.
+        let birth = || Birth { awaiter, ..Birth::from(at) };
         if self.shared.phase() != Phase::Running {
-            return self.spawn_single(future, &mut birth);
+            return self.spawn_single(future, &mut birth());
         }
-        Ok(self.spawn_running(future, birth))
+        Ok(self.spawn_running(future, birth()))
     }
 
     #[inline]
