@@ -160,8 +160,7 @@ impl Handle {
     /// Counters of the runtime.
     ///
     /// All of them are there already but for the number of tasks, for which this looks at a word of each
-    /// task: some nanoseconds for each, say a millisecond for 100,000. Nobody is stopped by that, and tasks
-    /// are not written to. A count kept by spawns and ends would cost each of them a store.
+    /// task. Nobody is stopped by that, and tasks are not written to. A count kept by spawns and ends would cost each of them a store.
     ///
     /// # Examples
     ///

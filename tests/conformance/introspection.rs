@@ -1,6 +1,5 @@
 //! The graph of tasks: test_graph.py and test_tools.py of CPython 3.14.
-//!
-//! In debug mode: without it, futures that wait for many tasks leave no edges.
+//! Without debug mode: the edges are there always.
 
 use std::future::{Future, poll_fn};
 use std::panic::Location;
@@ -17,16 +16,16 @@ use crate::support::{turn, turns};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// Runs `main` as a task of a loop in strict order and in debug mode.
+/// Runs `main` as a task of a loop in strict order.
 #[track_caller]
-fn on_debug_loop<F>(main: impl FnOnce() -> F + Send + 'static)
+fn on_strict_loop<F>(main: impl FnOnce() -> F + Send + 'static)
 where
     F: Future<Output = ()> + Send + 'static,
 {
     within(PATIENCE, &format!("main of {}", Location::caller()), move || {
         let builder = Builder::new().workers(1).lifo_slot(false).stealing(false).watch(false);
         let main = async move { corio::create_task(main()).await.expect("main ends well") };
-        builder.debug(true).run(main).expect("the loop ends well");
+        builder.run(main).expect("the loop ends well");
     });
 }
 
@@ -52,7 +51,7 @@ macro_rules! edge {
     ($(#[$meta:meta])* $name:ident, $child:ident => $body:expr) => {
         $(#[$meta])*
         fn $name() {
-            on_debug_loop(|| async {
+            on_strict_loop(|| async {
                 let $child = sleeper();
                 let child = $child.task_ref();
                 let parent = named("parent", async move {
@@ -70,7 +69,7 @@ macro_rules! edge {
 // conforms: 27 test_stack_task
 #[test]
 fn test_stack_task() {
-    on_debug_loop(|| async {
+    on_strict_loop(|| async {
         let inner = sleeper();
         let task = inner.task_ref();
         let middle = named("middle", async move { drop(inner.await) });
@@ -101,7 +100,7 @@ edge! { #[test] test_stack_as_completed, child => async move {
 // conforms: 27 test_stack_tgroup
 #[test]
 fn test_stack_tgroup() {
-    on_debug_loop(|| async {
+    on_strict_loop(|| async {
         let (give, take) = oneshot::channel();
         let parent = named("parent", async move {
             let group = corio::task_group(async move |group: corio::TaskGroup<()>| {
@@ -123,7 +122,7 @@ fn test_stack_tgroup() {
 // conforms: 4 test_gather_discards_awaited_by_for_pending
 #[test]
 fn test_stack_gather_survivor() {
-    on_debug_loop(|| async {
+    on_strict_loop(|| async {
         let survivor = sleeper();
         let task = survivor.task_ref();
         let fails = corio::create_task(async {
@@ -143,7 +142,7 @@ fn test_stack_gather_survivor() {
 // conforms: 4 test_gather_discards_awaited_by_for_cancelled_sibling
 #[test]
 fn test_gather_discards_awaited_by_for_cancelled_sibling() {
-    on_debug_loop(|| async {
+    on_strict_loop(|| async {
         let (survivor, cancelled) = (sleeper(), sleeper());
         let (task, sibling) = (survivor.task_ref(), cancelled.task_ref());
         let parent = named("parent", async move {
@@ -162,7 +161,7 @@ fn test_gather_discards_awaited_by_for_cancelled_sibling() {
 // conforms: 4 test_wait_discards_awaited_by_for_pending
 #[test]
 fn test_wait_discards_awaited_by_for_pending() {
-    on_debug_loop(|| async {
+    on_strict_loop(|| async {
         let pending = sleeper();
         let task = pending.task_ref();
         let parent = named("parent", async move {
@@ -185,7 +184,7 @@ fn test_wait_discards_awaited_by_for_pending() {
 // differs: the future itself is asked; a graph begins at a task
 #[test]
 fn test_stack_future() {
-    on_debug_loop(|| async {
+    on_strict_loop(|| async {
         let deferred = Deferred::<()>::new();
         let waits = |name| {
             let deferred = deferred.clone();
@@ -230,7 +229,7 @@ fn test_stack_async_gen() {
         }
     }
 
-    on_debug_loop(|| async {
+    on_strict_loop(|| async {
         let child = sleeper();
         let task = child.task_ref();
         let parent = named("parent", async move {
@@ -257,7 +256,7 @@ fn nested(depth: u32) -> Vec<String> {
 // conforms: 30 test_capture_call_graph_generator_keeps_caller_frames
 #[test]
 fn a_graph_from_inside_plain_calls_keeps_the_chain() {
-    on_debug_loop(|| async {
+    on_strict_loop(|| async {
         let inner = named("inner", async {
             turns(3).await;
             (0..3).map(nested).collect::<Vec<_>>()
@@ -273,7 +272,7 @@ fn a_graph_from_inside_plain_calls_keeps_the_chain() {
 // conforms: 27 test_stack_as_completed_timeout
 #[test]
 fn test_stack_as_completed_timeout() {
-    on_debug_loop(|| async {
+    on_strict_loop(|| async {
         let child = sleeper();
         let task = child.task_ref();
         let mut rest = corio::as_completed([child]);
@@ -289,7 +288,7 @@ fn test_stack_as_completed_timeout() {
 // conforms: 27 test_stack_wait_for_non_positive_timeout
 #[test]
 fn test_stack_wait_for_non_positive_timeout() {
-    on_debug_loop(|| async {
+    on_strict_loop(|| async {
         let child = sleeper();
         let task = child.task_ref();
         assert!(corio::wait_for(child, Duration::ZERO).await.is_err());
@@ -301,7 +300,7 @@ fn test_stack_wait_for_non_positive_timeout() {
 // conforms: 27 test_call_graph_finished_task
 #[test]
 fn test_call_graph_finished_task() {
-    on_debug_loop(|| async {
+    on_strict_loop(|| async {
         let task = named("finished", async {});
         turns(2).await;
         assert!(task.done() && task.stack(None).is_empty());
@@ -314,7 +313,7 @@ fn test_call_graph_finished_task() {
 // differs: a panic's frames are in its backtrace; print_stack says that there is no stack
 #[test]
 fn test_task_print_stack() {
-    on_debug_loop(|| async {
+    on_strict_loop(|| async {
         let task: Task<()> = named("fails", async { std::panic::resume_unwind(Box::new("why")) });
         assert!((&task).await.unwrap_err().is_panic());
         let mut printed = Vec::new();
@@ -328,7 +327,7 @@ fn test_task_print_stack() {
 // conforms: 27 TestAsyncioToolsBasic.test_single_task_tree
 #[test]
 fn test_single_task_tree() {
-    on_debug_loop(|| async {
+    on_strict_loop(|| async {
         let task = sleeper();
         turns(2).await;
         let dump = corio::dump().to_string();
@@ -341,7 +340,7 @@ fn test_single_task_tree() {
 // conforms: 27 TestAsyncioToolsBasic.test_complex_tree
 #[test]
 fn test_complex_tree() {
-    on_debug_loop(|| async {
+    on_strict_loop(|| async {
         let leaf = Arc::new(sleeper());
         let task = leaf.task_ref();
         let awaits = |name| {
@@ -379,7 +378,7 @@ fn awaits_later(name: &'static str) -> (oneshot::Sender<Arc<Task<()>>>, Arc<Task
 // conforms: 27 TestAsyncioToolsBasic.test_cycle_detection
 #[test]
 fn test_cycle_detection() {
-    on_debug_loop(|| async {
+    on_strict_loop(|| async {
         let ((to_a, a), (to_b, b)) = (awaits_later("a"), awaits_later("b"));
         to_a.send(b.clone()).unwrap();
         to_b.send(a.clone()).unwrap();
@@ -395,7 +394,7 @@ fn test_cycle_detection() {
 // conforms: 27 TestAsyncioToolsBasic.test_multiple_cycles_same_node
 #[test]
 fn test_multiple_cycles_same_node() {
-    on_debug_loop(|| async {
+    on_strict_loop(|| async {
         // Two tasks await the one that awaits both of them.
         let (give, take) = oneshot::channel::<Vec<Task<()>>>();
         let node = named("node", async move { drop(corio::gather(take.await.unwrap()).await) });
@@ -420,7 +419,7 @@ fn test_multiple_cycles_same_node() {
 // differs: a task without a name is called after the type of its body
 #[test]
 fn test_task_with_no_name() {
-    on_debug_loop(|| async {
+    on_strict_loop(|| async {
         let task = corio::create_task(async { corio::sleep(HOUR).await });
         turns(2).await;
         let dump = corio::dump().to_string();
@@ -432,7 +431,7 @@ fn test_task_with_no_name() {
 // conforms: 27 test_task_awaits_self
 #[test]
 fn test_task_awaits_self() {
-    on_debug_loop(|| async {
+    on_strict_loop(|| async {
         // Through a composition, because a plain await of the own handle is refused.
         let (give, take) = oneshot::channel::<Task<()>>();
         let itself = named("itself", async move {

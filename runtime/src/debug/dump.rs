@@ -54,8 +54,8 @@ impl Handle {
     /// compositions and groups; not through a future of another library that makes wakers of its own
     /// (`FuturesUnordered`), nor who waits for a task by other means, as by a channel.
     ///
-    /// Nothing is stopped for it, so neighbouring lines may be of different moments. Costs some
-    /// microseconds for each task.
+    /// Nothing is stopped for it, so neighbouring lines may be of different moments. Costs a
+    /// walk over all tasks, and memory for each of them meanwhile.
     ///
     /// # Examples
     ///
