@@ -180,10 +180,9 @@ fn wait_for_expires() {
     });
 }
 
-// differs: a cancel takes a turn for each task that it goes through; asyncio's is at the last one at once
 #[test]
 fn a_timeout_of_a_task_expires() {
-    let said = play(|trace| async move {
+    plays("a_timeout_of_a_task_expires", |trace| async move {
         let limited = task!([trace] {
             let child = create_task(for_ever::<()>(trace.clone(), "child"));
             wait_for(child, ms(10)).await.unwrap_err();
@@ -194,8 +193,6 @@ fn a_timeout_of_a_task_expires() {
         limited.await.unwrap();
         trace.say("main");
     });
-    let late = ["child cancelled", "tick 4", "timed out", "tick 5", "main"];
-    said.expect(&[&["tick 1", "tick 2", "tick 3"], &late[..]].concat());
 }
 
 #[test]

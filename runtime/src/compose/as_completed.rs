@@ -10,7 +10,7 @@ use corio_sync::place::{Made, WaitKind};
 use futures_core::Stream;
 
 use super::into_task::IntoTask;
-use super::watched::Watched;
+use super::watched::{Told, Watched};
 use crate::error::TaskError;
 use crate::time::{Sleep, TimeoutError, sleep};
 
@@ -41,7 +41,7 @@ use crate::time::{Sleep, TimeoutError, sleep};
 #[track_caller]
 pub fn as_completed<A: IntoTask>(aws: impl IntoIterator<Item = A>) -> AsCompleted<A::Output> {
     let at = Location::caller();
-    let tasks = Watched::collect(aws, at);
+    let tasks = Watched::collect(aws, at, Told::InItsTurn);
     AsCompleted { tasks, made: A::MAKES, at }
 }
 
@@ -223,22 +223,23 @@ impl<T> Stream for AsCompletedWithin<T> {
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = self.get_mut();
         if this.left.is_none() {
-            match Pin::new(&mut this.all).poll_next(cx) {
-                Poll::Ready(next) => {
-                    if this.all.is_empty() {
-                        this.alarm = None;
-                    }
-                    return Poll::Ready(next.map(Ok));
+            let mut next = Pin::new(&mut this.all).poll_next(cx);
+            if next.is_pending() {
+                let Some(alarm) = &mut this.alarm else { return Poll::Pending };
+                if Pin::new(alarm).poll(cx).is_pending() {
+                    return Poll::Pending;
                 }
-                Poll::Pending => {
-                    let Some(alarm) = &mut this.alarm else { return Poll::Pending };
-                    if Pin::new(alarm).poll(cx).is_pending() {
-                        return Poll::Pending;
-                    }
-                    this.left = Some(this.all.len());
+                this.all.tasks.hurry();
+                next = Pin::new(&mut this.all).poll_next(cx);
+            }
+            if let Poll::Ready(next) = next {
+                if this.all.is_empty() {
                     this.alarm = None;
                 }
+                return Poll::Ready(next.map(Ok));
             }
+            this.left = Some(this.all.len());
+            this.alarm = None;
         }
         let error = TimeoutError::of(Some(this.limit), this.at);
         let left = this.left.as_mut().filter(|left| **left > 0);

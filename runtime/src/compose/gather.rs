@@ -10,7 +10,7 @@ use corio_sync::place::{Made, WaitKind};
 
 use super::into_task::IntoTask;
 use super::passing::Passing;
-use super::watched::Watched;
+use super::watched::{Told, Watched};
 use crate::error::{Cancelled, TaskError};
 
 /// Runs all at once and gives their values in order; the first failure is the result, and the
@@ -219,7 +219,7 @@ impl<T> Gathering<T> {
     #[track_caller]
     fn new<A: IntoTask<Output = T>>(aws: impl IntoIterator<Item = A>) -> Self {
         let place = Made::here(WaitKind::Gather);
-        let tasks = Watched::collect(aws, place.at());
+        let tasks = Watched::collect(aws, place.at(), Told::AtOnce);
         let results = (0..tasks.len()).map(|_| None).collect();
         Self { tasks, results, passing: Passing::new(), made: A::MAKES, place }
     }

@@ -9,7 +9,9 @@ use corio_sync::place::{Made, WaitKind};
 
 use super::into_task::IntoTask;
 use super::passing::Passing;
+use super::turns::{Look, Turns};
 use crate::error::{Cancelled, TaskError};
+use crate::task::awaited::Awaiter;
 use crate::task::join::Task;
 
 /// Runs all at once and gives a tuple of their values; the first failure is the result, and the
@@ -88,7 +90,8 @@ pub fn gather_part<A: IntoTask>(a: A) -> Part<A::Output> {
 #[doc(hidden)]
 #[track_caller]
 pub fn gather_list<L: List, M>(list: L, map: M) -> Gather<L, M> {
-    Gather { list, map: Some(map), passing: Passing::new(), made: Made::here(WaitKind::Gather) }
+    let made = Made::here(WaitKind::Gather);
+    Gather { list, map: Some(map), passing: Passing::new(), turns: Turns::default(), made }
 }
 
 /// What a look at all has found.
@@ -105,7 +108,9 @@ pub trait List {
     /// Their values as pairs.
     type Values;
 
-    fn look(&mut self, cx: &mut Context<'_>, at: &'static Location<'static>) -> Found;
+    fn look(&mut self, look: &mut Look<'_, '_>) -> Found;
+    /// Nobody awaits those that have not ended.
+    fn let_go(&self);
     /// True if one of them had not ended. `made_only`: those that were made for this.
     fn cancel(&self, said: &Cancelled, at: &'static Location<'static>, made_only: bool) -> bool;
     /// The values, or the first error; those that have not ended are left alone.
@@ -117,9 +122,11 @@ pub trait List {
 impl List for () {
     type Values = ();
 
-    fn look(&mut self, _: &mut Context<'_>, _: &'static Location<'static>) -> Found {
+    fn look(&mut self, _: &mut Look<'_, '_>) -> Found {
         Found::default()
     }
+
+    fn let_go(&self) {}
 
     fn cancel(&self, _: &Cancelled, _: &'static Location<'static>, _: bool) -> bool {
         false
@@ -137,21 +144,30 @@ impl List for () {
 impl<T, L: List> List for (Part<T>, L) {
     type Values = (T, L::Values);
 
-    fn look(&mut self, cx: &mut Context<'_>, at: &'static Location<'static>) -> Found {
+    fn look(&mut self, look: &mut Look<'_, '_>) -> Found {
         let (part, rest) = self;
         let mut found = Found::default();
-        if let Some(task) = &mut part.task {
-            match task.poll_slot(cx, at) {
+        match &mut part.task {
+            None => look.skip(),
+            Some(task) => match look.poll(task) {
                 Poll::Pending => found.pending = true,
                 Poll::Ready(result) => {
                     found.failed = result.is_err();
                     part.result = Some(result);
                     part.task = None;
                 }
-            }
+            },
         }
-        let others = rest.look(cx, at);
+        let others = rest.look(look);
         Found { pending: found.pending | others.pending, failed: found.failed | others.failed }
+    }
+
+    fn let_go(&self) {
+        let (part, rest) = self;
+        if let Some(task) = part.task.as_ref().filter(|task| !task.done()) {
+            Awaiter::none().awaits(task.ptr());
+        }
+        rest.let_go();
     }
 
     fn cancel(&self, said: &Cancelled, at: &'static Location<'static>, made_only: bool) -> bool {
@@ -183,6 +199,7 @@ pub struct Gather<L: List, M> {
     /// Turns the pairs into a tuple; gone once the result was given.
     map: Option<M>,
     passing: Passing,
+    turns: Turns,
     made: Made,
 }
 
@@ -202,7 +219,7 @@ impl<L: List, M> Gather<L, M> {
         if self.passing.is_raising(cx, cancel) {
             return Poll::Pending;
         }
-        let found = self.list.look(cx, at);
+        let found = self.list.look(&mut self.turns.look(cx, at));
         if found.failed && !self.passing.has_passed_on() {
             let error = self.list.error().expect("one has failed");
             return self.finish(Err(error));
@@ -234,6 +251,9 @@ where
 
 impl<L: List, M> Drop for Gather<L, M> {
     fn drop(&mut self) {
+        if self.turns.has_told_parts() {
+            self.list.let_go();
+        }
         // A result was given: those that have not ended go on.
         if self.map.is_some() {
             self.list.cancel(&Cancelled::from_parts(None, None), self.made.at(), true);

@@ -28,6 +28,8 @@ mod staggered;
 #[cfg(not(any(corio_loom, corio_shuttle)))]
 mod task_group;
 #[cfg(not(any(corio_loom, corio_shuttle)))]
+mod turns;
+#[cfg(not(any(corio_loom, corio_shuttle)))]
 mod unretrieved;
 #[cfg(not(any(corio_loom, corio_shuttle)))]
 mod wait;

@@ -2,6 +2,7 @@
 use std::task::Context;
 
 use crate::error::Cancelled;
+use crate::task::inside;
 use crate::task::scope::Waits;
 
 /// The wait of `gather` and its kin: a cancel is passed on to all tasks, their ends are awaited, and
@@ -30,7 +31,7 @@ impl Passing {
             return true;
         }
         let Some(request) = self.0.take(cx) else { return false };
-        if cancel_all(&request) {
+        if inside::passing(|| cancel_all(&request)) {
             self.0.keep(request);
             return false;
         }

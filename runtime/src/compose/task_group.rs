@@ -317,8 +317,8 @@ impl<T, E> Ending<T, E> {
         }
     }
 
-    /// On a single loop the siblings of a child that has failed are cancelled a turn before the body is:
-    /// asyncio's group does it in a callback, and cancels its own task there. True if that was done now.
+    /// On a single loop the siblings of a child that has failed are cancelled a turn before the body goes
+    /// on: asyncio's group does it in a callback, and cancels its own task there. True if that was done now.
     fn lets_children_go_first(&mut self) -> bool {
         let group = &self.group;
         let failed = || !group.errors.is_empty() || !group.panics.is_empty();
@@ -441,6 +441,8 @@ where
             let caught = |cx: &mut Context<'_>| poll_caught(body, cx);
             let polled = match asked {
                 true => this.scope.poll_part(Kind::Group, cx, caught),
+                // The children went first: the body was to be asked before it was woken.
+                false if this.state.aborted => Polled::Pending,
                 false => this.scope.poll(Kind::Group, cx, caught),
             };
             match polled {

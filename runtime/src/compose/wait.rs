@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use corio_sync::place::{Made, WaitKind};
 
-use super::watched::Watched;
+use super::watched::{Told, Watched};
 use crate::error::TaskError;
 use crate::task::join::Task;
 use crate::time::{Sleep, sleep};
@@ -59,7 +59,7 @@ pub enum ReturnWhen {
 #[track_caller]
 pub fn wait<T>(tasks: Vec<Task<T>>, when: ReturnWhen, timeout: Option<Duration>) -> Wait<T> {
     let made = Made::here(WaitKind::WaitTasks);
-    let tasks = Watched::collect(tasks, made.at());
+    let tasks = Watched::collect(tasks, made.at(), Told::InItsTurn);
     let left = tasks.len();
     Wait { tasks, left, when, timeout: timeout.map(|limit| sleep(limit).inside()), made }
 }

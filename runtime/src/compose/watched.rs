@@ -4,13 +4,22 @@
 //! there are: see [`Ready`]. Nothing here forwards a cancel; who owns the tasks does.
 use std::fmt;
 use std::panic::Location;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use super::into_task::IntoTask;
 use super::ready::Ready;
 use crate::error::TaskError;
+use crate::scheduler::worker::hops;
 use crate::task::awaited::Awaiter;
 use crate::task::join::Task;
+
+/// When one hears of tasks that have ended before they were added.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Told {
+    AtOnce,
+    /// On a single loop, as if they ended now: asyncio's `wait` hears of all by done-callbacks.
+    InItsTurn,
+}
 
 /// Tasks by number; see the module.
 pub(crate) struct Watched<T> {
@@ -36,15 +45,16 @@ impl<T> Watched<T> {
     pub(crate) fn collect<A: IntoTask<Output = T>>(
         aws: impl IntoIterator<Item = A>,
         at: &'static Location<'static>,
+        told: Told,
     ) -> Self {
         let aws = aws.into_iter();
         let mut all = Self::with_capacity(aws.size_hint().0);
         for a in aws {
             let child = a.into_child(all.awaiter.addr());
-            match child.born {
-                true => all.insert_born(child.task, at),
-                false => all.insert(child.task, at),
-            };
+            if !child.born {
+                all.is_awaited(&child.task);
+            }
+            all.add(child.task, at, told);
         }
         all
     }
@@ -61,14 +71,22 @@ impl<T> Watched<T> {
 
     /// Adds a task; its number.
     pub(crate) fn insert(&mut self, task: Task<T>, at: &'static Location<'static>) -> usize {
-        if !self.awaiter.is_none() {
-            self.awaiter.awaits(task.ptr());
-        }
+        self.is_awaited(&task);
         self.insert_born(task, at)
     }
 
     /// Adds a task that was born with [`awaiter`](Self::awaiter).
     pub(crate) fn insert_born(&mut self, task: Task<T>, at: &'static Location<'static>) -> usize {
+        self.add(task, at, Told::AtOnce)
+    }
+
+    fn is_awaited(&self, task: &Task<T>) {
+        if !self.awaiter.is_none() {
+            self.awaiter.awaits(task.ptr());
+        }
+    }
+
+    fn add(&mut self, task: Task<T>, at: &'static Location<'static>, told: Told) -> usize {
         let index = match self.free.pop() {
             Some(index) => index,
             None => {
@@ -79,7 +97,9 @@ impl<T> Watched<T> {
         let task = self.tasks[index].insert(task);
         self.len += 1;
         let waker = self.ready.waker(index);
-        if task.poll_done(&mut Context::from_waker(&waker), at).is_ready() {
+        let has_ended = task.poll_done(&mut Context::from_waker(&waker), at).is_ready();
+        let later = || told == Told::InItsTurn && hops::tell_end(|| Waker::clone(&waker));
+        if has_ended && !later() {
             self.ready.mark(index);
         }
         index
@@ -122,6 +142,13 @@ impl<T> Watched<T> {
             }
         }
         None
+    }
+
+    /// Has those that have ended given, though their turn has not come. Only for who takes them out.
+    pub(crate) fn hurry(&self) {
+        let tasks = self.tasks.iter().enumerate();
+        let ended = tasks.filter(|(_, task)| task.as_ref().is_some_and(Task::done));
+        ended.for_each(|(index, _)| self.ready.mark(index));
     }
 
     /// The task of a number, if it was not taken out.

@@ -39,19 +39,23 @@ impl TaskPtr {
         let is_pending = |seen: Snapshot| seen.is_cancel_pending();
         let probes = is_pending(seen) && is_pending(header.state.load_relaxed());
         let probing = probes.then(scope::Probing::begin);
-        let mut again = false;
+        let mut repeating = None;
         let verdict = loop {
             // SAFETY: the caller is the runner.
             if unsafe { self.poll_body() }.is_ready() {
                 break None;
             }
-            match look.after_poll(scope::is_joining(), again, inside::asks_again(self)) {
+            match look.after_poll(
+                scope::is_joining(),
+                repeating.is_some(),
+                inside::asks_again(self),
+            ) {
                 Verdict::Again => look.ask_masks(),
                 verdict => break Some(verdict),
             }
-            again = true;
+            repeating.get_or_insert_with(inside::Repeating::begin);
         };
-        drop(probing);
+        drop((probing, repeating));
         match verdict {
             None => {
                 // SAFETY: the output is written.

@@ -12,6 +12,13 @@
 //! note lasts to the end of the run, whatever has happened to the future that left it: a wake cannot be
 //! taken back either.
 //!
+//! **An unwind that is to end the task.** The task is run once more for that: at once, behind nobody.
+//!
+//! **A cancel that is passed on.** On a single loop who is woken by that takes the place of the task that
+//! the run is of, and does not queue behind what has come since the cancel: in asyncio the request is at
+//! the last one of a chain of tasks at once. Not if the run has polled the body before: then the wait may
+//! be one that has begun in it, and the request, like asyncio's, no older than this run.
+//!
 //! A thread may be inside several runs, one in the middle of another: an eager start. Each puts the notes
 //! of the one around aside.
 
@@ -19,18 +26,32 @@ use std::cell::Cell;
 use std::task::Context;
 
 use super::raw::{Header, TaskPtr};
+use super::state::Woken;
 use super::waker::task_of;
 
 /// The run has a reference to lend.
 const LENDS: usize = 1 << 0;
 /// The task is to be polled again.
 const AGAIN: usize = 1 << 1;
+/// What was raised has reached the task. No address has the bit, so that the run is nobody's for all who
+/// do not look for it. (Where one has, the task waits for its next run.)
+const RAISED: usize = 1 << (usize::BITS - 1);
 
 const _: () = assert!(align_of::<Header>() > LENDS | AGAIN);
 
 thread_local! {
     /// The address of the task that the innermost run is of, and the notes; zero outside.
     static RUN: Cell<usize> = const { Cell::new(0) };
+    static POLL: Cell<Poll> = const { Cell::new(Poll::First) };
+}
+
+/// The poll of the run that the thread is inside of.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Poll {
+    First,
+    Repeated,
+    /// The first, which passes a cancel on.
+    Passing,
 }
 
 /// The notes of the run around.
@@ -84,6 +105,63 @@ pub(crate) fn asks_again(task: TaskPtr) -> bool {
     run & AGAIN != 0 && is_of(run, task)
 }
 
+/// What was raised inside `task` has found no scope to take it. The run has no other notes any more.
+pub(super) fn raised(task: TaskPtr) {
+    let run = RUN.get();
+    if !is_of(run, task) {
+        return;
+    }
+    if run & AGAIN != 0 {
+        let (woken, _) = task.header().state.wake_seeing();
+        debug_assert!(matches!(woken, Woken::Nothing), "the task runs");
+    }
+    if run & LENDS != 0 {
+        task.release();
+    }
+    RUN.set(task.as_raw().addr() | RAISED);
+}
+
+/// True if that was said in the run of `task`, which has paused. Once.
+pub(super) fn was_raised(task: TaskPtr) -> bool {
+    let run = RUN.get();
+    let raised = run & RAISED != 0 && is_of(run & !RAISED, task);
+    if raised {
+        RUN.set(0);
+    }
+    raised
+}
+
+/// From now on the run polls the body once more, until this is dropped.
+pub(super) struct Repeating(Poll);
+
+impl Repeating {
+    pub(super) fn begin() -> Self {
+        Self(POLL.replace(Poll::Repeated))
+    }
+}
+
+impl Drop for Repeating {
+    fn drop(&mut self) {
+        POLL.set(self.0);
+    }
+}
+
+/// Calls `f`, which passes on the cancel of the task that the thread is inside of.
+pub(crate) fn passing<R>(f: impl FnOnce() -> R) -> R {
+    let poll = POLL.get();
+    if poll == Poll::First && RUN.get() != 0 {
+        POLL.set(Poll::Passing);
+    }
+    let result = f();
+    POLL.set(poll);
+    result
+}
+
+/// True if who is woken now takes the place of the task that the thread is inside of.
+pub(crate) fn is_passing() -> bool {
+    POLL.get() == Poll::Passing
+}
+
 /// What the step that ends a run has to do.
 #[derive(Clone, Copy)]
 pub(super) struct Left {
@@ -107,12 +185,18 @@ pub(super) fn leave(task: TaskPtr) -> Left {
 
 #[cfg(test)]
 mod tests {
-    use std::future::poll_fn;
+    use std::future::{Future, poll_fn};
+    use std::pin::pin;
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicU32;
+    use std::sync::atomic::Ordering::Relaxed;
     use std::task::{Poll, Waker};
 
     use crate::builder::Builder;
+    use crate::error::Cancelled;
     use crate::spawn::create_task;
     use crate::task::scope;
+    use crate::time::yield_now;
 
     /// References of the running task.
     fn refs() -> u64 {
@@ -187,6 +271,56 @@ mod tests {
                 .await;
             });
             outer.await.unwrap();
+        });
+        run.unwrap();
+    }
+
+    /// What is raised ends the task in the poll that has raised it, whatever that did with its loan.
+    #[test]
+    fn an_unwind_ends_its_run() {
+        let run = Builder::new().workers(1).run(async {
+            for clones in 0..3 {
+                let polls = Arc::new(AtomicU32::new(0));
+                let counted = polls.clone();
+                let mut task = create_task(async move {
+                    yield_now().await;
+                    let mut raise = pin!(Cancelled::new("enough").raise::<()>());
+                    let mut kept = Vec::new();
+                    poll_fn(|cx| {
+                        counted.fetch_add(1, Relaxed);
+                        kept.extend((0..clones).map(|_| cx.waker().clone()));
+                        raise.as_mut().poll(cx)
+                    })
+                    .await;
+                });
+                let error = (&mut task).await.unwrap_err();
+                assert_eq!(error.cancelled().unwrap().msg(), Some("enough"));
+                // Only the handle's is left.
+                let left = task.ptr().header().state.load().refs();
+                assert_eq!((polls.load(Relaxed), left), (1, 1), "{clones} clones");
+            }
+        });
+        run.unwrap();
+    }
+
+    /// A request that was raised and then dropped is delivered again, and the notes that the run had left
+    /// before are not forgotten.
+    #[test]
+    fn an_unwind_that_is_taken_back_comes_again() {
+        let run = Builder::new().workers(1).run(async {
+            let mut task = create_task(async {
+                let mut yields = pin!(yield_now());
+                poll_fn(|cx| {
+                    let yielded = yields.as_mut().poll(cx);
+                    let mut raise = pin!(Cancelled::new("enough").raise::<()>());
+                    assert!(raise.as_mut().poll(cx).is_pending());
+                    yielded
+                })
+                .await;
+            });
+            let error = (&mut task).await.unwrap_err();
+            assert_eq!(error.cancelled().unwrap().msg(), Some("enough"));
+            assert_eq!(task.ptr().header().state.load().refs(), 1);
         });
         run.unwrap();
     }

@@ -18,6 +18,7 @@ use corio_sync::place::{self, WaitKind};
 
 use super::callback::CallbackId;
 use super::cancel_on_drop::CancelOnDrop;
+use super::inside;
 use super::raw::TaskPtr;
 use super::registry::{Frame, TaskId, TaskRef};
 use super::scope::Waits;
@@ -314,7 +315,7 @@ impl<T> Task<T> {
         }
         if let Some(request) = self.waits.take(cx) {
             let at = request.requested_at().unwrap_or(self.ptr.header().spawned_at);
-            if !self.as_ref().request(request.shared_msg(), at) {
+            if !inside::passing(|| self.as_ref().request(request.shared_msg(), at)) {
                 // It has ended: there is nothing to wait for, and the cancel beats the value.
                 self.waits.raise(request);
                 return true;

@@ -5,6 +5,7 @@ use std::task::{Context, Poll, Waker};
 use corio_sync::place;
 use corio_sync::shim::Ordering::Relaxed;
 
+use super::ext::TaskExt;
 use super::inside;
 use super::raw::TaskPtr;
 use super::scope;
@@ -88,7 +89,23 @@ impl TaskPtr {
             header.state.pause_again(scope::is_joining(), left.lent);
             return true;
         }
-        header.state.pause_as(scope::is_joining(), seen.is_joining(), left.lent) == Paused::Enqueue
+        match header.state.pause_as(scope::is_joining(), seen.is_joining(), left.lent) {
+            Paused::Enqueue => self.waits_for_another(),
+            _ => false,
+        }
+    }
+
+    /// The task was woken in the run that has ended, and its queue entry is the runner's. True if it is
+    /// to be queued: what was raised to the task ends it here and now.
+    #[inline(never)]
+    fn waits_for_another(self) -> bool {
+        // SAFETY: nobody else can become the runner: the entry is here.
+        let unwinds = |ext: &TaskExt| unsafe { ext.scopes() }.is_unwound();
+        if !inside::was_raised(self) || !self.header().ext().is_some_and(unwinds) {
+            return true;
+        }
+        // SAFETY: the entry is here; a pinned task runs on its home.
+        unsafe { self.run::<true>(|| ()) }.is_some()
     }
 
     /// Drops the body of a task that must stop; `said` is why, if it is known.

@@ -424,6 +424,61 @@ async def an_awaited_task_is_cancelled():
 
 
 @scenario
+async def a_chain_is_cancelled():
+    async def awaits(depth):
+        if depth:
+            await spawn(awaits(depth - 1))
+        else:
+            await asyncio.gather(spawn(for_ever("one")), spawn(for_ever("two")))
+
+    task = spawn(awaits(3))
+    for _ in range(6):
+        await turn()
+    asyncio.get_running_loop().call_soon(say, "before")
+    task.cancel()
+    ticks(9)
+    try:
+        await task
+    except asyncio.CancelledError:
+        say("seen")
+    await turn()
+
+
+@scenario
+async def a_chain_cancels_itself():
+    """A cancel that is older than the await is passed on by the step that begins it."""
+
+    async def awaits():
+        child = spawn(for_ever("child"))
+        await turn()
+        asyncio.current_task().cancel()
+        ticks(6)
+        await child
+
+    task = spawn(awaits())
+    try:
+        await task
+    except asyncio.CancelledError:
+        say("seen")
+    await turn()
+
+
+@scenario
+async def two_chains_are_cancelled():
+    async def awaits(name):
+        await spawn(for_ever(name))
+
+    tasks = [spawn(awaits("one")), spawn(awaits("two"))]
+    await turn()
+    await turn()
+    for task in tasks:
+        task.cancel()
+    ticks(5)
+    await asyncio.wait(tasks)
+    say("seen")
+
+
+@scenario
 async def wait_for_all():
     done, _ = await asyncio.wait([spawn(child("late", 1)), spawn(child("early", 0, 0))])
     say("waited", len(done))

@@ -20,6 +20,9 @@
 //! due, by [`Ready::Look`], which runs the step in its own place. Of such entries in a row those for one
 //! task make one step.
 //!
+//! A cancel that a task passes on to what it awaits is at the innermost one in one turn, as asyncio's: each
+//! task that is woken by that takes the place of the one that has passed it on ([`Single::passed`]).
+//!
 //! No entry allocates, and a cancel that comes while one lies in the queue makes the step ready where
 //! the cancel stands: the entry then finds nothing to do. That is not so for what another thread sends,
 //! nor for wakers between a task and its timer or socket, as a `select!` has: their task counts as woken.
@@ -30,6 +33,7 @@ use super::single::{Ready, Single};
 use super::{Worker, with};
 use crate::quiet::quietly;
 use crate::reactor;
+use crate::task::inside;
 use crate::task::raw::TaskPtr;
 use crate::task::waker::task_of;
 use crate::timer::Role;
@@ -57,6 +61,11 @@ pub(crate) fn next_turn(make: impl FnOnce() -> Waker) -> bool {
     push(|| Ready::Wake(make()))
 }
 
+/// On a single loop: tells a composition of the end of a task two turns later, and gives true.
+pub(crate) fn tell_end(make: impl FnOnce() -> Waker) -> bool {
+    push(|| Ready::Ended(make()))
+}
+
 /// Makes an entry ready if the thread is inside a single loop, and says whether it is.
 fn push(make: impl FnOnce() -> Ready) -> bool {
     with(|worker| match worker.and_then(|worker| Some((worker, worker.single()?))) {
@@ -74,8 +83,7 @@ fn push(make: impl FnOnce() -> Ready) -> bool {
 /// is, hears of it two turns later; elsewhere at once. See `RuntimeHead::pass_on`.
 pub(crate) fn pass_on(waker: Waker) {
     let mut waker = Some(waker);
-    let passed = push(|| Ready::Ended(waker.take().expect("it is taken once")));
-    if !passed {
+    if !tell_end(|| waker.take().expect("it is taken once")) {
         waker.expect("it was not taken").wake();
     }
 }
@@ -91,6 +99,9 @@ impl Single {
 
     /// Takes in a task of this loop that was woken or spawned here.
     pub(super) fn land(&self, task: TaskPtr) {
+        if inside::is_passing() {
+            return self.passed.borrow_mut().push(task);
+        }
         let entry = match self.landing.get() {
             Landing::Held if self.held.get().is_none() => return self.held.set(Some(task)),
             Landing::Hop => Ready::Start(task),
@@ -142,13 +153,13 @@ impl Worker {
             // Nothing was woken if the task is the one that waits, or is ready for another reason.
             if let Some(task) = single.held.take() {
                 if let Some(before) = waiting.replace(task) {
-                    self.step::<DEBUG>(before);
+                    self.step::<DEBUG>(single, before);
                 }
             }
             next = single.ready.pop_look(left);
         }
         if let Some(task) = waiting {
-            self.step::<DEBUG>(task);
+            self.step::<DEBUG>(single, task);
         }
     }
 }

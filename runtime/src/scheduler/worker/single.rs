@@ -13,7 +13,8 @@
 //!    deadline: callbacks, and the wake-ups of tasks;
 //! 4. exactly the entries that are ready now run. A wake-up makes the step of its task ready, for the
 //!    next turn: see [`hops`](super::hops). What they make ready waits for the next turn, so
-//!    that a task that yields for ever does not keep the poller from being asked.
+//!    that a task that yields for ever does not keep the poller from being asked; but for those to whom a
+//!    step passes its cancel on, of which a chain has an end.
 //!
 //! What other threads submit lies in the worker's inbox and queue of callbacks until the loop's
 //! thread touches its ready queue: each local push takes it in first, so the order of the ready
@@ -55,6 +56,10 @@ pub(crate) struct Single {
     pub(super) landing: Cell<Landing>,
     /// The one that was woken to run at once.
     pub(super) held: Cell<Option<TaskPtr>>,
+    /// Those that the step which runs has passed a cancel on to: they come right after it.
+    pub(super) passed: RefCell<Vec<TaskPtr>>,
+    /// How many of them, from the front of the ready queue on, have not run.
+    ahead: Cell<usize>,
     lost: RefCell<Lost>,
 }
 
@@ -103,6 +108,13 @@ impl ReadyQueue {
 
     fn pop(&self) -> Option<Ready> {
         self.with(VecDeque::pop_front)
+    }
+
+    /// Puts tasks before all entries, in their order; says how many.
+    fn push_ahead(&self, tasks: &mut Vec<TaskPtr>) -> usize {
+        let count = tasks.len();
+        self.with(|queue| tasks.drain(..).rev().for_each(|it| queue.push_front(Ready::Task(it))));
+        count
     }
 
     pub(super) fn len(&self) -> usize {
@@ -197,6 +209,25 @@ impl Shared {
         self.remotes[home].callbacks.push(callback)?;
         self.wake_worker(home);
         Ok(())
+    }
+}
+
+impl Single {
+    /// The next entry of a turn that had `left` more when it began.
+    fn next(&self, left: &mut usize) -> Option<Ready> {
+        match self.ahead.get() {
+            0 => *left = left.checked_sub(1)?,
+            ahead => self.ahead.set(ahead - 1),
+        }
+        self.ready.pop()
+    }
+
+    /// Whom the step that has ended has passed a cancel on to come next, still in this turn.
+    fn keep_places(&self) {
+        let mut passed = self.passed.borrow_mut();
+        if !passed.is_empty() {
+            self.ahead.set(self.ahead.get() + self.ready.push_ahead(&mut passed));
+        }
     }
 }
 
@@ -296,12 +327,10 @@ impl Worker {
         self.tell_ready();
         let mut left = single.ready.len();
         let mut passes_on = true;
-        while left > 0 {
-            left -= 1;
-            let Some(entry) = single.ready.pop() else { break };
+        while let Some(entry) = single.next(&mut left) {
             passes_on &= entry.passes_on();
             match entry {
-                Ready::Task(task) => self.step::<DEBUG>(task),
+                Ready::Task(task) => self.step::<DEBUG>(single, task),
                 Ready::Call(call) => self.call::<DEBUG>(call),
                 Ready::Start(task) => single.ready.push(Ready::Task(task)),
                 Ready::Wake(waker) => quietly(|| waker.wake()),
@@ -314,12 +343,13 @@ impl Worker {
     }
 
     /// One step of a task, unless it was ended while its entry lay in the queue.
-    pub(super) fn step<const DEBUG: bool>(&self, task: TaskPtr) {
+    pub(super) fn step<const DEBUG: bool>(&self, single: &Single, task: TaskPtr) {
         if task.header().state.load().is_done() {
             // SAFETY: the entry was popped here, and the body is gone.
             unsafe { task.stop_entry() };
         } else {
             self.run_task::<DEBUG, true>(task);
+            single.keep_places();
         }
     }
 

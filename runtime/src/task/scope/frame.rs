@@ -19,6 +19,7 @@ use super::node::{Kind, NodeRef};
 use super::tree::Tree;
 use crate::error::Cancelled;
 use crate::task::ext::TaskExt;
+use crate::task::inside;
 use crate::task::raw::TaskPtr;
 use crate::task::waker::task_of;
 
@@ -483,6 +484,7 @@ impl Unwind {
                 let state = &task.header().state;
                 put(&tree.unwind, number, said);
                 state.look_again();
+                inside::raised(task);
             }
         }
         Some(Self(number))

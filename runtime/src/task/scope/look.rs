@@ -26,6 +26,16 @@ pub(crate) enum Verdict {
     End(Option<Cancelled>),
 }
 
+impl Tree {
+    /// True if something was raised that is to end the task.
+    pub(crate) fn is_unwound(&self) -> bool {
+        let unwind = self.unwind.take();
+        let is_some = unwind.is_some();
+        self.unwind.set(unwind);
+        is_some
+    }
+}
+
 impl Look<'_> {
     /// Offers a pending request, unless that was done before. `joining`: the last poll ended in a
     /// wait for another task that no scope is around, which may take the request in the next one.
