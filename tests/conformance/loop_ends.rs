@@ -5,13 +5,14 @@ use std::future::{Future, pending};
 use std::pin::Pin;
 
 use corio::{
-    GroupError, ReturnWhen, as_completed, catch_cancel, create_task, current_task, gather, shield,
-    task_group, try_gather, wait, wait_for,
+    ReturnWhen, as_completed, catch_cancel, create_task, current_task, gather, shield, task_group,
+    try_gather, wait, wait_for,
 };
 
 use crate::cancellation::ms;
 use crate::loop_hops::{child, failing, for_ever, here, plays, spawn, ticks};
 use crate::support::{Trace, on_single_loop, task, turn, turns, with_loop};
+use crate::task_group::{Ended, Group};
 
 #[test]
 fn an_awaited_task() {
@@ -113,7 +114,7 @@ fn gather_fails() {
     plays("gather_fails", |trace| async move {
         let rest = create_task(for_ever::<Result<(), _>>(trace.clone(), "rest"));
         let waiting = rest.task_ref();
-        try_gather([rest, create_task(failing(trace.clone()))]).await.unwrap_err();
+        try_gather([rest, create_task(failing(trace.clone(), 5))]).await.unwrap_err();
         trace.say("seen");
         turn().await;
         waiting.cancel();
@@ -322,9 +323,6 @@ fn wait_for_a_task() {
     });
 }
 
-type Group = corio::TaskGroup<&'static str>;
-type Ended = Result<(), GroupError<&'static str>>;
-
 /// Runs a group of these children, whose body takes some turns, and says so if it has.
 async fn group(trace: &Trace, children: &[(&'static str, usize, usize)], body: Option<usize>) {
     let ended: Ended = task_group(async |group: Group| {
@@ -372,11 +370,11 @@ fn group_fails() {
         let ended: Ended = task_group(async |group: Group| {
             let sibling = for_ever::<()>(trace.clone(), "sibling");
             drop(group.create_task(sibling).map_err(|_| "refused")?);
-            drop(group.create_task(failing(trace.clone())).map_err(|_| "refused")?);
+            drop(group.create_task(failing(trace.clone(), 5)).map_err(|_| "refused")?);
             for_ever::<Result<(), _>>(trace.clone(), "body").await
         })
         .await;
-        assert!(matches!(ended, Err(GroupError::Errors(_))));
+        assert!(matches!(ended, Err(corio::GroupError::Errors(_))));
         trace.say("group");
         turn().await;
     });

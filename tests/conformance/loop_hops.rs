@@ -55,7 +55,7 @@ fn tick(trace: Trace, n: usize, count: usize) {
 }
 
 /// A callback that takes long; ticks begin in the turn after it.
-fn block(trace: &Trace, count: usize) {
+pub fn block(trace: &Trace, count: usize) {
     let trace = trace.clone();
     here().call_soon(move || {
         std::thread::sleep(ms(30));
@@ -102,10 +102,10 @@ pub fn spawn(
     create_task(child(trace, name, count, counted))
 }
 
-pub async fn failing(trace: Trace) -> Result<(), &'static str> {
+pub async fn failing(trace: Trace, counted: usize) -> Result<(), &'static str> {
     turn().await;
     trace.say("fails");
-    ticks(&trace, 5);
+    ticks(&trace, counted);
     Err("failed")
 }
 

@@ -46,13 +46,15 @@ fn at_the_limit() {
 #[test]
 fn the_same_deadline_twice() {
     on_loop(|| async {
+        let trace = Trace::default();
         let deadline = Instant::now() + SOON;
         let outer = timeout_at(deadline, async {
-            let _which = timeout_at(deadline, cleaning(&Trace::default(), "it", 1)).await;
-            for_ever().await;
+            let inner = timeout_at(deadline, cleaning(&trace, "it", 1)).await;
+            trace.say(format!("the inner one came: {}", inner.is_err()));
         });
         assert!(outer.await.is_err());
         assert_eq!(me().cancelling(), 0);
+        trace.expect(&["it cleans", "it cleaned"]);
     });
 }
 

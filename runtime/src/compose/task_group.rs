@@ -11,6 +11,7 @@ mod ends;
 use std::any::Any;
 use std::fmt;
 use std::future::Future;
+use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -30,6 +31,7 @@ use crate::error::{Cancelled, Passed, payload_message};
 use crate::scheduler::worker::hops;
 use crate::spawn::create_awaited_task;
 use crate::task::awaited::Awaiter;
+use crate::task::inside;
 use crate::task::join::Task;
 use crate::task::requests::Pushed;
 use crate::task::scope::{Covering, Kept, Kind, Part, Polled, Request, Scope};
@@ -98,6 +100,7 @@ where
         children: Vec::new(),
         asked: None,
         aborted: false,
+        asks_first: false,
         late: None,
         cancelled: Kept::new(),
         value: None,
@@ -278,6 +281,8 @@ struct Ending<T, E> {
     asked: Option<Box<Request>>,
     /// The children were cancelled.
     aborted: bool,
+    /// They were in the poll before; the body's turn has come.
+    asks_first: bool,
     /// What the last of the children wakes when it is done.
     late: Option<Waker>,
     /// A cancel from outside that goes on when all have ended.
@@ -325,8 +330,20 @@ impl<T, E> Ending<T, E> {
         let goes = !self.aborted && failed() && hops::is_in_single();
         if goes {
             self.look_after_children();
+            self.asks_first = true;
         }
         goes
+    }
+
+    /// Asks the body to stop, or looks what has become of that.
+    fn ask_body(&mut self, scope: &mut Scope, again: bool) -> Part {
+        match &mut self.asked {
+            Some(asked) => asked.look(scope, again),
+            never => {
+                let said = Cancelled::from_parts(Some(STOPS.into()), None);
+                never.insert(Box::new(Request::new(said))).begin(scope)
+            }
+        }
     }
 
     /// True if all children have left and are done. Who has left is perhaps not done: another thread
@@ -431,6 +448,9 @@ where
     /// Polls the body, if there is one, until it waits for good.
     fn poll_body(mut self: Pin<&mut Self>, cx: &mut Context<'_>) {
         let mut again = false;
+        // What stops the group inside of this poll is no older than the wait that the body is in then.
+        let was_aborted = self.state.group.roster.is_aborted();
+        let mut repeating = None;
         loop {
             let mut this = self.as_mut().project();
             let Some(body) = this.body.as_mut().as_pin_mut() else { return };
@@ -440,9 +460,9 @@ where
             }
             let caught = |cx: &mut Context<'_>| poll_caught(body, cx);
             let polled = match asked {
-                true => this.scope.poll_part(Kind::Group, cx, caught),
+                true => this.scope.poll_part(Kind::Group, 0, cx, caught),
                 // The children went first: the body was to be asked before it was woken.
-                false if this.state.aborted => Polled::Pending,
+                false if mem::take(&mut this.state.asks_first) => Polled::Pending,
                 false => this.scope.poll(Kind::Group, cx, caught),
             };
             match polled {
@@ -475,15 +495,11 @@ where
             if this.state.lets_children_go_first() {
                 return cx.waker().wake_by_ref();
             }
+            if !was_aborted {
+                repeating.get_or_insert_with(inside::Repeating::begin);
+            }
             this.scope.suspend(Kind::Group, cx);
-            let part = match &mut this.state.asked {
-                Some(asked) => asked.look(this.scope, again),
-                never => {
-                    let said = Cancelled::from_parts(Some(STOPS.into()), None);
-                    never.insert(Box::new(Request::new(said))).begin(this.scope)
-                }
-            };
-            match part {
+            match this.state.ask_body(this.scope, again) {
                 Part::Offered => {}
                 Part::Held => again = true,
                 Part::Waiting => return,

@@ -6,6 +6,7 @@
 //! own (see `scheduler::worker::hops`), if the waker in the slot is not a task's. So the parts have such
 //! wakers there, and a part is looked at when its own has come.
 
+use std::mem;
 use std::panic::Location;
 use std::task::{Context, Poll};
 
@@ -14,6 +15,7 @@ use crate::error::TaskError;
 use crate::scheduler::worker::hops;
 use crate::task::awaited::Awaiter;
 use crate::task::join::Task;
+use crate::task::waker::task_of;
 
 /// Decided by the first poll: where that is, the others are.
 #[derive(Debug, Default)]
@@ -32,6 +34,8 @@ pub(super) struct Told {
     ready: Ready,
     /// By their numbers; all of them before the first look.
     told: Vec<bool>,
+    /// Whom the parts know as the one who awaits them.
+    awaiter: Awaiter,
 }
 
 impl Turns {
@@ -42,16 +46,15 @@ impl Turns {
         at: &'static Location<'static>,
     ) -> Look<'a, 'b> {
         if let Self::Unpolled = self {
-            *self = match hops::is_in_single() {
-                true => Self::Single(Told { ready: Ready::with_capacity(0), told: Vec::new() }),
-                false => Self::Mixed,
-            };
+            // Who blocks the loop inside of a task is not kept waiting for its turns.
+            let single = hops::is_in_single() && task_of(cx.waker()).is_some();
+            *self = if single { Self::Single(Told::new()) } else { Self::Mixed };
         }
         let told = match self {
             Self::Single(told) => Some(told),
             _ => None,
         };
-        let mut look = Look { cx, at, told, next: 0 };
+        let mut look = Look { cx, at, told, next: 0, moved: false };
         look.begin();
         look
     }
@@ -59,6 +62,13 @@ impl Turns {
     /// True if the parts know who awaits them by what the look has told them.
     pub(super) fn has_told_parts(&self) -> bool {
         matches!(self, Self::Single(_))
+    }
+}
+
+impl Told {
+    fn new() -> Self {
+        let awaiter = Awaiter::none();
+        Self { ready: Ready::with_capacity(0), told: Vec::new(), awaiter }
     }
 }
 
@@ -71,11 +81,15 @@ pub struct Look<'a, 'b> {
     told: Option<&'a mut Told>,
     /// The number of the next part.
     next: usize,
+    /// Another task than before awaits the parts.
+    moved: bool,
 }
 
 impl Look<'_, '_> {
     fn begin(&mut self) {
-        let Some(Told { ready, told }) = self.told.as_deref_mut() else { return };
+        let Some(Told { ready, told, awaiter }) = self.told.as_deref_mut() else { return };
+        let here = Awaiter::here();
+        self.moved = mem::replace(awaiter, here) != here;
         ready.watch(self.cx.waker());
         while let Some(index) = ready.take() {
             told[index] = true;
@@ -84,23 +98,23 @@ impl Look<'_, '_> {
 
     /// The next part, whose result is still to come.
     pub(super) fn poll<T>(&mut self, task: &mut Task<T>) -> Poll<Result<T, TaskError>> {
-        let Some(Told { ready, told }) = self.told.as_deref_mut() else {
+        let Some(Told { ready, told, awaiter }) = self.told.as_deref_mut() else {
             return task.poll_slot(self.cx, self.at);
         };
         let index = self.next;
         self.next += 1;
-        let first = index == told.len();
-        if first {
+        if index == told.len() {
+            task.ptr().refuse_itself(self.cx.waker(), self.at);
             told.push(true);
             let _same = ready.add();
         }
-        if !std::mem::take(&mut told[index]) {
-            return Poll::Pending;
+        let mut polled = Poll::Pending;
+        if mem::take(&mut told[index]) {
+            let waker = ready.waker(index);
+            polled = task.poll_slot(&mut Context::from_waker(&waker), self.at);
         }
-        let waker = ready.waker(index);
-        let polled = task.poll_slot(&mut Context::from_waker(&waker), self.at);
-        if first && polled.is_pending() {
-            Awaiter::here().awaits(task.ptr());
+        if self.moved && polled.is_pending() {
+            awaiter.awaits(task.ptr());
         }
         polled
     }

@@ -3,6 +3,7 @@
 //! Each task's join slot holds a waker of its own, so that an end costs one look however many tasks
 //! there are: see [`Ready`]. Nothing here forwards a cancel; who owns the tasks does.
 use std::fmt;
+use std::mem;
 use std::panic::Location;
 use std::task::{Context, Poll, Waker};
 
@@ -12,6 +13,7 @@ use crate::error::TaskError;
 use crate::scheduler::worker::hops;
 use crate::task::awaited::Awaiter;
 use crate::task::join::Task;
+use crate::task::waker::task_of;
 
 /// When one hears of tasks that have ended before they were added.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +31,8 @@ pub(crate) struct Watched<T> {
     free: Vec<usize>,
     ready: Ready,
     len: usize,
+    /// Those that had ended before, until the first poll.
+    early: Vec<usize>,
     /// Whom the tasks know as the one who awaits them.
     awaiter: Awaiter,
 }
@@ -37,7 +41,7 @@ impl<T> Watched<T> {
     pub(crate) fn with_capacity(len: usize) -> Self {
         let tasks = Vec::with_capacity(len);
         let (ready, awaiter) = (Ready::with_capacity(len), Awaiter::here());
-        Self { tasks, free: Vec::new(), ready, len: 0, awaiter }
+        Self { tasks, free: Vec::new(), ready, len: 0, early: Vec::new(), awaiter }
     }
 
     /// All of an iterator, numbered in order; `at` is where they are awaited.
@@ -97,10 +101,11 @@ impl<T> Watched<T> {
         let task = self.tasks[index].insert(task);
         self.len += 1;
         let waker = self.ready.waker(index);
-        let has_ended = task.poll_done(&mut Context::from_waker(&waker), at).is_ready();
-        let later = || told == Told::InItsTurn && hops::tell_end(|| Waker::clone(&waker));
-        if has_ended && !later() {
-            self.ready.mark(index);
+        if task.poll_done(&mut Context::from_waker(&waker), at).is_ready() {
+            match told {
+                Told::AtOnce => self.ready.mark(index),
+                Told::InItsTurn => self.early.push(index),
+            }
         }
         index
     }
@@ -112,6 +117,9 @@ impl<T> Watched<T> {
         cx: &mut Context<'_>,
         at: &'static Location<'static>,
     ) -> Poll<Option<usize>> {
+        if !self.early.is_empty() {
+            self.tell_early(cx);
+        }
         if let Some(index) = self.next_ended(at) {
             return Poll::Ready(Some(index));
         }
@@ -128,6 +136,19 @@ impl<T> Watched<T> {
                     self.comes_to(here);
                 }
                 Poll::Pending
+            }
+        }
+    }
+
+    /// The first poll: those that had ended before are given now or, if a task of a single loop awaits
+    /// them, in their turn. What blocks the loop inside of a task is not kept waiting for it.
+    #[cold]
+    fn tell_early(&mut self, cx: &Context<'_>) {
+        let in_turn = task_of(cx.waker()).is_some();
+        for index in mem::take(&mut self.early) {
+            let waker = self.ready.waker(index);
+            if !(in_turn && hops::tell_end(|| Waker::clone(&waker))) {
+                self.ready.mark(index);
             }
         }
     }

@@ -20,7 +20,8 @@
 //! be one that has begun in it, and the request, like asyncio's, no older than this run.
 //!
 //! A thread may be inside several runs, one in the middle of another: an eager start. Each puts the notes
-//! of the one around aside.
+//! of the one around aside, but for the last one: what is started by a poll that is no run's first passes
+//! nothing on either.
 
 use std::cell::Cell;
 use std::task::Context;
@@ -131,15 +132,16 @@ pub(super) fn was_raised(task: TaskPtr) -> bool {
     raised
 }
 
-/// From now on the run polls the body once more, until this is dropped.
-pub(super) struct Repeating(Poll);
+/// Until this is dropped the run polls a body, or a part of it, once more.
+pub(crate) struct Repeating(Poll);
 
 impl Repeating {
-    pub(super) fn begin() -> Self {
+    pub(crate) fn begin() -> Self {
         Self(POLL.replace(Poll::Repeated))
     }
 }
 
+/// Sets it back.
 impl Drop for Repeating {
     fn drop(&mut self) {
         POLL.set(self.0);
@@ -149,12 +151,11 @@ impl Drop for Repeating {
 /// Calls `f`, which passes on the cancel of the task that the thread is inside of.
 pub(crate) fn passing<R>(f: impl FnOnce() -> R) -> R {
     let poll = POLL.get();
+    let _before = Repeating(poll);
     if poll == Poll::First && RUN.get() != 0 {
         POLL.set(Poll::Passing);
     }
-    let result = f();
-    POLL.set(poll);
-    result
+    f()
 }
 
 /// True if who is woken now takes the place of the task that the thread is inside of.

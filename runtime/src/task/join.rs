@@ -434,7 +434,7 @@ impl TaskPtr {
     /// Refuses a wait of the task for its own end, which would never come. A waker of somebody
     /// between, as some combinators have, hides who waits.
     #[inline]
-    pub(super) fn refuse_itself(self, waiting: &Waker, at: &'static Location<'static>) {
+    pub(crate) fn refuse_itself(self, waiting: &Waker, at: &'static Location<'static>) {
         if waiting.data() == self.as_raw() {
             self.awaits_itself(at);
         }

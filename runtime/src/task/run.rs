@@ -96,7 +96,7 @@ impl TaskPtr {
     }
 
     /// The task was woken in the run that has ended, and its queue entry is the runner's. True if it is
-    /// to be queued: what was raised to the task ends it here and now.
+    /// to be queued; not if something was raised to the task, which ends it here and now.
     #[inline(never)]
     fn waits_for_another(self) -> bool {
         // SAFETY: nobody else can become the runner: the entry is here.

@@ -11,7 +11,7 @@
 //!
 //! | flag | while it is set |
 //! |---|---|
-//! | SCHEDULED | one run-queue entry exists, or is about to be pushed by who set the bit, or (with RUNNING) the runner will push it when the poll ends |
+//! | SCHEDULED | one run-queue entry exists, or is about to be pushed by who set the bit, or (with RUNNING) the runner will push it, or run it, when the poll ends |
 //! | RUNNING | one thread owns the body; it alone touches the future and writes the output |
 //! | DONE | the body is gone and the output is readable; never cleared |
 //! | CANCEL | a cancel was requested and not delivered |

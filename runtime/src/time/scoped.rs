@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use corio_sync::place::{self, Made, WaitKind};
 use pin_project_lite::pin_project;
 
-use super::timeout::{Limit, TimeoutError, note, stopped, stopped_later, timed_out};
+use super::timeout::{Limit, TimeoutError, deadline_of, note, stopped, stopped_later, timed_out};
 use crate::alarm::{self, Alarm};
 use crate::cancel::Limited;
 use crate::error::InvalidState;
@@ -187,7 +187,7 @@ impl<F: Future> Future for TimeoutScoped<F> {
         let outer = place::take();
         // What this very poll moves is seen below.
         deadline.unwatch();
-        let polled = this.inside.as_mut().poll_freely(cx);
+        let polled = this.inside.as_mut().poll_freely(cx, deadline_of(this.alarm));
         let inner = place::take();
         if let Poll::Ready(value) = polled {
             note(outer);
@@ -196,7 +196,8 @@ impl<F: Future> Future for TimeoutScoped<F> {
         deadline.watch(cx.waker());
         if wait(deadline, this.alarm, cx, at).is_ready() {
             note(outer);
-            let ended = stopped(this.inside.stop(cx, || timed_out(at)), limit, at, inner);
+            let stopping = this.inside.stop(cx, deadline_of(this.alarm), || timed_out(at));
+            let ended = stopped(stopping, limit, at, inner);
             return conclude(deadline, ended);
         }
         match inner {
@@ -214,6 +215,7 @@ fn wait(
     cx: &Context<'_>,
     at: &'static Location<'static>,
 ) -> Poll<()> {
+    let begins = alarm.is_none();
     loop {
         let (time, phase) = deadline.get();
         if phase == Phase::Expiring {
@@ -229,11 +231,14 @@ fn wait(
             Some(_) => {}
             None => *alarm = Some(Alarm::new(time)),
         }
-        let alarm = alarm.as_mut().expect("it was set just now");
-        if alarm.poll(cx.waker(), "timeout_scope()", at).is_pending() {
+        let armed = alarm.as_mut().expect("it was set just now");
+        if armed.poll(cx.waker(), "timeout_scope()", at).is_pending() {
             return Poll::Pending;
         }
         if deadline.expire(time) {
+            if begins {
+                *alarm = None;
+            }
             return Poll::Ready(());
         }
     }

@@ -239,7 +239,7 @@ impl<F: Future> Future for Timeout<F> {
             return stopped_later(this.inside.poll_asked(cx), *this.limit, this.made.at());
         }
         let outer = place::take();
-        let polled = this.inside.as_mut().poll_freely(cx);
+        let polled = this.inside.as_mut().poll_freely(cx, deadline_of(this.alarm));
         let inner = place::take();
         if let Poll::Ready(value) = polled {
             note(outer);
@@ -252,7 +252,8 @@ impl<F: Future> Future for Timeout<F> {
         if elapsed.is_ready() {
             note(outer);
             let at = this.made.at();
-            return stopped(this.inside.stop(cx, || timed_out(at)), *this.limit, at, inner);
+            let stopping = this.inside.stop(cx, deadline_of(this.alarm), || timed_out(at));
+            return stopped(stopping, *this.limit, at, inner);
         }
         // The future knows better than its limit where the task waits, if it says so.
         match inner {
@@ -261,6 +262,12 @@ impl<F: Future> Future for Timeout<F> {
         }
         Poll::Pending
     }
+}
+
+/// That of an alarm which was set in an earlier poll, else 0.
+#[inline]
+pub(super) fn deadline_of(alarm: &Option<Alarm>) -> u64 {
+    alarm.as_ref().map_or(0, Alarm::deadline)
 }
 
 /// What a request to stop says.
@@ -321,7 +328,11 @@ fn start(
         },
         Limit::Until(deadline) => {
             let next = Alarm::new(deadline);
-            alarm.get_or_insert(next).poll(cx.waker(), "timeout()", at)
+            let elapsed = alarm.get_or_insert(next).poll(cx.waker(), "timeout()", at);
+            if elapsed.is_ready() {
+                *alarm = None;
+            }
+            elapsed
         }
     }
 }

@@ -638,6 +638,258 @@ async def a_cancel_goes_on_later():
     await turn()
 
 
+@scenario
+async def conditions():
+    """Who is notified takes the lock again, one after the other."""
+    condition = asyncio.Condition()
+
+    async def waits(name):
+        async with condition:
+            say(name, "waits")
+            await condition.wait()
+            say(name, "goes on")
+
+    tasks = [spawn(waits(name)) for name in ("one", "two", "three")]
+    await turn()
+    await turn()
+    async with condition:
+        condition.notify_all()
+        ticks(8)
+    say("released")
+    for task in tasks:
+        await task
+
+
+@scenario
+async def locks_in_turn():
+    lock = asyncio.Lock()
+
+    async def works(name):
+        async with lock:
+            say(name)
+            await turn()
+            say(name, "leaves")
+
+    tasks = [spawn(works(name)) for name in ("one", "two", "three")]
+    ticks(8)
+    for task in tasks:
+        await task
+
+
+@scenario
+async def a_lock_whose_next_is_cancelled():
+    lock = asyncio.Lock()
+
+    async def works(name):
+        try:
+            async with lock:
+                say(name)
+        except asyncio.CancelledError:
+            say(name, "cancelled")
+
+    await lock.acquire()
+    tasks = [spawn(works(name)) for name in ("one", "two")]
+    await turn()
+    lock.release()
+    tasks[0].cancel()
+    ticks(5)
+    for task in tasks:
+        await task
+
+
+@scenario
+async def a_full_queue():
+    queue = asyncio.Queue(1)
+
+    async def puts(name):
+        await queue.put(name)
+        say(name, "is in")
+
+    async def gets(count):
+        for _ in range(count):
+            say("got", await queue.get())
+
+    tasks = [spawn(puts(name)) for name in ("one", "two", "three")]
+    await turn()
+    tasks.append(spawn(gets(3)))
+    ticks(8)
+    for task in tasks:
+        await task
+
+
+@scenario
+async def a_queue_is_done():
+    queue = asyncio.Queue()
+
+    async def joins(name):
+        await queue.join()
+        say(name, "joined")
+
+    queue.put_nowait(1)
+    tasks = [spawn(joins(name)) for name in ("one", "two")]
+    await turn()
+    queue.task_done()
+    ticks(4)
+    for task in tasks:
+        await task
+
+
+@scenario
+async def barriers():
+    barrier = asyncio.Barrier(3)
+
+    async def passes(name):
+        await barrier.wait()
+        say(name, "passes")
+
+    tasks = [spawn(passes(name)) for name in ("one", "two")]
+    await turn()
+    tasks.append(spawn(passes("three")))
+    ticks(6)
+    for task in tasks:
+        await task
+
+
+@scenario
+async def semaphores_in_turn():
+    semaphore = asyncio.Semaphore(2)
+
+    async def works(name):
+        async with semaphore:
+            say(name)
+            await turn()
+
+    tasks = [spawn(works(str(n))) for n in range(5)]
+    ticks(8)
+    for task in tasks:
+        await task
+
+
+@scenario
+async def a_shield_is_cancelled():
+    inner = spawn(child(count=4, counted=0))
+
+    async def shields():
+        try:
+            await asyncio.shield(inner)
+        except asyncio.CancelledError:
+            say("shield cancelled")
+            raise
+
+    task = spawn(shields())
+    await turn()
+    task.cancel()
+    ticks(8)
+    try:
+        await task
+    except asyncio.CancelledError:
+        say("seen")
+    await inner
+    say("main")
+
+
+@scenario
+async def limits_in_limits():
+    """Both are due in one turn."""
+
+    async def limited():
+        try:
+            async with asyncio.timeout(0.01):
+                try:
+                    async with asyncio.timeout(0.011):
+                        await for_ever("inside")
+                except TimeoutError:
+                    say("inner")
+                say("between")
+                await for_ever("after")
+        except TimeoutError:
+            say("outer")
+
+    task = spawn(limited())
+    await turn()
+    asyncio.get_running_loop().call_soon(block, 0.03, 6)
+    await task
+    say("main")
+
+
+@scenario
+async def wait_for_of_an_event():
+    event = asyncio.Event()
+
+    async def waits():
+        await wait_for(event.wait(), 10)
+        say("waited")
+
+    task = spawn(waits())
+    await turn()
+    event.set()
+    ticks(4)
+    await task
+    say("main")
+
+
+@scenario
+async def gather_of_all_ends():
+    """With return_exceptions: all ends are awaited."""
+    results = await asyncio.gather(
+        spawn(failing()), spawn(child("late", 3, 0)), return_exceptions=True
+    )
+    say("gathered", len(results))
+    await turn()
+
+
+@scenario
+async def two_await_one_task():
+    task = spawn(child(count=1))
+
+    async def awaits(name):
+        await task
+        say(name)
+
+    tasks = [spawn(awaits(name)) for name in ("one", "two")]
+    for waiting in tasks:
+        await waiting
+    await turn()
+
+
+@scenario
+async def a_task_in_a_group_is_cancelled():
+    async with asyncio.TaskGroup() as group:
+        one = group.create_task(for_ever("one"))
+        group.create_task(child("two", 3, 0))
+        await turn()
+        one.cancel()
+        ticks(8)
+    say("group")
+
+
+@scenario
+async def a_group_in_a_group_fails():
+    try:
+        async with asyncio.TaskGroup() as outer:
+            outer.create_task(for_ever("outer child"))
+            async with asyncio.TaskGroup() as inner:
+                inner.create_task(for_ever("inner child"))
+                inner.create_task(failing(12))
+                await for_ever("body")
+    except* ValueError:
+        say("group")
+    await turn()
+
+
+@scenario
+async def a_body_fails():
+    try:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(for_ever("child"))
+            await turn()
+            ticks(8)
+            raise ValueError("body")
+    except* ValueError:
+        say("group")
+    await turn()
+
+
 def main():
     print(f"# Recorded by hops.py with CPython {platform.python_version()}.")
     for name, function in SCENARIOS.items():

@@ -99,7 +99,7 @@ impl Single {
 
     /// Takes in a task of this loop that was woken or spawned here.
     pub(super) fn land(&self, task: TaskPtr) {
-        if inside::is_passing() {
+        if self.stepping.get() && inside::is_passing() {
             return self.passed.borrow_mut().push(task);
         }
         let entry = match self.landing.get() {

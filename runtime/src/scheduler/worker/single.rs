@@ -60,6 +60,8 @@ pub(crate) struct Single {
     pub(super) passed: RefCell<Vec<TaskPtr>>,
     /// How many of them, from the front of the ready queue on, have not run.
     ahead: Cell<usize>,
+    /// A step of this very loop runs.
+    pub(super) stepping: Cell<bool>,
     lost: RefCell<Lost>,
 }
 
@@ -348,7 +350,9 @@ impl Worker {
             // SAFETY: the entry was popped here, and the body is gone.
             unsafe { task.stop_entry() };
         } else {
+            single.stepping.set(true);
             self.run_task::<DEBUG, true>(task);
+            single.stepping.set(false);
             single.keep_places();
         }
     }
