@@ -8,7 +8,7 @@ use corio::{
 };
 
 use crate::cancellation::ms;
-use crate::loop_hops::{block, child, failing, for_ever, plays, spawn, ticks};
+use crate::loop_hops::{block, child, failing, for_ever, play, plays, spawn, ticks};
 use crate::support::{Trace, on_loop, on_single_loop, task, turn, turns, with_loop};
 use crate::task_group::{Ended, Group};
 
@@ -32,9 +32,11 @@ fn a_shield_is_cancelled() {
     });
 }
 
+// differs: the inner one tells of its limit, and the outer one ends what comes after; asyncio's inner one
+// gives way
 #[test]
 fn limits_in_limits() {
-    plays("limits_in_limits", |trace| async move {
+    let said = play(|trace| async move {
         let limited = task!([trace] {
             let said = trace.clone();
             let outer = timeout(ms(10), async move {
@@ -54,6 +56,8 @@ fn limits_in_limits() {
         limited.await.unwrap();
         trace.say("main");
     });
+    let inside = ["inside cancelled", "inner", "between", "after cancelled", "outer"];
+    said.expect(&[&["tick 1", "tick 2"], &inside[..], &["tick 3", "main", "tick 4"]].concat());
 }
 
 #[test]

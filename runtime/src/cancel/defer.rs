@@ -100,7 +100,7 @@ impl<F: Future> Future for DeferCancel<F> {
                 waker.wake();
             }
         }
-        let polled = this.scope.poll_through(Kind::Mask, 0, cx, |cx| this.future.poll(cx));
+        let polled = this.scope.poll_through(Kind::Mask, cx, |cx| this.future.poll(cx));
         if let Poll::Ready(value) = polled {
             this.scope.release();
             return Poll::Ready(value);

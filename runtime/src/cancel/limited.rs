@@ -18,7 +18,7 @@ use super::raise::Raising;
 use crate::alarm::{self, Alarm};
 use crate::error::Cancelled;
 use crate::task::inside;
-use crate::task::scope::{self, Held, Kind, Outdone, Part, Polled, Request, Scope};
+use crate::task::scope::{self, Held, Kind, Part, Polled, Request, Scope};
 use crate::timer::clock;
 
 pin_project! {
@@ -53,8 +53,6 @@ const LOOK_AGAIN: Duration = Duration::from_millis(1);
 /// A future that was asked to stop.
 struct Stopping {
     request: Request,
-    /// When, if a limit has come; else 0.
-    at: u64,
     /// A cancel of the whole task that goes on outwards.
     raise: Option<Raising>,
 }
@@ -79,8 +77,8 @@ fn forget(asked: Asked) {
 
 impl Rarely {
     /// From now on the future is asked.
-    fn ask(&mut self, request: Request, at: u64) {
-        self.0 = Asked::Yes(Box::new(Stopping { request, at, raise: None }));
+    fn ask(&mut self, request: Request) {
+        self.0 = Asked::Yes(Box::new(Stopping { request, raise: None }));
     }
 
     fn stopping(&mut self) -> &mut Stopping {
@@ -137,16 +135,11 @@ impl<F> Limited<F> {
 }
 
 impl<F: Future> Limited<F> {
-    /// Polls the future, which nobody has asked to stop. `deadline` is what those inside may have to give
-    /// way to; 0 if there is none.
+    /// Polls the future, which nobody has asked to stop.
     #[inline]
-    pub(crate) fn poll_freely(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        deadline: u64,
-    ) -> Poll<F::Output> {
+    pub(crate) fn poll_freely(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
-        let polled = this.scope.poll_through(Kind::Limit, deadline, cx, |cx| this.future.poll(cx));
+        let polled = this.scope.poll_through(Kind::Limit, cx, |cx| this.future.poll(cx));
         if polled.is_ready() {
             this.scope.release();
         } else if this.scope.is_known() {
@@ -158,13 +151,12 @@ impl<F: Future> Limited<F> {
     /// Asks the future, which waits, to stop. Ready when it has: `Some` is a value that it gave all
     /// the same, with `None` it is to be dropped. Pending for good if a cancel of the whole task
     /// goes on outwards in place of that. Poll on with [`Limited::poll_asked`] once it
-    /// [was asked](Limited::is_asked). A `deadline` that has come gives way to those around it that have,
-    /// too; 0 to none: it came at once, and the future may have begun to wait in this poll.
+    /// [was asked](Limited::is_asked). `begins`: the future has perhaps begun to wait in this very poll.
     #[cold]
     pub(crate) fn stop(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-        deadline: u64,
+        begins: bool,
         said: impl FnOnce() -> Cancelled,
     ) -> Poll<Option<F::Output>> {
         if Scope::is_task_cancelled() {
@@ -177,17 +169,8 @@ impl<F: Future> Limited<F> {
             }
             return Poll::Pending;
         }
-        let now = if deadline == 0 { 0 } else { alarm::now() };
-        let outdone = if deadline == 0 { None } else { scope::outdone(deadline, now) };
-        if let Some(outdone) = outdone {
-            // It may be moved before it asks.
-            if outdone == Outdone::Due {
-                cx.waker().wake_by_ref();
-            }
-            return Poll::Pending;
-        }
-        let _begins = (deadline == 0).then(inside::Repeating::begin);
-        self.ask_and_poll(cx, Request::new(said()), now)
+        let _begins = begins.then(inside::Repeating::begin);
+        self.ask_and_poll(cx, Request::new(said()))
     }
 
     /// As [`Limited::stop`], for who resumes the future by hand: it is asked now, whatever is asked of the
@@ -203,24 +186,23 @@ impl<F: Future> Limited<F> {
         // come here by a poll.
         let known = self.scope.is_known();
         if known && self.as_mut().project().scope.leave_elsewhere() && Scope::is_in_task() {
-            if let Poll::Ready(value) = self.as_mut().poll_freely(cx, 0) {
+            if let Poll::Ready(value) = self.as_mut().poll_freely(cx) {
                 return Poll::Ready(Some(value));
             }
         }
-        self.ask_and_poll(cx, Request::by_hand(said), 0)
+        self.ask_and_poll(cx, Request::by_hand(said))
     }
 
     fn ask_and_poll(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         request: Request,
-        at: u64,
     ) -> Poll<Option<F::Output>> {
         let this = self.as_mut().project();
         if !this.scope.is_known() {
             return Poll::Ready(None);
         }
-        this.asked.ask(request, at);
+        this.asked.ask(request);
         match this.asked.stopping().request.begin(this.scope) {
             Part::Nobody => self.give_up(None),
             _ => self.poll_asked(cx),
@@ -252,8 +234,8 @@ impl<F: Future> Limited<F> {
                 return Poll::Pending;
             }
             this.scope.ask_part();
-            let (future, at) = (this.future.as_mut(), this.asked.stopping().at);
-            match this.scope.poll_part(Kind::Limit, at, cx, |cx| future.poll(cx)) {
+            let future = this.future.as_mut();
+            match this.scope.poll_part(Kind::Limit, cx, |cx| future.poll(cx)) {
                 Polled::Ready(value) => {
                     this.scope.close_part();
                     return Poll::Ready(Some(value));

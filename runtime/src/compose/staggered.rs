@@ -126,12 +126,12 @@ impl<Fut: Future> Future for Attempt<Fut> {
         if this.inside.is_asked() {
             return this.inside.poll_asked(cx);
         }
-        if let Poll::Ready(value) = this.inside.as_mut().poll_freely(cx, 0) {
+        if let Poll::Ready(value) = this.inside.as_mut().poll_freely(cx) {
             return Poll::Ready(Some(value));
         }
         match *this.lost {
             None => Poll::Pending,
-            Some(at) => this.inside.stop(cx, 0, || {
+            Some(at) => this.inside.stop(cx, false, || {
                 Cancelled::from_parts(Some("another attempt has won".into()), Some(at))
             }),
         }

@@ -460,7 +460,7 @@ where
             }
             let caught = |cx: &mut Context<'_>| poll_caught(body, cx);
             let polled = match asked {
-                true => this.scope.poll_part(Kind::Group, 0, cx, caught),
+                true => this.scope.poll_part(Kind::Group, cx, caught),
                 // The children went first: the body was to be asked before it was woken.
                 false if mem::take(&mut this.state.asks_first) => Polled::Pending,
                 false => this.scope.poll(Kind::Group, cx, caught),

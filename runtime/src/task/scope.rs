@@ -39,8 +39,7 @@ mod loom;
 
 #[cfg(not(any(corio_loom, corio_shuttle)))]
 pub(crate) use frame::{
-    Entered, Outdone, Polled, Scope, Unwind, current, outdone, return_request, see_retracted,
-    set_current,
+    Entered, Polled, Scope, Unwind, current, return_request, see_retracted, set_current,
 };
 #[cfg(not(any(corio_loom, corio_shuttle)))]
 pub(crate) use kept::{Covering, Kept, answered};

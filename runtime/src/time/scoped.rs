@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use corio_sync::place::{self, Made, WaitKind};
 use pin_project_lite::pin_project;
 
-use super::timeout::{Limit, TimeoutError, deadline_of, note, stopped, stopped_later, timed_out};
+use super::timeout::{Limit, TimeoutError, note, stopped, stopped_later, timed_out};
 use crate::alarm::{self, Alarm};
 use crate::cancel::Limited;
 use crate::error::InvalidState;
@@ -187,16 +187,17 @@ impl<F: Future> Future for TimeoutScoped<F> {
         let outer = place::take();
         // What this very poll moves is seen below.
         deadline.unwatch();
-        let polled = this.inside.as_mut().poll_freely(cx, deadline_of(this.alarm));
+        let polled = this.inside.as_mut().poll_freely(cx);
         let inner = place::take();
         if let Poll::Ready(value) = polled {
             note(outer);
             return conclude(deadline, Poll::Ready(Ok(value)));
         }
         deadline.watch(cx.waker());
+        let begins = this.alarm.is_none();
         if wait(deadline, this.alarm, cx, at).is_ready() {
             note(outer);
-            let stopping = this.inside.stop(cx, deadline_of(this.alarm), || timed_out(at));
+            let stopping = this.inside.stop(cx, begins, || timed_out(at));
             let ended = stopped(stopping, limit, at, inner);
             return conclude(deadline, ended);
         }
@@ -215,7 +216,6 @@ fn wait(
     cx: &Context<'_>,
     at: &'static Location<'static>,
 ) -> Poll<()> {
-    let begins = alarm.is_none();
     loop {
         let (time, phase) = deadline.get();
         if phase == Phase::Expiring {
@@ -231,14 +231,11 @@ fn wait(
             Some(_) => {}
             None => *alarm = Some(Alarm::new(time)),
         }
-        let armed = alarm.as_mut().expect("it was set just now");
-        if armed.poll(cx.waker(), "timeout_scope()", at).is_pending() {
+        let alarm = alarm.as_mut().expect("it was set just now");
+        if alarm.poll(cx.waker(), "timeout_scope()", at).is_pending() {
             return Poll::Pending;
         }
         if deadline.expire(time) {
-            if begins {
-                *alarm = None;
-            }
             return Poll::Ready(());
         }
     }

@@ -239,7 +239,7 @@ impl<F: Future> Future for Timeout<F> {
             return stopped_later(this.inside.poll_asked(cx), *this.limit, this.made.at());
         }
         let outer = place::take();
-        let polled = this.inside.as_mut().poll_freely(cx, deadline_of(this.alarm));
+        let polled = this.inside.as_mut().poll_freely(cx);
         let inner = place::take();
         if let Poll::Ready(value) = polled {
             note(outer);
@@ -252,7 +252,8 @@ impl<F: Future> Future for Timeout<F> {
         if elapsed.is_ready() {
             note(outer);
             let at = this.made.at();
-            let stopping = this.inside.stop(cx, deadline_of(this.alarm), || timed_out(at));
+            let begins = this.alarm.is_none();
+            let stopping = this.inside.stop(cx, begins, || timed_out(at));
             return stopped(stopping, *this.limit, at, inner);
         }
         // The future knows better than its limit where the task waits, if it says so.
@@ -262,12 +263,6 @@ impl<F: Future> Future for Timeout<F> {
         }
         Poll::Pending
     }
-}
-
-/// That of an alarm which was set in an earlier poll, else 0.
-#[inline]
-pub(super) fn deadline_of(alarm: &Option<Alarm>) -> u64 {
-    alarm.as_ref().map_or(0, Alarm::deadline)
 }
 
 /// What a request to stop says.
@@ -306,7 +301,7 @@ pub(super) fn note(place: Option<Place>) {
     }
 }
 
-/// The first time that the future has to wait: sets the alarm. Kept out of the poll, which would
+/// The first time that the future has to wait: sets the alarm, unless the limit has come. Kept out of the poll, which would
 /// otherwise be too large to have the alarm's own steps inlined.
 #[inline(never)]
 fn start(

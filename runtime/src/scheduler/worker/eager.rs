@@ -58,10 +58,6 @@ impl Worker {
         // SAFETY: the entry of a new task is its spawner's, who is on its home if it has one.
         let again = unsafe { task.run_apart() };
         drop(outer);
-        if task.header().state.load().is_done() {
-            // A body that waited before it was ended has put its place there.
-            task.note_eager_start();
-        }
         if let Some(seen) = again {
             self.push_again(task, seen);
         }

@@ -104,8 +104,6 @@ pub(super) struct Frame<'a> {
     pub(super) eventful: Cell<bool>,
     /// Where an unwind that stops here is left.
     unwind: Option<&'a Slot>,
-    /// Of a limit, in nanoseconds: its deadline, or when it asked its part to stop. Else 0.
-    at: u64,
 }
 
 /// Sets the innermost frame back.
@@ -156,26 +154,6 @@ pub(super) fn is_framed(task: TaskPtr) -> bool {
     frames(task).next().is_some()
 }
 
-/// A limit that goes first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Outdone {
-    /// It has come as well, and is about to ask.
-    Due,
-    /// It has asked, and this one had come before.
-    Asked,
-}
-
-/// Whether a limit goes first around that of `deadline`, which has come now. asyncio's inner one then
-/// gives way because it finds two cancels, of which one is delivered.
-pub(crate) fn outdone(deadline: u64, now: u64) -> Option<Outdone> {
-    let outdoes = |frame: &Frame<'_>| match frame.unwind {
-        _ if frame.at == 0 => None,
-        None => (frame.at <= now).then_some(Outdone::Due),
-        Some(_) => (deadline <= frame.at).then_some(Outdone::Asked),
-    };
-    frames(current()?).find_map(outdoes)
-}
-
 /// The tree of the current task.
 #[inline]
 pub(super) fn tree(task: TaskPtr) -> &'static Tree {
@@ -196,7 +174,7 @@ impl<'a> Frame<'a> {
         unwind: Option<&'a Slot>,
     ) -> Self {
         let (node, eventful) = (Cell::new(node), Cell::new(false));
-        Self { task, around: innermost(), node, kind, eventful, unwind, at: 0 }
+        Self { task, around: innermost(), node, kind, eventful, unwind }
     }
 
     /// The inside of the frame's scope is polled until the guard goes.
@@ -287,33 +265,21 @@ impl Scope {
         cx: &mut Context<'_>,
         inside: impl FnOnce(&mut Context<'_>) -> Poll<R>,
     ) -> Polled<R> {
-        self.poll_at(kind, 0, cx, inside)
-    }
-
-    #[inline]
-    fn poll_at<R>(
-        &mut self,
-        kind: Kind,
-        at: u64,
-        cx: &mut Context<'_>,
-        inside: impl FnOnce(&mut Context<'_>) -> Poll<R>,
-    ) -> Polled<R> {
         let unwind = Cell::new(None);
-        let polled = self.poll_frame(kind, Some(&unwind), at, cx, inside);
+        let polled = self.poll_frame(kind, Some(&unwind), cx, inside);
         Polled::of(polled, &unwind)
     }
 
-    /// As [`Scope::poll`], of a part that was asked to stop, at the time `at` if a limit has asked it.
-    /// Outside of tasks what is raised inside stops there all the same.
+    /// As [`Scope::poll`], of a part that was asked to stop. Outside of tasks what is raised inside stops
+    /// there all the same.
     pub(crate) fn poll_part<R>(
         &mut self,
         kind: Kind,
-        at: u64,
         cx: &mut Context<'_>,
         inside: impl FnOnce(&mut Context<'_>) -> Poll<R>,
     ) -> Polled<R> {
         if current().is_some() {
-            return self.poll_at(kind, at, cx, inside);
+            return self.poll(kind, cx, inside);
         }
         self.release();
         let unwind = Cell::new(None);
@@ -325,16 +291,15 @@ impl Scope {
         Polled::of(polled, &unwind)
     }
 
-    /// Polls the inside of a scope that unwinds pass by; `at` is a limit's deadline, if it has one.
+    /// Polls the inside of a scope that unwinds pass by.
     #[inline]
     pub(crate) fn poll_through<R>(
         &mut self,
         kind: Kind,
-        at: u64,
         cx: &mut Context<'_>,
         inside: impl FnOnce(&mut Context<'_>) -> Poll<R>,
     ) -> Poll<R> {
-        self.poll_frame(kind, None, at, cx, inside)
+        self.poll_frame(kind, None, cx, inside)
     }
 
     #[inline]
@@ -342,7 +307,6 @@ impl Scope {
         &mut self,
         kind: Kind,
         unwind: Option<&Slot>,
-        at: u64,
         cx: &mut Context<'_>,
         inside: impl FnOnce(&mut Context<'_>) -> Poll<R>,
     ) -> Poll<R> {
@@ -353,8 +317,7 @@ impl Scope {
         if self.node.is_some() {
             self.answer(task, kind);
         }
-        let node = Cell::from_mut(&mut self.node);
-        let frame = Frame { at, ..Frame::new(Some(task), node, kind, unwind) };
+        let frame = Frame::new(Some(task), Cell::from_mut(&mut self.node), kind, unwind);
         let _entered = frame.enter();
         inside(cx)
     }
