@@ -43,8 +43,7 @@ fn at_the_limit() {
 }
 
 // conforms: 15 test_nested_timeouts
-// differs: the inner one asks first and may tell of its limit, then the outer one ends what comes after,
-// a clean-up that waits included
+// differs: the inner one tells first, then the outer one ends what comes after, clean-ups too
 #[test]
 fn the_same_deadline_twice() {
     on_loop(|| async {
