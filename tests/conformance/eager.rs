@@ -275,6 +275,14 @@ fn test_issue122332() {
         let untyped = blocked.task_ref();
         blocked.await.unwrap();
         assert!(untyped.get_coro().is_some());
+        let raised = eagerly(corio::Cancelled::new("raised").raise::<()>());
+        assert!(raised.done() && raised.get_coro().is_none());
+        let raised = eagerly(async {
+            turn().await;
+            corio::Cancelled::new("raised").raise::<()>().await;
+        });
+        turns(3).await;
+        assert!(raised.done() && raised.get_coro().is_some());
     });
 }
 

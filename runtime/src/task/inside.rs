@@ -44,6 +44,8 @@ thread_local! {
     /// The address of the task that the innermost run is of, and the notes; zero outside.
     static RUN: Cell<usize> = const { Cell::new(0) };
     static POLL: Cell<Poll> = const { Cell::new(Poll::First) };
+    /// The address of the task that starts eagerly.
+    static STARTING: Cell<usize> = const { Cell::new(0) };
 }
 
 /// The poll of the run that the thread is inside of.
@@ -130,6 +132,27 @@ pub(super) fn was_raised(task: TaskPtr) -> bool {
         RUN.set(0);
     }
     raised
+}
+
+/// Until this is dropped a run of the task is its eager start.
+pub(crate) struct Starting(usize);
+
+impl Starting {
+    pub(crate) fn begin(task: TaskPtr) -> Self {
+        Self(STARTING.replace(task.as_raw().addr()))
+    }
+}
+
+/// Sets it back.
+impl Drop for Starting {
+    fn drop(&mut self) {
+        STARTING.set(self.0);
+    }
+}
+
+/// True in the eager start of `task`.
+pub(super) fn is_starting(task: TaskPtr) -> bool {
+    STARTING.get() == task.as_raw().addr()
 }
 
 /// Until this is dropped the run polls a body, or a part of it, once more.

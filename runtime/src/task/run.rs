@@ -104,6 +104,10 @@ impl TaskPtr {
         if !inside::was_raised(self) || !self.header().ext().is_some_and(unwinds) {
             return true;
         }
+        if inside::is_starting(self) {
+            // What was raised in an eager start ends the task in it.
+            self.note_eager_start();
+        }
         // SAFETY: the entry is here; a pinned task runs on its home.
         unsafe { self.run::<true>(|| ()) }.is_some()
     }

@@ -13,6 +13,7 @@ use super::Worker;
 use crate::context;
 use crate::scheduler::shared::Phase;
 use crate::task::birth::Birth;
+use crate::task::inside;
 use crate::task::join::Task;
 use crate::task::raw::TaskPtr;
 use crate::task::scope;
@@ -72,6 +73,7 @@ struct Outer<'a> {
     running: *mut (),
     place: Option<place::Place>,
     in_poll: bool,
+    _starting: inside::Starting,
     _poll: scope::OuterPoll,
 }
 
@@ -85,6 +87,7 @@ impl<'a> Outer<'a> {
             running,
             place: place::take(),
             in_poll: worker.in_poll.replace(true),
+            _starting: inside::Starting::begin(inner),
             _poll: scope::OuterPoll::leave(),
         }
     }
