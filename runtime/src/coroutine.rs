@@ -136,7 +136,7 @@ impl<T> Coroutine<T> {
     pub fn send(&mut self, (): ()) -> Result<CoroState<T>, CoroError> {
         self.started = true;
         self.resume(|body, cx| {
-            if body.is_asked() { body.poll_asked(cx) } else { body.poll_freely(cx).map(Some) }
+            if body.is_asked() { body.poll_asked(cx) } else { body.poll_freely(cx, None).map(Some) }
         })
     }
 

@@ -4,11 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use corio::{
-    ReturnWhen, catch_cancel, create_task, gather_all, shield, task_group, timeout, wait, wait_for,
+    ReturnWhen, catch_cancel, create_task, gather_all, shield, task_group, wait, wait_for,
 };
 
-use crate::cancellation::ms;
-use crate::loop_hops::{block, child, failing, for_ever, play, plays, spawn, ticks};
+use crate::loop_hops::{child, failing, for_ever, plays, spawn, ticks};
 use crate::support::{Trace, on_loop, on_single_loop, task, turn, turns, with_loop};
 use crate::task_group::{Ended, Group};
 
@@ -30,34 +29,6 @@ fn a_shield_is_cancelled() {
         (&*inner).await.unwrap();
         trace.say("main");
     });
-}
-
-// differs: the inner one tells of its limit, and the outer one ends what comes after; asyncio's inner one
-// gives way
-#[test]
-fn limits_in_limits() {
-    let said = play(|trace| async move {
-        let limited = task!([trace] {
-            let said = trace.clone();
-            let outer = timeout(ms(10), async move {
-                let inner = timeout(ms(11), for_ever::<()>(said.clone(), "inside")).await;
-                if inner.is_err() {
-                    said.say("inner");
-                }
-                said.say("between");
-                for_ever::<()>(said, "after").await;
-            });
-            if outer.await.is_err() {
-                trace.say("outer");
-            }
-        });
-        turn().await;
-        block(&trace, 6);
-        limited.await.unwrap();
-        trace.say("main");
-    });
-    let inside = ["inside cancelled", "inner", "between", "after cancelled", "outer"];
-    said.expect(&[&["tick 1", "tick 2"], &inside[..], &["tick 3", "main", "tick 4"]].concat());
 }
 
 #[test]

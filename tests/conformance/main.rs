@@ -19,6 +19,7 @@ mod introspection;
 mod lock;
 mod loop_ends;
 mod loop_hops;
+mod loop_limits;
 mod loop_nested;
 mod loop_order;
 mod loop_primitives;

@@ -122,7 +122,7 @@ impl<F: Future> CatchCancel<F> {
         } else {
             let future = this.future.as_mut().as_pin_mut();
             let future = future.expect("catch_cancel was polled after it gave its result");
-            match this.scope.poll(Kind::Catch, cx, |cx| future.poll(cx)) {
+            match this.scope.poll(Kind::Catch, None, cx, |cx| future.poll(cx)) {
                 Polled::Ready(value) => {
                     this.future.set(None);
                     this.scope.release();

@@ -11,7 +11,7 @@ use crate::task::scope::{Kind, Scope};
 /// Awaits `future` to its end; a cancel that comes meanwhile is delivered at the next wait after it.
 ///
 /// For parts that must not be interrupted: committing a transaction, taking a lock again. Scopes
-/// inside of `future` get nothing either. A scope around it waits with its own end until `future`
+/// inside of `future` get nothing either; limits and task groups there work as ever. A scope around it waits with its own end until `future`
 /// has ended. A request that is *raised* inside still goes outwards, and [`abort`] and the end of
 /// the runtime drop everything.
 ///
@@ -64,6 +64,7 @@ pin_project! {
     impl<F> PinnedDrop for DeferCancel<F> {
         fn drop(this: Pin<&mut Self>) {
             let this = this.project();
+            this.scope.unmask();
             if this.scope.leave_elsewhere() {
                 if let Some(waker) = this.waker.take() {
                     waker.wake();
@@ -100,8 +101,9 @@ impl<F: Future> Future for DeferCancel<F> {
                 waker.wake();
             }
         }
-        let polled = this.scope.poll_through(Kind::Mask, cx, |cx| this.future.poll(cx));
+        let polled = this.scope.poll_through(Kind::Mask, None, cx, |cx| this.future.poll(cx));
         if let Poll::Ready(value) = polled {
+            this.scope.unmask();
             this.scope.release();
             return Poll::Ready(value);
         }

@@ -18,7 +18,7 @@ use super::raise::Raising;
 use crate::alarm::{self, Alarm};
 use crate::error::Cancelled;
 use crate::task::inside;
-use crate::task::scope::{self, Held, Kind, Part, Polled, Request, Scope};
+use crate::task::scope::{self, Asks, Held, Kind, Part, Polled, Request, Scope};
 use crate::timer::clock;
 
 pin_project! {
@@ -42,13 +42,26 @@ pin_project! {
 #[repr(usize)]
 enum Asked {
     No = 1,
-    /// Not yet: something else goes first, and is held back. It is time to look then.
-    Later(Box<Alarm>),
+    /// Not yet: something else goes first.
+    Later(Box<Later>),
     Yes(Box<Stopping>),
 }
 
 /// Between two looks whether what goes first is still held back.
 const LOOK_AGAIN: Duration = Duration::from_millis(1);
+
+/// How often a scope gives way. Combinators with wakers of their own poll who has woken itself up to three
+/// times, before the scope around that was about to ask has its turn.
+pub(crate) const GIVES_WAY: u8 = 4;
+
+/// A future that is to be asked, and was not yet.
+struct Later {
+    /// When to look again.
+    look: Alarm,
+    gave_way: u8,
+    /// It was asked by a scope around.
+    heard: bool,
+}
 
 /// A future that was asked to stop.
 struct Stopping {
@@ -88,19 +101,28 @@ impl Rarely {
         }
     }
 
-    /// When to look again. Nobody has asked yet.
-    fn later(&mut self) -> &mut Alarm {
-        if !matches!(self.0, Asked::Later(_)) {
-            self.0 = Asked::Later(Box::new(Alarm::new(0)));
+    /// Nobody has asked yet.
+    fn later(&mut self) -> &mut Later {
+        if matches!(self.0, Asked::No) {
+            self.0 =
+                Asked::Later(Box::new(Later { look: Alarm::new(0), gave_way: 0, heard: false }));
         }
         match &mut self.0 {
-            Asked::Later(alarm) => alarm,
-            _ => unreachable!("it was set just now"),
+            Asked::Later(later) => later,
+            Asked::No | Asked::Yes(_) => unreachable!("it was set just now"),
         }
     }
 
     fn is_raising(&self) -> bool {
         matches!(&self.0, Asked::Yes(stopping) if stopping.raise.is_some())
+    }
+}
+
+impl Later {
+    fn look_again(&mut self, cx: &mut Context<'_>) {
+        while self.look.poll(cx.waker(), "a limit", Location::caller()).is_ready() {
+            self.look.set(clock::after(alarm::now(), LOOK_AGAIN));
+        }
     }
 }
 
@@ -135,11 +157,15 @@ impl<F> Limited<F> {
 }
 
 impl<F: Future> Limited<F> {
-    /// Polls the future, which nobody has asked to stop.
+    /// Polls the future, which nobody has asked to stop; `asks` tells when somebody will.
     #[inline]
-    pub(crate) fn poll_freely(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+    pub(crate) fn poll_freely(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        asks: Option<&dyn Asks>,
+    ) -> Poll<F::Output> {
         let this = self.project();
-        let polled = this.scope.poll_through(Kind::Limit, cx, |cx| this.future.poll(cx));
+        let polled = this.scope.poll_through(Kind::Limit, asks, cx, |cx| this.future.poll(cx));
         if polled.is_ready() {
             this.scope.release();
         } else if this.scope.is_known() {
@@ -154,23 +180,60 @@ impl<F: Future> Limited<F> {
     /// [was asked](Limited::is_asked). `begins`: the future has perhaps begun to wait in this very poll.
     #[cold]
     pub(crate) fn stop(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         begins: bool,
         said: impl FnOnce() -> Cancelled,
     ) -> Poll<Option<F::Output>> {
-        if Scope::is_task_cancelled() {
+        if Scope::is_task_cancelled() && !scope::is_in_mask() {
             // That goes first; if another part of the task takes it, this is polled again.
-            match self.scope.held_back() {
-                None => cx.waker().wake_by_ref(),
+            let goes = match self.scope.held_back() {
+                None => self.as_mut().wake_later(cx, false),
                 // Which would hold this request back as well, and sees to that by its own end.
-                Some(Held::Inside) => {}
-                Some(Held::Beside) => self.look_later(cx),
+                Some(Held::Inside) => true,
+                Some(Held::Beside) => self.as_mut().look_later(cx),
+            };
+            if goes {
+                return Poll::Pending;
             }
-            return Poll::Pending;
         }
         let _begins = begins.then(inside::Repeating::begin);
         self.ask_and_poll(cx, Request::new(said()))
+    }
+
+    /// Before [`Limited::stop`]: true if that is not for now, because a scope around is about to ask, or has
+    /// asked what is inside since this was to be stopped.
+    #[cold]
+    pub(crate) fn gives_way(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> bool {
+        let this = self.as_mut().project();
+        let heard = matches!(&this.asked.0, Asked::Later(later) if later.heard);
+        let merged = this.scope.is_merged(heard);
+        if merged || heard {
+            this.asked.later().heard = merged;
+        }
+        if !merged {
+            this.scope.unmerge();
+        }
+        merged || scope::is_outdone() && self.wake_later(cx, true)
+    }
+
+    /// Has the task poll this again, if something else may go first once more. Soon, unless the waker is not
+    /// the task's, and so perhaps that of a poll which blocks; `lets`: in this poll, but who knows.
+    fn wake_later(self: Pin<&mut Self>, cx: &mut Context<'_>, lets: bool) -> bool {
+        let of_task = scope::is_of_task(cx.waker());
+        if of_task && !lets {
+            cx.waker().wake_by_ref();
+            return true;
+        }
+        let later = self.project().asked.later();
+        let goes = later.gave_way < GIVES_WAY;
+        later.gave_way += u8::from(goes);
+        if goes && of_task {
+            later.look_again(cx);
+        } else if goes {
+            cx.waker().wake_by_ref();
+        }
+        goes
     }
 
     /// As [`Limited::stop`], for who resumes the future by hand: it is asked now, whatever is asked of the
@@ -186,7 +249,7 @@ impl<F: Future> Limited<F> {
         // come here by a poll.
         let known = self.scope.is_known();
         if known && self.as_mut().project().scope.leave_elsewhere() && Scope::is_in_task() {
-            if let Poll::Ready(value) = self.as_mut().poll_freely(cx) {
+            if let Poll::Ready(value) = self.as_mut().poll_freely(cx, None) {
                 return Poll::Ready(Some(value));
             }
         }
@@ -209,16 +272,20 @@ impl<F: Future> Limited<F> {
         }
     }
 
+    /// The limit has not come after all.
+    pub(crate) fn not_yet(self: Pin<&mut Self>) {
+        let this = self.project();
+        this.scope.unmerge();
+        if let Asked::Later(later) = &mut this.asked.0 {
+            later.heard = false;
+        }
+    }
+
     /// A mask in another part of the task holds back what goes first, and nobody tells this part
     /// when it is over, whatever becomes of it then.
-    fn look_later(self: Pin<&mut Self>, cx: &mut Context<'_>) {
-        let alarm = self.project().asked.later();
-        loop {
-            if alarm.poll(cx.waker(), "a limit", Location::caller()).is_pending() {
-                return;
-            }
-            alarm.set(clock::after(alarm::now(), LOOK_AGAIN));
-        }
+    fn look_later(self: Pin<&mut Self>, cx: &mut Context<'_>) -> bool {
+        self.project().asked.later().look_again(cx);
+        true
     }
 
     /// Polls a future that was asked to stop, be it in another task or in none; as [`Limited::stop`].

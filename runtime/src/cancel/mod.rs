@@ -16,6 +16,6 @@ pub use catch::{CatchCancel, catch_cancel};
 pub use cleanup::{Finally, OnCancel, finally, on_cancel};
 pub use condition::{Condition, ConditionWait, ConditionWaitFor};
 pub use defer::{DeferCancel, defer_cancel};
-pub(crate) use limited::Limited;
+pub(crate) use limited::{GIVES_WAY, Limited};
 pub use raise::Raise;
 pub(crate) use raise::Raising;

@@ -47,6 +47,11 @@ impl<F: Future> Branch<F> {
         Self { future, scope: Scope::new() }
     }
 
+    /// True if something inside has taken a request from further out, or a mask inside holds one back.
+    pub(super) fn has_felt(&self) -> bool {
+        self.scope.has_felt()
+    }
+
     /// Polls the future, if it has not ended. Its value, if it is ready. `all` was entered.
     #[inline(always)]
     pub(super) fn poll(

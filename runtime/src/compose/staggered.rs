@@ -126,7 +126,7 @@ impl<Fut: Future> Future for Attempt<Fut> {
         if this.inside.is_asked() {
             return this.inside.poll_asked(cx);
         }
-        if let Poll::Ready(value) = this.inside.as_mut().poll_freely(cx) {
+        if let Poll::Ready(value) = this.inside.as_mut().poll_freely(cx, None) {
             return Poll::Ready(Some(value));
         }
         match *this.lost {
@@ -200,8 +200,13 @@ where
             if self.poll_running(from, cx, found).is_none() {
                 return self.stop_the_others();
             }
-            let due = self.alarm.as_mut().is_some_and(|it| Pin::new(it).poll(cx).is_ready());
-            if !due || self.stopping.has_stopped(found) {
+            // asyncio's race is over with a cancel. Here an attempt may answer it, and cleans up first. And
+            // a sleep that has passed costs a unit of the poll's budget each time.
+            let is_asked = |it: &Running<_>| it.branch.has_felt();
+            if self.stopping.has_stopped(found) || self.running.iter().any(is_asked) {
+                return;
+            }
+            if !self.alarm.as_mut().is_some_and(|it| Pin::new(it).poll(cx).is_ready()) {
                 return;
             }
             from = self.running.len();

@@ -26,7 +26,7 @@ use pin_project_lite::pin_project;
 use self::child::{Adding, Child, Member, poll_caught};
 pub use self::ends::{GroupClosed, GroupError, GroupOutput};
 use super::roster::Roster;
-use crate::cancel::Raising;
+use crate::cancel::{GIVES_WAY, Raising};
 use crate::error::{Cancelled, Passed, payload_message};
 use crate::scheduler::worker::hops;
 use crate::spawn::create_awaited_task;
@@ -34,7 +34,7 @@ use crate::task::awaited::Awaiter;
 use crate::task::inside;
 use crate::task::join::Task;
 use crate::task::requests::Pushed;
-use crate::task::scope::{Covering, Kept, Kind, Part, Polled, Request, Scope};
+use crate::task::scope::{self, Asks, Covering, Kept, Kind, Part, Polled, Request, Scope};
 use crate::task::silent::SilentRef;
 
 /// What is said to those that a group cancels.
@@ -101,6 +101,8 @@ where
         asked: None,
         aborted: false,
         asks_first: false,
+        gave_way: 0,
+        heard: false,
         late: None,
         cancelled: Kept::new(),
         value: None,
@@ -283,6 +285,10 @@ struct Ending<T, E> {
     aborted: bool,
     /// They were in the poll before; the body's turn has come.
     asks_first: bool,
+    /// How often a scope around was about to ask the body.
+    gave_way: u8,
+    /// One has.
+    heard: bool,
     /// What the last of the children wakes when it is done.
     late: Option<Waker>,
     /// A cancel from outside that goes on when all have ended.
@@ -320,6 +326,24 @@ impl<T, E> Ending<T, E> {
         } else {
             self.children.extend(added);
         }
+    }
+
+    /// True if a scope around asks the body in place of the group, or has asked it, as
+    /// [`Limited::gives_way`](crate::cancel::Limited::gives_way) says.
+    fn gives_way(&mut self, scope: &Scope, cx: &Context<'_>) -> bool {
+        if self.asked.is_some() {
+            return false;
+        }
+        self.heard = scope.is_merged(self.heard);
+        if !self.heard {
+            scope.unmerge();
+        }
+        let outdone = !self.heard && self.gave_way < GIVES_WAY && scope::is_outdone();
+        if outdone {
+            self.gave_way += 1;
+            cx.waker().wake_by_ref();
+        }
+        outdone || self.heard
     }
 
     /// On a single loop the siblings of a child that has failed are cancelled a turn before the body goes
@@ -382,6 +406,12 @@ impl<T, E> Ending<T, E> {
     fn remember_raised(&mut self, request: Cancelled) {
         self.cancelled.keep_raised(request);
         self.group.roster.abort();
+    }
+}
+
+impl Asks for Roster {
+    fn is_due(&self) -> bool {
+        self.is_aborted()
     }
 }
 
@@ -463,7 +493,7 @@ where
                 true => this.scope.poll_part(Kind::Group, cx, caught),
                 // The children went first: the body was to be asked before it was woken.
                 false if mem::take(&mut this.state.asks_first) => Polled::Pending,
-                false => this.scope.poll(Kind::Group, cx, caught),
+                false => this.scope.poll(Kind::Group, Some(&this.state.group.roster), cx, caught),
             };
             match polled {
                 Polled::Ready(result) => {
@@ -490,6 +520,9 @@ where
                 Polled::Pending => {}
             }
             if !this.state.group.roster.is_aborted() {
+                return;
+            }
+            if this.state.gives_way(this.scope, cx) {
                 return;
             }
             if this.state.lets_children_go_first() {

@@ -20,11 +20,14 @@ mod node;
 mod share;
 mod tree;
 mod walk;
+mod weight;
 
 #[cfg(not(any(corio_loom, corio_shuttle)))]
 mod frame;
 #[cfg(not(any(corio_loom, corio_shuttle)))]
 mod kept;
+#[cfg(not(any(corio_loom, corio_shuttle)))]
+mod merge;
 #[cfg(not(any(corio_loom, corio_shuttle)))]
 mod part;
 #[cfg(not(any(corio_loom, corio_shuttle)))]
@@ -44,6 +47,8 @@ pub(crate) use frame::{
 #[cfg(not(any(corio_loom, corio_shuttle)))]
 pub(crate) use kept::{Covering, Kept, answered};
 pub(crate) use look::{Look, Verdict};
+#[cfg(not(any(corio_loom, corio_shuttle)))]
+pub(crate) use merge::{Asks, is_in_mask, is_of_task, is_outdone};
 pub(crate) use node::Kind;
 #[cfg(not(any(corio_loom, corio_shuttle)))]
 pub(crate) use part::{Held, Part, Request};

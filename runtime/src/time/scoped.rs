@@ -10,10 +10,11 @@ use std::time::{Duration, Instant};
 use corio_sync::place::{self, Made, WaitKind};
 use pin_project_lite::pin_project;
 
-use super::timeout::{Limit, TimeoutError, note, stopped, stopped_later, timed_out};
+use super::timeout::{Limit, TimeoutError, note, stop, stopped_later};
 use crate::alarm::{self, Alarm};
 use crate::cancel::Limited;
 use crate::error::InvalidState;
+use crate::task::scope::Asks;
 use crate::timer::clock;
 use crate::timer::deadline::{Deadline, Phase};
 use crate::timer::wheel::NEVER;
@@ -187,7 +188,7 @@ impl<F: Future> Future for TimeoutScoped<F> {
         let outer = place::take();
         // What this very poll moves is seen below.
         deadline.unwatch();
-        let polled = this.inside.as_mut().poll_freely(cx);
+        let polled = this.inside.as_mut().poll_freely(cx, Some(deadline));
         let inner = place::take();
         if let Poll::Ready(value) = polled {
             note(outer);
@@ -197,15 +198,21 @@ impl<F: Future> Future for TimeoutScoped<F> {
         let begins = this.alarm.is_none();
         if wait(deadline, this.alarm, cx, at).is_ready() {
             note(outer);
-            let stopping = this.inside.stop(cx, begins, || timed_out(at));
-            let ended = stopped(stopping, limit, at, inner);
-            return conclude(deadline, ended);
+            return conclude(deadline, stop(this.inside, cx, begins, (limit, at), inner));
         }
+        this.inside.as_mut().not_yet();
         match inner {
             Some(_) => note(inner),
             None => this.made.note(),
         }
         Poll::Pending
+    }
+}
+
+impl Asks for Deadline {
+    fn is_due(&self) -> bool {
+        let (time, phase) = self.get();
+        phase == Phase::Expiring || time <= alarm::now()
     }
 }
 

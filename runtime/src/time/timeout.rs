@@ -16,9 +16,10 @@ use std::time::{Duration, Instant};
 use corio_sync::place::{self, Made, Place, WaitKind};
 use pin_project_lite::pin_project;
 
-use crate::alarm::Alarm;
+use crate::alarm::{self, Alarm};
 use crate::cancel::Limited;
 use crate::error::Cancelled;
+use crate::task::scope::Asks;
 use crate::timer::clock;
 
 /// Awaits `future` for at most `limit`; `None` is no limit.
@@ -168,10 +169,55 @@ pin_project! {
     pub struct Timeout<F> {
         #[pin]
         inside: Limited<F>,
-        limit: Limit,
-        // Present once the future has had to wait.
-        alarm: Option<Alarm>,
+        comes: Comes,
         made: Made,
+    }
+}
+
+/// When a limit comes.
+#[derive(Debug)]
+struct Comes {
+    limit: Limit,
+    /// Present once the future has had to wait.
+    alarm: Option<Alarm>,
+}
+
+impl Comes {
+    /// The first time that the future has to wait: sets the alarm, unless the limit has come. Kept out
+    /// of the poll, which would otherwise be too large to have the alarm's own steps inlined.
+    #[inline(never)]
+    fn start(&mut self, cx: &Context<'_>, at: &'static Location<'static>) -> Poll<()> {
+        match self.limit {
+            Limit::None => Poll::Pending,
+            // That needs no runtime.
+            Limit::After(Duration::ZERO) => Poll::Ready(()),
+            Limit::After(limit) => match Alarm::after(limit, cx.waker(), "timeout()", at) {
+                Some(armed) => {
+                    self.alarm.get_or_insert(armed);
+                    Poll::Pending
+                }
+                None => Poll::Ready(()),
+            },
+            Limit::Until(deadline) => {
+                let alarm = self.alarm.get_or_insert(Alarm::new(deadline));
+                let elapsed = alarm.poll(cx.waker(), "timeout()", at);
+                if elapsed.is_ready() {
+                    self.alarm = None;
+                }
+                elapsed
+            }
+        }
+    }
+}
+
+impl Asks for Comes {
+    fn is_due(&self) -> bool {
+        match (&self.alarm, self.limit) {
+            (Some(alarm), _) => alarm.deadline() <= alarm::now(),
+            (None, Limit::None) => false,
+            (None, Limit::After(limit)) => limit.is_zero(),
+            (None, Limit::Until(deadline)) => deadline <= alarm::now(),
+        }
     }
 }
 
@@ -189,7 +235,7 @@ impl<F> Timeout<F> {
     #[track_caller]
     fn new(future: F, limit: Limit) -> Self {
         let made = Made::here(WaitKind::Timeout);
-        Self { inside: Limited::new(future), limit, alarm: None, made }
+        Self { inside: Limited::new(future), comes: Comes { limit, alarm: None }, made }
     }
 
     /// The future that is awaited.
@@ -236,25 +282,24 @@ impl<F: Future> Future for Timeout<F> {
         let mut this = self.project();
         this.made.begin();
         if this.inside.is_asked() {
-            return stopped_later(this.inside.poll_asked(cx), *this.limit, this.made.at());
+            return stopped_later(this.inside.poll_asked(cx), this.comes.limit, this.made.at());
         }
         let outer = place::take();
-        let polled = this.inside.as_mut().poll_freely(cx);
+        let polled = this.inside.as_mut().poll_freely(cx, Some(&*this.comes));
         let inner = place::take();
         if let Poll::Ready(value) = polled {
             note(outer);
             return Poll::Ready(Ok(value));
         }
-        let elapsed = match this.alarm {
+        let elapsed = match &mut this.comes.alarm {
             Some(alarm) => alarm.poll(cx.waker(), "timeout()", this.made.at()),
-            None => start(this.alarm, *this.limit, cx, this.made.at()),
+            None => this.comes.start(cx, this.made.at()),
         };
         if elapsed.is_ready() {
             note(outer);
             let at = this.made.at();
-            let begins = this.alarm.is_none();
-            let stopping = this.inside.stop(cx, begins, || timed_out(at));
-            return stopped(stopping, *this.limit, at, inner);
+            let begins = this.comes.alarm.is_none();
+            return stop(this.inside, cx, begins, (this.comes.limit, at), inner);
         }
         // The future knows better than its limit where the task waits, if it says so.
         match inner {
@@ -267,13 +312,31 @@ impl<F: Future> Future for Timeout<F> {
 
 /// What a request to stop says.
 #[cold]
-pub(super) fn timed_out(at: &'static Location<'static>) -> Cancelled {
+fn timed_out(at: &'static Location<'static>) -> Cancelled {
     Cancelled::from_parts(Some("timed out".into()), Some(at))
 }
 
-/// What a future that was asked to stop comes to; it waited at `inner` then, if that is known.
+/// Asks `inside` to stop, which has waited at `inner`, if that is known.
 #[cold]
-pub(super) fn stopped<T>(
+pub(super) fn stop<F: Future>(
+    mut inside: Pin<&mut Limited<F>>,
+    cx: &mut Context<'_>,
+    begins: bool,
+    (limit, at): (Limit, &'static Location<'static>),
+    inner: Option<Place>,
+) -> Poll<Result<F::Output, TimeoutError>> {
+    let stopping = match inside.as_mut().gives_way(cx) {
+        true => Poll::Pending,
+        false => inside.as_mut().stop(cx, begins, || timed_out(at)),
+    };
+    if stopping.is_pending() && !inside.is_asked() {
+        note(inner);
+    }
+    stopped(stopping, limit, at, inner)
+}
+
+/// What a future that was asked to stop comes to; it waited at `inner` then, if that is known.
+fn stopped<T>(
     ended: Poll<Option<T>>,
     limit: Limit,
     at: &'static Location<'static>,
@@ -298,37 +361,6 @@ pub(super) fn stopped_later<T>(
 pub(super) fn note(place: Option<Place>) {
     if let Some(place) = place {
         place.note_again();
-    }
-}
-
-/// The first time that the future has to wait: sets the alarm, unless the limit has come. Kept out of the poll, which would
-/// otherwise be too large to have the alarm's own steps inlined.
-#[inline(never)]
-fn start(
-    alarm: &mut Option<Alarm>,
-    limit: Limit,
-    cx: &Context<'_>,
-    at: &'static Location<'static>,
-) -> Poll<()> {
-    match limit {
-        Limit::None => Poll::Pending,
-        // That needs no runtime.
-        Limit::After(Duration::ZERO) => Poll::Ready(()),
-        Limit::After(limit) => match Alarm::after(limit, cx.waker(), "timeout()", at) {
-            Some(armed) => {
-                alarm.get_or_insert(armed);
-                Poll::Pending
-            }
-            None => Poll::Ready(()),
-        },
-        Limit::Until(deadline) => {
-            let next = Alarm::new(deadline);
-            let elapsed = alarm.get_or_insert(next).poll(cx.waker(), "timeout()", at);
-            if elapsed.is_ready() {
-                *alarm = None;
-            }
-            elapsed
-        }
     }
 }
 

@@ -890,6 +890,173 @@ async def a_body_fails():
     await turn()
 
 
+async def cleaning(name, turns):
+    try:
+        await asyncio.get_running_loop().create_future()
+    except asyncio.CancelledError:
+        say(name, "cancelled")
+        for _ in range(turns):
+            await turn()
+        say(name, "cleaned")
+        raise
+
+
+async def cleaning_long(name):
+    try:
+        await asyncio.get_running_loop().create_future()
+    except asyncio.CancelledError:
+        say(name, "cancelled")
+        await for_ever("clean-up")
+
+
+async def limited(seconds, name, aw):
+    """Says what comes out of a limit."""
+    try:
+        async with asyncio.timeout(seconds) as limit:
+            await aw
+        say(name, "ended", limit.expired())
+    except TimeoutError:
+        say(name, "timed out")
+    except asyncio.CancelledError:
+        say(name, "passed on", limit.expired())
+        raise
+
+
+async def limited_and_blocked(aw, seconds=0.03):
+    """Everything below that is due in one turn."""
+    task = spawn(aw)
+    await turn()
+    asyncio.get_running_loop().call_soon(block, seconds, 8)
+    try:
+        await task
+    except asyncio.CancelledError:
+        say("main cancelled")
+    say("main")
+
+
+@scenario
+async def limits_that_come_at_once():
+    await limited_and_blocked(limited(0.01, "outer", limited(0.011, "inner", cleaning("body", 2))))
+
+
+@scenario
+async def limits_that_come_at_once_inner_first():
+    await limited_and_blocked(limited(0.011, "outer", limited(0.01, "inner", cleaning("body", 2))))
+
+
+@scenario
+async def three_limits_of_which_two_come():
+    inner = limited(0.01, "inner", cleaning("body", 2))
+    await limited_and_blocked(limited(0.011, "outer", limited(10, "middle", inner)))
+
+
+@scenario
+async def three_limits_that_come_at_once():
+    inner = limited(0.01, "inner", cleaning("body", 2))
+    await limited_and_blocked(limited(0.011, "outer", limited(0.012, "middle", inner)))
+
+
+@scenario
+async def limits_of_no_time():
+    task = spawn(limited(0, "outer", limited(0, "inner", cleaning("body", 2))))
+    await task
+    say("main")
+
+
+@scenario
+async def a_limit_of_no_time_in_another():
+    task = spawn(limited(10, "outer", limited(0, "inner", cleaning("body", 2))))
+    await task
+    say("main")
+
+
+@scenario
+async def limits_while_the_loop_is_busy():
+    async def busy():
+        time.sleep(0.03)
+        await cleaning("body", 2)
+
+    await limited(0.02, "outer", limited(0.01, "inner", busy()))
+    say("main")
+
+
+@scenario
+async def a_limit_comes_in_the_clean_up_of_the_outer_one():
+    task = spawn(limited(0.01, "outer", limited(0.03, "inner", cleaning_long("body"))))
+    await task
+    say("main")
+
+
+@scenario
+async def a_limit_comes_in_the_clean_up_of_the_inner_one():
+    task = spawn(limited(0.03, "outer", limited(0.01, "inner", cleaning_long("body"))))
+    await task
+    say("main")
+
+
+@scenario
+async def limits_in_a_body_that_goes_on():
+    async def goes_on():
+        try:
+            await for_ever("body")
+        except asyncio.CancelledError:
+            await turn()
+        say("body ends")
+
+    await limited_and_blocked(limited(0.01, "outer", limited(0.011, "inner", goes_on())))
+
+
+@scenario
+async def a_cancel_after_a_limit():
+    task = spawn(limited(0.01, "outer", limited(0.011, "inner", cleaning("body", 2))))
+    await turn()
+    asyncio.get_running_loop().call_soon(block, 0.03, 8)
+    await turn()
+    await turn()
+    task.cancel()
+    try:
+        await task
+    except asyncio.CancelledError:
+        say("main cancelled")
+    say("main")
+
+
+@scenario
+async def a_limit_in_a_group_that_fails():
+    async def busy():
+        await turn()
+        time.sleep(0.03)
+        ticks(8)
+        raise ValueError("failed")
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(busy())
+            await limited(0.01, "limit", cleaning("body", 2))
+    except* ValueError:
+        say("group")
+    say("main")
+
+
+@scenario
+async def a_group_that_fails_in_a_limit():
+    async def busy():
+        await turn()
+        time.sleep(0.03)
+        raise ValueError("failed")
+
+    async def grouped():
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(busy())
+                await cleaning("body", 2)
+        except* ValueError:
+            say("group")
+
+    await limited(0.01, "limit", grouped())
+    say("main")
+
+
 def main():
     print(f"# Recorded by hops.py with CPython {platform.python_version()}.")
     for name, function in SCENARIOS.items():

@@ -15,8 +15,10 @@ use std::marker::PhantomData;
 use std::ptr;
 use std::task::{Context, Poll};
 
+use super::merge::{Asks, merge};
 use super::node::{Kind, NodeRef};
 use super::tree::Tree;
+use super::walk::is_inside;
 use crate::error::Cancelled;
 use crate::task::ext::TaskExt;
 use crate::task::inside;
@@ -99,11 +101,13 @@ pub(super) struct Frame<'a> {
     around: *const Frame<'static>,
     /// That of the scope; null while no branch has its turn, and then the frame is passed by.
     pub(super) node: Cell<*const Cell<Option<NodeRef>>>,
-    kind: Kind,
+    pub(super) kind: Kind,
     /// The scope got a node, or an unwind was left.
     pub(super) eventful: Cell<bool>,
     /// Where an unwind that stops here is left.
-    unwind: Option<&'a Slot>,
+    pub(super) unwind: Option<&'a Slot>,
+    /// Of a scope that has not asked its part to stop, and may.
+    pub(super) asks: Option<&'a dyn Asks>,
 }
 
 /// Sets the innermost frame back.
@@ -121,7 +125,7 @@ impl Drop for Entered<'_> {
 
 /// The frames of `task`, innermost first.
 #[inline]
-fn frames(task: TaskPtr) -> impl Iterator<Item = &'static Frame<'static>> {
+pub(super) fn frames(task: TaskPtr) -> impl Iterator<Item = &'static Frame<'static>> {
     frames_from(innermost(), Some(task))
 }
 
@@ -172,9 +176,10 @@ impl<'a> Frame<'a> {
         node: *const Cell<Option<NodeRef>>,
         kind: Kind,
         unwind: Option<&'a Slot>,
+        asks: Option<&'a dyn Asks>,
     ) -> Self {
         let (node, eventful) = (Cell::new(node), Cell::new(false));
-        Self { task, around: innermost(), node, kind, eventful, unwind }
+        Self { task, around: innermost(), node, kind, eventful, unwind, asks }
     }
 
     /// The inside of the frame's scope is polled until the guard goes.
@@ -183,6 +188,12 @@ impl<'a> Frame<'a> {
         debug_assert!(ptr::eq(innermost(), self.around), "frames are left in turn");
         set_innermost(ptr::from_ref(self).cast());
         Entered { around: self.around, frame: PhantomData }
+    }
+
+    /// The node of the frame's scope, if there is one. The frame is one that was found.
+    pub(super) fn known(&self) -> Option<NodeRef> {
+        // SAFETY: the list leads here, and only frames with a node are found (invariant of `Frame`).
+        unsafe { &*self.node.get() }.get()
     }
 
     /// The node of the frame's scope; made if need be, because a scope inside has suspended. The
@@ -205,7 +216,7 @@ impl<'a> Frame<'a> {
 fn make(task: TaskPtr, kind: Kind, parent: Option<NodeRef>) -> NodeRef {
     let tree = tree(task);
     let node = tree.add(task.as_raw(), kind, parent);
-    if matches!(kind, Kind::Limit | Kind::Group) {
+    if kind.asks() {
         tree.begin_baseline(node, &task.header().state);
     }
     node
@@ -262,11 +273,12 @@ impl Scope {
     pub(crate) fn poll<R>(
         &mut self,
         kind: Kind,
+        asks: Option<&dyn Asks>,
         cx: &mut Context<'_>,
         inside: impl FnOnce(&mut Context<'_>) -> Poll<R>,
     ) -> Polled<R> {
         let unwind = Cell::new(None);
-        let polled = self.poll_frame(kind, Some(&unwind), cx, inside);
+        let polled = self.poll_frame(kind, Some(&unwind), asks, cx, inside);
         Polled::of(polled, &unwind)
     }
 
@@ -279,11 +291,12 @@ impl Scope {
         inside: impl FnOnce(&mut Context<'_>) -> Poll<R>,
     ) -> Polled<R> {
         if current().is_some() {
-            return self.poll(kind, cx, inside);
+            return self.poll(kind, None, cx, inside);
         }
         self.release();
         let unwind = Cell::new(None);
-        let frame = Frame::new(None, Cell::from_mut(&mut self.node), Kind::Limit, Some(&unwind));
+        let node = Cell::from_mut(&mut self.node);
+        let frame = Frame::new(None, node, Kind::Limit, Some(&unwind), None);
         let polled = {
             let _entered = frame.enter();
             inside(cx)
@@ -296,10 +309,11 @@ impl Scope {
     pub(crate) fn poll_through<R>(
         &mut self,
         kind: Kind,
+        asks: Option<&dyn Asks>,
         cx: &mut Context<'_>,
         inside: impl FnOnce(&mut Context<'_>) -> Poll<R>,
     ) -> Poll<R> {
-        self.poll_frame(kind, None, cx, inside)
+        self.poll_frame(kind, None, asks, cx, inside)
     }
 
     #[inline]
@@ -307,6 +321,7 @@ impl Scope {
         &mut self,
         kind: Kind,
         unwind: Option<&Slot>,
+        asks: Option<&dyn Asks>,
         cx: &mut Context<'_>,
         inside: impl FnOnce(&mut Context<'_>) -> Poll<R>,
     ) -> Poll<R> {
@@ -317,7 +332,7 @@ impl Scope {
         if self.node.is_some() {
             self.answer(task, kind);
         }
-        let frame = Frame::new(Some(task), Cell::from_mut(&mut self.node), kind, unwind);
+        let frame = Frame::new(Some(task), Cell::from_mut(&mut self.node), kind, unwind, asks);
         let _entered = frame.enter();
         inside(cx)
     }
@@ -335,7 +350,7 @@ impl Scope {
             return inside(cx);
         }
         let kind = if kind == Kind::Limit { Kind::Catch } else { kind };
-        let frame = Frame::new(None, Cell::from_mut(&mut self.node), kind, unwind);
+        let frame = Frame::new(None, Cell::from_mut(&mut self.node), kind, unwind, None);
         let _entered = frame.enter();
         inside(cx)
     }
@@ -385,7 +400,10 @@ impl Scope {
         let task = current()?;
         self.stay_in(task);
         let node = self.node.filter(|node| node.mark.get() != 0)?;
-        tree(task).take(node, &task.header().state, &task.header().ext_or_make().requests)
+        let (header, mark) = (task.header(), node.mark.get());
+        let said = tree(task).take(node, &header.state, &header.ext_or_make().requests)?;
+        merge(task, mark);
+        Some(said)
     }
 
     /// Leaves the tree of a task that the caller is not inside of. True if there was one.
@@ -548,5 +566,11 @@ pub(crate) fn see_retracted(task: TaskPtr) {
 
 fn give_back(task: TaskPtr, said: Cancelled) {
     let header = task.header();
+    let part = said.origin();
     tree(task).give_back(said, &header.state, &header.ext_or_make().requests);
+    // What others take in this poll is not given back.
+    let mut around = frames(task).filter_map(Frame::known).filter(|node| node.kind.get().catches());
+    if let Some(node) = around.next().filter(|node| is_inside(*node, part)) {
+        node.owed.set(part);
+    }
 }

@@ -44,10 +44,13 @@ impl Look<'_> {
             return Verdict::End(Some(unwind.1));
         }
         self.tree.forget_retracted(self.state);
+        let delivery = self.tree.delivery_of(None);
         if !self.state.load_relaxed().is_cancel_pending() {
+            if delivery.taken.get() {
+                let _served = self.serve();
+            }
             return Verdict::Go;
         }
-        let delivery = self.tree.delivery_of(None);
         let mut verdict = Verdict::Go;
         if delivery.taken.get() || !delivery.active.get() {
             self.tree.begin(None);
@@ -87,7 +90,14 @@ impl Look<'_> {
             return Verdict::Go;
         }
         if delivery.taken.get() || !now.is_cancel_pending() {
-            self.tree.conclude(None);
+            if delivery.taken.get() && self.tree.owes() {
+                self.tree.withdraw(None);
+                if self.serve() {
+                    self.state.look_again();
+                }
+            } else {
+                self.tree.conclude(None);
+            }
             return Verdict::Go;
         }
         if mutant("look.offers_once") {
@@ -101,6 +111,18 @@ impl Look<'_> {
             Verdict::Again if believed || mutant("tree.believes_masks") => Verdict::Go,
             verdict => verdict,
         }
+    }
+
+    /// A scope whose mask is over takes part in what was taken elsewhere, unless that was taken back.
+    fn serve(&self) -> bool {
+        if self.tree.is_taken_back(self.state) {
+            self.tree.conclude(None);
+            return false;
+        }
+        let mut errands = Errands::default();
+        let served = self.tree.serve(None, &mut errands);
+        errands.run();
+        served
     }
 
     fn offer(&self, joining: bool) -> Verdict {

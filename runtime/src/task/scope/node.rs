@@ -51,6 +51,11 @@ impl Kind {
     pub(crate) const fn catches(self) -> bool {
         matches!(self, Kind::Catch | Kind::Forward | Kind::Group)
     }
+
+    /// True if such a scope may ask its own part.
+    pub(crate) const fn asks(self) -> bool {
+        matches!(self, Kind::Limit | Kind::Group)
+    }
 }
 
 /// A scope that has suspended.
@@ -73,6 +78,9 @@ pub(crate) struct Node {
     pub(super) id: Cell<u32>,
     /// Whose request this scope may take: the id of a scope around it, the whole task's, or 0.
     pub(super) mark: Cell<u32>,
+    /// Whose request, in the same way, was held back by a mask inside when it was offered to others, or has
+    /// come back from the inside. If others take it, it is offered here when no mask is in the way.
+    pub(super) owed: Cell<u32>,
     /// For who asks a part to stop: the cancels that the part stood under when it began.
     pub(super) baseline: Cell<u32>,
     pub(super) delivery: Delivery,
@@ -80,6 +88,10 @@ pub(crate) struct Node {
     pub(super) in_flight: Cell<bool>,
     /// True while the task counts that request among its cancels.
     pub(super) counted: Cell<bool>,
+    /// Something inside has taken a request from further out.
+    pub(super) felt: Cell<bool>,
+    /// The scope was about to ask its part when something inside took a request of a scope around.
+    pub(super) merged: Cell<bool>,
     /// What to wake so that the scope is polled, if that is not the task itself.
     pub(super) waker: Cell<Option<Waker>>,
     /// What an owner's request says; or what a wait has passed on, which is its scope's alone.
@@ -199,10 +211,13 @@ impl NodeRef {
             prev: Cell::new(None),
             id: Cell::new(0),
             mark: Cell::new(0),
+            owed: Cell::new(0),
             baseline: Cell::new(0),
             delivery: Delivery::default(),
             in_flight: Cell::new(false),
             counted: Cell::new(false),
+            felt: Cell::new(false),
+            merged: Cell::new(false),
             waker: Cell::new(None),
             said: Cell::new(None),
         });
@@ -216,6 +231,9 @@ impl NodeRef {
         debug_assert!(self.child.get().is_none() && !self.in_flight.get());
         drop((self.waker.take(), self.said.take()));
         self.mark.set(0);
+        self.owed.set(0);
+        self.felt.set(false);
+        self.merged.set(false);
         self.delivery.active.set(false);
         self.delivery.attempts.set(0);
         self.delivery.taken.set(false);
@@ -317,6 +335,15 @@ impl NodeRef {
 }
 
 impl Node {
+    /// True if a mask is around.
+    pub(super) fn is_masked(&self) -> bool {
+        let mut above = self.parent.get();
+        while let Some(at) = above.filter(|at| at.kind.get() != Kind::Mask) {
+            above = at.parent.get();
+        }
+        above.is_some()
+    }
+
     /// True if the node keeps a request, or is offered one.
     #[inline]
     pub(super) fn is_addressed(&self) -> bool {

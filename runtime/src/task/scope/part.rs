@@ -105,7 +105,7 @@ impl Request {
         }
         if self.progress == Progress::Taken {
             tree.withdraw(Some(node));
-            return Part::Waiting;
+            return if scope.serve(node, task) { Part::Offered } else { Part::Waiting };
         }
         delivery.attempts.set(delivery.attempts.get().saturating_add(1));
         match scope.offer(node, task) {
@@ -160,6 +160,23 @@ impl Scope {
         }
     }
 
+    /// Offers what was taken to those whose mask is over.
+    fn serve(&self, node: NodeRef, task: TaskPtr) -> bool {
+        let mut errands = Errands::default();
+        let served = tree(task).serve(Some(node), &mut errands);
+        errands.run();
+        served
+    }
+
+    /// A mask is over, or is dropped.
+    pub(crate) fn unmask(&self) {
+        if let (Some(node), Some(task)) = (self.node, current()) {
+            if node.task() == task.as_raw() && !node.is_tree_gone() {
+                tree(task).unmask(node, &task.header().state);
+            }
+        }
+    }
+
     /// The part has ended with a value, which answers the request to it.
     pub(crate) fn close_part(&mut self) {
         if let (Some(node), Some(task)) = (self.node, current()) {
@@ -184,10 +201,12 @@ impl Scope {
         let (Some(node), Some(task)) = (self.node, current()) else { return said };
         let header = task.header();
         let tree = tree(task);
-        if tree.weight_above(node, &header.state) <= node.baseline.get() {
+        if !tree.has_more(node, &header.state) {
             return None;
         }
-        let pending = tree.take_pending(&header.state, &header.ext_or_make().requests);
+        let masked = node.is_masked();
+        let take = || tree.take_pending(&header.state, &header.ext_or_make().requests);
+        let pending = if masked { None } else { take() };
         let own = node.id.get();
         let foreign = said.filter(|said| said.origin() != own);
         pending.or(foreign).or_else(|| tree.under_way_above(node)).or_else(|| tree.last())

@@ -25,7 +25,7 @@ impl<'a> Shared<'a> {
     #[inline]
     pub(crate) fn new(landing: &'a Landing) -> Self {
         let unwind = Some(&landing.0);
-        Self { frame: Frame::new(current(), ptr::null(), Kind::Catch, unwind), landing }
+        Self { frame: Frame::new(current(), ptr::null(), Kind::Catch, unwind, None), landing }
     }
 
     /// The branches are polled until the guard goes.

@@ -38,13 +38,13 @@ use corio_sync::shim::mutant;
 use super::node::{Delivery, Kind, Node, NodeRef, Said};
 use super::share::Share;
 use super::walk::{
-    Found, any_marked, any_mask, ask, clear_marks, collect_marked, find, held, offer_leaves,
-    offer_outermost, set_mark, unmark,
+    Found, any_marked, any_mask, any_owed, ask, clear_marks, collect_marked, find, forgive, held,
+    offer_leaves, offer_outermost, serve, set_mark, unmark,
 };
 use crate::error::{Cancelled, FROM_TASK as TASK};
 use crate::quiet::{drop_quietly, quietly};
 use crate::task::requests::Requests;
-use crate::task::state::{Snapshot, State};
+use crate::task::state::State;
 
 /// Polls that a request waits for offered scopes while the task keeps itself scheduled.
 pub(super) const PATIENCE: u8 = 4;
@@ -83,12 +83,12 @@ pub(crate) struct Tree {
     /// What is to end the task, with its number.
     pub(super) unwind: Cell<Option<Box<(u64, Cancelled)>>>,
     /// Scopes whose request to their part is under way and counted among the task's cancels.
-    counted: Cell<u32>,
+    pub(super) counted: Cell<u32>,
     /// Cancels of the whole task that were counted when one was taken last, less what was taken back
     /// since, as far as that was seen; and what this was before.
-    delivered: Cell<(u32, u32)>,
+    pub(super) delivered: Cell<(u32, u32)>,
     /// A request that was made by hand, which nobody has counted, may be pending.
-    by_hand: Cell<bool>,
+    pub(super) by_hand: Cell<bool>,
 }
 
 impl Drop for Tree {
@@ -257,6 +257,7 @@ impl Tree {
     /// The request of `owner` was taken or taken back.
     pub(super) fn conclude(&self, owner: Option<NodeRef>) {
         self.withdraw(owner);
+        forgive(self.list(owner), owner.map_or(TASK, |owner| owner.id.get()));
         let delivery = self.delivery_of(owner.as_deref());
         delivery.active.set(false);
         delivery.attempts.set(0);
@@ -289,6 +290,7 @@ impl Tree {
         } else if attempts >= OUTERMOST_AFTER {
             offer_outermost(first, mark, errands)
         } else {
+            forgive(first, mark);
             offer_leaves(first, mark, errands)
         };
         match found {
@@ -319,6 +321,33 @@ impl Tree {
     /// Takes back what was offered and not taken.
     pub(super) fn withdraw(&self, owner: Option<NodeRef>) {
         unmark(self.list(owner), owner.map_or(TASK, |owner| owner.id.get()));
+    }
+
+    /// The request of `owner` was taken: offers it to those whose mask is over, which has held it back.
+    pub(super) fn serve(&self, owner: Option<NodeRef>, errands: &mut Errands) -> bool {
+        let mark = owner.map_or(TASK, |owner| owner.id.get());
+        let served = !mutant("tree.serves_nobody") && serve(self.list(owner), mark, errands);
+        if served {
+            self.delivery_of(owner.as_deref()).attempts.set(0);
+        }
+        served
+    }
+
+    /// True if a mask holds back what others have taken.
+    pub(super) fn owes(&self) -> bool {
+        any_owed(self.first.get(), TASK)
+    }
+
+    /// A mask is over: whom it has kept from a request to the whole task may be offered that.
+    pub(super) fn unmask(&self, mask: NodeRef, state: &State) {
+        let mut above = mask.parent.get();
+        while let Some(at) = above.filter(|at| at.owed.get() == 0) {
+            above = at.parent.get();
+        }
+        let owed = above.is_some_and(|at| at.owed.get() == TASK) && self.delivery.taken.get();
+        if owed && !mutant("tree.unmasks_unseen") {
+            state.look_again();
+        }
     }
 
     fn move_outwards(
@@ -362,19 +391,21 @@ impl Tree {
         requests: &Requests,
     ) -> Option<Cancelled> {
         node.touch();
-        match node.mark.replace(0) {
-            0 => None,
-            TASK => self.take_part_in(state, requests),
-            mark => {
-                let mut above = node.parent.get();
-                while let Some(owner) = above.filter(|owner| owner.id.get() != mark) {
-                    above = owner.parent.get();
-                }
-                let owner = above?;
-                owner.delivery.taken.set(true);
-                owner.said()
-            }
+        let mark = node.mark.replace(0);
+        if mark == 0 {
+            return None;
         }
+        let mut above = node.parent.get();
+        while let Some(at) = above.filter(|at| at.id.get() != mark) {
+            at.felt.set(!mutant("tree.felt_by_nobody"));
+            above = at.parent.get();
+        }
+        if mark == TASK {
+            return self.take_part_in(state, requests);
+        }
+        let owner = above?;
+        owner.delivery.taken.set(true);
+        owner.said()
     }
 
     /// The request to the whole task that is being delivered, whether it is taken now or was.
@@ -504,60 +535,5 @@ impl Tree {
             above = at.parent.get();
         }
         above.and_then(|at| at.said())
-    }
-
-    /// A part begins. Cancels that are pending are none of those that it begins under: they will be
-    /// delivered while the part is there. They are those that came since one was taken last; one at
-    /// least, because another task may have taken a delivered one back in between, unseen.
-    pub(super) fn begin_baseline(&self, part: NodeRef, state: &State) {
-        let now = state.load_relaxed();
-        let (weight, cancels) = (self.weight_of(part, now), self.cancels(now));
-        let pending = if !now.is_cancel_pending() || mutant("tree.baseline_with_pending") {
-            0
-        } else if mutant("tree.baseline_with_one_pending") {
-            1
-        } else {
-            cancels.saturating_sub(self.delivered.get().0).max(1)
-        };
-        part.baseline.set(weight.saturating_sub(pending));
-    }
-
-    /// Somebody may have taken cancels back.
-    pub(crate) fn see_retracted(&self, state: &State) {
-        self.cancels(state.load_relaxed());
-    }
-
-    /// Forgets a pending cancel that was taken back while a part's request was counted, too:
-    /// [`State::uncancel`] cannot tell the two.
-    pub(crate) fn forget_retracted(&self, state: &State) {
-        let now = state.load_relaxed();
-        if !now.is_cancel_pending() {
-            self.by_hand.set(false);
-        } else if self.cancels(now) == 0 && !self.by_hand.get() {
-            state.retract(self.counted.get());
-        }
-    }
-
-    /// The cancels of the whole task that are counted.
-    fn cancels(&self, now: Snapshot) -> u32 {
-        let cancels = now.cancelling().saturating_sub(self.counted.get());
-        let (delivered, before) = self.delivered.get();
-        self.delivered.set((delivered.min(cancels), before.min(cancels)));
-        cancels
-    }
-
-    /// The cancels that a part stands under: those of the task, and those of parts around it.
-    pub(super) fn weight_above(&self, part: NodeRef, state: &State) -> u32 {
-        self.weight_of(part, state.load_relaxed())
-    }
-
-    fn weight_of(&self, part: NodeRef, now: Snapshot) -> u32 {
-        let mut weight = self.cancels(now);
-        let mut above = part.parent.get();
-        while let Some(at) = above {
-            weight += u32::from(at.in_flight.get());
-            above = at.parent.get();
-        }
-        weight
     }
 }

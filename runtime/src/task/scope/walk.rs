@@ -51,6 +51,7 @@ impl Node {
 /// Marks a node, unless a request from further out is offered to it. True if it is offered one now.
 pub(super) fn set_mark(node: NodeRef, mark: u32, errands: &mut Errands) -> bool {
     node.touch();
+    node.owed.set(0);
     let old = node.mark.get();
     if old == 0 || mark == TASK || !is_outer(node, old, mark) {
         node.mark.set(mark);
@@ -95,10 +96,48 @@ pub(super) fn offer_leaves(first: Option<NodeRef>, mark: u32, errands: &mut Erra
         let mut found = offer_leaves(node.child.get(), mark, errands);
         if !found.marked && !found.held && node.kind.get().catches() {
             found.marked = set_mark(node, mark, errands);
+        } else if !found.marked && node.kind.get().catches() {
+            let old = node.owed.get();
+            if old == 0 || mark == TASK || !is_outer(node, old, mark) {
+                node.owed.set(mark);
+            }
         }
         all.add(found);
     }
     all
+}
+
+/// Offers what was held back to the innermost of those that are owed it, where no mask holds it back any
+/// more.
+pub(super) fn serve(first: Option<NodeRef>, mark: u32, errands: &mut Errands) -> bool {
+    let mut any = false;
+    for node in siblings(first) {
+        let inside = node.child.get();
+        if serve(inside, mark, errands) {
+            node.owed.set(0);
+            any = true;
+        } else if node.owed.get() == mark && !held(inside) && !any_owed(inside, mark) {
+            // What waits there may have come since.
+            let found = offer_leaves(inside, mark, errands);
+            node.owed.set(0);
+            any |= found.marked || set_mark(node, mark, errands);
+        }
+    }
+    any
+}
+
+pub(super) fn any_owed(first: Option<NodeRef>, mark: u32) -> bool {
+    siblings(first).any(|node| node.owed.get() == mark || any_owed(node.child.get(), mark))
+}
+
+/// Nobody is owed the request of this mark any more.
+pub(super) fn forgive(first: Option<NodeRef>, mark: u32) {
+    for node in siblings(first) {
+        if node.owed.get() == mark {
+            node.owed.set(0);
+        }
+        forgive(node.child.get(), mark);
+    }
 }
 
 pub(super) fn offer_outermost(first: Option<NodeRef>, mark: u32, errands: &mut Errands) -> Found {
