@@ -1,11 +1,10 @@
 //! Limits that are carried into masks, out of them and to other tasks while cancels and other limits come;
 //! and what is no cancel of the task's, or has come back.
 
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Mutex;
 use std::thread;
-use std::time::Instant;
 
 use corio::{
     Cancelled, CoroError, CoroState, Coroutine, catch_cancel, create_task, defer_cancel, sleep,
@@ -13,7 +12,12 @@ use corio::{
 };
 
 use crate::limits::{cleaning, late, soon, telling};
-use crate::support::{Log, for_ever, join2, ms, nap, run, select2};
+use crate::support::{Log, for_ever, join2, ms, nap, run, select2, until};
+
+/// Plays it with several schedules, in a time of its own.
+fn simulated<F: Future<Output = ()>>(main: impl Fn() -> F) {
+    (0..20).for_each(|seed| corio::sim::run(seed, main()));
+}
 
 /// What `throw` asks is none of the task's cancels: the limit asks all the same.
 #[test]
@@ -58,7 +62,7 @@ fn a_race_is_won_as_a_limit_comes() {
 /// Begun in a mask, in the clean-up of a cancel, and still there when the mask is over; or in it for a while.
 #[test]
 fn a_limit_leaves_a_mask() {
-    run(|| async {
+    simulated(|| async {
         for begins_outside in [false, true] {
             let log = Log::default();
             let said = log.clone();
@@ -84,7 +88,7 @@ fn a_limit_leaves_a_mask() {
 /// What was caught inside before goes on in place of the limit's error.
 #[test]
 fn a_limit_is_carried_into_a_mask() {
-    run(|| async {
+    simulated(|| async {
         let task = create_task(async {
             let mut limit = pin!(timeout(ms(30), async {
                 let _kept = catch_cancel(for_ever()).await.unwrap_err();
@@ -102,7 +106,7 @@ fn a_limit_is_carried_into_a_mask() {
 /// As above, of what an outer limit has asked, out of one mask into one inside.
 #[test]
 fn a_limit_is_carried_from_mask_to_mask() {
-    run(|| async {
+    simulated(|| async {
         let log = Log::default();
         defer_cancel(async {
             let ended = timeout(ms(5), async {
@@ -124,7 +128,7 @@ fn a_limit_is_carried_from_mask_to_mask() {
 /// A mask that nobody polls any more holds back what the outer limit asks, until the inner one leaves it.
 #[test]
 fn a_limit_leaves_a_mask_that_is_kept() {
-    run(|| async {
+    simulated(|| async {
         let log = Log::default();
         let inner = Mutex::new(Box::pin(timeout(ms(40), async {
             let _kept = catch_cancel(for_ever()).await.unwrap_err();
@@ -151,7 +155,8 @@ fn limits_that_were_asked_go_to_another_task() {
         let mut limits = Box::pin(timeout_at(at, async move {
             let cleaning = async {
                 let asked = catch_cancel(for_ever()).await.unwrap_err();
-                sleep(ms(20)).await;
+                said.say("asked");
+                until(|| said.said("moved")).await;
                 said.say("cleaned");
                 asked.raise::<()>().await;
             };
@@ -159,9 +164,14 @@ fn limits_that_were_asked_go_to_another_task() {
             said.say("went on");
             for_ever().await;
         }));
-        select2(async { _ = limits.as_mut().await }, sleep(ms(10))).await;
-        assert!(create_task(limits).await.unwrap().is_err());
-        log.is(&["cleaned"]);
+        select2(async { _ = limits.as_mut().await }, until(|| log.said("asked"))).await;
+        let said = log.clone();
+        let elsewhere = create_task(async move {
+            said.say("moved");
+            limits.await
+        });
+        assert!(elsewhere.await.unwrap().is_err());
+        log.is(&["asked", "moved", "cleaned"]);
     });
 }
 
@@ -200,7 +210,7 @@ fn limits_share_a_clean_up() {
 /// One branch takes what a limit, or a cancel, asks; another one's mask is over later.
 #[test]
 fn a_mask_in_a_branch_is_over_when_another_has_taken() {
-    run(|| async {
+    simulated(|| async {
         let branches = || async {
             let masked = async {
                 defer_cancel(sleep(ms(5))).await;
@@ -208,7 +218,7 @@ fn a_mask_in_a_branch_is_over_when_another_has_taken() {
             };
             _ = corio::join!(for_ever(), masked);
         };
-        assert!(timeout_at(Instant::now() + ms(2), branches()).await.is_err());
+        assert!(timeout(ms(2), branches()).await.is_err());
         let task = create_task(branches());
         nap().await;
         task.cancel();
@@ -235,7 +245,7 @@ fn a_mask_in_a_branch_is_over_when_another_has_taken() {
 /// A race whose attempt cleans up starts no other one.
 #[test]
 fn a_race_that_was_asked_starts_nobody() {
-    run(|| async {
+    simulated(|| async {
         let log = Log::default();
         let attempts = [0, 1].map(|n| {
             let log = &log;

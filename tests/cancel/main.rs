@@ -14,6 +14,7 @@ mod limits_moved;
 mod lots;
 mod masks;
 mod moved;
+mod owed;
 mod scopes;
 mod sets;
 mod support;

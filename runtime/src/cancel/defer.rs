@@ -64,7 +64,6 @@ pin_project! {
     impl<F> PinnedDrop for DeferCancel<F> {
         fn drop(this: Pin<&mut Self>) {
             let this = this.project();
-            this.scope.unmask();
             if this.scope.leave_elsewhere() {
                 if let Some(waker) = this.waker.take() {
                     waker.wake();
@@ -103,7 +102,6 @@ impl<F: Future> Future for DeferCancel<F> {
         }
         let polled = this.scope.poll_through(Kind::Mask, None, cx, |cx| this.future.poll(cx));
         if let Poll::Ready(value) = polled {
-            this.scope.unmask();
             this.scope.release();
             return Poll::Ready(value);
         }

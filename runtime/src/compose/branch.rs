@@ -47,9 +47,14 @@ impl<F: Future> Branch<F> {
         Self { future, scope: Scope::new() }
     }
 
-    /// True if something inside has taken a request from further out, or a mask inside holds one back.
+    /// True if something inside has taken a request from further out.
     pub(super) fn has_felt(&self) -> bool {
         self.scope.has_felt()
+    }
+
+    /// True while a mask inside holds one back.
+    pub(super) fn is_owed(&self) -> bool {
+        self.scope.is_owed()
     }
 
     /// Polls the future, if it has not ended. Its value, if it is ready. `all` was entered.
@@ -93,6 +98,7 @@ impl<F: Future> Branch<F> {
                 if let Some(request) = raised {
                     scope::return_request(request);
                 }
+                all.felt.set(all.felt.get() || self.scope.has_felt());
                 self.end();
                 Some(value)
             }
@@ -159,6 +165,8 @@ pub struct Progress<'a> {
     has_scopes: Cell<bool>,
     /// Some branch was stopped.
     stopped: Cell<bool>,
+    /// Something inside of a branch that has ended had taken a request.
+    pub(super) felt: Cell<bool>,
     /// What has stopped branches.
     kept: Cell<Option<Box<Kept>>>,
 }
@@ -171,6 +179,7 @@ impl<'a> Progress<'a> {
             pending: Cell::new(false),
             has_scopes: Cell::new(false),
             stopped: Cell::new(false),
+            felt: Cell::new(false),
             kept: Cell::new(None),
         }
     }

@@ -77,6 +77,8 @@ where
         running: Vec::new(),
         delay,
         alarm: None,
+        due: false,
+        asked: false,
         winner: None,
         errors: Vec::new(),
         stopping: Stopping::default(),
@@ -93,6 +95,11 @@ pub struct StaggeredRace<I, Fut, T, E> {
     delay: Option<Duration>,
     /// Starts the next attempt.
     alarm: Option<Sleep>,
+    /// It has come.
+    due: bool,
+    /// An attempt has taken a request from further out: asyncio's race is over with a cancel, here that one
+    /// may answer it, and cleans up first.
+    asked: bool,
     winner: Option<(usize, T)>,
     errors: Vec<(usize, E)>,
     stopping: Stopping,
@@ -154,7 +161,7 @@ where
         let branch = Box::pin(Branch::new(Some(attempt)));
         self.running.push(Running { index: self.started, branch });
         self.started += 1;
-        self.alarm = self.delay.map(|delay| sleep(delay).inside());
+        (self.alarm, self.due) = (self.delay.map(|delay| sleep(delay).inside()), false);
         true
     }
 
@@ -173,7 +180,9 @@ where
                 from += 1;
                 continue;
             }
-            let index = self.running.remove(from).index;
+            let ended_one = self.running.remove(from);
+            self.asked |= ended_one.branch.has_felt();
+            let index = ended_one.index;
             match ended.flatten() {
                 Some(Ok(value)) if self.winner.is_none() => {
                     self.winner = Some((index, value));
@@ -181,7 +190,7 @@ where
                 }
                 Some(Err(error)) if self.winner.is_none() => {
                     self.errors.push((index, error));
-                    if index + 1 == self.started && !self.stopping.has_stopped(found) {
+                    if index + 1 == self.started && self.may_start(found) {
                         self.start();
                     }
                 }
@@ -189,6 +198,13 @@ where
             }
         }
         Some(())
+    }
+
+    /// True while nobody is stopped or asked.
+    fn may_start(&mut self, found: &Progress<'_>) -> bool {
+        self.asked |= found.felt.get() || self.running.iter().any(|it| it.branch.has_felt());
+        let asks = self.asked || self.running.iter().any(|it| it.branch.is_owed());
+        !asks && !self.stopping.has_stopped(found)
     }
 
     fn poll_race(&mut self, cx: &mut Context<'_>, found: &Progress<'_>) {
@@ -200,13 +216,11 @@ where
             if self.poll_running(from, cx, found).is_none() {
                 return self.stop_the_others();
             }
-            // asyncio's race is over with a cancel. Here an attempt may answer it, and cleans up first. And
-            // a sleep that has passed costs a unit of the poll's budget each time.
-            let is_asked = |it: &Running<_>| it.branch.has_felt();
-            if self.stopping.has_stopped(found) || self.running.iter().any(is_asked) {
-                return;
+            // Looked at once: a sleep that has passed costs a unit of the poll's budget each time.
+            if self.alarm.as_mut().is_some_and(|it| Pin::new(it).poll(cx).is_ready()) {
+                (self.alarm, self.due) = (None, true);
             }
-            if !self.alarm.as_mut().is_some_and(|it| Pin::new(it).poll(cx).is_ready()) {
+            if !self.due || !self.may_start(found) {
                 return;
             }
             from = self.running.len();

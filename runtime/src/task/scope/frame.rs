@@ -571,6 +571,6 @@ fn give_back(task: TaskPtr, said: Cancelled) {
     // What others take in this poll is not given back.
     let mut around = frames(task).filter_map(Frame::known).filter(|node| node.kind.get().catches());
     if let Some(node) = around.next().filter(|node| is_inside(*node, part)) {
-        node.owed.set(part);
+        node.owe(part);
     }
 }

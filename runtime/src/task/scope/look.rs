@@ -48,6 +48,7 @@ impl Look<'_> {
         if !self.state.load_relaxed().is_cancel_pending() {
             if delivery.taken.get() {
                 let _served = self.serve();
+                self.ask_masks();
             }
             return Verdict::Go;
         }
@@ -94,6 +95,12 @@ impl Look<'_> {
                 self.tree.withdraw(None);
                 if self.serve() {
                     self.state.look_again();
+                } else if self.tree.owes() {
+                    if !mutant("look.looks_once") {
+                        self.state.look_on();
+                    }
+                    // As below: the mask may have had its last poll.
+                    return if again || woken { Verdict::Go } else { Verdict::Again };
                 }
             } else {
                 self.tree.conclude(None);

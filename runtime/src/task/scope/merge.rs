@@ -17,7 +17,7 @@
 
 use std::task::Waker;
 
-use super::frame::{Frame, Scope, current, frames};
+use super::frame::{Frame, Scope, current, frames, tree};
 use super::node::Kind;
 use crate::error::FROM_TASK;
 use crate::task::raw::TaskPtr;
@@ -91,9 +91,15 @@ impl Scope {
         merged && unmasked().any(Frame::has_asked)
     }
 
-    /// True if something inside has taken a request from further out, or a mask inside holds one back.
+    /// True if something inside has taken a request from further out.
     pub(crate) fn has_felt(&self) -> bool {
-        self.node.is_some_and(|node| node.felt.get() || node.owed.get() != 0)
+        self.node.is_some_and(|node| node.felt.get())
+    }
+
+    /// True while a mask inside holds one back.
+    pub(crate) fn is_owed(&self) -> bool {
+        let (Some(node), Some(task)) = (self.node, current()) else { return false };
+        tree(task).is_owed(node, &task.header().state)
     }
 
     /// It is not about to ask after all.

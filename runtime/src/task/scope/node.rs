@@ -26,7 +26,7 @@ use corio_sync::shim::cell::UnsafeCell;
 use corio_sync::shim::{mutant, ord};
 
 use super::share::Share;
-use crate::error::Cancelled;
+use crate::error::{Cancelled, FROM_TASK as TASK};
 
 const SCOPE_GONE: u8 = 1;
 const TREE_GONE: u8 = 2;
@@ -78,9 +78,11 @@ pub(crate) struct Node {
     pub(super) id: Cell<u32>,
     /// Whose request this scope may take: the id of a scope around it, the whole task's, or 0.
     pub(super) mark: Cell<u32>,
-    /// Whose request, in the same way, was held back by a mask inside when it was offered to others, or has
-    /// come back from the inside. If others take it, it is offered here when no mask is in the way.
-    pub(super) owed: Cell<u32>,
+    /// The request to the whole task was held back by a mask inside when it was offered to others. If they
+    /// take it, it is offered here when no mask is in the way.
+    owed_task: Cell<bool>,
+    /// The same of a scope around, by its id, or 0. Such a request may also have come back from the inside.
+    owed_part: Cell<u32>,
     /// For who asks a part to stop: the cancels that the part stood under when it began.
     pub(super) baseline: Cell<u32>,
     pub(super) delivery: Delivery,
@@ -211,7 +213,8 @@ impl NodeRef {
             prev: Cell::new(None),
             id: Cell::new(0),
             mark: Cell::new(0),
-            owed: Cell::new(0),
+            owed_task: Cell::new(false),
+            owed_part: Cell::new(0),
             baseline: Cell::new(0),
             delivery: Delivery::default(),
             in_flight: Cell::new(false),
@@ -231,7 +234,8 @@ impl NodeRef {
         debug_assert!(self.child.get().is_none() && !self.in_flight.get());
         drop((self.waker.take(), self.said.take()));
         self.mark.set(0);
-        self.owed.set(0);
+        self.owed_task.set(false);
+        self.owed_part.set(0);
         self.felt.set(false);
         self.merged.set(false);
         self.delivery.active.set(false);
@@ -342,6 +346,27 @@ impl Node {
             above = at.parent.get();
         }
         above.is_some()
+    }
+
+    /// True if the scope is owed the request of this mark.
+    pub(super) fn is_owed(&self, mark: u32) -> bool {
+        if mark == TASK { self.owed_task.get() } else { self.owed_part.get() == mark }
+    }
+
+    /// The part whose request the scope is owed, or 0.
+    pub(super) fn owing_part(&self) -> u32 {
+        self.owed_part.get()
+    }
+
+    pub(super) fn owe(&self, mark: u32) {
+        if mark == TASK { self.owed_task.set(true) } else { self.owed_part.set(mark) }
+    }
+
+    /// The scope is not owed that any more.
+    pub(super) fn settle(&self, mark: u32) {
+        if self.is_owed(mark) {
+            if mark == TASK { self.owed_task.set(false) } else { self.owed_part.set(0) }
+        }
     }
 
     /// True if the node keeps a request, or is offered one.

@@ -168,15 +168,6 @@ impl Scope {
         served
     }
 
-    /// A mask is over, or is dropped.
-    pub(crate) fn unmask(&self) {
-        if let (Some(node), Some(task)) = (self.node, current()) {
-            if node.task() == task.as_raw() && !node.is_tree_gone() {
-                tree(task).unmask(node, &task.header().state);
-            }
-        }
-    }
-
     /// The part has ended with a value, which answers the request to it.
     pub(crate) fn close_part(&mut self) {
         if let (Some(node), Some(task)) = (self.node, current()) {

@@ -39,7 +39,7 @@ use super::node::{Delivery, Kind, Node, NodeRef, Said};
 use super::share::Share;
 use super::walk::{
     Found, any_marked, any_mask, any_owed, ask, clear_marks, collect_marked, find, forgive, held,
-    offer_leaves, offer_outermost, serve, set_mark, unmark,
+    is_inside, offer_leaves, offer_outermost, serve, set_mark, unmark,
 };
 use crate::error::{Cancelled, FROM_TASK as TASK};
 use crate::quiet::{drop_quietly, quietly};
@@ -207,6 +207,7 @@ impl Tree {
         }
         self.cut(node);
         self.link(node, parent);
+        node.settle(node.owing_part());
     }
 
     /// Lets every node go: the body is gone.
@@ -326,10 +327,12 @@ impl Tree {
     /// The request of `owner` was taken: offers it to those whose mask is over, which has held it back.
     pub(super) fn serve(&self, owner: Option<NodeRef>, errands: &mut Errands) -> bool {
         let mark = owner.map_or(TASK, |owner| owner.id.get());
-        let served = !mutant("tree.serves_nobody") && serve(self.list(owner), mark, errands);
-        if served {
-            self.delivery_of(owner.as_deref()).attempts.set(0);
+        let attempts = &self.delivery_of(owner.as_deref()).attempts;
+        if attempts.get() >= ATTEMPTS_MAX || mutant("tree.serves_nobody") {
+            return false;
         }
+        let served = serve(self.list(owner), mark, errands);
+        attempts.set(attempts.get() + u8::from(served));
         served
     }
 
@@ -338,16 +341,16 @@ impl Tree {
         any_owed(self.first.get(), TASK)
     }
 
-    /// A mask is over: whom it has kept from a request to the whole task may be offered that.
-    pub(super) fn unmask(&self, mask: NodeRef, state: &State) {
-        let mut above = mask.parent.get();
-        while let Some(at) = above.filter(|at| at.owed.get() == 0) {
-            above = at.parent.get();
-        }
-        let owed = above.is_some_and(|at| at.owed.get() == TASK) && self.delivery.taken.get();
-        if owed && !mutant("tree.unmasks_unseen") {
-            state.look_again();
-        }
+    /// True if a scope is owed a request that is under way.
+    #[cfg(not(any(corio_loom, corio_shuttle)))]
+    pub(super) fn is_owed(&self, node: NodeRef, state: &State) -> bool {
+        let by_task = || {
+            let pending = state.load_relaxed().is_cancel_pending();
+            pending || self.delivery.taken.get() && !self.is_taken_back(state)
+        };
+        let part = node.owing_part();
+        let by_part = || part != 0 && is_inside(node, part);
+        by_part() || node.is_owed(TASK) && by_task()
     }
 
     fn move_outwards(
@@ -395,17 +398,28 @@ impl Tree {
         if mark == 0 {
             return None;
         }
+        let said = if mark == TASK {
+            self.take_part_in(state, requests)
+        } else {
+            let owner = find(self.first.get(), mark).filter(|_| is_inside(node, mark))?;
+            owner.delivery.taken.set(true);
+            owner.said()
+        };
+        if said.is_some() {
+            self.feel(node, mark);
+        }
+        said
+    }
+
+    /// The scope has taken the request of this mark. Nobody around is owed that any more.
+    fn feel(&self, node: NodeRef, mark: u32) {
+        node.settle(mark);
         let mut above = node.parent.get();
         while let Some(at) = above.filter(|at| at.id.get() != mark) {
+            at.settle(mark);
             at.felt.set(!mutant("tree.felt_by_nobody"));
             above = at.parent.get();
         }
-        if mark == TASK {
-            return self.take_part_in(state, requests);
-        }
-        let owner = above?;
-        owner.delivery.taken.set(true);
-        owner.said()
     }
 
     /// The request to the whole task that is being delivered, whether it is taken now or was.
@@ -472,6 +486,7 @@ impl Tree {
                 state.uncount_part();
             }
             self.withdraw(Some(owner));
+            forgive(owner.child.get(), owner.id.get());
         }
     }
 

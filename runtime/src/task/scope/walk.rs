@@ -51,7 +51,7 @@ impl Node {
 /// Marks a node, unless a request from further out is offered to it. True if it is offered one now.
 pub(super) fn set_mark(node: NodeRef, mark: u32, errands: &mut Errands) -> bool {
     node.touch();
-    node.owed.set(0);
+    node.settle(mark);
     let old = node.mark.get();
     if old == 0 || mark == TASK || !is_outer(node, old, mark) {
         node.mark.set(mark);
@@ -97,10 +97,8 @@ pub(super) fn offer_leaves(first: Option<NodeRef>, mark: u32, errands: &mut Erra
         if !found.marked && !found.held && node.kind.get().catches() {
             found.marked = set_mark(node, mark, errands);
         } else if !found.marked && node.kind.get().catches() {
-            let old = node.owed.get();
-            if old == 0 || mark == TASK || !is_outer(node, old, mark) {
-                node.owed.set(mark);
-            }
+            let outer = mark != TASK && is_outer(node, node.owing_part(), mark);
+            node.owe(if outer { node.owing_part() } else { mark });
         }
         all.add(found);
     }
@@ -114,12 +112,12 @@ pub(super) fn serve(first: Option<NodeRef>, mark: u32, errands: &mut Errands) ->
     for node in siblings(first) {
         let inside = node.child.get();
         if serve(inside, mark, errands) {
-            node.owed.set(0);
+            node.settle(mark);
             any = true;
-        } else if node.owed.get() == mark && !held(inside) && !any_owed(inside, mark) {
+        } else if node.is_owed(mark) && !held(inside) && !any_owed(inside, mark) {
             // What waits there may have come since.
             let found = offer_leaves(inside, mark, errands);
-            node.owed.set(0);
+            node.settle(mark);
             any |= found.marked || set_mark(node, mark, errands);
         }
     }
@@ -127,15 +125,13 @@ pub(super) fn serve(first: Option<NodeRef>, mark: u32, errands: &mut Errands) ->
 }
 
 pub(super) fn any_owed(first: Option<NodeRef>, mark: u32) -> bool {
-    siblings(first).any(|node| node.owed.get() == mark || any_owed(node.child.get(), mark))
+    siblings(first).any(|node| node.is_owed(mark) || any_owed(node.child.get(), mark))
 }
 
 /// Nobody is owed the request of this mark any more.
 pub(super) fn forgive(first: Option<NodeRef>, mark: u32) {
     for node in siblings(first) {
-        if node.owed.get() == mark {
-            node.owed.set(0);
-        }
+        node.settle(mark);
         forgive(node.child.get(), mark);
     }
 }

@@ -160,6 +160,12 @@ impl State {
         self.0.fetch_or(LOOK | SCHEDULED, Relaxed);
     }
 
+    /// Has the scopes looked at before the next poll, whenever that is.
+    pub(crate) fn look_on(&self) {
+        // Ordering: Relaxed; as in `look_again`.
+        self.0.fetch_or(LOOK, Relaxed);
+    }
+
     /// The scopes are being looked at.
     pub(crate) fn looked(&self) {
         // Ordering: Relaxed; as in `look_again`.

@@ -182,10 +182,7 @@ model! {
                 twin.drop_scope(node);
             }
             match mask.take_if(|_| over.get()) {
-                Some(mask) => {
-                    tree.unmask(mask, &twin.state);
-                    twin.drop_scope(mask);
-                }
+                Some(mask) => twin.drop_scope(mask),
                 None => mask.into_iter().for_each(|mask| mask.mark.set(0)),
             }
             if let Some(node) = taker.take_if(|node| twin.poll_scope(*node)) {
