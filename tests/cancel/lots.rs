@@ -23,6 +23,9 @@ const STORM: &str = "storm";
 /// Cancels after which a body must have ended. Each is answered by one scope at least.
 const CANCELS: usize = 5_000;
 
+/// Longer than all clean-ups of a body, one after the other.
+const ENOUGH: Duration = ms(1_000);
+
 /// Makes parts.
 #[derive(Clone)]
 struct Maker {
@@ -250,13 +253,39 @@ async fn storm(seed: u64) {
     }
 }
 
-/// `CORIO_LOTS=100000` tries more seeds.
-#[test]
-fn a_body_by_lot_ends_when_it_is_cancelled() {
+/// Cancels a body, each time when it has had long enough to end or to answer the cancel before.
+async fn calm(seed: u64) {
+    let mut maker = Maker::new(seed);
+    let depth = 1 + maker.below(5) as u32;
+    let body = maker.part(depth);
+    let task = create_task(body);
+    let mut answers = 0;
+    sleep(maker.short()).await;
+    while task.cancel_with(STORM) {
+        sleep(ENOUGH).await;
+        let heard = maker.heard.load(SeqCst);
+        let answered = heard > answers;
+        assert!(task.done() || answered, "{seed} has lost one: {}\n{}", maker.made, corio::dump());
+        answers = heard;
+    }
+}
+
+/// Tries `CORIO_LOTS` seeds, or 3,000.
+fn by_lot<F: Future<Output = ()>>(play: impl Fn(u64) -> F) {
     let seeds = std::env::var("CORIO_LOTS").map_or(3_000, |seeds| seeds.parse().expect("a number"));
     for seed in 0..seeds {
-        corio::sim::run(seed, storm(seed));
+        corio::sim::run(seed, play(seed));
     }
+}
+
+#[test]
+fn a_body_by_lot_ends_when_it_is_cancelled() {
+    by_lot(storm);
+}
+
+#[test]
+fn a_body_by_lot_answers_each_cancel_or_ends() {
+    by_lot(calm);
 }
 
 #[test]

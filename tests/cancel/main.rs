@@ -1,6 +1,7 @@
 //! Cancellation through the public interface: one test for each case of the table in
 //! `docs/cancellation.md`, named after it.
 
+mod again;
 mod branches;
 mod condition;
 mod corners;
@@ -11,6 +12,7 @@ mod groups;
 mod joins;
 mod limits;
 mod limits_moved;
+mod lost;
 mod lots;
 mod masks;
 mod moved;

@@ -75,57 +75,7 @@ fn a_race_goes_on_if_nothing_was_taken() {
     });
 }
 
-/// Ready at its second poll.
-fn twice() -> impl Future<Output = ()> {
-    let mut n = 0;
-    poll_fn(move |_| {
-        n += 1;
-        if n > 1 { Poll::Ready(()) } else { Poll::Pending }
-    })
-}
-
 /// Each round one takes and gives back, and another one takes.
-#[test]
-fn what_comes_back_in_each_round_is_not_asked_for_ever() {
-    go(async {
-        let laps = Arc::new(AtomicUsize::new(0));
-        let l = laps.clone();
-        let w = async {
-            loop {
-                select2(on_cancel(pending::<()>(), pending()), twice()).await
-            }
-        };
-        let ll = l.clone();
-        let l = async move {
-            let l = ll;
-            loop {
-                _ = catch_cancel(pending::<()>()).await;
-                if l.fetch_add(1, SeqCst) > 10_000 {
-                    panic!("it is asked for ever")
-                }
-            }
-        };
-        let part = timeout(
-            ms(5),
-            catch_cancel(join2::<_, _>(
-                async {
-                    w.await;
-                },
-                async {
-                    l.await;
-                },
-            )),
-        );
-        _ = timeout(
-            ms(100),
-            create_task(async {
-                _ = part.await;
-            }),
-        )
-        .await;
-    });
-}
-
 #[test]
 fn a_scope_hears_once_what_another_has_given_back() {
     go(async {

@@ -98,7 +98,7 @@ impl<F: Future> Branch<F> {
                 if let Some(request) = raised {
                     scope::return_request(request);
                 }
-                all.felt.set(all.felt.get() || self.scope.has_felt());
+                all.felt.set(all.felt.get() || self.scope.has_felt() || self.scope.is_owed());
                 self.end();
                 Some(value)
             }

@@ -220,7 +220,17 @@ where
             if self.alarm.as_mut().is_some_and(|it| Pin::new(it).poll(cx).is_ready()) {
                 (self.alarm, self.due) = (None, true);
             }
-            if !self.due || !self.may_start(found) {
+            if !self.due {
+                return;
+            }
+            if !self.may_start(found) {
+                // Nobody tells when what a mask holds back is taken back.
+                if !self.asked && !self.stopping.has_stopped(found) {
+                    let look = self.alarm.insert(sleep(Duration::from_millis(1)).inside());
+                    if Pin::new(look).poll(cx).is_ready() {
+                        cx.waker().wake_by_ref();
+                    }
+                }
                 return;
             }
             from = self.running.len();

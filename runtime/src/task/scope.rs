@@ -15,6 +15,7 @@
 //! need a lock); a list of pending requests in the tree (CANCEL in the state word alone is what
 //! `uncancel` and the end of the task can see in one step).
 
+mod claims;
 mod look;
 mod node;
 mod share;
@@ -26,6 +27,8 @@ mod weight;
 mod frame;
 #[cfg(not(any(corio_loom, corio_shuttle)))]
 mod kept;
+#[cfg(not(any(corio_loom, corio_shuttle)))]
+mod levels;
 #[cfg(not(any(corio_loom, corio_shuttle)))]
 mod merge;
 #[cfg(not(any(corio_loom, corio_shuttle)))]

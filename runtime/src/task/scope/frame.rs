@@ -373,6 +373,7 @@ impl Scope {
         let node = match self.node {
             None => *self.node.insert(make(task, kind, parent)),
             Some(node) => {
+                node.passed.set(false);
                 if node.parent.get() != parent {
                     tree(task).move_to(node, parent);
                 }
@@ -382,6 +383,8 @@ impl Scope {
         // The task itself is polled anyhow.
         if task_of(cx.waker()) != Some(task) {
             keep_waker(node, cx);
+        } else if kind == Kind::Mask && node.has_waker() {
+            drop(node.waker.take());
         }
     }
 
@@ -567,10 +570,14 @@ pub(crate) fn see_retracted(task: TaskPtr) {
 fn give_back(task: TaskPtr, said: Cancelled) {
     let header = task.header();
     let part = said.origin();
-    tree(task).give_back(said, &header.state, &header.ext_or_make().requests);
+    if !tree(task).give_back(said, &header.state, &header.ext_or_make().requests) {
+        return;
+    }
     // What others take in this poll is not given back.
     let mut around = frames(task).filter_map(Frame::known).filter(|node| node.kind.get().catches());
-    if let Some(node) = around.next().filter(|node| is_inside(*node, part)) {
+    if let Some(node) =
+        around.next().filter(|node| part == crate::error::FROM_TASK || is_inside(*node, part))
+    {
         node.owe(part);
     }
 }

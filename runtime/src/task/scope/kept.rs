@@ -18,11 +18,15 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::frame::{Here, current, return_request, tree};
+use super::levels;
 use super::share::Share;
 use crate::error::{Cancelled, FROM_TASK};
 use crate::task::raw::TaskPtr;
 use crate::task::registry::TaskRef;
 use crate::task::silent::SilentRef;
+
+/// What was asked, and no scope in it: no scope has this id.
+const ALL: u32 = 0;
 
 /// Requests that were taken and not passed on, first taken first, one of each origin.
 #[derive(Default)]
@@ -33,8 +37,9 @@ struct Keep {
     request: Cancelled,
     /// Where it was taken.
     task: Option<SilentRef>,
-    /// Shared with others that have taken it; without one nobody else is to pass it on.
-    share: Option<Arc<Share>>,
+    /// Shared with others that have taken it, inside of each scope around, by its id, and in all of what was
+    /// asked (0); without any nobody else is to pass it on.
+    shares: Vec<(u32, Arc<Share>)>,
     /// It is passed on even if others that have taken it have answered it.
     owes: bool,
     /// It has gone on, or was answered.
@@ -57,21 +62,23 @@ impl Kept {
     }
 
     fn keep_shared(&mut self, request: Cancelled, owes: bool) {
-        let share = current().and_then(|task| tree(task).share_of(request.origin()));
-        if let Some(share) = &share {
-            share.join();
+        let mut shares = Vec::new();
+        if let Some(task) = current() {
+            shares = levels::shares(task, request.origin());
+            shares.extend(tree(task).share_of(request.origin()).map(|share| (ALL, share)));
         }
-        self.keep(request, share, owes);
+        shares.iter().for_each(|(_, share)| share.join());
+        self.keep(request, shares, owes);
     }
 
     /// Keeps a request that was raised to here: it is in nobody else's hands.
     pub(crate) fn keep_raised(&mut self, request: Cancelled) {
-        self.keep(request, None, true);
+        self.keep(request, Vec::new(), true);
     }
 
-    fn keep(&mut self, request: Cancelled, share: Option<Arc<Share>>, owes: bool) {
+    fn keep(&mut self, request: Cancelled, shares: Vec<(u32, Arc<Share>)>, owes: bool) {
         let task = current().map(|task| SilentRef::new(TaskRef::new(task)));
-        self.add(Keep { request, share, task, owes, answered: false });
+        self.add(Keep { request, shares, task, owes, answered: false });
     }
 
     fn add(&mut self, mut keep: Keep) {
@@ -135,7 +142,7 @@ impl fmt::Debug for Kept {
 impl Keep {
     fn answer(&mut self) {
         self.answered = true;
-        if let Some(share) = self.share.take() {
+        for (_, share) in self.shares.drain(..) {
             share.answer();
             let _ = share.leave(false);
         }
@@ -144,16 +151,26 @@ impl Keep {
 
 impl Drop for Keep {
     fn drop(&mut self) {
-        if self.answered || self.share.take().is_some_and(|share| !share.leave(self.owes)) {
+        if self.answered {
             return;
         }
-        let Some(taken_in) = &self.task else { return };
+        let mut last_in = if self.shares.is_empty() { Some(ALL) } else { None };
+        for (id, share) in self.shares.drain(..) {
+            if share.leave(self.owes) {
+                last_in = Some(id);
+            }
+        }
+        let (Some(last_in), Some(taken_in)) = (last_in, &self.task) else { return };
+        let origin = self.request.origin();
         if current() != Some(taken_in.ptr()) {
-            if self.request.origin() == FROM_TASK {
+            if origin == FROM_TASK && last_in == ALL {
                 taken_in.return_cancel();
             }
-        } else if !Covering::covers(taken_in.ptr(), self.request.origin()) {
+        } else if Covering::covers(taken_in.ptr(), origin) {
+        } else if last_in == ALL {
             return_request(self.request.clone());
+        } else {
+            levels::ask(last_in, origin);
         }
     }
 }
@@ -162,7 +179,7 @@ impl Drop for Keep {
 #[inline]
 pub(crate) fn answered(request: &Cancelled) {
     if let Some(task) = current() {
-        tree(task).answer(request.origin());
+        levels::answer(task, request.origin());
     }
 }
 

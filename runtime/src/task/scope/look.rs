@@ -91,11 +91,11 @@ impl Look<'_> {
             return Verdict::Go;
         }
         if delivery.taken.get() || !now.is_cancel_pending() {
-            if delivery.taken.get() && self.tree.owes() {
+            if delivery.taken.get() && self.tree.owes(None) {
                 self.tree.withdraw(None);
                 if self.serve() {
                     self.state.look_again();
-                } else if self.tree.owes() {
+                } else if self.tree.owes(None) {
                     if !mutant("look.looks_once") {
                         self.state.look_on();
                     }
@@ -127,7 +127,7 @@ impl Look<'_> {
             return false;
         }
         let mut errands = Errands::default();
-        let served = self.tree.serve(None, &mut errands);
+        let served = self.tree.serve(None, self.state, &mut errands);
         errands.run();
         served
     }

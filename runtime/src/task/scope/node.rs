@@ -17,7 +17,6 @@ use std::cell::Cell;
 use std::fmt;
 use std::ops::Deref;
 use std::ptr::NonNull;
-use std::sync::Arc;
 use std::task::Waker;
 
 use corio_sync::shim::Ordering::{AcqRel, Relaxed};
@@ -25,7 +24,7 @@ use corio_sync::shim::atomic::AtomicU8;
 use corio_sync::shim::cell::UnsafeCell;
 use corio_sync::shim::{mutant, ord};
 
-use super::share::Share;
+use super::share::Holders;
 use crate::error::{Cancelled, FROM_TASK as TASK};
 
 const SCOPE_GONE: u8 = 1;
@@ -86,12 +85,17 @@ pub(crate) struct Node {
     /// For who asks a part to stop: the cancels that the part stood under when it began.
     pub(super) baseline: Cell<u32>,
     pub(super) delivery: Delivery,
+    /// Those inside of this scope that keep the request of this mark and number, which is one from further
+    /// out.
+    pub(super) heard: (Cell<(u32, u32)>, Holders),
     /// True while a request of this scope to its part is under way.
     pub(super) in_flight: Cell<bool>,
     /// True while the task counts that request among its cancels.
     pub(super) counted: Cell<bool>,
     /// Something inside has taken a request from further out.
     pub(super) felt: Cell<bool>,
+    /// It was offered a request, and not polled since.
+    pub(super) passed: Cell<bool>,
     /// The scope was about to ask its part when something inside took a request of a scope around.
     pub(super) merged: Cell<bool>,
     /// What to wake so that the scope is polled, if that is not the task itself.
@@ -137,34 +141,16 @@ pub(super) struct Delivery {
     pub(super) attempts: Cell<u8>,
     /// Somebody has taken it; the other marked scopes take part.
     pub(super) taken: Cell<bool>,
-    /// The one that was taken last was handed to code, or has gone on outwards.
-    answered: Cell<bool>,
-    /// Of those that keep it.
-    share: Cell<Option<Arc<Share>>>,
+    /// How many requests there were, this one included.
+    pub(super) number: Cell<u32>,
+    pub(super) holders: Holders,
 }
 
 impl Delivery {
     /// A request is taken for the first time, or begins.
     pub(super) fn renew(&self) {
-        self.answered.set(false);
-        drop(self.share.take());
-    }
-
-    /// What those that keep the request have in common.
-    pub(super) fn share(&self) -> Arc<Share> {
-        let share = self.share.take();
-        let share = share.unwrap_or_else(|| Arc::new(Share::new(self.answered.get())));
-        self.share.set(Some(share.clone()));
-        share
-    }
-
-    /// The request is answered.
-    pub(super) fn answer(&self) {
-        self.answered.set(true);
-        if let Some(share) = self.share.take() {
-            share.answer();
-            self.share.set(Some(share));
-        }
+        self.number.set(self.number.get().wrapping_add(1));
+        self.holders.renew();
     }
 }
 
@@ -217,9 +203,11 @@ impl NodeRef {
             owed_part: Cell::new(0),
             baseline: Cell::new(0),
             delivery: Delivery::default(),
+            heard: Default::default(),
             in_flight: Cell::new(false),
             counted: Cell::new(false),
             felt: Cell::new(false),
+            passed: Cell::new(false),
             merged: Cell::new(false),
             waker: Cell::new(None),
             said: Cell::new(None),
@@ -237,11 +225,13 @@ impl NodeRef {
         self.owed_task.set(false);
         self.owed_part.set(0);
         self.felt.set(false);
+        self.passed.set(false);
         self.merged.set(false);
         self.delivery.active.set(false);
         self.delivery.attempts.set(0);
         self.delivery.taken.set(false);
         self.delivery.renew();
+        self.heard.0.set((0, 0));
         // Ordering: Relaxed; the node is the caller's alone, and is handed on with the task.
         self.word.store(0, Relaxed);
     }

@@ -105,7 +105,12 @@ impl Request {
         }
         if self.progress == Progress::Taken {
             tree.withdraw(Some(node));
-            return if scope.serve(node, task) { Part::Offered } else { Part::Waiting };
+            if scope.serve(node, task) {
+                return Part::Offered;
+            }
+            // As `Look::after_poll`: the mask may have had its last poll.
+            let asks = !again && !woken && tree.owes(Some(node));
+            return if asks { Part::Held } else { Part::Waiting };
         }
         delivery.attempts.set(delivery.attempts.get().saturating_add(1));
         match scope.offer(node, task) {
@@ -163,7 +168,7 @@ impl Scope {
     /// Offers what was taken to those whose mask is over.
     fn serve(&self, node: NodeRef, task: TaskPtr) -> bool {
         let mut errands = Errands::default();
-        let served = tree(task).serve(Some(node), &mut errands);
+        let served = tree(task).serve(Some(node), &task.header().state, &mut errands);
         errands.run();
         served
     }

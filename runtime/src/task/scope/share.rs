@@ -5,9 +5,45 @@
 //! request was handed to code, has gone on outwards, or a value came in its place: then nobody owes
 //! anything any more. The last one that leaves a request which nobody has answered gives it back.
 
+use std::cell::Cell;
+use std::sync::Arc;
+
 use corio_sync::shim::Ordering::Relaxed;
 use corio_sync::shim::atomic::AtomicU32;
 use corio_sync::shim::mutant;
+
+/// Those that keep one request, all of them or those inside of one scope.
+#[derive(Default)]
+pub(super) struct Holders {
+    /// The request was handed to code, or has gone on outwards.
+    answered: Cell<bool>,
+    share: Cell<Option<Arc<Share>>>,
+}
+
+impl Holders {
+    /// Another request comes.
+    pub(super) fn renew(&self) {
+        self.answered.set(false);
+        drop(self.share.take());
+    }
+
+    /// What those that keep the request have in common.
+    pub(super) fn share(&self) -> Arc<Share> {
+        let share = self.share.take();
+        let share = share.unwrap_or_else(|| Arc::new(Share::new(self.answered.get())));
+        self.share.set(Some(share.clone()));
+        share
+    }
+
+    /// The request is answered.
+    pub(super) fn answer(&self) {
+        self.answered.set(true);
+        if let Some(share) = self.share.take() {
+            share.answer();
+            self.share.set(Some(share));
+        }
+    }
+}
 
 const ANSWERED: u32 = 1;
 const ONE: u32 = 2;

@@ -134,6 +134,11 @@ impl Tree {
         node
     }
 
+    /// The first of the outermost scopes.
+    pub(super) fn first(&self) -> Option<NodeRef> {
+        self.first.get()
+    }
+
     #[inline]
     fn list(&self, parent: Option<NodeRef>) -> Option<NodeRef> {
         match parent {
@@ -184,6 +189,7 @@ impl Tree {
     #[inline]
     pub(super) fn unlink(&self, node: NodeRef, state: &State) {
         self.settle_part(node, state);
+        self.pass_outwards(node);
         self.take_out(node);
     }
 
@@ -207,7 +213,9 @@ impl Tree {
         }
         self.cut(node);
         self.link(node, parent);
-        node.settle(node.owing_part());
+        if !is_inside(node, node.owing_part()) {
+            node.settle(node.owing_part());
+        }
     }
 
     /// Lets every node go: the body is gone.
@@ -325,20 +333,23 @@ impl Tree {
     }
 
     /// The request of `owner` was taken: offers it to those whose mask is over, which has held it back.
-    pub(super) fn serve(&self, owner: Option<NodeRef>, errands: &mut Errands) -> bool {
+    pub(super) fn serve(
+        &self,
+        owner: Option<NodeRef>,
+        state: &State,
+        errands: &mut Errands,
+    ) -> bool {
         let mark = owner.map_or(TASK, |owner| owner.id.get());
-        let attempts = &self.delivery_of(owner.as_deref()).attempts;
-        if attempts.get() >= ATTEMPTS_MAX || mutant("tree.serves_nobody") {
+        if mutant("tree.serves_nobody") {
             return false;
         }
-        let served = serve(self.list(owner), mark, errands);
-        attempts.set(attempts.get() + u8::from(served));
-        served
+        self.bury(owner, state, errands);
+        serve(self.list(owner), mark, errands)
     }
 
     /// True if a mask holds back what others have taken.
-    pub(super) fn owes(&self) -> bool {
-        any_owed(self.first.get(), TASK)
+    pub(super) fn owes(&self, owner: Option<NodeRef>) -> bool {
+        any_owed(self.list(owner), owner.map_or(TASK, |owner| owner.id.get()))
     }
 
     /// True if a scope is owed a request that is under way.
@@ -361,10 +372,12 @@ impl Tree {
         errands: &mut Errands,
     ) -> Found {
         let (mut found, mut around) = (Found::default(), Vec::new());
+        found.held = held(first);
         let mut offered = Vec::new();
         collect_marked(first, mark, &mut offered);
         for node in &offered {
             node.mark.set(0);
+            node.passed.set(true);
             let mut above = node.parent.get();
             while let Some(at) = above.filter(|at| Some(*at) != owner && !at.kind.get().catches()) {
                 if at.holds() {
@@ -417,6 +430,7 @@ impl Tree {
         let mut above = node.parent.get();
         while let Some(at) = above.filter(|at| at.id.get() != mark) {
             at.settle(mark);
+            let _ = self.heard(&at, mark);
             at.felt.set(!mutant("tree.felt_by_nobody"));
             above = at.parent.get();
         }
@@ -492,7 +506,8 @@ impl Tree {
 
     /// A request that was taken and has come to nothing, because the wait that it was to end did
     /// not last, is offered once more, unless it was taken back since.
-    pub(super) fn give_back(&self, said: Cancelled, state: &State, requests: &Requests) {
+    pub(super) fn give_back(&self, said: Cancelled, state: &State, requests: &Requests) -> bool {
+        let mut owes = false;
         match said.origin() {
             0 => {
                 requests.push(said);
@@ -506,15 +521,23 @@ impl Tree {
                     let (_, before) = self.delivered.get();
                     self.delivered.set((before, before));
                     requests.push(said);
+                    if self.delivery.taken.replace(false) {
+                        self.delivery.renew();
+                    }
+                    owes = true;
                 }
             }
             part => {
                 if let Some(owner) = find(self.first.get(), part).filter(|it| it.in_flight.get()) {
                     owner.delivery.taken.set(false);
                     owner.delivery.renew();
+                    let attempts = owner.delivery.attempts.get();
+                    owes = attempts < ATTEMPTS_MAX;
+                    owner.delivery.attempts.set(attempts + u8::from(owes));
                 }
             }
         }
+        owes
     }
 
     /// What those that have taken the request of this origin have in common; `None` if the part that
@@ -522,8 +545,8 @@ impl Tree {
     #[cfg_attr(any(corio_loom, corio_shuttle), allow(dead_code, reason = "only some models keep"))]
     pub(super) fn share_of(&self, origin: u32) -> Option<Arc<Share>> {
         match origin {
-            0 | TASK => Some(self.delivery.share()),
-            part => find(self.first.get(), part).map(|owner| owner.delivery.share()),
+            0 | TASK => Some(self.delivery.holders.share()),
+            part => find(self.first.get(), part).map(|owner| owner.delivery.holders.share()),
         }
     }
 
@@ -534,10 +557,10 @@ impl Tree {
     )]
     pub(super) fn answer(&self, origin: u32) {
         match origin {
-            0 | TASK => self.delivery.answer(),
+            0 | TASK => self.delivery.holders.answer(),
             part => {
                 if let Some(owner) = find(self.first.get(), part) {
-                    owner.delivery.answer();
+                    owner.delivery.holders.answer();
                 }
             }
         }

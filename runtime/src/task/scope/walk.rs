@@ -94,9 +94,9 @@ pub(super) fn offer_leaves(first: Option<NodeRef>, mark: u32, errands: &mut Erra
             continue;
         }
         let mut found = offer_leaves(node.child.get(), mark, errands);
-        if !found.marked && !found.held && node.kind.get().catches() {
+        if !found.marked && !found.held && node.kind.get().catches() && !node.passed.get() {
             found.marked = set_mark(node, mark, errands);
-        } else if !found.marked && node.kind.get().catches() {
+        } else if !found.marked && found.held && node.kind.get().catches() {
             let outer = mark != TASK && is_outer(node, node.owing_part(), mark);
             node.owe(if outer { node.owing_part() } else { mark });
         }
@@ -112,9 +112,13 @@ pub(super) fn serve(first: Option<NodeRef>, mark: u32, errands: &mut Errands) ->
     for node in siblings(first) {
         let inside = node.child.get();
         if serve(inside, mark, errands) {
-            node.settle(mark);
+            // It is owed the request until something inside has taken that.
             any = true;
-        } else if node.is_owed(mark) && !held(inside) && !any_owed(inside, mark) {
+        } else if node.is_owed(mark)
+            && !held(inside)
+            && !any_owed(inside, mark)
+            && !any_marked(inside, mark)
+        {
             // What waits there may have come since.
             let found = offer_leaves(inside, mark, errands);
             node.settle(mark);

@@ -60,7 +60,13 @@ impl Tree {
     /// True if a part stands under more cancels than it began under, and those are not held back by a mask
     /// around.
     pub(super) fn has_more(&self, part: NodeRef, state: &State) -> bool {
-        let more = self.weight_of(part, state.load_relaxed()) > part.baseline.get();
+        let now = state.load_relaxed();
+        let mut weight = self.weight_of(part, now);
+        if part.is_masked() {
+            // What is pending is held back.
+            weight -= self.cancels(now).saturating_sub(self.delivered.get().0);
+        }
+        let more = weight > part.baseline.get();
         more && (part.felt.get() || !part.is_masked() || mutant("tree.masks_are_felt"))
     }
 

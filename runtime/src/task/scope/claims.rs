@@ -1,0 +1,61 @@
+//! What a scope is owed, because of who has gone inside of it.
+
+use corio_sync::shim::mutant;
+
+use super::node::NodeRef;
+use super::share::Holders;
+use super::tree::Tree;
+use super::walk::{find, is_inside, is_outer};
+use crate::error::FROM_TASK as TASK;
+
+impl Tree {
+    /// A scope goes that was offered a request and was not polled since, or was owed one. Where nobody else
+    /// has taken that inside of the scope around, which others who take it may wait for, this one is owed
+    /// it.
+    #[inline]
+    pub(super) fn pass_outwards(&self, node: NodeRef) {
+        let (offered, part) = (node.mark.replace(0), node.owing_part());
+        if offered != 0 && node.kind.get().catches() {
+            self.claim(node, offered);
+        }
+        if part != 0 && part != offered {
+            self.claim(node, part);
+        }
+        if node.is_owed(TASK) && offered != TASK {
+            self.claim(node, TASK);
+        }
+    }
+
+    /// The scope around `node` is owed the request of this mark.
+    #[cold]
+    fn claim(&self, node: NodeRef, mark: u32) {
+        let mut above = node.parent.get();
+        while let Some(at) = above.filter(|at| at.id.get() != mark && !at.kind.get().catches()) {
+            above = at.parent.get();
+        }
+        let Some(around) = above.filter(|at| at.id.get() != mark) else { return };
+        let over = mark != TASK && !is_inside(around, mark);
+        let outer = mark != TASK && is_outer(around, around.owing_part(), mark);
+        if !over && !outer && !self.has_heard(around, mark) && !mutant("tree.claims_nothing") {
+            around.owe(mark);
+        }
+    }
+
+    /// True if somebody inside of the scope has taken the request of this mark.
+    fn has_heard(&self, node: NodeRef, mark: u32) -> bool {
+        let owner = if mark == TASK { None } else { find(self.first(), mark) };
+        let delivery = self.delivery_of(owner.as_deref());
+        delivery.taken.get() && node.heard.0.get() == (mark, delivery.number.get())
+    }
+
+    /// Those inside of `node` that keep the request of this mark, which one of them has taken.
+    pub(super) fn heard<'a>(&self, node: &'a NodeRef, mark: u32) -> &'a Holders {
+        let owner = if mark == TASK { None } else { find(self.first(), mark) };
+        let now = (mark, self.delivery_of(owner.as_deref()).number.get());
+        let (of, holders) = &node.heard;
+        if of.replace(now) != now {
+            holders.renew();
+        }
+        holders
+    }
+}

@@ -1,0 +1,141 @@
+//! A scope inside a branch goes before it has passed a request on, while another branch has taken it.
+
+use std::future::{Future, pending};
+use std::pin::Pin;
+
+use corio::{
+    TaskGroup, catch_cancel, create_task, join, on_cancel, sleep, staggered_race, task_group,
+    timeout, yield_now,
+};
+
+use crate::support::{for_ever, join2, ms, select2};
+
+type Part = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// It has come when the cancel comes.
+async fn limit() {
+    _ = timeout(ms(2), for_ever()).await;
+}
+
+/// Keeps a cancel until its child has ended.
+fn group() -> Part {
+    Box::pin(async {
+        let body = async |group: TaskGroup<&'static str>| {
+            drop(group.create_task(async {
+                for_ever().await;
+                Ok(())
+            }));
+            for_ever().await;
+            Ok(())
+        };
+        _ = task_group(body).await;
+    })
+}
+
+/// Keeps it for some polls.
+fn cleanup() -> Part {
+    Box::pin(on_cancel(for_ever(), async {
+        yield_now().await;
+        yield_now().await;
+    }))
+}
+
+/// The limit drops what is beside it, and the branch goes on.
+async fn branch(beside: Part) {
+    join2(select2(limit(), beside), for_ever()).await;
+}
+
+fn attempt(part: impl Future<Output = ()> + Send + 'static) -> Attempt {
+    Box::new(|| {
+        Box::pin(async {
+            part.await;
+            Ok(())
+        })
+    })
+}
+
+type Attempt =
+    Box<dyn FnOnce() -> Pin<Box<dyn Future<Output = Result<(), ()>> + Send>> + Send + 'static>;
+
+/// In which order the limit and the cancel come is the seed's.
+fn cancelled_at_the_limit<F: Future<Output = ()> + Send + 'static>(body: impl Fn() -> F) {
+    for seed in 0..50 {
+        let task = body();
+        corio::sim::run(seed, async {
+            let task = create_task(task);
+            sleep(ms(2)).await;
+            task.cancel();
+            sleep(ms(100)).await;
+            assert!(task.done(), "it waits for ever");
+        });
+    }
+}
+
+#[test]
+fn a_join_ends_whichever_branch_comes_first() {
+    for beside in [group, cleanup] {
+        cancelled_at_the_limit(move || async move { _ = join!(branch(beside()), for_ever()) });
+        cancelled_at_the_limit(move || async move { _ = join!(for_ever(), branch(beside())) });
+    }
+}
+
+#[test]
+fn a_race_ends_whichever_attempt_comes_first() {
+    for beside in [group, cleanup] {
+        for first in [false, true] {
+            cancelled_at_the_limit(move || async move {
+                let mut attempts = [attempt(branch(beside())), attempt(for_ever())];
+                if !first {
+                    attempts.reverse();
+                }
+                _ = staggered_race(attempts, Some(ms(0))).await;
+            });
+        }
+    }
+}
+
+#[test]
+fn a_scope_inside_the_branch_hears_of_it() {
+    cancelled_at_the_limit(|| async {
+        let scope = async {
+            if let Err(cancelled) = catch_cancel(branch(group())).await {
+                cancelled.raise::<()>().await;
+            }
+        };
+        _ = join!(scope, for_ever());
+    });
+}
+
+#[test]
+fn a_limit_around_ends_them() {
+    corio::sim::run(1, async {
+        let both = async { join!(branch(group()), for_ever()) };
+        let ended = timeout(ms(2), both).await;
+        assert!(ended.is_err());
+    });
+}
+
+/// What is still kept inside of the branch is passed on from there: nothing is asked twice.
+#[test]
+fn a_branch_in_which_others_keep_the_cancel_is_not_asked() {
+    for seed in 0..50 {
+        corio::sim::run(seed, async {
+            let task = create_task(async {
+                let cleans = async {
+                    let cancelled = catch_cancel(for_ever()).await.unwrap_err();
+                    sleep(ms(20)).await;
+                    cancelled.raise::<()>().await
+                };
+                let first = async { join2(select2(limit(), group()), cleans).await };
+                let second: Part = Box::pin(pending());
+                _ = join!(first, second);
+            });
+            sleep(ms(2)).await;
+            task.cancel();
+            sleep(ms(15)).await;
+            assert!(!task.done(), "the clean-up was cut off");
+            sleep(ms(10)).await;
+            assert!(task.done());
+        });
+    }
+}
