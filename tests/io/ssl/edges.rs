@@ -11,7 +11,7 @@ use corio::stream::{
 };
 
 use super::{by_name, converse, refusal, serving, shout, shouting, trusting};
-use crate::{once, until};
+use crate::{once, patiently, until};
 
 const SOON: Duration = Duration::from_millis(40);
 
@@ -89,6 +89,35 @@ fn an_end_that_nobody_has_vouched_for_is_an_error() {
         assert_eq!(reader.read_line().await.unwrap(), b"cut\n");
         let error = reader.read(None).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::UnexpectedEof, "{error}");
+        server.close();
+    });
+}
+
+#[test]
+fn an_abort_never_tells_the_peer_that_it_was_all() {
+    // The worker of the session may look at any moment of an abort by another.
+    patiently(4, async {
+        let cut = async |mut reader: StreamReader, mut writer: StreamWriter| {
+            let line = reader.read_line().await.unwrap();
+            writer.write(&line);
+            until("it is sent", || writer.queued() == 0).await;
+            writer.write(b"the rest");
+            writer.abort();
+        };
+        let server = start_server(cut, "127.0.0.1:0").ssl(serving()).await.unwrap();
+        for _ in 0..40 {
+            let ask = |address| async move {
+                let open = open_connection(address).ssl(trusting());
+                let (mut reader, mut writer) = open.await.unwrap();
+                writer.write(b"cut\n");
+                assert_eq!(reader.read_line().await.unwrap(), b"cut\n");
+                let error = reader.read(None).await.unwrap_err();
+                assert_eq!(error.kind(), ErrorKind::UnexpectedEof, "{error}");
+            };
+            for told in corio::gather_all((0..8).map(|_| ask(by_name(&server)))).await {
+                told.unwrap();
+            }
+        }
         server.close();
     });
 }

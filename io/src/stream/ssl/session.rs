@@ -179,7 +179,11 @@ impl Session<'_> {
             }
             let connection = self.connection;
             let next = self.next.get_or_insert_with(|| connection.outgoing().get());
-            let Ok(first) = ready!(Pin::new(next).poll(cx)) else { return Poll::Ready(Ok(())) };
+            let Ok(first) = ready!(Pin::new(next).poll(cx)) else {
+                // An abort shuts the queue before it ends the socket: a peer that were told of the
+                // end here would take what it has for all there was.
+                return Poll::Ready(connection.error().map_or(Ok(()), Err));
+            };
             self.next = None;
             self.gather(first);
         }
