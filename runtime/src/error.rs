@@ -250,12 +250,15 @@ impl Error for TaskError {
 pub struct Cancelled {
     msg: Option<Arc<str>>,
     requested_at: Option<&'static Location<'static>>,
-    /// Who asked: 0 is nobody but a hand, [`FROM_TASK`] a cancel of the whole task, and all else a
+    /// Who asked: [`BY_HAND`] is nobody but a hand, [`FROM_TASK`] a cancel of the whole task, and all else a
     /// scope of the task that asks its own part, by the scope's id.
     origin: u32,
     /// Nobody asked: the event loop of the task has ended.
     pub(crate) shut_down: bool,
 }
+
+/// The origin of what was made with [`Cancelled::new`], or comes from another task's end.
+pub(crate) const BY_HAND: u32 = 0;
 
 /// The origin of a cancel that the task's count has seen.
 pub(crate) const FROM_TASK: u32 = 1;
@@ -272,7 +275,7 @@ impl Cancelled {
         msg: Option<Arc<str>>,
         requested_at: Option<&'static Location<'static>>,
     ) -> Self {
-        Self { msg, requested_at, origin: 0, shut_down: false }
+        Self { msg, requested_at, origin: BY_HAND, shut_down: false }
     }
 
     pub(crate) fn with_origin(self, origin: u32) -> Self {
@@ -285,7 +288,7 @@ impl Cancelled {
 
     /// True if nobody has asked for it: it was made with [`Cancelled::new`] and raised.
     pub(crate) fn is_by_hand(&self) -> bool {
-        self.origin == 0
+        self.origin == BY_HAND
     }
 
     /// The message, shared.

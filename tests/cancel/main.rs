@@ -3,6 +3,7 @@
 
 mod again;
 mod branches;
+mod by_hand;
 mod condition;
 mod corners;
 mod dropped;

@@ -26,7 +26,7 @@ use super::raw::{Header, TaskPtr};
 use super::registry::TaskId;
 use super::requests::Requests;
 use super::scope::Tree;
-use crate::error::{Cancelled, TaskError, TaskName};
+use crate::error::{BY_HAND, Cancelled, TaskError, TaskName};
 
 /// The lazy part of a task.
 #[derive(Debug, Default)]
@@ -217,6 +217,6 @@ impl TaskPtr {
     /// The error of a body that was cancelled or aborted. Who goes on with its request in another
     /// task does so by hand: that one has not counted it, and has scopes of its own.
     pub(crate) fn cancelled(self, said: Cancelled) -> TaskError {
-        TaskError::new_cancelled(said.with_origin(0), self.name(), self.header().spawned_at)
+        TaskError::new_cancelled(said.with_origin(BY_HAND), self.name(), self.header().spawned_at)
     }
 }

@@ -20,7 +20,7 @@ use std::sync::Arc;
 use super::frame::{Here, current, return_request, tree};
 use super::levels;
 use super::share::Share;
-use crate::error::{Cancelled, FROM_TASK};
+use crate::error::{BY_HAND, Cancelled, FROM_TASK};
 use crate::task::raw::TaskPtr;
 use crate::task::registry::TaskRef;
 use crate::task::silent::SilentRef;
@@ -184,7 +184,7 @@ pub(crate) fn answered(request: &Cancelled) {
 }
 
 /// A scope drops what is inside of it because a request ends it. What was kept in there is joined
-/// with that request, unless it is another one's; until this is dropped.
+/// with that request, unless that is one of a limit or a group and not the same; until this is dropped.
 pub(crate) struct Covering(Option<(TaskPtr, u32)>);
 
 impl Covering {
@@ -196,7 +196,8 @@ impl Covering {
 
     fn covers(task: TaskPtr, origin: u32) -> bool {
         let covering = Here::with(|here| here.covering.get());
-        covering.is_some_and(|(of, by)| of == task && (by == FROM_TASK || by == origin))
+        let joins = |by: u32| by == FROM_TASK || by == BY_HAND || by == origin;
+        covering.is_some_and(|(of, by)| of == task && joins(by))
     }
 }
 
