@@ -250,14 +250,13 @@ impl Error for TaskError {
 pub struct Cancelled {
     msg: Option<Arc<str>>,
     requested_at: Option<&'static Location<'static>>,
-    /// Who asked: [`BY_HAND`] is nobody but a hand, [`FROM_TASK`] a cancel of the whole task, and all else a
-    /// scope of the task that asks its own part, by the scope's id.
+    /// Who asked: [`BY_HAND`], [`FROM_TASK`], or the id of a scope of the task that asks its own part.
     origin: u32,
     /// Nobody asked: the event loop of the task has ended.
     pub(crate) shut_down: bool,
 }
 
-/// The origin of what was made with [`Cancelled::new`], or comes from another task's end.
+/// Nobody: it was made with [`Cancelled::new`], or comes from another task's end.
 pub(crate) const BY_HAND: u32 = 0;
 
 /// The origin of a cancel that the task's count has seen.
@@ -286,7 +285,6 @@ impl Cancelled {
         self.origin
     }
 
-    /// True if nobody has asked for it: it was made with [`Cancelled::new`] and raised.
     pub(crate) fn is_by_hand(&self) -> bool {
         self.origin == BY_HAND
     }
@@ -581,11 +579,8 @@ mod tests {
 
     #[test]
     fn into_panic_of_a_cancel_names_the_remedy() {
-        let error = TaskError::new_cancelled(
-            Cancelled::from_parts(None, None),
-            "t".into(),
-            Location::caller(),
-        );
+        let request = Cancelled::from_parts(None, None);
+        let error = TaskError::new_cancelled(request, "t".into(), Location::caller());
         let message = payload(move || drop(error.into_panic()));
         let message = payload_message(&*message).unwrap();
         assert!(message.contains("check TaskError::is_panic first"), "{message}");

@@ -23,6 +23,7 @@ mod loop_limits;
 mod loop_nested;
 mod loop_order;
 mod loop_primitives;
+mod loop_wakes;
 mod outcomes;
 mod queue;
 mod runner;

@@ -43,9 +43,9 @@ use crate::task::join::Task;
 /// As in asyncio a task that waits for a timer, a socket or another thread is woken in the iteration of
 /// that event, among the callbacks that are due, and goes on in the next one; who waits for tasks in a
 /// `gather`, `wait`, `as_completed`, `shield` or task group goes on two iterations after they end. What
-/// differs: a cancel takes an iteration for each task that it is passed on through, where asyncio's
-/// reaches the innermost at once; a `wait` or `as_completed` of what has ended goes on at once; and the
-/// macros, `gather!` and its kin, poll futures within one task and have no iterations between.
+/// differs is little, and stands in `docs/from-asyncio.md` under *Order*: the macros, `join!`, `select!`
+/// and their kin, poll futures within one task and have no iterations between; a cancel reaches the
+/// innermost of tasks that await each other with the next step of the first, and not at the call.
 ///
 /// As in asyncio, an `await` of something that is ready runs on: here a poll has no
 /// [budget](crate::Builder::poll_budget), which on a runtime makes a task give way after so many calls

@@ -28,7 +28,7 @@ impl TaskPtr {
         };
         header.state.looked();
         // SAFETY: the caller is the runner.
-        let look = Look { tree: unsafe { ext.scopes() }, state: &header.state };
+        let look = Look::new(unsafe { ext.scopes() }, &header.state);
         if let Verdict::End(said) = look.before_poll(seen.is_joining()) {
             // SAFETY: the caller is the runner.
             unsafe { self.end_cancelled(said, false) };

@@ -19,7 +19,8 @@
 //! by the holder alone. 2^62 ns are 146 years: what does not fit never comes.
 //!
 //! `set` is lock-free, the rest wait-free. The holder leaves its waker *after* the poll in which
-//! its own task may have moved the deadline, so only moves from elsewhere wake it.
+//! its own task may have moved the deadline, so only moves from elsewhere wake it; and only those to an
+//! earlier time.
 
 use std::task::Waker;
 
@@ -92,7 +93,8 @@ impl Deadline {
         (time_of(word), phase_of(word))
     }
 
-    /// Edge 1. Moves the deadline and has the holder look at it.
+    /// Edge 1. Moves the deadline and has the holder look at it, if that is before the one it may wait
+    /// for: else it looks when that has come, and nothing is in need of it before.
     pub(crate) fn set(&self, at: u64) -> Result<(), Phase> {
         // Ordering: Relaxed here and below; as in `get`.
         let mut old = self.word.load(Relaxed);
@@ -105,13 +107,13 @@ impl Deadline {
                 Err(now) => old = now,
             }
         }
-        if !mutant("deadline.tells_nobody") {
+        if pack(at) < old && !mutant("deadline.tells_nobody") {
             self.holder.wake();
         }
         Ok(())
     }
 
-    /// The holder is woken by the next move. It looks at the deadline afterwards.
+    /// The holder is woken by the next move to an earlier time. It looks at the deadline afterwards.
     pub(crate) fn watch(&self, waker: &Waker) {
         self.holder.register(waker);
     }

@@ -995,6 +995,71 @@ async def a_limit_comes_in_the_clean_up_of_the_inner_one():
 
 
 @scenario
+async def an_await_after_a_caught_cancel():
+    async def caught():
+        try:
+            await for_ever("body")
+        except asyncio.CancelledError:
+            await spawn(child("child", 0, 8))
+            say("awaited")
+
+    task = spawn(caught())
+    await turn()
+    task.cancel()
+    await task
+    say("main")
+
+
+@scenario
+async def a_limit_is_taken_away():
+    limit = None
+    other = None
+
+    async def limited_by_none():
+        nonlocal limit
+        async with asyncio.timeout(10) as limit:
+            await other
+            say("awaited")
+
+    async def takes_away():
+        limit.reschedule(None)
+
+    task = spawn(limited_by_none())
+    spawn(takes_away())
+    other = spawn(child("other", 0, 8))
+    await task
+    say("main")
+
+
+@scenario
+async def a_cleanup_awaits_a_cancelled_task():
+    dead = spawn(for_ever("dead"))
+    await turn()
+    dead.cancel()
+    await turn()
+    await turn()
+
+    async def caught():
+        try:
+            try:
+                await for_ever("body")
+            finally:
+                await dead
+        except asyncio.CancelledError:
+            say("caught")
+            ticks(8)
+            await turn()
+            asyncio.current_task().uncancel()
+            say("goes on")
+
+    task = spawn(caught())
+    await turn()
+    task.cancel()
+    await task
+    say("main")
+
+
+@scenario
 async def limits_in_a_body_that_goes_on():
     async def goes_on():
         try:

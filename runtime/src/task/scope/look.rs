@@ -1,5 +1,7 @@
 //! What the runner does about a request to the whole task, before and after a poll.
 
+use std::cell::Cell;
+
 use corio_sync::shim::mutant;
 
 use super::tree::{Errands, Offer, PATIENCE, Tree};
@@ -9,8 +11,10 @@ use crate::task::state::State;
 /// The runner's look at the scopes of its task.
 #[derive(Debug)]
 pub(crate) struct Look<'a> {
-    pub(crate) tree: &'a Tree,
-    pub(crate) state: &'a State,
+    tree: &'a Tree,
+    state: &'a State,
+    /// The request was offered before the poll, which shows who takes it.
+    offered: Cell<bool>,
 }
 
 /// What comes next.
@@ -36,7 +40,11 @@ impl Tree {
     }
 }
 
-impl Look<'_> {
+impl<'a> Look<'a> {
+    pub(crate) fn new(tree: &'a Tree, state: &'a State) -> Self {
+        Self { tree, state, offered: Cell::new(false) }
+    }
+
     /// Offers a pending request, unless that was done before. `joining`: the last poll ended in a
     /// wait for another task that no scope is around, which may take the request in the next one.
     pub(crate) fn before_poll(&self, joining: bool) -> Verdict {
@@ -53,11 +61,13 @@ impl Look<'_> {
             return Verdict::Go;
         }
         let mut verdict = Verdict::Go;
-        if delivery.taken.get() || !delivery.active.get() {
+        let begins = delivery.taken.get() || !delivery.active.get();
+        if begins {
             self.tree.begin(None);
+        }
+        if begins || !self.tree.is_offered(None) {
             verdict = self.offer(joining);
-        } else if !self.tree.is_offered(None) {
-            verdict = self.offer(joining);
+            self.offered.set(matches!(verdict, Verdict::Go));
         }
         self.ask_masks();
         match verdict {
@@ -84,7 +94,7 @@ impl Look<'_> {
         let now = self.state.load_relaxed();
         let waits = delivery.attempts.get() < PATIENCE && self.tree.is_offered(None);
         // Those that were woken but not polled yet will be.
-        let woken = yields || now.is_scheduled();
+        let woken = yields || self.offered.get() || now.is_scheduled();
         if woken && waits && (delivery.taken.get() || now.is_cancel_pending()) {
             delivery.attempts.set(delivery.attempts.get() + 1);
             self.state.look_again();
@@ -96,7 +106,9 @@ impl Look<'_> {
                 if self.serve() {
                     self.state.look_again();
                 } else if self.tree.owes(None) {
-                    if !mutant("look.looks_once") {
+                    if self.offered.get() {
+                        self.state.look_again();
+                    } else if !mutant("look.looks_once") {
                         self.state.look_on();
                     }
                     // As below: the mask may have had its last poll.
@@ -112,6 +124,11 @@ impl Look<'_> {
         }
         delivery.attempts.set(delivery.attempts.get().saturating_add(1));
         let verdict = self.offer(joining);
+        match verdict {
+            Verdict::Go => self.state.look_again(),
+            Verdict::Again if self.offered.get() => self.state.look_again(),
+            _ => {}
+        }
         // A body that was woken meanwhile is polled again in any case.
         let believed = again || yields || self.state.load_relaxed().is_scheduled();
         match verdict {
@@ -138,7 +155,7 @@ impl Look<'_> {
         errands.run();
         match offer {
             Offer::Nobody if !joining || self.tree.is_exhausted() => return Verdict::End(None),
-            Offer::Made | Offer::Nobody => self.state.look_again(),
+            Offer::Made | Offer::Nobody => {}
             Offer::Held => return Verdict::Again,
         }
         Verdict::Go

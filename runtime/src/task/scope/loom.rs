@@ -98,7 +98,7 @@ impl Twin {
         while self.entries.compare_exchange(1, 0, AcqRel, Relaxed).is_ok() {
             let seen = self.state.start();
             let care = seen.needs_care();
-            let look = Look { tree: &self.tree, state: &self.state };
+            let look = Look::new(&self.tree, &self.state);
             if care {
                 self.state.looked();
                 if let Verdict::End(_) = look.before_poll(false) {

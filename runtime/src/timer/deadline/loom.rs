@@ -34,16 +34,20 @@ model! {
 
 model! {
     /// A mover and a holder that goes to sleep.
-    deadline_move_wakes(threads = 2, bound = 3, claim = "a holder that went to sleep with the old deadline is woken by the move") {
-        let deadline = Arc::new(Deadline::new(10));
+    deadline_move_wakes(threads = 2, bound = 3, claim = "a holder that went to sleep until some deadline is woken by the move to an earlier one") {
+        let deadline = Arc::new(Deadline::new(20));
         let wakes = std::sync::Arc::new(Wakes(AtomicU64::new(0)));
         let waker = Waker::from(wakes.clone());
         let mover = deadline.clone();
-        let moves = thread::spawn(move || mover.set(20));
+        let moves = thread::spawn(move || {
+            assert_eq!(mover.set(30), Ok(()));
+            assert_eq!(mover.set(10), Ok(()));
+        });
         deadline.watch(&waker);
         let (sleeps_until, _) = deadline.get();
-        assert_eq!(moves.join().unwrap(), Ok(()));
-        assert!(sleeps_until == 20 || wakes.0.load(Relaxed) == 1, "it sleeps until the old deadline");
+        moves.join().unwrap();
+        let woken = wakes.0.load(Relaxed);
+        assert!(sleeps_until == 10 || woken == 1, "it sleeps until {sleeps_until}");
         deadline.unwatch();
     }
 }
