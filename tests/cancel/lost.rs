@@ -4,8 +4,8 @@ use std::future::{Future, pending};
 use std::pin::Pin;
 
 use corio::{
-    TaskGroup, catch_cancel, create_task, join, on_cancel, sleep, staggered_race, task_group,
-    timeout, yield_now,
+    TaskGroup, catch_cancel, create_task, current_task, defer_cancel, join, on_cancel, sleep,
+    staggered_race, task_group, timeout, yield_now,
 };
 
 use crate::support::{for_ever, join2, ms, select2};
@@ -19,13 +19,17 @@ async fn limit() {
 
 /// Keeps a cancel until its child has ended.
 fn group() -> Part {
+    group_of(Box::pin(for_ever()))
+}
+
+fn group_of(body: Part) -> Part {
     Box::pin(async {
         let body = async |group: TaskGroup<&'static str>| {
             drop(group.create_task(async {
                 for_ever().await;
                 Ok(())
             }));
-            for_ever().await;
+            body.await;
             Ok(())
         };
         _ = task_group(body).await;
@@ -136,6 +140,95 @@ fn a_branch_in_which_others_keep_the_cancel_is_not_asked() {
             assert!(!task.done(), "the clean-up was cut off");
             sleep(ms(10)).await;
             assert!(task.done());
+        });
+    }
+}
+
+/// Cancelled before its first limit.
+fn ends_when_it_is_cancelled<F: Future<Output = ()> + Send + 'static>(body: impl Fn() -> F) {
+    for seed in 0..50 {
+        let body = body();
+        corio::sim::run(seed, async {
+            let task = create_task(body);
+            sleep(ms(0)).await;
+            task.cancel();
+            sleep(ms(100)).await;
+            assert!(task.done(), "{seed}: it waits for ever");
+        });
+    }
+}
+
+/// A branch inside the same one is owed the cancel because of a mask, and takes it.
+#[test]
+fn who_is_owed_it_for_a_mask_does_not_take_it_for_a_group() {
+    ends_when_it_is_cancelled(|| async {
+        let masked = async {
+            defer_cancel(sleep(ms(1))).await;
+            for_ever().await;
+        };
+        let body = select2(sleep(ms(1)), on_cancel(for_ever(), sleep(ms(1))));
+        let branch = async { _ = join!(masked, group_of(Box::pin(body))) };
+        _ = join!(for_ever(), branch);
+    });
+}
+
+/// A limit ends in the poll in which the cancel comes back, and goes on with it.
+#[test]
+fn what_a_limit_passes_on_is_not_its_alone() {
+    ends_when_it_is_cancelled(|| async {
+        let goes_on = async {
+            select2(on_cancel(for_ever(), sleep(ms(4))), sleep(ms(4))).await;
+            for_ever().await;
+        };
+        let limited = timeout(ms(1), async {
+            let cancelled = catch_cancel(for_ever()).await.unwrap_err();
+            defer_cancel(sleep(ms(4))).await;
+            cancelled.raise::<()>().await
+        });
+        _ = join!(goes_on, limited);
+    });
+}
+
+/// A limit ends in the very poll in which the cancel comes.
+#[test]
+fn what_a_limit_has_taken_first_is_offered_to_others() {
+    for seed in 0..50 {
+        corio::sim::run(seed, async {
+            let task = create_task(async {
+                let cancels = async {
+                    yield_now().await;
+                    current_task().unwrap().cancel();
+                };
+                let limited = timeout(ms(1), on_cancel(for_ever(), cancels));
+                _ = join!(async { _ = catch_cancel(for_ever()).await }, limited);
+            });
+            sleep(ms(100)).await;
+            assert!(task.done(), "{seed}: it waits for ever");
+        });
+    }
+}
+
+/// Of two requests that are raised in one poll the cancel of the whole task goes on.
+#[test]
+fn a_cancel_that_is_raised_beside_what_a_limit_has_asked_is_not_lost() {
+    for seed in 0..50 {
+        corio::sim::run(seed, async {
+            let task = create_task(async {
+                let body = task_group(async |group: TaskGroup<&'static str>| {
+                    drop(group.create_task(async {
+                        yield_now().await;
+                        Err::<(), _>("failed")
+                    }));
+                    let first = on_cancel(for_ever(), sleep(ms(3)));
+                    let masked = async { defer_cancel(sleep(ms(3))).await };
+                    _ = join2(first, timeout(ms(1), on_cancel(for_ever(), masked))).await;
+                    Ok(())
+                });
+                _ = timeout(ms(0), body).await;
+            });
+            sleep(ms(2)).await;
+            assert!(task.cancel());
+            assert!(task.await.is_err(), "{seed}: the cancel is lost");
         });
     }
 }

@@ -2,10 +2,10 @@
 
 use corio_sync::shim::mutant;
 
-use super::node::NodeRef;
+use super::node::{Kind, NodeRef};
 use super::share::Holders;
 use super::tree::Tree;
-use super::walk::{find, is_inside, is_outer};
+use super::walk::{find, is_inside, is_outer, siblings};
 use crate::error::FROM_TASK as TASK;
 
 impl Tree {
@@ -41,11 +41,23 @@ impl Tree {
         }
     }
 
-    /// True if somebody inside of the scope has taken the request of this mark.
+    /// A part takes the pending cancel of the whole task, which was perhaps offered to nobody yet: those beside
+    /// it are owed that. True if there are any.
+    #[cfg_attr(
+        any(corio_loom, corio_shuttle),
+        allow(dead_code, reason = "no model has parts beside")
+    )]
+    pub(super) fn owe_beside(&self, part: NodeRef) -> bool {
+        owe_beside(self.first(), part)
+    }
+
+    /// True if somebody inside of the scope has taken the request of this mark, and has answered it or still
+    /// keeps it.
     fn has_heard(&self, node: NodeRef, mark: u32) -> bool {
         let owner = if mark == TASK { None } else { find(self.first(), mark) };
         let delivery = self.delivery_of(owner.as_deref());
-        delivery.taken.get() && node.heard.0.get() == (mark, delivery.number.get())
+        let taken = delivery.taken.get() && node.heard.0.get() == (mark, delivery.number.get());
+        taken && node.heard.1.have_it()
     }
 
     /// Those inside of `node` that keep the request of this mark, which one of them has taken.
@@ -58,4 +70,17 @@ impl Tree {
         }
         holders
     }
+}
+
+fn owe_beside(first: Option<NodeRef>, part: NodeRef) -> bool {
+    let mut any = false;
+    for node in siblings(first).filter(|node| *node != part && node.kind.get() != Kind::Mask) {
+        if node.kind.get().catches() && !is_inside(part, node.id.get()) {
+            node.owe(TASK);
+            any = true;
+        } else {
+            any |= owe_beside(node.child.get(), part);
+        }
+    }
+    any
 }

@@ -19,7 +19,7 @@ use super::merge::{Asks, merge};
 use super::node::{Kind, NodeRef};
 use super::tree::Tree;
 use super::walk::is_inside;
-use crate::error::Cancelled;
+use crate::error::{Cancelled, FROM_TASK};
 use crate::task::ext::TaskExt;
 use crate::task::inside;
 use crate::task::raw::TaskPtr;
@@ -539,9 +539,11 @@ impl Unwind {
     }
 }
 
-/// Two branches may raise in one poll; the scope around is ended once.
+/// Two branches may raise in one poll; the scope around is ended once. A cancel of the whole task goes before
+/// what a part around has asked, which is met on the way, and sees to itself.
 fn put(slot: &Slot, number: u64, said: Cancelled) {
-    let first = slot.take();
+    let of_task = said.origin() == FROM_TASK;
+    let first = slot.take().filter(|first| !of_task || first.1.origin() == FROM_TASK);
     slot.set(first.or_else(|| Some(Box::new((number, said)))));
 }
 
@@ -575,9 +577,7 @@ fn give_back(task: TaskPtr, said: Cancelled) {
     }
     // What others take in this poll is not given back.
     let mut around = frames(task).filter_map(Frame::known).filter(|node| node.kind.get().catches());
-    if let Some(node) =
-        around.next().filter(|node| part == crate::error::FROM_TASK || is_inside(*node, part))
-    {
+    if let Some(node) = around.next().filter(|node| part == FROM_TASK || is_inside(*node, part)) {
         node.owe(part);
     }
 }

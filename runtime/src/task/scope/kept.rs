@@ -156,7 +156,8 @@ impl Drop for Keep {
         }
         let mut last_in = if self.shares.is_empty() { Some(ALL) } else { None };
         for (id, share) in self.shares.drain(..) {
-            if share.leave(self.owes) {
+            // The innermost, unless it is the last one in all of what was asked.
+            if share.leave(self.owes) && (last_in.is_none() || id == ALL) {
                 last_in = Some(id);
             }
         }

@@ -3,7 +3,8 @@
 //! Where several have taken a request the last one that is dropped gives it back, since as long as there are
 //! others these pass it on: to the scope that is around them all. A scope between is not ended by that, and
 //! may be what one of them waits for, as `join!` does for all its branches. So the last one *inside of a
-//! scope* that is dropped leaves that scope with a claim to be asked itself.
+//! scope* that is dropped leaves that scope with a claim to be asked itself. The innermost one gets it; if
+//! that goes, the claim goes outwards with it (`claims.rs`).
 
 use std::sync::Arc;
 

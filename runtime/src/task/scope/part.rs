@@ -201,7 +201,13 @@ impl Scope {
             return None;
         }
         let masked = node.is_masked();
-        let take = || tree.take_pending(&header.state, &header.ext_or_make().requests);
+        let take = || {
+            let pending = tree.take_pending(&header.state, &header.ext_or_make().requests)?;
+            if tree.owe_beside(node) {
+                header.state.look_again();
+            }
+            Some(pending)
+        };
         let pending = if masked { None } else { take() };
         let own = node.id.get();
         let foreign = said.filter(|said| said.origin() != own);

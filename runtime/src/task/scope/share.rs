@@ -35,6 +35,14 @@ impl Holders {
         share
     }
 
+    /// True if the request is answered, or somebody still keeps it.
+    pub(super) fn have_it(&self) -> bool {
+        let share = self.share.take();
+        let kept = share.as_ref().is_some_and(|share| share.is_kept());
+        self.share.set(share);
+        kept || self.answered.get()
+    }
+
     /// The request is answered.
     pub(super) fn answer(&self) {
         self.answered.set(true);
@@ -70,6 +78,12 @@ impl Share {
     pub(super) fn answer(&self) {
         // Ordering: Relaxed; see [`Share`].
         self.0.fetch_or(ANSWERED, Relaxed);
+    }
+
+    /// True if somebody keeps the request.
+    fn is_kept(&self) -> bool {
+        // Ordering: Relaxed; see [`Share`].
+        self.0.load(Relaxed) >= ONE
     }
 
     /// One that keeps the request goes; true if it is to give the request back: it is the last, and

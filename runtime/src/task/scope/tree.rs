@@ -424,9 +424,11 @@ impl Tree {
         said
     }
 
-    /// The scope has taken the request of this mark. Nobody around is owed that any more.
+    /// The scope has taken the request of this mark. Nobody around is owed that any more, nor is itself by
+    /// what goes with its inside.
     fn feel(&self, node: NodeRef, mark: u32) {
         node.settle(mark);
+        self.heard(&node, mark).answer();
         let mut above = node.parent.get();
         while let Some(at) = above.filter(|at| at.id.get() != mark) {
             at.settle(mark);
