@@ -49,8 +49,8 @@ const STOPS: &str = "its task group stops";
 ///
 /// If the waiting task is cancelled, so are the body and all tasks of the group; their ends are
 /// awaited, and the cancel goes on. If there were errors too, they are returned, and the cancel is
-/// delivered at the next wait; so is one that the body had caught, if a task fails before the body
-/// has ended, unless the body has taken it back ([`Cancelled::suppress`]).
+/// delivered at the next wait; so is one that was caught before, in the body or around the group,
+/// unless it was taken back ([`Cancelled::suppress`]).
 ///
 /// Only this part of the task is touched: other branches of a `join!` feel nothing.
 ///
@@ -556,12 +556,15 @@ where
     fn finish(self: Pin<&mut Self>) -> Poll<Result<T, GroupError<E>>> {
         let this = self.project();
         let state = this.state;
+        let mut errors = state.group.errors.take_all();
+        errors.extend(state.failed.take());
+        if !errors.is_empty() && state.cancelled.first().is_none() {
+            this.scope.ask_again();
+        }
         this.scope.close_part();
         if let Some(payload) = state.group.panics.take_first() {
             resume_unwind(payload);
         }
-        let mut errors = state.group.errors.take_all();
-        errors.extend(state.failed.take());
         if !errors.is_empty() {
             state.cancelled.give_back();
             return Poll::Ready(Err(GroupError::Errors(errors)));

@@ -28,7 +28,9 @@ impl TaskPtr {
         };
         header.state.looked();
         // SAFETY: the caller is the runner.
-        let look = Look::new(unsafe { ext.scopes() }, &header.state);
+        let tree = unsafe { ext.scopes() };
+        let again = tree.deliver_again(&header.state, &ext.requests);
+        let look = Look::new(tree, &header.state);
         if let Verdict::End(said) = look.before_poll(seen.is_joining()) {
             // SAFETY: the caller is the runner.
             unsafe { self.end_cancelled(said, false) };
@@ -37,7 +39,7 @@ impl TaskPtr {
         // If the request was taken before, scopes that waited then may still take part in it, but a
         // wait without one would have been polled then: this one began later.
         let is_pending = |seen: Snapshot| seen.is_cancel_pending();
-        let probes = is_pending(seen) && is_pending(header.state.load_relaxed());
+        let probes = (again || is_pending(seen)) && is_pending(header.state.load_relaxed());
         let probing = probes.then(scope::Probing::begin);
         let mut repeating = None;
         let verdict = loop {

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Records what CPython's asyncio does in the scenarios of groups that keep a cancel.
+"""Records what CPython's asyncio does in the scenarios of groups that keep a cancel, or deliver it again.
 
     python3 groups.py > groups.txt
 
@@ -109,6 +109,150 @@ async def a_cancel_that_was_answered_before_the_group():
         await group_of(for_ever)
 
     await told(spawn(answered()))
+
+
+async def after(group):
+    """What a group that fails leaves behind."""
+    try:
+        await group
+    except* ZeroDivisionError as group:
+        say(*group.exceptions, cancelling())
+    try:
+        await turn()
+        say("goes on", cancelling())
+    except asyncio.CancelledError:
+        say("cancelled again", cancelling())
+        raise
+
+
+async def caught():
+    try:
+        await for_ever()
+    except asyncio.CancelledError:
+        say("caught", cancelling())
+
+
+async def uncaught(group):
+    """As after; nobody catches what comes again."""
+    try:
+        await group
+    except* ZeroDivisionError as group:
+        say(*group.exceptions, cancelling())
+    await turn()
+    say("goes on")
+
+
+async def cancelled_in(group, after=after):
+    """Counts turns from the one in which the task of the group is cancelled."""
+    task = spawn(after(group()))
+    await turns(2)
+    task.cancel()
+    for n in range(12):
+        say("turn", n)
+        await turn()
+        if task.done():
+            break
+    await told(task)
+
+
+@scenario("groups")
+async def a_body_makes_an_error_of_its_cancel():
+    async def group():
+        async with asyncio.TaskGroup():
+            await caught()
+            raise ZeroDivisionError("of the body")
+
+    await cancelled_in(group)
+
+
+@scenario("groups")
+async def a_body_makes_an_error_of_what_it_has_taken_back():
+    async def group():
+        async with asyncio.TaskGroup():
+            await caught()
+            asyncio.current_task().uncancel()
+            raise ZeroDivisionError("of the body")
+
+    await cancelled_in(group)
+
+
+@scenario("groups")
+async def a_child_fails_after_the_body_has_caught_a_cancel_and_ended():
+    async def group():
+        async with asyncio.TaskGroup() as group:
+            group.create_task(fails(6))
+            await caught()
+
+    await cancelled_in(group)
+
+
+@scenario("groups")
+async def a_group_fails_after_a_cancel_was_caught():
+    async def group():
+        await caught()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(fails(1))
+            await turn()
+
+    await cancelled_in(group)
+
+
+@scenario("groups")
+async def a_group_fails_at_once_after_a_cancel_was_caught():
+    async def group():
+        await caught()
+        async with asyncio.TaskGroup():
+            raise ZeroDivisionError("of the body")
+
+    await cancelled_in(group)
+
+
+@scenario("groups")
+async def a_group_fails_while_its_body_cleans_up():
+    async def group():
+        async with asyncio.TaskGroup() as group:
+            group.create_task(fails(6))
+            await caught()
+            await for_ever()
+
+    await cancelled_in(group)
+
+
+@scenario("groups")
+async def a_group_fails_and_its_body_passes_its_cancel_on():
+    async def cleans():
+        try:
+            await for_ever()
+        except asyncio.CancelledError:
+            raise ZeroDivisionError("of a child")
+
+    async def group():
+        async with asyncio.TaskGroup() as group:
+            group.create_task(cleans())
+            await for_ever()
+
+    await cancelled_in(group)
+
+
+@scenario("groups")
+async def a_cancel_that_comes_again_ends_the_task():
+    async def group():
+        async with asyncio.TaskGroup():
+            await caught()
+            raise ZeroDivisionError("of the body")
+
+    await cancelled_in(group, uncaught)
+
+
+@scenario("groups")
+async def a_cancel_that_a_group_has_kept_ends_the_task():
+    async def group():
+        async with asyncio.TaskGroup() as group:
+            group.create_task(fails(6))
+            await caught()
+            await for_ever()
+
+    await cancelled_in(group, uncaught)
 
 
 record.main("groups.py")

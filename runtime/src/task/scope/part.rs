@@ -1,6 +1,7 @@
 //! Scopes that ask their own part of the task to stop: limits and groups.
 
-use super::frame::{Scope, current, tree};
+use super::frame::{Frame, Scope, current, frames, tree};
+use super::merge::is_in_mask;
 use super::node::NodeRef;
 use super::tree::{Errands, Offer, PATIENCE};
 use super::walk::held;
@@ -212,6 +213,24 @@ impl Scope {
         let own = node.id.get();
         let foreign = said.filter(|said| said.origin() != own);
         pending.or(foreign).or_else(|| tree.under_way_above(node)).or_else(|| tree.last())
+    }
+
+    /// The part has failed: what the task, or a part around, stands under is delivered once more if the
+    /// task waits, also if it was caught before this part began. asyncio's group cancels its task again.
+    #[cold]
+    pub(crate) fn ask_again(&self) {
+        let Some(task) = current().filter(|task| task.header().ext().is_some()) else { return };
+        let (tree, state) = (tree(task), &task.header().state);
+        let again = if is_in_mask() {
+            self.unanswered(None)
+        } else {
+            let around = tree.under_way(frames(task).find_map(Frame::known));
+            around.or_else(|| if tree.is_taken_back(state) { None } else { tree.last() })
+        };
+        if let Some(said) = again.filter(|_| !state.load_relaxed().is_cancel_pending()) {
+            tree.again.set(Some(Box::new(said)));
+            state.look_again();
+        }
     }
 
     /// Where a mask holds back what is asked of the whole task; `None` if a scope is offered that, or

@@ -80,6 +80,8 @@ pub(crate) struct Tree {
     pub(super) delivery: Delivery,
     /// The request that was taken last.
     pub(super) last: Cell<Option<Box<Cancelled>>>,
+    /// What was answered, and is to be delivered once more if the task waits.
+    pub(super) again: Cell<Option<Box<Cancelled>>>,
     /// What is to end the task, with its number.
     pub(super) unwind: Cell<Option<Box<(u64, Cancelled)>>>,
     /// Scopes whose request to their part is under way and counted among the task's cancels.
@@ -519,14 +521,9 @@ impl Tree {
             // The message comes second, so that there is none without a cancel: a later one would
             // be delivered with it. The runner, which is here, takes both.
             TASK => {
-                if state.return_cancel(self.counted.get()) {
-                    let (_, before) = self.delivered.get();
-                    self.delivered.set((before, before));
-                    requests.push(said);
-                    if self.delivery.taken.replace(false) {
-                        self.delivery.renew();
-                    }
-                    owes = true;
+                owes = state.return_cancel(self.counted.get());
+                if owes {
+                    self.pend_again(said, requests);
                 }
             }
             part => {
@@ -568,12 +565,26 @@ impl Tree {
         }
     }
 
+    /// A cancel of the whole task is pending again.
+    pub(super) fn pend_again(&self, said: Cancelled, requests: &Requests) {
+        let (_, before) = self.delivered.get();
+        self.delivered.set((before, before));
+        requests.push(said);
+        if self.delivery.taken.replace(false) {
+            self.delivery.renew();
+        }
+    }
+
     /// What the next part around that was asked to stop was told.
     pub(super) fn under_way_above(&self, part: NodeRef) -> Option<Cancelled> {
-        let mut above = part.parent.get();
-        while let Some(at) = above.filter(|at| !at.in_flight.get()) {
-            above = at.parent.get();
+        self.under_way(part.parent.get())
+    }
+
+    /// As [`Tree::under_way_above`], of what is inside of this scope.
+    pub(super) fn under_way(&self, mut around: Option<NodeRef>) -> Option<Cancelled> {
+        while let Some(at) = around.filter(|at| !at.in_flight.get()) {
+            around = at.parent.get();
         }
-        above.and_then(|at| at.said())
+        around.and_then(|at| at.said())
     }
 }

@@ -9,6 +9,8 @@ use corio_sync::shim::mutant;
 
 use super::node::NodeRef;
 use super::tree::Tree;
+use crate::error::FROM_TASK;
+use crate::task::requests::Requests;
 use crate::task::state::{Snapshot, State};
 
 impl Tree {
@@ -42,6 +44,20 @@ impl Tree {
         } else if self.cancels(now) == 0 && !self.by_hand.get() {
             state.retract(self.counted.get());
         }
+    }
+
+    /// Before a poll: what is to be delivered once more is, unless it was taken back.
+    #[cfg_attr(any(corio_loom, corio_shuttle), allow(dead_code, reason = "no model has a group"))]
+    pub(crate) fn deliver_again(&self, state: &State, requests: &Requests) -> bool {
+        let Some(said) = self.again.take() else { return false };
+        if said.origin() != FROM_TASK {
+            return self.give_back(*said, state, requests);
+        }
+        let returned = state.return_before_poll(self.counted.get());
+        if returned {
+            self.pend_again(*said, requests);
+        }
+        returned
     }
 
     /// True if none of the whole task's cancels is left.

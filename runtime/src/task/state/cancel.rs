@@ -139,14 +139,23 @@ impl State {
     /// Makes a cancel that was taken pending again, without counting it once more; false if it was
     /// taken back meanwhile: no more than `parts`, requests to parts of the task, are counted.
     pub(crate) fn return_cancel(&self, parts: u32) -> bool {
+        self.return_with(parts, CANCEL | SCHEDULED)
+    }
+
+    /// As [`return_cancel`](Self::return_cancel), before a poll: that is the one which delivers it.
+    #[cfg_attr(any(corio_loom, corio_shuttle), allow(dead_code, reason = "no model has a group"))]
+    pub(crate) fn return_before_poll(&self, parts: u32) -> bool {
+        self.return_with(parts, CANCEL)
+    }
+
+    fn return_with(&self, parts: u32, bits: u64) -> bool {
         let mut old = self.0.load(Relaxed);
         loop {
             if Snapshot(old).cancelling() <= parts && !mutant("state.returns_retracted") {
                 return false;
             }
-            let new = old | CANCEL | SCHEDULED;
             // Ordering: Relaxed; as in `return_uncounted`, and the count carries no data.
-            match self.0.compare_exchange_weak(old, new, Relaxed, Relaxed) {
+            match self.0.compare_exchange_weak(old, old | bits, Relaxed, Relaxed) {
                 Ok(_) => return true,
                 Err(now) => old = now,
             }
