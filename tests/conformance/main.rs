@@ -18,6 +18,7 @@ mod future;
 mod introspection;
 mod lock;
 mod loop_ends;
+mod loop_groups;
 mod loop_hops;
 mod loop_limits;
 mod loop_nested;

@@ -6,23 +6,25 @@
 //! ```text
 //! bit 0       CLOSED   the group's future looks no more: it has no child left, or was dropped
 //! bit 1       ABORT    a child failed, the body failed, or somebody called `cancel`
-//! bits 2-21   who is adding a child: admitted, and perhaps not in the group's list
+//! bit 2       ENDING   the body has ended: the group waits for its children, and takes more only as long as
+//!                      one is left
+//! bits 3-21   who is adding a child: admitted, and perhaps not in the group's list
 //! bits 22-57  children that have not left; a child leaves when its body is gone
 //! bits 58-63  children that were added, modulo 64
 //!
-//!   admit   1   adding and children + 1, unless CLOSED or ABORT
+//!   admit   1   adding and children + 1, unless CLOSED or ABORT, or ENDING and nobody is left
 //!   added   2   adding - 1, added + 1, the child is in the list now; wakes the group if that may have
 //!               missed it, or has waited for it, and with every 64th. True: the group is gone, the
 //!               list is the caller's to stop
 //!   leave   3   children - 1; wakes the group if none is left, and where the count is a power of two
-//!   abort   4   ABORT; wakes the group
-//!   close   5   CLOSED, if nobody is adding and no child is left
+//!   abort   4   ABORT; wakes the group, if it is not the group itself that stops
+//!   close   5   CLOSED, if nobody is adding and no child is left; else ENDING
 //!   abandon 6   CLOSED and ABORT, whatever the counts
-//!   linger  7   children + 1, right after the last one has left on a single loop: asyncio's groups hear
-//!               of an end by a callback, so that one leaves in the next turn
+//!   heard   7   children - 1, in a turn of a single loop: asyncio's groups hear of an end by a callback.
+//!               Wakes the group if none is left and it waits for that. True: as with `added`
 //! ```
 //! Edges 1 to 4 and 7 are anybody's, 5 and 6 the group's own. The group leaves its waker before it looks; so
-//! it sees what came before, or is woken for it. Every edge is lock-free, 2 to 4 and 6 are wait-free but
+//! it sees what came before, or is woken for it. Every edge is lock-free, 2 to 4, 6 and 7 are wait-free but
 //! for the waking.
 //!
 //! A group whose body waits has nothing to do for a child that leaves, but for forgetting it: its list
@@ -30,6 +32,11 @@
 //! has fallen by half, and looks whether many have ended; in between the list has at most 80 more than
 //! four for each child that is left. Rejected: a wake for each that leaves, which is a poll of the whole
 //! group, and of what else its task does.
+//!
+//! On a single loop such a wake would come before one that the body waits for, and take its place. There the
+//! list stays with those that are heard of, which forget in their turns; the group takes it to end, or to
+//! stop. Who has the list in hand puts it back before it leaves: so it finds, as who adds a child does, that
+//! the group is gone, or was told to stop and has perhaps seen too few.
 //!
 //! A group that has closed finds all its children in its list, so it can see of each that it is done:
 //! a child leaves inside its last poll, a moment before its task has a result. Rejected: leaving when
@@ -45,8 +52,9 @@ use corio_sync::waker_slot::WakerSlot;
 
 const CLOSED: u64 = 1;
 const ABORT: u64 = 1 << 1;
+const ENDING: u64 = 1 << 2;
 /// One for each call that adds a child; calls are as many as threads, but for those that nest.
-const ADDING: u64 = 1 << 2;
+const ADDING: u64 = 1 << 3;
 const CHILD: u64 = 1 << 22;
 /// One for each child that was added. The count is the highest, so that it wraps around.
 const ADDED: u64 = 1 << 58;
@@ -91,14 +99,18 @@ impl Roster {
         self.group.register(waker);
     }
 
-    /// Edge 1. Admits a child, unless the group is ending. The caller owes [`Roster::added`].
+    /// Edge 1. Admits a child, unless the group is stopping or has none left to wait for. The caller owes
+    /// [`Roster::added`].
     pub(crate) fn admit(&self) -> bool {
         // Ordering: Relaxed; a child that is counted has yet to do something, and what it does is
         // seen by its end.
         let mut old = self.word.load(Relaxed);
         loop {
-            if old & (CLOSED | ABORT) != 0 {
-                return false;
+            if old & (CLOSED | ABORT | ENDING) != 0 {
+                let waits = old & (CLOSED | ABORT) == 0 && old & LEFT != 0;
+                if !waits {
+                    return false;
+                }
             }
             // Ordering: Relaxed; as above.
             match self.word.compare_exchange_weak(old, old + (CHILD + ADDING), Relaxed, Relaxed) {
@@ -111,8 +123,10 @@ impl Roster {
     /// Edge 2. A child that was admitted is in the list, or there is none after all. The group is woken
     /// if it was told to stop, because it has perhaps not seen the child, and if it may have waited for
     /// nothing but this. True if it is gone: then the caller stops what is in the list.
+    ///
+    /// `forgets`: the group need not look how long its list is, its children do that in their turns.
     #[must_use = "nobody else stops what is in the list of a group that is gone"]
-    pub(crate) fn added(&self) -> bool {
+    pub(crate) fn added(&self, forgets: impl FnOnce() -> bool) -> bool {
         // Ordering(roster.added): Release; pairs with Ordering(roster.load),
         // Ordering(roster.abandon) and Ordering(roster.close): of two exchanges on one word one comes
         // first, so this sees the flag, or who sees the flag sees the child.
@@ -121,7 +135,7 @@ impl Roster {
         let old = self.word.fetch_add(ADDED - ADDING, ord("roster.added", Release));
         let stops = old & ABORT != 0 && !mutant("roster.added_late");
         let last = children(old) == 0 && !mutant("roster.added_last");
-        if stops || last || old / ADDED == u64::MAX / ADDED {
+        if stops || last || old / ADDED == u64::MAX / ADDED && !forgets() {
             self.group.wake();
         }
         old & CLOSED != 0 && !mutant("roster.added_to_nobody")
@@ -129,66 +143,75 @@ impl Roster {
 
     /// Edge 3. A child's body is gone.
     pub(crate) fn leave(&self) {
-        self.leave_or(|| false);
-    }
-
-    /// As [`leave`](Self::leave), unless nobody else is left and `lingers` has found somebody who leaves
-    /// later.
-    pub(crate) fn leave_or(&self, lingers: impl FnOnce() -> bool) {
         // Ordering(roster.leave): Release; pairs with Ordering(roster.close): who closes the group
         // sees what its children have left behind.
         let old = self.word.fetch_sub(CHILD, ord("roster.leave", Release));
         let left = children(old) - 1;
-        let tells = left & left.wrapping_sub(1) == 0 && !mutant("roster.leaves_silently");
-        if tells && (left > 0 || !lingers()) {
+        if left & left.wrapping_sub(1) == 0 && !mutant("roster.leaves_silently") {
             self.group.wake();
         }
     }
 
-    /// Edge 7. Somebody stays for the child that has just left. A group that closes in between, on
-    /// another thread, has missed nothing: who stays leaves behind no more than the child has.
-    pub(crate) fn linger(&self) {
-        if mutant("roster.lingers_uncounted") {
-            return;
+    /// Edge 7. The group hears that a child has ended, in a turn of a single loop. `sorted`: the caller has
+    /// had the list in hand, and has put it back. True if the group is gone: then the caller stops what is
+    /// in the list.
+    #[must_use = "nobody else stops what is in the list of a group that is gone"]
+    pub(crate) fn heard(&self, sorted: bool) -> bool {
+        // Ordering(roster.heard): Release; pairs with Ordering(roster.close), as for a child that leaves; and
+        // with Ordering(roster.abandon), as for one that was added.
+        let old = self.word.fetch_sub(CHILD, ord("roster.heard", Release));
+        let last = children(old) == 1 && old & ENDING != 0 && !mutant("roster.heard_silently");
+        let stops = sorted && old & ABORT != 0 && !mutant("roster.sorts_silently");
+        if last || stops {
+            self.group.wake();
         }
-        // Ordering: Relaxed; as in `admit`. What the child left behind stays released: this
-        // exchange goes on with the sequence that its leaving has begun.
-        self.word.fetch_add(CHILD, Relaxed);
+        old & CLOSED != 0 && !mutant("roster.sorts_for_nobody")
     }
 
     /// Edge 4. Asks the group to stop; its own poll does it.
     pub(crate) fn abort(&self) {
-        // Ordering: Relaxed; the flag stands for itself: an error that goes with it is read when the
-        // group is closed.
-        self.word.fetch_or(ABORT, Relaxed);
+        self.stop();
         if !mutant("roster.aborts_silently") {
             self.group.wake();
         }
     }
 
+    /// As [`abort`](Self::abort), in the group's own poll, which looks afterwards: it need not be woken, and
+    /// on a single loop it must not be, for that would take the place of another wake.
+    pub(crate) fn stop(&self) {
+        // Ordering: Relaxed; the flag stands for itself: an error that goes with it is read when the
+        // group is closed.
+        self.word.fetch_or(ABORT, Relaxed);
+    }
+
     /// Edge 6. The group's future is dropped: what is in the list is its to stop, what comes into it
     /// later that of who adds it.
     pub(crate) fn abandon(&self) {
-        // Ordering(roster.abandon): Acquire; pairs with Ordering(roster.added): a child that was added
-        // before is found in the list. Not killable: see there.
+        // Ordering(roster.abandon): Acquire; pairs with Ordering(roster.added) and
+        // Ordering(roster.heard): a child that was added or put back before is found in the list.
+        // Not killable: see there.
         self.word.fetch_or(CLOSED | ABORT, ord("roster.abandon", Acquire));
     }
 
-    /// Edge 5. Ends the group if no child is left, and none is being added.
+    /// Edge 5. Ends the group, whose body has ended, if no child is left, and none is being added.
     pub(crate) fn close(&self) -> bool {
         // Ordering: Relaxed; the exchange below validates it.
         let mut old = self.word.load(Relaxed);
-        while old & LEFT == 0 || mutant("roster.closes_early") {
-            // Ordering(roster.close): Acquire; pairs with Ordering(roster.leave): the group reads
-            // what its children have left behind; and with Ordering(roster.added): it finds them all
-            // in its list.
+        loop {
+            let ends = old & LEFT == 0 || mutant("roster.closes_early");
+            let flag = if ends { CLOSED } else { ENDING };
+            if old & flag != 0 {
+                return ends;
+            }
+            // Ordering(roster.close): Acquire; pairs with Ordering(roster.leave) and
+            // Ordering(roster.heard): the group reads what its children have left behind; and with
+            // Ordering(roster.added): it finds them all in its list.
             let order = ord("roster.close", Acquire);
-            match self.word.compare_exchange_weak(old, old | CLOSED, order, Relaxed) {
-                Ok(_) => return true,
+            match self.word.compare_exchange_weak(old, old | flag, order, Relaxed) {
+                Ok(_) => return ends,
                 Err(now) => old = now,
             }
         }
-        false
     }
 }
 

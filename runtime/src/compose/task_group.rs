@@ -5,6 +5,9 @@
 //! everything else: it cancels the children, asks the body to stop (its own part of the task,
 //! nothing else), and waits until no child is left and all are done. A cancel of the waiting task stops
 //! it too and is remembered.
+//!
+//! On a single loop a group hears of an end in the turn after it, where asyncio's has a done-callback: till
+//! then the child is counted, and its failure cancels the siblings there and the body in the turn after that.
 mod child;
 mod ends;
 
@@ -12,7 +15,7 @@ use std::any::Any;
 use std::fmt;
 use std::future::Future;
 use std::mem;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -27,7 +30,7 @@ use self::child::{Adding, Child, Member, poll_caught};
 pub use self::ends::{GroupClosed, GroupError, GroupOutput};
 use super::roster::Roster;
 use crate::cancel::{GIVES_WAY, Raising};
-use crate::error::{Cancelled, Passed, payload_message};
+use crate::error::Cancelled;
 use crate::scheduler::worker::hops;
 use crate::spawn::create_awaited_task;
 use crate::task::awaited::Awaiter;
@@ -91,6 +94,9 @@ where
         roster: Roster::new(),
         awaiter: AtomicUsize::new(0),
         added: Pushed::new(),
+        stopped: Pushed::new(),
+        ended: AtomicUsize::new(0),
+        at: Location::caller(),
         errors: Pushed::new(),
         panics: Pushed::new(),
     });
@@ -100,7 +106,8 @@ where
         children: Vec::new(),
         asked: None,
         aborted: false,
-        asks_first: false,
+        begun: false,
+        asks_first: true,
         gave_way: 0,
         heard: false,
         late: None,
@@ -122,8 +129,15 @@ struct Group<E> {
     roster: Roster,
     /// The task that awaits the group, by its address; 0 before its first poll, and when it is gone.
     awaiter: AtomicUsize,
-    /// Children that the group's future has not seen yet.
+    /// Children that the group's future has not seen yet; on a single loop also those that it may leave
+    /// to the turns of their ends.
     added: Pushed<SilentRef>,
+    /// Those among them that were cancelled in the turn of one that has failed.
+    stopped: Pushed<SilentRef>,
+    /// How many turns of ends there were since somebody looked who of `added` has ended.
+    ended: AtomicUsize,
+    /// Where the group was made.
+    at: &'static Location<'static>,
     errors: Pushed<E>,
     panics: Pushed<Box<dyn Any + Send>>,
 }
@@ -144,17 +158,10 @@ impl<E> Group<E> {
         changed
     }
 
-    /// The group stops, and raises this again when all have ended.
+    /// The body has panicked: the group stops, and raises this again when all have ended.
     fn panicked(&self, payload: Box<dyn Any + Send>) {
         self.panics.push(payload);
-        self.roster.abort();
-    }
-
-    /// As [`Group::panicked`]; the child ends with what is returned, which says the same words.
-    fn panicked_in_child(&self, payload: Box<dyn Any + Send>) -> Box<dyn Any + Send> {
-        let said = payload_message(&*payload).map(String::from);
-        self.panicked(payload);
-        Box::new(Passed(said.unwrap_or_else(|| "a panic of its own".to_owned())))
+        self.roster.stop();
     }
 }
 
@@ -191,7 +198,7 @@ impl<E: Send + 'static> TaskGroup<E> {
         }
         // Also if the spawn panics; then the future has gone with it, and its membership.
         let adding = Adding(&self.0);
-        let member = Member(self.0.clone());
+        let member = Member::new(self.0.clone());
         let task = create_awaited_task(Child::new(future, member), self.0.awaiter());
         self.0.added.push(SilentRef::new(task.task_ref()));
         drop(adding);
@@ -221,7 +228,8 @@ impl<E> TaskGroup<E> {
         self.0.roster.abort();
     }
 
-    /// How many tasks of the group have not ended.
+    /// How many tasks of the group have not ended. In an [`EventLoop`](crate::EventLoop) the group hears
+    /// of an end in the next turn, as asyncio's does.
     ///
     /// See [`cancel`](Self::cancel) for an example.
     #[must_use]
@@ -283,7 +291,9 @@ struct Ending<T, E> {
     asked: Option<Box<Request>>,
     /// The children were cancelled.
     aborted: bool,
-    /// They were in the poll before; the body's turn has come.
+    /// The body has waited.
+    begun: bool,
+    /// On a single loop it is asked before it is polled once more, which was not done yet.
     asks_first: bool,
     /// How often a scope around was about to ask the body.
     gave_way: u8,
@@ -305,12 +315,19 @@ impl<T, E> Ending<T, E> {
         if self.group.comes_to(awaiter) && !self.group.roster.is_closed() {
             self.look_after_children();
             self.children.iter().for_each(|child| awaiter.awaits(child.ptr()));
+            for child in self.group.added.take_all() {
+                awaiter.awaits(child.ptr());
+                self.group.added.push(child);
+            }
         }
     }
 
     /// Takes new children in, and cancels all that are left if the group is to stop.
     fn look_after_children(&mut self) {
         let aborted = self.group.roster.is_aborted();
+        if !aborted && hops::is_in_single() {
+            return;
+        }
         let added = self.group.added.take_all();
         if aborted {
             let old = if self.aborted { &[][..] } else { &self.children[..] };
@@ -318,6 +335,7 @@ impl<T, E> Ending<T, E> {
                 child.request(Some(STOPS.into()), self.made.at());
             }
             self.aborted = true;
+            self.children.extend(self.group.stopped.take_all());
         } else if self.children.len() > 2 * (self.group.roster.len() + 8) {
             self.children.retain(|child| !child.done());
         }
@@ -346,17 +364,11 @@ impl<T, E> Ending<T, E> {
         outdone || self.heard
     }
 
-    /// On a single loop the siblings of a child that has failed are cancelled a turn before the body goes
-    /// on: asyncio's group does it in a callback, and cancels its own task there. True if that was done now.
-    fn lets_children_go_first(&mut self) -> bool {
-        let group = &self.group;
-        let failed = || !group.errors.is_empty() || !group.panics.is_empty();
-        let goes = !self.aborted && failed() && hops::is_in_single();
-        if goes {
-            self.look_after_children();
-            self.asks_first = true;
-        }
-        goes
+    /// True if the body is not to be polled before it is asked: on a single loop a cancel is delivered in
+    /// the step that was due anyhow, as asyncio's.
+    fn asks_first(&mut self) -> bool {
+        let asks = self.begun && self.asked.is_none() && self.group.roster.is_aborted();
+        asks && mem::take(&mut self.asks_first) && hops::is_in_single()
     }
 
     /// Asks the body to stop, or looks what has become of that.
@@ -379,6 +391,7 @@ impl<T, E> Ending<T, E> {
             }
             // Who came and left since the last look.
             self.children.extend(self.group.added.take_all());
+            self.children.extend(self.group.stopped.take_all());
         }
         while let Some(child) = self.children.last() {
             if !child.done() {
@@ -399,13 +412,13 @@ impl<T, E> Ending<T, E> {
     /// A request that was offered to the group ends it.
     fn remember_taken(&mut self, request: Cancelled) {
         self.cancelled.keep_taken(request);
-        self.group.roster.abort();
+        self.group.roster.stop();
     }
 
     /// The body has raised a request, or leaves one behind.
     fn remember_raised(&mut self, request: Cancelled) {
         self.cancelled.keep_raised(request);
-        self.group.roster.abort();
+        self.group.roster.stop();
     }
 }
 
@@ -485,14 +498,14 @@ where
             let mut this = self.as_mut().project();
             let Some(body) = this.body.as_mut().as_pin_mut() else { return };
             let asked = this.state.asked.is_some();
+            let passed_by = this.state.asks_first() && !this.state.gives_way(this.scope, cx);
             if asked {
                 this.scope.ask_part();
             }
             let caught = |cx: &mut Context<'_>| poll_caught(body, cx);
             let polled = match asked {
                 true => this.scope.poll_part(Kind::Group, cx, caught),
-                // The children went first: the body was to be asked before it was woken.
-                false if mem::take(&mut this.state.asks_first) => Polled::Pending,
+                false if passed_by => Polled::Pending,
                 false => this.scope.poll(Kind::Group, Some(&this.state.group.roster), cx, caught),
             };
             match polled {
@@ -501,7 +514,7 @@ where
                         Ok(Ok(value)) => this.state.value = Some(value),
                         Ok(Err(error)) => {
                             this.state.failed = Some(error);
-                            this.state.group.roster.abort();
+                            this.state.group.roster.stop();
                         }
                         Err(payload) => this.state.group.panicked(payload),
                     }
@@ -517,16 +530,13 @@ where
                     this.state.remember_raised(request);
                     return self.drop_body();
                 }
-                Polled::Pending => {}
+                Polled::Pending => this.state.begun = true,
             }
             if !this.state.group.roster.is_aborted() {
                 return;
             }
-            if this.state.gives_way(this.scope, cx) {
+            if !passed_by && this.state.gives_way(this.scope, cx) {
                 return;
-            }
-            if this.state.lets_children_go_first() {
-                return cx.waker().wake_by_ref();
             }
             if !was_aborted {
                 repeating.get_or_insert_with(inside::Repeating::begin);

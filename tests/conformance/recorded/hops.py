@@ -1122,6 +1122,155 @@ async def a_group_that_fails_in_a_limit():
     say("main")
 
 
+async def adds(name, group):
+    late = child("late", 0, 0)
+    try:
+        group.create_task(late)
+        say(name, "added")
+    except RuntimeError:
+        late.close()
+        say(name, "refused")
+
+
+@scenario
+async def a_group_takes_a_child_until_it_hears_of_a_failure():
+    async def bad():
+        ticks(6)
+        raise ValueError("failed")
+
+    async def grouped():
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(bad())
+                await turn()
+                await adds("one", group)
+                spawn(adds("two", group))
+        except* ValueError:
+            say("group")
+
+    await spawn(grouped())
+    say("main")
+
+
+@scenario
+async def a_group_takes_none_when_all_have_ended():
+    async def grouped(groups):
+        async with asyncio.TaskGroup() as group:
+            groups.append(group)
+            group.create_task(child("child", 0, 0))
+        say("group")
+
+    for count in range(5):
+        groups = []
+        task = spawn(grouped(groups))
+        await turn()
+        for _ in range(count):
+            await turn()
+        await adds(count, groups[0])
+        await task
+
+
+@scenario
+async def a_body_fails_as_its_last_child_ends():
+    async def grouped():
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(child())
+                await turn()
+                raise ValueError("failed")
+        except* ValueError:
+            say("group")
+
+    await spawn(grouped())
+    say("main")
+
+
+@scenario
+async def a_child_fails_beside_a_grandchild():
+    async def bad(group):
+        ticks(6)
+        group.create_task(child("grandchild", 0, 0))
+        raise ValueError("failed")
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(child("child", 0, 0))
+            group.create_task(bad(group))
+    except* ValueError:
+        say("group")
+    await turn()
+
+
+async def beside_the_ends_of(children, count, waits):
+    """A body that waits while children of its group end."""
+    others = []
+
+    async def grouped():
+        async with asyncio.TaskGroup() as group:
+            for _ in range(children):
+                group.create_task(asyncio.sleep(0))
+            await waits(others[0])
+            say("body")
+        say("group")
+
+    task = spawn(grouped())
+    others.append(spawn(child("other", count, 6)))
+    await task
+    say("main")
+
+
+@scenario
+async def a_child_ends_beside_a_gather():
+    await beside_the_ends_of(1, 1, asyncio.gather)
+
+
+@scenario
+async def a_child_ends_beside_a_wait():
+    await beside_the_ends_of(1, 1, lambda other: asyncio.wait([other]))
+
+
+@scenario
+async def a_child_ends_beside_a_task():
+    async def awaits(other):
+        await other
+
+    await beside_the_ends_of(1, 3, awaits)
+
+
+@scenario
+async def a_hundred_children_end_beside_a_gather():
+    await beside_the_ends_of(100, 1, asyncio.gather)
+
+
+@scenario
+async def a_body_that_was_woken_is_stopped_first():
+    async def bad():
+        await turn()
+        ticks(4)
+        raise ValueError("failed")
+
+    async def grouped(event):
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(bad())
+                try:
+                    await event.wait()
+                    say("woken")
+                except asyncio.CancelledError:
+                    say("stopped")
+                    raise
+        except* ValueError:
+            say("group")
+
+    event = asyncio.Event()
+    task = spawn(grouped(event))
+    for _ in range(3):
+        await turn()
+    event.set()
+    await task
+    say("main")
+
+
 def main():
     print(f"# Recorded by hops.py with CPython {platform.python_version()}.")
     for name, function in SCENARIOS.items():

@@ -59,7 +59,7 @@ model! {
     roster_last_leave(threads = 2, bound = 3, claim = "the group sees the last end and what it left behind, or is woken for it") {
         let group = Group::new();
         assert!(group.roster.admit());
-        assert!(!group.roster.added());
+        assert!(!group.roster.added(|| false));
         let child = group.clone();
         let ends = thread::spawn(move || {
             child.left.set(7);
@@ -80,20 +80,16 @@ model! {
 }
 
 model! {
-    /// The last child ends on a single loop, and leaves once more in the next turn, while a group on
-    /// another thread goes to sleep or ends in between.
-    roster_lingers(threads = 2, bound = 3, claim = "the group ends once, with what the child left behind, however it meets who stays") {
+    /// The last child is heard of in a turn of a single loop, while a group on another thread goes to sleep
+    /// or ends.
+    roster_last_heard(threads = 2, bound = 3, claim = "the group hears of the last end and sees what it left behind, or is woken for it") {
         let group = Group::new();
         assert!(group.roster.admit());
-        assert!(!group.roster.added());
+        assert!(!group.roster.added(|| false));
         let child = group.clone();
         let ends = thread::spawn(move || {
             child.left.set(7);
-            child.roster.leave_or(|| {
-                child.roster.linger();
-                true
-            });
-            child.roster.leave();
+            assert!(!child.roster.heard(false), "the group is there");
         });
         let mut stopped = 0;
         let mut ended = group.poll(&mut stopped);
@@ -105,8 +101,55 @@ model! {
             assert!(group.was_woken(), "it sleeps for ever");
             ended = group.poll(&mut stopped);
         }
-        assert!(ended && group.roster.is_closed(), "it waits for nobody");
-        assert_eq!(group.roster.len(), 0, "who stayed is still counted");
+        assert!(ended && group.roster.is_closed() && group.roster.len() == 0);
+        assert!(!group.roster.admit(), "it has none left");
+    }
+}
+
+model! {
+    /// Who is heard of sorts the list, while the group on another thread stops what it finds there.
+    roster_sorts_vs_abort(threads = 2, bound = 3, claim = "a child that was in somebody's hand is stopped with the others") {
+        let group = Group::new();
+        for child in [1, 2] {
+            assert!(group.roster.admit());
+            group.added.push(child);
+            assert!(!group.roster.added(|| false));
+        }
+        let sorter = group.clone();
+        let sorts = thread::spawn(move || {
+            sorter.added.take_all().into_iter().skip(1).for_each(|child| sorter.added.push(child));
+            assert!(!sorter.roster.heard(true), "the group is there");
+        });
+        group.roster.abort();
+        let mut stopped = 0;
+        assert!(!group.poll(&mut stopped), "a child is left");
+        sorts.join().unwrap();
+        if group.was_woken() {
+            group.poll(&mut stopped);
+        }
+        assert!(stopped > 0, "nobody stops it");
+        assert!(group.added.take_all().is_empty());
+    }
+}
+
+model! {
+    /// Who is heard of sorts the list, while the group's future is dropped on another thread.
+    roster_sorts_vs_drop(threads = 2, bound = 3, claim = "a child that was in somebody's hand is stopped, by who drops the group or by who had it") {
+        let group = Group::new();
+        for child in [1, 2] {
+            assert!(group.roster.admit());
+            group.added.push(child);
+            assert!(!group.roster.added(|| false));
+        }
+        let sorter = group.clone();
+        let sorts = thread::spawn(move || {
+            sorter.added.take_all().into_iter().skip(1).for_each(|child| sorter.added.push(child));
+            if sorter.roster.heard(true) { sorter.added.take_all().len() } else { 0 }
+        });
+        group.roster.abandon();
+        let stopped = group.added.take_all().len();
+        assert!(stopped + sorts.join().unwrap() > 0, "nobody stops it");
+        assert!(group.added.take_all().is_empty());
     }
 }
 
@@ -121,7 +164,7 @@ model! {
                 assert!(!adder.roster.is_closed(), "it has ended without its child");
                 adder.roster.leave();
                 adder.added.push(1);
-                assert!(!adder.roster.added(), "it has ended before it knew its child");
+                assert!(!adder.roster.added(|| false), "it has ended before it knew its child");
             }
             admitted
         });
@@ -150,7 +193,7 @@ model! {
         let adder = group.clone();
         let adds = thread::spawn(move || {
             adder.added.push(1);
-            assert!(!adder.roster.added(), "the group is there");
+            assert!(!adder.roster.added(|| false), "the group is there");
         });
         group.roster.abort();
         assert!(!group.roster.admit(), "it is to stop");
@@ -189,7 +232,7 @@ model! {
             let mut stopped = 0;
             if admitted {
                 adder.added.push(1);
-                if adder.roster.added() {
+                if adder.roster.added(|| false) {
                     stopped = adder.added.take_all().len();
                 }
             }
