@@ -17,6 +17,7 @@ mod event_loop;
 mod future;
 mod introspection;
 mod lock;
+mod loop_cancels;
 mod loop_ends;
 mod loop_groups;
 mod loop_hops;

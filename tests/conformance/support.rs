@@ -101,6 +101,7 @@ impl Trace {
 fn recorded(scenario: &str) -> Vec<&'static str> {
     let texts = [
         include_str!("recorded/asyncio.txt"),
+        include_str!("recorded/cancels.txt"),
         include_str!("recorded/compose.txt"),
         include_str!("recorded/event_loop.txt"),
         include_str!("recorded/groups.txt"),

@@ -12,6 +12,7 @@ use futures_core::Stream;
 use super::into_task::IntoTask;
 use super::watched::{Told, Watched};
 use crate::error::TaskError;
+use crate::task::ready::ends::Nothing;
 use crate::time::{Sleep, TimeoutError, sleep};
 
 /// Runs all at once and gives their results in the order in which they come, each with its place in
@@ -41,7 +42,8 @@ use crate::time::{Sleep, TimeoutError, sleep};
 #[track_caller]
 pub fn as_completed<A: IntoTask>(aws: impl IntoIterator<Item = A>) -> AsCompleted<A::Output> {
     let at = Location::caller();
-    let tasks = Watched::collect(aws, at, Told::InItsTurn);
+    let tasks = Watched::collect(aws, at, Told::InItsTurn, Nothing);
+    tasks.await_ends(1);
     AsCompleted { tasks, made: A::MAKES, at }
 }
 
@@ -124,6 +126,7 @@ impl<T> Stream for AsCompleted<T> {
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = self.get_mut();
         let ended = this.tasks.poll_ended(cx, this.at);
+        this.tasks.await_ends(usize::from(ended.is_pending()));
         ended.map(|index| index.map(|index| (index, this.tasks.take_output(index))))
     }
 

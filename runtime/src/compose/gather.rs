@@ -12,6 +12,7 @@ use super::into_task::IntoTask;
 use super::passing::Passing;
 use super::watched::{Told, Watched};
 use crate::error::{Cancelled, TaskError};
+use crate::task::ready::ends::{Errors, Nothing, Refuse};
 
 /// Runs all at once and gives their values in order; the first failure is the result, and the
 /// others go on.
@@ -20,7 +21,8 @@ use crate::error::{Cancelled, TaskError};
 /// `Err` that a task returns is a value here.
 ///
 /// If the waiting task is cancelled, all that have not ended are cancelled and *all* ends are
-/// awaited; then the cancel goes on, even if they returned values.
+/// awaited; then the cancel goes on, even if they returned values. If one has failed before, the others
+/// go on.
 ///
 /// asyncio: `gather(*aws)`. There a cancelled `gather` returns with the first child that ends.
 ///
@@ -48,7 +50,7 @@ use crate::error::{Cancelled, TaskError};
 #[doc(alias = "join_all")]
 #[track_caller]
 pub fn gather<A: IntoTask>(aws: impl IntoIterator<Item = A>) -> GatherVec<A::Output> {
-    GatherVec(Gathering::new(aws))
+    GatherVec(Gathering::new(aws, Errors))
 }
 
 /// Runs all at once and gives all results in order, failures included.
@@ -78,7 +80,7 @@ pub fn gather<A: IntoTask>(aws: impl IntoIterator<Item = A>) -> GatherVec<A::Out
 #[doc(alias("join_all", "return_exceptions"))]
 #[track_caller]
 pub fn gather_all<A: IntoTask>(aws: impl IntoIterator<Item = A>) -> GatherAll<A::Output> {
-    GatherAll(Gathering::new(aws))
+    GatherAll(Gathering::new(aws, Nothing))
 }
 
 /// Runs all at once and gives their values in order; the first `Err` is the result, and the others
@@ -120,7 +122,7 @@ pub fn try_gather<T, E, A>(aws: impl IntoIterator<Item = A>) -> TryGather<T, E>
 where
     A: IntoTask<Output = Result<T, E>>,
 {
-    TryGather(Gathering::new(aws))
+    TryGather(Gathering::new(aws, Errs))
 }
 
 /// Why [`try_gather`] has no values.
@@ -194,11 +196,22 @@ pub struct GatherAll<T>(Gathering<T>);
 #[must_use = "futures do nothing unless you `.await` or poll them"]
 pub struct TryGather<T, E>(Gathering<Result<T, E>>);
 
+/// What is no value for [`try_gather`].
+struct Errs;
+
+impl<T, E> Refuse<Result<T, E>> for Errs {
+    fn refuses(result: &Result<Result<T, E>, TaskError>) -> bool {
+        !matches!(result, Ok(Ok(_)))
+    }
+}
+
 /// Several tasks, awaited together.
 struct Gathering<T> {
     tasks: Watched<T>,
     /// The results of those that have ended.
     results: Vec<Option<Result<T, TaskError>>>,
+    /// The first that has failed, before a cancel was passed on.
+    failed: Option<usize>,
     passing: Passing,
     /// True if the tasks were made for this, and are cancelled with it.
     made: bool,
@@ -217,35 +230,28 @@ enum Gathered {
 
 impl<T> Gathering<T> {
     #[track_caller]
-    fn new<A: IntoTask<Output = T>>(aws: impl IntoIterator<Item = A>) -> Self {
+    fn new<A, R>(aws: impl IntoIterator<Item = A>, refuse: R) -> Self
+    where
+        A: IntoTask<Output = T>,
+        R: Refuse<T>,
+    {
         let place = Made::here(WaitKind::Gather);
-        let tasks = Watched::collect(aws, place.at(), Told::AtOnce);
+        let tasks = Watched::collect(aws, place.at(), Told::AtOnce, refuse);
         let results = (0..tasks.len()).map(|_| None).collect();
-        Self { tasks, results, passing: Passing::new(), made: A::MAKES, place }
+        let passing = Passing::new();
+        Self { tasks, results, failed: None, passing, made: A::MAKES, place }
     }
 
-    /// `fails` says whether a result ends the wait.
-    fn poll(
-        &mut self,
-        cx: &mut Context<'_>,
-        fails: impl Fn(&Result<T, TaskError>) -> bool,
-    ) -> Poll<Gathered> {
+    /// `R` says which results end the wait.
+    fn poll<R: Refuse<T>>(&mut self, cx: &mut Context<'_>) -> Poll<Gathered> {
         self.place.begin();
-        let (tasks, at) = (&self.tasks, self.place.at());
-        if self.passing.is_raising(cx, |request| cancel_all(tasks, request, at)) {
+        if self.passing.is_addressed() && self.meets_cancel::<R>(cx) {
             return Poll::Pending;
         }
-        loop {
+        let at = self.place.at();
+        while self.failed.is_none() {
             match self.tasks.poll_ended(cx, at) {
-                Poll::Ready(Some(index)) => {
-                    let result = self.tasks.take_output(index);
-                    let failed = fails(&result);
-                    self.results[index] = Some(result);
-                    if failed && !self.passing.has_passed_on() {
-                        self.let_go();
-                        return Poll::Ready(Gathered::Failed(index));
-                    }
-                }
+                Poll::Ready(Some(index)) => self.ended::<R>(index),
                 Poll::Ready(None) if self.passing.goes_on_outwards() => return Poll::Pending,
                 Poll::Ready(None) => {
                     self.let_go();
@@ -258,6 +264,42 @@ impl<T> Gathering<T> {
                 }
             }
         }
+        self.let_go();
+        Poll::Ready(Gathered::Failed(self.failed.expect("the loop has seen it")))
+    }
+
+    /// One has ended and was told.
+    fn ended<R: Refuse<T>>(&mut self, index: usize) {
+        let result = self.tasks.take_output(index);
+        if R::ANY && R::refuses(&result) && !self.passing.has_passed_on() {
+            self.failed = Some(index);
+        }
+        self.results[index] = Some(result);
+    }
+
+    /// A request may have reached the wait. What had ended before counts, and if one has failed the
+    /// others are left alone. True if the wait must go on, whatever the tasks do.
+    #[cold]
+    fn meets_cancel<R: Refuse<T>>(&mut self, cx: &Context<'_>) -> bool {
+        let at = self.place.at();
+        while self.failed.is_none() {
+            let Some(index) = self.tasks.next_ended(at) else { break };
+            self.ended::<R>(index);
+        }
+        let (tasks, failed) = (&self.tasks, self.failed.is_some());
+        let raises = self.passing.is_raising(cx, |request| {
+            if failed {
+                return false;
+            }
+            cancel_all(tasks, request, at);
+            // All ends are awaited, also of those that have ended and are still to be told.
+            tasks.await_all();
+            tasks.len() > 0
+        });
+        if raises && failed {
+            self.made = false;
+        }
+        raises
     }
 
     fn give(&mut self, index: usize) -> Result<T, TaskError> {
@@ -278,19 +320,17 @@ impl<T> Gathering<T> {
     }
 }
 
-/// True if one of them had not ended.
-fn cancel_all<T>(tasks: &Watched<T>, request: &Cancelled, at: &'static Location<'static>) -> bool {
+fn cancel_all<T>(tasks: &Watched<T>, request: &Cancelled, at: &'static Location<'static>) {
     let at = request.requested_at().unwrap_or(at);
-    let ask = |any, task: &crate::task::join::Task<T>| {
-        any | task.as_ref().request(request.shared_msg(), at)
-    };
-    tasks.iter().fold(false, ask)
+    for task in tasks.iter() {
+        task.as_ref().request(request.shared_msg(), at);
+    }
 }
 
 impl<T> Drop for Gathering<T> {
     fn drop(&mut self) {
         if self.made {
-            let _any = cancel_all(&self.tasks, &Cancelled::from_parts(None, None), self.place.at());
+            cancel_all(&self.tasks, &Cancelled::from_parts(None, None), self.place.at());
         }
     }
 }
@@ -300,7 +340,7 @@ impl<T> Future for GatherVec<T> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let all = &mut self.get_mut().0;
-        all.poll(cx, Result::is_err).map(|gathered| match gathered {
+        all.poll::<Errors>(cx).map(|gathered| match gathered {
             Gathered::Failed(index) => all.give(index).map(|_| Vec::new()),
             Gathered::All => all.give_all(),
         })
@@ -312,7 +352,7 @@ impl<T> Future for GatherAll<T> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let all = &mut self.get_mut().0;
-        all.poll(cx, |_| false).map(|_| all.give_all())
+        all.poll::<Nothing>(cx).map(|_| all.give_all())
     }
 }
 
@@ -321,8 +361,7 @@ impl<T, E> Future for TryGather<T, E> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let all = &mut self.get_mut().0;
-        let fails = |result: &Result<_, _>| !matches!(result, Ok(Ok(_)));
-        all.poll(cx, fails).map(|gathered| {
+        all.poll::<Errs>(cx).map(|gathered| {
             let which = match gathered {
                 Gathered::All => 0..all.results.len(),
                 Gathered::Failed(index) => index..index + 1,

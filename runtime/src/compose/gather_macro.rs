@@ -13,6 +13,7 @@ use super::turns::{Look, Turns};
 use crate::error::{Cancelled, TaskError};
 use crate::task::awaited::Awaiter;
 use crate::task::join::Task;
+use crate::task::ready::ends::{Ended, Errors, refuses};
 
 /// Runs all at once and gives a tuple of their values; the first failure is the result, and the
 /// others go on.
@@ -91,7 +92,8 @@ pub fn gather_part<A: IntoTask>(a: A) -> Part<A::Output> {
 #[track_caller]
 pub fn gather_list<L: List, M>(list: L, map: M) -> Gather<L, M> {
     let made = Made::here(WaitKind::Gather);
-    Gather { list, map: Some(map), passing: Passing::new(), turns: Turns::default(), made }
+    let (passing, turns) = (Passing::new(), Turns::default());
+    Gather { list, map: Some(map), failed: false, passing, turns, made }
 }
 
 /// What a look at all has found.
@@ -111,8 +113,10 @@ pub trait List {
     fn look(&mut self, look: &mut Look<'_, '_>) -> Found;
     /// Nobody awaits those that have not ended.
     fn let_go(&self);
-    /// True if one of them had not ended. `made_only`: those that were made for this.
-    fn cancel(&self, said: &Cancelled, at: &'static Location<'static>, made_only: bool) -> bool;
+    /// `made_only`: those that were made for this.
+    fn cancel(&self, said: &Cancelled, at: &'static Location<'static>, made_only: bool);
+    /// True if the task of this number, which has ended, has failed.
+    fn has_failed(index: usize, task: Ended) -> bool;
     /// The values, or the first error; those that have not ended are left alone.
     fn values(&mut self) -> Result<Self::Values, TaskError>;
     /// An error, if one is there.
@@ -128,7 +132,9 @@ impl List for () {
 
     fn let_go(&self) {}
 
-    fn cancel(&self, _: &Cancelled, _: &'static Location<'static>, _: bool) -> bool {
+    fn cancel(&self, _: &Cancelled, _: &'static Location<'static>, _: bool) {}
+
+    fn has_failed(_: usize, _: Ended) -> bool {
         false
     }
 
@@ -170,11 +176,19 @@ impl<T, L: List> List for (Part<T>, L) {
         rest.let_go();
     }
 
-    fn cancel(&self, said: &Cancelled, at: &'static Location<'static>, made_only: bool) -> bool {
+    fn cancel(&self, said: &Cancelled, at: &'static Location<'static>, made_only: bool) {
         let (part, rest) = self;
-        let task = part.task.as_ref().filter(|_| part.made || !made_only);
-        let asked = task.is_some_and(|task| task.as_ref().request(said.shared_msg(), at));
-        rest.cancel(said, at, made_only) | asked
+        if let Some(task) = part.task.as_ref().filter(|_| part.made || !made_only) {
+            task.as_ref().request(said.shared_msg(), at);
+        }
+        rest.cancel(said, at, made_only);
+    }
+
+    fn has_failed(index: usize, task: Ended) -> bool {
+        match index.checked_sub(1) {
+            None => refuses::<T, Errors>(task),
+            Some(index) => L::has_failed(index, task),
+        }
     }
 
     fn values(&mut self) -> Result<Self::Values, TaskError> {
@@ -198,6 +212,8 @@ pub struct Gather<L: List, M> {
     list: L,
     /// Turns the pairs into a tuple; gone once the result was given.
     map: Option<M>,
+    /// One has, before a cancel was passed on.
+    failed: bool,
     passing: Passing,
     turns: Turns,
     made: Made,
@@ -214,17 +230,31 @@ impl<L: List, M> Gather<L, M> {
 
     fn poll_list(&mut self, cx: &mut Context<'_>) -> Poll<(M, Result<L::Values, TaskError>)> {
         self.made.begin();
-        let (list, at) = (&self.list, self.made.at());
-        let cancel = |said: &Cancelled| list.cancel(said, said.requested_at().unwrap_or(at), false);
-        if self.passing.is_raising(cx, cancel) {
-            return Poll::Pending;
+        let mut looked = None;
+        if self.passing.is_addressed() {
+            // What had ended before counts, and if one has failed the others are left alone.
+            let pending = *looked.insert(self.look(cx));
+            let (list, turns, at) = (&self.list, &self.turns, self.made.at());
+            let failed = self.failed;
+            let raises = self.passing.is_raising(cx, |said| {
+                if failed {
+                    return false;
+                }
+                list.cancel(said, said.requested_at().unwrap_or(at), false);
+                turns.end_reads();
+                // All ends are awaited, also of those that have ended and are still to be told.
+                pending
+            });
+            if raises {
+                return Poll::Pending;
+            }
         }
-        let found = self.list.look(&mut self.turns.look(cx, at));
-        if found.failed && !self.passing.has_passed_on() {
+        let pending = looked.unwrap_or_else(|| self.look(cx));
+        if self.failed {
             let error = self.list.error().expect("one has failed");
             return self.finish(Err(error));
         }
-        if found.pending {
+        if pending {
             self.passing.suspend(cx);
             return Poll::Pending;
         }
@@ -233,6 +263,13 @@ impl<L: List, M> Gather<L, M> {
         }
         let values = self.list.values();
         self.finish(values)
+    }
+
+    /// Looks at all; true if some have not ended, or are still to be told.
+    fn look(&mut self, cx: &mut Context<'_>) -> bool {
+        let found = self.list.look(&mut self.turns.look(cx, self.made.at(), L::has_failed));
+        self.failed |= found.failed && !self.passing.has_passed_on();
+        found.pending
     }
 }
 
@@ -252,10 +289,11 @@ where
 impl<L: List, M> Drop for Gather<L, M> {
     fn drop(&mut self) {
         if self.turns.has_told_parts() {
+            self.turns.end_reads();
             self.list.let_go();
         }
-        // A result was given: those that have not ended go on.
-        if self.map.is_some() {
+        // Not if a result was given, or was about to be: those that have not ended go on.
+        if self.map.is_some() && !self.failed {
             self.list.cancel(&Cancelled::from_parts(None, None), self.made.at(), true);
         }
     }

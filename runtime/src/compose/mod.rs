@@ -1,6 +1,5 @@
 //! Waiting for several things, and for things that go on without their waiter.
 
-mod ready;
 mod roster;
 
 #[cfg(not(any(corio_loom, corio_shuttle)))]

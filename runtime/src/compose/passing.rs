@@ -14,6 +14,12 @@ impl Passing {
         Self(Waits::new())
     }
 
+    /// True if a request may have reached the wait.
+    #[inline]
+    pub(crate) fn is_addressed(&self) -> bool {
+        self.0.is_addressed()
+    }
+
     /// A request that has reached the wait is passed on by `cancel_all`, which says whether anybody
     /// was there to take it. True if the wait must go on, whatever the tasks do.
     #[inline]

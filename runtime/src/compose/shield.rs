@@ -3,7 +3,7 @@ use std::fmt;
 use std::future::{Future, IntoFuture};
 use std::panic::Location;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use corio_sync::place::{Made, WaitKind};
 use pin_project_lite::pin_project;
@@ -11,9 +11,11 @@ use pin_project_lite::pin_project;
 use crate::error::TaskError;
 use crate::scheduler::worker::hops;
 use crate::spawn::create_task;
-use crate::task::inside;
+use crate::task::awaited::Awaiter;
 use crate::task::join::Task;
 use crate::task::observe::TaskObserve;
+use crate::task::ready::Ready;
+use crate::task::waker::task_of;
 
 /// Awaits a task that goes on if its waiter is cancelled.
 ///
@@ -45,7 +47,7 @@ use crate::task::observe::TaskObserve;
 /// ```
 #[track_caller]
 pub fn shield<S: Shieldable>(inner: S) -> Shield<S> {
-    Shield { wait: inner.into_wait(), waited: false, made: Made::here(WaitKind::Shield) }
+    Shield { wait: inner.into_wait(), turn: Turn::Unpolled, made: Made::here(WaitKind::Shield) }
 }
 
 /// What [`shield`] accepts: a future that can become a task, a task, or a borrowed task.
@@ -54,7 +56,7 @@ pub trait Shieldable {
     type Output;
     /// The wait.
     #[doc(hidden)]
-    type Wait: Future<Output = Self::Output>;
+    type Wait: Future<Output = Self::Output> + Unpin;
 
     #[doc(hidden)]
     #[track_caller]
@@ -62,6 +64,20 @@ pub trait Shieldable {
 
     #[doc(hidden)]
     fn has_ended(wait: &Self::Wait) -> bool;
+
+    /// Polls the wait with a waker of the shield's; `who` is its task's.
+    #[doc(hidden)]
+    fn poll_by(wait: &mut Self::Wait, waker: &Waker, who: &Waker) -> Poll<Self::Output>;
+}
+
+/// When the end of the inner task is seen; decided by the first poll.
+enum Turn {
+    Unpolled,
+    /// As soon as it has come.
+    AtOnce,
+    /// On a single loop, when it was told: asyncio's outer future is completed by a done-callback of the
+    /// inner one.
+    Told(Ready),
 }
 
 pin_project! {
@@ -70,8 +86,7 @@ pin_project! {
     pub struct Shield<S: Shieldable> {
         #[pin]
         wait: S::Wait,
-        // The end has not been seen yet.
-        waited: bool,
+        turn: Turn,
         made: Made,
     }
 }
@@ -82,16 +97,29 @@ impl<S: Shieldable> Future for Shield<S> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<S::Output> {
         let this = self.project();
         this.made.begin();
-        // On a single loop the end is told a turn later: asyncio's outer future is completed by a
-        // done-callback of the inner one.
-        if *this.waited && hops::is_in_single() && S::has_ended(&this.wait) {
-            *this.waited = false;
-            inside::poll_again(cx);
+        if let Turn::Unpolled = this.turn {
+            *this.turn = Turn::of(cx, S::has_ended(&this.wait));
+        }
+        let Turn::Told(ready) = this.turn else { return this.wait.poll(cx) };
+        ready.watch(cx.waker());
+        if ready.take().is_none() && S::has_ended(&this.wait) {
+            this.made.note();
             return Poll::Pending;
         }
-        let polled = this.wait.poll(cx);
-        *this.waited = polled.is_pending();
-        polled
+        S::poll_by(this.wait.get_mut(), &ready.waker(0), cx.waker())
+    }
+}
+
+impl Turn {
+    fn of(cx: &Context<'_>, ended: bool) -> Self {
+        // Who blocks the loop inside of a task is not kept waiting for its turns.
+        if ended || !hops::is_in_single() || task_of(cx.waker()).is_none() {
+            return Self::AtOnce;
+        }
+        let mut ready = Ready::telling(1, None);
+        let _first = ready.add();
+        ready.await_ends(1);
+        Self::Told(ready)
     }
 }
 
@@ -106,6 +134,8 @@ impl<S: Shieldable> fmt::Debug for Shield<S> {
 #[doc(hidden)]
 pub struct Unforwarded<T> {
     task: Task<T>,
+    /// The task was told who awaits it.
+    named: bool,
     at: &'static Location<'static>,
 }
 
@@ -118,17 +148,38 @@ impl<T> Future for Unforwarded<T> {
     }
 }
 
+impl<T> Unforwarded<T> {
+    fn poll_by(&mut self, waker: &Waker, who: &Waker) -> Poll<Result<T, TaskError>> {
+        self.task.ptr().refuse_itself(who, self.at);
+        Awaiter::here().awaits(self.task.ptr());
+        self.named = true;
+        self.task.poll_slot(&mut Context::from_waker(waker), self.at)
+    }
+}
+
+impl<T> Drop for Unforwarded<T> {
+    fn drop(&mut self) {
+        if self.named && !self.task.done() {
+            Awaiter::none().awaits(self.task.ptr());
+        }
+    }
+}
+
 impl<T> Shieldable for Task<T> {
     type Output = Result<T, TaskError>;
     type Wait = Unforwarded<T>;
 
     #[track_caller]
     fn into_wait(self) -> Unforwarded<T> {
-        Unforwarded { task: self, at: Location::caller() }
+        Unforwarded { task: self, named: false, at: Location::caller() }
     }
 
     fn has_ended(wait: &Unforwarded<T>) -> bool {
         wait.task.done()
+    }
+
+    fn poll_by(wait: &mut Unforwarded<T>, waker: &Waker, who: &Waker) -> Poll<Self::Output> {
+        wait.poll_by(waker, who)
     }
 }
 
@@ -148,6 +199,10 @@ where
     fn has_ended(wait: &Self::Wait) -> bool {
         wait.task.done()
     }
+
+    fn poll_by(wait: &mut Self::Wait, waker: &Waker, who: &Waker) -> Poll<Self::Output> {
+        wait.poll_by(waker, who)
+    }
 }
 
 impl<'a, T> Shieldable for &'a Task<T> {
@@ -161,5 +216,9 @@ impl<'a, T> Shieldable for &'a Task<T> {
 
     fn has_ended(wait: &TaskObserve<'a, T>) -> bool {
         wait.has_ended()
+    }
+
+    fn poll_by(wait: &mut TaskObserve<'a, T>, waker: &Waker, who: &Waker) -> Poll<Self::Output> {
+        wait.poll_by(waker, who)
     }
 }

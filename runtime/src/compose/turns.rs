@@ -10,11 +10,12 @@ use std::mem;
 use std::panic::Location;
 use std::task::{Context, Poll};
 
-use super::ready::Ready;
 use crate::error::TaskError;
 use crate::scheduler::worker::hops;
 use crate::task::awaited::Awaiter;
 use crate::task::join::Task;
+use crate::task::ready::Ready;
+use crate::task::ready::ends::Fails;
 use crate::task::waker::task_of;
 
 /// Decided by the first poll: where that is, the others are.
@@ -39,16 +40,17 @@ pub(super) struct Told {
 }
 
 impl Turns {
-    /// A look at the parts, one after the other.
+    /// A look at the parts, one after the other. `fails` says whose end ends the wait.
     pub(super) fn look<'a, 'b>(
         &'a mut self,
         cx: &'a mut Context<'b>,
         at: &'static Location<'static>,
+        fails: Fails,
     ) -> Look<'a, 'b> {
         if let Self::Unpolled = self {
             // Who blocks the loop inside of a task is not kept waiting for its turns.
             let single = hops::is_in_single() && task_of(cx.waker()).is_some();
-            *self = if single { Self::Single(Told::new()) } else { Self::Mixed };
+            *self = if single { Self::Single(Told::new(fails)) } else { Self::Mixed };
         }
         let told = match self {
             Self::Single(told) => Some(told),
@@ -59,6 +61,13 @@ impl Turns {
         look
     }
 
+    /// All ends are awaited, whatever they are, or none any more.
+    pub(super) fn end_reads(&self) {
+        if let Self::Single(told) = self {
+            told.ready.end_reads();
+        }
+    }
+
     /// True if the parts know who awaits them by what the look has told them.
     pub(super) fn has_told_parts(&self) -> bool {
         matches!(self, Self::Single(_))
@@ -66,9 +75,9 @@ impl Turns {
 }
 
 impl Told {
-    fn new() -> Self {
-        let awaiter = Awaiter::none();
-        Self { ready: Ready::with_capacity(0), told: Vec::new(), awaiter }
+    fn new(fails: Fails) -> Self {
+        let ready = Ready::telling(0, Some(fails));
+        Self { ready, told: Vec::new(), awaiter: Awaiter::none() }
     }
 }
 
@@ -103,7 +112,8 @@ impl Look<'_, '_> {
         };
         let index = self.next;
         self.next += 1;
-        if index == told.len() {
+        let first = index == told.len();
+        if first {
             task.ptr().refuse_itself(self.cx.waker(), self.at);
             told.push(true);
             let _same = ready.add();
@@ -112,6 +122,9 @@ impl Look<'_, '_> {
         if mem::take(&mut told[index]) {
             let waker = ready.waker(index);
             polled = task.poll_slot(&mut Context::from_waker(&waker), self.at);
+        }
+        if first && polled.is_pending() {
+            ready.await_one_more();
         }
         if self.moved && polled.is_pending() {
             awaiter.awaits(task.ptr());

@@ -11,6 +11,7 @@ use corio_sync::place::{Made, WaitKind};
 use super::watched::{Told, Watched};
 use crate::error::TaskError;
 use crate::task::join::Task;
+use crate::task::ready::ends::{Nothing, Panics};
 use crate::time::{Sleep, sleep};
 
 /// When [`wait`] returns.
@@ -59,7 +60,14 @@ pub enum ReturnWhen {
 #[track_caller]
 pub fn wait<T>(tasks: Vec<Task<T>>, when: ReturnWhen, timeout: Option<Duration>) -> Wait<T> {
     let made = Made::here(WaitKind::WaitTasks);
-    let tasks = Watched::collect(tasks, made.at(), Told::InItsTurn);
+    let told = Told::InItsTurn;
+    let tasks = match when {
+        ReturnWhen::FirstException => Watched::collect(tasks, made.at(), told, Panics),
+        _ => Watched::collect(tasks, made.at(), told, Nothing),
+    };
+    if when == ReturnWhen::FirstCompleted {
+        tasks.await_ends(1);
+    }
     let left = tasks.len();
     Wait { tasks, left, when, timeout: timeout.map(|limit| sleep(limit).inside()), made }
 }

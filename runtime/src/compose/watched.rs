@@ -8,11 +8,12 @@ use std::panic::Location;
 use std::task::{Context, Poll, Waker};
 
 use super::into_task::IntoTask;
-use super::ready::Ready;
 use crate::error::TaskError;
 use crate::scheduler::worker::hops;
 use crate::task::awaited::Awaiter;
 use crate::task::join::Task;
+use crate::task::ready::Ready;
+use crate::task::ready::ends::{self, Fails, Refuse};
 use crate::task::waker::task_of;
 
 /// When one hears of tasks that have ended before they were added.
@@ -39,28 +40,49 @@ pub(crate) struct Watched<T> {
 
 impl<T> Watched<T> {
     pub(crate) fn with_capacity(len: usize) -> Self {
+        Self::with_ready(len, Ready::with_capacity(len))
+    }
+
+    fn with_ready(len: usize, ready: Ready) -> Self {
         let tasks = Vec::with_capacity(len);
-        let (ready, awaiter) = (Ready::with_capacity(len), Awaiter::here());
+        let awaiter = Awaiter::here();
         Self { tasks, free: Vec::new(), ready, len: 0, early: Vec::new(), awaiter }
     }
 
-    /// All of an iterator, numbered in order; `at` is where they are awaited.
+    /// All of an iterator, numbered in order; `at` is where they are awaited. The wait is for all of
+    /// them, or for the first whose result `R` refuses, if [`await_ends`](Self::await_ends)
+    /// does not say otherwise.
     #[track_caller]
-    pub(crate) fn collect<A: IntoTask<Output = T>>(
+    pub(crate) fn collect<A: IntoTask<Output = T>, R: Refuse<T>>(
         aws: impl IntoIterator<Item = A>,
         at: &'static Location<'static>,
         told: Told,
+        _: R,
     ) -> Self {
         let aws = aws.into_iter();
-        let mut all = Self::with_capacity(aws.size_hint().0);
+        let len = aws.size_hint().0;
+        let fails: Fails = |_, task| ends::refuses::<T, R>(task);
+        let mut all = Self::with_ready(len, Ready::telling(len, R::ANY.then_some(fails)));
+        let mut to_come = 0;
         for a in aws {
             let child = a.into_child(all.awaiter.addr());
             if !child.born {
                 all.is_awaited(&child.task);
             }
-            all.add(child.task, at, told);
+            to_come += usize::from(all.add(child.task, at, told).1);
         }
+        all.ready.await_ends(to_come);
         all
+    }
+
+    /// The wait is for so many ends from now on.
+    pub(crate) fn await_ends(&self, count: usize) {
+        self.ready.await_ends(count);
+    }
+
+    /// All ends are awaited, whatever they are.
+    pub(crate) fn await_all(&self) {
+        self.ready.end_reads();
     }
 
     /// Who awaits the tasks, for one that is born.
@@ -81,7 +103,7 @@ impl<T> Watched<T> {
 
     /// Adds a task that was born with [`awaiter`](Self::awaiter).
     pub(crate) fn insert_born(&mut self, task: Task<T>, at: &'static Location<'static>) -> usize {
-        self.add(task, at, Told::AtOnce)
+        self.add(task, at, Told::AtOnce).0
     }
 
     fn is_awaited(&self, task: &Task<T>) {
@@ -90,7 +112,8 @@ impl<T> Watched<T> {
         }
     }
 
-    fn add(&mut self, task: Task<T>, at: &'static Location<'static>, told: Told) -> usize {
+    /// The number, and whether the end is still to be told.
+    fn add(&mut self, task: Task<T>, at: &'static Location<'static>, told: Told) -> (usize, bool) {
         let index = match self.free.pop() {
             Some(index) => index,
             None => {
@@ -103,11 +126,14 @@ impl<T> Watched<T> {
         let waker = self.ready.waker(index);
         if task.poll_done(&mut Context::from_waker(&waker), at).is_ready() {
             match told {
-                Told::AtOnce => self.ready.mark(index),
+                Told::AtOnce => {
+                    self.ready.mark(index);
+                    return (index, false);
+                }
                 Told::InItsTurn => self.early.push(index),
             }
         }
-        index
+        (index, true)
     }
 
     /// The number of a task that has ended, in the order in which they did; each is given once.
@@ -147,7 +173,9 @@ impl<T> Watched<T> {
         let in_turn = task_of(cx.waker()).is_some();
         for index in mem::take(&mut self.early) {
             let waker = self.ready.waker(index);
-            if !(in_turn && hops::tell_end(|| Waker::clone(&waker))) {
+            let task =
+                self.tasks[index].as_ref().expect("none was taken out before the first poll");
+            if !(in_turn && hops::tell_end(task.ptr(), || Waker::clone(&waker))) {
                 self.ready.mark(index);
             }
         }
@@ -215,6 +243,7 @@ impl<T> Watched<T> {
 
     /// They may live on, and nobody awaits them any more.
     fn let_go(&self) {
+        self.ready.end_reads();
         if self.len > 0 && !self.awaiter.is_none() {
             let lives = self.iter().filter(|task| !task.done());
             lives.for_each(|task| Awaiter::none().awaits(task.ptr()));

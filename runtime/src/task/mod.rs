@@ -26,6 +26,7 @@ pub(crate) mod observe;
 pub(crate) mod observers;
 #[cfg(not(any(corio_loom, corio_shuttle)))]
 pub(crate) mod raw;
+pub(crate) mod ready;
 #[cfg(not(any(corio_loom, corio_shuttle)))]
 pub(crate) mod registry;
 pub(crate) mod requests;

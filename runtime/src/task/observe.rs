@@ -5,7 +5,7 @@ use std::future::{Future, IntoFuture};
 use std::panic::Location;
 use std::pin::Pin;
 use std::ptr::{self, NonNull};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use corio_sync::place::{self, WaitKind};
 
@@ -46,9 +46,38 @@ unsafe impl<T: Send + Sync> Send for TaskObserve<'_, T> {}
 // SAFETY: as above.
 unsafe impl<T: Send + Sync> Sync for TaskObserve<'_, T> {}
 
-impl<T> TaskObserve<'_, T> {
+impl<'a, T> TaskObserve<'a, T> {
     pub(crate) fn has_ended(&self) -> bool {
         self.task.done()
+    }
+
+    /// Waits with a waker of somebody between, on behalf of the task or whoever `who` wakes.
+    pub(crate) fn poll_by(
+        &mut self,
+        waker: &Waker,
+        who: &Waker,
+    ) -> Poll<Result<&'a T, &'a TaskError>> {
+        let task = self.task.ptr();
+        let header = task.header();
+        if !header.state.load().is_done() {
+            task.refuse_itself(who, self.at);
+            let observers = &header.ext_or_make().observers;
+            let place = *self.place.get_or_insert_with(|| NonNull::from(observers.add_wait()));
+            // SAFETY: the place lives as long as the cell.
+            let place = unsafe { place.as_ref() };
+            place.set_who(task_of(who).map_or(ptr::null(), TaskPtr::as_raw));
+            place.register(waker);
+            if !header.state.observe() {
+                place::note(WaitKind::Join, self.at);
+                return Poll::Pending;
+            }
+        }
+        let outcome = self.task.seen_outcome();
+        Poll::Ready(
+            outcome
+                .expect("the result was taken through `&mut`, which excludes this borrow")
+                .as_ref(),
+        )
     }
 }
 
@@ -56,28 +85,7 @@ impl<'a, T> Future for TaskObserve<'a, T> {
     type Output = Result<&'a T, &'a TaskError>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.get_mut();
-        let task = this.task.ptr();
-        let header = task.header();
-        if !header.state.load().is_done() {
-            task.refuse_itself(cx.waker(), this.at);
-            let observers = &header.ext_or_make().observers;
-            let place = *this.place.get_or_insert_with(|| NonNull::from(observers.add_wait()));
-            // SAFETY: the place lives as long as the cell.
-            let place = unsafe { place.as_ref() };
-            place.set_who(task_of(cx.waker()).map_or(ptr::null(), TaskPtr::as_raw));
-            place.register(cx.waker());
-            if !header.state.observe() {
-                place::note(WaitKind::Join, this.at);
-                return Poll::Pending;
-            }
-        }
-        let outcome = this.task.seen_outcome();
-        Poll::Ready(
-            outcome
-                .expect("the result was taken through `&mut`, which excludes this borrow")
-                .as_ref(),
-        )
+        self.get_mut().poll_by(cx.waker(), cx.waker())
     }
 }
 

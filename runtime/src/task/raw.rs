@@ -46,7 +46,7 @@ pub(crate) struct RuntimeHead {
     pub(crate) call_done: unsafe fn(TaskPtr, u32, DoneCall) -> u32,
     /// Wakes what waits for the end of a task by a waker that is no task's, as a composition does: now or
     /// in its turn.
-    pub(crate) pass_on: fn(Waker),
+    pub(crate) pass_on: fn(TaskPtr, Waker),
     /// Tells of the panic of a task of this runtime that nobody has looked at.
     pub(crate) report_panic: unsafe fn(TaskPtr, &TaskError),
 }

@@ -218,7 +218,7 @@ impl TaskPtr {
             if PASS && !is_ours(waker.vtable()) {
                 // SAFETY: the arena keeps the runtime's shared part alive.
                 let pass_on = unsafe { self.head().as_ref() }.pass_on;
-                pass_on(waker);
+                pass_on(self, waker);
             } else {
                 waker.wake();
             }

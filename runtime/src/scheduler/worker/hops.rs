@@ -9,16 +9,18 @@
 //! |---|---|---|---|
 //! | a timer that a task waits for, a socket | [`Ready::Wake`] | the step | |
 //! | a wake-up or a task that another thread sends | [`Ready::Start`] | the step | |
-//! | the end of a task that a composition waits for | | [`Ready::Ended`] | [`Ready::Look`], the step |
+//! | the end of a task that a composition waits for | | [`Ready::Ended`] | the step, or [`Ready::Look`] and the step |
 //!
 //! What wakes a task on the loop's own thread otherwise (a future that is set, a lock, a queue, the end
 //! of a task that is awaited alone) is a completed future in asyncio too, and needs no entry.
 //!
 //! A composition (`gather`, `wait`, `as_completed`, a set of other crates) waits by wakers of its own, and
-//! so is told from a task that awaits another one alone. It may wait for several ends at once, and must
-//! not see one before its turn because it was woken for another. So its part is marked only when the step is
-//! due, by [`Ready::Look`], which runs the step in its own place. Of such entries in a row those for one
-//! task make one step.
+//! so is told from a task that awaits another one alone. One of corio's knows which end it waits for (see
+//! [`ends`](crate::task::ready::ends)): that one makes the step ready, as a completed future does in
+//! asyncio. Any other end might be what it waits for, as far as the loop knows, and it must not see one
+//! before its turn because it was woken for another. So its part is marked only when the step would be due, by
+//! [`Ready::Look`], which runs the step in its own place. Of such entries in a row those for one task make
+//! one step. The same for a composition whose task is ready anyhow, as after a cancel that came before.
 //!
 //! A cancel that a task passes on to what it awaits is at the innermost one in one turn, as asyncio's: each
 //! task that is woken by that takes the place of the one that has passed it on ([`Single::passed`]).
@@ -35,6 +37,7 @@ use crate::quiet::quietly;
 use crate::reactor;
 use crate::task::inside;
 use crate::task::raw::TaskPtr;
+use crate::task::ready::ends::{self, Due};
 use crate::task::waker::task_of;
 use crate::timer::Role;
 use crate::wake_batch::WakeBatch;
@@ -62,8 +65,12 @@ pub(crate) fn next_turn(make: impl FnOnce() -> Waker) -> bool {
 }
 
 /// On a single loop: tells a composition of the end of a task two turns later, and gives true.
-pub(crate) fn tell_end(make: impl FnOnce() -> Waker) -> bool {
-    push(|| Ready::Ended(make()))
+pub(crate) fn tell_end(task: TaskPtr, make: impl FnOnce() -> Waker) -> bool {
+    push(|| {
+        let waker = make();
+        ends::note(&waker, task);
+        Ready::Ended(waker)
+    })
 }
 
 /// Makes an entry ready if the thread is inside a single loop, and says whether it is.
@@ -81,9 +88,9 @@ fn push(make: impl FnOnce() -> Ready) -> bool {
 
 /// A task has ended that a composition waits for: on a single loop the composition, whose `waker` that
 /// is, hears of it two turns later; elsewhere at once. See `RuntimeHead::pass_on`.
-pub(crate) fn pass_on(waker: Waker) {
+pub(crate) fn pass_on(task: TaskPtr, waker: Waker) {
     let mut waker = Some(waker);
-    if !tell_end(|| waker.take().expect("it is taken once")) {
+    if !tell_end(task, || waker.take().expect("it is taken once")) {
         waker.expect("it was not taken").wake();
     }
 }
@@ -118,6 +125,28 @@ impl Single {
             // A callback with a deadline takes its place in the queue itself; any other waker belongs
             // to something inside a task.
             self.landing(Landing::Hop, || quietly(|| waker.wake()));
+        }
+    }
+
+    /// [`Ready::Ended`].
+    pub(super) fn tell(&self, waker: Waker) {
+        let owner = match ends::tell(&waker) {
+            Due::Unknown | Due::NotYet => return self.ready.push(Ready::Look(waker)),
+            Due::Seen => return quietly(|| waker.wake()),
+            Due::Now(owner) => owner,
+        };
+        if let Some(owner) = owner {
+            self.landing(Landing::Held, || quietly(|| owner.wake()));
+        }
+        match self.held.take() {
+            Some(task) => {
+                quietly(|| waker.wake());
+                self.ready.push(Ready::Task(task));
+            }
+            None => {
+                ends::make_late(&waker);
+                self.ready.push(Ready::Look(waker));
+            }
         }
     }
 

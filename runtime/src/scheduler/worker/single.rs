@@ -74,7 +74,7 @@ pub(super) enum Ready {
     Start(TaskPtr),
     /// Wakes a task: the step is the next turn's.
     Wake(Waker),
-    /// The end of a task that a composition waits for, which is to look at it in the next turn.
+    /// The end of a task that a composition waits for, which is to hear of it in the next turn.
     Ended(Waker),
     /// Wakes the composition, and runs its task's step at once.
     Look(Waker),
@@ -336,7 +336,7 @@ impl Worker {
                 Ready::Call(call) => self.call::<DEBUG>(call),
                 Ready::Start(task) => single.ready.push(Ready::Task(task)),
                 Ready::Wake(waker) => quietly(|| waker.wake()),
-                Ready::Ended(waker) => single.ready.push(Ready::Look(waker)),
+                Ready::Ended(waker) => single.tell(waker),
                 Ready::Look(waker) => self.look::<DEBUG>(single, waker, &mut left),
             }
         }

@@ -50,6 +50,9 @@ struct Slot {
     hub: NonNull<Hub>,
     index: usize,
     queued: AtomicBool,
+    /// The part has ended in a way that ends the wait.
+    #[cfg(not(any(corio_loom, corio_shuttle)))]
+    failed: AtomicBool,
     /// The link of the list: from (1) to (2) the waker's, from (3) to (4) the owner's.
     next: UnsafeCell<*const Slot>,
 }
@@ -64,6 +67,9 @@ struct Hub {
     /// those of the one before.
     blocks: UnsafeCell<Vec<NonNull<Slot>>>,
     shift: u32,
+    /// What the owner waits for, if it has said so.
+    #[cfg(not(any(corio_loom, corio_shuttle)))]
+    ends: Option<ends::Ends>,
     /// Models see here that the hub is freed once.
     #[cfg(any(corio_loom, corio_shuttle))]
     freed_once: corio_sync::shim::sync::Arc<()>,
@@ -89,13 +95,28 @@ unsafe impl Sync for Ready {}
 
 impl Ready {
     /// Room for `len` parts to begin with.
+    #[cfg(not(any(corio_loom, corio_shuttle)))]
     pub(crate) fn with_capacity(len: usize) -> Self {
+        Self::new(len, None)
+    }
+
+    #[cfg(any(corio_loom, corio_shuttle))]
+    pub(crate) fn with_capacity(len: usize) -> Self {
+        Self::new(len)
+    }
+
+    fn new(
+        len: usize,
+        #[cfg(not(any(corio_loom, corio_shuttle)))] ends: Option<ends::Ends>,
+    ) -> Self {
         let hub = Box::new(Hub {
             refs: AtomicUsize::new(1),
             head: AtomicPtr::new(ptr::null_mut()),
             owner: WakerSlot::new(),
             blocks: UnsafeCell::new(Vec::new()),
             shift: len.max(FIRST_MIN).next_power_of_two().trailing_zeros(),
+            #[cfg(not(any(corio_loom, corio_shuttle)))]
+            ends,
             #[cfg(any(corio_loom, corio_shuttle))]
             freed_once: corio_sync::shim::sync::Arc::new(()),
         });
@@ -150,6 +171,8 @@ impl Ready {
     /// The owner is to be woken by the next part. It takes once more afterwards.
     #[inline]
     pub(crate) fn watch(&self, waker: &Waker) {
+        #[cfg(not(any(corio_loom, corio_shuttle)))]
+        self.begin_wait();
         self.hub().owner.register(waker);
     }
 
@@ -206,6 +229,8 @@ fn new_block(hub: NonNull<Hub>, from: usize, len: usize) -> NonNull<Slot> {
         hub,
         index: from + i,
         queued: AtomicBool::new(false),
+        #[cfg(not(any(corio_loom, corio_shuttle)))]
+        failed: AtomicBool::new(false),
         next: UnsafeCell::new(ptr::null()),
     };
     let block: Box<[Slot]> = (0..len).map(slot).collect();
@@ -358,6 +383,10 @@ unsafe fn drop_waker(raw: *const ()) {
     // SAFETY: passed on.
     Hub::release(unsafe { slot_of(raw) }.hub);
 }
+
+#[cfg(not(any(corio_loom, corio_shuttle)))]
+pub(crate) mod ends;
+mod reads;
 
 #[cfg(all(test, not(any(corio_loom, corio_shuttle))))]
 mod tests;
