@@ -1,5 +1,6 @@
-"""The minimal cases, plain asyncio. TaskGroup is that of 3.13 where it matters (interp.TaskGroup, interp.T.uncancel)."""
-import asyncio, interp
+#!/usr/bin/env python3.13
+"""The minimal cases, plain asyncio, that of Python 3.13 or later."""
+import asyncio, sys
 from asyncio import CancelledError, create_task, sleep
 say = print
 def spawn(name, coro):
@@ -145,10 +146,10 @@ async def F2():   # a group takes no more once all have ended
         except RuntimeError: say("  refused")
     spawn("late", late())
     await turns(6)
-async def G1():   # a body's own error, a cancel that it had caught (3.13's TaskGroup)
+async def G1():   # a body's own error, a cancel that it had caught
     async def t():
         try:
-            async with interp.TaskGroup():
+            async with asyncio.TaskGroup():
                 try: await forever()
                 except CancelledError: raise ValueError
         except BaseExceptionGroup: say("  failed")
@@ -213,11 +214,10 @@ async def K1():   # a limit is moved to now by another task
     spawn("r", r())
     await turns(5)
 def main():
+    assert sys.version_info >= (3, 13)
     for f in (A1, A2, A3, B1, B2, B3, B4, C1, D1, E1, E2, F1, F2, G1, H1, I1, I2, J1, K1):
         print(f.__name__)
-        loop = interp.Loop()
-        interp.ENV = interp.Env()
-        if f in (G1, B4): loop.set_task_factory(lambda loop, coro, **k: interp.T(coro, loop=loop, **k))
+        loop = asyncio.new_event_loop()
         try: loop.run_until_complete(f())
         except RuntimeError as e: print("  ", e)
 if __name__ == "__main__":

@@ -1,5 +1,4 @@
 import sys, fuzz, gen, interp, shrink, copy
-if "--raw" in sys.argv: interp.CORIO = False
 p = interp.parse(sys.argv[1])
 got = fuzz.corio([("x", gen.show(p))], "one")["x"]
 want, flags = interp.play(copy.deepcopy(p))

@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/env python3.13
 """shrink.py FILE.txt N [KIND]: minimises the first N of a kind; prints programs and both traces, one for each shape."""
 import sys, copy
 import fuzz, gen, interp
@@ -51,14 +51,13 @@ def reductions(prog):
 def size(p): return len(gen.show(p))
 
 def kinds(progs):
-    got = fuzz.corio([(str(k), gen.show(p)) for k, p in enumerate(progs)], "shrink")
+    played = [interp.play(copy.deepcopy(p)) for p in progs]
+    plain = [(str(k), gen.show(p)) for k, p in enumerate(progs) if not played[k][1]]
+    got = fuzz.corio(plain, "shrink")
     out = []
-    for k, p in enumerate(progs):
-        want, flags = interp.play(copy.deepcopy(p))
-        v = fuzz.verdict(got[str(k)], want)
-        hard = [f for f in flags if not f.startswith("soft")]
-        if v and v != "BAD" and flags: v = None if hard else "soft" + v
-        out.append((v, got[str(k)], want))
+    for k, (want, flags) in enumerate(played):
+        said = got.get(str(k), [])
+        out.append((None if flags else fuzz.verdict(said, want), said, want))
     return out
 
 def shrink(prog, kind):
