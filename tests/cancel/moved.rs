@@ -8,11 +8,11 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use corio::{
-    Cancelled, CoroError, CoroState, Coroutine, catch_cancel, create_task, current_task,
-    defer_cancel, finally, on_cancel, task_group, timeout, yield_now,
+    Cancelled, CoroError, CoroState, Coroutine, TaskGroup, catch_cancel, create_task, current_task,
+    defer_cancel, finally, on_cancel, sleep, task_group, timeout, yield_now,
 };
 
-use crate::support::{Flag, Log, for_ever, run};
+use crate::support::{Flag, Log, for_ever, ms, run, select2};
 
 /// Says what it was asked with, after some waits.
 fn cleans_up(waits: usize) -> Coroutine<String> {
@@ -350,5 +350,32 @@ fn another_task_throws() {
         .unwrap();
         let said = create_task(async move { message(coroutine.throw(Cancelled::new("x"))) });
         assert_eq!(said.await.unwrap(), "caught x");
+    });
+}
+
+#[test]
+fn a_group_that_fails_in_another_task_gives_the_cancel_back_to_the_first() {
+    corio::sim::run(1, async {
+        let task = create_task(async {
+            let mut group = Box::pin(async {
+                let body = async |group: TaskGroup<&'static str>| {
+                    drop(group.create_task(async {
+                        defer_cancel(sleep(ms(10))).await;
+                        Err::<(), _>("failed")
+                    }));
+                    for_ever().await;
+                    Ok(())
+                };
+                _ = task_group(body).await;
+                for_ever().await;
+            });
+            select2(group.as_mut(), sleep(ms(5))).await;
+            _ = create_task(group).await;
+            for_ever().await;
+        });
+        sleep(ms(1)).await;
+        task.cancel();
+        sleep(ms(100)).await;
+        assert!(task.done(), "the cancel is lost");
     });
 }

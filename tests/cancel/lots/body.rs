@@ -10,6 +10,8 @@ pub type Part = Box<Body>;
 pub enum Body {
     Sleep(u64),
     Yield,
+    /// Cancels the task that it is in.
+    Cancel,
     /// A limit inside a mask, which nothing else ends.
     Nap(u64),
     Pending,
@@ -33,6 +35,15 @@ pub enum Body {
     Gather(Part, Part),
     Shield(Part),
     Race(u64, Part, Part),
+    /// A task that cancels the one which awaits it.
+    Parent(Part),
+    /// A task whose handle is awaited twice, the first time for so long.
+    Twice(u64, Part),
+    /// The first one is polled for so long, kept while the second one is awaited, and then goes on. It may
+    /// have taken a cancel, so the second one ends by itself.
+    Kept(u64, Part, Part),
+    /// The same, but it goes on in a task.
+    Carried(u64, Part),
 }
 
 /// A task group.
@@ -47,7 +58,16 @@ pub struct Group {
 #[derive(Clone, Debug)]
 pub struct Child {
     pub body: Body,
-    pub fails: bool,
+    pub end: End,
+}
+
+/// What a child does when it is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    Ends,
+    Fails,
+    /// It cancels its group.
+    Stops,
 }
 
 /// What code makes of a cancel that it has caught, when it has cleaned up.
@@ -86,9 +106,10 @@ impl Maker {
     }
 
     fn leaf(&mut self) -> Body {
-        match self.below(3) {
-            0 => self.finite(),
-            1 => Body::Pending,
+        match self.below(10) {
+            0..3 => self.finite(),
+            3 => Body::Cancel,
+            4..7 => Body::Pending,
             _ => Body::Event,
         }
     }
@@ -105,7 +126,7 @@ impl Maker {
     pub fn body(&mut self, depth: u32) -> Body {
         let Some(depth) = depth.checked_sub(1) else { return self.leaf() };
         let limit = self.short();
-        let kind = self.below(18);
+        let kind = self.below(22);
         match kind {
             0 => self.leaf(),
             1 | 2 => Body::Timeout(limit, self.part(depth)),
@@ -120,6 +141,10 @@ impl Maker {
                 let (a, b) = self.two(depth);
                 Body::Race(self.short(), a, b)
             }
+            18 => Body::Parent(self.part(depth)),
+            19 => Body::Twice(limit, self.part(depth)),
+            20 => Body::Carried(limit, self.part(depth)),
+            21 => Body::Kept(limit, self.part(depth), Box::new(self.finite())),
             kind => {
                 let (a, b) = self.two(depth);
                 match kind {
@@ -136,7 +161,15 @@ impl Maker {
     fn group(&mut self, depth: u32) -> Group {
         let body = self.part(depth);
         let children = (0..self.below(3))
-            .map(|_| Child { body: self.body(depth), fails: self.below(2) == 1 })
+            .map(|_| {
+                let body = self.body(depth);
+                let end = match self.below(5) {
+                    0..2 => End::Ends,
+                    2..4 => End::Fails,
+                    _ => End::Stops,
+                };
+                Child { body, end }
+            })
             .collect();
         Group { body, children, stops: self.below(3) == 0 }
     }
@@ -167,13 +200,21 @@ impl Body {
     /// What a body is made of.
     fn parts(&mut self) -> Vec<&mut Self> {
         match self {
-            Self::Sleep(_) | Self::Yield | Self::Nap(_) | Self::Pending | Self::Event => Vec::new(),
+            Self::Sleep(_)
+            | Self::Yield
+            | Self::Cancel
+            | Self::Nap(_)
+            | Self::Pending
+            | Self::Event => Vec::new(),
             Self::Timeout(_, a)
             | Self::Moved(_, _, _, a)
             | Self::Mask(_, a)
             | Self::Await(a)
             | Self::AwaitFor(_, a)
-            | Self::Shield(a) => vec![a],
+            | Self::Shield(a)
+            | Self::Parent(a)
+            | Self::Twice(_, a)
+            | Self::Carried(_, a) => vec![a],
             Self::Group(group) => {
                 let children = group.children.iter_mut().map(|child| &mut child.body);
                 std::iter::once(&mut *group.body).chain(children).collect()
@@ -187,6 +228,7 @@ impl Body {
             | Self::Unordered(a, b)
             | Self::Then(a, b)
             | Self::Gather(a, b)
+            | Self::Kept(_, a, b)
             | Self::Race(_, a, b) => vec![a, b],
         }
     }
@@ -197,10 +239,18 @@ impl Body {
             Self::Timeout(time, _)
             | Self::Mask(time, _)
             | Self::AwaitFor(time, _)
+            | Self::Twice(time, _)
+            | Self::Carried(time, _)
+            | Self::Kept(time, ..)
             | Self::Race(time, ..) => vec![time],
             Self::Moved(limit, nap, to, _) => vec![limit, nap, to],
             _ => Vec::new(),
         }
+    }
+
+    /// True if it moves limits to other tasks, some of which the first one counts until it ends.
+    pub fn carries(&self) -> bool {
+        matches!(self, Self::Carried(..)) || self.clone().parts().iter().any(|part| part.carries())
     }
 
     /// What it costs to read.
@@ -211,11 +261,20 @@ impl Body {
             Self::Yield => 21,
             Self::Sleep(_) => 22,
             Self::Event => 23,
+            Self::Cancel => 24,
             Self::Group(group) => {
-                let fails = group.children.iter().filter(|child| child.fails).count() as u64;
+                let fails =
+                    group.children.iter().filter(|child| child.end != End::Ends).count() as u64;
                 50 + 5 * (fails + u64::from(group.stops))
             }
-            Self::Unordered(..) | Self::Gather(..) | Self::Race(..) | Self::Moved(..) => 60,
+            Self::Unordered(..)
+            | Self::Gather(..)
+            | Self::Race(..)
+            | Self::Moved(..)
+            | Self::Parent(_)
+            | Self::Twice(..)
+            | Self::Carried(..) => 60,
+            Self::Kept(..) => 62,
             Self::Join(..) | Self::Finally(..) => 52,
             Self::Catch(_, _, answer) => 50 + u64::from(*answer != Answer::Raise),
             _ => 50,
@@ -240,6 +299,8 @@ impl Body {
             Self::Unordered(a, b) | Self::Gather(a, b) | Self::Race(_, a, b) => {
                 all.extend([Self::Both(a.clone(), b.clone()), Self::Join(a, b)]);
             }
+            Self::Kept(_, a, b) => all.push(Self::Then(a, b)),
+            Self::Parent(a) | Self::Twice(_, a) | Self::Carried(_, a) => all.push(Self::Await(a)),
             Self::Join(a, b) => all.push(Self::Both(a, b)),
             Self::Finally(a, b) => all.push(Self::OnCancel(a, b)),
             Self::Moved(limit, _, _, a) => all.push(Self::Timeout(limit, a)),
@@ -255,7 +316,7 @@ impl Body {
                 for index in 0..group.children.len() {
                     let (mut without, mut ends) = (group.clone(), group.clone());
                     without.children.remove(index);
-                    ends.children[index].fails = false;
+                    ends.children[index].end = End::Ends;
                     all.extend([Self::Group(without), Self::Group(ends)]);
                 }
             }
@@ -270,7 +331,7 @@ impl Body {
         all
     }
 
-    /// True if a clean-up may be that: it ends by itself.
+    /// True if it may be a clean-up: it ends by itself.
     const fn is_finite(&self) -> bool {
         matches!(self, Self::Sleep(_) | Self::Yield | Self::Nap(_))
     }

@@ -11,7 +11,7 @@ use corio::{
     timeout_scope, yield_now,
 };
 
-use super::body::{Answer, Body, Group};
+use super::body::{Answer, Body, End, Group};
 use crate::support::{join2, ms, select2, unordered};
 
 type Built = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -21,17 +21,31 @@ pub const STORM: &str = "storm";
 
 /// Cancels that code has caught and not raised again, or a task that was awaited has answered.
 #[derive(Clone, Default)]
-pub struct Heard(Arc<AtomicUsize>);
+pub struct Heard(Arc<AtomicUsize>, Arc<AtomicUsize>);
 
 impl Heard {
     pub fn count(&self) -> usize {
         self.0.load(SeqCst)
     }
 
+    /// Cancels that the body itself has made.
+    pub fn own_cancels(&self) -> usize {
+        self.1.load(SeqCst)
+    }
+
+    /// Counts a cancel that the body makes.
+    fn cancel(cancels: &AtomicUsize, task: &TaskRef) {
+        cancels.fetch_add(usize::from(task.cancel_with(STORM)), SeqCst);
+    }
+
     pub fn build(&self, body: &Body) -> Built {
         match body {
             Body::Sleep(nap) => Box::pin(sleep(ms(*nap))),
             Body::Yield => Box::pin(yield_now()),
+            Body::Cancel => {
+                let cancels = self.1.clone();
+                Box::pin(async move { Self::cancel(&cancels, &current_task().unwrap()) })
+            }
             Body::Nap(nap) => Box::pin(defer_cancel(timeout(ms(*nap), pending::<()>())).ignored()),
             Body::Pending => Box::pin(pending()),
             Body::Event => Box::pin(async { corio::sync::Event::new().wait().await }),
@@ -72,6 +86,22 @@ impl Heard {
             Body::Shield(part) => {
                 self.task(part, |child| async move { shield(&child).await.is_ok() })
             }
+            Body::Parent(part) => self.parent(part),
+            Body::Twice(nap, part) => {
+                let nap = ms(*nap);
+                self.task(part, move |mut child| async move {
+                    let first = select2(async { Some((&mut child).await.is_ok()) }, async {
+                        sleep(nap).await;
+                        None
+                    });
+                    match first.await {
+                        Some(ended) => ended,
+                        None => child.await.is_ok(),
+                    }
+                })
+            }
+            Body::Kept(nap, a, b) => self.kept(*nap, a, b),
+            Body::Carried(nap, part) => self.carried(*nap, part),
             Body::Race(delay, a, b) => self.race(*delay, a, b),
         }
     }
@@ -92,14 +122,20 @@ impl Heard {
 
     fn group(&self, group: &Group) -> Built {
         let (body, stops) = (self.build(&group.body), group.stops);
-        let children = group.children.iter().map(|child| (self.build(&child.body), child.fails));
+        let children = group.children.iter().map(|child| (self.build(&child.body), child.end));
         let children: Vec<_> = children.collect();
         Box::pin(async move {
             let ended = task_group(async |group: TaskGroup<&'static str>| {
-                for (child, fails) in children {
+                for (child, end) in children {
+                    let within = group.clone();
                     let child = async move {
                         child.await;
-                        if fails { Err("failed") } else { Ok(()) }
+                        match end {
+                            End::Ends => {}
+                            End::Fails => return Err("failed"),
+                            End::Stops => within.cancel(),
+                        }
+                        Ok(())
                     };
                     drop(group.create_task(child));
                 }
@@ -140,21 +176,64 @@ impl Heard {
     where
         F: Future<Output = bool> + Send,
     {
-        let (body, heard) = (self.build(part), self.0.clone());
-        Box::pin(async move {
-            let child = create_task(body);
-            let _ends = Ends(child.task_ref());
-            // An answer to a cancel that was passed on.
-            if awaits(child).await && current_task().is_some_and(|me| me.cancelling() > 0) {
-                heard.fetch_add(1, SeqCst);
-            }
-        })
+        let (body, heard) = (self.build(part), self.clone());
+        Box::pin(async move { heard.awaits(create_task(body), awaits).await })
+    }
+
+    /// Awaits a task; what does so says whether it was answered.
+    async fn awaits<F>(self, child: Task<()>, awaits: impl FnOnce(Task<()>) -> F)
+    where
+        F: Future<Output = bool>,
+    {
+        let _ends = Ends(child.task_ref());
+        // An answer to a cancel that was passed on.
+        if awaits(child).await && current_task().is_some_and(|me| me.cancelling() > 0) {
+            self.0.fetch_add(1, SeqCst);
+        }
     }
 
     fn gather(&self, a: &Body, b: &Body) -> Built {
         let b = self.build(b);
         self.task(a, |child| async {
             gather_all([child, create_task(b)]).await.iter().all(Result::is_ok)
+        })
+    }
+
+    fn parent(&self, part: &Body) -> Built {
+        let (body, cancels, heard) = (self.build(part), self.1.clone(), self.clone());
+        Box::pin(async move {
+            let parent = current_task().unwrap();
+            let child = async move {
+                body.await;
+                Self::cancel(&cancels, &parent);
+            };
+            heard.awaits(create_task(child), |child| async { child.await.is_ok() }).await;
+        })
+    }
+
+    fn kept(&self, nap: u64, a: &Body, b: &Body) -> Built {
+        let (a, b) = (self.build(a), self.build(b));
+        Box::pin(async move {
+            let a = for_a_while(nap, a).await;
+            b.await;
+            if let Some(a) = a {
+                a.await;
+            }
+        })
+    }
+
+    fn carried(&self, nap: u64, part: &Body) -> Built {
+        let (part, heard) = (self.build(part), self.clone());
+        Box::pin(async move {
+            if let Some(part) = for_a_while(nap, part).await {
+                // It may have taken a cancel with it, which ends the task.
+                heard
+                    .awaits(create_task(part), |child| async {
+                        _ = child.await;
+                        true
+                    })
+                    .await;
+            }
         })
     }
 
@@ -170,6 +249,20 @@ impl Heard {
             drop(staggered_race(attempts, Some(ms(delay))).await);
         })
     }
+}
+
+/// Polls it for so many milliseconds; what is left of it then.
+async fn for_a_while(nap: u64, mut part: Built) -> Option<Built> {
+    let ends = async {
+        part.as_mut().await;
+        true
+    };
+    let over = async {
+        sleep(ms(nap)).await;
+        false
+    };
+    let ended = select2(ends, over).await;
+    (!ended).then_some(part)
 }
 
 /// A future whose value says nothing.

@@ -128,7 +128,9 @@ impl Kept {
     pub(crate) fn give_back(&mut self) {
         for mut keep in self.0.drain(..) {
             keep.answer();
-            return_request(keep.request.clone());
+            if !keep.returns_elsewhere(true) {
+                return_request(keep.request.clone());
+            }
         }
     }
 }
@@ -140,6 +142,17 @@ impl fmt::Debug for Kept {
 }
 
 impl Keep {
+    /// Gives a cancel of another task than the one around back to it, if it `is_last`. False if it is of this
+    /// one.
+    fn returns_elsewhere(&self, is_last: bool) -> bool {
+        let taken_in = self.task.as_ref().filter(|task| current() != Some(task.ptr()));
+        let Some(taken_in) = taken_in else { return false };
+        if self.request.origin() == FROM_TASK && is_last {
+            taken_in.return_cancel();
+        }
+        true
+    }
+
     fn answer(&mut self) {
         self.answered = true;
         for (_, share) in self.shares.drain(..) {
@@ -163,10 +176,7 @@ impl Drop for Keep {
         }
         let (Some(last_in), Some(taken_in)) = (last_in, &self.task) else { return };
         let origin = self.request.origin();
-        if current() != Some(taken_in.ptr()) {
-            if origin == FROM_TASK && last_in == ALL {
-                taken_in.return_cancel();
-            }
+        if self.returns_elsewhere(last_in == ALL) {
         } else if Covering::covers(taken_in.ptr(), origin) {
         } else if last_in == ALL {
             return_request(self.request.clone());
