@@ -43,7 +43,7 @@ impl Lot {
 
 /// Cancels a body until it has ended.
 async fn storm(Lot { body, mut times }: Lot) -> Outcome {
-    let (heard, carries) = (Heard::default(), body.carries());
+    let heard = Heard::default();
     let body = heard.build(&body);
     let task = create_task(async move {
         body.await;
@@ -58,7 +58,7 @@ async fn storm(Lot { body, mut times }: Lot) -> Outcome {
         }
     }
     match task.await {
-        Ok(left) if left > cancels + heard.own_cancels() && !carries => {
+        Ok(left) if left > cancels + heard.own_cancels() => {
             Err(format!("it counts {left} of {cancels} cancels"))
         }
         Ok(_) if heard.count() == 0 && cancels > 0 => Err(format!("one of {cancels} is lost")),

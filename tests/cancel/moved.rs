@@ -353,17 +353,17 @@ fn another_task_throws() {
     });
 }
 
-#[test]
-fn a_group_that_fails_in_another_task_gives_the_cancel_back_to_the_first() {
-    corio::sim::run(1, async {
-        let task = create_task(async {
-            let mut group = Box::pin(async {
+/// A group takes a cancel in one task, and fails in another one; its body cleans up for so long.
+fn a_group_that_fails_elsewhere(cleanup: u64) {
+    corio::sim::run(1, async move {
+        let task = create_task(async move {
+            let mut group = Box::pin(async move {
                 let body = async |group: TaskGroup<&'static str>| {
                     drop(group.create_task(async {
                         defer_cancel(sleep(ms(10))).await;
                         Err::<(), _>("failed")
                     }));
-                    for_ever().await;
+                    on_cancel(for_ever(), sleep(ms(cleanup))).await;
                     Ok(())
                 };
                 _ = task_group(body).await;
@@ -378,4 +378,14 @@ fn a_group_that_fails_in_another_task_gives_the_cancel_back_to_the_first() {
         sleep(ms(100)).await;
         assert!(task.done(), "the cancel is lost");
     });
+}
+
+#[test]
+fn a_group_that_fails_in_another_task_gives_the_cancel_back_to_the_first() {
+    a_group_that_fails_elsewhere(0);
+}
+
+#[test]
+fn a_clean_up_that_ends_in_another_task_gives_the_cancel_back_to_the_first() {
+    a_group_that_fails_elsewhere(8);
 }

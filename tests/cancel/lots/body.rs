@@ -42,8 +42,6 @@ pub enum Body {
     /// The first one is polled for so long, kept while the second one is awaited, and then goes on. It may
     /// have taken a cancel, so the second one ends by itself.
     Kept(u64, Part, Part),
-    /// The same, but it goes on in a task.
-    Carried(u64, Part),
 }
 
 /// A task group.
@@ -126,7 +124,7 @@ impl Maker {
     pub fn body(&mut self, depth: u32) -> Body {
         let Some(depth) = depth.checked_sub(1) else { return self.leaf() };
         let limit = self.short();
-        let kind = self.below(22);
+        let kind = self.below(21);
         match kind {
             0 => self.leaf(),
             1 | 2 => Body::Timeout(limit, self.part(depth)),
@@ -143,8 +141,7 @@ impl Maker {
             }
             18 => Body::Parent(self.part(depth)),
             19 => Body::Twice(limit, self.part(depth)),
-            20 => Body::Carried(limit, self.part(depth)),
-            21 => Body::Kept(limit, self.part(depth), Box::new(self.finite())),
+            20 => Body::Kept(limit, self.part(depth), Box::new(self.finite())),
             kind => {
                 let (a, b) = self.two(depth);
                 match kind {
@@ -213,8 +210,7 @@ impl Body {
             | Self::AwaitFor(_, a)
             | Self::Shield(a)
             | Self::Parent(a)
-            | Self::Twice(_, a)
-            | Self::Carried(_, a) => vec![a],
+            | Self::Twice(_, a) => vec![a],
             Self::Group(group) => {
                 let children = group.children.iter_mut().map(|child| &mut child.body);
                 std::iter::once(&mut *group.body).chain(children).collect()
@@ -240,17 +236,11 @@ impl Body {
             | Self::Mask(time, _)
             | Self::AwaitFor(time, _)
             | Self::Twice(time, _)
-            | Self::Carried(time, _)
             | Self::Kept(time, ..)
             | Self::Race(time, ..) => vec![time],
             Self::Moved(limit, nap, to, _) => vec![limit, nap, to],
             _ => Vec::new(),
         }
-    }
-
-    /// True if it moves limits to other tasks, some of which the first one counts until it ends.
-    pub fn carries(&self) -> bool {
-        matches!(self, Self::Carried(..)) || self.clone().parts().iter().any(|part| part.carries())
     }
 
     /// What it costs to read.
@@ -272,8 +262,7 @@ impl Body {
             | Self::Race(..)
             | Self::Moved(..)
             | Self::Parent(_)
-            | Self::Twice(..)
-            | Self::Carried(..) => 60,
+            | Self::Twice(..) => 60,
             Self::Kept(..) => 62,
             Self::Join(..) | Self::Finally(..) => 52,
             Self::Catch(_, _, answer) => 50 + u64::from(*answer != Answer::Raise),
@@ -300,7 +289,7 @@ impl Body {
                 all.extend([Self::Both(a.clone(), b.clone()), Self::Join(a, b)]);
             }
             Self::Kept(_, a, b) => all.push(Self::Then(a, b)),
-            Self::Parent(a) | Self::Twice(_, a) | Self::Carried(_, a) => all.push(Self::Await(a)),
+            Self::Parent(a) | Self::Twice(_, a) => all.push(Self::Await(a)),
             Self::Join(a, b) => all.push(Self::Both(a, b)),
             Self::Finally(a, b) => all.push(Self::OnCancel(a, b)),
             Self::Moved(limit, _, _, a) => all.push(Self::Timeout(limit, a)),
@@ -343,9 +332,10 @@ impl Body {
             all.extend(part.near().into_iter().map(|part| self.with_part(index, part)));
         }
         all.retain(|body| match body {
-            Self::Catch(_, cleanup, _) | Self::OnCancel(_, cleanup) | Self::Finally(_, cleanup) => {
-                cleanup.is_finite()
-            }
+            Self::Catch(_, last, _)
+            | Self::OnCancel(_, last)
+            | Self::Finally(_, last)
+            | Self::Kept(_, _, last) => last.is_finite(),
             _ => true,
         });
         all

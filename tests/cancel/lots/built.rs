@@ -101,7 +101,6 @@ impl Heard {
                 })
             }
             Body::Kept(nap, a, b) => self.kept(*nap, a, b),
-            Body::Carried(nap, part) => self.carried(*nap, part),
             Body::Race(delay, a, b) => self.race(*delay, a, b),
         }
     }
@@ -218,21 +217,6 @@ impl Heard {
             b.await;
             if let Some(a) = a {
                 a.await;
-            }
-        })
-    }
-
-    fn carried(&self, nap: u64, part: &Body) -> Built {
-        let (part, heard) = (self.build(part), self.clone());
-        Box::pin(async move {
-            if let Some(part) = for_a_while(nap, part).await {
-                // It may have taken a cancel with it, which ends the task.
-                heard
-                    .awaits(create_task(part), |child| async {
-                        _ = child.await;
-                        true
-                    })
-                    .await;
             }
         })
     }

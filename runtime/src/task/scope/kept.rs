@@ -106,11 +106,19 @@ impl Kept {
         self.0.last().map(|keep| &keep.request)
     }
 
-    /// The first one, which the caller passes on.
+    /// The first one, which the caller passes on. A cancel of another task goes back there; here it is as if it
+    /// was made by hand.
     pub(crate) fn take_first(&mut self) -> Option<Cancelled> {
         let first = self.0.first_mut()?;
-        first.answer();
-        Some(self.0.remove(0).request.clone())
+        let request = first.request.clone();
+        let request = if request.origin() == FROM_TASK && first.is_of_another_task() {
+            request.with_origin(0)
+        } else {
+            first.answer();
+            request
+        };
+        drop(self.0.remove(0));
+        Some(request)
     }
 
     /// Those of an origin are passed on by the caller; false if there is none.
@@ -142,11 +150,16 @@ impl fmt::Debug for Kept {
 }
 
 impl Keep {
+    fn is_of_another_task(&self) -> bool {
+        self.task.as_ref().is_some_and(|task| current() != Some(task.ptr()))
+    }
+
     /// Gives a cancel of another task than the one around back to it, if it `is_last`. False if it is of this
     /// one.
     fn returns_elsewhere(&self, is_last: bool) -> bool {
-        let taken_in = self.task.as_ref().filter(|task| current() != Some(task.ptr()));
-        let Some(taken_in) = taken_in else { return false };
+        let Some(taken_in) = self.task.as_ref().filter(|_| self.is_of_another_task()) else {
+            return false;
+        };
         if self.request.origin() == FROM_TASK && is_last {
             taken_in.return_cancel();
         }
