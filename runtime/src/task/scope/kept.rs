@@ -189,9 +189,10 @@ impl Drop for Keep {
         }
         let (Some(last_in), Some(taken_in)) = (last_in, &self.task) else { return };
         let origin = self.request.origin();
-        if self.returns_elsewhere(last_in == ALL) {
-        } else if Covering::covers(taken_in.ptr(), origin) {
-        } else if last_in == ALL {
+        if self.returns_elsewhere(last_in == ALL) || Covering::covers(taken_in.ptr(), origin) {
+            return;
+        }
+        if last_in == ALL {
             return_request(self.request.clone());
         } else {
             levels::ask(last_in, origin);
