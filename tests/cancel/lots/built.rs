@@ -87,19 +87,7 @@ impl Heard {
                 self.task(part, |child| async move { shield(&child).await.is_ok() })
             }
             Body::Parent(part) => self.parent(part),
-            Body::Twice(nap, part) => {
-                let nap = ms(*nap);
-                self.task(part, move |mut child| async move {
-                    let first = select2(async { Some((&mut child).await.is_ok()) }, async {
-                        sleep(nap).await;
-                        None
-                    });
-                    match first.await {
-                        Some(ended) => ended,
-                        None => child.await.is_ok(),
-                    }
-                })
-            }
+            Body::Twice(nap, part) => self.twice(*nap, part),
             Body::Kept(nap, a, b) => self.kept(*nap, a, b),
             Body::Race(delay, a, b) => self.race(*delay, a, b),
         }
@@ -207,6 +195,20 @@ impl Heard {
                 Self::cancel(&cancels, &parent);
             };
             heard.awaits(create_task(child), |child| async { child.await.is_ok() }).await;
+        })
+    }
+
+    fn twice(&self, nap: u64, part: &Body) -> Built {
+        self.task(part, move |mut child| async move {
+            let first = async { Some((&mut child).await.is_ok()) };
+            let over = async {
+                sleep(ms(nap)).await;
+                None
+            };
+            match select2(first, over).await {
+                Some(ended) => ended,
+                None => child.await.is_ok(),
+            }
         })
     }
 
