@@ -4,6 +4,7 @@
 mod again;
 mod branches;
 mod by_hand;
+mod circles;
 mod condition;
 mod corners;
 mod dropped;

@@ -2,14 +2,15 @@
 
 use std::future::{Future, IntoFuture, poll_fn};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use corio::{
-    Cancelled, CoroError, CoroState, Coroutine, TaskGroup, catch_cancel, create_task, current_task,
-    defer_cancel, finally, on_cancel, sleep, task_group, timeout, yield_now,
+    Cancelled, CoroError, CoroState, Coroutine, GatherVec, TaskGroup, catch_cancel, create_task,
+    current_task, defer_cancel, finally, gather, new_event_loop, on_cancel, sleep, task_group,
+    timeout, yield_now,
 };
 
 use crate::support::{Flag, Log, for_ever, ms, run, select2};
@@ -388,4 +389,35 @@ fn a_group_that_fails_in_another_task_gives_the_cancel_back_to_the_first() {
 #[test]
 fn a_clean_up_that_ends_in_another_task_gives_the_cancel_back_to_the_first() {
     a_group_that_fails_elsewhere(8);
+}
+
+/// Tells outputs that are dropped twice, or never.
+#[test]
+fn a_gather_is_dropped_on_another_thread_while_its_tasks_end() {
+    let held = Arc::new(());
+    let (send, gathers) = mpsc::channel::<GatherVec<Arc<()>>>();
+    let dropping = std::thread::spawn(move || gathers.into_iter().for_each(drop));
+    let mut event_loop = new_event_loop().unwrap();
+    let run = event_loop.run_until_complete(async {
+        for round in 0..5_000 {
+            let tasks = [0, 1, 2].map(|turns| {
+                let held = held.clone();
+                create_task(async move {
+                    for _ in 0..turns + round % 2 {
+                        yield_now().await;
+                    }
+                    held
+                })
+            });
+            let mut all = gather(tasks);
+            poll_fn(|cx| Poll::Ready(assert!(Pin::new(&mut all).poll(cx).is_pending()))).await;
+            send.send(all).unwrap();
+            yield_now().await;
+        }
+        drop(send);
+    });
+    run.unwrap();
+    dropping.join().unwrap();
+    drop(event_loop);
+    assert_eq!(Arc::strong_count(&held), 1);
 }

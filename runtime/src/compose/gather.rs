@@ -288,7 +288,7 @@ impl<T> Gathering<T> {
         }
         let (tasks, failed) = (&self.tasks, self.failed.is_some());
         let raises = self.passing.is_raising(cx, |request| {
-            if failed {
+            if failed || tasks.iter().any(|task| task.as_ref().was_asked_in_vain()) {
                 return false;
             }
             cancel_all(tasks, request, at);

@@ -1,6 +1,7 @@
 //! `gather!`: a fixed number of tasks of different types.
 use std::fmt;
 use std::future::Future;
+use std::mem;
 use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -113,6 +114,10 @@ pub trait List {
     fn look(&mut self, look: &mut Look<'_, '_>) -> Found;
     /// Nobody awaits those that have not ended.
     fn let_go(&self);
+    /// The handle of this number belongs to somebody else.
+    fn forget(&mut self, index: usize);
+    /// As that of a task, of any of them.
+    fn was_asked_in_vain(&self) -> bool;
     /// `made_only`: those that were made for this.
     fn cancel(&self, said: &Cancelled, at: &'static Location<'static>, made_only: bool);
     /// True if the task of this number, which has ended, has failed.
@@ -131,6 +136,12 @@ impl List for () {
     }
 
     fn let_go(&self) {}
+
+    fn forget(&mut self, _: usize) {}
+
+    fn was_asked_in_vain(&self) -> bool {
+        false
+    }
 
     fn cancel(&self, _: &Cancelled, _: &'static Location<'static>, _: bool) {}
 
@@ -174,6 +185,20 @@ impl<T, L: List> List for (Part<T>, L) {
             Awaiter::none().awaits(task.ptr());
         }
         rest.let_go();
+    }
+
+    fn forget(&mut self, index: usize) {
+        let (part, rest) = self;
+        match index.checked_sub(1) {
+            None => mem::forget(part.task.take()),
+            Some(index) => rest.forget(index),
+        }
+    }
+
+    fn was_asked_in_vain(&self) -> bool {
+        let (part, rest) = self;
+        let in_vain = part.task.as_ref().is_some_and(|task| task.as_ref().was_asked_in_vain());
+        in_vain || rest.was_asked_in_vain()
     }
 
     fn cancel(&self, said: &Cancelled, at: &'static Location<'static>, made_only: bool) {
@@ -237,11 +262,11 @@ impl<L: List, M> Gather<L, M> {
             let (list, turns, at) = (&self.list, &self.turns, self.made.at());
             let failed = self.failed;
             let raises = self.passing.is_raising(cx, |said| {
-                if failed {
+                if failed || list.was_asked_in_vain() {
                     return false;
                 }
                 list.cancel(said, said.requested_at().unwrap_or(at), false);
-                turns.end_reads();
+                turns.await_all();
                 // All ends are awaited, also of those that have ended and are still to be told.
                 pending
             });
@@ -289,7 +314,9 @@ where
 impl<L: List, M> Drop for Gather<L, M> {
     fn drop(&mut self) {
         if self.turns.has_told_parts() {
-            self.turns.end_reads();
+            if let Some(index) = self.turns.end_reads() {
+                self.list.forget(index);
+            }
             self.list.let_go();
         }
         // Not if a result was given, or was about to be: those that have not ended go on.

@@ -61,10 +61,19 @@ impl Turns {
         look
     }
 
-    /// All ends are awaited, whatever they are, or none any more.
-    pub(super) fn end_reads(&self) {
+    /// All ends are awaited, whatever they are.
+    pub(super) fn await_all(&self) {
         if let Self::Single(told) = self {
-            told.ready.end_reads();
+            told.ready.await_all();
+        }
+    }
+
+    /// The parts are dropped. The handle of the one whose number this gives is to be forgotten: see
+    /// [`Ready::end_reads`].
+    pub(super) fn end_reads(&self) -> Option<usize> {
+        match self {
+            Self::Single(told) => told.ready.end_reads(),
+            _ => None,
         }
     }
 

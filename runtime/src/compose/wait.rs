@@ -76,7 +76,7 @@ pub fn wait<T>(tasks: Vec<Task<T>>, when: ReturnWhen, timeout: Option<Duration>)
 #[must_use = "futures do nothing unless you `.await` or poll them"]
 pub struct Wait<T> {
     tasks: Watched<T>,
-    /// How many were not seen to have ended.
+    /// How many were not seen to have ended; none any more if that is enough.
     left: usize,
     when: ReturnWhen,
     timeout: Option<Sleep>,
@@ -106,7 +106,7 @@ impl<T> Future for Wait<T> {
         }
         let mut enough = false;
         while let Poll::Ready(Some(index)) = this.tasks.poll_ended(cx, this.made.at()) {
-            this.left -= 1;
+            this.left = this.left.saturating_sub(1);
             enough |= match this.when {
                 ReturnWhen::AllCompleted => false,
                 ReturnWhen::FirstCompleted => true,
@@ -116,6 +116,11 @@ impl<T> Future for Wait<T> {
         let expired = this.timeout.as_mut().is_some_and(|it| Pin::new(it).poll(cx).is_ready());
         if !enough && !expired && this.left > 0 {
             this.made.note();
+            return Poll::Pending;
+        }
+        if !this.tasks.may_give() {
+            this.left = 0;
+            cx.waker().wake_by_ref();
             return Poll::Pending;
         }
         Poll::Ready(Ok(this.tasks.drain().partition(Task::done)))

@@ -82,7 +82,7 @@ impl<T> Watched<T> {
 
     /// All ends are awaited, whatever they are.
     pub(crate) fn await_all(&self) {
-        self.ready.end_reads();
+        self.ready.await_all();
     }
 
     /// Who awaits the tasks, for one that is born.
@@ -223,6 +223,12 @@ impl<T> Watched<T> {
         self.tasks.iter().flatten()
     }
 
+    /// True from now on if all may be taken out: false while the loop of a task that has just ended looks
+    /// at that, which is another one than the caller's.
+    pub(crate) fn may_give(&self) -> bool {
+        self.ready.try_end_reads()
+    }
+
     /// Takes all out, in order.
     pub(crate) fn drain(&mut self) -> impl Iterator<Item = Task<T>> + '_ {
         self.let_go();
@@ -243,7 +249,6 @@ impl<T> Watched<T> {
 
     /// They may live on, and nobody awaits them any more.
     fn let_go(&self) {
-        self.ready.end_reads();
         if self.len > 0 && !self.awaiter.is_none() {
             let lives = self.iter().filter(|task| !task.done());
             lives.for_each(|task| Awaiter::none().awaits(task.ptr()));
@@ -253,6 +258,9 @@ impl<T> Watched<T> {
 
 impl<T> Drop for Watched<T> {
     fn drop(&mut self) {
+        if let Some(index) = self.ready.end_reads() {
+            mem::forget(self.tasks[index].take());
+        }
         self.let_go();
     }
 }

@@ -315,7 +315,9 @@ impl<T> Task<T> {
         }
         if let Some(request) = self.waits.take(cx) {
             let at = request.requested_at().unwrap_or(self.ptr.header().spawned_at);
-            if !inside::passing(|| self.as_ref().request(request.shared_msg(), at)) {
+            let child = self.as_ref();
+            let pass_on = || child.request(request.shared_msg(), at);
+            if child.was_asked_in_vain() || !inside::passing(pass_on) {
                 // It has ended: there is nothing to wait for, and the cancel beats the value.
                 self.waits.raise(request);
                 return true;
@@ -334,19 +336,6 @@ impl<T> Task<T> {
         let Some(said) = ended else { return false };
         self.waits.raise(said.with_origin(request.origin()));
         true
-    }
-
-    /// The handle goes with the output, or before there is one.
-    fn detach(&mut self) {
-        match self.ptr.header().state.detach() {
-            Detached::Kept => {}
-            Detached::Release => self.ptr.release(),
-            Detached::OwnsOutput => {
-                // SAFETY: the task is done, and its output is the handle's and not taken.
-                unsafe { self.ptr.drop_output() };
-                self.ptr.release();
-            }
-        }
     }
 
     /// Waits through the join slot, and passes no cancel on.
@@ -431,6 +420,20 @@ impl<T> Task<T> {
 }
 
 impl TaskPtr {
+    /// The typed handle goes with the output, or before there is one. The output was not taken.
+    #[inline]
+    pub(super) fn drop_handle(self) {
+        match self.header().state.detach() {
+            Detached::Kept => {}
+            Detached::Release => self.release(),
+            Detached::OwnsOutput => {
+                // SAFETY: the task is done, and its output is the handle's and not taken.
+                unsafe { self.drop_output() };
+                self.release();
+            }
+        }
+    }
+
     /// Refuses a wait of the task for its own end, which would never come. A waker of somebody
     /// between, as some combinators have, hides who waits.
     #[inline]
@@ -461,7 +464,7 @@ impl<T> Drop for Task<T> {
         if self.ptr.header().state.load_relaxed().is_taken() {
             self.ptr.release();
         } else {
-            self.detach();
+            self.ptr.drop_handle();
         }
     }
 }

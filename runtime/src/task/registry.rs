@@ -14,6 +14,9 @@ use super::slab;
 use super::state::Woken;
 use crate::error::{self, default_name};
 
+/// Cancels of a task that goes on, after which who awaits it passes no more on.
+const PATIENCE: u32 = 64;
+
 /// A number that names one task of a runtime for ever: no other task gets it, before or after.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TaskId {
@@ -208,6 +211,12 @@ impl TaskRef {
             }
             Some(_) => true,
         }
+    }
+
+    /// True if it was asked so often, and goes on, that who awaits it and is asked itself does not wait
+    /// for its end any more. Tasks that await each other in a circle hand one cancel round until then.
+    pub(crate) fn was_asked_in_vain(&self) -> bool {
+        self.cancelling() >= PATIENCE && !self.done()
     }
 
     /// A cancel that was taken in the task, and was carried off, is delivered again.

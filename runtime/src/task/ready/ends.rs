@@ -11,9 +11,10 @@ use std::task::Waker;
 use corio_sync::shim::Ordering::Relaxed;
 use corio_sync::shim::atomic::{AtomicBool, AtomicUsize};
 
-use super::reads::Reads;
+use super::reads::{Read, Reads};
 use super::{Hub, Ready, Slot, VTABLE};
 use crate::error::TaskError;
+use crate::quiet::quietly;
 use crate::task::raw::TaskPtr;
 
 /// Whether the end of a task, which is the part of this number, ends the wait though others are to come. Its
@@ -78,6 +79,8 @@ pub(super) struct Ends {
     /// It has been polled since it was made.
     waits: AtomicBool,
     fails: Option<Fails>,
+    /// All ends are awaited, whatever they are.
+    all: AtomicBool,
     reads: Reads,
 }
 
@@ -97,8 +100,9 @@ impl Ready {
     /// As [`with_capacity`](Self::with_capacity), for an owner that says for how many ends it waits;
     /// before it does, for none.
     pub(crate) fn telling(len: usize, fails: Option<Fails>) -> Self {
-        let (left, waits, reads) = (AtomicUsize::new(0), AtomicBool::new(false), Reads::new());
-        Self::new(len, Some(Ends { left, waits, fails, reads }))
+        let (left, reads) = (AtomicUsize::new(0), Reads::new());
+        let (waits, all) = (AtomicBool::new(false), AtomicBool::new(false));
+        Self::new(len, Some(Ends { left, waits, fails, all, reads }))
     }
 
     /// The owner waits for so many ends from now on.
@@ -126,12 +130,31 @@ impl Ready {
         }
     }
 
-    /// Nobody reads outputs any more: the owner gives its tasks away, or waits for all ends whatever
-    /// they are.
-    pub(crate) fn end_reads(&self) {
-        if let Some(ends) = self.hub().ends.as_ref().filter(|ends| ends.fails.is_some()) {
-            ends.reads.end();
+    /// It waits for all ends, whatever they are.
+    pub(crate) fn await_all(&self) {
+        if let Some(ends) = &self.hub().ends {
+            // Ordering: Relaxed; as above.
+            ends.all.store(true, Relaxed);
         }
+    }
+
+    /// Nobody reads outputs any more, but that of the part whose number this gives: the handle of its
+    /// task is to be forgotten, it belongs to the reader. The owner drops its tasks.
+    #[must_use]
+    pub(crate) fn end_reads(&self) -> Option<usize> {
+        self.reads()?.end()
+    }
+
+    /// As [`end_reads`](Self::end_reads), for an owner that gives its tasks away. False, and nothing has
+    /// happened, while a task is being read, which is on another thread.
+    #[must_use]
+    pub(crate) fn try_end_reads(&self) -> bool {
+        self.reads().is_none_or(Reads::try_end)
+    }
+
+    fn reads(&self) -> Option<&Reads> {
+        let ends = self.hub().ends.as_ref().filter(|ends| ends.fails.is_some())?;
+        Some(&ends.reads)
     }
 }
 
@@ -154,9 +177,12 @@ pub(crate) fn note(waker: &Waker, task: TaskPtr) {
     let Some(ends) = &hub_of(slot).ends else { return };
     if let Some(fails) = ends.fails {
         // The owner takes the output when the part was told, or ends reads before.
-        let failed = ends.reads.read(|| fails(slot.index, Ended(task)));
+        let failed = ends.reads.read(slot.index, || fails(slot.index, Ended(task)));
         // Ordering: Relaxed; for this thread.
-        slot.failed.store(failed == Some(true), Relaxed);
+        slot.failed.store(matches!(failed, Read::Done(true)), Relaxed);
+        if matches!(failed, Read::Left) {
+            quietly(|| task.drop_handle());
+        }
     }
 }
 
@@ -182,7 +208,8 @@ pub(crate) fn tell(waker: &Waker) -> Due {
         return Due::NotYet;
     }
     ends.left.store(left - 1, Relaxed);
-    if left == 1 || slot.failed.load(Relaxed) && !ends.reads.are_over() {
+    let fails = || !ends.all.load(Relaxed) && !ends.reads.are_over();
+    if left == 1 || slot.failed.load(Relaxed) && fails() {
         let owner = hub.owner.take();
         let unpolled = owner.is_none() && !ends.waits.load(Relaxed);
         return if unpolled { Due::Seen } else { Due::Now(owner) };
