@@ -397,7 +397,7 @@ fn a_gather_is_dropped_on_another_thread_while_its_tasks_end() {
     let held = Arc::new(());
     let (send, gathers) = mpsc::channel::<GatherVec<Arc<()>>>();
     let dropping = std::thread::spawn(move || gathers.into_iter().for_each(drop));
-    let mut event_loop = new_event_loop().unwrap();
+    let event_loop = new_event_loop().unwrap();
     let run = event_loop.run_until_complete(async {
         for round in 0..5_000 {
             let tasks = [0, 1, 2].map(|turns| {
@@ -410,7 +410,7 @@ fn a_gather_is_dropped_on_another_thread_while_its_tasks_end() {
                 })
             });
             let mut all = gather(tasks);
-            poll_fn(|cx| Poll::Ready(assert!(Pin::new(&mut all).poll(cx).is_pending()))).await;
+            assert!(poll_fn(|cx| Poll::Ready(Pin::new(&mut all).poll(cx).is_pending())).await);
             send.send(all).unwrap();
             yield_now().await;
         }
