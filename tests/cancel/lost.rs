@@ -232,3 +232,38 @@ fn a_cancel_that_is_raised_beside_what_a_limit_has_asked_is_not_lost() {
         });
     }
 }
+
+/// A limit begins in a branch that has waited for a mask, and which is still owed the cancel.
+#[test]
+fn a_limit_that_begins_where_a_cancel_is_owed_passes_it_on() {
+    ends_when_it_is_cancelled(|| async {
+        let branch = async {
+            defer_cancel(sleep(ms(1))).await;
+            _ = timeout(ms(0), create_task(for_ever())).await;
+            for_ever().await;
+        };
+        _ = join!(for_ever(), branch);
+    });
+}
+
+/// As above, and what is owed is the request of a limit around.
+#[test]
+fn a_limit_that_begins_where_that_of_a_limit_is_owed_passes_it_on() {
+    for seed in 0..50 {
+        corio::sim::run(seed, async {
+            let branch = async {
+                defer_cancel(sleep(ms(2))).await;
+                let raises = async {
+                    let cancelled = catch_cancel(for_ever()).await.unwrap_err();
+                    defer_cancel(sleep(ms(3))).await;
+                    cancelled.raise::<()>().await
+                };
+                _ = timeout(ms(1), raises).await;
+                for_ever().await;
+            };
+            let both = async { join!(for_ever(), branch) };
+            let ended = timeout(ms(1), both);
+            assert!(timeout(ms(100), ended).await.expect("it waits for ever").is_err());
+        });
+    }
+}

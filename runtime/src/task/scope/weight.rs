@@ -9,25 +9,30 @@ use corio_sync::shim::mutant;
 
 use super::node::NodeRef;
 use super::tree::Tree;
-use crate::error::FROM_TASK;
+use crate::error::FROM_TASK as TASK;
 use crate::task::requests::Requests;
 use crate::task::state::{Snapshot, State};
 
 impl Tree {
     /// A part begins. Cancels that are pending are none of those that it begins under: they will be
     /// delivered while the part is there. They are those that came since one was taken last; one at
-    /// least, because another task may have taken a delivered one back in between, unseen.
+    /// least, because another task may have taken a delivered one back in between, unseen. Nor are those
+    /// that a scope around is owed, which others have taken.
     pub(super) fn begin_baseline(&self, part: NodeRef, state: &State) {
         let now = state.load_relaxed();
         let (weight, cancels) = (self.weight_of(part, now), self.cancels(now));
-        let pending = if !now.is_cancel_pending() || mutant("tree.baseline_with_pending") {
+        let (delivered, before) = self.delivered.get();
+        let owed = self.delivery.taken.get() && is_owed_around(part, TASK);
+        let pending = if owed && !mutant("tree.baseline_with_owed") {
+            cancels.saturating_sub(before).max(1)
+        } else if !now.is_cancel_pending() || mutant("tree.baseline_with_pending") {
             0
         } else if mutant("tree.baseline_with_one_pending") {
             1
         } else {
-            cancels.saturating_sub(self.delivered.get().0).max(1)
+            cancels.saturating_sub(delivered).max(1)
         };
-        part.baseline.set(weight.saturating_sub(pending));
+        part.baseline.set(weight.saturating_sub(pending + awaited_around(part)));
     }
 
     /// Somebody may have taken cancels back.
@@ -50,7 +55,7 @@ impl Tree {
     #[cfg_attr(any(corio_loom, corio_shuttle), allow(dead_code, reason = "no model has a group"))]
     pub(crate) fn deliver_again(&self, state: &State, requests: &Requests) -> bool {
         let Some(said) = self.again.take() else { return false };
-        if said.origin() != FROM_TASK {
+        if said.origin() != TASK {
             return self.give_back(*said, state, requests);
         }
         let returned = state.return_before_poll(self.counted.get());
@@ -96,4 +101,24 @@ impl Tree {
         }
         weight
     }
+}
+
+/// True if a scope around the part is owed the request of this mark.
+fn is_owed_around(part: NodeRef, mark: u32) -> bool {
+    let mut above = part.parent.get();
+    while let Some(at) = above.filter(|at| !at.is_owed(mark)) {
+        above = at.parent.get();
+    }
+    above.is_some()
+}
+
+/// The parts around this one whose requests have not come to it yet.
+fn awaited_around(part: NodeRef) -> u32 {
+    let (mut awaited, mut above) = (0, part.parent.get());
+    while let Some(at) = above {
+        let comes = || !at.delivery.taken.get() || is_owed_around(part, at.id.get());
+        awaited += u32::from(at.in_flight.get() && comes());
+        above = at.parent.get();
+    }
+    awaited
 }

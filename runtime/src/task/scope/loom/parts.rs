@@ -160,8 +160,9 @@ model! {
 }
 
 model! {
-    /// A cancel is held back by a mask in one branch and taken in another; then the mask is over.
-    tree_mask_in_a_branch(threads = 2, bound = 3, claim = "a branch whose mask has held a cancel back gets it after the mask, if others have taken it meanwhile") {
+    /// A cancel is held back by a mask in one branch and taken in another; then the mask is over, and a limit
+    /// begins in its place.
+    tree_mask_in_a_branch(threads = 2, bound = 3, claim = "a branch whose mask has held a cancel back gets it after the mask, if others have taken it meanwhile, and a limit that begins there then is not under it") {
         let twin = Twin::new();
         let canceller = twin.clone();
         let cancels = thread::spawn(move || assert!(canceller.cancel()));
@@ -173,7 +174,7 @@ model! {
         let mut taker = Some(Twin::add(tree, Kind::Catch, None));
         let mut branch = Some(Twin::add(tree, Kind::Catch, None));
         let mut mask = Some(Twin::add(tree, Kind::Mask, branch));
-        let over = std::cell::Cell::new(false);
+        let (over, limit) = (std::cell::Cell::new(false), std::cell::Cell::new(None));
         if twin.state.pause() == Paused::Enqueue {
             twin.entries.fetch_add(1, AcqRel);
         }
@@ -182,7 +183,12 @@ model! {
                 twin.drop_scope(node);
             }
             match mask.take_if(|_| over.get()) {
-                Some(mask) => twin.drop_scope(mask),
+                Some(mask) => {
+                    twin.drop_scope(mask);
+                    let begins = Twin::add(tree, Kind::Limit, branch);
+                    tree.begin_baseline(begins, &twin.state);
+                    limit.set(Some(begins));
+                }
                 None => mask.into_iter().for_each(|mask| mask.mark.set(0)),
             }
             if let Some(node) = taker.take_if(|node| twin.poll_scope(*node)) {
@@ -203,6 +209,9 @@ model! {
         assert_eq!(twin.drain(&mut script), Ran::Waits);
         assert_eq!((twin.taken(), branch), (2, None));
         twin.state.start_for_models();
+        let limit = limit.take().expect("the mask is over");
+        assert!(tree.has_more(limit, &twin.state), "it was owed the cancel");
+        twin.drop_scope(limit);
         twin.end(false);
     }
 }
