@@ -267,3 +267,41 @@ fn a_limit_that_begins_where_that_of_a_limit_is_owed_passes_it_on() {
         });
     }
 }
+
+/// A scope that is kept and not polled was offered the cancel, which another branch has taken.
+#[test]
+fn a_scope_around_one_that_nobody_polls_is_asked() {
+    for first in [false, true] {
+        ends_when_it_is_cancelled(move || async move {
+            let keeps = async {
+                let mut kept: Part = Box::pin(on_cancel(for_ever(), yield_now()));
+                select2(kept.as_mut(), sleep(ms(0))).await;
+                sleep(ms(1)).await;
+                kept.await;
+            };
+            if first {
+                _ = join!(keeps, for_ever());
+            } else {
+                _ = join!(for_ever(), keeps);
+            }
+        });
+    }
+}
+
+/// As above, of the request of a limit.
+#[test]
+fn a_scope_around_one_that_nobody_polls_is_asked_by_a_limit() {
+    for seed in 0..50 {
+        corio::sim::run(seed, async {
+            let keeps = async {
+                let mut kept: Part = Box::pin(on_cancel(for_ever(), yield_now()));
+                select2(kept.as_mut(), sleep(ms(0))).await;
+                sleep(ms(2)).await;
+                kept.await;
+            };
+            let both = async { join!(keeps, for_ever()) };
+            let ended = timeout(ms(1), both);
+            assert!(timeout(ms(100), ended).await.expect("it waits for ever").is_err());
+        });
+    }
+}

@@ -5,7 +5,7 @@ use corio_sync::shim::mutant;
 use super::node::{Kind, NodeRef};
 use super::share::Holders;
 use super::tree::Tree;
-use super::walk::{find, is_inside, is_outer, siblings};
+use super::walk::{collect_marked, find, is_inside, is_outer, siblings};
 use crate::error::FROM_TASK as TASK;
 
 impl Tree {
@@ -23,6 +23,24 @@ impl Tree {
         }
         if node.is_owed(TASK) && offered != TASK {
             self.claim(node, TASK);
+        }
+    }
+
+    /// Others have taken the request of `owner`, which was offered to scopes that were not polled since: those
+    /// around them are owed it, as where such a scope goes.
+    pub(super) fn pass_by(&self, owner: Option<NodeRef>) {
+        let (first, mark) = match &owner {
+            Some(owner) => (owner.child.get(), owner.id.get()),
+            None => (self.first(), TASK),
+        };
+        let mut offered = Vec::new();
+        collect_marked(first, mark, &mut offered);
+        for node in offered {
+            node.mark.set(0);
+            node.passed.set(true);
+            if !mutant("tree.passes_nobody") {
+                self.claim(node, mark);
+            }
         }
     }
 

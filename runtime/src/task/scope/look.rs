@@ -101,8 +101,10 @@ impl<'a> Look<'a> {
             return Verdict::Go;
         }
         if delivery.taken.get() || !now.is_cancel_pending() {
+            if delivery.taken.get() {
+                self.tree.pass_by(None);
+            }
             if delivery.taken.get() && self.tree.owes(None) {
-                self.tree.withdraw(None);
                 if self.serve() {
                     self.state.look_again();
                 } else if self.tree.owes(None) {

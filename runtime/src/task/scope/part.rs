@@ -105,7 +105,7 @@ impl Request {
             return Part::Again;
         }
         if self.progress == Progress::Taken {
-            tree.withdraw(Some(node));
+            tree.pass_by(Some(node));
             if scope.serve(node, task) {
                 return Part::Offered;
             }

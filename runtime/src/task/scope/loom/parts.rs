@@ -256,6 +256,42 @@ model! {
 }
 
 model! {
+    tree_branch_whose_scope_is_kept(threads = 2, bound = 3, claim = "a branch whose scope is kept and not polled gets the cancel that this was offered, if others have taken it meanwhile") {
+        let twin = Twin::new();
+        let canceller = twin.clone();
+        let cancels = thread::spawn(move || assert!(canceller.cancel()));
+        if twin.state.start().needs_care() {
+            assert_eq!(twin.end(true), Ran::Cancelled);
+            return cancels.join().unwrap();
+        }
+        let tree = &twin.tree;
+        let mut taker = Some(Twin::add(tree, Kind::Catch, None));
+        let mut branch = Some(Twin::add(tree, Kind::Catch, None));
+        let kept = Twin::add(tree, Kind::Catch, branch);
+        if twin.state.pause() == Paused::Enqueue {
+            twin.entries.fetch_add(1, AcqRel);
+        }
+        let mut script = |twin: &Twin| {
+            for scope in [&mut branch, &mut taker] {
+                if let Some(node) = scope.take_if(|node| twin.poll_scope(*node)) {
+                    twin.drop_scope(node);
+                }
+            }
+            Step::Pending
+        };
+        let mut ran = twin.drain(&mut script);
+        cancels.join().unwrap();
+        if ran == Ran::Waits {
+            ran = twin.drain(&mut script);
+        }
+        assert_eq!((ran, twin.taken(), branch), (Ran::Waits, 2, None));
+        twin.state.start_for_models();
+        twin.drop_scope(kept);
+        twin.end(false);
+    }
+}
+
+model! {
     /// Two cancels beside a scope that takes: the second joins the first, or is delivered by itself.
     look_joined_cancels(threads = 2, bound = 3, claim = "what is delivered has a message, and the first delivery that of the first cancel") {
         let (twin, node) = Twin::waiting(|tree| Twin::add(tree, Kind::Catch, None));
