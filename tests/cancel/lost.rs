@@ -305,3 +305,18 @@ fn a_scope_around_one_that_nobody_polls_is_asked_by_a_limit() {
         });
     }
 }
+
+/// An attempt begins while another one is asked, and has no part in that.
+#[test]
+fn an_attempt_that_begins_while_another_one_is_asked_is_stopped() {
+    ends_when_it_is_cancelled(|| async {
+        let keeps = async {
+            let mask = defer_cancel(timeout(ms(1), for_ever()));
+            let mut kept: Part = Box::pin(async { _ = join!(mask, for_ever()) });
+            select2(kept.as_mut(), sleep(ms(0))).await;
+            sleep(ms(1)).await;
+            kept.await;
+        };
+        _ = staggered_race([attempt(keeps), attempt(for_ever())], Some(ms(0))).await;
+    });
+}

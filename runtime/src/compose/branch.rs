@@ -52,9 +52,9 @@ impl<F: Future> Branch<F> {
         self.scope.has_felt()
     }
 
-    /// True while a mask inside holds one back.
-    pub(super) fn is_owed(&self) -> bool {
-        self.scope.is_owed()
+    /// True while it is owed a request, or something inside is, or is offered one.
+    pub(super) fn is_asked(&self) -> bool {
+        self.scope.is_asked()
     }
 
     /// Polls the future, if it has not ended. Its value, if it is ready. `all` was entered.

@@ -203,7 +203,7 @@ where
     /// True while nobody is stopped or asked.
     fn may_start(&mut self, found: &Progress<'_>) -> bool {
         self.asked |= found.felt.get() || self.running.iter().any(|it| it.branch.has_felt());
-        let asks = self.asked || self.running.iter().any(|it| it.branch.is_owed());
+        let asks = self.asked || self.running.iter().any(|it| it.branch.is_asked());
         !asks && !self.stopping.has_stopped(found)
     }
 

@@ -102,6 +102,12 @@ impl Scope {
         tree(task).is_owed(node, &task.header().state)
     }
 
+    /// True while it is owed a request, or something inside is, or is offered one.
+    pub(crate) fn is_asked(&self) -> bool {
+        let (Some(node), Some(task)) = (self.node, current()) else { return false };
+        tree(task).is_asked(node, &task.header().state)
+    }
+
     /// It is not about to ask after all.
     pub(crate) fn unmerge(&self) {
         if let Some(node) = self.node {

@@ -39,7 +39,7 @@ use super::node::{Delivery, Kind, Node, NodeRef, Said};
 use super::share::Share;
 use super::walk::{
     Found, any_marked, any_mask, any_owed, ask, clear_marks, collect_marked, find, forgive, held,
-    is_inside, offer_leaves, offer_outermost, serve, set_mark, unmark,
+    is_inside, offer_leaves, offer_outermost, serve, set_mark, siblings, unmark,
 };
 use crate::error::{Cancelled, FROM_TASK as TASK};
 use crate::quiet::{drop_quietly, quietly};
@@ -364,6 +364,14 @@ impl Tree {
         let part = node.owing_part();
         let by_part = || part != 0 && is_inside(node, part);
         by_part() || node.is_owed(TASK) && by_task()
+    }
+
+    /// The same of it and all inside, or something there is offered a request.
+    #[cfg(not(any(corio_loom, corio_shuttle)))]
+    pub(super) fn is_asked(&self, node: NodeRef, state: &State) -> bool {
+        let offered = node.kind.get().catches() && node.mark.get() != 0;
+        let mut inside = siblings(node.child.get());
+        offered || self.is_owed(node, state) || inside.any(|node| self.is_asked(node, state))
     }
 
     fn move_outwards(
