@@ -318,7 +318,7 @@ impl<T> Task<T> {
             let child = self.as_ref();
             let pass_on = || child.request(request.shared_msg(), at);
             if child.was_asked_in_vain() || !inside::passing(pass_on) {
-                // It has ended: there is nothing to wait for, and the cancel beats the value.
+                // It has ended, or is not waited for any more; and the cancel beats the value.
                 self.waits.raise(request);
                 return true;
             }

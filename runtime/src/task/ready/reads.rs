@@ -29,7 +29,7 @@ pub(super) struct Reads(AtomicUsize);
 /// What a read came to.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Read<R> {
-    /// Reads are over.
+    /// Reads are over, or another loop reads.
     Over,
     Done(R),
     /// It is over since, and the handle is the reader's.
@@ -41,7 +41,8 @@ impl Reads {
         Self(AtomicUsize::new(FREE))
     }
 
-    /// What `read` gives of a part. One at a time: the caller is the loop.
+    /// What `read` gives of a part. One at a time: of several loops, whose tasks one owner awaits, the
+    /// second does without.
     pub(super) fn read<R>(&self, part: usize, read: impl FnOnce() -> R) -> Read<R> {
         let reading = part << SHIFT | READING;
         // Ordering: Relaxed; what is read was there before the reader was told of it, and the owner

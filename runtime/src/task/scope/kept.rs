@@ -38,7 +38,7 @@ struct Keep {
     /// Where it was taken.
     task: Option<SilentRef>,
     /// Shared with others that have taken it, inside of each scope around, by its id, and in all of what was
-    /// asked (0); without any nobody else is to pass it on.
+    /// asked ([`ALL`]); without any nobody else is to pass it on.
     shares: Vec<(u32, Arc<Share>)>,
     /// It is passed on even if others that have taken it have answered it.
     owes: bool,
@@ -112,7 +112,7 @@ impl Kept {
         let first = self.0.first_mut()?;
         let request = first.request.clone();
         let request = if request.origin() == FROM_TASK && first.is_of_another_task() {
-            request.with_origin(0)
+            request.with_origin(BY_HAND)
         } else {
             first.answer();
             request

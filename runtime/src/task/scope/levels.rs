@@ -15,7 +15,7 @@ use super::walk::{find, is_inside};
 use crate::error::FROM_TASK as TASK;
 use crate::task::raw::TaskPtr;
 
-/// Of the whole task, as of a part: 0 is a request that was made by hand.
+/// Of the whole task, as of a part: what was made by hand counts as of the task.
 fn mark_of(origin: u32) -> u32 {
     origin.max(TASK)
 }

@@ -41,7 +41,7 @@ use super::walk::{
     Found, any_marked, any_mask, any_owed, ask, clear_marks, collect_marked, find, forgive, held,
     is_inside, offer_leaves, offer_outermost, serve, set_mark, siblings, unmark,
 };
-use crate::error::{Cancelled, FROM_TASK as TASK};
+use crate::error::{BY_HAND, Cancelled, FROM_TASK as TASK};
 use crate::quiet::{drop_quietly, quietly};
 use crate::task::requests::Requests;
 use crate::task::state::State;
@@ -521,7 +521,7 @@ impl Tree {
     pub(super) fn give_back(&self, said: Cancelled, state: &State, requests: &Requests) -> bool {
         let mut owes = false;
         match said.origin() {
-            0 => {
+            BY_HAND => {
                 requests.push(said);
                 state.return_uncounted();
                 self.by_hand.set(true);
@@ -552,7 +552,7 @@ impl Tree {
     #[cfg_attr(any(corio_loom, corio_shuttle), allow(dead_code, reason = "only some models keep"))]
     pub(super) fn share_of(&self, origin: u32) -> Option<Arc<Share>> {
         match origin {
-            0 | TASK => Some(self.delivery.holders.share()),
+            BY_HAND | TASK => Some(self.delivery.holders.share()),
             part => find(self.first.get(), part).map(|owner| owner.delivery.holders.share()),
         }
     }
@@ -564,7 +564,7 @@ impl Tree {
     )]
     pub(super) fn answer(&self, origin: u32) {
         match origin {
-            0 | TASK => self.delivery.holders.answer(),
+            BY_HAND | TASK => self.delivery.holders.answer(),
             part => {
                 if let Some(owner) = find(self.first.get(), part) {
                     owner.delivery.holders.answer();
