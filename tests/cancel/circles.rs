@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use corio::{
-    Task, TaskError, TaskRef, catch_cancel, create_task, gather, gather_all, sleep, yield_now,
+    Task, TaskError, TaskRef, catch_cancel, create_task, gather, gather_all, sleep, sync::Barrier,
 };
 
 use crate::support::ms;
@@ -20,7 +20,6 @@ enum By {
 }
 
 async fn awaits(next: Slot, by: By) -> Result<(), TaskError> {
-    yield_now().await;
     let next = next.lock().unwrap().take().expect("each is awaited once");
     match by {
         By::Await => next.await,
@@ -34,21 +33,28 @@ async fn awaits(next: Slot, by: By) -> Result<(), TaskError> {
 }
 
 /// A circle of so many tasks.
-fn circle(count: usize, by: By) -> Vec<TaskRef> {
+async fn circle(count: usize, by: By) -> Vec<TaskRef> {
+    // Another worker may have begun the first before the last is there.
+    let all_there = Arc::new(Barrier::new(count + 1));
     let slots: Vec<Slot> = (0..count).map(|_| Slot::default()).collect();
     let mut tasks = Vec::new();
     for (i, slot) in slots.iter().enumerate() {
         let next = slots[(i + 1) % count].clone();
-        let task = create_task(async move { _ = awaits(next, by).await });
+        let here = all_there.clone();
+        let task = create_task(async move {
+            here.wait().await.expect("nobody breaks it");
+            _ = awaits(next, by).await;
+        });
         tasks.push(task.task_ref());
         *slot.lock().unwrap() = Some(task);
     }
+    all_there.wait().await.expect("nobody breaks it");
     tasks
 }
 
 async fn ends_by_a_cancel(by: By) {
     for count in [2, 3, 10] {
-        let tasks = circle(count, by);
+        let tasks = circle(count, by).await;
         sleep(ms(1)).await;
         assert!(tasks.iter().all(|task| !task.done()));
         assert!(tasks[0].cancel());
@@ -81,7 +87,7 @@ fn a_cancel_ends_a_circle() {
 fn a_runtime_ends_with_a_circle_in_it() {
     for by in [By::Await, By::Gather, By::Macro, By::Scope] {
         corio::run(async move {
-            circle(3, by);
+            circle(3, by).await;
             sleep(ms(1)).await;
         });
     }
