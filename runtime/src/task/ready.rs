@@ -67,9 +67,10 @@ struct Hub {
     /// those of the one before.
     blocks: UnsafeCell<Vec<NonNull<Slot>>>,
     shift: u32,
-    /// What the owner waits for, if it has said so.
+    /// What the owner waits for, if it has said so. In a box: beside the list it would lie between what the
+    /// wakers of several workers write.
     #[cfg(not(any(corio_loom, corio_shuttle)))]
-    ends: Option<ends::Ends>,
+    ends: Option<Box<ends::Ends>>,
     /// Models see here that the hub is freed once.
     #[cfg(any(corio_loom, corio_shuttle))]
     freed_once: corio_sync::shim::sync::Arc<()>,
@@ -107,7 +108,7 @@ impl Ready {
 
     fn new(
         len: usize,
-        #[cfg(not(any(corio_loom, corio_shuttle)))] ends: Option<ends::Ends>,
+        #[cfg(not(any(corio_loom, corio_shuttle)))] ends: Option<Box<ends::Ends>>,
     ) -> Self {
         let hub = Box::new(Hub {
             refs: AtomicUsize::new(1),

@@ -102,7 +102,7 @@ impl Ready {
     pub(crate) fn telling(len: usize, fails: Option<Fails>) -> Self {
         let (left, reads) = (AtomicUsize::new(0), Reads::new());
         let (waits, all) = (AtomicBool::new(false), AtomicBool::new(false));
-        Self::new(len, Some(Ends { left, waits, fails, all, reads }))
+        Self::new(len, Some(Box::new(Ends { left, waits, fails, all, reads })))
     }
 
     /// The owner waits for so many ends from now on.
@@ -115,10 +115,13 @@ impl Ready {
     }
 
     /// The owner waits.
+    #[inline]
     pub(super) fn begin_wait(&self) {
         if let Some(ends) = &self.hub().ends {
-            // Ordering: Relaxed; as above.
-            ends.waits.store(true, Relaxed);
+            // Ordering: Relaxed; as above. Written once: the parts' wakers use what lies beside it.
+            if !ends.waits.load(Relaxed) {
+                ends.waits.store(true, Relaxed);
+            }
         }
     }
 
