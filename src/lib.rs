@@ -76,6 +76,9 @@ pub use corio_runtime::{
 /// asyncio's name for it is [`to_thread`]; this is the one that tokio's users know.
 pub use corio_runtime::to_thread as spawn_blocking;
 
+/// tokio: `task::unconstrained`.
+pub use corio_sync::{Unconstrained, unconstrained};
+
 #[cfg(feature = "macros")]
 pub use corio_macros::{main, test};
 

@@ -26,6 +26,7 @@ use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
 
+use crate::place::{Made, WaitKind};
 use crate::shim::Ordering::Relaxed;
 use crate::shim::atomic::AtomicBool;
 
@@ -159,9 +160,34 @@ pub fn without_budget<R>(f: impl FnOnce() -> R) -> R {
     f()
 }
 
-/// A future that no budget and no preempt flag interrupts; see [`unconstrained`].
+/// A future that gives way to nobody: what is ready in it goes on, however often and however long.
+///
+/// On a runtime a task's poll has a budget of calls that are ready (128, unless the builder says otherwise),
+/// and a poll of more than a millisecond has none left: the next of its waiting calls says that it has to
+/// wait. In here none does. That is what code needs that polls once to learn whether something is ready,
+/// and what a `block_on` of another crate needs in the middle of a poll, where nobody renews the budget. A
+/// loop of calls that are always ready keeps the other tasks of its worker out.
+///
+/// asyncio has no counterpart: there all of it is so, as on an `EventLoop` of corio. tokio's is
+/// `task::unconstrained`.
+///
+/// # Cancel safety
+///
+/// That of the future.
+///
+/// # Examples
+///
+/// ```
+/// use corio_sync::{Queue, unconstrained};
+///
+/// let queue = Queue::new(1);
+/// queue.put_nowait(1).unwrap();
+/// let got = corio_sync::park::block_on(unconstrained(queue.get()));
+/// assert_eq!(got, Ok(1));
+/// ```
+#[track_caller]
 pub fn unconstrained<F: Future>(future: F) -> Unconstrained<F> {
-    Unconstrained { future }
+    Unconstrained { future, made: Made::here(WaitKind::Unconstrained) }
 }
 
 pin_project! {
@@ -170,6 +196,7 @@ pin_project! {
     pub struct Unconstrained<F> {
         #[pin]
         future: F,
+        made: Made,
     }
 }
 
@@ -177,8 +204,9 @@ impl<F: Future> Future for Unconstrained<F> {
     type Output = F::Output;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        let future = self.project().future;
-        without_budget(|| future.poll(cx))
+        let this = self.project();
+        this.made.begin();
+        without_budget(|| this.future.poll(cx))
     }
 }
 

@@ -30,6 +30,7 @@ pub use barrier::{Barrier, BarrierWait, BarrierWaitResult};
 pub use cancel_token::{CancelToken, TokenCancelled};
 pub use channel::{broadcast, mpsc, oneshot, watch};
 pub use condition::{Condition, ConditionWait, ConditionWaitFor};
+pub use coop::{Unconstrained, unconstrained};
 pub use error::{BrokenBarrier, Closed, NotLocked, TooManyDone, TooManyReleases, TryAcquireError};
 pub use event::{Event, EventWait};
 pub use lock::{Acquire, AcquireOwned, Lock, LockGuard, OwnedLockGuard};

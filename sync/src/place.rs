@@ -115,10 +115,12 @@ pub enum WaitKind {
     Shutdown,
     /// `Server::serve_forever`.
     Serve,
+    /// `unconstrained`.
+    Unconstrained,
 }
 
 impl WaitKind {
-    const ALL: [WaitKind; 48] = [
+    const ALL: [WaitKind; 49] = [
         WaitKind::Unknown,
         WaitKind::Sleep,
         WaitKind::Interval,
@@ -167,6 +169,7 @@ impl WaitKind {
         WaitKind::Raise,
         WaitKind::Shutdown,
         WaitKind::Serve,
+        WaitKind::Unconstrained,
     ];
 
     /// The name that dumps print.
@@ -221,6 +224,7 @@ impl WaitKind {
             WaitKind::Raise => "Cancelled::raise",
             WaitKind::Shutdown => "shutdown_default_executor",
             WaitKind::Serve => "serve_forever",
+            WaitKind::Unconstrained => "unconstrained",
         }
     }
 }

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use corio::{
     Interval, catch_cancel, interval, sleep, sleep_until, timeout, timeout_at, timeout_scope,
-    wait_for, yield_now,
+    unconstrained, wait_for, yield_now,
 };
 use corio_tests::kit::{Ledger, Token};
 
@@ -56,6 +56,7 @@ pub const TABLE: &[(&str, Make)] = awaits! {
         waits(|_token| async { sleep_until(Instant::now() + ms(2)).await }).unsteady(TIME)
     };
     "yield_now" => waits(|_token| yield_now());
+    "unconstrained" => waits(|_token| unconstrained(yield_now()));
 
     "timeout" => waits(|token| async { assert!(timeout(ms(1), stubborn(token)).await.is_err()) });
     "timeout_at" => waits(|token| async {

@@ -143,6 +143,35 @@ fn a_long_poll_ends_before_its_budget_is_used_up() {
     });
 }
 
+/// Neither the budget nor a poll of many milliseconds makes it give way.
+#[test]
+fn what_is_unconstrained_goes_on() {
+    bounded(|| {
+        let runtime = Builder::new().workers(1).lifo_slot(false).poll_budget(1).build().unwrap();
+        let parent = runtime.create_task(async {
+            let (tx, mut rx) = corio::sync::mpsc::unbounded();
+            let other = Signal::new();
+            let turn = other.clone();
+            let greedy = corio::spawn(corio::unconstrained(async move {
+                for _ in 0..1_000 {
+                    tx.send(()).unwrap();
+                    rx.recv().await.unwrap();
+                }
+                let start = Instant::now();
+                while start.elapsed() < Duration::from_millis(20) {
+                    tx.send(()).unwrap();
+                    rx.recv().await.unwrap();
+                }
+                assert!(!turn.is_set());
+                turn
+            }));
+            corio::spawn(async move { other.set() }).await.unwrap();
+            assert!(greedy.await.unwrap().is_set());
+        });
+        wait(&runtime, parent).unwrap();
+    });
+}
+
 #[test]
 fn the_shutdown_timeout_bounds_the_end_of_a_runtime() {
     const TIMEOUT: Duration = Duration::from_millis(30);

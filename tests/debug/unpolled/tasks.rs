@@ -6,7 +6,7 @@ use corio::{
     Cancelled, EventLoop, Handle, IntoTask, Runtime, TaskGroup, ThreadPoolExecutor,
     create_local_task, create_task, ensure_future, interval, run_coroutine_threadsafe,
     run_in_executor, sleep, sleep_until, task, task_group, timeout, timeout_at, timeout_scope,
-    to_thread, wait_for, yield_now,
+    to_thread, unconstrained, wait_for, yield_now,
 };
 
 use super::{Make, STREAM, forget, let_go, no_future, unpolled};
@@ -83,6 +83,7 @@ pub const TABLE: &[(&str, Make)] = unpolled! {
     "sleep" => forget(sleep(HOUR));
     "sleep_until" => forget(sleep_until(Instant::now()));
     "yield_now" => forget(yield_now());
+    "unconstrained" => forget(unconstrained(async {}));
     "Interval::tick" => forget(interval(HOUR).tick());
     "Interval as Stream" => no_future(STREAM);
     // The body is told with its limit.
