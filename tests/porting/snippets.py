@@ -6,6 +6,7 @@ Prints how many there were. One that fails ends it, with the page's own line num
 """
 
 import re
+import signal
 import sys
 
 
@@ -18,6 +19,8 @@ def blocks(text):
 def main(path):
     with open(path, encoding="utf-8") as page:
         sources = list(blocks(page.read()))
+    # What a shell has started in the background ignores it, and asyncio leaves that as it is.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     for source in sources:
         exec(compile(source, path, "exec"), {"__name__": "__main__"})
     print("ran", len(sources))

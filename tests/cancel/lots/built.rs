@@ -19,18 +19,29 @@ type Built = Pin<Box<dyn Future<Output = ()> + Send>>;
 /// What the canceller says. What limits and groups ask is always raised again: they ask once.
 pub const STORM: &str = "storm";
 
-/// Cancels that code has caught and not raised again, or a task that was awaited has answered.
+/// What is heard of cancels in a body.
 #[derive(Clone, Default)]
-pub struct Heard(Arc<AtomicUsize>, Arc<AtomicUsize>);
+pub struct Heard {
+    /// Those that code has caught and not raised again, or a task that was awaited has answered.
+    answers: Arc<AtomicUsize>,
+    own: Arc<AtomicUsize>,
+    /// The task is the child of a group, which cancels it once.
+    is_child: bool,
+}
 
 impl Heard {
     pub fn count(&self) -> usize {
-        self.0.load(SeqCst)
+        self.answers.load(SeqCst)
     }
 
     /// Cancels that the body itself has made.
     pub fn own_cancels(&self) -> usize {
-        self.1.load(SeqCst)
+        self.own.load(SeqCst)
+    }
+
+    /// The same of another task in the body.
+    fn of_task(&self, is_child: bool) -> Self {
+        Self { is_child, ..self.clone() }
     }
 
     /// Counts a cancel that the body makes.
@@ -43,7 +54,7 @@ impl Heard {
             Body::Sleep(nap) => Box::pin(sleep(ms(*nap))),
             Body::Yield => Box::pin(yield_now()),
             Body::Cancel => {
-                let cancels = self.1.clone();
+                let cancels = self.own.clone();
                 Box::pin(async move { Self::cancel(&cancels, &current_task().unwrap()) })
             }
             Body::Nap(nap) => Box::pin(defer_cancel(timeout(ms(*nap), pending::<()>())).ignored()),
@@ -109,7 +120,8 @@ impl Heard {
 
     fn group(&self, group: &Group) -> Built {
         let (body, stops) = (self.build(&group.body), group.stops);
-        let children = group.children.iter().map(|child| (self.build(&child.body), child.end));
+        let heard = self.of_task(true);
+        let children = group.children.iter().map(|child| (heard.build(&child.body), child.end));
         let children: Vec<_> = children.collect();
         Box::pin(async move {
             let ended = task_group(async |group: TaskGroup<&'static str>| {
@@ -138,13 +150,16 @@ impl Heard {
 
     fn catch(&self, part: &Body, cleanup: &Body, answer: Answer) -> Built {
         let (inside, cleanup) = (self.build(part), self.build(cleanup));
-        let heard = self.0.clone();
+        let (heard, is_child) = (self.answers.clone(), self.is_child);
         Box::pin(async move {
             let Err(cancelled) = catch_cancel(inside).await else { return };
             if cancelled.msg() != Some(STORM) {
                 // Not after a clean-up: who drops that has answered the request, which comes but once.
                 return cancelled.raise().await;
             }
+            // One of several may be the group's, which waits for the child then.
+            let several = current_task().is_some_and(|me| me.cancelling() > 1);
+            let answer = if is_child && several { Answer::Raise } else { answer };
             heard.fetch_add(1, SeqCst);
             cleanup.await;
             match answer {
@@ -163,7 +178,7 @@ impl Heard {
     where
         F: Future<Output = bool> + Send,
     {
-        let (body, heard) = (self.build(part), self.clone());
+        let (body, heard) = (self.of_task(false).build(part), self.clone());
         Box::pin(async move { heard.awaits(create_task(body), awaits).await })
     }
 
@@ -175,19 +190,20 @@ impl Heard {
         let _ends = Ends(child.task_ref());
         // An answer to a cancel that was passed on.
         if awaits(child).await && current_task().is_some_and(|me| me.cancelling() > 0) {
-            self.0.fetch_add(1, SeqCst);
+            self.answers.fetch_add(1, SeqCst);
         }
     }
 
     fn gather(&self, a: &Body, b: &Body) -> Built {
-        let b = self.build(b);
+        let b = self.of_task(false).build(b);
         self.task(a, |child| async {
             gather_all([child, create_task(b)]).await.iter().all(Result::is_ok)
         })
     }
 
     fn parent(&self, part: &Body) -> Built {
-        let (body, cancels, heard) = (self.build(part), self.1.clone(), self.clone());
+        let (body, cancels) = (self.of_task(false).build(part), self.own.clone());
+        let heard = self.clone();
         Box::pin(async move {
             let parent = current_task().unwrap();
             let child = async move {
