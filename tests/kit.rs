@@ -177,9 +177,10 @@ impl Wake for CountingWaker {
     }
 }
 
-/// Polls a future once, with a waker that does nothing.
+/// Polls a future once, with a waker that does nothing. It is asked to give way by nobody, also if the
+/// machine stood still in the middle of the caller's poll.
 pub fn poll_once<F: Future>(future: F) -> Poll<F::Output> {
-    pin!(future).poll(&mut Context::from_waker(Waker::noop()))
+    pin!(corio::unconstrained(future)).poll(&mut Context::from_waker(Waker::noop()))
 }
 
 /// Drives a future on the calling thread, which knows no runtime.

@@ -3,7 +3,6 @@
 
 use corio::io::{DuplexStream, DuplexWriter};
 use corio::net::{TcpStream, UnixStream};
-use corio::yield_now;
 
 use crate::support::{ms, poll_once, turns};
 
@@ -56,8 +55,6 @@ macro_rules! in_memory {
             async fn fill(&mut self) -> usize {
                 let mut filled = 0;
                 loop {
-                    // What has no budget left says that it waits.
-                    yield_now().await;
                     match poll_once(&mut self.write(&[b'.'; BUFFER])).await {
                         Some(written) => filled += written.unwrap(),
                         None => return filled,

@@ -8,7 +8,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use corio::sync::Lock;
-use corio::{Job, to_thread, yield_now};
+use corio::{Job, to_thread, unconstrained, yield_now};
 use futures_core::Stream;
 
 /// Later than any test ends.
@@ -18,9 +18,10 @@ pub fn ms(n: u64) -> Duration {
     Duration::from_millis(n)
 }
 
-/// Polls once, whether it is ready or not.
+/// Polls once, whether it is ready or not; nothing else makes it wait.
 pub async fn poll_once<F: Future + Unpin>(future: &mut F) -> Option<F::Output> {
-    poll_fn(|cx| match Pin::new(&mut *future).poll(cx) {
+    let mut future = unconstrained(future);
+    poll_fn(|cx| match Pin::new(&mut future).poll(cx) {
         Poll::Ready(value) => Poll::Ready(Some(value)),
         Poll::Pending => Poll::Ready(None),
     })
