@@ -320,3 +320,15 @@ fn an_attempt_that_begins_while_another_one_is_asked_is_stopped() {
         _ = staggered_race([attempt(keeps), attempt(for_ever())], Some(ms(0))).await;
     });
 }
+
+/// All of it is kept while one branch has taken the cancel, and polled again later.
+#[test]
+fn a_branch_that_nobody_polls_gets_the_cancel_when_it_is_polled_again() {
+    ends_when_it_is_cancelled(|| async {
+        let masked = async { join2(defer_cancel(timeout(ms(1), for_ever())), for_ever()).await };
+        let mut kept: Part = Box::pin(async { _ = join!(for_ever(), masked) });
+        select2(kept.as_mut(), sleep(ms(1))).await;
+        defer_cancel(sleep(ms(1))).await;
+        kept.await;
+    });
+}

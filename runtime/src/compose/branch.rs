@@ -147,10 +147,13 @@ impl<F: Future> Branch<F> {
     }
 
     /// The branch waits, beside others that have scopes.
-    pub(super) fn suspend(self: Pin<&mut Self>, cx: &Context<'_>) {
+    pub(super) fn suspend(self: Pin<&mut Self>, cx: &Context<'_>, all: &Progress<'_>) {
         let this = self.project();
         if this.future.is_some() {
             this.scope.suspend(Kind::Catch, cx);
+            if let Some(origin) = all.stopped_by.get() {
+                this.scope.ask_beside(origin);
+            }
         }
     }
 }
@@ -169,6 +172,8 @@ pub struct Progress<'a> {
     pub(super) felt: Cell<bool>,
     /// What has stopped branches.
     kept: Cell<Option<Box<Kept>>>,
+    /// The origin of that, be it in this poll or before, if others are awaited.
+    stopped_by: Cell<Option<u32>>,
 }
 
 impl<'a> Progress<'a> {
@@ -181,6 +186,7 @@ impl<'a> Progress<'a> {
             stopped: Cell::new(false),
             felt: Cell::new(false),
             kept: Cell::new(None),
+            stopped_by: Cell::new(None),
         }
     }
 
@@ -298,6 +304,7 @@ impl Stopping {
         }
         let by_hand = stopped.kept.first().is_some_and(Cancelled::is_by_hand);
         if found.pending.get() && !by_hand {
+            found.stopped_by.set(stopped.kept.origin());
             return Next::Wait(true);
         }
         if let Some(request) = stopped.kept.take_first() {

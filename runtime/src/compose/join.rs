@@ -118,7 +118,7 @@ pub trait Branches {
 
     /// Polls those that are due and have not ended.
     fn poll_due(self: Pin<&mut Self>, due: Due, cx: &mut Context<'_>, all: &Progress<'_>);
-    fn suspend(self: Pin<&mut Self>, cx: &Context<'_>);
+    fn suspend(self: Pin<&mut Self>, cx: &Context<'_>, all: &Progress<'_>);
     /// The values of branches that have all given one.
     fn values(self: Pin<&mut Self>) -> Self::Values;
 }
@@ -141,7 +141,7 @@ impl Branches for () {
     #[inline]
     fn poll_due(self: Pin<&mut Self>, _: Due, _: &mut Context<'_>, _: &Progress<'_>) {}
 
-    fn suspend(self: Pin<&mut Self>, _: &Context<'_>) {}
+    fn suspend(self: Pin<&mut Self>, _: &Context<'_>, _: &Progress<'_>) {}
 
     #[inline]
     fn values(self: Pin<&mut Self>) {}
@@ -174,10 +174,10 @@ impl<F: Future, R: Branches> Branches for Cons<F, R> {
         this.rest.poll_due(due, cx, all);
     }
 
-    fn suspend(self: Pin<&mut Self>, cx: &Context<'_>) {
+    fn suspend(self: Pin<&mut Self>, cx: &Context<'_>, all: &Progress<'_>) {
         let this = self.project();
-        this.branch.suspend(cx);
-        this.rest.suspend(cx);
+        this.branch.suspend(cx, all);
+        this.rest.suspend(cx, all);
     }
 
     #[inline]
@@ -271,7 +271,7 @@ impl<B: Branches> Join<B> {
             Next::Ended => true,
             Next::Wait(has_scopes) => {
                 if has_scopes {
-                    this.branches.suspend(cx);
+                    this.branches.suspend(cx, found);
                 }
                 false
             }

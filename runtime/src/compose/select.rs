@@ -225,7 +225,7 @@ pub trait Choices {
         cx: &mut Context<'_>,
         all: &Progress<'_>,
     ) -> Option<Self::Out>;
-    fn suspend(self: Pin<&mut Self>, cx: &Context<'_>);
+    fn suspend(self: Pin<&mut Self>, cx: &Context<'_>, all: &Progress<'_>);
 }
 
 impl Choices for () {
@@ -238,7 +238,7 @@ impl Choices for () {
         None
     }
 
-    fn suspend(self: Pin<&mut Self>, _: &Context<'_>) {}
+    fn suspend(self: Pin<&mut Self>, _: &Context<'_>, _: &Progress<'_>) {}
 }
 
 impl<F, P, R> Choices for Choice<F, P, R>
@@ -267,10 +267,10 @@ where
         this.rest.poll_due(due, cx, all).map(Which::Later)
     }
 
-    fn suspend(self: Pin<&mut Self>, cx: &Context<'_>) {
+    fn suspend(self: Pin<&mut Self>, cx: &Context<'_>, all: &Progress<'_>) {
         let this = self.project();
-        this.branch.suspend(cx);
-        this.rest.suspend(cx);
+        this.branch.suspend(cx, all);
+        this.rest.suspend(cx, all);
     }
 }
 
@@ -331,7 +331,7 @@ impl<C: Choices> Future for Select<C> {
             Next::Ended => Poll::Ready(C::NONE),
             Next::Wait(has_scopes) => {
                 if has_scopes {
-                    this.choices.suspend(cx);
+                    this.choices.suspend(cx, &found);
                 }
                 Poll::Pending
             }

@@ -283,7 +283,7 @@ where
             Next::Wait(has_scopes) => {
                 if has_scopes {
                     for running in &mut this.running {
-                        running.branch.as_mut().suspend(cx);
+                        running.branch.as_mut().suspend(cx, &found);
                     }
                 }
                 Poll::Pending

@@ -25,7 +25,7 @@ pub struct Heard {
     /// Those that code has caught and not raised again, or a task that was awaited has answered.
     answers: Arc<AtomicUsize>,
     own: Arc<AtomicUsize>,
-    /// The task is the child of a group, which cancels it once.
+    /// The task is a child of a group, which cancels it once, or one that such a child awaits.
     is_child: bool,
 }
 
@@ -37,11 +37,6 @@ impl Heard {
     /// Cancels that the body itself has made.
     pub fn own_cancels(&self) -> usize {
         self.own.load(SeqCst)
-    }
-
-    /// The same of another task in the body.
-    fn of_task(&self, is_child: bool) -> Self {
-        Self { is_child, ..self.clone() }
     }
 
     /// Counts a cancel that the body makes.
@@ -120,7 +115,7 @@ impl Heard {
 
     fn group(&self, group: &Group) -> Built {
         let (body, stops) = (self.build(&group.body), group.stops);
-        let heard = self.of_task(true);
+        let heard = Self { is_child: true, ..self.clone() };
         let children = group.children.iter().map(|child| (heard.build(&child.body), child.end));
         let children: Vec<_> = children.collect();
         Box::pin(async move {
@@ -157,7 +152,7 @@ impl Heard {
                 // Not after a clean-up: who drops that has answered the request, which comes but once.
                 return cancelled.raise().await;
             }
-            // One of several may be the group's, which waits for the child then.
+            // One of several may be the group's, which would wait for the child for ever.
             let several = current_task().is_some_and(|me| me.cancelling() > 1);
             let answer = if is_child && several { Answer::Raise } else { answer };
             heard.fetch_add(1, SeqCst);
@@ -178,7 +173,7 @@ impl Heard {
     where
         F: Future<Output = bool> + Send,
     {
-        let (body, heard) = (self.of_task(false).build(part), self.clone());
+        let (body, heard) = (self.build(part), self.clone());
         Box::pin(async move { heard.awaits(create_task(body), awaits).await })
     }
 
@@ -195,15 +190,14 @@ impl Heard {
     }
 
     fn gather(&self, a: &Body, b: &Body) -> Built {
-        let b = self.of_task(false).build(b);
+        let b = self.build(b);
         self.task(a, |child| async {
             gather_all([child, create_task(b)]).await.iter().all(Result::is_ok)
         })
     }
 
     fn parent(&self, part: &Body) -> Built {
-        let (body, cancels) = (self.of_task(false).build(part), self.own.clone());
-        let heard = self.clone();
+        let (body, cancels, heard) = (self.build(part), self.own.clone(), self.clone());
         Box::pin(async move {
             let parent = current_task().unwrap();
             let child = async move {

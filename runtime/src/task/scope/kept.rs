@@ -102,6 +102,12 @@ impl Kept {
         self.0.first().map(|keep| &keep.request)
     }
 
+    /// That of the first one, if it was taken in this task.
+    pub(crate) fn origin(&self) -> Option<u32> {
+        let first = self.0.first().filter(|keep| !keep.is_of_another_task());
+        first.map(|keep| keep.request.origin())
+    }
+
     pub(super) fn last(&self) -> Option<&Cancelled> {
         self.0.last().map(|keep| &keep.request)
     }

@@ -8,12 +8,16 @@
 
 use std::sync::Arc;
 
-use super::frame::{Frame, current, frames, tree};
+use super::frame::{Frame, Scope, current, frames, tree};
 use super::node::NodeRef;
 use super::share::Share;
-use super::walk::{find, is_inside};
+use super::walk::{any_marked, find, is_inside, is_outer};
 use crate::error::FROM_TASK as TASK;
 use crate::task::raw::TaskPtr;
+
+/// So often a branch is asked because one beside it was stopped. What it is owed for another request takes the
+/// place of that, and the other way round; each of them in turn would poll the task without end.
+const ASKS_MAX: u8 = 8;
 
 /// Of the whole task, as of a part: what was made by hand counts as of the task.
 fn mark_of(origin: u32) -> u32 {
@@ -57,4 +61,33 @@ pub(super) fn ask(id: u32, origin: u32) {
     node.owe(mark);
     delivery.taken.set(true);
     task.header().state.look_again();
+}
+
+impl Scope {
+    /// Those beside this scope were stopped by the request of this origin, and are to wait until it has ended: it
+    /// is owed that request, unless somebody in there has heard it.
+    #[cold]
+    pub(crate) fn ask_beside(&self, origin: u32) {
+        let (Some(node), Some(task)) = (self.node, current()) else { return };
+        let (tree, mark) = (tree(task), mark_of(origin));
+        let owner = find(tree.first(), mark);
+        let delivery = tree.delivery_of(owner.as_deref());
+        let gone = match owner {
+            _ if mark == TASK => tree.is_taken_back(&task.header().state),
+            owner => !owner.is_some_and(|it| it.in_flight.get()) || !is_inside(node, mark),
+        };
+        let heard = node.heard.0.get() == (mark, delivery.number.get());
+        let outdone = mark != TASK && is_outer(node, node.owing_part(), mark);
+        let asked = node.is_owed(mark) || node.mark.get() != 0 || outdone;
+        let comes = delivery.active.get() && !delivery.taken.get();
+        let asks = node.asked_beside.get();
+        if gone || heard || asked || comes || any_marked(node.child.get(), mark) || asks >= ASKS_MAX
+        {
+            return;
+        }
+        node.asked_beside.set(asks + 1);
+        node.owe(mark);
+        delivery.taken.set(true);
+        task.header().state.look_again();
+    }
 }

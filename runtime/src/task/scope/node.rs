@@ -96,6 +96,8 @@ pub(crate) struct Node {
     pub(super) felt: Cell<bool>,
     /// It was offered a request, and not polled since.
     pub(super) passed: Cell<bool>,
+    /// How often it was asked because a scope beside it was stopped.
+    pub(super) asked_beside: Cell<u8>,
     /// The scope was about to ask its part when something inside took a request of a scope around.
     pub(super) merged: Cell<bool>,
     /// What to wake so that the scope is polled, if that is not the task itself.
@@ -208,6 +210,7 @@ impl NodeRef {
             counted: Cell::new(false),
             felt: Cell::new(false),
             passed: Cell::new(false),
+            asked_beside: Cell::new(0),
             merged: Cell::new(false),
             waker: Cell::new(None),
             said: Cell::new(None),
@@ -226,6 +229,7 @@ impl NodeRef {
         self.owed_part.set(0);
         self.felt.set(false);
         self.passed.set(false);
+        self.asked_beside.set(0);
         self.merged.set(false);
         self.delivery.active.set(false);
         self.delivery.attempts.set(0);
